@@ -1,0 +1,399 @@
+"""Run folders: where a stage's files lie, what they were made from, and whether they are still that.
+
+A stage writes `runs/<experiment>/<stage>/` with a `manifest.json` (fingerprint, hashes of inputs and outputs, versions).
+It writes into a temporary folder that is renamed at the end, so that a killed stage leaves the previous result whole.
+What a stage computes does not belong here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fpgaae.config import Config, load_config
+from fpgaae.errors import InputError
+from fpgaae.progress import Progress, SilentProgress
+
+Json = dict[str, Any]
+MANIFEST = "manifest.json"
+_VERSIONS_OF = (
+    "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
+)  # fmt: skip
+
+
+class StageSpec(NamedTuple):
+    """What a stage is made from; a change of any of it makes the stage's result stale."""
+
+    name: str
+    result_file: str
+    upstream: tuple[str, ...]
+    sections: tuple[str, ...]  # dotted keys of the config
+    is_check: bool = False  # goes on with edited upstream files, and is repeated until it passes
+
+
+STAGES: Mapping[str, StageSpec] = {
+    spec.name: spec
+    for spec in (
+        StageSpec("data", "data.json", (), ("seed", "data")),
+        StageSpec("reference", "reference.json", ("data",), ("seed", "model", "training.reference")),
+        StageSpec(
+            "train", "train.json", ("data", "reference"), ("seed", "quantization", "pruning", "training.quantized")
+        ),
+        StageSpec("convert", "convert.json", ("data", "train"), ("firmware", "trigger")),
+        StageSpec("csim", "csim.json", ("data", "convert"), ("seed", "csim"), is_check=True),
+        StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
+        StageSpec("report", "index.html", ("evaluate",), ()),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config and its run folder, `runs/<name of the config file without its ending>/`."""
+
+    config_file: Path
+    config: Config
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return self.folder.name
+
+    def stage_folder(self, stage: str) -> Path:
+        """Give the folder of a stage's results."""
+        return self.folder / stage
+
+    def result_path(self, stage: str) -> Path:
+        """Give the path of a stage's result file."""
+        return self.stage_folder(stage) / STAGES[stage].result_file
+
+
+def open_experiment(config_file: Path, runs: Path) -> Experiment:
+    """Load a config and name its run folder.
+
+    Raises
+    ------
+    ConfigError
+        If the config is wrong.
+    """
+    return Experiment(config_file, load_config(config_file), runs / config_file.stem)
+
+
+def sha256(file: Path) -> str:
+    """Give the SHA-256 of a file's content."""
+    with file.open("rb") as stream:
+        if hasattr(hashlib, "file_digest"):
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def hash_tree(folder: Path) -> dict[str, str]:
+    """Give the SHA-256 of every file below a folder, by relative path, without the manifest."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): sha256(path) for path in files if path.relative_to(folder) != Path(MANIFEST)
+    }
+
+
+def write_json(file: Path, content: Json) -> None:
+    """Write JSON atomically: to a temporary name, then renamed."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(file)
+
+
+def read_json(file: Path) -> Json:
+    """Read a JSON file that a stage wrote.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file} is missing; run the stage `{file.parent.name}` again") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} can't be read ({error}); run the stage `{file.parent.name}` with --force") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file} does not hold a JSON object; run the stage `{file.parent.name}` with --force")
+    return content
+
+
+def edited_files(folder: Path) -> tuple[str, ...]:
+    """Name the files of a finished stage that were changed, removed or added since it wrote them."""
+    recorded = read_json(folder / MANIFEST)["outputs"]
+    found = hash_tree(folder)
+    return tuple(sorted(name for name in recorded.keys() | found.keys() if recorded.get(name) != found.get(name)))
+
+
+def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> str:
+    """Identify what a stage's result depends on: its config sections, everything upstream, and the event files."""
+    spec = STAGES[stage]
+    content = {
+        "stage": stage,
+        "sections": {key: _section(experiment.config, key) for key in spec.sections},
+        "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
+        "files": dict(data_hashes) if stage == "data" else {},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _section(config: Config, dotted_key: str) -> Any:  # noqa: ANN401
+    value: Any = config.model_dump(mode="json")
+    for key in dotted_key.split("."):
+        value = value[key]
+    return value
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """What a stage's work is given: where to write, and the verified folders of the stages before it."""
+
+    experiment: Experiment
+    folder: Path  # becomes the stage's folder when the work returns
+    scratch: Path  # kept when the work is killed, removed when it returns
+    data_hashes: Mapping[str, str]
+    edited: tuple[str, ...] = ()  # upstream files edited by hand (checks only; otherwise an error)
+    progress: Progress = SilentProgress()  # noqa: RUF009
+
+    @property
+    def config(self) -> Config:
+        """The experiment's config."""
+        return self.experiment.config
+
+    def upstream(self, stage: str) -> Path:
+        """Give the folder of an earlier stage."""
+        return self.experiment.stage_folder(stage)
+
+    def result(self, stage: str) -> Json:
+        """Read the result file of an earlier stage."""
+        return read_json(self.experiment.result_path(stage))
+
+
+class Outcome(NamedTuple):
+    """The content of a stage's result file, and whether it was there already."""
+
+    result: Json
+    was_current: bool
+    edited: tuple[str, ...] = ()
+
+
+@contextmanager
+def lock(experiment: Experiment) -> Iterator[None]:
+    """Keep a second process out of the run folder; the lock falls with the process, however it ends.
+
+    Raises
+    ------
+    InputError
+        If another process holds it.
+    """
+    experiment.folder.mkdir(parents=True, exist_ok=True)
+    with (experiment.folder / ".lock").open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            holder = stream.read().strip() or "unknown"
+            raise InputError(
+                f"another fpgaae process ({holder}) is working on {experiment.folder}; wait for it to end"
+            ) from None
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()}")
+        stream.flush()
+        yield
+
+
+def run_stage(
+    experiment: Experiment,
+    stage: str,
+    work: Callable[[StageRun], Json],
+    data_hashes: Mapping[str, str],
+    *,
+    force: bool = False,
+    keep_edited: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run a stage unless its result is current, and put its result in place in one rename.
+
+    Parameters
+    ----------
+    work
+        Writes the stage's files into `StageRun.folder` and returns the content of the result file (for a result file
+        that is not JSON, it writes that itself and returns a summary).
+    data_hashes
+        SHA-256 of each event file, by process.
+    force
+        Run although the result is current or edited.
+    keep_edited
+        Leave a current result that was edited by hand as it is, and name the edited files in the outcome.
+
+    Raises
+    ------
+    InputError
+        If an earlier stage is missing, stale or edited, or this stage's result was edited by hand.
+    """
+    spec = STAGES[stage]
+    folder = experiment.stage_folder(stage)
+    with lock(experiment):
+        _recover(folder)
+        edited = _verify_upstream(experiment, spec, data_hashes)
+        wanted = fingerprint(experiment, stage, data_hashes)
+        if spec.is_check:  # a check is current for exactly the files that it compared
+            wanted = _with_actual_files(experiment, spec, wanted)
+        if not force and (current := _current(experiment, spec, wanted, keep_edited)) is not None:
+            return current
+        partial = experiment.folder / f".{stage}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        scratch = _scratch(experiment, stage, wanted)
+        started = time.perf_counter()
+        run = StageRun(experiment, partial, scratch, data_hashes, edited, progress or SilentProgress())
+        result = work(run)
+        if spec.result_file.endswith(".json"):
+            write_json(partial / spec.result_file, result)
+        manifest = {
+            "stage": stage,
+            "fingerprint": wanted,
+            "config_file": str(experiment.config_file),
+            "config": experiment.config.model_dump(mode="json"),
+            "seed": experiment.config.seed,
+            "inputs": _input_hashes(experiment, spec, data_hashes),
+            "outputs": hash_tree(partial),
+            "versions": _versions(),
+            "git_commit": _git_commit(),
+            "wall_time_s": round(time.perf_counter() - started, 3),
+        }
+        write_json(partial / MANIFEST, manifest)
+        _replace_folder(partial, folder)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return Outcome(result, False, edited)
+
+
+def _current(experiment: Experiment, spec: StageSpec, wanted: str, keep_edited: bool) -> Outcome | None:
+    """Give the stage's present result if it need not be made anew."""
+    folder = experiment.stage_folder(spec.name)
+    if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST).get("fingerprint") != wanted:
+        return None
+    edited = edited_files(folder)
+    if edited and not keep_edited:
+        raise InputError(
+            f"{folder / edited[0]} is not as the stage `{spec.name}` wrote it{_and_more(edited)}; "
+            f"run `fpgaae {spec.name} {experiment.config_file} --force` to write the stage anew"
+        )
+    result_file = folder / spec.result_file
+    result = read_json(result_file) if result_file.suffix == ".json" else {"file": str(result_file)}
+    if spec.is_check and not result.get("passed"):
+        return None
+    return Outcome(result, True, edited)
+
+
+def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> tuple[str, ...]:
+    """Make sure that every earlier stage is there, current, and as it was written (a check only names what was edited)."""
+    edited: list[str] = []
+    for name in spec.upstream:
+        folder = experiment.stage_folder(name)
+        _recover(folder)
+        command = f"`fpgaae {name} {experiment.config_file}`"
+        if not (folder / MANIFEST).is_file():
+            raise InputError(f"{folder} has no finished result; run {command} first")
+        upstream = STAGES[name]
+        if not upstream.is_check and read_json(folder / MANIFEST).get("fingerprint") != fingerprint(
+            experiment, name, data_hashes
+        ):
+            raise InputError(
+                f"{folder} was made from another config or other events than {experiment.config_file} names; "
+                f"run {command} again"
+            )
+        changed = edited_files(folder)
+        if changed and not spec.is_check:
+            raise InputError(
+                f"{folder / changed[0]} is not as the stage `{name}` wrote it{_and_more(changed)}; "
+                f"run `fpgaae {name} {experiment.config_file} --force`"
+            )
+        edited += [f"{name}/{file}" for file in changed]
+        if upstream.is_check and not read_json(experiment.result_path(name)).get("passed"):
+            raise InputError(f"{experiment.result_path(name)} says that the check did not pass; run {command} again")
+    return tuple(edited)
+
+
+def _and_more(files: tuple[str, ...]) -> str:
+    return f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+
+
+def _with_actual_files(experiment: Experiment, spec: StageSpec, wanted: str) -> str:
+    actual = {name: hash_tree(experiment.stage_folder(name)) for name in spec.upstream}
+    return hashlib.sha256(json.dumps([wanted, actual], sort_keys=True).encode()).hexdigest()
+
+
+def _input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> dict[str, str]:
+    hashes = {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
+    for name in spec.upstream:
+        hashes |= {f"{name}/{file}": value for file, value in hash_tree(experiment.stage_folder(name)).items()}
+    return hashes
+
+
+def _scratch(experiment: Experiment, stage: str, wanted: str) -> Path:
+    """Give the folder for checkpoints of exactly this work; those of other configs are removed."""
+    root = experiment.folder / ".scratch"
+    mine = root / f"{stage}-{wanted[:16]}"
+    for other in root.glob(f"{stage}-*"):
+        if other != mine:
+            shutil.rmtree(other, ignore_errors=True)
+    mine.mkdir(parents=True, exist_ok=True)
+    return mine
+
+
+def _replace_folder(new: Path, target: Path) -> None:
+    """Put a folder in the place of another; `_recover` mends a kill between the two renames."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.replace(old)
+    new.replace(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.replace(folder)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONS_OF:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """Give the commit of the source tree, with `+` when it has changes, or None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+"],
+            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() or None

@@ -1,0 +1,338 @@
+"""The experiment: one YAML file, validated and frozen.
+
+Every width, count and path of an experiment stands here once; what a later stage needs is derived from it. A new key
+belongs into the section of the stage that reads it, since a stage is run again when its section changes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from enum import Enum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fpgaae.errors import ConfigError
+from fpgaae.yaml_source import YamlSource, read_yaml
+
+Bits = Annotated[int, Field(ge=2, le=24)]
+IntegerBits = Annotated[int, Field(ge=-12, le=20)] | Literal["auto"]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Units = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are refused, values can't be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class ObjectWidths(Section):
+    """Slots and hardware widths of one kind of trigger object; 0 bits leave a property out (it is then 0)."""
+
+    name: str
+    slots: Annotated[int, Field(ge=1, le=64)]
+    pt_bits: Annotated[int, Field(ge=1, le=16)]
+    eta_bits: Annotated[int, Field(ge=0, le=16)]
+    phi_bits: Annotated[int, Field(ge=0, le=16)]
+
+
+class Hardware(Section):
+    """The hardware integers: what a Level-1 trigger sends for each object."""
+
+    pt_lsb_gev: Annotated[float, Field(gt=0)] = 0.5
+    eta_lsb: Annotated[float, Field(gt=0)] = 0.0435
+    phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
+    objects: tuple[ObjectWidths, ...]
+
+    @property
+    def n_slots(self) -> int:
+        """Number of objects an event holds."""
+        return sum(kind.slots for kind in self.objects)
+
+
+class Split(Section):
+    """Shares of the events; events of one group stay together."""
+
+    train: Fraction = 0.55
+    validation: Fraction = 0.05
+    test: Fraction = 0.40
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Split:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
+        return self
+
+
+class Scaling(Section):
+    """How hardware integers become network inputs: `x = (code - offset) * 2**-shift`."""
+
+    offset: Literal["zero", "mean"] = "zero"
+    shift: Literal["per_feature", "common"] = "per_feature"
+
+
+class Data(Section):
+    """Where the events are and how they are coded; `sample:NAME` is a file of the bundled sample."""
+
+    files: dict[str, str]
+    background: str = "background"
+    dataset: str = "Particles"
+    group: str | None = "Group"
+    hardware: Hardware
+    split: Split = Split()
+    scaling: Scaling = Scaling()
+
+    @model_validator(mode="after")
+    def _has_background(self) -> Data:
+        if self.background not in self.files:
+            raise ValueError(f"files has no entry `{self.background}`, which `background` names")
+        return self
+
+
+class ModelKind(str, Enum):
+    """What is trained; a variational autoencoder deploys its encoder only."""
+
+    AUTOENCODER = "autoencoder"
+    VARIATIONAL = "variational"
+
+
+class Score(str, Enum):
+    """The anomaly score that the firmware puts out."""
+
+    SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
+    MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
+
+
+class Model(Section):
+    """The network: hidden layers of encoder and decoder, and the latent width."""
+
+    kind: ModelKind = ModelKind.AUTOENCODER
+    encoder: tuple[Units, ...]
+    latent: Units
+    decoder: tuple[Units, ...]
+    score: Score
+    beta: Annotated[float, Field(ge=0)] = 0.8
+
+    @model_validator(mode="after")
+    def _score_fits(self) -> Model:
+        wanted = Score.SQUARED_ERROR if self.kind is ModelKind.AUTOENCODER else Score.MU_SQUARED
+        if self.score is not wanted:
+            raise ValueError(f"a model of kind {self.kind.value} has the score {wanted.value}")
+        return self
+
+    @property
+    def deployed_layers(self) -> tuple[str, ...]:
+        """Names of the layers with weights that go into the firmware, in graph order."""
+        encoder = tuple(f"encoder_{i}" for i in range(1, len(self.encoder) + 1))
+        if self.kind is ModelKind.VARIATIONAL:
+            return (*encoder, "mu")
+        decoder = tuple(f"decoder_{i}" for i in range(1, len(self.decoder) + 1))
+        return (*encoder, "latent", *decoder, "reconstruction")
+
+
+class Width(Section):
+    """Width of a quantizer; `integer_bits` counts them as QKeras does, without the sign, and may come from the data."""
+
+    bits: Bits
+    integer_bits: IntegerBits = "auto"
+
+
+class LayerQuantization(Section):
+    """Widths of one layer, where they differ from the common ones."""
+
+    weights: Width | None = None
+    activations: Width | None = None
+    sparsity: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+
+class Quantization(Section):
+    """Widths of everything that the firmware computes with."""
+
+    inputs: Width
+    weights: Width
+    activations: Width
+    layers: dict[str, LayerQuantization] = {}
+
+
+class Pruning(Section):
+    """Polynomial-decay magnitude pruning (Zhu & Gupta 2017); epochs count from the start of the quantized training."""
+
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    begin_epoch: Annotated[int, Field(ge=0)] = 0
+    end_epoch: Annotated[int, Field(ge=1)] = 10
+    steps_between_updates: Annotated[int, Field(ge=1)] = 20
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Pruning:
+        if self.end_epoch <= self.begin_epoch:
+            raise ValueError(f"end_epoch ({self.end_epoch}) must come after begin_epoch ({self.begin_epoch})")
+        return self
+
+
+class Fit(Section):
+    """One training run: Adam with a learning rate that falls along a cosine to `final_learning_rate`."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)] = 1024
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    final_learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+
+
+class FloatFit(Fit):
+    """The full-precision training."""
+
+    batch_normalization: bool = False
+
+
+class Training(Section):
+    """Float training first, then quantization-aware training from its weights."""
+
+    reference: FloatFit
+    quantized: Fit
+
+
+class Firmware(Section):
+    """The HLS project."""
+
+    backend: Literal["Vitis", "Vivado"] = "Vitis"
+    part: Annotated[str, Field(min_length=1)] = "xcvu9p-flga2104-2L-e"
+    clock_ns: Annotated[float, Field(gt=0)] = 5.0
+    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+    strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
+    reuse_factor: Annotated[int, Field(ge=1)] = 1
+    project_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "autoencoder"
+
+
+class Csim(Section):
+    """The C simulation and what it is fed with."""
+
+    max_events_per_process: Annotated[int, Field(ge=1)] = 1_000_000
+    random_events: Annotated[int, Field(ge=0)] = 4_000
+    processes: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+
+
+class Trigger(Section):
+    """The working point at which decisions are compared."""
+
+    false_positive_rate: Fraction = 1e-3
+
+
+class Evaluation(Section):
+    """The physics comparison."""
+
+    bootstrap_replicas: Annotated[int, Field(ge=20)] = 200
+    confidence_level: Fraction = 0.6827
+    pca_components: Annotated[int, Field(ge=1)] = 16
+
+
+class Config(Section):
+    """A whole experiment."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    data: Data
+    model: Model
+    quantization: Quantization
+    pruning: Pruning = Pruning()
+    training: Training
+    firmware: Firmware = Firmware()
+    csim: Csim = Csim()
+    trigger: Trigger = Trigger()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _layers_exist(self) -> Config:
+        known = self.model.deployed_layers
+        for name in self.quantization.layers:
+            if name not in known:
+                raise ValueError(f"quantization.layers.{name}: no such layer; the layers are {', '.join(known)}")
+        if self.pruning.end_epoch > self.training.quantized.epochs:
+            raise ValueError(
+                f"pruning.end_epoch: {self.pruning.end_epoch} lies behind the last of the "
+                f"{self.training.quantized.epochs} epochs of training.quantized"
+            )
+        return self
+
+    def weight_width(self, layer: str) -> Width:
+        """Give the width of a layer's weights and biases."""
+        special = self.quantization.layers.get(layer)
+        return (special and special.weights) or self.quantization.weights
+
+    def activation_width(self, layer: str) -> Width:
+        """Give the width of what a layer puts out; the reconstruction is coded as the inputs are."""
+        special = self.quantization.layers.get(layer)
+        if special and special.activations:
+            return special.activations
+        return self.quantization.inputs if layer == "reconstruction" else self.quantization.activations
+
+    def sparsity(self, layer: str) -> float:
+        """Give the share of a layer's weights that pruning removes."""
+        special = self.quantization.layers.get(layer)
+        return self.pruning.sparsity if special is None or special.sparsity is None else special.sparsity
+
+
+def load_config(file: Path) -> Config:
+    """Read and validate an experiment.
+
+    Raises
+    ------
+    ConfigError
+        With the key, the file and the line of the first thing that is wrong.
+    """
+    source = read_yaml(file)
+    try:
+        return Config.model_validate(source.content)
+    except ValidationError as error:
+        raise ConfigError(_first_error(error, source)) from None
+
+
+def _first_error(error: ValidationError, source: YamlSource) -> str:
+    """Say in one sentence what pydantic found: unknown keys first, since they explain missing ones."""
+    details = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    detail = details[0]
+    path = [part for part in detail["loc"] if not _is_union_tag(part)]
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error" and ": " in message and message.split(": ")[0].count("."):
+        key, message = message.split(": ", 1)
+        path = list(key.split("."))
+    key = ".".join(str(part) for part in path) or "the config"
+    where = source.position(path)
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown key `{key}`{_suggestion(path)}"
+    if detail["type"] == "missing":
+        return f"{where}: the key `{key}` is missing"
+    given = detail["input"]
+    shown = "" if isinstance(given, dict | Section) else f" (given: {given!r})"
+    return f"{where}: `{key}`: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _is_union_tag(part: str | int) -> bool:
+    """Tell whether pydantic put this into the path to name the branch of a union."""
+    return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part == "int")
+
+
+def _suggestion(path: list[Any]) -> str:
+    """Name the closest known key of the same section."""
+    section: Any = Config
+    for part in path[:-1]:
+        section = _field_type(section, part)
+        if section is None:
+            return ""
+    known = list(section.model_fields) if isinstance(section, type) and issubclass(section, Section) else []
+    close = difflib.get_close_matches(str(path[-1]), known, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; known keys are {', '.join(known)}" if known else ""
+
+
+def _field_type(section: Any, part: str | int) -> Any:  # noqa: ANN401
+    """Give the section behind a key, an index or a dictionary entry."""
+    if isinstance(section, type) and issubclass(section, Section):
+        field = section.model_fields.get(str(part))
+        section = field.annotation if field else None
+    else:
+        section = next((a for a in get_args(section)[::-1] if a is not Ellipsis), None)
+    if get_origin(section) in {Union, UnionType}:
+        section = next((a for a in get_args(section) if isinstance(a, type) and issubclass(a, Section)), None)
+    return section

@@ -1,0 +1,1 @@
+"""Trigger events: layouts, readers, hardware integers, splits."""

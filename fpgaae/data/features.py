@@ -1,0 +1,147 @@
+"""From hardware integers to network inputs: powers of two only, `x = (code - offset) * 2**-shift`, each type exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config import Scaling
+from fpgaae.data.layout import HardwareFeature
+from fpgaae.fixedpoint import Codes, FixedPointType, requantize, type_for_range
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A network input: a hardware integer with its frozen offset and shift."""
+
+    hardware: HardwareFeature
+    offset: int
+    shift: int
+
+    @property
+    def type(self) -> FixedPointType:
+        """The narrowest fixed-point type that holds `(code - offset) * 2**-shift` for every code."""
+        return type_for_range(
+            self.hardware.min_code - self.offset, self.hardware.max_code - self.offset, fraction=self.shift
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the content of a `feature_types` entry."""
+        return {
+            "name": self.hardware.name,
+            "property": self.hardware.property,
+            "bits": self.hardware.bits,
+            "offset": self.offset,
+            "shift": self.shift,
+            "type": str(self.type),
+        }
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """All features of an event, in order."""
+
+    features: tuple[Feature, ...]
+
+    def __len__(self) -> int:
+        """Number of features."""
+        return len(self.features)
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Offsets, (n_features,)."""
+        return np.array([feature.offset for feature in self.features], dtype=np.int64)
+
+    @property
+    def shifts(self) -> NDArray[np.int64]:
+        """Shifts, (n_features,)."""
+        return np.array([feature.shift for feature in self.features], dtype=np.int64)
+
+    @property
+    def limits(self) -> tuple[Codes, Codes]:
+        """Smallest and largest hardware code of every feature."""
+        return (
+            np.array([feature.hardware.min_code for feature in self.features], dtype=np.int64),
+            np.array([feature.hardware.max_code for feature in self.features], dtype=np.int64),
+        )
+
+    def values(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Give the exact network inputs of hardware codes, (n_events, n_features)."""
+        return (codes.astype(np.int64) - self.offsets) * np.ldexp(1.0, -self.shifts)
+
+    def input_codes(self, codes: NDArray[np.integer], to: FixedPointType) -> Codes:
+        """Give the network's input codes: the exact features, rounded and saturated to the input type, in integers."""
+        centred = codes.astype(np.int64) - self.offsets
+        result = np.empty_like(centred)
+        for shift in np.unique(self.shifts):
+            columns = self.shifts == shift
+            result[:, columns] = requantize(centred[:, columns], int(shift), to)
+        return result
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Give the content of `feature_types`."""
+        return [feature.to_json() for feature in self.features]
+
+    @classmethod
+    def from_json(cls, entries: Sequence[dict[str, Any]]) -> FeatureMap:
+        """Read what `to_json` gave."""
+        return cls(
+            tuple(
+                Feature(HardwareFeature(entry["name"], entry["property"], entry["bits"]), entry["offset"], entry["shift"])
+                for entry in entries
+            )
+        )
+
+
+class SpreadAccumulator:
+    """Mean and standard deviation of every feature's code, from chunks, in exact integer sums."""
+
+    def __init__(self, n_features: int) -> None:
+        self._n = 0
+        self._sum = np.zeros(n_features, dtype=np.int64)
+        self._sum_of_squares = np.zeros(n_features, dtype=np.int64)
+
+    def add(self, codes: Codes) -> None:
+        """Take in a chunk of codes, (n_events, n_features)."""
+        self._n += len(codes)
+        self._sum += codes.sum(axis=0)
+        self._sum_of_squares += (codes * codes).sum(axis=0)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean code."""
+        return self._sum / max(self._n, 1)
+
+    @property
+    def standard_deviation(self) -> NDArray[np.float64]:
+        """Standard deviation of the code."""
+        return np.sqrt(np.maximum(self._sum_of_squares / max(self._n, 1) - self.mean**2, 0))
+
+
+def freeze_features(
+    hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling
+) -> FeatureMap:
+    """Choose the offset and shift of every feature from the training split.
+
+    The shift is the power of two nearest to the standard deviation, so that every feature has about unit spread: a
+    rarely filled slot then weighs as much as a full one. A feature that never varies in training takes the shift of the
+    nearest earlier slot that varies in the same property, since an entry there is at least as unusual.
+    """
+    deviation = spread.standard_deviation
+    shifts: list[int] = []
+    latest: dict[str, int] = {}
+    for feature, sigma in zip(hardware, deviation, strict=True):
+        if sigma > 0:
+            latest[feature.property] = int(np.rint(np.log2(sigma)))
+        shifts.append(latest.get(feature.property, 0))
+    if scaling.shift == "common":
+        common = int(np.rint(np.log2(np.sqrt(np.mean(deviation**2)) or 1.0)))
+        shifts = [common] * len(shifts)
+    offsets = np.rint(spread.mean).astype(int) if scaling.offset == "mean" else np.zeros(len(hardware), dtype=int)
+    return FeatureMap(
+        tuple(Feature(h, int(o), int(s)) for h, o, s in zip(hardware, offsets, shifts, strict=True))
+    )

@@ -1,0 +1,52 @@
+"""The event layout: which feature stands where, and the hardware width of each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config import Hardware
+
+PROPERTIES = ("pt", "eta", "phi")
+
+
+class HardwareFeature(NamedTuple):
+    """One hardware integer of an event: property `PROPERTIES[i]` of an object."""
+
+    name: str
+    property: str
+    bits: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether the code can be negative."""
+        return self.property != "pt"
+
+    @property
+    def min_code(self) -> int:
+        """Smallest code."""
+        return -(1 << (self.bits - 1)) if self.signed and self.bits else 0
+
+    @property
+    def max_code(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - self.signed)) - 1 if self.bits else 0
+
+
+def hardware_features(hardware: Hardware) -> tuple[HardwareFeature, ...]:
+    """Name the hardware integers of an event, slot by slot, each slot's pT, eta and phi together."""
+    return tuple(
+        HardwareFeature(f"{kind.name}_{slot}_{prop}" if kind.slots > 1 else f"{kind.name}_{prop}", prop, bits)
+        for kind in hardware.objects
+        for slot in range(1, kind.slots + 1)
+        for prop, bits in zip(PROPERTIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
+    )
+
+
+def code_limits(features: tuple[HardwareFeature, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the smallest and largest code of every feature, each of shape (n_features,)."""
+    low = np.array([feature.min_code for feature in features], dtype=np.int64)
+    high = np.array([feature.max_code for feature in features], dtype=np.int64)
+    return low, high

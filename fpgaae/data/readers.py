@@ -1,0 +1,225 @@
+"""Readers of event files, chunk by chunk, so that memory stays bounded whatever the size of the file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config import Config, Data
+from fpgaae.errors import InputError
+
+CHUNK_EVENTS = 32_768
+_SAMPLE_PREFIX = "sample:"
+
+
+class EventChunk(NamedTuple):
+    """Consecutive events of a file."""
+
+    first_event: int
+    particles: NDArray[np.floating]  # (n, n_slots, >= 3)
+    groups: NDArray[np.int64]  # (n,)
+
+
+def event_files(config: Config, config_file: Path) -> dict[str, Path]:
+    """Give the path of each process' file; a relative path starts at the config file's folder or the current one.
+
+    Raises
+    ------
+    InputError
+        If a file does not exist.
+    """
+    found = {}
+    for process, name in config.data.files.items():
+        if name.startswith(_SAMPLE_PREFIX):
+            path = Path(str(resources.files("fpgaae.data") / "sample" / name.removeprefix(_SAMPLE_PREFIX)))
+        else:
+            path = Path(name).expanduser()
+            beside = config_file.parent / path
+            path = beside if beside.is_file() else path
+        if not path.is_file():
+            raise InputError(f"the event file {name} of `data.files.{process}` does not exist; correct {config_file}")
+        found[process] = path
+    return found
+
+
+def count_events(file: Path, data: Data) -> int:
+    """Give the number of events of a file after checking its layout.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read or has another layout than the config says.
+    """
+    with _open(file, data) as source:
+        return source.n_events
+
+
+def read_events(file: Path, data: Data, chunk_events: int = CHUNK_EVENTS) -> Iterator[EventChunk]:
+    """Read a file chunk by chunk, checking every value.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or holds NaN, infinite, negative-pT or all-zero events.
+    """
+    with _open(file, data) as source:
+        for start in range(0, source.n_events, chunk_events):
+            try:
+                chunk = source.read(start, min(chunk_events, source.n_events - start))
+            except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+                raise InputError(f"{file} is damaged near event {start}: {error}; copy it again") from None
+            _check_values(chunk, file)
+            yield chunk
+
+
+def _check_values(chunk: EventChunk, file: Path) -> None:
+    used = chunk.particles[..., :3]
+    for bad, what, cure in (
+        (~np.isfinite(used), "a NaN or infinite value", "remove or repair such events"),
+        (used[..., :1] < 0, "a negative pT", "empty slots must be 0"),
+    ):
+        if bad.any():
+            event, slot = (int(i) for i in np.argwhere(bad)[0][:2])
+            raise InputError(f"{file}: event {chunk.first_event + event}, slot {slot} holds {what}; {cure}")
+    empty = ~used.any(axis=(1, 2))
+    if empty.any():
+        first = chunk.first_event + int(np.argmax(empty))
+        raise InputError(
+            f"{file}: event {first} is all zero ({int(empty.sum())} such in its chunk of {len(empty)}); "
+            "remove the events without any object"
+        )
+
+
+class _Source:
+    """An open event file."""
+
+    n_events: int
+
+    def read(self, start: int, count: int) -> EventChunk:
+        """Read consecutive events."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release the file."""
+        raise NotImplementedError
+
+    def __enter__(self) -> _Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _open(file: Path, data: Data) -> _Source:
+    if file.stat().st_size == 0:
+        raise InputError(f"{file} is empty; copy it again")
+    if h5py.is_hdf5(file):
+        return _Hdf5Source(file, data)
+    if zipfile.is_zipfile(file):
+        return _NpzSource(file, data)
+    raise InputError(f"{file} is neither an HDF5 nor an npz file, or it is truncated; give one that h5py or NumPy opens")
+
+
+def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path, data: Data) -> None:
+    slots = data.hardware.n_slots
+    if len(shape) != 3 or shape[1] != slots or shape[2] < 3:
+        raise InputError(
+            f"{file}: `{data.dataset}` has the shape {shape}, but the config's objects need (events, {slots}, 3 or more)"
+        )
+    if dtype.kind not in "fiu":
+        raise InputError(f"{file}: `{data.dataset}` holds {dtype} values, but numbers are needed")
+    if shape[0] == 0:
+        raise InputError(f"{file}: `{data.dataset}` holds no events")
+
+
+class _Hdf5Source(_Source):
+    def __init__(self, file: Path, data: Data) -> None:
+        try:
+            self._file = h5py.File(file, "r")
+        except OSError as error:
+            raise InputError(f"{file} can't be read as HDF5 ({error}); copy it again") from None
+        self._particles = self._dataset(file, data.dataset, "data.dataset")
+        self._groups = self._dataset(file, data.group, "data.group") if data.group else None
+        _check_shape(self._particles.shape, self._particles.dtype, file, data)
+        self.n_events = len(self._particles)
+        if self._groups is not None and self._groups.shape != (self.n_events,):
+            raise InputError(f"{file}: `{data.group}` has the shape {self._groups.shape}, not ({self.n_events},)")
+
+    def _dataset(self, file: Path, name: str, key: str) -> h5py.Dataset:
+        found = self._file.get(name)
+        if not isinstance(found, h5py.Dataset):
+            there = ", ".join(k for k, v in self._file.items() if isinstance(v, h5py.Dataset)) or "none"
+            self.close()
+            way_out = " or set it to null" if key == "data.group" else ""
+            raise InputError(f"{file} has no dataset `{name}` (there: {there}); correct `{key}`{way_out}")
+        return found
+
+    def read(self, start: int, count: int) -> EventChunk:
+        rows = slice(start, start + count)
+        groups = np.arange(start, start + count) if self._groups is None else self._groups[rows]
+        return EventChunk(start, self._particles[rows], groups.astype(np.int64))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _NpzSource(_Source):
+    """Streams the members of an npz file; reads forward only."""
+
+    def __init__(self, file: Path, data: Data) -> None:
+        self._file = zipfile.ZipFile(file)
+        self._particles, shape, self._dtype = self._member(file, data.dataset, "data.dataset")
+        _check_shape(shape, self._dtype, file, data)
+        self.n_events, self._event_shape = shape[0], shape[1:]
+        self._groups: IO[bytes] | None = None
+        if data.group:
+            self._groups, group_shape, self._group_dtype = self._member(file, data.group, "data.group")
+            if group_shape != (self.n_events,):
+                raise InputError(f"{file}: `{data.group}` has the shape {group_shape}, not ({self.n_events},)")
+
+    def _member(self, file: Path, name: str, key: str) -> tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]:
+        try:
+            stream = self._file.open(f"{name}.npy")
+        except KeyError:
+            there = ", ".join(member.removesuffix(".npy") for member in self._file.namelist()) or "none"
+            way_out = " or set it to null" if key == "data.group" else ""
+            raise InputError(f"{file} has no array `{name}` (there: {there}); correct `{key}`{way_out}") from None
+        try:
+            version = np.lib.format.read_magic(stream)
+            read_header = (
+                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            )
+            shape, fortran, dtype = read_header(stream)
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise InputError(f"{file}: `{name}` is damaged ({error}); copy the file again") from None
+        if fortran or dtype.hasobject:
+            raise InputError(f"{file}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray")
+        return stream, shape, dtype
+
+    def read(self, start: int, count: int) -> EventChunk:
+        particles = _read_rows(self._particles, count, self._event_shape, self._dtype)
+        if self._groups is None:
+            groups = np.arange(start, start + count)
+        else:
+            groups = _read_rows(self._groups, count, (), self._group_dtype)
+        return EventChunk(start, particles, groups.astype(np.int64))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _read_rows(
+    stream: IO[bytes], count: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]
+) -> NDArray[np.floating]:
+    wanted = count * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = stream.read(wanted)
+    if len(raw) != wanted:
+        raise EOFError(f"{wanted - len(raw)} bytes are missing")
+    return np.frombuffer(raw, dtype=dtype).reshape(count, *shape)

@@ -1,0 +1,82 @@
+"""The events as the later stages read them: hardware integers in HDF5, by process and split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.fixedpoint import Codes
+
+EVENTS_FILE = "events.h5"
+_ROWS = 4096  # events an HDF5 chunk
+
+
+class EventWriter:
+    """Appends events of each (process, split) to an HDF5 file."""
+
+    def __init__(self, folder: Path, n_features: int, dtype: type[np.signedinteger]) -> None:
+        self._file = h5py.File(folder / EVENTS_FILE, "w")
+        self._n_features = n_features
+        self._dtype = dtype
+
+    def append(self, process: str, split: str, codes: Codes, groups: NDArray[np.int64]) -> None:
+        """Write events behind those that are there: codes (n, n_features), groups (n,)."""
+        where = f"{process}/{split}"
+        if where not in self._file:
+            rows = (_ROWS, self._n_features)
+            self._file.create_dataset(
+                f"{where}/codes", (0, self._n_features), self._dtype, maxshape=(None, self._n_features),
+                chunks=rows, compression="lzf", shuffle=True,
+            )  # fmt: skip
+            self._file.create_dataset(f"{where}/groups", (0,), np.int64, maxshape=(None,), chunks=(_ROWS,))
+        for name, rows_to_add in (("codes", codes), ("groups", groups)):
+            dataset = self._file[f"{where}/{name}"]
+            dataset.resize(len(dataset) + len(rows_to_add), axis=0)
+            dataset[len(dataset) - len(rows_to_add) :] = rows_to_add
+
+    def __enter__(self) -> EventWriter:
+        """Open for writing."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class EventStore:
+    """Reads what `EventWriter` wrote; nothing is kept in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EVENTS_FILE
+
+    def count(self, process: str, split: str) -> int:
+        """Give the number of events."""
+        with h5py.File(self._path, "r") as file:
+            return len(file[f"{process}/{split}/codes"]) if f"{process}/{split}" in file else 0
+
+    def chunks(self, process: str, split: str, chunk_events: int, limit: int | None = None) -> Iterator[Codes]:
+        """Give the hardware codes in order, (n, n_features) a chunk, at most `limit` events in all."""
+        with h5py.File(self._path, "r") as file:
+            if f"{process}/{split}" not in file:
+                return
+            codes = file[f"{process}/{split}/codes"]
+            total = len(codes) if limit is None else min(limit, len(codes))
+            for start in range(0, total, chunk_events):
+                yield codes[start : min(start + chunk_events, total)].astype(np.int64)
+
+    def read(self, process: str, split: str, start: int, stop: int) -> Codes:
+        """Give the hardware codes of consecutive events, (stop - start, n_features)."""
+        with h5py.File(self._path, "r") as file:
+            return np.asarray(file[f"{process}/{split}/codes"][start:stop], dtype=np.int64)
+
+    def groups(self, process: str, split: str, limit: int | None = None) -> NDArray[np.int64]:
+        """Give the group of each event."""
+        with h5py.File(self._path, "r") as file:
+            return np.asarray(file[f"{process}/{split}/groups"][:limit], dtype=np.int64)

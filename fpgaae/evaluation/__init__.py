@@ -1,0 +1,1 @@
+"""Physics metrics of the anomaly scores, with intervals."""

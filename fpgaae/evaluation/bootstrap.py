@@ -1,0 +1,298 @@
+"""Paired bootstrap of groups of events: one resample for every model, so that differences are paired.
+
+Events that stem from one source (the overlays of one simulated collision, say) are not independent. Groups are drawn
+with replacement, and a replica is then an integer weight per event: nothing is copied and nothing is sorted again.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.errors import InputError
+from fpgaae.evaluation.metrics import (
+    DEFAULT_CONFIDENCE_LEVEL,
+    Interval,
+    Scores,
+    as_comparable,
+    as_scores,
+    check_level,
+    n_allowed,
+)
+
+DEFAULT_FPRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+
+
+@dataclass(frozen=True)
+class BootstrapSettings:
+    """How many replicas, at which confidence level, from which seed, and at which false positive rates.
+
+    Raises
+    ------
+    InputError
+        If a value is out of its range.
+    """
+
+    n_replicas: int = 300
+    confidence_level: float = DEFAULT_CONFIDENCE_LEVEL
+    seed: int = 0
+    fprs: tuple[float, ...] = DEFAULT_FPRS
+
+    def __post_init__(self) -> None:
+        check_level(self.confidence_level)
+        if self.n_replicas < 2:
+            raise InputError(f"{self.n_replicas} replicas give no interval: ask for at least 2 (300 are usual).")
+        if self.seed < 0:
+            raise InputError(f"The seed {self.seed} is negative: give 0 or a positive integer.")
+        if not all(0 < rate < 1 for rate in self.fprs):
+            raise InputError(f"The false positive rates {self.fprs} have to lie between 0 and 1, ends excluded.")
+
+
+class GroupResampler:
+    """Draws the groups of one process with replacement.
+
+    Parameters
+    ----------
+    groups
+        The group of each event, shape (n_events,); any integers.
+    name
+        The process. Its random stream depends on the seed and this name only: adding a process or a model changes no
+        other one's replicas.
+    seed
+        Seed of the whole bootstrap.
+
+    Raises
+    ------
+    InputError
+        If there are no events, the groups are not integers, or there are fewer than two groups.
+    """
+
+    def __init__(self, groups: NDArray[np.int64], name: str, seed: int) -> None:
+        if groups.ndim != 1 or not np.issubdtype(groups.dtype, np.integer):
+            raise InputError(
+                f"The groups of `{name}` are of type {groups.dtype} and shape {groups.shape}: give one integer per event."
+            )
+        labels, index = np.unique(groups, return_inverse=True)
+        if labels.size < 2:
+            raise InputError(
+                f"The process `{name}` has {labels.size} groups of events, and a bootstrap needs at least 2: "
+                "give independent events groups of their own."
+            )
+        self.n_groups = int(labels.size)
+        self.index: NDArray[np.int32] = index.astype(np.int32)
+        self._generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+    def draw(self) -> NDArray[np.int32]:
+        """How often each group was drawn in the next replica, shape (n_groups,); the sum is n_groups."""
+        drawn = self._generator.integers(0, self.n_groups, self.n_groups, dtype=np.int32)
+        return np.bincount(drawn, minlength=self.n_groups).astype(np.int32)
+
+    def ones(self) -> NDArray[np.int32]:
+        """The sample itself: each group once."""
+        return np.ones(self.n_groups, dtype=np.int32)
+
+
+class BackgroundReplica(NamedTuple):
+    """The background of one replica, in the order of one model's scores."""
+
+    cumulative: NDArray[np.int64]  # (n_background + 1,): weight of the first i events
+    cuts: NDArray[np.int64]  # (n_fprs,): position of the threshold among the sorted scores
+    events_above: NDArray[np.int64]  # (n_fprs,): weight above the threshold
+
+
+class SignalReplica(NamedTuple):
+    """One model and one signal in one replica; all but `auc` have the shape (n_fprs,)."""
+
+    auc: float
+    tpr: NDArray[np.float64]
+    events_above: NDArray[np.int64]
+    background_above: NDArray[np.int64]
+
+
+class RankedBackground:
+    """Background scores of one model, sorted once; every replica costs one gather and one cumulative sum.
+
+    Parameters
+    ----------
+    scores
+        Shape (n_background,).
+    groups
+        Index of each event's group as given by `GroupResampler.index`, same shape.
+    fprs
+        False positive rates at which thresholds are placed.
+    """
+
+    def __init__(self, scores: NDArray[Any], groups: NDArray[np.int32], fprs: Sequence[float]) -> None:
+        scores = as_scores(scores, "background")
+        order = np.argsort(scores, kind="stable")
+        self.ordered: Scores = scores[order]
+        self._groups = groups[order]
+        self._fprs = tuple(fprs)
+
+    def replica(self, counts: NDArray[np.int32]) -> BackgroundReplica:
+        """Weights and thresholds when group g is taken ``counts[g]`` times.
+
+        The threshold is that of `threshold_at_fpr` on the sample with its repetitions: the first sorted event whose
+        cumulative weight leaves no more than the allowed number of events above it.
+        """
+        cumulative = np.zeros(self.ordered.size + 1, dtype=np.int64)
+        np.cumsum(counts.take(self._groups), out=cumulative[1:])
+        total = int(cumulative[-1])
+        kept_below = np.array([total - n_allowed(total, rate) for rate in self._fprs], dtype=np.int64)
+        cuts = np.searchsorted(cumulative[1:], kept_below, side="left")
+        ends = np.searchsorted(self.ordered, self.ordered[cuts], side="right")
+        return BackgroundReplica(cumulative, cuts, total - cumulative[ends])
+
+
+class RankedSignal:
+    """Scores of one signal, sorted once and placed among the background scores of the same model.
+
+    Parameters
+    ----------
+    scores
+        Shape (n_signal,).
+    groups
+        Index of each event's group, same shape.
+    background
+        The same model's background.
+    """
+
+    def __init__(self, scores: NDArray[Any], groups: NDArray[np.int32], background: RankedBackground) -> None:
+        ordered_background, scores = as_comparable(background.ordered, scores)
+        order = np.argsort(scores, kind="stable")
+        self._groups = groups[order]
+        self._below = np.searchsorted(ordered_background, scores[order], side="left")
+        self._not_above = np.searchsorted(ordered_background, scores[order], side="right")
+
+    def replica(self, counts: NDArray[np.int32], background: BackgroundReplica) -> SignalReplica:
+        """AUC and efficiencies when group g is taken ``counts[g]`` times.
+
+        With event weights w of the background and v of the signal::
+
+            AUC = sum_j v_j (W(b < s_j) + W(b <= s_j)) / (2 sum(v) sum(w)),   W(c) = sum_i w_i [c]
+
+        in integers up to the division, as `fpgaae.evaluation.metrics.auc` on the sample with its repetitions.
+        """
+        weights = counts.take(self._groups).astype(np.int64)
+        cumulative = np.zeros(weights.size + 1, dtype=np.int64)
+        np.cumsum(weights, out=cumulative[1:])
+        total, total_background = int(cumulative[-1]), int(background.cumulative[-1])
+        ranks = background.cumulative.take(self._below) + background.cumulative.take(self._not_above)
+        area = int(np.dot(weights, ranks)) / (2 * total * total_background)
+        # s_j is above the sorted background event i exactly if more than i events lie below s_j
+        above = total - cumulative[np.searchsorted(self._below, background.cuts, side="right")]
+        return SignalReplica(area, above / total, above, background.events_above)
+
+
+class RankedModel:
+    """All scores of one model, sorted once.
+
+    Parameters
+    ----------
+    scores
+        ``scores[process]``, shape (n_events of the process,).
+    resamplers
+        One per process.
+    background
+        The process that sets the thresholds.
+    fprs
+        False positive rates at which thresholds are placed.
+    """
+
+    def __init__(
+        self,
+        scores: Mapping[str, NDArray[Any]],
+        resamplers: Mapping[str, GroupResampler],
+        background: str,
+        fprs: Sequence[float],
+    ) -> None:
+        self._name = background
+        self._background = RankedBackground(scores[background], resamplers[background].index, fprs)
+        self._signals = {
+            name: RankedSignal(scores[name], resampler.index, self._background)
+            for name, resampler in resamplers.items()
+            if name != background
+        }
+
+    def replica(self, counts: Mapping[str, NDArray[np.int32]]) -> dict[str, SignalReplica]:
+        """Metrics per signal when group g of a process is taken ``counts[process][g]`` times."""
+        background = self._background.replica(counts[self._name])
+        return {name: signal.replica(counts[name], background) for name, signal in self._signals.items()}
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Metrics of one model and one signal: on the sample itself, and in every replica.
+
+    `auc` has the shape (n_replicas,), `tpr` (n_replicas, n_fprs).
+    """
+
+    nominal: SignalReplica
+    auc: NDArray[np.float64]
+    tpr: NDArray[np.float64]
+
+
+def bootstrap(
+    scores: Mapping[str, Mapping[str, NDArray[Any]]],
+    groups: Mapping[str, NDArray[np.int64]],
+    background: str,
+    settings: BootstrapSettings,
+) -> dict[str, dict[str, Replicas]]:
+    """Metrics of every model and signal, on the sample and in replicas that all models share.
+
+    Parameters
+    ----------
+    scores
+        ``scores[model][process]``, shape (n_events of the process,).
+    groups
+        ``groups[process]``, shape (n_events of the process,): events of one group are drawn together.
+    background
+        The process that sets the thresholds; every other one is a signal.
+    settings
+        Replicas, seed and false positive rates.
+
+    Returns
+    -------
+    ``result[model][signal]``. Differences between models may be taken replica by replica.
+
+    Notes
+    -----
+    B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 (resampling the independent
+    units) and 13 (percentile intervals).
+    """
+    resamplers = {name: GroupResampler(np.asarray(labels), name, settings.seed) for name, labels in groups.items()}
+    models = {model: RankedModel(own, resamplers, background, settings.fprs) for model, own in scores.items()}
+    ones = {name: resampler.ones() for name, resampler in resamplers.items()}
+    shape = (settings.n_replicas, len(settings.fprs))
+    result = {
+        model: {
+            name: Replicas(nominal, np.empty(settings.n_replicas), np.empty(shape))
+            for name, nominal in ranked.replica(ones).items()
+        }
+        for model, ranked in models.items()
+    }
+    for i in range(settings.n_replicas):
+        counts = {name: resampler.draw() for name, resampler in resamplers.items()}
+        for model, ranked in models.items():
+            for name, drawn in ranked.replica(counts).items():
+                replicas = result[model][name]
+                replicas.auc[i], replicas.tpr[i] = drawn.auc, drawn.tpr
+    return result
+
+
+def percentile_interval(value: float, replicas: NDArray[np.float64], level: float) -> Interval:
+    """The value with the central percentiles of its replicas, at (1 - level) / 2 and (1 + level) / 2.
+
+    Raises
+    ------
+    InputError
+        If the level is outside (0, 1).
+    """
+    tail = (1 - check_level(level)) / 2
+    low, high = np.quantile(replicas, [tail, 1 - tail])
+    return Interval(value, float(low), float(high))

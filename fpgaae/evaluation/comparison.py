@@ -1,0 +1,199 @@
+"""Float against quantized against firmware, per signal: values with intervals, and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.errors import InputError
+from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, percentile_interval
+from fpgaae.evaluation.metrics import Interval, as_scores, clopper_pearson
+
+FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
+BASELINES = ("sum_pt", "n_objects", "pca")
+MODELS = (FLOAT, QUANTIZED, FIRMWARE, *BASELINES)
+MIN_BACKGROUND_EVENTS = 5
+
+Scores = Mapping[str, Mapping[str, NDArray[Any]]]
+Groups = Mapping[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric with its interval, or the reason why there is none.
+
+    `background_events_above` is set at a false positive rate only: the background events above the threshold (of a
+    difference, the smaller number of the two models).
+    """
+
+    interval: Interval | None
+    background_events_above: int | None = None
+    note: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As written into `metrics.json`; absent parts are left out, a missing interval is three nulls."""
+        low_high = self.interval or (None, None, None)
+        result: dict[str, Any] = dict(zip(("value", "low", "high"), low_high, strict=True))
+        if self.background_events_above is not None:
+            result["background_events_above"] = self.background_events_above
+        if self.note is not None:
+            result["note"] = self.note
+        return result
+
+
+@dataclass(frozen=True)
+class SignalMetrics:
+    """AUC and signal efficiencies, or the difference of both between two models."""
+
+    auc: Estimate
+    tpr: Mapping[str, Estimate]
+
+    def to_json(self) -> dict[str, Any]:
+        """As written into `metrics.json`."""
+        return {"auc": self.auc.to_json(), "tpr": {key: estimate.to_json() for key, estimate in self.tpr.items()}}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every model on every signal; `delta` is firmware - float, `delta_quantized` quantized - float."""
+
+    background_events: int
+    signal_events: Mapping[str, int]
+    settings: BootstrapSettings
+    models: Mapping[str, Mapping[str, SignalMetrics]]
+    delta: Mapping[str, SignalMetrics] | None
+    delta_quantized: Mapping[str, SignalMetrics] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `metrics.json`; a difference whose models are not both there is left out."""
+        result: dict[str, Any] = {
+            "background_events": self.background_events,
+            "signal_events": dict(self.signal_events),
+            "confidence_level": self.settings.confidence_level,
+            "replicas": self.settings.n_replicas,
+            "seed": self.settings.seed,
+            "models": {model: _signals_to_json(own) for model, own in self.models.items()},
+        }
+        if self.delta is not None:
+            result["delta"] = _signals_to_json(self.delta)
+        if self.delta_quantized is not None:
+            result["delta_quantized"] = _signals_to_json(self.delta_quantized)
+        return result
+
+
+def _signals_to_json(metrics: Mapping[str, SignalMetrics]) -> dict[str, Any]:
+    return {signal: own.to_json() for signal, own in metrics.items()}
+
+
+def fpr_key(fpr: float) -> str:
+    """The key of a false positive rate in `metrics.json`, for example ``1e-03``."""
+    return f"{fpr:.0e}"
+
+
+def compare(scores: Scores, groups: Groups, background: str, settings: BootstrapSettings) -> Comparison:
+    """Metrics of every model on every signal, and paired differences to the float model.
+
+    Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain the
+    Clopper-Pearson interval at the fixed threshold: a bootstrap of zero passing events would claim no uncertainty.
+
+    Parameters
+    ----------
+    scores
+        ``scores[model][process]``, shape (n_events of the process,), in the same order of events for every model.
+    groups
+        ``groups[process]``, shape (n_events of the process,): the independent unit that each event belongs to.
+    background
+        The process that sets the thresholds; every other one is a signal.
+    settings
+        Replicas, confidence level, seed and false positive rates.
+
+    Raises
+    ------
+    InputError
+        If a process is missing, a length differs, a score is not finite, or there is no signal.
+    """
+    _check(scores, groups, background, settings)
+    replicas = bootstrap(scores, groups, background, settings)
+    signals = [name for name in groups if name != background]
+    n_background = len(groups[background])
+    models = {
+        model: {name: _metrics(own[name], len(groups[name]), n_background, settings) for name in signals}
+        for model, own in replicas.items()
+    }
+
+    def delta(model: str) -> dict[str, SignalMetrics] | None:
+        if model not in replicas or FLOAT not in replicas:
+            return None
+        return {
+            name: _difference(replicas[model][name], replicas[FLOAT][name], n_background, settings) for name in signals
+        }
+
+    signal_events = {name: len(groups[name]) for name in signals}
+    return Comparison(n_background, signal_events, settings, models, delta(FIRMWARE), delta(QUANTIZED))
+
+
+def _metrics(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
+    nominal, level = replicas.nominal, settings.confidence_level
+    tpr = {}
+    for i, fpr in enumerate(settings.fprs):
+        n_above = int(nominal.background_above[i])
+        if n_above < MIN_BACKGROUND_EVENTS:
+            tpr[fpr_key(fpr)] = _not_measurable(n_above, n_background, fpr)
+            continue
+        exact = clopper_pearson(int(nominal.events_above[i]), n_signal, level)
+        drawn = percentile_interval(exact.value, replicas.tpr[:, i], level)
+        interval = Interval(exact.value, min(exact.low, drawn.low), max(exact.high, drawn.high))
+        tpr[fpr_key(fpr)] = Estimate(interval, n_above)
+    return SignalMetrics(Estimate(percentile_interval(nominal.auc, replicas.auc, level)), tpr)
+
+
+def _difference(model: Replicas, reference: Replicas, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
+    level = settings.confidence_level
+    smaller = np.minimum(model.nominal.background_above, reference.nominal.background_above)
+    tpr = {}
+    for i, fpr in enumerate(settings.fprs):
+        n_above = int(smaller[i])
+        if n_above < MIN_BACKGROUND_EVENTS:
+            tpr[fpr_key(fpr)] = _not_measurable(n_above, n_background, fpr)
+            continue
+        value = float(model.nominal.tpr[i] - reference.nominal.tpr[i])
+        drawn = percentile_interval(value, model.tpr[:, i] - reference.tpr[:, i], level)
+        tpr[fpr_key(fpr)] = Estimate(drawn, n_above)
+    auc = percentile_interval(model.nominal.auc - reference.nominal.auc, model.auc - reference.auc, level)
+    return SignalMetrics(Estimate(auc), tpr)
+
+
+def _not_measurable(n_above: int, n_background: int, fpr: float) -> Estimate:
+    note = (
+        f"not measurable: {n_above} of {n_background} background events pass at a false positive rate of "
+        f"{fpr_key(fpr)}, and at least {MIN_BACKGROUND_EVENTS} are needed"
+    )
+    return Estimate(None, n_above, note)
+
+
+def _check(scores: Scores, groups: Groups, background: str, settings: BootstrapSettings) -> None:
+    if background not in groups or len(groups) < 2:
+        raise InputError(
+            f"Groups are given for {sorted(groups)}: the background `{background}` and at least one signal are needed."
+        )
+    if not scores:
+        raise InputError("There are no scores to compare: give those of at least one model.")
+    if len({fpr_key(fpr) for fpr in settings.fprs}) != len(settings.fprs):
+        raise InputError(f"Two of the false positive rates {settings.fprs} share a key: give one digit to each.")
+    for model, own in scores.items():
+        if set(own) != set(groups):
+            raise InputError(
+                f"The model `{model}` has scores for {sorted(own)}, and groups are given for {sorted(groups)}: "
+                "score the same processes."
+            )
+        for process, values in own.items():
+            checked = as_scores(values, f"`{model}` / `{process}`")
+            if checked.size != len(groups[process]):
+                raise InputError(
+                    f"The model `{model}` scored {checked.size} events of `{process}`, which has "
+                    f"{len(groups[process])} groups entries: score every event once."
+                )

@@ -1,0 +1,183 @@
+"""Fixed-point numbers as integers: types, rounding and overflow exactly as `ap_fixed` does them (NumPy only).
+
+A number is an integer *code* and its type; its value is `code * 2**-fraction`. Everything here works on codes, so that
+two results are equal or they are not. Semantics: "Vitis High-Level Synthesis User Guide" (UG1399), "Arbitrary Precision
+Fixed-Point Data Types".
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.errors import InputError
+
+Codes = NDArray[np.int64]
+
+MAX_WIDTH = 62  # codes are held in int64; two bits are kept for rounding and comparing
+
+
+class Rounding(Enum):
+    """What happens to the bits below the LSB."""
+
+    TRUNCATE = "TRN"  # towards minus infinity
+    HALF_UP = "RND"
+    HALF_EVEN = "RND_CONV"  # as TensorFlow's round
+
+
+class Overflow(Enum):
+    """What happens to a value outside the range."""
+
+    WRAP = "WRAP"
+    SATURATE = "SAT"
+    SATURATE_SYMMETRIC = "SAT_SYM"  # the most negative code is not used
+
+
+class FixedPointType(NamedTuple):
+    """A fixed-point type; `integer` counts the sign bit, as in `ap_fixed<width, integer>`.
+
+    `integer` may be negative or larger than `width`, as in C++.
+    """
+
+    width: int
+    integer: int
+    signed: bool = True
+    rounding: Rounding = Rounding.TRUNCATE
+    overflow: Overflow = Overflow.WRAP
+
+    @property
+    def fraction(self) -> int:
+        """Bits behind the binary point (negative where the LSB is worth more than 1)."""
+        return self.width - self.integer
+
+    @property
+    def lsb(self) -> float:
+        """Value of one code step."""
+        return float(2.0**-self.fraction)
+
+    @property
+    def min_code(self) -> int:
+        """Smallest code that the type can take."""
+        if not self.signed:
+            return 0
+        return -(1 << (self.width - 1)) + (self.overflow is Overflow.SATURATE_SYMMETRIC)
+
+    @property
+    def max_code(self) -> int:
+        """Largest code that the type can take."""
+        return (1 << (self.width - self.signed)) - 1
+
+    def __str__(self) -> str:
+        """Give the C++ name, such as `ap_fixed<8,4,AP_RND_CONV,AP_SAT>`."""
+        modes = ""
+        if (self.rounding, self.overflow) != (Rounding.TRUNCATE, Overflow.WRAP):
+            modes = f",AP_{self.rounding.value},AP_{self.overflow.value}"
+        return f"ap_{'' if self.signed else 'u'}fixed<{self.width},{self.integer}{modes}>"
+
+
+_TYPE = re.compile(
+    r"(?:ap_)?(?P<u>u?)fixed<\s*(?P<width>\d+)\s*,\s*(?P<integer>-?\d+)\s*"
+    r"(?:,\s*(?:AP_)?(?P<rounding>\w+)\s*(?:,\s*(?:AP_)?(?P<overflow>\w+)\s*(?:,\s*\d+\s*)?)?)?>"
+)
+_INTEGER = re.compile(r"(?:ap_)?(?P<u>u?)int<\s*(?P<width>\d+)\s*>")
+
+
+def parse_type(text: str) -> FixedPointType:
+    """Read a type as C++ or hls4ml writes it: `ap_fixed<8,4,AP_RND,AP_SAT,0>`, `ufixed<8,4>`, `ap_uint<3>`.
+
+    Raises
+    ------
+    InputError
+        If the text is none of these, or names a mode that is not implemented here.
+    """
+    if integer := _INTEGER.fullmatch(text.strip()):
+        width = int(integer["width"])
+        return FixedPointType(width, width, not integer["u"])
+    match = _TYPE.fullmatch(text.strip())
+    try:
+        if match is None:
+            raise ValueError
+        rounding = Rounding(match["rounding"] or "TRN")
+        overflow = Overflow(match["overflow"] or "WRAP")
+    except ValueError:
+        raise InputError(f"{text!r} is not a fixed-point type that can be handled exactly") from None
+    return FixedPointType(int(match["width"]), int(match["integer"]), not match["u"], rounding, overflow)
+
+
+def type_for_range(low: int, high: int, fraction: int) -> FixedPointType:
+    """Give the narrowest type that holds every code from `low` to `high` with `fraction` bits behind the point."""
+    signed = low < 0
+    width = max(int(high).bit_length(), (-int(low) - 1).bit_length() if signed else 0) + signed
+    width = max(width, 1)
+    return FixedPointType(width, width - fraction, signed)
+
+
+def saturate_or_wrap(codes: Codes, to: FixedPointType) -> Codes:
+    """Bring codes on the LSB of `to` into its range, by its overflow mode."""
+    if to.overflow is Overflow.WRAP:
+        wrapped = codes & ((1 << to.width) - 1)
+        return wrapped - ((wrapped >> (to.width - 1)) << to.width) if to.signed else wrapped
+    return np.clip(codes, to.min_code, to.max_code)
+
+
+def requantize(codes: Codes, fraction: int, to: FixedPointType) -> Codes:
+    """Convert codes with `fraction` bits behind the point to the type `to`, rounding and overflowing as `ap_fixed`.
+
+    Raises
+    ------
+    InputError
+        If the shifted codes would not fit 64 bits.
+    """
+    drop = fraction - to.fraction
+    if drop <= 0:
+        return saturate_or_wrap(shift_left_exact(codes, -drop), to)
+    drop = min(drop, MAX_WIDTH)  # beyond, only the sign is left
+    kept = codes >> drop
+    if to.rounding is not Rounding.TRUNCATE:
+        rest = codes & ((1 << drop) - 1)
+        half = 1 << (drop - 1)
+        up = rest > half
+        tie = rest == half
+        kept = kept + (up | (tie & ((kept & 1) == 1)) if to.rounding is Rounding.HALF_EVEN else up | tie)
+    return saturate_or_wrap(kept, to)
+
+
+def shift_left_exact(codes: Codes, bits: int) -> Codes:
+    """Multiply codes by `2**bits`.
+
+    Raises
+    ------
+    InputError
+        If a result would not fit 64 bits.
+    """
+    if bits == 0 or codes.size == 0:
+        return codes
+    largest = max(abs(int(codes.max())), abs(int(codes.min())))
+    if largest.bit_length() + bits > MAX_WIDTH and largest:
+        raise InputError(f"a code of {largest.bit_length()} bits shifted by {bits} does not fit 64-bit arithmetic")
+    return codes << bits
+
+
+def codes_of(values: NDArray[np.floating], to: FixedPointType) -> Codes:
+    """Give the codes of values that lie exactly on the grid of `to`.
+
+    Raises
+    ------
+    InputError
+        If a value is off the grid or outside the range: a code would then not stand for the value.
+    """
+    scaled = np.asarray(values, dtype=np.float64) * 2.0**to.fraction
+    codes = np.rint(scaled)
+    bad = (codes != scaled) | (codes < to.min_code) | (codes > to.max_code)
+    if bad.any():
+        raise InputError(f"the value {np.asarray(values)[bad].flat[0]!r} is not representable as {to}")
+    return codes.astype(np.int64)
+
+
+def values_of(codes: Codes, fraction: int) -> NDArray[np.float64]:
+    """Give the values of codes; exact as long as a code has at most 53 significant bits."""
+    return codes.astype(np.float64) * 2.0**-fraction

@@ -1,0 +1,1 @@
+"""From the quantized model to an HLS project, and its C simulation compared bit for bit."""

@@ -1,0 +1,1 @@
+"""Training: the float reference and the quantization-aware, pruned training."""

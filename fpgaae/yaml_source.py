@@ -1,0 +1,115 @@
+"""Reading an experiment's YAML so that every key remembers the file and line it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from fpgaae.errors import ConfigError
+
+EXTENDS = "extends"
+
+
+class Position(NamedTuple):
+    """Where a key stands."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        """Give `file, line N`."""
+        return f"{self.file}, line {self.line}"
+
+
+class YamlSource(NamedTuple):
+    """The plain content of a YAML file and the position of each of its keys, by path."""
+
+    content: dict[str, Any]
+    positions: dict[tuple[str | int, ...], Position]
+
+    def position(self, path: Sequence[str | int]) -> Position:
+        """Give the position of a key, or of the nearest enclosing one."""
+        for length in range(len(path), -1, -1):
+            if (found := self.positions.get(tuple(path[:length]))) is not None:
+                return found
+        return Position(Path("config"), 1)
+
+
+def read_yaml(file: Path) -> YamlSource:
+    """Read a YAML file; a top-level `extends: OTHER.yaml` (relative to the file) is read first and overridden.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing, is not YAML, has a key twice, is not a mapping, or extends itself.
+    """
+    return _read(file, ())
+
+
+def _read(file: Path, chain: tuple[Path, ...]) -> YamlSource:
+    if file.resolve() in chain:
+        raise ConfigError(f"{file} extends itself; remove its `{EXTENDS}` key")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the config {file} can't be read: {error.strerror}; give the path of a YAML file") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the config {file} is not text; give the path of a YAML file") from None
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        positions: dict[tuple[str | int, ...], Position] = {(): Position(file, 1)}
+        content = _construct(loader, root, (), file, positions) if root is not None else {}
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigError(f"{file}, line {line} is not valid YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not valid YAML: {str(error).splitlines()[0]}") from None
+    finally:
+        loader.dispose()
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} must hold `key: value` lines at its top level")
+    base = content.pop(EXTENDS, None)
+    if base is None:
+        return YamlSource(content, positions)
+    if not isinstance(base, str):
+        raise ConfigError(f"{positions[(EXTENDS,)]}: `{EXTENDS}` must name one YAML file")
+    parent = _read(file.parent / base, (*chain, file.resolve()))
+    return YamlSource(_merge(parent.content, content), parent.positions | positions)
+
+
+def _construct(
+    loader: yaml.SafeLoader,
+    node: yaml.Node,
+    path: tuple[str | int, ...],
+    file: Path,
+    positions: dict[tuple[str | int, ...], Position],
+) -> Any:  # noqa: ANN401
+    """Turn a node into plain values, noting where each key stands."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            positions[(*path, index)] = Position(file, item.start_mark.line + 1)
+        return [_construct(loader, item, (*path, i), file, positions) for i, item in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        here = Position(file, key_node.start_mark.line + 1)
+        if key in result:
+            raise ConfigError(f"{here}: the key `{key}` stands twice; remove one")
+        positions[(*path, key)] = here
+        result[key] = _construct(loader, value_node, (*path, key), file, positions)
+    return result
+
+
+def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in override.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged
