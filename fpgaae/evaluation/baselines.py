@@ -21,7 +21,7 @@ BLOCK_EVENTS = 65_536
 
 
 def sum_pt(codes: NDArray[Any]) -> NDArray[np.int64]:
-    """Scalar sum of the transverse momenta of all objects but the missing momentum (slot 0).
+    """Add up the transverse momenta of all objects but the missing momentum (slot 0).
 
     Parameters
     ----------
@@ -37,11 +37,12 @@ def sum_pt(codes: NDArray[Any]) -> NDArray[np.int64]:
     InputError
         If the codes are not integers of this shape.
     """
-    return _object_pt(codes).sum(axis=1, dtype=np.int64)
+    total: NDArray[np.int64] = _object_pt(codes).sum(axis=1, dtype=np.int64)
+    return total
 
 
 def n_objects(codes: NDArray[Any]) -> NDArray[np.int64]:
-    """Number of objects with a pT code above 0, the missing momentum (slot 0) not counted.
+    """Count the objects with a pT code above 0, the missing momentum (slot 0) left out.
 
     Parameters
     ----------
@@ -57,13 +58,14 @@ def n_objects(codes: NDArray[Any]) -> NDArray[np.int64]:
     InputError
         If the codes are not integers of this shape.
     """
-    return np.count_nonzero(_object_pt(codes) > 0, axis=1).astype(np.int64)
+    number: NDArray[np.int64] = np.count_nonzero(_object_pt(codes) > 0, axis=1).astype(np.int64)
+    return number
 
 
 def _object_pt(codes: NDArray[Any]) -> NDArray[Any]:
     if codes.shape[1:] != EVENT_SHAPE or not np.issubdtype(codes.dtype, np.integer):
         raise InputError(
-            f"The objects have the shape {codes.shape} and type {codes.dtype}: give integers of shape (n_events, 19, 3)."
+            f"The objects have the shape {codes.shape} and type {codes.dtype}: give integers, (n_events, 19, 3)."
         )
     return codes[:, MET_SLOT + 1 :, PT]
 

@@ -75,7 +75,7 @@ class GroupResampler:
     def __init__(self, groups: NDArray[np.int64], name: str, seed: int) -> None:
         if groups.ndim != 1 or not np.issubdtype(groups.dtype, np.integer):
             raise InputError(
-                f"The groups of `{name}` are of type {groups.dtype} and shape {groups.shape}: give one integer per event."
+                f"The groups of `{name}` have the type {groups.dtype} and shape {groups.shape}: give one integer each."
             )
         labels, index = np.unique(groups, return_inverse=True)
         if labels.size < 2:
@@ -93,7 +93,7 @@ class GroupResampler:
         return np.bincount(drawn, minlength=self.n_groups).astype(np.int32)
 
     def ones(self) -> NDArray[np.int32]:
-        """The sample itself: each group once."""
+        """Take each group once: the sample itself."""
         return np.ones(self.n_groups, dtype=np.int32)
 
 
@@ -286,7 +286,7 @@ def bootstrap(
 
 
 def percentile_interval(value: float, replicas: NDArray[np.float64], level: float) -> Interval:
-    """The value with the central percentiles of its replicas, at (1 - level) / 2 and (1 + level) / 2.
+    """Put a value between the percentiles (1 - level) / 2 and (1 + level) / 2 of its replicas.
 
     Raises
     ------

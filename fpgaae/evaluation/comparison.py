@@ -69,7 +69,7 @@ class Comparison:
     delta_quantized: Mapping[str, SignalMetrics] | None
 
     def to_json(self) -> dict[str, Any]:
-        """The content of `metrics.json`; a difference whose models are not both there is left out."""
+        """As written into `metrics.json`; a difference whose models are not both there is left out."""
         result: dict[str, Any] = {
             "background_events": self.background_events,
             "signal_events": dict(self.signal_events),
@@ -90,15 +90,15 @@ def _signals_to_json(metrics: Mapping[str, SignalMetrics]) -> dict[str, Any]:
 
 
 def fpr_key(fpr: float) -> str:
-    """The key of a false positive rate in `metrics.json`, for example ``1e-03``."""
+    """Name a false positive rate as `metrics.json` does, for example ``1e-03``."""
     return f"{fpr:.0e}"
 
 
 def compare(scores: Scores, groups: Groups, background: str, settings: BootstrapSettings) -> Comparison:
     """Metrics of every model on every signal, and paired differences to the float model.
 
-    Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain the
-    Clopper-Pearson interval at the fixed threshold: a bootstrap of zero passing events would claim no uncertainty.
+    Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain
+    the Clopper-Pearson interval at the fixed threshold: a bootstrap of zero passing events would claim certainty.
 
     Parameters
     ----------

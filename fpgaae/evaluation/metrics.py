@@ -1,7 +1,7 @@
 """Area under the curve, thresholds and signal efficiencies of anomaly scores: exact ranks, no interpolation.
 
-A score decides `keep` when it is strictly above a threshold, in firmware and here. Integer scores stay integers, so that
-ties of the firmware are ties here.
+An event is kept when its score is strictly above a threshold, in firmware and here. Integer scores stay integers, so
+that ties of the firmware are ties here.
 """
 
 from __future__ import annotations
@@ -229,8 +229,8 @@ def tpr_at_fpr(
 def roc_curve(background: NDArray[Any], signal: NDArray[Any], n_points: int = 200) -> RocCurve:
     """Working points at observed thresholds, evenly spaced in the logarithm of the false positive rate.
 
-    Every point can be reached with a threshold; between two of them the efficiency is that of the lower rate (draw it as
-    a step). Thresholds that no background event passes are left out; the last point is (1, 1).
+    Every point can be reached with a threshold; between two of them the efficiency is that of the lower rate (draw it
+    as a step). Thresholds that no background event passes are left out; the last point is (1, 1).
 
     Parameters
     ----------

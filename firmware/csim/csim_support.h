@@ -1,0 +1,91 @@
+// What the C simulation adds to a project: layer taps, and weight tables that compile fast.
+//
+// Included under #ifndef __SYNTHESIS__ only, so that synthesis sees nothing of it.
+#ifndef CSIM_SUPPORT_H_
+#define CSIM_SUPPORT_H_
+
+#include "ap_fixed.h"
+#include "ap_int.h"
+#include "hls_stream.h"
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+
+namespace csim {
+
+// Stands for `T name[N] = {values}`: a compiler takes minutes over thousands of ap_fixed constructors in a row, so the
+// values are converted by a loop when the library is loaded.
+template <class T, size_t N> struct Table {
+    T data[N];
+    Table(std::initializer_list<double> values) {
+        if (values.size() > N)
+            throw std::length_error("a weight table has more values than places");
+        size_t i = 0;
+        for (double value : values)
+            data[i++] = T(value);
+        for (; i < N; i++)
+            data[i] = T(0);
+    }
+    operator T *() { return data; }
+};
+
+// Layer taps: each records the integer codes of one layer's output. Off unless a driver turns them on.
+
+struct Recorder {
+    int64_t *next = nullptr;            // where the next code goes
+    std::string *description = nullptr; // instead: one line a tap, "name size width integer signed"
+};
+
+inline Recorder &recorder() {
+    static Recorder instance;
+    return instance;
+}
+
+template <class T> struct Signed;
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct Signed<ap_fixed<W, I, Q, O, N>> {
+    static const bool value = true;
+};
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct Signed<ap_ufixed<W, I, Q, O, N>> {
+    static const bool value = false;
+};
+
+// The raw bits of an ap_fixed or ap_ufixed, sign-extended.
+template <class T> inline int64_t code_of(const T &value) {
+    ap_int_base<T::width, Signed<T>::value> bits;
+    bits.V = value.V;
+    return bits.to_int64();
+}
+
+template <class T> bool describe(const char *name, size_t size) {
+    std::string *text = recorder().description;
+    if (!text)
+        return false;
+    *text += std::string(name) + ' ' + std::to_string(size) + ' ' + std::to_string(T::width) + ' ' +
+             std::to_string(T::iwidth) + ' ' + (Signed<T>::value ? '1' : '0') + '\n';
+    return true;
+}
+
+template <class T> void tap(const T *data, const char *name, size_t size) {
+    if (describe<T>(name, size) || !recorder().next)
+        return;
+    for (size_t i = 0; i < size; i++)
+        *recorder().next++ = code_of(data[i]);
+}
+
+// A stream is read once round: every pack goes back in behind the others.
+template <class P> void tap(hls::stream<P> &data, const char *name, size_t size) {
+    if (describe<typename P::value_type>(name, size) || !recorder().next)
+        return;
+    for (size_t i = 0; i < size / P::size; i++) {
+        P pack = data.read();
+        for (size_t j = 0; j < P::size; j++)
+            *recorder().next++ = code_of(pack[j]);
+        data.write(pack);
+    }
+}
+
+} // namespace csim
+
+#endif

@@ -1,0 +1,182 @@
+"""A deployed QKeras model to a written HLS project, every type derived from its quantizers.
+
+The recipe that gives zero mismatches: a quantizer straight behind the input and between all arithmetic layers, a config
+of granularity `name`, and hls4ml's `bit_exact` flow. This module imports TensorFlow and hls4ml.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hls4ml
+import numpy as np
+
+from fpgaae.config import Firmware
+from fpgaae.errors import CheckFailed, InputError
+from fpgaae.fixedpoint import parse_type
+from fpgaae.hls.extension import register_scores
+from fpgaae.hls.project import Port, TopFunction, add_taps, speed_up_weights, write_driver
+from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.tensorflow_setup import keras2_as_keras
+
+_STRATEGIES = {"latency": "Latency", "resource": "Resource", "distributed_arithmetic": "distributed_arithmetic"}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WrittenProject:
+    """A project on disk and what is known of its layers."""
+
+    top: TopFunction
+    layers: tuple[dict[str, Any], ...]  # entries of `convert.json`, in graph order
+    golden_names: Mapping[str, str]  # tapped layer -> layer of the integer network
+
+
+def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, project: Path) -> WrittenProject:  # noqa: ANN401
+    """Convert a deployed QKeras model and write its project, with layer taps and a driver for the C simulation.
+
+    Raises
+    ------
+    InputError
+        If hls4ml refuses the model or the settings.
+    CheckFailed
+        If hls4ml's graph has a layer that the integer network does not know.
+    """
+    register_scores()
+    with keras2_as_keras(), _hls4ml_output():
+        with_weights = [layer.name for layer in network.layers if layer.kind is LayerKind.DENSE]
+        graph = _convert(model, with_weights, firmware, project)
+        names = _golden_names(graph, network)
+        for node in graph.graph.values():
+            node.set_attr("trace", node.name in names and node.class_name != "Input")
+        graph.config.trace_output = True
+        graph.write()
+    top = _top_function(graph, firmware)
+    tapped = add_taps(project, top)
+    missing = set(names) - set(tapped)
+    if missing:
+        raise CheckFailed(f"the written project has no tap for the layers {', '.join(sorted(missing))}")
+    speed_up_weights(project)
+    write_driver(project, top)
+    _remove_machine_paths(project)
+    layers = tuple(_layer_entry(node, network, names[node.name]) for node in graph.graph.values() if node.name in names)
+    return WrittenProject(top, layers, {name: names[name] for name in tapped})
+
+
+def _convert(model: Any, with_weights: list[str], firmware: Firmware, project: Path) -> Any:  # noqa: ANN401
+    """Run hls4ml's conversion."""
+    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=firmware.backend)
+    strategy = _STRATEGIES[firmware.strategy]
+    if firmware.strategy != "distributed_arithmetic":  # which is a strategy of single layers
+        config["Model"]["Strategy"] = strategy
+    config["Model"]["ReuseFactor"] = firmware.reuse_factor
+    for name in with_weights:
+        config["LayerName"][name] |= {"Strategy": strategy, "ReuseFactor": firmware.reuse_factor}
+    try:
+        return hls4ml.converters.convert_from_keras_model(
+            model,
+            hls_config=config,
+            output_dir=str(project),
+            project_name=firmware.project_name,
+            backend=firmware.backend,
+            io_type=firmware.io_type,
+            part=firmware.part,
+            clock_period=firmware.clock_ns,
+            bit_exact=True,
+            write_weights_txt=False,  # weights stand once, in the headers that synthesis reads
+        )
+    except Exception as error:  # noqa: BLE001 hls4ml raises plain Exception for everything
+        raise InputError(f"hls4ml can't convert the model with these firmware settings: {error}") from error
+
+
+@contextlib.contextmanager
+def _hls4ml_output() -> Any:  # noqa: ANN401
+    """Send what hls4ml prints to the log."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        for line in printed.getvalue().splitlines():
+            _log.debug("hls4ml: %s", line)
+
+
+def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noqa: ANN401
+    """Give the integer layer behind each node of hls4ml's graph.
+
+    hls4ml merges a linear quantizer into an activation called `<dense>_linear`; a Clone copies a stream, nothing more.
+    """
+    known = {layer.name: layer for layer in network.layers}
+    following = {layer.inputs[0]: layer.name for layer in network.layers if layer.kind is LayerKind.QUANTIZE}
+    names = {}
+    for node in graph.graph.values():
+        if node.name in known:
+            names[node.name] = node.name
+        elif node.name.endswith("_linear") and node.name.removesuffix("_linear") in following:
+            names[node.name] = following[node.name.removesuffix("_linear")]
+        elif node.class_name != "Clone":
+            raise CheckFailed(f"hls4ml made a layer {node.name} ({node.class_name}) that the golden network has not")
+    lost = set(known) - set(names.values())
+    if lost:
+        raise CheckFailed(f"hls4ml's graph lacks the layers {', '.join(sorted(lost))} of the golden network")
+    return names
+
+
+def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN401
+    (source,), (result,) = graph.get_input_variables(), graph.get_output_variables()
+    output_layer = next(node.name for node in graph.graph.values() if result in node.get_variables())
+    input_layer = next(node.name for node in graph.graph.values() if node.class_name == "Input")
+    return TopFunction(
+        firmware.project_name,
+        Port(input_layer, source.name, source.type.name, int(np.prod(source.shape))),
+        Port(output_layer, result.name, result.type.name, int(np.prod(result.shape))),
+        firmware.io_type == "io_stream",
+    )
+
+
+def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[str, Any]:  # noqa: ANN401
+    """Describe a layer for the result file: its types as hls4ml derived them, multiplications and non-zero weights."""
+    golden = network[golden_name]
+    types = {"result": _type_name(node.get_output_variable().type)}
+    if golden.kind is LayerKind.DENSE:
+        for key in ("weight", "bias", "accum"):
+            if (found := node.attributes.get(f"{key}_t")) is not None:
+                types[key] = _type_name(found)
+    return {
+        "name": node.name,
+        "golden": golden_name,
+        "kind": golden.kind.value,
+        "values": golden.size,
+        "types": types,
+        "golden_type": str(golden.type),
+        "weights": int(golden.kernel.size),
+        "nonzero_weights": int(np.count_nonzero(golden.kernel)),
+        "multiplications": _multiplications(network, golden_name),
+        "strategy": str(node.get_attr("strategy", "")) or None,
+    }
+
+
+def _multiplications(network: IntegerNetwork, name: str) -> int:
+    """Count the products of one event that do not vanish: non-zero weights, and the squares of a score."""
+    layer = network[name]
+    if layer.kind is LayerKind.DENSE:
+        return int(np.count_nonzero(layer.kernel))
+    if layer.kind in {LayerKind.SQUARED_ERROR, LayerKind.MU_SQUARED}:
+        return network[layer.inputs[0]].size
+    return 0
+
+
+def _type_name(named_type: Any) -> str:  # noqa: ANN401
+    return str(parse_type(str(named_type.precision)))
+
+
+def _remove_machine_paths(project: Path) -> None:
+    """Remove what hls4ml leaves of this machine: its own config with absolute paths, and a second copy of the model."""
+    for name in ("hls4ml_config.yml", "keras_model.keras", "keras_model.h5"):
+        (project / name).unlink(missing_ok=True)

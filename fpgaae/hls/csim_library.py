@@ -1,0 +1,100 @@
+"""The C simulation of a written project: compiled with g++, run on arrays, giving integer codes of every tapped layer."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.doctor import require_compiler
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.hls.project import DRIVER
+
+_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
+_TAIL_LINES = 12
+
+
+class Tap(NamedTuple):
+    """One layer that the compiled project records: its values an event and the type that was compiled."""
+
+    layer: str
+    size: int
+    type: FixedPointType
+
+
+def compile_project(project: Path, project_name: str, build: Path) -> Path:
+    """Compile the sources of a written project and its driver into a shared library in `build`.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no g++.
+    CheckFailed
+        If a source does not compile; the message holds the compiler's last lines, `compile.log` all of them.
+    """
+    compiler = require_compiler()
+    includes = [f"-I{project}", f"-I{project / 'firmware'}", f"-I{project / 'firmware' / 'ap_types'}"]
+    sources = (project / "firmware" / f"{project_name}.cpp", project / DRIVER)
+    objects = [build / f"{source.stem}.o" for source in sources]
+    commands = [
+        [str(compiler), *_FLAGS, *includes, "-c", str(source), "-o", str(target)]
+        for source, target in zip(sources, objects, strict=True)
+    ]
+    log = build / "compile.log"
+    with ThreadPoolExecutor(len(commands)) as pool:
+        outputs = list(pool.map(_run, commands))
+    library = build / f"{project_name}.so"
+    if all(code == 0 for code, _ in outputs):
+        outputs.append(_run([str(compiler), "-shared", *map(str, objects), "-o", str(library)]))
+    text = "".join(output for _, output in outputs).replace(f"{project}/", "")
+    log.write_text(text, encoding="utf-8")
+    for target in objects:
+        target.unlink(missing_ok=True)
+    if any(code for code, _ in outputs):
+        tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
+        raise CheckFailed(f"{project} does not compile; correct its sources. The compiler's last lines:\n{tail}")
+    return library
+
+
+def _run(command: list[str]) -> tuple[int, str]:
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+class CsimLibrary:
+    """A compiled project in this process."""
+
+    def __init__(self, library: Path) -> None:
+        self._library = ctypes.CDLL(str(library))
+        self._library.csim_describe.restype = ctypes.c_char_p
+        self._library.csim_run.restype = ctypes.c_int64
+        self._library.csim_run.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        self.taps = tuple(_parse_tap(line) for line in self._library.csim_describe().decode().splitlines())
+        self._codes_an_event = sum(tap.size for tap in self.taps)
+
+    def run(self, values: NDArray[np.float64]) -> dict[str, Codes]:
+        """Simulate events: values (n, n_features) in; by layer, codes (n, size) out, in graph order.
+
+        Raises
+        ------
+        CheckFailed
+            If the project recorded another number of codes than it describes.
+        """
+        values = np.ascontiguousarray(values, dtype=np.float64)
+        codes = np.empty((len(values), self._codes_an_event), dtype=np.int64)
+        written = self._library.csim_run(values.ctypes.data, len(values), codes.ctypes.data)
+        if written != codes.size:
+            raise CheckFailed(f"the C simulation recorded {written} codes, not {codes.size}; its taps were edited")
+        ends = np.cumsum([tap.size for tap in self.taps])
+        return {tap.layer: codes[:, end - tap.size : end] for tap, end in zip(self.taps, ends, strict=True)}
+
+
+def _parse_tap(line: str) -> Tap:
+    name, size, width, integer, signed = line.split()
+    return Tap(name, int(size), FixedPointType(int(width), int(integer), signed == "1"))

@@ -1,0 +1,108 @@
+"""The written HLS project as text: what the C simulation adds to its sources, and its driver.
+
+Nothing here imports hls4ml: a project is a folder of C++ files.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from fpgaae.errors import CheckFailed
+
+SUPPORT_HEADER = "csim_support.h"
+DRIVER = "csim_driver.cpp"
+_SAVE = re.compile(r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>\w+)\);')
+_WEIGHTS = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{", re.MULTILINE)
+_LAYERS_MARKER = "    // hls-fpga-machine-learning insert layers\n"
+
+
+class Port(NamedTuple):
+    """An argument of the top function."""
+
+    layer: str  # name of the layer it carries
+    variable: str
+    type_name: str  # C++ type of an element, or of a pack in a stream
+    size: int
+
+
+class TopFunction(NamedTuple):
+    """What a driver must know of a project's top function."""
+
+    project_name: str
+    input: Port
+    output: Port
+    is_stream: bool
+
+
+def firmware_source(name: str) -> Path:
+    """Give the path of a hand-written firmware source, such as `hls/fpgaae_scores.h`."""
+    return Path(str(resources.files("fpgaae_firmware") / name))
+
+
+def add_taps(project: Path, top: TopFunction) -> tuple[str, ...]:
+    """Replace hls4ml's trace calls by taps that record integer codes, and tap the input; give the tapped layers.
+
+    The output port is recorded by the driver, as the last one.
+
+    Raises
+    ------
+    CheckFailed
+        If the source does not look as hls4ml 1.3.0 writes it.
+    """
+    source = project / "firmware" / f"{top.project_name}.cpp"
+    text = source.read_text(encoding="utf-8")
+    include = f'#include "{top.project_name}.h"\n'
+    if text.count(_LAYERS_MARKER) != 1 or text.count(include) != 1:
+        raise CheckFailed(f"{source} is not written as hls4ml 1.3.0 writes it; install the pinned version")
+    layers = [top.input.layer]
+
+    def tap(match: re.Match[str]) -> str:
+        if match["variable"] == top.output.variable:
+            return "// recorded by the driver, from the output port"
+        layers.append(match["layer"])
+        return f'csim::tap({match["variable"]}, "{match["layer"]}", {match["size"]});'
+
+    text = _SAVE.sub(tap, text)
+    input_tap = f'csim::tap({top.input.variable}, "{top.input.layer}", {top.input.size});'
+    text = text.replace(_LAYERS_MARKER, f"#ifndef __SYNTHESIS__\n    {input_tap}\n#endif\n\n{_LAYERS_MARKER}")
+    text = text.replace(include, f'{include}#ifndef __SYNTHESIS__\n#include "{SUPPORT_HEADER}"\n#endif\n')
+    source.write_text(text, encoding="utf-8")
+    header = firmware_source(f"csim/{SUPPORT_HEADER}").read_text(encoding="utf-8")
+    (project / "firmware" / SUPPORT_HEADER).write_text(header, encoding="utf-8")
+    return (*layers, top.output.layer)
+
+
+def speed_up_weights(project: Path) -> None:
+    """Let the C simulation read each weight header as a table that compiles fast; synthesis sees the plain array.
+
+    The values stand once: only what is in front of them differs.
+    """
+    for header in sorted((project / "firmware" / "weights").glob("*.h")):
+        text = header.read_text(encoding="utf-8")
+        plain = r"\g<type> \g<name>[\g<size>] = {"
+        table = r"csim::Table<\g<type>, \g<size>> \g<name> = {"
+        replacement = f'#ifdef __SYNTHESIS__\n{plain}\n#else\n#include "../{SUPPORT_HEADER}"\n{table}\n#endif\n'
+        header.write_text(_WEIGHTS.sub(replacement, text), encoding="utf-8")
+
+
+def write_driver(project: Path, top: TopFunction) -> None:
+    """Write the C++ driver of the C simulation for the project's top function."""
+    declare = "hls::stream<{0.type_name}> {1};" if top.is_stream else "{0.type_name} {1}[{2}];"
+    drain = "while (!outputs.empty())\n        outputs.read();" if top.is_stream else ""
+    values = {
+        "PROJECT": top.project_name,
+        "N_INPUTS": str(top.input.size),
+        "N_OUTPUTS": str(top.output.size),
+        "INPUT_TYPE": top.input.type_name,
+        "INPUT_DECLARATION": declare.format(top.input, "inputs", "n_inputs"),
+        "OUTPUT_DECLARATION": declare.format(top.output, "outputs", "n_outputs"),
+        "OUTPUT_LAYER": top.output.layer,
+        "OUTPUT_DRAIN": drain,
+    }
+    text = firmware_source(f"csim/{DRIVER}").read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    (project / DRIVER).write_text(text, encoding="utf-8")

@@ -1,0 +1,135 @@
+"""A QKeras model to its integer network: the one place where quantizers become fixed-point types.
+
+This module needs a Keras 2 model in memory, but imports neither TensorFlow nor QKeras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
+from fpgaae.models.integer import (
+    IntegerLayer,
+    IntegerNetwork,
+    LayerKind,
+    dense_layer,
+    squared_error_type,
+    squared_type,
+)
+
+
+def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401
+    """Give the fixed-point type of a QKeras quantizer.
+
+    `quantized_bits(n, i)` is `ap_fixed<n, i+1>` and `quantized_relu(n, i)` is `ap_ufixed<n, i>`; TensorFlow rounds half
+    to even.
+
+    Raises
+    ------
+    InputError
+        If the quantizer has no exact fixed-point form: scaled (`alpha`), leaky, or of another class.
+    """
+    kind = type(quantizer).__name__
+    if kind == "quantized_bits" and quantizer.alpha in {1, 1.0} and quantizer.keep_negative:
+        overflow = Overflow.SATURATE_SYMMETRIC if quantizer.symmetric else Overflow.SATURATE
+        return FixedPointType(int(quantizer.bits), int(quantizer.integer) + 1, True, Rounding.HALF_EVEN, overflow)
+    if kind == "quantized_relu" and not quantizer.negative_slope and quantizer.relu_upper_bound is None:
+        return FixedPointType(
+            int(quantizer.bits), int(quantizer.integer), False, Rounding.HALF_EVEN, Overflow.SATURATE
+        )
+    raise InputError(
+        f"the quantizer {quantizer} of the layer {where} has no exact fixed-point form; "
+        "use quantized_bits(n, i, 0, alpha=1) or quantized_relu(n, i)"
+    )
+
+
+def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
+    """Read the exact integer network from a QKeras model.
+
+    Raises
+    ------
+    InputError
+        If a layer or quantizer has no exact integer form.
+    """
+    layers: dict[str, IntegerLayer] = {}
+    name_of: dict[str, str] = {}  # Keras layer -> integer layer that holds its output
+    for keras_layer in model.layers:
+        sources = [name_of[name] for name in _input_names(keras_layer) if name in name_of]
+        kind = type(keras_layer).__name__
+        if kind == "InputLayer":
+            name_of[keras_layer.name] = keras_layer.name
+            continue
+        reader = _READERS.get(kind)
+        if reader is None:
+            raise InputError(f"the layer {keras_layer.name} is a {kind}, which has no exact integer form")
+        if not sources:
+            raise InputError(f"the layer {keras_layer.name} has no input that is part of the network")
+        layer = reader(keras_layer, [layers.get(name, _input_placeholder(name)) for name in sources])
+        layers[layer.name] = layer
+        name_of[keras_layer.name] = layer.name
+    return IntegerNetwork(tuple(layers.values()))
+
+
+def _input_names(keras_layer: Any) -> list[str]:  # noqa: ANN401
+    tensors = keras_layer.input if isinstance(keras_layer.input, list) else [keras_layer.input]
+    return [tensor._keras_history.layer.name for tensor in tensors]  # noqa: SLF001
+
+
+def _input_placeholder(name: str) -> IntegerLayer:
+    """Stand for an Input layer until the quantizer behind it is read."""
+    return IntegerLayer(name, LayerKind.INPUT, (), 0, FixedPointType(1, 1))
+
+
+def _read_activation(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+    to = quantizer_type(layer.quantizer, layer.name)
+    size = int(layer.output.shape[-1])
+    if sources[0].size == 0:  # the quantizer straight behind the Input gives the input its type
+        return IntegerLayer(sources[0].name, LayerKind.INPUT, (), size, to)
+    kind = LayerKind.QUANTIZE if to.signed else LayerKind.RELU
+    return IntegerLayer(layer.name, kind, (sources[0].name,), size, to)
+
+
+def _read_dense(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+    if sources[0].size == 0:
+        raise InputError(f"the input of the layer {layer.name} has no quantizer; put a QActivation behind the Input")
+    if not layer.use_bias:
+        raise InputError(f"the layer {layer.name} has no bias; set use_bias=True (it may be zero)")
+    kernel = _weights(layer, layer.kernel, layer.kernel_quantizer_internal, "kernel")
+    bias = _weights(layer, layer.bias, layer.bias_quantizer_internal, "bias")
+    return dense_layer(layer.name, sources[0], kernel, bias)
+
+
+def _weights(
+    layer: Any,  # noqa: ANN401
+    variable: Any,  # noqa: ANN401
+    quantizer: Any,  # noqa: ANN401
+    what: str,
+) -> tuple[Codes, FixedPointType]:
+    if quantizer is None:
+        raise InputError(f"the {what} of the layer {layer.name} is not quantized; give it a {what}_quantizer")
+    to = quantizer_type(quantizer, f"{layer.name} ({what})")
+    return codes_of(np.asarray(quantizer(variable), dtype=np.float64), to), to
+
+
+def _read_squared_error(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+    a, b = sources
+    return IntegerLayer(
+        layer.name, LayerKind.SQUARED_ERROR, (a.name, b.name), 1, squared_error_type(a.type, b.type, a.size)
+    )
+
+
+def _read_mu_squared(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+    (mu,) = sources
+    return IntegerLayer(layer.name, LayerKind.MU_SQUARED, (mu.name,), 1, squared_type(mu.type, mu.size))
+
+
+_READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
+    "QActivation": _read_activation,
+    "QDense": _read_dense,
+    "SquaredErrorScore": _read_squared_error,
+    "MuSquaredScore": _read_mu_squared,
+}

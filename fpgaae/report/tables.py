@@ -1,0 +1,171 @@
+"""The metrics as tables: compact numbers with their intervals, for the terminal and for the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.table import Table
+
+from fpgaae.errors import InputError
+from fpgaae.evaluation.comparison import MODELS
+
+TERMINAL_FPR_KEYS = ("1e-02", "1e-03", "1e-04")
+SYMMETRIC_RATIO = 0.75
+NOT_MEASURABLE = "\N{EN DASH}"
+DELTAS = {"delta": "firmware \N{MINUS SIGN} float", "delta_quantized": "quantized \N{MINUS SIGN} float"}
+
+
+class MetricRow(NamedTuple):
+    """One metric of one signal, with a compact number per column."""
+
+    signal: str
+    metric: str
+    cells: tuple[str, ...]
+
+
+def compact_interval(value: float, low: float, high: float) -> str:
+    """Write a value and its interval with the digits that mean something: ``0.894(3)`` or ``1.2 +1.1 -0.6``.
+
+    The larger of the two errors is rounded as the Particle Data Group does: two digits if its first three are 100 to
+    354 or 950 to 999 (then 1000), otherwise one. Errors within a quarter of each other become one, the larger, in
+    parentheses and in units of the last digit.
+
+    Notes
+    -----
+    R. L. Workman et al. (Particle Data Group), Prog. Theor. Exp. Phys. 2022, 083C01, section 5.3 of the introduction.
+
+    Examples
+    --------
+    >>> compact_interval(0.8941, 0.8908, 0.8971)
+    '0.894(3)'
+    """
+    up, down = max(high - value, 0.0), max(value - low, 0.0)
+    smaller, larger = sorted((up, down))
+    if larger == 0:
+        return f"{value:.4g}"
+    decimals = _decimals(larger)
+    shown = f"{value:.{decimals}f}"
+    if float(shown) == 0:
+        shown = shown.lstrip("-")
+    if smaller >= SYMMETRIC_RATIO * larger:
+        return f"{shown}({round(larger * 10**decimals)})"
+    return f"{shown} +{up:.{decimals}f} -{down:.{decimals}f}"
+
+
+def _decimals(error: float) -> int:
+    exponent = math.floor(math.log10(error))
+    first_three = round(error / 10.0 ** (exponent - 2))
+    two_digits = first_three < 355 or first_three >= 950
+    # 0.0951 is shown as 0.10: its two digits end where the one digit of 0.09 would
+    places = two_digits - (first_three >= 950)
+    return max(0, places - exponent)
+
+
+def model_columns(metrics: Mapping[str, Any]) -> list[str]:
+    """Order the models of a `metrics.json` as this package does: networks first, then baselines, then others."""
+    models = list(metrics["models"])
+    return [model for model in MODELS if model in models] + [model for model in models if model not in MODELS]
+
+
+def metric_rows(
+    columns: Sequence[Mapping[str, Any]], fpr_keys: Sequence[str] | None = None, *, signed: bool = False
+) -> list[MetricRow]:
+    """Format one part of `metrics.json` per column: AUC as a fraction, signal efficiencies in percent.
+
+    Parameters
+    ----------
+    columns
+        For example ``metrics["models"]["float"]`` and ``metrics["models"]["firmware"]``; the same signals in each.
+    fpr_keys
+        False positive rates such as ``1e-03``; all of them if not given.
+    signed
+        Whether to show the sign of positive values, as of differences.
+
+    Raises
+    ------
+    InputError
+        If a column lacks a signal or a false positive rate.
+    """
+    rows = []
+    for signal in columns[0] if columns else ():
+        try:
+            own = [column[signal] for column in columns]
+            keys = list(own[0]["tpr"]) if fpr_keys is None else fpr_keys
+            rows.append(MetricRow(signal, "AUC", tuple(_cell(each["auc"], 1, signed) for each in own)))
+            for key in keys:
+                cells = tuple(_cell(each["tpr"][key], 100, signed) for each in own)
+                rows.append(MetricRow(signal, f"TPR {key}", cells))
+        except KeyError as error:
+            raise InputError(f"The metrics of `{signal}` lack {error}: run the evaluation again.") from error
+    return rows
+
+
+def _cell(estimate: Mapping[str, Any], scale: int, signed: bool) -> str:
+    if estimate["value"] is None:
+        return NOT_MEASURABLE
+    text = compact_interval(*(scale * estimate[end] for end in ("value", "low", "high")))
+    return f"+{text}" if signed and estimate["value"] > 0 else text
+
+
+def metrics_table(metrics: Mapping[str, Any]) -> Table:
+    """Tabulate AUC and signal efficiency of every model, for a terminal of 100 columns.
+
+    Parameters
+    ----------
+    metrics
+        The content of `metrics.json`.
+
+    Raises
+    ------
+    InputError
+        If a model lacks a signal or a false positive rate.
+    """
+    models = model_columns(metrics)
+    rows = metric_rows([metrics["models"][model] for model in models], _shown_keys(metrics))
+    return _table("AUC, and signal efficiency (TPR) in % at a false positive rate", models, rows, metrics)
+
+
+def delta_table(metrics: Mapping[str, Any]) -> Table:
+    """Tabulate the paired differences to the float model; efficiencies in percentage points.
+
+    Raises
+    ------
+    InputError
+        If a difference lacks a signal or a false positive rate.
+    """
+    present = [key for key in DELTAS if key in metrics]
+    rows = metric_rows([metrics[key] for key in present], _shown_keys(metrics), signed=True)
+    return _table("Paired differences, TPR in percentage points", [DELTAS[key] for key in present], rows, metrics)
+
+
+def _shown_keys(metrics: Mapping[str, Any]) -> list[str]:
+    known = {key for model in metrics["models"].values() for signal in model.values() for key in signal["tpr"]}
+    return [key for key in TERMINAL_FPR_KEYS if key in known]
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[MetricRow], metrics: Mapping[str, Any]) -> Table:
+    caption = (
+        f"{metrics['background_events']:,} background events, intervals at {100 * metrics['confidence_level']:.4g} %"
+    )
+    if any(NOT_MEASURABLE in row.cells for row in rows):
+        caption += f", {NOT_MEASURABLE} not measurable (too few background events pass)"
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
+    previous = None
+    for row in rows:
+        if row.signal != previous:
+            if previous is not None:
+                table.add_section()
+            table.add_row(f"[bold]{_escaped(row.signal)}[/bold]")
+        table.add_row(row.metric, *row.cells)
+        previous = row.signal
+    return table
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
