@@ -46,7 +46,7 @@ STAGES: Mapping[str, StageSpec] = {
     spec.name: spec
     for spec in (
         StageSpec("data", "data.json", (), ("seed", "data")),
-        StageSpec("reference", "reference.json", ("data",), ("seed", "model", "training.reference")),
+        StageSpec("reference", "reference.json", ("data",), ("seed", "model", "quantization.inputs", "training.reference")),
         StageSpec(
             "train", "train.json", ("data", "reference"), ("seed", "quantization", "pruning", "training.quantized")
         ),

@@ -71,7 +71,7 @@ class Split(Section):
 class Scaling(Section):
     """How hardware integers become network inputs: `x = (code - offset) * 2**-shift`."""
 
-    offset: Literal["zero", "mean"] = "zero"
+    offset: Literal["mean", "zero"] = "mean"
     shift: Literal["per_feature", "common"] = "per_feature"
 
 
@@ -141,6 +141,19 @@ class Width(Section):
     integer_bits: IntegerBits = "auto"
 
 
+class InputWidth(Section):
+    """Type of the network's inputs; its range, +-2**integer_bits, is also where the float reference clips them."""
+
+    bits: Bits
+    integer_bits: Annotated[int, Field(ge=0, le=12)]
+
+    @model_validator(mode="after")
+    def _holds_range(self) -> InputWidth:
+        if self.bits <= self.integer_bits:
+            raise ValueError(f"{self.bits} bits can't hold a sign and {self.integer_bits} integer bits; give more bits")
+        return self
+
+
 class LayerQuantization(Section):
     """Widths of one layer, where they differ from the common ones."""
 
@@ -152,7 +165,7 @@ class LayerQuantization(Section):
 class Quantization(Section):
     """Widths of everything that the firmware computes with."""
 
-    inputs: Width
+    inputs: InputWidth
     weights: Width
     activations: Width
     layers: dict[str, LayerQuantization] = {}
@@ -178,8 +191,8 @@ class Fit(Section):
 
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)] = 1024
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    final_learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    final_learning_rate: Annotated[float, Field(gt=0)] = 3e-5
 
 
 class FloatFit(Fit):
@@ -266,7 +279,9 @@ class Config(Section):
         special = self.quantization.layers.get(layer)
         if special and special.activations:
             return special.activations
-        return self.quantization.inputs if layer == "reconstruction" else self.quantization.activations
+        if layer == "reconstruction":
+            return Width(**self.quantization.inputs.model_dump())
+        return self.quantization.activations
 
     def sparsity(self, layer: str) -> float:
         """Give the share of a layer's weights that pruning removes."""

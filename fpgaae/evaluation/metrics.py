@@ -113,7 +113,7 @@ def auc(background: NDArray[Any], signal: NDArray[Any]) -> float:
     Examples
     --------
     >>> auc(np.array([1, 2, 2, 3]), np.array([2, 3]))
-    0.75
+    0.6875
     """
     background, signal = as_comparable(background, signal)
     ordered = np.sort(background)

@@ -27,7 +27,7 @@ class MetricRow(NamedTuple):
 
 
 def compact_interval(value: float, low: float, high: float) -> str:
-    """Write a value and its interval with the digits that mean something: ``0.894(3)`` or ``1.2 +1.1 -0.6``.
+    """Write a value and its interval with the digits that mean something: ``0.894(4)`` or ``1.2 +1.1 -0.6``.
 
     The larger of the two errors is rounded as the Particle Data Group does: two digits if its first three are 100 to
     354 or 950 to 999 (then 1000), otherwise one. Errors within a quarter of each other become one, the larger, in
@@ -39,8 +39,8 @@ def compact_interval(value: float, low: float, high: float) -> str:
 
     Examples
     --------
-    >>> compact_interval(0.8941, 0.8908, 0.8971)
-    '0.894(3)'
+    >>> compact_interval(0.8941, 0.8901, 0.8978)
+    '0.894(4)'
     """
     up, down = max(high - value, 0.0), max(value - low, 0.0)
     smaller, larger = sorted((up, down))

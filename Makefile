@@ -1,0 +1,92 @@
+# `make` lists the targets. Nothing has to be done before them: the first one that needs .venv makes it.
+
+CONFIG ?= configs/l1_ae.yaml
+PYTHON ?= python3
+TEST_WORKERS ?= 2
+ARGS =
+
+VENV := .venv
+STAMP := $(VENV)/.complete
+STAGES := data reference train convert csim evaluate report
+
+ifeq "$(strip $(CONFIG))" ""
+$(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_ae.yaml)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup $(STAGES) test check bench clean
+
+# Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
+.NOTPARALLEL:
+
+# The stamp is written last and holds the folder: an environment that is half installed, that lost its Python, or that
+# came along when the checkout was copied (its scripts still run the old one) is made anew.
+INSTALLED_FOR := $(shell test -x $(VENV)/bin/python && test -x $(VENV)/bin/fpgaae && cat $(STAMP) 2>/dev/null)
+ifneq "$(INSTALLED_FOR)" "$(CURDIR)"
+.PHONY: $(STAMP)
+endif
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+	    echo "PYTHON=$(PYTHON) is not a Python from 3.10 to 3.13: name one, as in make setup PYTHON=python3.12" >&2; \
+	    exit 2; }
+	@echo "Installing into $(VENV) with $(PYTHON): about two minutes and 3 GB"
+	@test "$(INSTALLED_FOR)" = "$(CURDIR)" || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $@
+	@$(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --use-pep517 \
+	    -c constraints.txt -e '.[dev]'
+	@echo "$(CURDIR)" > $@
+
+# Runs the stage that is being made for each CONFIG; ARGS goes to the stages named on the command line, not to those
+# that they need.
+run_stage = @for config in $(CONFIG); do \
+	    echo "$(strip fpgaae $@ $$config $(1) $(stage_args))"; \
+	    $(VENV)/bin/fpgaae $@ "$$config" $(1) $(stage_args) || exit $$?; \
+	done
+stage_args = $(if $(filter $@,$(MAKECMDGOALS)),$(ARGS))
+# `make csim` compares the project as it stands on the disk, also after it was edited by hand.
+keep_edited = $(if $(filter csim,$(MAKECMDGOALS)),--keep-edited)
+
+help: ## list the targets
+	@echo 'Usage: make TARGET... [CONFIG="configs/l1_ae.yaml ..."] [ARGS="..."] [PYTHON=python3]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## install the pinned environment into .venv
+	@echo "Ready: $(VENV)/bin/fpgaae"
+
+data: $(STAMP) ## read or generate the events
+	$(call run_stage)
+
+reference: data ## train the float reference
+	$(call run_stage)
+
+train: reference ## train and prune the quantized autoencoder
+	$(call run_stage)
+
+convert: train ## write the HLS project
+	$(call run_stage,$(keep_edited))
+
+csim: convert ## compile the firmware and compare every bit of it with the model
+	$(call run_stage)
+
+evaluate: csim ## measure float, quantized and firmware side by side
+	$(call run_stage)
+
+report: evaluate ## write the HTML report
+	$(call run_stage)
+
+test: $(STAMP) ## run every test
+	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) $(ARGS)
+
+check: $(STAMP) ## format, lint, types and the quick tests
+	$(VENV)/bin/python -m ruff format --check
+	$(VENV)/bin/python -m ruff check
+	$(VENV)/bin/python -m mypy
+	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) -m "not slow" $(ARGS)
+
+bench: $(STAMP) ## time every stage
+	@$(VENV)/bin/python -m benchmarks.main $(ARGS)
+
+clean: ## remove runs/ and caches, not .venv
+	@rm -rf runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	@find . -path ./$(VENV) -prune -o -path ./.git -prune -o -type d -name __pycache__ -exec rm -rf {} +

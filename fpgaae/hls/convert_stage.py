@@ -1,0 +1,89 @@
+"""The stage `convert`: the trained model to a written project, its golden network, and the proof that they belong together.
+
+This module imports TensorFlow and hls4ml.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpgaae.artifacts import Json, StageRun
+from fpgaae.data.features import FeatureMap
+from fpgaae.data.store import EventStore
+from fpgaae.hls.convert import write_project
+from fpgaae.hls.csim import GOLDEN_FILE
+from fpgaae.hls.keras_check import KerasComparison
+from fpgaae.hls.stimulus import EXTREMES, RANDOM, CHUNK_EVENTS, make_stimulus, sources
+from fpgaae.models.extract import extract_network
+from fpgaae.models.integer import IntegerNetwork
+from fpgaae.models.quantized import load_quantized
+
+PROJECT_FOLDER = "project"
+MODEL_FILE = "model.h5"
+_KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
+
+
+def run_convert(run: StageRun) -> Json:
+    """Write the HLS project and the golden codes' network, and prove the latter against Keras on every kind of event."""
+    data = run.result("data")
+    features = FeatureMap.from_json(data["feature_types"])
+    model = load_quantized(str(run.upstream("train") / MODEL_FILE))
+    network = extract_network(model)
+    with run.progress.task("HLS project", None):
+        written = write_project(model, network, run.config.firmware, run.folder / PROJECT_FOLDER)
+    network.save(run.folder / GOLDEN_FILE)
+    keras = _compare_with_keras(run, KerasComparison(model, network), network, features)
+    firmware = run.config.firmware
+    return {
+        "project_dir": PROJECT_FOLDER,
+        "project_name": written.top.project_name,
+        "backend": firmware.backend,
+        "part": firmware.part,
+        "clock_ns": firmware.clock_ns,
+        "io_type": firmware.io_type,
+        "strategy": firmware.strategy,
+        "reuse_factor": firmware.reuse_factor,
+        "input_type": str(network.input_type),
+        "score_type": str(network.score.type),
+        "layers": list(written.layers),
+        "threshold": _threshold(run, network, features),
+        "keras": keras,
+    }
+
+
+def _compare_with_keras(
+    run: StageRun, comparison: KerasComparison, network: IntegerNetwork, features: FeatureMap
+) -> Json:
+    plan = [
+        source
+        for source in sources(run.config, run.result("data")["events"], len(features))
+        if source.start < _KERAS_EVENTS or source.origin in {RANDOM, EXTREMES}
+    ]
+    with run.progress.task("golden codes against Keras", sum(s.stop - s.start for s in plan)) as task:
+        for source in plan:
+            stimulus = make_stimulus(source, run.upstream("data"), features, network.input_type, run.config.seed)
+            comparison.add(stimulus.values, stimulus.input_codes)
+            task.advance(source.stop - source.start)
+    return comparison.to_json()
+
+
+def _threshold(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Json:
+    """Choose the largest working point that keeps the wanted false positive rate, on the validation background.
+
+    An event is accepted when its score code is larger than the threshold's.
+    """
+    store = EventStore(run.upstream("data"))
+    chunks = store.chunks(run.config.data.background, "validation", CHUNK_EVENTS)
+    name, fraction = network.score.name, network.score.type.fraction
+    codes = np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
+    codes = np.sort(codes)
+    allowed = int(run.config.trigger.false_positive_rate * len(codes))
+    threshold = int(codes[len(codes) - 1 - allowed])
+    return {
+        "code": threshold,
+        "fraction": fraction,
+        "value": float(np.ldexp(threshold, -fraction)),
+        "requested_false_positive_rate": run.config.trigger.false_positive_rate,
+        "false_positive_rate": float(np.mean(codes > threshold)),
+        "events": len(codes),
+    }

@@ -1,0 +1,209 @@
+"""The stage `csim`: the written project, compiled and compared bit for bit with the golden codes on all cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fpgaae.artifacts import Json, StageRun
+from fpgaae.data.features import FeatureMap
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes
+from fpgaae.hls.comparison import Comparison, compare_codes
+from fpgaae.hls.csim_library import CsimLibrary, Tap, compile_project
+from fpgaae.hls.stimulus import EXTREMES, RANDOM, Source, make_stimulus, sources
+from fpgaae.models.integer import IntegerNetwork, Tensor
+
+GOLDEN_FILE = "golden.npz"
+SCORES_FILE = "scores.npz"
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """All that a worker process needs to simulate and compare its part."""
+
+    library: Path
+    golden: Path
+    data_folder: Path
+    features: FeatureMap
+    golden_names: dict[str, str]  # tapped layer -> golden layer
+    threshold: tuple[int, int]  # code, fraction
+    seed: int
+
+
+class Part(NamedTuple):
+    """What a worker gives back for one source."""
+
+    comparison: Comparison
+    score_codes: Codes | None  # of real events
+
+
+def run_csim(run: StageRun) -> Json:
+    """Compile the written project and compare every layer; the result says `passed` or where it differs first."""
+    data, convert = run.result("data"), run.result("convert")
+    started = time.perf_counter()
+    with run.progress.task("compiling the project", None):
+        project = run.upstream("convert") / convert["project_dir"]
+        library = compile_project(project, convert["project_name"], run.folder)
+    compile_seconds = time.perf_counter() - started
+    simulation = Simulation(
+        library=library,
+        golden=run.upstream("convert") / GOLDEN_FILE,
+        data_folder=run.upstream("data"),
+        features=FeatureMap.from_json(data["feature_types"]),
+        golden_names={layer["name"]: layer["golden"] for layer in convert["layers"]},
+        threshold=(convert["threshold"]["code"], convert["threshold"]["fraction"]),
+        seed=run.config.seed,
+    )
+    taps = _check_layout(library, convert["layers"])
+    plan = list(sources(run.config, data["events"], len(simulation.features)))
+    processes = _n_processes(run, len(plan))
+    total = Comparison.of_layers([tap.layer for tap in taps])
+    scores: dict[str, list[Codes]] = {}
+    started = time.perf_counter()
+    with run.progress.task("C simulation", sum(s.stop - s.start for s in plan)) as task:
+        for source, part in _simulate_all(simulation, plan, processes):
+            total.merge(part.comparison)
+            if part.score_codes is not None:
+                scores.setdefault(source.origin, []).append(part.score_codes)
+            task.advance(source.stop - source.start)
+    seconds = time.perf_counter() - started
+    np.savez_compressed(run.folder / SCORES_FILE, **{origin: np.concatenate(c) for origin, c in scores.items()})  # type: ignore[arg-type]
+    return {
+        "passed": total.passed,
+        "events": total.events,
+        "events_by_origin": total.events_by_origin,
+        "mismatched_events": total.mismatched_events,
+        "score_mismatches": total.score_mismatches,
+        "decision_flips": total.decision_flips,
+        "first_mismatch": total.first_mismatch and total.first_mismatch._asdict(),
+        "layers": [layer.to_json() for layer in total.layers.values()],
+        "score_type": str(taps[-1].type),
+        "threshold": convert["threshold"],
+        "changed_types": _changed_types(taps, convert["layers"]),
+        "edited_files": list(run.edited),
+        "keras": convert["keras"],
+        "events_per_second": round(total.events / seconds, 1),
+        "compile_seconds": round(compile_seconds, 2),
+        "processes": processes,
+    }
+
+
+def _check_layout(library: Path, layers: list[dict[str, Any]]) -> tuple[Tap, ...]:
+    """Load the library once and make sure that it records the layers that were converted.
+
+    Raises
+    ------
+    CheckFailed
+        If a layer is missing, added, moved or of another size.
+    """
+    try:
+        taps = CsimLibrary(library).taps
+    except (OSError, ValueError) as error:
+        raise CheckFailed(f"the compiled project can't be loaded: {error}") from None
+    found = [(tap.layer, tap.size) for tap in taps]
+    expected = [(layer["name"], layer["values"]) for layer in layers]
+    for have, want in zip(found, expected, strict=False):
+        if have != want:
+            raise CheckFailed(
+                f"the project records layer {have[0]} with {have[1]} values where {want[0]} with {want[1]} was converted"
+            )
+    if len(found) != len(expected):
+        raise CheckFailed(f"the project records {len(found)} layers, but {len(expected)} were converted")
+    return taps
+
+
+def _changed_types(taps: tuple[Tap, ...], layers: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Name the layers whose compiled width or binary point is not the converted one."""
+    changed = []
+    for tap, layer in zip(taps, layers, strict=True):
+        converted = layer["types"]["result"]
+        if not converted.startswith(str(tap.type).rstrip(">")):
+            changed.append({"layer": tap.layer, "converted": converted, "compiled": str(tap.type)})
+    return changed
+
+
+def _n_processes(run: StageRun, n_parts: int) -> int:
+    wanted = run.config.csim.processes
+    available = len(os.sched_getaffinity(0)) if wanted == "auto" else wanted
+    return max(1, min(available, n_parts))
+
+
+def _simulate_all(simulation: Simulation, plan: list[Source], processes: int) -> Iterator[tuple[Source, Part]]:
+    """Run the plan on several processes and give the parts in order; few are in flight, so memory stays bounded."""
+    with _one_thread_a_process():
+        pool = ProcessPoolExecutor(
+            processes, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(simulation,)
+        )
+        try:
+            waiting: list[tuple[Source, Future[Part]]] = []
+            for source in plan:
+                waiting.append((source, pool.submit(_simulate, source)))
+                if len(waiting) >= 4 * processes:
+                    yield waiting[0][0], waiting.pop(0)[1].result()
+            for source, future in waiting:
+                yield source, future.result()
+        except BrokenProcessPool:
+            raise CheckFailed("a simulation process died; the compiled project crashes (memory, or an endless loop)") from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_a_process() -> Iterator[None]:
+    """Keep the BLAS of each worker on one thread; the processes are the parallelism."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class _Worker:
+    """State of a worker process."""
+
+    simulation: Simulation
+    library: CsimLibrary
+    network: IntegerNetwork
+
+
+def _start_worker(simulation: Simulation) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the workers
+    _Worker.simulation = simulation
+    _Worker.library = CsimLibrary(simulation.library)
+    _Worker.network = IntegerNetwork.load(simulation.golden)
+
+
+def _simulate(source: Source) -> Part:
+    """Simulate and compare one source."""
+    this = _Worker.simulation
+    stimulus = make_stimulus(source, this.data_folder, this.features, _Worker.network.input_type, this.seed)
+    codes = _Worker.library.run(stimulus.values)
+    golden = _Worker.network.run(stimulus.input_codes)
+    types = {tap.layer: tap.type for tap in _Worker.library.taps}
+    comparison = compare_codes(
+        {layer: (found, types[layer]) for layer, found in codes.items()},
+        {layer: golden[name] for layer, name in this.golden_names.items()},
+        source.origin,
+        source.start,
+        Tensor(np.array([this.threshold[0]], dtype=np.int64), this.threshold[1]),
+    )
+    is_real = source.origin not in {RANDOM, EXTREMES}
+    return Part(comparison, codes[_Worker.library.taps[-1].layer][:, 0] if is_real else None)

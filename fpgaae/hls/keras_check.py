@@ -1,0 +1,115 @@
+"""The golden network against the Keras model itself: in float64, where Keras is exact too, and as it predicts, in float32.
+
+The integer network is only worth comparing with if it *is* the trained model. In float64 every layer must agree in every
+value. Keras' own prediction is float32; where a sum has more than 24 bits it rounds, and this counts how often.
+This module imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import qkeras
+import tf_keras
+from numpy.typing import NDArray
+
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import values_of
+from fpgaae.models.integer import IntegerNetwork
+from fpgaae.models.scores import SCORE_LAYERS
+
+_BATCH = 4096
+
+
+class KerasComparison:
+    """Runs a deployed model layer by layer, in float64 and in float32, against its integer network."""
+
+    def __init__(self, model: Any, network: IntegerNetwork) -> None:  # noqa: ANN401
+        self._network = network
+        self._single = _every_layer(model)
+        with _floatx("float64"):
+            self._double = _every_layer(_in_float64(model))
+        self._events = 0
+        self._differing = {layer.name: 0 for layer in network.layers}
+        self._largest = {layer.name: 0.0 for layer in network.layers}
+
+    def add(self, values: NDArray[np.float64], input_codes: NDArray[np.int64]) -> None:
+        """Compare one chunk of events: exact features and the input codes that follow from them.
+
+        Raises
+        ------
+        CheckFailed
+            If the Keras model in float64 differs from the integer network: the golden codes would be wrong.
+        """
+        golden = {name: values_of(*tensor) for name, tensor in self._network.run(input_codes).items()}
+        with _floatx("float64"):
+            exact = self._double.predict(values, batch_size=_BATCH, verbose=0)
+        for layer, output in zip(self._network.layers, exact, strict=True):
+            wrong = np.argwhere(output.astype(np.float64) != golden[layer.name])
+            if len(wrong):
+                event, channel = wrong[0]
+                raise CheckFailed(
+                    f"the golden network differs from Keras in float64: layer {layer.name}, channel {channel}, "
+                    f"{golden[layer.name][event, channel]!r} instead of {float(output[event, channel])!r}"
+                )
+        single = self._single.predict(values.astype(np.float32), batch_size=_BATCH, verbose=0)
+        for layer, output in zip(self._network.layers, single, strict=True):
+            error = np.abs(output.astype(np.float64) - golden[layer.name])
+            self._differing[layer.name] += int(np.count_nonzero(error))
+            self._largest[layer.name] = max(self._largest[layer.name], float(error.max(initial=0)))
+        self._events += len(values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Say per layer whether float32 can hold its values, and in how many it did not.
+
+        Raises
+        ------
+        CheckFailed
+            If Keras' float32 differs where it must be exact.
+        """
+        holds = self._network.float32_holds()
+        for name, count in self._differing.items():
+            if count and holds[name]:
+                raise CheckFailed(f"Keras' float32 prediction differs in {count} values of {name}, which float32 holds")
+        return {
+            "events": self._events,
+            "float64_differing_values": 0,
+            "float32": [
+                {
+                    "name": name,
+                    "holds_every_value": holds[name],
+                    "differing_values": count,
+                    "largest_difference": self._largest[name],
+                }
+                for name, count in self._differing.items()
+            ],
+        }
+
+
+def _every_layer(model: Any) -> Any:  # noqa: ANN401
+    """Give a model with the outputs of all layers but the Input, whose quantizer stands for it."""
+    return tf_keras.Model(model.input, [layer.output for layer in model.layers[1:]])
+
+
+def _in_float64(model: Any) -> Any:  # noqa: ANN401
+    """Rebuild a model in double precision with the same weights."""
+    objects: dict[str, Any] = dict(SCORE_LAYERS)
+    qkeras.utils._add_supported_quantized_objects(objects)  # noqa: SLF001
+    config = json.loads(json.dumps(model.get_config()).replace('"float32"', '"float64"'))
+    double = tf_keras.Model.from_config(config, custom_objects=objects)
+    double.set_weights(model.get_weights())
+    return double
+
+
+@contextmanager
+def _floatx(name: str) -> Iterator[None]:
+    before = tf_keras.backend.floatx()
+    tf_keras.backend.set_floatx(name)
+    try:
+        yield
+    finally:
+        tf_keras.backend.set_floatx(before)

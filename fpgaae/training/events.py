@@ -1,0 +1,69 @@
+"""Training events in blocks of bounded memory, in an order that depends only on the seed and the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import StageRun
+from fpgaae.data.features import FeatureMap
+from fpgaae.data.store import EventStore
+from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, values_of
+
+BLOCK_EVENTS = 131_072
+
+
+class Split(NamedTuple):
+    """The background's events of one split as network inputs."""
+
+    store: EventStore
+    process: str
+    name: str
+    features: FeatureMap
+    input_type: FixedPointType
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return self.store.count(self.process, self.name)
+
+    def blocks(self, seed: int, epoch: int) -> Iterator[NDArray[np.float32]]:
+        """Give every event once, shuffled: blocks in random order, and the events of each block."""
+        rng = np.random.default_rng([seed, epoch])
+        starts = np.arange(0, self.n_events, BLOCK_EVENTS)
+        for start in rng.permutation(starts):
+            block = self._read(int(start))
+            yield block[rng.permutation(len(block))]
+
+    def ordered_blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Give every event once, in the order of the file."""
+        for start in range(0, self.n_events, BLOCK_EVENTS):
+            yield self._read(start)
+
+    def _read(self, start: int) -> NDArray[np.float32]:
+        stop = min(start + BLOCK_EVENTS, self.n_events)
+        return self.features.values(self.store.read(self.process, self.name, start, stop)).astype(np.float32)
+
+    def clipped(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Clip inputs to the range of the network's input type, without rounding: what the float reference sees."""
+        low, high = self.input_type.min_code * self.input_type.lsb, self.input_type.max_code * self.input_type.lsb
+        return np.clip(x, np.float32(low), np.float32(high))
+
+    def quantized(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Round and saturate inputs to the network's input type: what the firmware sees."""
+        codes = np.rint(x.astype(np.float64) * 2.0**self.input_type.fraction)
+        codes = np.clip(codes, self.input_type.min_code, self.input_type.max_code).astype(np.int64)
+        return values_of(codes, self.input_type.fraction).astype(np.float32)
+
+
+def open_split(run: StageRun, name: str) -> Split:
+    """Open a split of the background."""
+    width = run.config.quantization.inputs
+    input_type = FixedPointType(
+        width.bits, width.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE
+    )
+    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    return Split(EventStore(run.upstream("data")), run.config.data.background, name, features, input_type)

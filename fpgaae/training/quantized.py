@@ -1,0 +1,169 @@
+"""The stage `train`: quantization-aware training with pruning, started from the float reference.
+
+An autoencoder learns to reconstruct its own quantized inputs, so that the loss is the firmware's score divided by the
+number of features. Of a variational autoencoder only the encoder is quantized: it learns the mu of the float one.
+This module imports TensorFlow (Keras 2, QKeras).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from numpy.typing import NDArray
+from tensorflow_model_optimization.python.core.sparsity.keras import (
+    prune,
+    pruning_callbacks,
+    pruning_schedule,
+    pruning_wrapper,
+)
+
+from fpgaae.artifacts import Json, StageRun
+from fpgaae.config import Config, ModelKind
+from fpgaae.hls.convert_stage import MODEL_FILE
+from fpgaae.models.quantized import QuantizedGraph, Widths, build_quantized
+from fpgaae.training.events import Split, open_split
+from fpgaae.training.loop import Batch, Run, train
+from fpgaae.training.reference import FOLDED_FILE, steps_per_epoch
+from fpgaae.training.widths import FloatWeights, resolve_widths
+
+
+def run_train(run: StageRun) -> Json:
+    """Train the quantized, pruned twin and write the model that goes into the firmware."""
+    config = run.config
+    fit = config.training.quantized
+    training, validation = open_split(run, "train"), open_split(run, "validation")
+    weights = load_folded(run.upstream("reference") / FOLDED_FILE)
+    widths = resolve_widths(config, weights, (training.clipped(block) for block in training.ordered_blocks()))
+    tf_keras.utils.set_random_seed(config.seed)
+    steps = steps_per_epoch(training.n_events, fit.batch_size)
+    graph = build_quantized(config.model, len(training.features), widths, _pruning(config, steps))
+    model = tf_keras.Model(graph.features, _trained_output(graph))
+    _warm_start(model, weights)
+    schedule = tf_keras.optimizers.schedules.CosineDecay(
+        fit.learning_rate, fit.epochs * steps, alpha=fit.final_learning_rate / fit.learning_rate
+    )
+    model.compile(optimizer=tf_keras.optimizers.Adam(schedule), loss="mean_squared_error")
+    target = _target(config, training, weights)
+    history = train(
+        Run(
+            model,
+            lambda epoch: _pairs(training.blocks(config.seed, epoch), target),
+            lambda: _pairs(validation.ordered_blocks(), target),
+            training.n_events,
+            [pruning_callbacks.UpdatePruningStep()],
+        ),
+        fit,
+        run.scratch,
+        run.progress,
+        "quantized training",
+    )
+    deployed = _deployed(config, len(training.features), widths, model)
+    deployed.save(run.folder / MODEL_FILE, save_format="h5")
+    return {
+        **history.to_json(),
+        "sparsity": _sparsity(config, deployed),
+        "weights_bits": {name: widths.weights[name].bits for name in config.model.deployed_layers},
+        "widths": widths.to_json(),
+    }
+
+
+def load_folded(file: Path) -> FloatWeights:
+    """Read kernel and bias of each float layer, with any normalization folded in."""
+    with np.load(file, allow_pickle=False) as saved:
+        names = {key.split("/")[0] for key in saved}
+        return {name: (saved[f"{name}/k"], saved[f"{name}/b"]) for name in names}
+
+
+def _trained_output(graph: QuantizedGraph) -> Any:  # noqa: ANN401
+    return graph.latent if graph.reconstruction is None else graph.reconstruction
+
+
+def _target(
+    config: Config, split: Split, weights: FloatWeights
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Give what the network shall put out: its quantized inputs, or the float encoder's mu."""
+    if config.model.kind is ModelKind.AUTOENCODER:
+        return split.quantized
+
+    def float_mu(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        hidden: Any = split.clipped(x)
+        for name in config.model.deployed_layers:
+            kernel, bias = weights[name]
+            hidden = hidden @ kernel + bias
+            if name != "mu":
+                hidden = np.maximum(hidden, 0)
+        return np.asarray(hidden, dtype=np.float32)
+
+    return float_mu
+
+
+def _pairs(
+    blocks: Iterator[NDArray[np.float32]], target: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> Iterator[Batch]:
+    for block in blocks:
+        yield block, target(block)
+
+
+def _pruning(config: Config, steps: int) -> Callable[[Any], Any]:
+    """Give the wrapper that prunes a layer on the config's polynomial schedule."""
+    pruning = config.pruning
+
+    def wrap(layer: Any) -> Any:  # noqa: ANN401
+        final = config.sparsity(layer.name)
+        if not final:
+            return layer
+        schedule = pruning_schedule.PolynomialDecay(
+            initial_sparsity=0.0,
+            final_sparsity=final,
+            begin_step=pruning.begin_epoch * steps,
+            end_step=pruning.end_epoch * steps,
+            frequency=pruning.steps_between_updates,
+        )
+        wrapped = prune.prune_low_magnitude(layer, pruning_schedule=schedule)
+        return wrapped
+
+    return wrap
+
+
+def _inner(layer: Any) -> Any:  # noqa: ANN401
+    """Give the layer inside a pruning wrapper."""
+    return layer.layer if isinstance(layer, pruning_wrapper.PruneLowMagnitude) else layer
+
+
+def _warm_start(model: Any, weights: FloatWeights) -> None:  # noqa: ANN401
+    for layer in model.layers:
+        inner = _inner(layer)
+        if inner.name in weights:
+            kernel, bias = weights[inner.name]
+            inner.kernel.assign(kernel)
+            inner.bias.assign(bias)
+
+
+def _deployed(config: Config, n_features: int, widths: Widths, trained: Any) -> Any:  # noqa: ANN401
+    """Build the deployed model with the trained weights, pruned ones exactly zero."""
+    deployed = build_quantized(config.model, n_features, widths).deployed()
+    for layer in trained.layers:
+        inner = _inner(layer)
+        if inner.name not in config.model.deployed_layers:
+            continue
+        kernel = inner.kernel.numpy()
+        if inner is not layer:
+            kernel = kernel * next(mask for _, mask, _ in layer.pruning_vars).numpy()
+        deployed.get_layer(inner.name).set_weights([kernel, inner.bias.numpy()])
+    return deployed
+
+
+def _sparsity(config: Config, deployed: Any) -> dict[str, float]:  # noqa: ANN401
+    """Give the share of zero weights after quantization, per layer and of the whole network."""
+    zeros, sizes = {}, {}
+    for name in config.model.deployed_layers:
+        layer = deployed.get_layer(name)
+        kernel = np.asarray(layer.kernel_quantizer_internal(tf.convert_to_tensor(layer.kernel)))
+        zeros[name], sizes[name] = int((kernel == 0).sum()), kernel.size
+    layers = {name: round(zeros[name] / sizes[name], 4) for name in zeros}
+    return {**layers, "whole": round(sum(zeros.values()) / sum(sizes.values()), 4)}

@@ -1,0 +1,85 @@
+"""The stage `reference`: the full-precision training, from which the quantized one starts.
+
+This module imports Keras 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import Json, StageRun
+from fpgaae.config import Fit
+from fpgaae.models.float import build_float, folded_weights, reconstruction_loss
+from fpgaae.training.events import Split, open_split
+from fpgaae.training.loop import Batch, Run, train
+
+WEIGHTS_FILE = "float.weights.h5"
+FOLDED_FILE = "folded.npz"
+
+
+def run_reference(run: StageRun) -> Json:
+    """Train the float autoencoder of the config and write its weights, as trained and folded."""
+    config = run.config
+    fit = config.training.reference
+    training, validation = open_split(run, "train"), open_split(run, "validation")
+    keras.utils.set_random_seed(config.seed)
+    graph = build_float(
+        config.model, len(training.features), config.seed, batch_normalization=fit.batch_normalization
+    )
+    graph.training.compile(
+        optimizer=keras.optimizers.Adam(_cosine(fit, training.n_events)),
+        loss=reconstruction_loss(config.model, _variance(training)),
+    )
+    history = train(
+        Run(
+            graph.training,
+            lambda epoch: _pairs(training, training.blocks(config.seed, epoch)),
+            lambda: _pairs(validation, validation.ordered_blocks()),
+            training.n_events,
+        ),
+        fit,
+        run.scratch,
+        run.progress,
+        "float training",
+    )
+    graph.training.save_weights(run.folder / WEIGHTS_FILE)
+    weights = folded_weights(graph.training)
+    np.savez(run.folder / FOLDED_FILE, **{f"{n}/{k}": a for n, pair in weights.items() for k, a in zip("kb", pair, strict=True)})
+    return {"backend": keras.backend.backend(), "device": _device(), **history.to_json()}
+
+
+def steps_per_epoch(n_events: int, batch_size: int) -> int:
+    """Give the number of optimizer steps an epoch (a block's last batch may be smaller)."""
+    return -(-n_events // batch_size)
+
+
+def _cosine(fit: Fit, n_events: int) -> keras.optimizers.schedules.CosineDecay:
+    steps = fit.epochs * steps_per_epoch(n_events, fit.batch_size)
+    return keras.optimizers.schedules.CosineDecay(
+        fit.learning_rate, steps, alpha=fit.final_learning_rate / fit.learning_rate
+    )
+
+
+def _pairs(split: Split, blocks: Iterator[NDArray[np.float32]]) -> Iterator[Batch]:
+    for block in blocks:
+        x = split.clipped(block)
+        yield x, x
+
+
+def _variance(split: Split) -> NDArray[np.float64]:
+    """Give the variance of every clipped input over the training split, (n_features,)."""
+    n, total, squares = 0, 0.0, 0.0
+    for block in split.ordered_blocks():
+        x = split.clipped(block).astype(np.float64)
+        n += len(x)
+        total = total + x.sum(axis=0)
+        squares = squares + (x * x).sum(axis=0)
+    return np.asarray(np.maximum(squares / n - (total / n) ** 2, 0))
+
+
+def _device() -> str:
+    return "gpu" if any("gpu" in device.lower() for device in keras.distribution.list_devices()) else "cpu"

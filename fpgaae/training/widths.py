@@ -1,0 +1,64 @@
+"""Integer bits from the data: what `integer_bits: auto` stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config import Config, ModelKind, Width
+from fpgaae.models.quantized import ResolvedWidth, Widths
+
+FloatWeights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+_TAIL = 1e-4  # share of a layer's values in training that may saturate
+_MARGIN = 1.001
+
+
+def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArray[np.float32]]) -> Widths:
+    """Give every quantizer its integer bits: as the config says, or from the float network's own ranges.
+
+    Weights: enough for the largest. Activations: enough for all but 1e-4 of their values in training, since what saturates
+    is the tail, where anomalies are; mu, which is the score, for the largest.
+
+    Parameters
+    ----------
+    blocks
+        Clipped training inputs, (n, n_features) each.
+    """
+    names = config.model.deployed_layers
+    ranges = _activation_ranges(config, weights, blocks)
+    fixed = config.quantization.inputs
+    return Widths(
+        ResolvedWidth(fixed.bits, fixed.integer_bits),
+        {n: _resolve(config.weight_width(n), max(float(np.abs(a).max()) for a in weights[n])) for n in names},
+        {n: _resolve(config.activation_width(n), ranges[n]) for n in names},
+    )
+
+
+def _resolve(width: Width, largest: float) -> ResolvedWidth:
+    if width.integer_bits != "auto":
+        return ResolvedWidth(width.bits, width.integer_bits)
+    needed = int(np.ceil(np.log2(max(largest * _MARGIN, 2.0**-20))))
+    return ResolvedWidth(width.bits, max(0, min(needed, width.bits - 1)))
+
+
+def _activation_ranges(
+    config: Config, weights: FloatWeights, blocks: Iterable[NDArray[np.float32]]
+) -> dict[str, float]:
+    """Give the magnitude that each layer's output needs, over the worst block."""
+    linear = {"latent", "mu", "reconstruction"}
+    ranges: dict[str, float] = dict.fromkeys(config.model.deployed_layers, 0.0)
+    for block in blocks:
+        x: Any = block
+        for name in ranges:
+            kernel, bias = weights[name]
+            x = x @ kernel + bias
+            if name not in linear:
+                x = np.maximum(x, 0)
+            is_score = config.model.kind is ModelKind.VARIATIONAL and name == "mu"
+            magnitude = np.abs(x)
+            needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - _TAIL)
+            ranges[name] = max(ranges[name], float(needed))
+    return ranges

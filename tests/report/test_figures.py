@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from fpgaae.errors import InputError
+from fpgaae.evaluation.comparison import MODELS
+from fpgaae.evaluation.metrics import RocCurve, roc_curve, threshold_at_fpr
+from fpgaae.report.figures import figure_svg, roc_figure, save_figure, score_figure, training_figure
+from fpgaae.report.style import house_style
+
+N_BACKGROUND = 2000
+
+
+def make_scores(*, integers: bool = True) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(0)
+    scores = {"background": rng.gamma(2, 20, N_BACKGROUND), "a_to_4l": rng.gamma(4, 30, 400)}
+    return {name: np.rint(values).astype(np.int64) for name, values in scores.items()} if integers else scores
+
+
+def make_curves(n_signals: int) -> dict[str, dict[str, RocCurve]]:
+    scores = make_scores()
+    curve = roc_curve(scores["background"], scores["a_to_4l"], 40)
+    return {f"signal {i}": dict.fromkeys(reversed(MODELS), curve) for i in range(n_signals)}
+
+
+def layout_faults(figure: Figure) -> list[tuple[str, ...]]:
+    """Texts that leave the figure, and pairs that overlap."""
+    with house_style():
+        figure.draw_without_rendering()
+    texts = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        if axes.get_visible():
+            texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label, axes.title, *tick_labels(axes)]
+            texts += [child for child in axes.get_children() if isinstance(child, Text) and child is not axes.title]
+    boxes = {
+        id(text): (text.get_text(), text.get_window_extent().shrunk(0.9, 0.9)) for text in texts if text.get_text()
+    }
+    assert len(boxes) > 5
+    width, height = figure.bbox.size
+    cut = [(a,) for a, box in boxes.values() if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height]
+    pairs = itertools.combinations(boxes.values(), 2)
+    return [*cut, *((a, b) for (a, box), (b, other) in pairs if box.overlaps(other))]
+
+
+def tick_labels(axes: Axes) -> list[Text]:
+    labels = []
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        labels += [tick.label1 for tick in ticks if low <= tick.get_loc() <= high and tick.label1.get_visible()]
+    return labels
+
+
+@pytest.mark.parametrize("n_signals", [1, 3, 4])
+def test_every_signal_has_its_panel(n_signals: int) -> None:
+    figure = roc_figure(make_curves(n_signals), N_BACKGROUND)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == [f"signal {i}" for i in range(n_signals)]
+    for axes in panels:
+        assert axes.get_xlim() == (1 / N_BACKGROUND, 1)
+    assert layout_faults(figure) == []
+
+
+def test_firmware_is_dashed_on_top_of_quantized() -> None:
+    figure = roc_figure(make_curves(1), N_BACKGROUND)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == list(MODELS)
+    lines = dict(zip(labels, figure.axes[0].get_lines(), strict=False))
+    assert lines["firmware"].get_linestyle() == "--"
+    assert lines["quantized"].get_linestyle() == "-"
+    assert lines["firmware"].get_zorder() > lines["quantized"].get_zorder() > lines["float"].get_zorder()
+    assert {line.get_drawstyle() for line in lines.values()} == {"steps-post"}
+
+
+def test_unknown_models_and_tiny_backgrounds_are_drawn() -> None:
+    curve = roc_curve(np.arange(10), np.arange(5, 15))
+    figure = roc_figure({"a": {"float": curve, "student": curve}}, 10, log_tpr=False)
+    assert figure.axes[0].get_xlim() == (0.1, 1)
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("integers", [True, False], ids=["integers", "floats"])
+@pytest.mark.parametrize("scale", [1, 1000], ids=["small", "large"])
+def test_every_event_is_drawn_and_the_area_is_one(integers: bool, scale: int) -> None:
+    scores = {name: values * scale for name, values in make_scores(integers=integers).items()}
+    figure = score_figure(scores, "background")
+    width = np.median(np.abs(scores["background"]))
+    for name, stairs in zip(scores, stairs_of(figure.axes[0]), strict=True):
+        heights, edges, _ = stairs.get_data()
+        assert edges[0] <= scores[name].min()
+        assert edges[-1] >= scores[name].max()
+        assert np.sum(heights * np.diff(np.arcsinh(edges / width))) == pytest.approx(1)
+    assert layout_faults(figure) == []
+
+
+def stairs_of(axes: Axes) -> list[Any]:
+    return [patch for patch in axes.patches if hasattr(patch, "get_data")]
+
+
+def test_the_threshold_is_that_of_the_background() -> None:
+    scores = make_scores()
+    figure = score_figure(scores, "background", fpr=0.01)
+    (line,) = figure.axes[0].get_lines()
+    assert np.all(np.asarray(line.get_xdata()) == threshold_at_fpr(scores["background"], 0.01))
+    assert "FPR 0.01" in figure.axes[0].texts[0].get_text()
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [np.zeros(5, dtype=np.int64), np.full(5, 0.25), np.array([-3.0, -1e-6, 0, 1e-6, 7e3]), np.array([10**6, 10**9])],
+    ids=["zeros", "constant", "negative", "huge"],
+)
+def test_scores_of_any_scale_are_drawn(scores: NDArray[Any]) -> None:
+    assert layout_faults(score_figure({"background": scores, "signal": scores}, "background", 0.5)) == []
+
+
+def test_losses_are_drawn_by_epoch() -> None:
+    losses = {"training": [9.0, 3.0, 1.0], "validation": [9.5, 3.5, 1.5]}
+    axes = training_figure(losses, best_epoch=3).axes[0]
+    assert axes.get_yscale() == "log"
+    assert np.array_equal(np.asarray(axes.get_lines()[0].get_xdata()), [1, 2, 3])
+    assert np.array_equal(np.asarray(axes.get_lines()[2].get_xdata()), [3, 3])
+    assert training_figure({"training": [0.3, -0.1]}).axes[0].get_yscale() == "linear"
+    assert layout_faults(training_figure(losses)) == []
+
+
+def test_files_are_written_whole_and_reproducibly(tmp_path: Path) -> None:
+    contents = []
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        paths = save_figure(roc_figure(make_curves(1), N_BACKGROUND), folder, "roc")
+        assert sorted(folder.iterdir()) == sorted(paths)
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+    assert contents[0][0].startswith(b"\x89PNG")
+    assert contents[0][1].startswith(b"%PDF")
+    assert b"CreationDate" not in contents[0][1]
+
+
+def test_a_failed_write_leaves_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "roc.png").write_bytes(b"previous")
+    figure = roc_figure(make_curves(1), N_BACKGROUND)
+
+    def savefig(path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(figure, "savefig", savefig)
+    with pytest.raises(OSError, match="disk full"):
+        save_figure(figure, tmp_path, "roc")
+    assert [path.name for path in tmp_path.iterdir()] == ["roc.png"]
+    assert (tmp_path / "roc.png").read_bytes() == b"previous"
+
+
+def test_svg_is_reproducible() -> None:
+    # constrained layout, run at each save, moves these three panels by rounding
+    first, second = (roc_figure(make_curves(3), N_BACKGROUND, log_tpr=False) for _ in range(2))
+    text = figure_svg(first)
+    assert {text} == {figure_svg(first), figure_svg(first), figure_svg(second)}
+    assert "<dc:date>" not in text
+
+
+def test_the_style_of_others_is_left_alone() -> None:
+    before = dict(mpl.rcParams)
+    training_figure({"training": [1.0]})
+    assert dict(mpl.rcParams) == before
+
+
+def test_nothing_to_draw_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="0 signals"):
+        roc_figure({}, 10)
+    with pytest.raises(InputError, match="`qcd`"):
+        score_figure(make_scores(), "qcd")
+    no_epochs: dict[str, list[float]] = {"training": []}
+    for losses in ({}, no_epochs):
+        with pytest.raises(InputError, match="no epoch"):
+            training_figure(losses)

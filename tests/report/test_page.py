@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page, verdict
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+PASSED = BitCheck("C simulation", True, 76_000, 0, 0, 0)
+VOID = {"meta", "img", "br", "link", "hr"}
+
+
+def interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.004, "high": value + 0.004}
+
+
+METRICS = {
+    "background_events": 76_000,
+    "confidence_level": 0.6827,
+    "models": {
+        model: {
+            "a_to_4l": {
+                "auc": interval(0.894),
+                "tpr": {
+                    "1e-03": {"value": 0.2, "low": 0.19, "high": 0.22},
+                    "1e-05": {"value": None, "low": None, "high": None, "note": "not measurable: 0 of 76000 pass"},
+                },
+            }
+        }
+        for model in ("float", "firmware")
+    },
+    "delta": {"a_to_4l": {"auc": interval(-0.001), "tpr": {}}},
+}
+FULL = PageContent(
+    experiment="bits8",
+    checks=(PASSED, BitCheck("RTL simulation", True, 2000, 0)),
+    metrics=METRICS,
+    layers=(
+        LayerRow("q_dense", "ap_fixed<18,8,RND_CONV,SAT>", 2_432_000, 1824, 912, 0),
+        LayerRow("relu", "ap_ufixed<8,3>"),
+    ),
+    figures=(PageFigure("Curves", "How to read them", SVG),),
+    firmware={"Latency": "12 cycles"},
+    configuration="seed: 1\n",
+    hashes={"model.npz": "3f79bb7b"},
+    versions={"numpy": "2.4.6"},
+    commit="2b0c9d1",
+)
+
+
+class Balance(HTMLParser):
+    """Collects text and addresses, and fails if an element is closed that isn't open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self.addresses += [value or "" for key, value in attrs if key in ("src", "href", "srcset")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+
+def parse(page: str) -> Balance:
+    parser = Balance()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def text_of(content: PageContent) -> str:
+    return re.sub(r"\s+", " ", " ".join(parse(render_page(content)).words))
+
+
+def test_the_whole_page() -> None:
+    text = text_of(FULL)
+    for expected in (
+        "bits8",
+        "Bit check passed",
+        "C simulation: 0 of 76,000 events differ (0 scores, 0 decisions).",
+        "RTL simulation: 0 of 2,000 events differ.",
+        "12 cycles",
+        "0.894(4)",
+        "firmware \N{MINUS SIGN} float",
+        "\N{MINUS SIGN}0.001(4)",
+        "Not measurable: 0 of 76000 pass.",
+        "ap_fixed<18,8,RND_CONV,SAT>",
+        "2,432,000",
+        "seed: 1",
+        "3f79bb7b",
+        "2.4.6",
+        "2b0c9d1",
+    ):
+        assert expected in text
+
+
+def test_the_page_holds_everything_itself() -> None:
+    page = render_page(FULL)
+    (address,) = parse(page).addresses
+    assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode() == SVG
+    assert re.search(r"url\(|@import|<script|https?:", page) is None
+
+
+def test_asymmetric_errors_are_stacked() -> None:
+    assert '20.0<span class="errors"><span>+2.0</span> <span>\N{MINUS SIGN}1.0</span></span>' in render_page(FULL)
+
+
+@pytest.mark.parametrize("part", [f.name for f in dataclasses.fields(PageContent) if f.name != "experiment"])
+def test_any_part_may_be_missing(part: str) -> None:
+    default = getattr(PageContent("bits8"), part)
+    parse(render_page(dataclasses.replace(FULL, **{part: default})))
+
+
+def test_missing_stages_give_sentences() -> None:
+    text = text_of(PageContent("bits8"))
+    for expected in (
+        "Not proven: no bit check has been run",
+        "There are no metrics: the stage evaluate has not been run.",
+        "There are no layers to show: the stage convert has not been run.",
+        "The configuration is not known.",
+        "No file is recorded.",
+        "No package is recorded.",
+    ):
+        assert expected in text
+    assert "passed" not in text
+
+
+@pytest.mark.parametrize(
+    ("check", "state"),
+    [
+        (PASSED, "passed"),
+        (BitCheck("RTL", True, 10, 0), "passed"),
+        (BitCheck("RTL", False, 10, 1), "failed"),
+        (BitCheck("RTL", False, 10, 0), "failed"),
+        (BitCheck("RTL", True, 0, 0), "failed"),
+        (BitCheck("RTL", True, 10, 1), "failed"),
+        (BitCheck("RTL", True, 10, 0, 1, 0), "failed"),
+        (BitCheck("RTL", True, 10, 0, 0, 1), "failed"),
+    ],
+    ids=["csim", "rtl", "mismatch", "says failed", "no events", "contradicts itself", "score", "decision"],
+)
+def test_only_a_proof_is_green(check: BitCheck, state: str) -> None:
+    assert verdict((check,)).state == state
+    assert verdict((PASSED, check)).state == state
+    page = render_page(dataclasses.replace(FULL, checks=(PASSED, check)))
+    assert f'class="verdict {state}"' in page
+    assert ("Bit check passed" in page) == (state == "passed")
+
+
+def test_a_failed_check_is_named() -> None:
+    found = verdict((PASSED, BitCheck("RTL simulation", False, 10, 3)))
+    assert found.headline == "Bit check failed: RTL simulation"
+    assert found.details[1] == "RTL simulation: 3 of 10 events differ."
+
+
+def test_checks_are_read_from_result_files() -> None:
+    csim = {
+        "passed": True,
+        "events": 5,
+        "mismatched_events": 0,
+        "score_mismatches": 0,
+        "decision_flips": 0,
+        "layers": [],
+    }
+    assert BitCheck.from_json("C simulation", csim) == BitCheck("C simulation", True, 5, 0, 0, 0)
+    rtl = {"passed": False, "events": 5, "mismatched_events": 2, "latency_cycles": 12}
+    assert BitCheck.from_json("RTL simulation", rtl) == BitCheck("RTL simulation", False, 5, 2)
+
+
+def test_mismatches_of_a_layer_stand_out() -> None:
+    assert 'class="wrong"' not in render_page(FULL)
+    wrong = (LayerRow("q_dense", "ap_fixed<8,2>", 10, mismatched_values=3),)
+    assert '<td class="wrong">3</td>' in render_page(dataclasses.replace(FULL, layers=wrong))
+
+
+def test_everything_is_escaped() -> None:
+    evil = '<script>alert("1")</script>'
+    content = PageContent(
+        experiment=evil,
+        checks=(BitCheck(evil, True, 1, 0),),
+        layers=(LayerRow(evil, evil),),
+        figures=(PageFigure(evil, evil, SVG),),
+        firmware={evil: evil},
+        configuration=evil,
+        hashes={evil: evil},
+        versions={evil: evil},
+        commit=evil,
+    )
+    assert "<script" not in render_page(content)
+
+
+def test_the_same_content_gives_the_same_page() -> None:
+    assert render_page(FULL) == render_page(FULL)

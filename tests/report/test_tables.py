@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import doctest
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.table import Table
+
+from fpgaae.errors import InputError
+from fpgaae.evaluation.bootstrap import BootstrapSettings
+from fpgaae.evaluation.comparison import MODELS, compare
+from fpgaae.report import tables
+from fpgaae.report.tables import NOT_MEASURABLE, compact_interval, delta_table, metric_rows, metrics_table
+
+
+@pytest.mark.parametrize(
+    ("value", "minus", "plus", "expected"),
+    [
+        # the three cases of the Particle Data Group's rule, 0.827 with each error
+        (0.827, 0.119, 0.119, "0.83(12)"),
+        (0.827, 0.367, 0.367, "0.8(4)"),
+        (0.827, 0.954, 0.954, "0.8(10)"),
+        # the edges of the rule
+        (0.5, 0.0354, 0.0354, "0.500(35)"),
+        (0.5, 0.0355, 0.0355, "0.50(4)"),
+        (0.5, 0.0949, 0.0949, "0.50(9)"),
+        (0.5, 0.0951, 0.0951, "0.50(10)"),
+        (0.894, 0.003, 0.003, "0.8940(30)"),
+        (0.8941, 0.0036, 0.0033, "0.894(4)"),
+        (19.4, 1.0, 1.1, "19.4(11)"),
+        (1.2, 0.6, 1.1, "1.2 +1.1 -0.6"),
+        (0.02, 0.02, 0.15, "0.02 +0.15 -0.02"),
+        (-0.0001, 0.004, 0.004, "0.000(4)"),
+        (250.0, 40.0, 40.0, "250(40)"),
+        (0.0, 0.0, 0.0, "0"),
+        (0.25, 0.0, 0.0, "0.25"),
+        (0.1 + 0.2, 0.0, 0.1, "0.30 +0.10 -0.00"),
+    ],
+)
+def test_compact_notation(value: float, minus: float, plus: float, expected: str) -> None:
+    assert compact_interval(value, value - minus, value + plus) == expected
+
+
+@given(st.floats(-100, 100), st.floats(1e-6, 50), st.floats(1e-6, 50))
+def test_compact_notation_tells_the_truth(value: float, minus: float, plus: float) -> None:
+    text = compact_interval(value, value - minus, value + plus)
+    larger = max(minus, plus)
+    assert float(text.split("(")[0].split(" ")[0]) == pytest.approx(value, abs=0.15 * larger)
+    if "(" in text:
+        number, digits = text.rstrip(")").split("(")
+        decimals = len(number.partition(".")[2])
+        assert int(digits) / 10**decimals == pytest.approx(larger, rel=0.15)
+        assert min(minus, plus) >= 0.7 * larger
+    else:
+        _, above, below = text.split(" ")
+        assert float(above) == pytest.approx(plus, abs=0.15 * larger)
+        assert -float(below) == pytest.approx(minus, abs=0.15 * larger)
+
+
+def make_metrics(models: tuple[str, ...]) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    events = {"background": 8000, "a_to_4l": 300, "leptoquark": 300}
+    scores = {m: {name: rng.normal(name != "background", 1, n) for name, n in events.items()} for m in models}
+    groups = {name: np.arange(n) for name, n in events.items()}
+    return compare(scores, groups, "background", BootstrapSettings(n_replicas=30)).to_json()
+
+
+def printed(table: Table) -> list[str]:
+    console = Console(width=100, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().splitlines()
+
+
+def test_six_models_fit_into_100_columns() -> None:
+    metrics = make_metrics(MODELS)
+    lines = printed(metrics_table(metrics))
+    assert max(map(len, lines)) <= 100
+    text = "\n".join(lines)
+    assert "…" not in text
+    header = next(line for line in lines if "float" in line)
+    assert header.split() == list(MODELS)
+    assert [line.strip() for line in lines if line.strip() in metrics["models"]["float"]] == ["a_to_4l", "leptoquark"]
+    assert text.count("TPR 1e-03") == 2
+    assert "1e-05" not in text
+
+
+def test_models_are_ordered_and_unknown_ones_last() -> None:
+    metrics = make_metrics(("student", "pca", "float"))
+    header = next(line for line in printed(metrics_table(metrics)) if "float" in line)
+    assert header.split() == ["float", "pca", "student"]
+
+
+def test_what_can_not_be_measured_is_a_dash_with_its_reason() -> None:
+    lines = printed(metrics_table(make_metrics(("float",))))
+    row = next(line for line in lines if "1e-04" in line)
+    assert row.split()[-1] == NOT_MEASURABLE
+    assert "not measurable (too few background events pass)" in " ".join(" ".join(lines).split())
+
+
+def test_differences_show_their_sign() -> None:
+    metrics = make_metrics(("float", "firmware"))
+    metrics["delta"]["a_to_4l"]["auc"] = {"value": 0.02, "low": 0.016, "high": 0.024}
+    metrics["delta"]["leptoquark"]["auc"] = {"value": -0.02, "low": -0.024, "high": -0.016}
+    rows = [line.split() for line in printed(delta_table(metrics)) if "AUC" in line]
+    assert rows == [["AUC", "+0.020(4)"], ["AUC", "-0.020(4)"]]
+
+
+def test_efficiencies_are_percentages() -> None:
+    column = {
+        "a": {
+            "auc": {"value": 0.75, "low": 0.74, "high": 0.76},
+            "tpr": {"1e-03": {"value": 0.194, "low": 0.188, "high": 0.2}},
+        }
+    }
+    assert [row.cells for row in metric_rows([column])] == [("0.750(10)",), ("19.4(6)",)]
+
+
+def test_the_example_of_the_docstring() -> None:
+    assert doctest.testmod(tables) == doctest.TestResults(failed=0, attempted=1)
+
+
+def test_without_models_the_tables_are_empty() -> None:
+    metrics = {"background_events": 0, "confidence_level": 0.6827, "models": {}}
+    assert metrics_table(metrics).row_count == delta_table(metrics).row_count == 0
+
+
+def test_names_are_not_markup() -> None:
+    metrics = make_metrics(("float",))
+    metrics["models"]["float"]["[red]x"] = metrics["models"]["float"].pop("a_to_4l")
+    assert any("[red]x" in line for line in printed(metrics_table(metrics)))
+
+
+def test_a_missing_signal_is_named() -> None:
+    metrics = make_metrics(("float", "pca"))
+    del metrics["models"]["pca"]["leptoquark"]
+    with pytest.raises(InputError, match="leptoquark"):
+        metrics_table(metrics)
