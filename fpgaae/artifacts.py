@@ -46,7 +46,9 @@ STAGES: Mapping[str, StageSpec] = {
     spec.name: spec
     for spec in (
         StageSpec("data", "data.json", (), ("seed", "data")),
-        StageSpec("reference", "reference.json", ("data",), ("seed", "model", "quantization.inputs", "training.reference")),
+        StageSpec(
+            "reference", "reference.json", ("data",), ("seed", "model", "quantization.inputs", "training.reference")
+        ),
         StageSpec(
             "train", "train.json", ("data", "reference"), ("seed", "quantization", "pruning", "training.quantized")
         ),
@@ -105,9 +107,7 @@ def sha256(file: Path) -> str:
 def hash_tree(folder: Path) -> dict[str, str]:
     """Give the SHA-256 of every file below a folder, by relative path, without the manifest."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): sha256(path) for path in files if path.relative_to(folder) != Path(MANIFEST)
-    }
+    return {str(path.relative_to(folder)): sha256(path) for path in files if path.relative_to(folder) != Path(MANIFEST)}
 
 
 def write_json(file: Path, content: Json) -> None:

@@ -91,7 +91,9 @@ class FeatureMap:
         """Read what `to_json` gave."""
         return cls(
             tuple(
-                Feature(HardwareFeature(entry["name"], entry["property"], entry["bits"]), entry["offset"], entry["shift"])
+                Feature(
+                    HardwareFeature(entry["name"], entry["property"], entry["bits"]), entry["offset"], entry["shift"]
+                )
                 for entry in entries
             )
         )
@@ -122,9 +124,7 @@ class SpreadAccumulator:
         return np.sqrt(np.maximum(self._sum_of_squares / max(self._n, 1) - self.mean**2, 0))
 
 
-def freeze_features(
-    hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling
-) -> FeatureMap:
+def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling) -> FeatureMap:
     """Choose the offset and shift of every feature from the training split.
 
     The shift is the power of two nearest to the standard deviation, so that every feature has about unit spread: a
@@ -142,6 +142,4 @@ def freeze_features(
         common = int(np.rint(np.log2(np.sqrt(np.mean(deviation**2)) or 1.0)))
         shifts = [common] * len(shifts)
     offsets = np.rint(spread.mean).astype(int) if scaling.offset == "mean" else np.zeros(len(hardware), dtype=int)
-    return FeatureMap(
-        tuple(Feature(h, int(o), int(s)) for h, o, s in zip(hardware, offsets, shifts, strict=True))
-    )
+    return FeatureMap(tuple(Feature(h, int(o), int(s)) for h, o, s in zip(hardware, offsets, shifts, strict=True)))

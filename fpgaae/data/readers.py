@@ -124,7 +124,9 @@ def _open(file: Path, data: Data) -> _Source:
         return _Hdf5Source(file, data)
     if zipfile.is_zipfile(file):
         return _NpzSource(file, data)
-    raise InputError(f"{file} is neither an HDF5 nor an npz file, or it is truncated; give one that h5py or NumPy opens")
+    raise InputError(
+        f"{file} is neither an HDF5 nor an npz file, or it is truncated; give one that h5py or NumPy opens"
+    )
 
 
 def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path, data: Data) -> None:
@@ -200,7 +202,9 @@ class _NpzSource(_Source):
         except (ValueError, zipfile.BadZipFile) as error:
             raise InputError(f"{file}: `{name}` is damaged ({error}); copy the file again") from None
         if fortran or dtype.hasobject:
-            raise InputError(f"{file}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray")
+            raise InputError(
+                f"{file}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray"
+            )
         return stream, shape, dtype
 
     def read(self, start: int, count: int) -> EventChunk:

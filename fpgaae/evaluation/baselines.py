@@ -14,19 +14,16 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 
-MET_SLOT = 0
-PT = 0
-EVENT_SHAPE = (19, 3)
 BLOCK_EVENTS = 65_536
 
 
-def sum_pt(codes: NDArray[Any]) -> NDArray[np.int64]:
-    """Add up the transverse momenta of all objects but the missing momentum (slot 0).
+def sum_pt(pt_codes: NDArray[Any]) -> NDArray[np.int64]:
+    """Add up the transverse momenta of an event's objects.
 
     Parameters
     ----------
-    codes
-        Integers, shape (n_events, 19, 3); the pT code is the first of an object's three.
+    pt_codes
+        Integers, shape (n_events, n_objects); the missing momentum is not an object.
 
     Returns
     -------
@@ -37,37 +34,37 @@ def sum_pt(codes: NDArray[Any]) -> NDArray[np.int64]:
     InputError
         If the codes are not integers of this shape.
     """
-    total: NDArray[np.int64] = _object_pt(codes).sum(axis=1, dtype=np.int64)
+    total: NDArray[np.int64] = _checked(pt_codes).sum(axis=1, dtype=np.int64)
     return total
 
 
-def n_objects(codes: NDArray[Any]) -> NDArray[np.int64]:
-    """Count the objects with a pT code above 0, the missing momentum (slot 0) left out.
+def n_objects(pt_codes: NDArray[Any]) -> NDArray[np.int64]:
+    """Count the objects with a pT code above 0.
 
     Parameters
     ----------
-    codes
-        Integers, shape (n_events, 19, 3).
+    pt_codes
+        Integers, shape (n_events, n_objects); the missing momentum is not an object.
 
     Returns
     -------
-    Shape (n_events,), 0 to 18.
+    Shape (n_events,), 0 to n_objects.
 
     Raises
     ------
     InputError
         If the codes are not integers of this shape.
     """
-    number: NDArray[np.int64] = np.count_nonzero(_object_pt(codes) > 0, axis=1).astype(np.int64)
+    number: NDArray[np.int64] = np.count_nonzero(_checked(pt_codes) > 0, axis=1).astype(np.int64)
     return number
 
 
-def _object_pt(codes: NDArray[Any]) -> NDArray[Any]:
-    if codes.shape[1:] != EVENT_SHAPE or not np.issubdtype(codes.dtype, np.integer):
+def _checked(pt_codes: NDArray[Any]) -> NDArray[Any]:
+    if pt_codes.ndim != 2 or not np.issubdtype(pt_codes.dtype, np.integer):
         raise InputError(
-            f"The objects have the shape {codes.shape} and type {codes.dtype}: give integers, (n_events, 19, 3)."
+            f"The pT codes have the shape {pt_codes.shape} and type {pt_codes.dtype}: give integers, (events, objects)."
         )
-    return codes[:, MET_SLOT + 1 :, PT]
+    return pt_codes
 
 
 @dataclass(frozen=True)

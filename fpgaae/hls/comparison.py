@@ -32,6 +32,13 @@ class Mismatch(NamedTuple):
         )
 
 
+def failure_sentence(result: Mapping[str, Any]) -> str:
+    """Say in one sentence why a check whose result file says `passed: false` failed."""
+    if result["first_mismatch"] is None:
+        return f"nothing was compared: {result['events']} events"
+    return f"{result['mismatched_events']:,} of {result['events']:,} events differ; first {Mismatch(**result['first_mismatch'])}"
+
+
 @dataclass
 class LayerResult:
     """What was compared of one layer."""

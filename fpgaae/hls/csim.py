@@ -155,7 +155,9 @@ def _simulate_all(simulation: Simulation, plan: list[Source], processes: int) ->
             for source, future in waiting:
                 yield source, future.result()
         except BrokenProcessPool:
-            raise CheckFailed("a simulation process died; the compiled project crashes (memory, or an endless loop)") from None
+            raise CheckFailed(
+                "a simulation process died; the compiled project crashes (memory, or an endless loop)"
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

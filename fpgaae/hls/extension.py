@@ -124,4 +124,3 @@ def register_scores() -> None:
         backend.register_template(_ScoreConfig)
         backend.register_template(_ScoreCall)
         backend.register_source(firmware_source(f"hls/{HEADER}"))
-

@@ -38,9 +38,7 @@ def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN40
         overflow = Overflow.SATURATE_SYMMETRIC if quantizer.symmetric else Overflow.SATURATE
         return FixedPointType(int(quantizer.bits), int(quantizer.integer) + 1, True, Rounding.HALF_EVEN, overflow)
     if kind == "quantized_relu" and not quantizer.negative_slope and quantizer.relu_upper_bound is None:
-        return FixedPointType(
-            int(quantizer.bits), int(quantizer.integer), False, Rounding.HALF_EVEN, Overflow.SATURATE
-        )
+        return FixedPointType(int(quantizer.bits), int(quantizer.integer), False, Rounding.HALF_EVEN, Overflow.SATURATE)
     raise InputError(
         f"the quantizer {quantizer} of the layer {where} has no exact fixed-point form; "
         "use quantized_bits(n, i, 0, alpha=1) or quantized_relu(n, i)"

@@ -177,7 +177,9 @@ class IntegerNetwork:
                 description = json.loads(str(content["layers"]))
                 return cls(tuple(_read_layer(entry, content) for entry in description))
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{file} is not a readable golden network ({error}); run the stage `convert` again") from None
+            raise InputError(
+                f"{file} is not a readable golden network ({error}); run the stage `convert` again"
+            ) from None
 
 
 def _read_layer(entry: Mapping[str, Any], arrays: Mapping[str, Codes]) -> IntegerLayer:

@@ -62,8 +62,6 @@ class Split(NamedTuple):
 def open_split(run: StageRun, name: str) -> Split:
     """Open a split of the background."""
     width = run.config.quantization.inputs
-    input_type = FixedPointType(
-        width.bits, width.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE
-    )
+    input_type = FixedPointType(width.bits, width.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE)
     features = FeatureMap.from_json(run.result("data")["feature_types"])
     return Split(EventStore(run.upstream("data")), run.config.data.background, name, features, input_type)

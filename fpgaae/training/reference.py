@@ -27,9 +27,7 @@ def run_reference(run: StageRun) -> Json:
     fit = config.training.reference
     training, validation = open_split(run, "train"), open_split(run, "validation")
     keras.utils.set_random_seed(config.seed)
-    graph = build_float(
-        config.model, len(training.features), config.seed, batch_normalization=fit.batch_normalization
-    )
+    graph = build_float(config.model, len(training.features), config.seed, batch_normalization=fit.batch_normalization)
     graph.training.compile(
         optimizer=keras.optimizers.Adam(_cosine(fit, training.n_events)),
         loss=reconstruction_loss(config.model, _variance(training)),
@@ -48,7 +46,10 @@ def run_reference(run: StageRun) -> Json:
     )
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
     weights = folded_weights(graph.training)
-    np.savez(run.folder / FOLDED_FILE, **{f"{n}/{k}": a for n, pair in weights.items() for k, a in zip("kb", pair, strict=True)})
+    np.savez(
+        run.folder / FOLDED_FILE,
+        **{f"{n}/{k}": a for n, pair in weights.items() for k, a in zip("kb", pair, strict=True)},
+    )
     return {"backend": keras.backend.backend(), "device": _device(), **history.to_json()}
 
 

@@ -1,0 +1,218 @@
+"""The command `fpgaae`: one subcommand a stage. The only place that parses, prints and exits."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from fpgaae import __version__, doctor
+from fpgaae.artifacts import Outcome, open_experiment
+from fpgaae.errors import FpgaaeError
+from fpgaae.hls.comparison import failure_sentence
+from fpgaae.pipeline import run
+from fpgaae.progress import Progress, SilentProgress
+from fpgaae.summary import findings_table, summarize
+from fpgaae.terminal import TerminalProgress
+
+app = typer.Typer(
+    help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
+    "runs/EXPERIMENT/ and writes its own; a stage whose config and inputs are unchanged is not run again.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_INTERRUPTED = 130
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
+RunsOption = Annotated[Path, typer.Option("--runs", help="Where the run folders are.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result file on standard output, and nothing else.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Run although the result is current, or was edited by hand.")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the tools say, on standard error.")]
+_RUNS = Path("runs")
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        Console().print(f"fpgaae {__version__}", highlight=False)
+        raise typer.Exit
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    """Say what is wrong on standard error and exit."""
+    sys.stderr.write(f"fpgaae: {message}\n")
+    sys.exit(exit_code)
+
+
+@contextmanager
+def _errors_as_sentences() -> Iterator[None]:
+    """Turn every expected error into one sentence and its exit code."""
+    try:
+        yield
+    except FpgaaeError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; the last finished results are untouched, and a training goes on where it was", _INTERRUPTED)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            _fail(f"the disk is full{where}; free some space and run again, earlier results are untouched", 2)
+        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+            _fail(f"no permission to read or write{where or ' a file'}; correct its permissions", 2)
+        raise
+
+
+def _stage(
+    stage: str, config: Path, runs: Path, as_json: bool, force: bool, verbose: bool, keep_edited: bool = False
+) -> Outcome:
+    """Run a stage and print its result."""
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
+    for noisy in ("matplotlib", "h5py", "PIL", "absl"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    with _errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        outcome = run(experiment, stage, progress, force=force, keep_edited=keep_edited)
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.result, indent=2) + "\n")
+        return outcome
+    console = Console()
+    path = experiment.result_path(stage)
+    console.print(f"[bold]{stage}[/] {experiment.name}: {'current' if outcome.was_current else 'done'}, {path}")
+    if outcome.was_current and outcome.edited:
+        console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}")
+    if not outcome.was_current or stage in {"csim", "evaluate"}:
+        console.print(summarize(stage, outcome.result))
+    return outcome
+
+
+@app.command()
+def data(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Turn events into hardware integers, split them by group, and freeze the scaling of every feature."""
+    _stage("data", config, runs, as_json, force, verbose)
+
+
+@app.command()
+def reference(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Train the full-precision autoencoder that the quantized one starts from and is compared with."""
+    _stage("reference", config, runs, as_json, force, verbose)
+
+
+@app.command()
+def train(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Train the quantized, pruned autoencoder; a killed training goes on where it was."""
+    _stage("train", config, runs, as_json, force, verbose)
+
+
+@app.command()
+def convert(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    keep_edited: Annotated[
+        bool,
+        typer.Option("--keep-edited", help="Leave a project that was edited by hand as it is, and name the files."),
+    ] = False,
+) -> None:
+    """Write the HLS project and the golden codes, proven equal to the Keras model."""
+    _stage("convert", config, runs, as_json, force, verbose, keep_edited)
+
+
+@app.command()
+def csim(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Compile the written project and compare every layer, the score and the decision bit for bit.
+
+    Exits 1 when one bit differs, naming the first layer in which it does.
+    """
+    outcome = _stage("csim", config, runs, as_json, force, verbose)
+    if not outcome.result["passed"]:
+        _fail(failure_sentence(outcome.result), 1)
+
+
+@app.command()
+def evaluate(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."""
+    _stage("evaluate", config, runs, as_json, force, verbose)
+
+
+@app.command()
+def report(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write one self-contained HTML page about the experiment."""
+    _stage("report", config, runs, as_json, force, verbose)
+
+
+@app.command(name="doctor")
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check this machine: compiler, packages, threads, disk, optional tools; say what to install."""
+    findings = doctor.run_checks()
+    if as_json:
+        rows = [{"name": f.name, "status": f.status.value, "detail": f.detail, "cure": f.cure} for f in findings]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    else:
+        Console().print(findings_table(findings))
+    if any(finding.status is doctor.Status.MISSING for finding in findings):
+        raise typer.Exit(3)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What a stage says on the terminal about its result: a few lines or one table."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from fpgaae.artifacts import Json
+from fpgaae.doctor import Finding, Status
+from fpgaae.report.tables import metrics_table
+
+
+def summarize(stage: str, result: Json) -> RenderableType:
+    """Give what to print of a stage's result."""
+    return _SUMMARIES[stage](result)
+
+
+def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
+    """Give what `fpgaae doctor` prints."""
+    colours = {Status.OK: "green", Status.WARNING: "yellow", Status.MISSING: "red"}
+    table = Table(box=None, pad_edge=False)
+    for name in ("check", "", "found", "what to do"):
+        table.add_column(name, overflow="fold")
+    for finding in findings:
+        colour = colours[finding.status]
+        table.add_row(finding.name, f"[{colour}]{finding.status.value}[/]", finding.detail, finding.cure)
+    return table
+
+
+def _data(result: Json) -> RenderableType:
+    table = _table("process", "train", "validation", "test")
+    for process, splits in result["events"].items():
+        table.add_row(process, *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
+    return table
+
+
+def _training(result: Json) -> RenderableType:
+    lines = [
+        f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s, "
+        f"validation loss {result['val_loss']:.4g}"
+    ]
+    if "sparsity" in result:
+        lines.append(f"{result['sparsity']['whole']:.1%} of the weights are zero")
+    return Group(*lines)
+
+
+def _convert(result: Json) -> RenderableType:
+    table = _table("layer", "values", "result type", "weights", "non-zero", "multiplications")
+    for layer in result["layers"]:
+        table.add_row(
+            layer["name"],
+            str(layer["values"]),
+            layer["types"]["result"],
+            layer["types"].get("weight", ""),
+            f"{layer['nonzero_weights']:,} of {layer['weights']:,}" if layer["weights"] else "",
+            f"{layer['multiplications']:,}" if layer["multiplications"] else "",
+        )
+    inexact = [layer["name"] for layer in result["keras"]["float32"] if layer["differing_values"]]
+    lines: list[RenderableType] = [
+        table,
+        f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}; "
+        f"golden codes equal Keras in float64 on {result['keras']['events']:,} events",
+    ]
+    if inexact:
+        lines.append(f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits)")
+    return Group(*lines)
+
+
+def _csim(result: Json) -> RenderableType:
+    table = _table("layer", "values compared", "mismatched", "largest, LSB")
+    for layer in result["layers"]:
+        table.add_row(layer["name"], f"{layer['values']:,}", f"{layer['mismatched_values']:,}", f"{layer['max_lsb']:,}")
+    lines: list[RenderableType] = [table]
+    if result["edited_files"]:
+        lines.append(f"edited by hand: {', '.join(result['edited_files'])}")
+    for change in result["changed_types"]:
+        lines.append(f"layer {change['layer']} was compiled as {change['compiled']}, not {change['converted']}")
+    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+    lines.append(
+        f"{verdict}: {result['events']:,} events, {result['mismatched_events']:,} with a mismatch, "
+        f"{result['score_mismatches']:,} scores and {result['decision_flips']:,} decisions differ; "
+        f"{result['events_per_second']:,.0f} events/s on {result['processes']} processes"
+    )
+    return Group(*lines)
+
+
+def _evaluate(result: Json) -> RenderableType:
+    return metrics_table(result)
+
+
+def _report(result: Json) -> RenderableType:
+    return f"wrote {result['file']}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(columns[0])
+    for column in columns[1:]:
+        table.add_column(column, justify="right")
+    return table
+
+
+_SUMMARIES = {
+    "data": _data,
+    "reference": _training,
+    "train": _training,
+    "convert": _convert,
+    "csim": _csim,
+    "evaluate": _evaluate,
+    "report": _report,
+}
