@@ -1,6 +1,6 @@
 """Run folders: where a stage's files lie, what they were made from, and whether they are still that.
 
-A stage writes `runs/<experiment>/<stage>/` with a `manifest.json` (fingerprint, hashes of inputs and outputs, versions).
+A stage writes `runs/<experiment>/<stage>/` with a `manifest.json`: fingerprint, hashes of inputs and outputs, versions.
 It writes into a temporary folder that is renamed at the end, so that a killed stage leaves the previous result whole.
 What a stage computes does not belong here.
 """
@@ -220,15 +220,21 @@ def lock(experiment: Experiment) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a stage."""
+
+    force: bool = False  # although the result is current or edited
+    keep_edited: bool = False  # leave a current result that was edited by hand, and name the files
+    progress: Progress = SilentProgress()  # noqa: RUF009
+
+
 def run_stage(
     experiment: Experiment,
     stage: str,
     work: Callable[[StageRun], Json],
     data_hashes: Mapping[str, str],
-    *,
-    force: bool = False,
-    keep_edited: bool = False,
-    progress: Progress | None = None,
+    options: RunOptions,
 ) -> Outcome:
     """Run a stage unless its result is current, and put its result in place in one rename.
 
@@ -239,10 +245,6 @@ def run_stage(
         that is not JSON, it writes that itself and returns a summary).
     data_hashes
         SHA-256 of each event file, by process.
-    force
-        Run although the result is current or edited.
-    keep_edited
-        Leave a current result that was edited by hand as it is, and name the edited files in the outcome.
 
     Raises
     ------
@@ -257,14 +259,14 @@ def run_stage(
         wanted = fingerprint(experiment, stage, data_hashes)
         if spec.is_check:  # a check is current for exactly the files that it compared
             wanted = _with_actual_files(experiment, spec, wanted)
-        if not force and (current := _current(experiment, spec, wanted, keep_edited)) is not None:
+        if not options.force and (current := _current(experiment, spec, wanted, options.keep_edited)) is not None:
             return current
         partial = experiment.folder / f".{stage}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         scratch = _scratch(experiment, stage, wanted)
         started = time.perf_counter()
-        run = StageRun(experiment, partial, scratch, data_hashes, edited, progress or SilentProgress())
+        run = StageRun(experiment, partial, scratch, data_hashes, edited, options.progress)
         result = work(run)
         if spec.result_file.endswith(".json"):
             write_json(partial / spec.result_file, result)
@@ -305,7 +307,7 @@ def _current(experiment: Experiment, spec: StageSpec, wanted: str, keep_edited: 
 
 
 def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> tuple[str, ...]:
-    """Make sure that every earlier stage is there, current, and as it was written (a check only names what was edited)."""
+    """Make sure that every earlier stage is there, current and as it was written; a check only names the edits."""
     edited: list[str] = []
     for name in spec.upstream:
         folder = experiment.stage_folder(name)

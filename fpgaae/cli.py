@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
 
 from fpgaae import __version__, doctor
-from fpgaae.artifacts import Outcome, open_experiment
+from fpgaae.artifacts import STAGES, Experiment, Outcome, RunOptions, open_experiment
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.pipeline import run
@@ -77,64 +77,66 @@ def _errors_as_sentences() -> Iterator[None]:
         raise
 
 
-def _stage(
-    stage: str, config: Path, runs: Path, as_json: bool, force: bool, verbose: bool, keep_edited: bool = False
-) -> Outcome:
-    """Run a stage and print its result."""
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
-    for noisy in ("matplotlib", "h5py", "PIL", "absl"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+class _Options(NamedTuple):
+    """The options that every stage has."""
+
+    runs: Path
+    as_json: bool
+    force: bool
+    verbose: bool
+    keep_edited: bool = False
+
+
+def _stage(stage: str, config: Path, options: _Options) -> None:
+    """Run a stage, print its result, and exit 1 when a check did not pass."""
+    _set_up_logging(options.verbose)
+    progress: Progress = SilentProgress() if options.as_json else TerminalProgress()
     with _errors_as_sentences():
-        experiment = open_experiment(config, runs)
-        outcome = run(experiment, stage, progress, force=force, keep_edited=keep_edited)
-    if as_json:
+        experiment = open_experiment(config, options.runs)
+        how = RunOptions(options.force, options.keep_edited, progress)
+        outcome = run(experiment, stage, how)
+    if options.as_json:
         sys.stdout.write(json.dumps(outcome.result, indent=2) + "\n")
-        return outcome
-    console = Console()
-    path = experiment.result_path(stage)
-    console.print(f"[bold]{stage}[/] {experiment.name}: {'current' if outcome.was_current else 'done'}, {path}")
+    else:
+        _print_outcome(experiment, stage, outcome)
+    if STAGES[stage].is_check and not outcome.result["passed"]:
+        _fail(failure_sentence(outcome.result), 1)
+
+
+def _set_up_logging(verbose: bool) -> None:
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
+    for noisy in ("matplotlib", "h5py", "PIL", "absl", "tensorflow"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def _print_outcome(experiment: Experiment, stage: str, outcome: Outcome) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    state = "is current" if outcome.was_current else "done"
+    console.print(f"[bold]{stage}[/] of {experiment.name} {state}: {experiment.result_path(stage)}", soft_wrap=True)
     if outcome.was_current and outcome.edited:
-        console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}")
-    if not outcome.was_current or stage in {"csim", "evaluate"}:
+        console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}", soft_wrap=True)
+    if not outcome.was_current or STAGES[stage].is_check or stage == "evaluate":
         console.print(summarize(stage, outcome.result))
-    return outcome
 
 
-@app.command()
-def data(
-    config: ConfigArgument,
-    runs: RunsOption = _RUNS,
-    as_json: JsonOption = False,
-    force: ForceOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Turn events into hardware integers, split them by group, and freeze the scaling of every feature."""
-    _stage("data", config, runs, as_json, force, verbose)
+def _add_stage(stage: str, text: str) -> None:
+    """Make the subcommand of a stage that has the common options only."""
+
+    def command(
+        config: ConfigArgument,
+        runs: RunsOption = _RUNS,
+        as_json: JsonOption = False,
+        force: ForceOption = False,
+        verbose: VerboseOption = False,
+    ) -> None:
+        _stage(stage, config, _Options(runs, as_json, force, verbose))
+
+    app.command(name=stage, help=text)(command)
 
 
-@app.command()
-def reference(
-    config: ConfigArgument,
-    runs: RunsOption = _RUNS,
-    as_json: JsonOption = False,
-    force: ForceOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Train the full-precision autoencoder that the quantized one starts from and is compared with."""
-    _stage("reference", config, runs, as_json, force, verbose)
-
-
-@app.command()
-def train(
-    config: ConfigArgument,
-    runs: RunsOption = _RUNS,
-    as_json: JsonOption = False,
-    force: ForceOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Train the quantized, pruned autoencoder; a killed training goes on where it was."""
-    _stage("train", config, runs, as_json, force, verbose)
+_add_stage("data", "Turn events into hardware integers, split them by group, and freeze the scaling of every feature.")
+_add_stage("reference", "Train the full-precision autoencoder that the quantized one starts from and is compared with.")
+_add_stage("train", "Train the quantized, pruned autoencoder; a killed training goes on where it was.")
 
 
 @app.command()
@@ -150,48 +152,18 @@ def convert(
     ] = False,
 ) -> None:
     """Write the HLS project and the golden codes, proven equal to the Keras model."""
-    _stage("convert", config, runs, as_json, force, verbose, keep_edited)
+    _stage("convert", config, _Options(runs, as_json, force, verbose, keep_edited))
 
 
-@app.command()
-def csim(
-    config: ConfigArgument,
-    runs: RunsOption = _RUNS,
-    as_json: JsonOption = False,
-    force: ForceOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Compile the written project and compare every layer, the score and the decision bit for bit.
-
-    Exits 1 when one bit differs, naming the first layer in which it does.
-    """
-    outcome = _stage("csim", config, runs, as_json, force, verbose)
-    if not outcome.result["passed"]:
-        _fail(failure_sentence(outcome.result), 1)
-
-
-@app.command()
-def evaluate(
-    config: ConfigArgument,
-    runs: RunsOption = _RUNS,
-    as_json: JsonOption = False,
-    force: ForceOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."""
-    _stage("evaluate", config, runs, as_json, force, verbose)
-
-
-@app.command()
-def report(
-    config: ConfigArgument,
-    runs: RunsOption = _RUNS,
-    as_json: JsonOption = False,
-    force: ForceOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Write one self-contained HTML page about the experiment."""
-    _stage("report", config, runs, as_json, force, verbose)
+_add_stage(
+    "csim",
+    "Compile the written project and compare every layer, the score and the decision bit for bit. "
+    "Exits 1 when one bit differs, naming the first layer in which it does.",
+)
+_add_stage(
+    "evaluate", "Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."
+)
+_add_stage("report", "Write one self-contained HTML page about the experiment.")
 
 
 @app.command(name="doctor")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from fpgaae.artifacts import Experiment, Json, Outcome, StageRun, run_stage, sha256
+from fpgaae.artifacts import Experiment, Json, Outcome, RunOptions, StageRun, run_stage, sha256
 from fpgaae.data.readers import event_files
-from fpgaae.progress import Progress
 
 
-def run(
-    experiment: Experiment, stage: str, progress: Progress, *, force: bool = False, keep_edited: bool = False
-) -> Outcome:
+def run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:
     """Run one stage of an experiment, unless its result is current.
 
     Raises
@@ -19,7 +16,7 @@ def run(
     """
     files = event_files(experiment.config, experiment.config_file)
     hashes = {process: sha256(file) for process, file in files.items()}
-    return run_stage(experiment, stage, _WORK[stage], hashes, force=force, keep_edited=keep_edited, progress=progress)
+    return run_stage(experiment, stage, _WORK[stage], hashes, options)
 
 
 def _data(run: StageRun) -> Json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from unittest import mock
 from fpgaae.errors import InputError
 
 
-def prepare(*, threads: int | None = None) -> None:
+def prepare() -> None:
     """Set what must be set before TensorFlow is imported, then import it quietly and deterministic.
 
     Raises
@@ -31,11 +32,28 @@ def prepare(*, threads: int | None = None) -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its blocked sums depend on the number of threads
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|tf_keras|qkeras|tensorflow_model_optimization|hls4ml)")
-    import tensorflow as tf  # noqa: PLC0415
+    with _native_output_hidden():
+        import tensorflow as tf  # noqa: PLC0415
 
-    if threads is not None and tf.config.threading.get_intra_op_parallelism_threads() == 0:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def _native_output_hidden() -> Iterator[None]:
+    """Hide what TensorFlow's libraries write to file descriptor 2 while they are loaded; show it if that fails."""
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            hidden.seek(0)
+            os.write(shown, hidden.read())
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
 
 
 @contextmanager

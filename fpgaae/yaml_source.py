@@ -95,7 +95,7 @@ def _construct(
             positions[(*path, index)] = Position(file, item.start_mark.line + 1)
         return [_construct(loader, item, (*path, i), file, positions) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value)

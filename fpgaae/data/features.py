@@ -33,7 +33,7 @@ class Feature:
         """Give the content of a `feature_types` entry."""
         return {
             "name": self.hardware.name,
-            "property": self.hardware.property,
+            "quantity": self.hardware.quantity,
             "bits": self.hardware.bits,
             "offset": self.offset,
             "shift": self.shift,
@@ -48,7 +48,7 @@ class FeatureMap:
     features: tuple[Feature, ...]
 
     def __len__(self) -> int:
-        """Number of features."""
+        """Count the features."""
         return len(self.features)
 
     @property
@@ -71,7 +71,8 @@ class FeatureMap:
 
     def values(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
         """Give the exact network inputs of hardware codes, (n_events, n_features)."""
-        return (codes.astype(np.int64) - self.offsets) * np.ldexp(1.0, -self.shifts)
+        centred = (codes.astype(np.int64) - self.offsets).astype(np.float64)
+        return np.asarray(centred * np.ldexp(1.0, -self.shifts), dtype=np.float64)
 
     def input_codes(self, codes: NDArray[np.integer], to: FixedPointType) -> Codes:
         """Give the network's input codes: the exact features, rounded and saturated to the input type, in integers."""
@@ -92,7 +93,7 @@ class FeatureMap:
         return cls(
             tuple(
                 Feature(
-                    HardwareFeature(entry["name"], entry["property"], entry["bits"]), entry["offset"], entry["shift"]
+                    HardwareFeature(entry["name"], entry["quantity"], entry["bits"]), entry["offset"], entry["shift"]
                 )
                 for entry in entries
             )
@@ -136,8 +137,8 @@ def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumul
     latest: dict[str, int] = {}
     for feature, sigma in zip(hardware, deviation, strict=True):
         if sigma > 0:
-            latest[feature.property] = int(np.rint(np.log2(sigma)))
-        shifts.append(latest.get(feature.property, 0))
+            latest[feature.quantity] = int(np.rint(np.log2(sigma)))
+        shifts.append(latest.get(feature.quantity, 0))
     if scaling.shift == "common":
         common = int(np.rint(np.log2(np.sqrt(np.mean(deviation**2)) or 1.0)))
         shifts = [common] * len(shifts)

@@ -31,4 +31,4 @@ def hardware_codes(particles: NDArray[np.floating], hardware: Hardware) -> Codes
     codes[..., 2] = (codes[..., 2] + half_turn) % hardware.phi_steps - half_turn
     codes[values[..., 0] == 0] = 0
     low, high = code_limits(hardware_features(hardware))
-    return np.clip(codes.reshape(len(codes), -1), low, high)
+    return np.asarray(np.clip(codes.reshape(len(codes), -1), low, high), dtype=np.int64)

@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 from fpgaae.config import Hardware
 
-PROPERTIES = ("pt", "eta", "phi")
+QUANTITIES = ("pt", "eta", "phi")
 
 
 class HardwareFeature(NamedTuple):
-    """One hardware integer of an event: property `PROPERTIES[i]` of an object."""
+    """One hardware integer of an event: one of `QUANTITIES` of an object."""
 
     name: str
-    property: str
+    quantity: str
     bits: int
 
     @property
     def signed(self) -> bool:
         """Whether the code can be negative."""
-        return self.property != "pt"
+        return self.quantity != "pt"
 
     @property
     def min_code(self) -> int:
@@ -41,7 +41,7 @@ def hardware_features(hardware: Hardware) -> tuple[HardwareFeature, ...]:
         HardwareFeature(f"{kind.name}_{slot}_{prop}" if kind.slots > 1 else f"{kind.name}_{prop}", prop, bits)
         for kind in hardware.objects
         for slot in range(1, kind.slots + 1)
-        for prop, bits in zip(PROPERTIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
+        for prop, bits in zip(QUANTITIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
     )
 
 

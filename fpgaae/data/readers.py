@@ -88,7 +88,7 @@ def _check_values(chunk: EventChunk, file: Path) -> None:
         if bad.any():
             event, slot = (int(i) for i in np.argwhere(bad)[0][:2])
             raise InputError(f"{file}: event {chunk.first_event + event}, slot {slot} holds {what}; {cure}")
-    empty = ~used.any(axis=(1, 2))
+    empty: NDArray[np.bool_] = ~np.any(used, axis=(1, 2))
     if empty.any():
         first = chunk.first_event + int(np.argmax(empty))
         raise InputError(
@@ -133,7 +133,8 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path
     slots = data.hardware.n_slots
     if len(shape) != 3 or shape[1] != slots or shape[2] < 3:
         raise InputError(
-            f"{file}: `{data.dataset}` has the shape {shape}, but the config's objects need (events, {slots}, 3 or more)"
+            f"{file}: `{data.dataset}` has the shape {shape}, "
+            f"but the objects of the config need (events, {slots}, 3 or more)"
         )
     if dtype.kind not in "fiu":
         raise InputError(f"{file}: `{data.dataset}` holds {dtype} values, but numbers are needed")
@@ -210,10 +211,8 @@ class _NpzSource(_Source):
     def read(self, start: int, count: int) -> EventChunk:
         particles = _read_rows(self._particles, count, self._event_shape, self._dtype)
         if self._groups is None:
-            groups = np.arange(start, start + count)
-        else:
-            groups = _read_rows(self._groups, count, (), self._group_dtype)
-        return EventChunk(start, particles, groups.astype(np.int64))
+            return EventChunk(start, particles, np.arange(start, start + count))
+        return EventChunk(start, particles, _read_rows(self._groups, count, (), self._group_dtype).astype(np.int64))
 
     def close(self) -> None:
         self._file.close()

@@ -18,13 +18,11 @@ from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED, compare
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.fixedpoint import Codes, parse_type, values_of
-from fpgaae.hls.convert_stage import MODEL_FILE
 from fpgaae.hls.csim import SCORES_FILE
-from fpgaae.models.float import build_float, float_score
-from fpgaae.models.quantized import load_quantized
+from fpgaae.models.float import WEIGHTS_FILE, build_float, float_score
+from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.report.figures import figure_svg, roc_figure, save_figure, score_figure
 from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
-from fpgaae.training.reference import WEIGHTS_FILE
 
 FIGURES_FOLDER = "figures"
 _BATCH = 8192
@@ -89,7 +87,7 @@ def _quantized(run: StageRun, features: FeatureMap) -> Score:
 def _baselines(run: StageRun, split: Split) -> Iterator[Score]:
     """Give the scores without a network: sum of pT, number of objects, principal components."""
     names = [feature.hardware for feature in split.features.features]
-    objects = [i for i, f in enumerate(names) if f.property == "pt" and not f.name.startswith(_MET)]
+    objects = [i for i, f in enumerate(names) if f.quantity == "pt" and not f.name.startswith(_MET)]
     yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
     yield lambda codes: n_objects(codes[:, objects]).astype(np.float64)
     components = min(run.config.evaluation.pca_components, len(split.features))

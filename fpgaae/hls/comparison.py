@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpgaae.fixedpoint import Codes, FixedPointType, shift_left_exact
 from fpgaae.models.integer import Tensor
@@ -36,7 +37,8 @@ def failure_sentence(result: Mapping[str, Any]) -> str:
     """Say in one sentence why a check whose result file says `passed: false` failed."""
     if result["first_mismatch"] is None:
         return f"nothing was compared: {result['events']} events"
-    return f"{result['mismatched_events']:,} of {result['events']:,} events differ; first {Mismatch(**result['first_mismatch'])}"
+    first = Mismatch(**result["first_mismatch"])
+    return f"{result['mismatched_events']:,} of {result['events']:,} events differ; first in {first}"
 
 
 @dataclass
@@ -150,7 +152,7 @@ def compare_codes(
     return result
 
 
-def _above(score: Tensor, threshold: Tensor) -> Codes:
+def _above(score: Tensor, threshold: Tensor) -> NDArray[np.bool_]:
     fraction = max(score.fraction, threshold.fraction)
     left = shift_left_exact(score.codes, fraction - score.fraction)
     return left > shift_left_exact(threshold.codes, fraction - threshold.fraction)

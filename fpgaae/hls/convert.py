@@ -91,7 +91,7 @@ def _convert(model: Any, with_weights: list[str], firmware: Firmware, project: P
             bit_exact=True,
             write_weights_txt=False,  # weights stand once, in the headers that synthesis reads
         )
-    except Exception as error:  # noqa: BLE001 hls4ml raises plain Exception for everything
+    except Exception as error:
         raise InputError(f"hls4ml can't convert the model with these firmware settings: {error}") from error
 
 

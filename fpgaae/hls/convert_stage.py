@@ -1,4 +1,4 @@
-"""The stage `convert`: the trained model to a written project, its golden network, and the proof that they belong together.
+"""The stage `convert`: a trained model to a written project and its golden network, proven to belong together.
 
 This module imports TensorFlow and hls4ml.
 """
@@ -11,20 +11,18 @@ from fpgaae.artifacts import Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.hls.convert import write_project
-from fpgaae.hls.csim import GOLDEN_FILE
 from fpgaae.hls.keras_check import KerasComparison
-from fpgaae.hls.stimulus import EXTREMES, RANDOM, CHUNK_EVENTS, make_stimulus, sources
+from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, RANDOM, make_stimulus, sources
 from fpgaae.models.extract import extract_network
-from fpgaae.models.integer import IntegerNetwork
-from fpgaae.models.quantized import load_quantized
+from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.models.quantized import MODEL_FILE, load_quantized
 
 PROJECT_FOLDER = "project"
-MODEL_FILE = "model.h5"
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
 
 
 def run_convert(run: StageRun) -> Json:
-    """Write the HLS project and the golden codes' network, and prove the latter against Keras on every kind of event."""
+    """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
     data = run.result("data")
     features = FeatureMap.from_json(data["feature_types"])
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))

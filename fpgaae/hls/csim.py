@@ -23,9 +23,8 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary, Tap, compile_project
 from fpgaae.hls.stimulus import EXTREMES, RANDOM, Source, make_stimulus, sources
-from fpgaae.models.integer import IntegerNetwork, Tensor
+from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork, Tensor
 
-GOLDEN_FILE = "golden.npz"
 SCORES_FILE = "scores.npz"
 
 
@@ -117,7 +116,7 @@ def _check_layout(library: Path, layers: list[dict[str, Any]]) -> tuple[Tap, ...
     for have, want in zip(found, expected, strict=False):
         if have != want:
             raise CheckFailed(
-                f"the project records layer {have[0]} with {have[1]} values where {want[0]} with {want[1]} was converted"
+                f"the project records layer {have[0]} of {have[1]} values where {want[0]} of {want[1]} was converted"
             )
     if len(found) != len(expected):
         raise CheckFailed(f"the project records {len(found)} layers, but {len(expected)} were converted")

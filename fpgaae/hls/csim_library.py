@@ -1,4 +1,4 @@
-"""The C simulation of a written project: compiled with g++, run on arrays, giving integer codes of every tapped layer."""
+"""The C simulation of a written project: compiled with g++, run on arrays, giving codes of every tapped layer."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def register_scores() -> None:
     for layer, (keras_name, rule) in rules.items():
         hls4ml.converters.register_keras_v2_layer_handler(keras_name, _parse)
         register_layer(keras_name, layer)
-        bit_exact._produce_kif.register(layer)(rule)  # noqa: SLF001
+        bit_exact._produce_kif.register(layer)(rule)
     for name in ("Vivado", "Vitis"):
         backend = hls4ml.backends.get_backend(name)
         backend.register_template(_ScoreConfig)

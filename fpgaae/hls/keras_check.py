@@ -1,7 +1,7 @@
-"""The golden network against the Keras model itself: in float64, where Keras is exact too, and as it predicts, in float32.
+"""The golden network against the Keras model itself: in float64, where Keras is exact too, and in its own float32.
 
-The integer network is only worth comparing with if it *is* the trained model. In float64 every layer must agree in every
-value. Keras' own prediction is float32; where a sum has more than 24 bits it rounds, and this counts how often.
+The integer network is only worth comparing with if it *is* the trained model: in float64 every layer must agree in
+every value. Keras' own prediction is float32; where a sum has more than 24 bits it rounds, and this counts how often.
 This module imports TensorFlow.
 """
 
@@ -98,7 +98,7 @@ def _every_layer(model: Any) -> Any:  # noqa: ANN401
 def _in_float64(model: Any) -> Any:  # noqa: ANN401
     """Rebuild a model in double precision with the same weights."""
     objects: dict[str, Any] = dict(SCORE_LAYERS)
-    qkeras.utils._add_supported_quantized_objects(objects)  # noqa: SLF001
+    qkeras.utils._add_supported_quantized_objects(objects)
     config = json.loads(json.dumps(model.get_config()).replace('"float32"', '"float64"'))
     double = tf_keras.Model.from_config(config, custom_objects=objects)
     double.set_weights(model.get_weights())

@@ -34,7 +34,7 @@ def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN40
         If the quantizer has no exact fixed-point form: scaled (`alpha`), leaky, or of another class.
     """
     kind = type(quantizer).__name__
-    if kind == "quantized_bits" and quantizer.alpha in {1, 1.0} and quantizer.keep_negative:
+    if kind == "quantized_bits" and quantizer.alpha in {1} and quantizer.keep_negative:
         overflow = Overflow.SATURATE_SYMMETRIC if quantizer.symmetric else Overflow.SATURATE
         return FixedPointType(int(quantizer.bits), int(quantizer.integer) + 1, True, Rounding.HALF_EVEN, overflow)
     if kind == "quantized_relu" and not quantizer.negative_slope and quantizer.relu_upper_bound is None:
@@ -74,7 +74,7 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
 
 def _input_names(keras_layer: Any) -> list[str]:  # noqa: ANN401
     tensors = keras_layer.input if isinstance(keras_layer.input, list) else [keras_layer.input]
-    return [tensor._keras_history.layer.name for tensor in tensors]  # noqa: SLF001
+    return [tensor._keras_history.layer.name for tensor in tensors]
 
 
 def _input_placeholder(name: str) -> IntegerLayer:

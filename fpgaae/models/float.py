@@ -1,6 +1,6 @@
 """The full-precision autoencoders (Keras 3): the reference, and where the quantized training starts from.
 
-Layer names are those of the quantized twin, so that weights go over by name. This module imports Keras 3 and its backend.
+Layer names are those of the quantized twin, so that weights go over by name. This module imports Keras 3.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fpgaae.config import Model, ModelKind
 
 Tensor = Any
+WEIGHTS_FILE = "float.weights.h5"
 _LOG_VARIANCE_LIMIT = 8.0
 
 

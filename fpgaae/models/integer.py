@@ -1,7 +1,7 @@
 """The deployed network in exact integers (NumPy only): the golden codes that firmware is compared with.
 
-Every tensor is an array of int64 codes with one number of fraction bits. No float rounds anywhere: a matrix product runs
-in float64 only where the sum of all |products| stays below 2**53, where float64 is exact, and in int64 otherwise.
+Every tensor is an array of int64 codes with one number of fraction bits. No float rounds: a matrix product
+runs in float64 only where the sum of all |products| stays below 2**53, where float64 is exact, and else in int64.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fpgaae.fixedpoint import (
     type_for_range,
 )
 
+GOLDEN_FILE = "golden.npz"
 _FLOAT64_EXACT = 2**53
 
 

@@ -17,6 +17,7 @@ from fpgaae.config import Model, ModelKind
 from fpgaae.models.scores import SCORE_LAYERS, MuSquaredScore, SquaredErrorScore
 
 Tensor = Any
+MODEL_FILE = "model.h5"
 Wrapper = Callable[[tf_keras.layers.Layer], tf_keras.layers.Layer]
 
 

@@ -46,6 +46,11 @@ class History(NamedTuple):
         }
 
 
+def steps_per_epoch(n_events: int, batch_size: int) -> int:
+    """Give the number of optimizer steps an epoch, for a learning rate or pruning schedule."""
+    return -(-n_events // batch_size)
+
+
 def train(run: Run, fit: Fit, scratch: Path, progress: Progress, description: str) -> History:
     """Train for the epochs of `fit`, going on from the checkpoint in `scratch` if there is one.
 

@@ -8,7 +8,6 @@ This module imports TensorFlow (Keras 2, QKeras).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,11 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
 
 from fpgaae.artifacts import Json, StageRun
 from fpgaae.config import Config, ModelKind
-from fpgaae.hls.convert_stage import MODEL_FILE
-from fpgaae.models.quantized import QuantizedGraph, Widths, build_quantized
+from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded
+from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, Widths, build_quantized
 from fpgaae.training.events import Split, open_split
-from fpgaae.training.loop import Batch, Run, train
-from fpgaae.training.reference import FOLDED_FILE, steps_per_epoch
-from fpgaae.training.widths import FloatWeights, resolve_widths
+from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
+from fpgaae.training.widths import resolve_widths
 
 
 def run_train(run: StageRun) -> Json:
@@ -72,13 +70,6 @@ def run_train(run: StageRun) -> Json:
     }
 
 
-def load_folded(file: Path) -> FloatWeights:
-    """Read kernel and bias of each float layer, with any normalization folded in."""
-    with np.load(file, allow_pickle=False) as saved:
-        names = {key.split("/")[0] for key in saved}
-        return {name: (saved[f"{name}/k"], saved[f"{name}/b"]) for name in names}
-
-
 def _trained_output(graph: QuantizedGraph) -> Any:  # noqa: ANN401
     return graph.latent if graph.reconstruction is None else graph.reconstruction
 
@@ -91,13 +82,7 @@ def _target(
         return split.quantized
 
     def float_mu(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        hidden: Any = split.clipped(x)
-        for name in config.model.deployed_layers:
-            kernel, bias = weights[name]
-            hidden = hidden @ kernel + bias
-            if name != "mu":
-                hidden = np.maximum(hidden, 0)
-        return np.asarray(hidden, dtype=np.float32)
+        return dict(layer_outputs(weights, config.model.deployed_layers, split.clipped(x)))["mu"]
 
     return float_mu
 
@@ -124,8 +109,7 @@ def _pruning(config: Config, steps: int) -> Callable[[Any], Any]:
             end_step=pruning.end_epoch * steps,
             frequency=pruning.steps_between_updates,
         )
-        wrapped = prune.prune_low_magnitude(layer, pruning_schedule=schedule)
-        return wrapped
+        return prune.prune_low_magnitude(layer, pruning_schedule=schedule)
 
     return wrap
 

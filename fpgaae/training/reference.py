@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from fpgaae.artifacts import Json, StageRun
 from fpgaae.config import Fit
-from fpgaae.models.float import build_float, folded_weights, reconstruction_loss
+from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights, reconstruction_loss
+from fpgaae.models.float_weights import FOLDED_FILE, save_folded
 from fpgaae.training.events import Split, open_split
-from fpgaae.training.loop import Batch, Run, train
-
-WEIGHTS_FILE = "float.weights.h5"
-FOLDED_FILE = "folded.npz"
+from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
 
 
 def run_reference(run: StageRun) -> Json:
@@ -45,17 +43,8 @@ def run_reference(run: StageRun) -> Json:
         "float training",
     )
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
-    weights = folded_weights(graph.training)
-    np.savez(
-        run.folder / FOLDED_FILE,
-        **{f"{n}/{k}": a for n, pair in weights.items() for k, a in zip("kb", pair, strict=True)},
-    )
+    save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
     return {"backend": keras.backend.backend(), "device": _device(), **history.to_json()}
-
-
-def steps_per_epoch(n_events: int, batch_size: int) -> int:
-    """Give the number of optimizer steps an epoch (a block's last batch may be smaller)."""
-    return -(-n_events // batch_size)
 
 
 def _cosine(fit: Fit, n_events: int) -> keras.optimizers.schedules.CosineDecay:

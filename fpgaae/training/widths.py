@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config import Config, ModelKind, Width
+from fpgaae.models.float_weights import FloatWeights, layer_outputs
 from fpgaae.models.quantized import ResolvedWidth, Widths
 
-FloatWeights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 _TAIL = 1e-4  # share of a layer's values in training that may saturate
 _MARGIN = 1.001
 
@@ -19,8 +18,8 @@ _MARGIN = 1.001
 def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArray[np.float32]]) -> Widths:
     """Give every quantizer its integer bits: as the config says, or from the float network's own ranges.
 
-    Weights: enough for the largest. Activations: enough for all but 1e-4 of their values in training, since what saturates
-    is the tail, where anomalies are; mu, which is the score, for the largest.
+    Weights: enough for the largest. Activations: enough for all but 1e-4 of their values in training, since what
+    saturates is the tail, where anomalies are; mu, which is the score, for the largest.
 
     Parameters
     ----------
@@ -48,17 +47,12 @@ def _activation_ranges(
     config: Config, weights: FloatWeights, blocks: Iterable[NDArray[np.float32]]
 ) -> dict[str, float]:
     """Give the magnitude that each layer's output needs, over the worst block."""
-    linear = {"latent", "mu", "reconstruction"}
-    ranges: dict[str, float] = dict.fromkeys(config.model.deployed_layers, 0.0)
+    names = config.model.deployed_layers
+    ranges = dict.fromkeys(names, 0.0)
     for block in blocks:
-        x: Any = block
-        for name in ranges:
-            kernel, bias = weights[name]
-            x = x @ kernel + bias
-            if name not in linear:
-                x = np.maximum(x, 0)
+        for name, output in layer_outputs(weights, names, block):
+            magnitude = np.abs(output)
             is_score = config.model.kind is ModelKind.VARIATIONAL and name == "mu"
-            magnitude = np.abs(x)
             needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - _TAIL)
             ranges[name] = max(ranges[name], float(needed))
     return ranges
