@@ -47,6 +47,13 @@ class Hardware(Section):
     phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
     objects: tuple[ObjectWidths, ...]
 
+    @model_validator(mode="after")
+    def _phi_fits(self) -> Hardware:
+        for kind in self.objects:
+            if kind.phi_bits and 2**kind.phi_bits < self.phi_steps:
+                raise ValueError(f"{kind.phi_bits} phi_bits of {kind.name} can't hold {self.phi_steps} phi_steps")
+        return self
+
     @property
     def n_slots(self) -> int:
         """Number of objects an event holds."""

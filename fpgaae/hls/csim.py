@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -177,6 +179,13 @@ def _one_thread_a_process() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _end_with_parent() -> None:
+    """End this worker when the main process was killed: nobody would ever ask it for anything again."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
 class _Worker:
     """State of a worker process."""
 
@@ -187,6 +196,7 @@ class _Worker:
 
 def _start_worker(simulation: Simulation) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _Worker.simulation = simulation
     _Worker.library = CsimLibrary(simulation.library)
     _Worker.network = IntegerNetwork.load(simulation.golden)

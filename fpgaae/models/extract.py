@@ -22,6 +22,9 @@ from fpgaae.models.integer import (
 )
 
 
+_FLOAT64_BITS = 53
+
+
 def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401
     """Give the fixed-point type of a QKeras quantizer.
 
@@ -69,6 +72,12 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
         layer = reader(keras_layer, [layers.get(name, _input_placeholder(name)) for name in sources])
         layers[layer.name] = layer
         name_of[keras_layer.name] = layer.name
+    for layer in layers.values():
+        if layer.type.width > _FLOAT64_BITS:
+            raise InputError(
+                f"the layer {layer.name} needs {layer.type.width} bits, more than the {_FLOAT64_BITS} in which Keras can "
+                "be proven equal; use narrower inputs or weights"
+            )
     return IntegerNetwork(tuple(layers.values()))
 
 
