@@ -81,7 +81,7 @@ class FixedPointType(NamedTuple):
 
 _TYPE = re.compile(
     r"(?:ap_)?(?P<u>u?)fixed<\s*(?P<width>\d+)\s*,\s*(?P<integer>-?\d+)\s*"
-    r"(?:,\s*(?:AP_)?(?P<rounding>\w+)\s*(?:,\s*(?:AP_)?(?P<overflow>\w+)\s*(?:,\s*\d+\s*)?)?)?>"
+    r"(?:,\s*(?:AP_)?(?P<rounding>\w+)\s*(?:,\s*(?:AP_)?(?P<overflow>\w+)\s*(?:,\s*0+\s*)?)?)?>"
 )
 _INTEGER = re.compile(r"(?:ap_)?(?P<u>u?)int<\s*(?P<width>\d+)\s*>")
 
@@ -92,20 +92,22 @@ def parse_type(text: str) -> FixedPointType:
     Raises
     ------
     InputError
-        If the text is none of these, or names a mode that is not implemented here.
+        If the text is none of these, names a mode that is not implemented here, or is too wide for 64-bit codes.
     """
-    if integer := _INTEGER.fullmatch(text.strip()):
-        width = int(integer["width"])
-        return FixedPointType(width, width, not integer["u"])
-    match = _TYPE.fullmatch(text.strip())
     try:
-        if match is None:
+        if integer := _INTEGER.fullmatch(text.strip()):
+            width = int(integer["width"])
+            found = FixedPointType(width, width, not integer["u"])
+        elif match := _TYPE.fullmatch(text.strip()):
+            modes = Rounding(match["rounding"] or "TRN"), Overflow(match["overflow"] or "WRAP")
+            found = FixedPointType(int(match["width"]), int(match["integer"]), not match["u"], *modes)
+        else:
             raise ValueError
-        rounding = Rounding(match["rounding"] or "TRN")
-        overflow = Overflow(match["overflow"] or "WRAP")
+        if not 1 <= found.width <= MAX_WIDTH:
+            raise ValueError
     except ValueError:
         raise InputError(f"{text!r} is not a fixed-point type that can be handled exactly") from None
-    return FixedPointType(int(match["width"]), int(match["integer"]), not match["u"], rounding, overflow)
+    return found
 
 
 def type_for_range(low: int, high: int, fraction: int) -> FixedPointType:
@@ -135,7 +137,7 @@ def requantize(codes: Codes, fraction: int, to: FixedPointType) -> Codes:
     drop = fraction - to.fraction
     if drop <= 0:
         return saturate_or_wrap(shift_left_exact(codes, -drop), to)
-    drop = min(drop, MAX_WIDTH)  # beyond, only the sign is left
+    drop = min(drop, MAX_WIDTH + 1)  # beyond, every code is less than half an LSB
     kept = codes >> drop
     if to.rounding is not Rounding.TRUNCATE:
         rest = codes & ((1 << drop) - 1)

@@ -21,7 +21,6 @@ from fpgaae.models.integer import (
     squared_type,
 )
 
-
 _FLOAT64_BITS = 53
 
 
@@ -75,8 +74,8 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
     for layer in layers.values():
         if layer.type.width > _FLOAT64_BITS:
             raise InputError(
-                f"the layer {layer.name} needs {layer.type.width} bits, more than the {_FLOAT64_BITS} in which Keras can "
-                "be proven equal; use narrower inputs or weights"
+                f"the layer {layer.name} needs {layer.type.width} bits, more than the {_FLOAT64_BITS} that "
+                "Keras can be compared in; use narrower inputs or weights"
             )
     return IntegerNetwork(tuple(layers.values()))
 
