@@ -110,7 +110,7 @@ def _set_up_logging(verbose: bool) -> None:
 
 
 def _print_outcome(experiment: Experiment, stage: str, outcome: Outcome) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     state = "is current" if outcome.was_current else "done"
     console.print(f"[bold]{stage}[/] of {experiment.name} {state}: {experiment.result_path(stage)}", soft_wrap=True)
     if outcome.was_current and outcome.edited:

@@ -26,7 +26,7 @@ Units = Annotated[int, Field(ge=1, le=4096)]
 class Section(BaseModel):
     """A part of the config: unknown keys are refused, values can't be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class ObjectWidths(Section):
@@ -45,7 +45,7 @@ class Hardware(Section):
     pt_lsb_gev: Annotated[float, Field(gt=0)] = 0.5
     eta_lsb: Annotated[float, Field(gt=0)] = 0.0435
     phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
-    objects: tuple[ObjectWidths, ...]
+    objects: Annotated[tuple[ObjectWidths, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _phi_fits(self) -> Hardware:

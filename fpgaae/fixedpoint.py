@@ -113,7 +113,7 @@ def parse_type(text: str) -> FixedPointType:
 def type_for_range(low: int, high: int, fraction: int) -> FixedPointType:
     """Give the narrowest type that holds every code from `low` to `high` with `fraction` bits behind the point."""
     signed = low < 0
-    width = max(int(high).bit_length(), (-int(low) - 1).bit_length() if signed else 0) + signed
+    width = max(max(int(high), 0).bit_length(), (-int(low) - 1).bit_length() if signed else 0) + signed
     width = max(width, 1)
     return FixedPointType(width, width - fraction, signed)
 

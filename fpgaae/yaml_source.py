@@ -58,19 +58,20 @@ def _read(file: Path, chain: tuple[Path, ...]) -> YamlSource:
         raise ConfigError(f"the config {file} can't be read: {error.strerror}; give the path of a YAML file") from None
     except UnicodeDecodeError:
         raise ConfigError(f"the config {file} is not text; give the path of a YAML file") from None
-    loader = yaml.SafeLoader(text)
+    positions: dict[tuple[str | int, ...], Position] = {(): Position(file, 1)}
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        positions: dict[tuple[str | int, ...], Position] = {(): Position(file, 1)}
         content = _construct(loader, root, (), file, positions) if root is not None else {}
+        loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise ConfigError(f"{file}, line {line} is not valid YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not valid YAML: {str(error).splitlines()[0]}") from None
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise ConfigError(f"{file} is not valid YAML: an alias holds itself, or the nesting is too deep") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file} must hold `key: value` lines at its top level")
     base = content.pop(EXTENDS, None)
@@ -95,7 +96,11 @@ def _construct(
             positions[(*path, index)] = Position(file, item.start_mark.line + 1)
         return [_construct(loader, item, (*path, i), file, positions) for i, item in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
-        return loader.construct_object(node)
+        try:
+            return loader.construct_object(node)
+        except ValueError as error:  # such as the date 2024-13-45
+            line = node.start_mark.line + 1
+            raise ConfigError(f"{file}, line {line} is not valid YAML: {error}; put text into quotes") from None
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value)

@@ -19,10 +19,10 @@ DELTAS = {"delta": "firmware \N{MINUS SIGN} float", "delta_quantized": "quantize
 
 
 class MetricRow(NamedTuple):
-    """One metric of one signal, with a compact number per column."""
+    """One line of a signal, with a compact number per column."""
 
     signal: str
-    metric: str
+    metric: str  # what the line is about: a metric, or a model where the metrics are the columns
     cells: tuple[str, ...]
 
 
@@ -111,7 +111,7 @@ def _cell(estimate: Mapping[str, Any], scale: int, signed: bool) -> str:
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> Table:
-    """Tabulate AUC and signal efficiency of every model, for a terminal of 100 columns.
+    """Tabulate AUC and signal efficiency of every model, a row each, for a terminal of 80 columns.
 
     Parameters
     ----------
@@ -124,8 +124,14 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table:
         If a model lacks a signal or a false positive rate.
     """
     models = model_columns(metrics)
-    rows = metric_rows([metrics["models"][model] for model in models], _shown_keys(metrics))
-    return _table("AUC, and signal efficiency (TPR) in % at a false positive rate", models, rows, metrics)
+    by_metric = metric_rows([metrics["models"][model] for model in models], _shown_keys(metrics))
+    names = list(dict.fromkeys(row.metric for row in by_metric))
+    rows = [
+        MetricRow(signal, model, tuple(row.cells[index] for row in by_metric if row.signal == signal))
+        for signal in dict.fromkeys(row.signal for row in by_metric)
+        for index, model in enumerate(models)
+    ]
+    return _table("AUC, and signal efficiency (TPR) in % at a false positive rate", names, rows, metrics)
 
 
 def delta_table(metrics: Mapping[str, Any]) -> Table:

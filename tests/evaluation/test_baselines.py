@@ -54,7 +54,7 @@ def test_all_components_leave_no_error() -> None:
     assert PcaBaseline.fit([events], 12).score(events) == pytest.approx(np.zeros(50), abs=1e-15)
 
 
-def test_the_missing_momentum_is_no_object() -> None:
+def test_objects_are_summed_and_counted() -> None:
     codes = np.zeros((2, 18), dtype=np.int16)
     codes[1, [0, 6, 17]] = [10, 20, 30_000]
     assert sum_pt(codes).tolist() == [0, 30_030]
@@ -63,13 +63,13 @@ def test_the_missing_momentum_is_no_object() -> None:
 
 
 def test_sums_do_not_wrap_in_a_narrow_type() -> None:
-    assert sum_pt(np.full((1, 19, 3), 65_535, dtype=np.uint16)).tolist() == [18 * 65_535]
+    assert sum_pt(np.full((1, 18), 65_535, dtype=np.uint16)).tolist() == [18 * 65_535]
 
 
 @pytest.mark.parametrize("score", [sum_pt, n_objects])
 @pytest.mark.parametrize("codes", [np.zeros((4, 19, 3), dtype=int), np.zeros((4, 18))], ids=["objects", "float"])
 def test_other_layouts_are_refused(score: Callable[[NDArray[Any]], NDArray[np.int64]], codes: NDArray[Any]) -> None:
-    with pytest.raises(InputError, match=r"\(n_events, 19, 3\)"):
+    with pytest.raises(InputError, match=r"\(events, objects\)"):
         score(codes)
 
 

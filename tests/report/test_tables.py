@@ -76,28 +76,27 @@ def printed(table: Table) -> list[str]:
     return capture.get().splitlines()
 
 
-def test_six_models_fit_into_100_columns() -> None:
+def test_six_models_fit_into_80_columns() -> None:
     metrics = make_metrics(MODELS)
     lines = printed(metrics_table(metrics))
-    assert max(map(len, lines)) <= 100
+    assert max(len(line.rstrip()) for line in lines) <= 80
     text = "\n".join(lines)
     assert "…" not in text
-    header = next(line for line in lines if "float" in line)
-    assert header.split() == list(MODELS)
+    assert [line.split()[0] for line in lines if line.split()[:1] and line.split()[0] in MODELS] == 2 * list(MODELS)
     assert [line.strip() for line in lines if line.strip() in metrics["models"]["float"]] == ["a_to_4l", "leptoquark"]
-    assert text.count("TPR 1e-03") == 2
+    assert text.count("TPR 1e-03") == 1
     assert "1e-05" not in text
 
 
 def test_models_are_ordered_and_unknown_ones_last() -> None:
     metrics = make_metrics(("student", "pca", "float"))
-    header = next(line for line in printed(metrics_table(metrics)) if "float" in line)
-    assert header.split() == ["float", "pca", "student"]
+    first = [line.split()[0] for line in printed(metrics_table(metrics)) if line.strip()]
+    assert [name for name in first if name in metrics["models"]][:3] == ["float", "pca", "student"]
 
 
 def test_what_can_not_be_measured_is_a_dash_with_its_reason() -> None:
     lines = printed(metrics_table(make_metrics(("float",))))
-    row = next(line for line in lines if "1e-04" in line)
+    row = next(line for line in lines if line.split()[:1] == ["float"])
     assert row.split()[-1] == NOT_MEASURABLE
     assert "not measurable (too few background events pass)" in " ".join(" ".join(lines).split())
 
