@@ -27,6 +27,7 @@ from fpgaae.progress import Progress, SilentProgress
 
 Json = dict[str, Any]
 MANIFEST = "manifest.json"
+RESULT_FORMAT = 1  # raise it when a stage's files change their form: results of another form are made anew
 _VERSIONS_OF = (
     "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
 )  # fmt: skip
@@ -148,6 +149,7 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
     spec = STAGES[stage]
     content = {
         "stage": stage,
+        "format": RESULT_FORMAT,
         "sections": {key: _section(experiment.config, key) for key in spec.sections},
         "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
         "files": dict(data_hashes) if stage == "data" else {},
