@@ -27,6 +27,7 @@ from fpgaae.progress import Progress, SilentProgress
 
 Json = dict[str, Any]
 MANIFEST = "manifest.json"
+PROJECT_FOLDER = "project"
 RESULT_FORMAT = 1  # raise it when a stage's files change their form: results of another form are made anew
 _VERSIONS_OF = (
     "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
@@ -40,7 +41,8 @@ class StageSpec(NamedTuple):
     result_file: str
     upstream: tuple[str, ...]
     sections: tuple[str, ...]  # dotted keys of the config
-    is_check: bool = False  # goes on with edited upstream files, and is repeated until it passes
+    is_check: bool = False  # goes on with upstream files that may be edited, and is repeated until it passes
+    editable: str | None = None  # the folder in which a user may edit files by hand
 
 
 STAGES: Mapping[str, StageSpec] = {
@@ -53,7 +55,7 @@ STAGES: Mapping[str, StageSpec] = {
         StageSpec(
             "train", "train.json", ("data", "reference"), ("seed", "quantization", "pruning", "training.quantized")
         ),
-        StageSpec("convert", "convert.json", ("data", "train"), ("firmware", "trigger")),
+        StageSpec("convert", "convert.json", ("data", "train"), ("firmware", "trigger"), editable=PROJECT_FOLDER),
         StageSpec("csim", "csim.json", ("data", "convert"), ("seed", "csim"), is_check=True),
         StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
         StageSpec("report", "index.html", ("evaluate",), ()),
@@ -138,10 +140,19 @@ def read_json(file: Path) -> Json:
 
 
 def edited_files(folder: Path) -> tuple[str, ...]:
-    """Name the files of a finished stage that were changed, removed or added since it wrote them."""
+    """Name the files of a finished stage that were changed or removed since it wrote them.
+
+    Files that were added do not count: a synthesis tool writes into the project's folder, too.
+    """
     recorded = read_json(folder / MANIFEST)["outputs"]
-    found = hash_tree(folder)
-    return tuple(sorted(name for name in recorded.keys() | found.keys() if recorded.get(name) != found.get(name)))
+    found = _hash_recorded(folder)
+    return tuple(sorted(name for name in recorded if recorded[name] != found[name]))
+
+
+def _hash_recorded(folder: Path) -> dict[str, str | None]:
+    """Give the present SHA-256 of every file that a finished stage wrote, None for one that is gone."""
+    recorded = read_json(folder / MANIFEST)["outputs"]
+    return {name: sha256(folder / name) if (folder / name).is_file() else None for name in recorded}
 
 
 def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> str:
@@ -296,11 +307,7 @@ def _current(experiment: Experiment, spec: StageSpec, wanted: str, keep_edited: 
     if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST).get("fingerprint") != wanted:
         return None
     edited = edited_files(folder)
-    if edited and not keep_edited:
-        raise InputError(
-            f"{folder / edited[0]} is not as the stage `{spec.name}` wrote it{_and_more(edited)}; "
-            f"run `fpgaae {spec.name} {experiment.config_file} --force` to write the stage anew"
-        )
+    _refuse_edits(experiment, spec, edited, may_be_edited=keep_edited)
     result_file = folder / spec.result_file
     result = read_json(result_file) if result_file.suffix == ".json" else {"file": str(result_file)}
     if spec.is_check and not result.get("passed"):
@@ -326,15 +333,23 @@ def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mappi
                 f"run {command} again"
             )
         changed = edited_files(folder)
-        if changed and not spec.is_check:
-            raise InputError(
-                f"{folder / changed[0]} is not as the stage `{name}` wrote it{_and_more(changed)}; "
-                f"run `fpgaae {name} {experiment.config_file} --force`"
-            )
+        _refuse_edits(experiment, upstream, changed, may_be_edited=spec.is_check)
         edited += [f"{name}/{file}" for file in changed]
         if upstream.is_check and not read_json(experiment.result_path(name)).get("passed"):
             raise InputError(f"{experiment.result_path(name)} says that the check did not pass; run {command} again")
     return tuple(edited)
+
+
+def _refuse_edits(experiment: Experiment, spec: StageSpec, edited: tuple[str, ...], *, may_be_edited: bool) -> None:
+    """Refuse results that are not as they were written, but for those that a user may edit and a check compares."""
+    refused = tuple(
+        name for name in edited if not (may_be_edited and spec.editable and Path(name).parts[0] == spec.editable)
+    )
+    if refused:
+        raise InputError(
+            f"{experiment.stage_folder(spec.name) / refused[0]} is not as the stage `{spec.name}` wrote it"
+            f"{_and_more(refused)}; run `fpgaae {spec.name} {experiment.config_file} --force` to write the stage anew"
+        )
 
 
 def _and_more(files: tuple[str, ...]) -> str:
@@ -342,14 +357,16 @@ def _and_more(files: tuple[str, ...]) -> str:
 
 
 def _with_actual_files(experiment: Experiment, spec: StageSpec, wanted: str) -> str:
-    actual = {name: hash_tree(experiment.stage_folder(name)) for name in spec.upstream}
+    actual = {name: _hash_recorded(experiment.stage_folder(name)) for name in spec.upstream}
     return hashlib.sha256(json.dumps([wanted, actual], sort_keys=True).encode()).hexdigest()
 
 
-def _input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> dict[str, str]:
-    hashes = {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
+def _input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> dict[str, str | None]:
+    hashes: dict[str, str | None] = (
+        {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
+    )
     for name in spec.upstream:
-        hashes |= {f"{name}/{file}": value for file, value in hash_tree(experiment.stage_folder(name)).items()}
+        hashes |= {f"{name}/{file}": value for file, value in _hash_recorded(experiment.stage_folder(name)).items()}
     return hashes
 
 

@@ -9,6 +9,8 @@ from fpgaae.config import Hardware
 from fpgaae.data.layout import code_limits, hardware_features
 from fpgaae.fixedpoint import Codes
 
+_FAR = 2.0**62  # beyond every width, and still an int64
+
 
 def hardware_codes(particles: NDArray[np.floating], hardware: Hardware) -> Codes:
     """Turn objects into hardware integers: rounded to the nearest LSB, then saturated to their width.
@@ -26,7 +28,7 @@ def hardware_codes(particles: NDArray[np.floating], hardware: Hardware) -> Codes
     """
     values = particles[..., :3].astype(np.float64)
     lsb = np.array([hardware.pt_lsb_gev, hardware.eta_lsb, 2 * np.pi / hardware.phi_steps])
-    codes = np.rint(values / lsb).astype(np.int64)
+    codes = np.clip(np.rint(values / lsb), -_FAR, _FAR).astype(np.int64)
     half_turn = hardware.phi_steps // 2
     codes[..., 2] = (codes[..., 2] + half_turn) % hardware.phi_steps - half_turn
     codes[values[..., 0] == 0] = 0

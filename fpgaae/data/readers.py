@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -17,6 +19,7 @@ from fpgaae.errors import InputError
 
 CHUNK_EVENTS = 32_768
 _SAMPLE_PREFIX = "sample:"
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)  # as readers raise it
 
 
 class EventChunk(NamedTuple):
@@ -73,8 +76,8 @@ def read_events(file: Path, data: Data, chunk_events: int = CHUNK_EVENTS) -> Ite
         for start in range(0, source.n_events, chunk_events):
             try:
                 chunk = source.read(start, min(chunk_events, source.n_events - start))
-            except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-                raise InputError(f"{file} is damaged near event {start}: {error}; copy it again") from None
+            except _DAMAGE as error:
+                raise InputError(f"{file} is damaged near event {start} ({_line(error)}); copy it again") from None
             _check_values(chunk, file)
             yield chunk
 
@@ -120,13 +123,21 @@ class _Source:
 def _open(file: Path, data: Data) -> _Source:
     if file.stat().st_size == 0:
         raise InputError(f"{file} is empty; copy it again")
-    if h5py.is_hdf5(file):
-        return _Hdf5Source(file, data)
-    if zipfile.is_zipfile(file):
-        return _NpzSource(file, data)
+    try:
+        if h5py.is_hdf5(file):
+            return _Hdf5Source(file, data)
+        if zipfile.is_zipfile(file):
+            return _NpzSource(file, data)
+    except _DAMAGE as error:
+        raise InputError(f"{file} is damaged ({_line(error)}); copy it again") from None
     raise InputError(
         f"{file} is neither an HDF5 nor an npz file, or it is truncated; give one that h5py or NumPy opens"
     )
+
+
+def _line(error: Exception) -> str:
+    """Give what a reader said, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path, data: Data) -> None:
@@ -142,24 +153,29 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path
         raise InputError(f"{file}: `{data.dataset}` holds no events")
 
 
+def _check_groups(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, name: str) -> None:
+    if shape != (n_events,):
+        raise InputError(f"{file}: `{name}` has the shape {shape}, not ({n_events},); correct `data.group`")
+    if dtype.kind not in "iu":
+        raise InputError(f"{file}: `{name}` holds {dtype} values, but whole numbers are needed; correct `data.group`")
+
+
 class _Hdf5Source(_Source):
     def __init__(self, file: Path, data: Data) -> None:
-        try:
-            self._file = h5py.File(file, "r")
-        except OSError as error:
-            raise InputError(f"{file} can't be read as HDF5 ({error}); copy it again") from None
-        self._particles = self._dataset(file, data.dataset, "data.dataset")
-        self._groups = self._dataset(file, data.group, "data.group") if data.group else None
-        _check_shape(self._particles.shape, self._particles.dtype, file, data)
-        self.n_events = len(self._particles)
-        if self._groups is not None and self._groups.shape != (self.n_events,):
-            raise InputError(f"{file}: `{data.group}` has the shape {self._groups.shape}, not ({self.n_events},)")
+        with ExitStack() as opened:
+            self._file = opened.enter_context(h5py.File(file, "r"))
+            self._particles = self._dataset(file, data.dataset, "data.dataset")
+            self._groups = self._dataset(file, data.group, "data.group") if data.group else None
+            _check_shape(self._particles.shape, self._particles.dtype, file, data)
+            self.n_events = len(self._particles)
+            if self._groups is not None:
+                _check_groups(self._groups.shape, self._groups.dtype, self.n_events, file, str(data.group))
+            self._opened = opened.pop_all()
 
     def _dataset(self, file: Path, name: str, key: str) -> h5py.Dataset:
         found = self._file.get(name)
         if not isinstance(found, h5py.Dataset):
             there = ", ".join(k for k, v in self._file.items() if isinstance(v, h5py.Dataset)) or "none"
-            self.close()
             way_out = " or set it to null" if key == "data.group" else ""
             raise InputError(f"{file} has no dataset `{name}` (there: {there}); correct `{key}`{way_out}")
         return found
@@ -170,38 +186,35 @@ class _Hdf5Source(_Source):
         return EventChunk(start, self._particles[rows], groups.astype(np.int64))
 
     def close(self) -> None:
-        self._file.close()
+        self._opened.close()
 
 
 class _NpzSource(_Source):
     """Streams the members of an npz file; reads forward only."""
 
     def __init__(self, file: Path, data: Data) -> None:
-        self._file = zipfile.ZipFile(file)
-        self._particles, shape, self._dtype = self._member(file, data.dataset, "data.dataset")
-        _check_shape(shape, self._dtype, file, data)
-        self.n_events, self._event_shape = shape[0], shape[1:]
-        self._groups: IO[bytes] | None = None
-        if data.group:
-            self._groups, group_shape, self._group_dtype = self._member(file, data.group, "data.group")
-            if group_shape != (self.n_events,):
-                raise InputError(f"{file}: `{data.group}` has the shape {group_shape}, not ({self.n_events},)")
+        with ExitStack() as opened:
+            self._file = opened.enter_context(zipfile.ZipFile(file))
+            self._particles, shape, self._dtype = self._member(opened, file, data.dataset, "data.dataset")
+            _check_shape(shape, self._dtype, file, data)
+            self.n_events, self._event_shape = shape[0], shape[1:]
+            self._groups: IO[bytes] | None = None
+            if data.group:
+                self._groups, shape, self._group_dtype = self._member(opened, file, data.group, "data.group")
+                _check_groups(shape, self._group_dtype, self.n_events, file, data.group)
+            self._opened = opened.pop_all()  # the members hold the file open, too
 
-    def _member(self, file: Path, name: str, key: str) -> tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]:
-        try:
-            stream = self._file.open(f"{name}.npy")
-        except KeyError:
+    def _member(
+        self, opened: ExitStack, file: Path, name: str, key: str
+    ) -> tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]:
+        if f"{name}.npy" not in self._file.namelist():
             there = ", ".join(member.removesuffix(".npy") for member in self._file.namelist()) or "none"
             way_out = " or set it to null" if key == "data.group" else ""
-            raise InputError(f"{file} has no array `{name}` (there: {there}); correct `{key}`{way_out}") from None
-        try:
-            version = np.lib.format.read_magic(stream)
-            read_header = (
-                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            )
-            shape, fortran, dtype = read_header(stream)
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise InputError(f"{file}: `{name}` is damaged ({error}); copy the file again") from None
+            raise InputError(f"{file} has no array `{name}` (there: {there}); correct `{key}`{way_out}")
+        stream = opened.enter_context(self._file.open(f"{name}.npy"))
+        version = np.lib.format.read_magic(stream)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read_header(stream)
         if fortran or dtype.hasobject:
             raise InputError(
                 f"{file}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray"
@@ -215,7 +228,7 @@ class _NpzSource(_Source):
         return EventChunk(start, particles, _read_rows(self._groups, count, (), self._group_dtype).astype(np.int64))
 
     def close(self) -> None:
-        self._file.close()
+        self._opened.close()
 
 
 def _read_rows(

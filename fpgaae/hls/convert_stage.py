@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.hls.convert import write_project
@@ -17,7 +17,6 @@ from fpgaae.models.extract import extract_network
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 
-PROJECT_FOLDER = "project"
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
 
 
