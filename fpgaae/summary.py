@@ -50,20 +50,25 @@ def _convert(result: Json) -> RenderableType:
         table.add_row(
             layer["name"],
             str(layer["values"]),
-            layer["types"]["result"],
-            layer["types"].get("weight", ""),
+            _short(layer["types"]["result"]),
+            _short(layer["types"].get("weight", "")),
             f"{layer['nonzero_weights']:,} of {layer['weights']:,}" if layer["weights"] else "",
             f"{layer['multiplications']:,}" if layer["multiplications"] else "",
         )
     inexact = [layer["name"] for layer in result["keras"]["float32"] if layer["differing_values"]]
     lines: list[RenderableType] = [
         table,
-        f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}; "
-        f"golden codes equal Keras in float64 on {result['keras']['events']:,} events",
+        f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
+        f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
     ]
     if inexact:
         lines.append(f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits)")
     return Group(*lines)
+
+
+def _short(type_name: str) -> str:
+    """Write a type without the prefixes that all have in common."""
+    return type_name.replace("ap_", "").replace("AP_", "")
 
 
 def _csim(result: Json) -> RenderableType:
@@ -77,10 +82,10 @@ def _csim(result: Json) -> RenderableType:
         lines.append(f"layer {change['layer']} was compiled as {change['compiled']}, not {change['converted']}")
     verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
     lines.append(
-        f"{verdict}: {result['events']:,} events, {result['mismatched_events']:,} with a mismatch, "
-        f"{result['score_mismatches']:,} scores and {result['decision_flips']:,} decisions differ; "
-        f"{result['events_per_second']:,.0f} events/s on {result['processes']} processes"
+        f"{verdict}: of {result['events']:,} events {result['mismatched_events']:,} differ in a layer, "
+        f"{result['score_mismatches']:,} in the score, {result['decision_flips']:,} in the decision"
     )
+    lines.append(f"{result['events_per_second']:,.0f} events/s on {result['processes']} processes")
     return Group(*lines)
 
 
