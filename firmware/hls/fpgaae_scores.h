@@ -7,7 +7,7 @@
 
 #include "ap_fixed.h"
 #include "hls_stream.h"
-#include "nnet_utils/nnet_common.h"
+#include "nnet_common.h"
 
 namespace nnet {
 

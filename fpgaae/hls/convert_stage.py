@@ -12,11 +12,13 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.keras_check import KerasComparison
+from fpgaae.hls.project import write_golden_vectors
 from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, RANDOM, make_stimulus, sources
 from fpgaae.models.extract import extract_network
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 
+_VECTORS_AN_ORIGIN = 200
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
 
 
@@ -29,6 +31,7 @@ def run_convert(run: StageRun) -> Json:
     with run.progress.task("HLS project", None):
         written = write_project(model, network, run.config.firmware, run.folder / PROJECT_FOLDER)
     network.save(run.folder / GOLDEN_FILE)
+    _write_vectors(run, network, features)
     keras = _compare_with_keras(run, KerasComparison(model, network), network, features)
     firmware = run.config.firmware
     return {
@@ -62,6 +65,18 @@ def _compare_with_keras(
             comparison.add(stimulus.values, stimulus.input_codes)
             task.advance(source.stop - source.start)
     return comparison.to_json()
+
+
+def _write_vectors(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> None:
+    """Write the testbench's golden vectors: the first events of every origin, all extremes among them."""
+    inputs = []
+    for source in sources(run.config, run.result("data")["events"], len(features)):
+        if source.start == 0:
+            part = source if source.origin == EXTREMES else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
+            seed = run.config.seed
+            inputs.append(make_stimulus(part, run.upstream("data"), features, network.input_type, seed).input_codes)
+    codes = np.concatenate(inputs)
+    write_golden_vectors(run.folder / PROJECT_FOLDER, codes, network.run(codes)[network.score.name].codes)
 
 
 def _threshold(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Json:

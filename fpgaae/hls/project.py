@@ -1,4 +1,4 @@
-"""The written HLS project as text: what the C simulation adds to its sources, and its driver.
+"""The written HLS project as text: what the C simulation adds to its sources, its driver and its testbench.
 
 Nothing here imports hls4ml: a project is a folder of C++ files.
 """
@@ -6,11 +6,15 @@ Nothing here imports hls4ml: a project is a folder of C++ files.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
@@ -90,19 +94,62 @@ def speed_up_weights(project: Path) -> None:
 
 def write_driver(project: Path, top: TopFunction) -> None:
     """Write the C++ driver of the C simulation for the project's top function."""
-    declare = "hls::stream<{0.type_name}> {1};" if top.is_stream else "{0.type_name} {1}[{2}];"
     drain = "while (!outputs.empty())\n        outputs.read();" if top.is_stream else ""
-    values = {
+    values = {"INPUT_TYPE": top.input.type_name, "OUTPUT_LAYER": top.output.layer, "OUTPUT_DRAIN": drain}
+    (project / DRIVER).write_text(_fill_template(f"csim/{DRIVER}", top, values), encoding="utf-8")
+
+
+def write_testbench(project: Path, top: TopFunction) -> None:
+    """Replace the testbench that hls4ml generates, which compares nothing, by one that does."""
+    if top.is_stream:
+        element = f"{top.output.type_name}::value_type"
+        fill = (
+            f"for (size_t i = 0; i < n_inputs; i += {top.input.type_name}::size) {{\n"
+            f"            {top.input.type_name} pack;\n"
+            f"            for (size_t j = 0; j < {top.input.type_name}::size; j++)\n"
+            f"                pack[j] = from_code<{top.input.type_name}::value_type>(input_codes[i + j]);\n"
+            "            inputs.write(pack);\n"
+            "        }"
+        )
+        read = (
+            f"{element} results[n_outputs];\n"
+            f"        for (size_t i = 0; i < n_outputs; i += {top.output.type_name}::size) {{\n"
+            f"            {top.output.type_name} pack = outputs.read();\n"
+            f"            for (size_t j = 0; j < {top.output.type_name}::size; j++)\n"
+            "                results[i + j] = pack[j];\n"
+            "        }"
+        )
+    else:
+        element = top.output.type_name
+        fill = (
+            "for (size_t i = 0; i < n_inputs; i++)\n"
+            f"            inputs[i] = from_code<{top.input.type_name}>(input_codes[i]);"
+        )
+        read = f"{element} *results = outputs;"
+    values = {"INPUT_FILL": fill, "OUTPUT_READ": read, "OUTPUT_ELEMENT": element}
+    file = project / f"{top.project_name}_test.cpp"
+    file.write_text(_fill_template("csim/testbench.cpp", top, values), encoding="utf-8")
+
+
+def write_golden_vectors(project: Path, input_codes: Codes, output_codes: Codes) -> None:
+    """Write what the testbench feeds and expects: codes (n, n_inputs) and (n, n_outputs), an event a line."""
+    folder = project / "tb_data"
+    folder.mkdir(exist_ok=True)
+    np.savetxt(folder / "input_codes.dat", input_codes, fmt="%d")
+    np.savetxt(folder / "expected_codes.dat", output_codes, fmt="%d")
+
+
+def _fill_template(name: str, top: TopFunction, values: Mapping[str, str]) -> str:
+    """Put the names and sizes of a top function into a hand-written source."""
+    declare = "hls::stream<{0.type_name}> {1};" if top.is_stream else "{0.type_name} {1}[{2}];"
+    common = {
         "PROJECT": top.project_name,
         "N_INPUTS": str(top.input.size),
         "N_OUTPUTS": str(top.output.size),
-        "INPUT_TYPE": top.input.type_name,
         "INPUT_DECLARATION": declare.format(top.input, "inputs", "n_inputs"),
         "OUTPUT_DECLARATION": declare.format(top.output, "outputs", "n_outputs"),
-        "OUTPUT_LAYER": top.output.layer,
-        "OUTPUT_DRAIN": drain,
     }
-    text = firmware_source(f"csim/{DRIVER}").read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", value)
-    (project / DRIVER).write_text(text, encoding="utf-8")
+    text = firmware_source(name).read_text(encoding="utf-8")
+    for key, value in {**common, **values}.items():
+        text = text.replace(f"@{key}@", value)
+    return text
