@@ -144,15 +144,22 @@ def edited_files(folder: Path) -> tuple[str, ...]:
 
     Files that were added do not count: a synthesis tool writes into the project's folder, too.
     """
-    recorded = read_json(folder / MANIFEST)["outputs"]
+    recorded = _recorded(folder)
     found = _hash_recorded(folder)
     return tuple(sorted(name for name in recorded if recorded[name] != found[name]))
 
 
 def _hash_recorded(folder: Path) -> dict[str, str | None]:
     """Give the present SHA-256 of every file that a finished stage wrote, None for one that is gone."""
-    recorded = read_json(folder / MANIFEST)["outputs"]
-    return {name: sha256(folder / name) if (folder / name).is_file() else None for name in recorded}
+    return {name: sha256(folder / name) if (folder / name).is_file() else None for name in _recorded(folder)}
+
+
+def _recorded(folder: Path) -> dict[str, str]:
+    """Give the SHA-256 that every file of a finished stage had when it was written."""
+    recorded = read_json(folder / MANIFEST).get("outputs")
+    if not isinstance(recorded, dict):
+        raise InputError(f"{folder / MANIFEST} lists no outputs; run the stage `{folder.name}` with --force")
+    return recorded
 
 
 def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> str:
@@ -269,9 +276,7 @@ def run_stage(
     with lock(experiment):
         _recover(folder)
         edited = _verify_upstream(experiment, spec, data_hashes)
-        wanted = fingerprint(experiment, stage, data_hashes)
-        if spec.is_check:  # a check is current for exactly the files that it compared
-            wanted = _with_actual_files(experiment, spec, wanted)
+        wanted = _wanted(experiment, spec, data_hashes)
         if not options.force and (current := _current(experiment, spec, wanted, options.keep_edited)) is not None:
             return current
         partial = experiment.folder / f".{stage}.partial"
@@ -280,7 +285,11 @@ def run_stage(
         scratch = _scratch(experiment, stage, wanted)
         started = time.perf_counter()
         run = StageRun(experiment, partial, scratch, data_hashes, edited, options.progress)
-        result = work(run)
+        try:
+            result = work(run)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)  # give the space back; the scratch folder stays
+            raise
         if spec.result_file.endswith(".json"):
             write_json(partial / spec.result_file, result)
         manifest = {
@@ -325,12 +334,10 @@ def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mappi
         if not (folder / MANIFEST).is_file():
             raise InputError(f"{folder} has no finished result; run {command} first")
         upstream = STAGES[name]
-        if not upstream.is_check and read_json(folder / MANIFEST).get("fingerprint") != fingerprint(
-            experiment, name, data_hashes
-        ):
+        if read_json(folder / MANIFEST).get("fingerprint") != _wanted(experiment, upstream, data_hashes):
             raise InputError(
-                f"{folder} was made from another config or other events than {experiment.config_file} names; "
-                f"run {command} again"
+                f"{folder} was made from another config, other events or other files than "
+                f"{experiment.config_file} has now; run {command} again"
             )
         changed = edited_files(folder)
         _refuse_edits(experiment, upstream, changed, may_be_edited=spec.is_check)
@@ -356,7 +363,11 @@ def _and_more(files: tuple[str, ...]) -> str:
     return f" (and {len(files) - 1} more)" if len(files) > 1 else ""
 
 
-def _with_actual_files(experiment: Experiment, spec: StageSpec, wanted: str) -> str:
+def _wanted(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> str:
+    """Give the fingerprint that a current result has; a check is current for exactly the files that it compared."""
+    wanted = fingerprint(experiment, spec.name, data_hashes)
+    if not spec.is_check:
+        return wanted
     actual = {name: _hash_recorded(experiment.stage_folder(name)) for name in spec.upstream}
     return hashlib.sha256(json.dumps([wanted, actual], sort_keys=True).encode()).hexdigest()
 

@@ -34,7 +34,9 @@ app = typer.Typer(
 
 _INTERRUPTED = 130
 
-ConfigArgument = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
+ConfigArgument = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file.", show_default=False)
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Where the run folders are.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result file on standard output, and nothing else.")]
 ForceOption = Annotated[
@@ -44,13 +46,19 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what t
 _RUNS = Path("runs")
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         Console().print(f"fpgaae {__version__}", highlight=False)
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    del version
 
 
 def _fail(message: str, exit_code: int) -> NoReturn:

@@ -23,6 +23,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 
 
+RESERVED_ORIGINS = frozenset({"random", "extremes"})  # what the C simulation is fed with besides the processes
+
+
 class Section(BaseModel):
     """A part of the config: unknown keys are refused, values can't be changed."""
 
@@ -85,7 +88,7 @@ class Scaling(Section):
 class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is a file of the bundled sample."""
 
-    files: dict[str, str]
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str]
     background: str = "background"
     dataset: str = "Particles"
     group: str | None = "Group"
@@ -95,6 +98,8 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _has_background(self) -> Data:
+        if reserved := RESERVED_ORIGINS & self.files.keys():
+            raise ValueError(f"`{min(reserved)}` in files is the name of made-up events; choose another")
         if self.background not in self.files:
             raise ValueError(f"files has no entry `{self.background}`, which `background` names")
         return self
@@ -146,6 +151,12 @@ class Width(Section):
 
     bits: Bits
     integer_bits: IntegerBits = "auto"
+
+    @model_validator(mode="after")
+    def _holds_range(self) -> Width:
+        if self.integer_bits != "auto" and self.integer_bits > self.bits:
+            raise ValueError(f"{self.bits} bits can't hold {self.integer_bits} integer bits; give more bits")
+        return self
 
 
 class InputWidth(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,7 +20,9 @@ from fpgaae.errors import InputError
 
 CHUNK_EVENTS = 32_768
 _SAMPLE_PREFIX = "sample:"
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)  # as readers raise it
+_DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
+    OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 class EventChunk(NamedTuple):
@@ -91,11 +94,11 @@ def _check_values(chunk: EventChunk, file: Path) -> None:
         if bad.any():
             event, slot = (int(i) for i in np.argwhere(bad)[0][:2])
             raise InputError(f"{file}: event {chunk.first_event + event}, slot {slot} holds {what}; {cure}")
-    empty: NDArray[np.bool_] = ~np.any(used, axis=(1, 2))
+    empty: NDArray[np.bool_] = ~np.any(used[..., 0], axis=1)
     if empty.any():
         first = chunk.first_event + int(np.argmax(empty))
         raise InputError(
-            f"{file}: event {first} is all zero ({int(empty.sum())} such in its chunk of {len(empty)}); "
+            f"{file}: event {first} is all zero ({int(empty.sum())} such in its chunk of {len(empty)}): no slot has a pT; "
             "remove the events without any object"
         )
 
@@ -175,7 +178,7 @@ class _Hdf5Source(_Source):
     def _dataset(self, file: Path, name: str, key: str) -> h5py.Dataset:
         found = self._file.get(name)
         if not isinstance(found, h5py.Dataset):
-            there = ", ".join(k for k, v in self._file.items() if isinstance(v, h5py.Dataset)) or "none"
+            there = ", ".join(str(k) for k, v in self._file.items() if isinstance(v, h5py.Dataset)) or "none"
             way_out = " or set it to null" if key == "data.group" else ""
             raise InputError(f"{file} has no dataset `{name}` (there: {there}); correct `{key}`{way_out}")
         return found

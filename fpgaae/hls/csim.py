@@ -21,9 +21,9 @@ import numpy as np
 from fpgaae.artifacts import Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
-from fpgaae.fixedpoint import Codes
+from fpgaae.fixedpoint import Codes, parse_type
 from fpgaae.hls.comparison import Comparison, compare_codes
-from fpgaae.hls.csim_library import CsimLibrary, Tap, compile_project
+from fpgaae.hls.csim_library import CsimLibrary, Tap, compile_project, probe
 from fpgaae.hls.stimulus import EXTREMES, RANDOM, Source, make_stimulus, sources
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork, Tensor
 
@@ -107,11 +107,12 @@ def _check_layout(library: Path, layers: list[dict[str, Any]]) -> tuple[Tap, ...
     Raises
     ------
     CheckFailed
-        If a layer is missing, added, moved or of another size.
+        If a layer is missing, added, moved or of another size, or the project crashes.
     """
+    probe(library)
     try:
         taps = CsimLibrary(library).taps
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise CheckFailed(f"the compiled project can't be loaded: {error}") from None
     found = [(tap.layer, tap.size) for tap in taps]
     expected = [(layer["name"], layer["values"]) for layer in layers]
@@ -130,7 +131,7 @@ def _changed_types(taps: tuple[Tap, ...], layers: list[dict[str, Any]]) -> list[
     changed = []
     for tap, layer in zip(taps, layers, strict=True):
         converted = layer["types"]["result"]
-        if not converted.startswith(str(tap.type).rstrip(">")):
+        if parse_type(converted)[:3] != tap.type[:3]:
             changed.append({"layer": tap.layer, "converted": converted, "compiled": str(tap.type)})
     return changed
 

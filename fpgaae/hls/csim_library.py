@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from fpgaae.hls.project import DRIVER
 
 _FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
 _TAIL_LINES = 12
+_PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
 
 
 class Tap(NamedTuple):
@@ -65,6 +68,25 @@ def compile_project(project: Path, project_name: str, build: Path) -> Path:
 def _run(command: list[str]) -> tuple[int, str]:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def probe(library: Path) -> None:
+    """Load a compiled project and run one event in a process of its own, since a crash would end this one.
+
+    Raises
+    ------
+    CheckFailed
+        If the project crashes.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE, str(library)], capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode < 0:
+        said = "".join(f": {line}" for line in done.stderr.splitlines()[-1:])
+        raise CheckFailed(
+            f"the compiled project crashes on its first event ({signal.Signals(-done.returncode).name}{said}); "
+            "correct its sources"
+        )
 
 
 class CsimLibrary:

@@ -7,6 +7,8 @@ runs in float64 only where the sum of all |products| stays below 2**53, where fl
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -118,7 +120,7 @@ class IntegerNetwork:
 
     def __getitem__(self, name: str) -> IntegerLayer:
         """Give a layer by name."""
-        return next(layer for layer in self.layers if layer.name == name)
+        return {layer.name: layer for layer in self.layers}[name]
 
     def run(self, input_codes: Codes) -> dict[str, Tensor]:
         """Compute every layer's codes, by layer name in graph order.
@@ -174,10 +176,10 @@ class IntegerNetwork:
             If the file is missing or damaged.
         """
         try:
-            with np.load(file, allow_pickle=False) as content:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
                 description = json.loads(str(content["layers"]))
                 return cls(tuple(_read_layer(entry, content) for entry in description))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(
                 f"{file} is not a readable golden network ({error}); run the stage `convert` again"
             ) from None

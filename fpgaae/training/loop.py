@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config import Fit
-from fpgaae.errors import CheckFailed
+from fpgaae.errors import CheckFailed, InputError
 from fpgaae.progress import Progress
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -59,9 +59,16 @@ def train(run: Run, fit: Fit, scratch: Path, progress: Progress, description: st
 
     Raises
     ------
+    InputError
+        If there are fewer events than a batch holds.
     CheckFailed
         If the loss is not finite.
     """
+    if run.n_events < fit.batch_size:
+        raise InputError(
+            f"the {description} has {run.n_events} events, fewer than one batch of {fit.batch_size}; "
+            "give more events or a smaller `batch_size`"
+        )
     loss, val_loss, seconds = _restore(run.model, scratch / _CHECKPOINT)
     with progress.task(description, fit.epochs) as task:
         task.advance(len(loss))

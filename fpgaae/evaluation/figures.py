@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import MODELS
 from fpgaae.evaluation.metrics import RocCurve, as_scores, threshold_at_fpr
-from fpgaae.report.style import (
+from fpgaae.evaluation.style import (
     BACKGROUND_COLOUR,
     MODEL_LINES,
     PALETTE,

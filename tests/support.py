@@ -1,0 +1,94 @@
+"""Small synthetic events and experiments that the tests of several packages share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CONFIGS = REPOSITORY / "configs"
+N_SLOTS = 19
+_FIRST_SLOT = {"met": 0, "electron": 1, "muon": 5, "jet": 9}
+_MAX_OBJECTS = {"electron": 4, "muon": 4, "jet": 10}
+_MEAN_OBJECTS = {"electron": 0.7, "muon": 0.5, "jet": 3.0}
+_CLASS = {"met": 1, "electron": 2, "muon": 3, "jet": 4}
+_ETA_RANGE = {"electron": 3.0, "muon": 2.4, "jet": 4.0}
+
+
+def make_events(n: int, seed: int, *, pt_scale: float = 1.0) -> NDArray[np.float32]:
+    """Give plausible trigger events, (n, 19, 4): pT in GeV, eta, phi in rad, kind of object; never all zero.
+
+    The filled slots of each kind come first and fall in pT, as in the ADC2021 files; a large `pt_scale` makes a signal.
+    """
+    rng = np.random.default_rng(seed)
+    events = np.zeros((n, N_SLOTS, 4), dtype=np.float32)
+    events[:, 0, 0] = 1 + rng.exponential(20 * pt_scale, n)
+    events[:, 0, 2] = rng.uniform(-math.pi, math.pi, n)
+    events[:, 0, 3] = _CLASS["met"]
+    for kind, most in _MAX_OBJECTS.items():
+        slots = slice(_FIRST_SLOT[kind], _FIRST_SLOT[kind] + most)
+        filled = np.arange(most) < rng.poisson(_MEAN_OBJECTS[kind], n)[:, None]
+        pt = np.sort(5 + rng.exponential(25 * pt_scale, (n, most)), axis=1)[:, ::-1]
+        eta = rng.uniform(-_ETA_RANGE[kind], _ETA_RANGE[kind], (n, most))
+        phi = rng.uniform(-math.pi, math.pi, (n, most))
+        values = np.stack([pt, eta, phi, np.full((n, most), _CLASS[kind])], axis=-1)
+        events[:, slots] = np.where(filled[..., None], values, 0)
+    return events
+
+
+def make_groups(n: int, seed: int) -> NDArray[np.int64]:
+    """Give each event a group; a group holds about two events, which stand apart."""
+    return np.random.default_rng([seed, 1]).integers(0, max(n // 2, 1), n)
+
+
+def write_events(path: Path, n: int, seed: int, groups: bool = True, *, pt_scale: float = 1.0) -> Path:
+    """Write `make_events` to an HDF5 file in the layout of the bundled sample, and return its path."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "Particles", data=make_events(n, seed, pt_scale=pt_scale), chunks=(min(n, 4096), N_SLOTS, 4)
+        )
+        if groups:
+            file["Group"] = make_groups(n, seed)
+    return path
+
+
+def small_config(folder: Path, name: str = "small", n_events: int = 2000, **overrides: Any) -> Path:  # noqa: ANN401
+    """Write an experiment that trains for seconds on synthetic events in `folder`, and return its YAML file.
+
+    It extends `configs/l1_ae.yaml`. Event files that are not there yet are made. An override replaces keys of a section
+    and leaves the others, as in `small_config(folder, training={"quantized": {"epochs": 3}}, seed=7)`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for process, count, scale in (("background", n_events, 1.0), ("signal", max(n_events // 4, 1), 4.0)):
+        if not (folder / f"{process}.h5").exists():
+            write_events(folder / f"{process}.h5", count, seed=len(process), pt_scale=scale)
+    # `extends` merges mappings, so that the bundled files would stay in `data.files`: the base is written out.
+    base = yaml.safe_load((CONFIGS / "l1_ae.yaml").read_text(encoding="utf-8"))
+    base["data"]["files"] = {"background": "background.h5", "signal": "signal.h5"}
+    small = {
+        "seed": 42,
+        "model": {"encoder": [8], "latent": 3, "decoder": [8]},
+        "pruning": {"begin_epoch": 0, "end_epoch": 1, "steps_between_updates": 1},
+        "training": {"reference": {"epochs": 1, "batch_size": 256}, "quantized": {"epochs": 2, "batch_size": 256}},
+        "csim": {"random_events": 64, "processes": 1},
+        "evaluation": {"bootstrap_replicas": 20, "pca_components": 4},
+    }
+    file = folder / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(merged(merged(base, small), overrides), sort_keys=False), encoding="utf-8")
+    return file
+
+
+def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a nested mapping with the keys of another in the place of its own."""
+    result = dict(base)
+    for key, value in overrides.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return result

@@ -1,0 +1,134 @@
+"""The module map of the design: imports point one way, and heavy packages are imported only where they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+from support import REPOSITORY
+
+PACKAGE = REPOSITORY / "fpgaae"
+HEAVY = ("tensorflow", "keras", "tf_keras", "qkeras", "tensorflow_model_optimization", "hls4ml", "da4ml")
+
+# From the ground up: a module imports those of its own line and of the lines above it.
+LAYERS = (
+    ("errors",),
+    ("fixedpoint", "yaml_source", "progress", "tensorflow_setup", "doctor"),
+    ("config",),
+    ("artifacts",),
+    ("data",),
+    ("models",),
+    ("training",),
+    ("hls",),
+    ("rtl",),
+    ("evaluation",),
+    ("report",),
+    ("scan", "emulate", "export"),
+    ("pipeline", "terminal"),
+    ("summary",),
+    ("cli",),
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(REPOSITORY).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Give every module that a file imports, also inside its functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}, line {node.lineno}: a relative import"
+            assert node.module
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in names)
+
+
+def _imports_of_the_package(module: str) -> set[str]:
+    return {name for name in _imports(MODULES[module]) if name.split(".")[0] == "fpgaae" and name != "fpgaae"}
+
+
+def _package(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_module_has_a_place_in_the_map() -> None:
+    assert {_package(name) for name in MODULES if name != "fpgaae"} <= set(LEVEL)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "fpgaae"])
+def test_a_module_imports_only_those_above_it(module: str) -> None:
+    for imported in _imports_of_the_package(module):
+        if _package(imported) == _package(module):
+            continue
+        assert LEVEL[_package(imported)] <= LEVEL[_package(module)], f"{module} imports {imported}"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {module: _imports_of_the_package(module) for module in MODULES}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {error.args[1]}")
+
+
+def test_the_check_sees_imports_of_every_form(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(
+        "import fpgaae.cli\nfrom fpgaae import artifacts\nfrom fpgaae.data import readers, splits\n"
+        "def f():\n    from fpgaae.hls.csim import run_csim\n    import tensorflow as tf\n"
+    )
+    assert list(_imports(file)) == [
+        "fpgaae.cli", "fpgaae.artifacts", "fpgaae.data.readers", "fpgaae.data.splits", "fpgaae.hls.csim", "tensorflow",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        ("fpgaae.cli", "fpgaae.pipeline"),
+        ("fpgaae.hls.csim", "fpgaae.hls.csim_library", "fpgaae.hls.stimulus", "fpgaae.models.integer"),
+        ("fpgaae.data.stage", "fpgaae.doctor", "fpgaae.report.stage", "fpgaae.training.events"),
+    ],
+    ids=["command-line", "csim", "data"],
+)
+def test_what_needs_no_tensorflow_does_not_import_it(modules: tuple[str, ...]) -> None:
+    program = "\n".join(
+        ["import sys", *(f"import {module}" for module in modules), "print(*{n.split('.')[0] for n in sys.modules})"]
+    )
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120)
+    found = set(output.stdout.split())
+    assert "fpgaae" in found
+    assert found.isdisjoint(HEAVY), found & set(HEAVY)
+
+
+def test_the_modules_that_import_tensorflow_say_so() -> None:
+    """Whoever reads a module's first lines knows what importing it costs."""
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        top = {
+            name.split(".")[0]
+            for node in tree.body
+            for name in (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import)
+                else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            )
+        }  # fmt: skip
+        if top & set(HEAVY):
+            words = (ast.get_docstring(tree) or "").lower()
+            assert any(name in words for name in ("tensorflow", "keras", "hls4ml")), module
