@@ -16,12 +16,12 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED, compare
+from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.models.float import WEIGHTS_FILE, build_float, float_score
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
-from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure
 from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
 
 FIGURES_FOLDER = "figures"

@@ -21,7 +21,7 @@ from fpgaae.config import Firmware
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.extension import register_scores
-from fpgaae.hls.project import Port, TopFunction, add_taps, speed_up_weights, write_driver, write_testbench
+from fpgaae.hls.project import Port, TopFunction, complete_project
 from fpgaae.models.integer import IntegerNetwork, LayerKind
 from fpgaae.tensorflow_setup import keras2_as_keras
 
@@ -58,13 +58,10 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
         graph.config.trace_output = True
         graph.write()
     top = _top_function(graph, firmware)
-    tapped = add_taps(project, top)
+    tapped = complete_project(project, top)
     missing = set(names) - set(tapped)
     if missing:
         raise CheckFailed(f"the written project has no tap for the layers {', '.join(sorted(missing))}")
-    speed_up_weights(project)
-    write_driver(project, top)
-    write_testbench(project, top)
     _remove_machine_paths(project)
     layers = tuple(_layer_entry(node, network, names[node.name]) for node in graph.graph.values() if node.name in names)
     return WrittenProject(top, layers, {name: names[name] for name in tapped})

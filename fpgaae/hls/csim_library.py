@@ -18,7 +18,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.project import DRIVER
 
-_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
+_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
 _TAIL_LINES = 12
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
 

@@ -109,7 +109,7 @@ def _in_float64(model: Any) -> Any:  # noqa: ANN401
 
 
 class _DoubleBackend:
-    """The Keras backend without single precision: QKeras 0.9.0's `quantized_relu` casts to float32 whatever comes in."""
+    """The Keras backend without single precision: `quantized_relu` of QKeras 0.9.0 casts everything to float32."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         """Give everything else as it is."""

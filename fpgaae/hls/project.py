@@ -20,6 +20,7 @@ SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
 _SAVE = re.compile(r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>\w+)\);')
 _WEIGHTS = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{", re.MULTILINE)
+_CLEAR_UNUSED_BITS = "clearUnusedBits(void)"
 _LAYERS_MARKER = "    // hls-fpga-machine-learning insert layers\n"
 
 
@@ -44,6 +45,22 @@ class TopFunction(NamedTuple):
 def firmware_source(name: str) -> Path:
     """Give the path of a hand-written firmware source, such as `hls/fpgaae_scores.h`."""
     return Path(str(resources.files("fpgaae_firmware") / name))
+
+
+def complete_project(project: Path, top: TopFunction) -> tuple[str, ...]:
+    """Add to a project that hls4ml wrote all that the C simulation needs; give the layers that it records.
+
+    Raises
+    ------
+    CheckFailed
+        If a file does not look as hls4ml 1.3.0 writes it.
+    """
+    layers = add_taps(project, top)
+    speed_up_weights(project)
+    speed_up_types(project)
+    write_driver(project, top)
+    write_testbench(project, top)
+    return layers
 
 
 def add_taps(project: Path, top: TopFunction) -> tuple[str, ...]:
@@ -90,6 +107,24 @@ def speed_up_weights(project: Path) -> None:
         table = r"csim::Table<\g<type>, \g<size>> \g<name> = {"
         replacement = f'#ifdef __SYNTHESIS__\n{plain}\n#else\n#include "../{SUPPORT_HEADER}"\n{table}\n#endif\n'
         header.write_text(_WEIGHTS.sub(replacement, text), encoding="utf-8")
+
+
+def speed_up_types(project: Path) -> None:
+    """Let the C simulation keep `ap_fixed` values in registers; synthesis uses the vendor's own headers, not these.
+
+    Every operation ends in `clearUnusedBits() volatile`, which forces its result through memory. Nothing in a project
+    is volatile, so that the same function without that word computes the same.
+
+    Raises
+    ------
+    CheckFailed
+        If the header does not look as hls4ml 1.3.0 copies it.
+    """
+    header = project / "firmware" / "ap_types" / "etc" / "ap_private.h"
+    text = header.read_text(encoding="utf-8")
+    if text.count(f"{_CLEAR_UNUSED_BITS} volatile") != 2:  # for up to 64 bits, and for more
+        raise CheckFailed(f"{header} is not as hls4ml 1.3.0 copies it; install the pinned version")
+    header.write_text(text.replace(f"{_CLEAR_UNUSED_BITS} volatile", _CLEAR_UNUSED_BITS), encoding="utf-8")
 
 
 def write_driver(project: Path, top: TopFunction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -70,6 +71,8 @@ def train(run: Run, fit: Fit, scratch: Path, progress: Progress, description: st
             "give more events or a smaller `batch_size`"
         )
     loss, val_loss, seconds = _restore(run.model, scratch / _CHECKPOINT)
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collections below then look at little
     with progress.task(description, fit.epochs) as task:
         task.advance(len(loss))
         for epoch in range(len(loss), fit.epochs):
@@ -95,6 +98,7 @@ def _epoch(run: Run, fit: Fit, epoch: int) -> float:
         )
         total += history.history["loss"][-1] * len(x)
         events += len(x)
+        gc.collect()  # each `fit` leaves a reference cycle that holds its block
     return float(total / events)
 
 
@@ -104,6 +108,7 @@ def _validate(run: Run, fit: Fit) -> float:
         loss = run.model.evaluate(x, y, batch_size=max(fit.batch_size, 8192), verbose=0)
         total += float(np.ravel(loss)[0]) * len(x)
         events += len(x)
+        gc.collect()
     return float(total / events)
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: speed and memory of the stages, as ratios to the project's goals."""
