@@ -98,8 +98,8 @@ def _check_values(chunk: EventChunk, file: Path) -> None:
     if empty.any():
         first = chunk.first_event + int(np.argmax(empty))
         raise InputError(
-            f"{file}: event {first} is all zero ({int(empty.sum())} such in its chunk of {len(empty)}); no slot has a pT, "
-            "so remove the events without any object"
+            f"{file}: event {first} is all zero ({int(empty.sum())} such in its chunk of {len(empty)}); "
+            "no slot of it has a pT, so remove such events"
         )
 
 
