@@ -43,17 +43,20 @@ inline Recorder &recorder() {
     return instance;
 }
 
-template <class T> struct Signed;
-template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct Signed<ap_fixed<W, I, Q, O, N>> {
-    static const bool value = true;
+// Sign and bits before the point. hls4ml writes ap_int and ap_uint where nothing stands behind the point.
+template <bool S, int I> struct Kind {
+    static const bool is_signed = S;
+    static const int integer = I;
 };
-template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct Signed<ap_ufixed<W, I, Q, O, N>> {
-    static const bool value = false;
-};
+template <class T> struct KindOf;
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct KindOf<ap_fixed<W, I, Q, O, N>> : Kind<true, I> {};
+template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> struct KindOf<ap_ufixed<W, I, Q, O, N>> : Kind<false, I> {};
+template <int W> struct KindOf<ap_int<W>> : Kind<true, W> {};
+template <int W> struct KindOf<ap_uint<W>> : Kind<false, W> {};
 
-// The raw bits of an ap_fixed or ap_ufixed, sign-extended.
+// The raw bits of a number, sign-extended.
 template <class T> inline int64_t code_of(const T &value) {
-    ap_int_base<T::width, Signed<T>::value> bits;
+    ap_int_base<T::width, KindOf<T>::is_signed> bits;
     bits.V = value.V;
     return bits.to_int64();
 }
@@ -63,7 +66,7 @@ template <class T> bool describe(const char *name, size_t size) {
     if (!text)
         return false;
     *text += std::string(name) + ' ' + std::to_string(size) + ' ' + std::to_string(T::width) + ' ' +
-             std::to_string(T::iwidth) + ' ' + (Signed<T>::value ? '1' : '0') + '\n';
+             std::to_string(KindOf<T>::integer) + ' ' + (KindOf<T>::is_signed ? '1' : '0') + '\n';
     return true;
 }
 

@@ -44,7 +44,7 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
     Raises
     ------
     InputError
-        If hls4ml refuses the model or the settings.
+        If hls4ml refuses the model or the settings, or has no type for a quantizer.
     CheckFailed
         If hls4ml's graph has a layer that the integer network does not know.
     """
@@ -64,6 +64,7 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
         raise CheckFailed(f"the written project has no tap for the layers {', '.join(sorted(missing))}")
     _remove_machine_paths(project)
     layers = tuple(_layer_entry(node, network, names[node.name]) for node in graph.graph.values() if node.name in names)
+    _check_types(layers)
     return WrittenProject(top, layers, {name: names[name] for name in tapped})
 
 
@@ -136,6 +137,25 @@ def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN40
         Port(output_layer, result.name, result.type.name, int(np.prod(result.shape))),
         firmware.io_type == "io_stream",
     )
+
+
+def _check_types(layers: tuple[dict[str, Any], ...]) -> None:
+    """Refuse a quantizer that hls4ml's type does not stand for.
+
+    Where nothing stands behind the point, hls4ml 1.3.0 writes ap_int, which truncates and wraps.
+
+    Raises
+    ------
+    InputError
+        If a layer that rounds has another type than its quantizer.
+    """
+    for layer in layers:
+        if layer["kind"] != LayerKind.DENSE.value and layer["types"]["result"] != layer["golden_type"]:
+            raise InputError(
+                f"hls4ml gives the layer {layer['golden']} the type {layer['types']['result']} instead of "
+                f"{layer['golden_type']}; give it more `bits` or fewer `integer_bits`, so that at least one bit "
+                "stands behind the point"
+            )
 
 
 def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[str, Any]:  # noqa: ANN401

@@ -1,0 +1,249 @@
+"""Fixtures that several test packages use. TensorFlow is brought up only for the tests that ask for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support import small_config
+
+from fpgaae import pipeline
+from fpgaae.artifacts import (
+    Experiment,
+    Json,
+    Outcome,
+    RunOptions,
+    StageRun,
+    open_experiment,
+    read_json,
+    run_stage,
+    sha256,
+)
+from fpgaae.config import Firmware, Model, ModelKind, Score
+from fpgaae.data.readers import event_files
+from fpgaae.fixedpoint import Codes, FixedPointType, requantize
+from fpgaae.models.integer import IntegerNetwork
+
+FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
+
+
+class RandomNetwork(NamedTuple):
+    """A deployed QKeras model with random weights, and its integer form."""
+
+    model: Any
+    network: IntegerNetwork
+
+
+class Events(NamedTuple):
+    """Values for a network and the input codes that exact rounding gives for them."""
+
+    values: NDArray[np.float64]
+    input_codes: Codes
+
+
+@pytest.fixture(scope="session")
+def compiler() -> None:
+    """Skip a test that needs g++ where there is none."""
+    if shutil.which("g++") is None and not os.environ.get("FPGAAE_REQUIRE_TOOLS"):
+        pytest.skip("needs g++")
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """Bring up TensorFlow with the Keras 2 API, as every stage does."""
+    from fpgaae.tensorflow_setup import prepare  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the import of third-party packages only
+        prepare()
+        import hls4ml  # noqa: F401, PLC0415
+        import keras  # noqa: F401, PLC0415
+        import qkeras  # noqa: F401, PLC0415
+        import tensorflow_model_optimization  # noqa: F401, PLC0415
+        import tf_keras  # noqa: F401, PLC0415
+
+
+@pytest.fixture(scope="session")
+def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give a function that runs the command `fpgaae` in a process of its own."""
+
+    def run(*arguments: str | Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "fpgaae.cli", *map(str, arguments)],
+            capture_output=True, text=True, check=False, timeout=timeout, env=os.environ | environment,
+        )  # fmt: skip
+
+    return run
+
+
+def autoencoder(encoder: tuple[int, ...], latent: int) -> Model:
+    """Describe a symmetric autoencoder."""
+    return Model(encoder=encoder, latent=latent, decoder=encoder[::-1], score=Score.SQUARED_ERROR)
+
+
+def variational(encoder: tuple[int, ...], latent: int) -> Model:
+    """Describe a variational autoencoder, of which the encoder is deployed."""
+    return Model(
+        kind=ModelKind.VARIATIONAL, encoder=encoder, latent=latent, decoder=encoder[::-1], score=Score.MU_SQUARED
+    )
+
+
+@pytest.fixture(scope="session")
+def random_network(tensorflow: None) -> Callable[..., RandomNetwork]:
+    """Give a function that makes a deployed network with random weights off the grid, some zero, some saturating."""
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+    from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
+
+    def make(
+        model: Model, n_features: int, seed: int = 1, bits: int = 8, input_bits: int = 10, more_integer: int = 0
+    ) -> RandomNetwork:
+        rng = np.random.default_rng(seed)
+        names = model.deployed_layers
+        widths = Widths(
+            ResolvedWidth(input_bits, 4),
+            {name: ResolvedWidth(bits, index % 3) for index, name in enumerate(names)},
+            {
+                name: ResolvedWidth(input_bits, 4)
+                if name == "reconstruction"
+                else ResolvedWidth(bits, min(2 + index % 3, bits - 2) + more_integer)
+                for index, name in enumerate(names)
+            },
+        )
+        deployed = build_quantized(model, n_features, widths).deployed()
+        for name in names:
+            layer = deployed.get_layer(name)
+            kernel, bias = layer.get_weights()
+            reach = 2.0 ** widths.weights[name].integer_bits
+            random = (
+                rng.uniform(-1.1, 1.1, kernel.shape) * reach * rng.choice([0, 0.2, 1], kernel.shape, p=[0.3, 0.6, 0.1])
+            )
+            layer.set_weights([random, rng.uniform(-1, 1, bias.shape) * reach])
+        return RandomNetwork(deployed, extract_network(deployed))
+
+    return make
+
+
+def random_events(kind: FixedPointType, n_features: int, n: int, seed: int = 2) -> Events:
+    """Make events for a network: off the grid and beyond the range, on its ends, and sparse as real ones."""
+    rng = np.random.default_rng(seed)
+    fine = kind.fraction + FINE_BITS
+    reach = 1 << (kind.width + FINE_BITS - 1)
+    wide = rng.integers(-2 * reach, 2 * reach, size=(n // 4, n_features))
+    narrow = rng.integers(-(1 << fine), 1 << fine, size=(n // 4, n_features))
+    ends = rng.choice([kind.min_code, 0, kind.max_code], size=(n // 4, n_features)) << FINE_BITS
+    rest = n - 3 * (n // 4)
+    sparse = np.rint(rng.exponential(1 << fine, size=(rest, n_features))).astype(np.int64)
+    sparse *= rng.random((rest, n_features)) < 0.3
+    uniform_ends = np.array([[kind.min_code] * n_features, [kind.max_code] * n_features]) << FINE_BITS
+    codes = np.concatenate([wide, narrow, ends, sparse, uniform_ends]).astype(np.int64)
+    return Events(np.ldexp(codes.astype(np.float64), -fine), requantize(codes, fine, kind))
+
+
+class WrittenNetwork(NamedTuple):
+    """A random network and its HLS project on the disk."""
+
+    network: IntegerNetwork
+    project: Path
+    golden_names: dict[str, str]
+    layers: tuple[dict[str, Any], ...]
+
+
+@pytest.fixture(scope="session")
+def written(
+    random_network: Callable[..., RandomNetwork], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., WrittenNetwork]:
+    """Give a function that writes the project of a random network, once for the same arguments."""
+    from fpgaae.hls.convert import write_project  # noqa: PLC0415
+
+    known: dict[tuple[Any, ...], WrittenNetwork] = {}
+
+    def write(model: Model, n_features: int, firmware: Firmware, **options: Any) -> WrittenNetwork:  # noqa: ANN401
+        key = (model, n_features, firmware, *options.items())
+        if key not in known:
+            made = random_network(model, n_features, **options)
+            project = tmp_path_factory.mktemp("written") / "project"
+            done = write_project(made.model, made.network, firmware, project)
+            known[key] = WrittenNetwork(made.network, project, dict(done.golden_names), done.layers)
+        return known[key]
+
+    return write
+
+
+class Workspace(NamedTuple):
+    """An experiment on the disk."""
+
+    folder: Path
+    experiment: Experiment
+
+    @property
+    def project(self) -> Path:
+        """The written HLS project."""
+        return self.experiment.stage_folder("convert") / "project"
+
+    @property
+    def network(self) -> IntegerNetwork:
+        """The golden network."""
+        return IntegerNetwork.load(self.experiment.stage_folder("convert") / "golden.npz")
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What the command line needs behind the name of a stage."""
+        return str(self.experiment.config_file), "--runs", str(self.folder / "runs")
+
+    def run(self, stage: str, **options: Any) -> Outcome:  # noqa: ANN401
+        """Run a stage in this process."""
+        return pipeline.run(self.experiment, stage, RunOptions(**options))
+
+    def result(self, stage: str) -> Json:
+        """Read the result file of a stage."""
+        return read_json(self.experiment.result_path(stage))
+
+    def copy(self, folder: Path) -> Workspace:
+        """Give a copy that may be damaged."""
+        shutil.copytree(self.folder, folder)
+        return open_workspace(folder, self.experiment.config_file.stem)
+
+
+def open_workspace(folder: Path, name: str = "small") -> Workspace:
+    """Open the experiment `name` whose config, events and runs lie in one folder."""
+    return Workspace(folder, open_experiment(folder / f"{name}.yaml", folder / "runs"))
+
+
+@pytest.fixture(scope="session")
+def converted(
+    random_network: Callable[..., RandomNetwork], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Workspace]:
+    """Give a function that makes a converted experiment with random weights, without a training."""
+
+    def make(model: Model, **overrides: Any) -> Workspace:  # noqa: ANN401
+        folder = tmp_path_factory.mktemp("converted")
+        small_config(folder, n_events=1500, model=model.model_dump(mode="json"), **overrides)
+        workspace = open_workspace(folder)
+        hashes = {
+            name: sha256(file)
+            for name, file in event_files(workspace.experiment.config, workspace.experiment.config_file).items()
+        }
+
+        def train(run: StageRun) -> Json:
+            n_features = len(run.result("data")["feature_types"])
+            random_network(model, n_features).model.save(run.folder / "model.h5", save_format="h5")
+            return {}
+
+        workspace.run("data")
+        run_stage(workspace.experiment, "reference", lambda _: {}, hashes, RunOptions())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras 2 advises against its own format
+            run_stage(workspace.experiment, "train", train, hashes, RunOptions())
+            workspace.run("convert")
+        return workspace
+
+    return make

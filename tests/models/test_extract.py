@@ -1,0 +1,138 @@
+"""Quantizers become fixed-point types in one place, and what has no exact form is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import RandomNetwork, autoencoder, variational
+
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
+from fpgaae.models.integer import LayerKind
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+
+def _type(text: str) -> FixedPointType:
+    import qkeras  # noqa: PLC0415
+
+    from fpgaae.models.extract import quantizer_type  # noqa: PLC0415
+
+    return quantizer_type(qkeras.get_quantizer(text), "here")
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "expected"),
+    [
+        ("quantized_bits(8,3,0,alpha=1)", FixedPointType(8, 4, True, Rounding.HALF_EVEN, Overflow.SATURATE)),
+        ("quantized_bits(4,0,1,alpha=1)", FixedPointType(4, 1, True, Rounding.HALF_EVEN, Overflow.SATURATE_SYMMETRIC)),
+        ("quantized_relu(8,3)", FixedPointType(8, 3, False, Rounding.HALF_EVEN, Overflow.SATURATE)),
+    ],
+)
+def test_a_quantizer_is_its_type(quantizer: str, expected: FixedPointType) -> None:
+    assert _type(quantizer) == expected
+
+
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        "quantized_bits(8,3,0)",
+        "quantized_bits(8,3,0,alpha='auto')",
+        "quantized_bits(8,3,0,alpha='auto_po2')",
+        "quantized_bits(8,3,0,alpha=1,keep_negative=False)",
+        "quantized_relu(8,3,negative_slope=0.25)",
+        "quantized_po2(4)",
+        "ternary()",
+    ],
+)
+def test_a_quantizer_without_an_exact_form_is_refused(quantizer: str) -> None:
+    with pytest.raises(InputError, match="of the layer here has no exact fixed-point form; use quantized_bits"):
+        _type(quantizer)
+
+
+@pytest.mark.parametrize("kind", ["signed", "relu"])
+@pytest.mark.parametrize("bits", [2, 5, 8, 12])
+def test_the_type_rounds_and_saturates_as_the_quantizer_does(kind: str, bits: int) -> None:
+    """QKeras itself, on a grid 8 times finer and on twice the range, against the type's arithmetic."""
+    import qkeras  # noqa: PLC0415
+
+    from fpgaae.fixedpoint import requantize, values_of  # noqa: PLC0415
+    from fpgaae.models.quantized import ResolvedWidth  # noqa: PLC0415
+
+    width = ResolvedWidth(bits, 2)
+    text = width.signed() if kind == "signed" else width.relu()
+    to = _type(text)
+    fine = to.fraction + 3
+    reach = 1 << (to.width + 4)
+    codes = np.arange(-reach if kind == "signed" else 0, reach)
+    quantized = np.asarray(qkeras.get_quantizer(text)(np.ldexp(codes.astype(np.float32), -fine)))
+    np.testing.assert_array_equal(values_of(requantize(codes, fine, to), to.fraction), quantized)
+
+
+def test_the_layers_of_a_network(random_network: Callable[..., RandomNetwork]) -> None:
+    network = random_network(variational((6, 4), 2), 9).network
+    described = [(layer.name, layer.kind, layer.inputs, layer.size) for layer in network.layers]
+    assert described == [
+        ("features", LayerKind.INPUT, (), 9),
+        ("encoder_1", LayerKind.DENSE, ("features",), 6),
+        ("encoder_1_relu", LayerKind.RELU, ("encoder_1",), 6),
+        ("encoder_2", LayerKind.DENSE, ("encoder_1_relu",), 4),
+        ("encoder_2_relu", LayerKind.RELU, ("encoder_2",), 4),
+        ("mu", LayerKind.DENSE, ("encoder_2_relu",), 2),
+        ("mu_quantized", LayerKind.QUANTIZE, ("mu",), 2),
+        ("score", LayerKind.MU_SQUARED, ("mu_quantized",), 1),
+    ]
+    score = random_network(autoencoder((6,), 3), 9).network.score
+    assert score.inputs == ("features", "reconstruction_quantized")
+
+
+def test_weight_codes_are_the_quantized_weights(random_network: Callable[..., RandomNetwork]) -> None:
+    model, network = random_network(variational((6, 4), 2), 9)
+    for name in ("encoder_1", "encoder_2", "mu"):
+        kernel, bias = model.get_layer(name).get_weights()
+        layer = network[name]
+        assert layer.kernel_type is not None
+        scaled = kernel.astype(np.float64) * 2.0**layer.kernel_type.fraction
+        expected = np.clip(np.rint(scaled), layer.kernel_type.min_code, layer.kernel_type.max_code)
+        np.testing.assert_array_equal(layer.kernel, expected)
+        assert (expected != scaled).any(), "the weights were off the grid"
+        assert layer.bias.shape == bias.shape
+
+
+def _chain(*layers: Any) -> Any:  # noqa: ANN401
+    """Make a model of layers behind an input of three features."""
+    import tf_keras  # noqa: PLC0415
+
+    x = features = tf_keras.layers.Input((3,), name="features")
+    for layer in layers:
+        x = layer(x)
+    return tf_keras.Model(features, x)
+
+
+def test_what_has_no_integer_form_is_refused_by_name() -> None:
+    import tf_keras  # noqa: PLC0415
+    from qkeras import QActivation, QDense  # noqa: PLC0415
+
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+
+    def quantized() -> Any:  # noqa: ANN401
+        return QActivation("quantized_bits(8,3,0,alpha=1)", name="features_quantized")
+
+    def dense(**options: Any) -> Any:  # noqa: ANN401
+        kernel = "quantized_bits(8,0,0,alpha=1)"
+        return QDense(2, name="mu", **{"kernel_quantizer": kernel, "bias_quantizer": kernel} | options)
+
+    for layers, message in (
+        ((quantized(), tf_keras.layers.Dense(2, name="mu")), "the layer mu is a Dense"),
+        ((dense(),), "the input of the layer mu has no quantizer"),
+        ((quantized(), dense(use_bias=False)), "the layer mu has no bias"),
+        ((quantized(), dense(bias_quantizer=None)), "the bias of the layer mu is not quantized"),
+        ((quantized(), dense(kernel_quantizer=None)), "the kernel of the layer mu is not quantized"),
+        ((quantized(), tf_keras.layers.BatchNormalization(name="norm")), "the layer norm is a BatchNormalization"),
+    ):
+        with pytest.raises(InputError, match=message):
+            extract_network(_chain(*layers))
+    assert extract_network(_chain(quantized(), dense())).layers[-1].name == "mu"

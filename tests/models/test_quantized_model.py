@@ -1,0 +1,63 @@
+"""The quantized twin: its layers, its widths as QKeras counts them, and what is deployed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import RandomNetwork, autoencoder, variational
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+
+def test_a_width_is_the_quantizer_of_its_fixed_point_type() -> None:
+    from fpgaae.models.quantized import ResolvedWidth  # noqa: PLC0415
+
+    assert ResolvedWidth(8, 3).signed() == "quantized_bits(8,3,0,alpha=1)"
+    assert ResolvedWidth(8, 3).relu() == "quantized_relu(8,3)"
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "low", "high", "step"),
+    [("quantized_bits(8,3,0,alpha=1)", -8.0, 8 - 1 / 16, 1 / 16), ("quantized_relu(8,3)", 0.0, 8 - 1 / 32, 1 / 32)],
+)
+def test_the_range_and_step_of_a_quantizer(quantizer: str, low: float, high: float, step: float) -> None:
+    """ap_fixed<8,4> holds -8 to 8 - 2**-4; ap_ufixed<8,3> holds 0 to 8 - 2**-5."""
+    import qkeras  # noqa: PLC0415
+
+    values = np.asarray(qkeras.get_quantizer(quantizer)(np.arange(-20, 20, 0.01, dtype=np.float32)))
+    assert (values.min(), values.max()) == (low, high)
+    assert np.diff(np.unique(values)).min() == step
+
+
+def test_the_layers_of_an_autoencoder(random_network: Callable[..., RandomNetwork]) -> None:
+    names = [layer.name for layer in random_network(autoencoder((6, 4), 3), 9).model.layers]
+    assert names == [
+        "features", "features_quantized", "encoder_1", "encoder_1_relu", "encoder_2", "encoder_2_relu",
+        "latent", "latent_quantized", "decoder_1", "decoder_1_relu", "decoder_2", "decoder_2_relu",
+        "reconstruction", "reconstruction_quantized", "score",
+    ]  # fmt: skip
+
+
+def test_only_the_encoder_of_a_variational_model_is_deployed(random_network: Callable[..., RandomNetwork]) -> None:
+    model = random_network(variational((6, 4), 2), 9).model
+    assert [layer.name for layer in model.layers][-3:] == ["mu", "mu_quantized", "score"]
+    assert not [layer.name for layer in model.layers if "decoder" in layer.name or "variance" in layer.name]
+    assert model.output_shape == (None, 1)
+
+
+def test_the_wrapper_is_applied_to_every_layer_with_weights() -> None:
+    from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
+
+    model = autoencoder((4,), 2)
+    widths = dict.fromkeys(model.deployed_layers, ResolvedWidth(8, 2))
+    wrapped = []
+
+    def wrap(layer: Any) -> Any:  # noqa: ANN401
+        wrapped.append(layer.name)
+        return layer
+
+    build_quantized(model, 5, Widths(ResolvedWidth(10, 4), widths, widths), wrap)
+    assert tuple(wrapped) == model.deployed_layers

@@ -1,0 +1,172 @@
+"""The whole pipeline through the real command line, on small synthetic events: what it writes, and its proof."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Workspace, open_workspace
+from support import small_config
+
+from fpgaae.artifacts import STAGES, hash_tree, sha256
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+_STAGES = ("data", "reference", "train", "convert", "csim", "evaluate", "report")
+
+# The table of the design: what other stages and other people's scripts rely on.
+_KEYS = {
+    "data": {"events", "feature_types"},
+    "reference": {"backend", "device", "events_per_second", "epochs", "val_loss"},
+    "train": {"sparsity", "val_loss", "weights_bits", "events_per_second"},
+    "convert": {"project_dir", "backend", "part", "clock_ns", "io_type", "layers"},
+    "csim": {
+        "passed", "events", "layers", "mismatched_events", "score_mismatches", "decision_flips", "first_mismatch",
+        "events_per_second",
+    },
+    "evaluate": {"background_events", "models", "delta"},
+}  # fmt: skip
+_VAE = {
+    "model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "mu_squared"},
+    "firmware": {"io_type": "io_stream"},
+}
+
+
+@pytest.fixture(scope="module", params=["ae_parallel", "vae_stream"])
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_cli: Cli) -> Workspace:
+    folder = tmp_path_factory.mktemp(request.param)
+    small_config(folder, n_events=6000, **(_VAE if request.param == "vae_stream" else {}))
+    workspace = open_workspace(folder)
+    for stage in _STAGES:
+        done = run_cli(stage, *workspace.arguments)
+        assert done.returncode == 0, f"{stage}: {done.stderr}"
+        assert workspace.experiment.result_path(stage).is_file()
+    return workspace
+
+
+@pytest.mark.parametrize("stage", [*_KEYS])
+def test_a_result_has_the_keys_that_others_rely_on(finished: Workspace, stage: str) -> None:
+    result = finished.result(stage)
+    assert result.keys() >= _KEYS[stage]
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_what_the_results_say(finished: Workspace) -> None:
+    data, train, convert, csim = (finished.result(stage) for stage in ("data", "train", "convert", "csim"))
+    assert set(data["events"]["background"]) == {"train", "validation", "test"}
+    assert set(data["events"]["signal"]) == {"test"}
+    assert sum(data["events"]["background"].values()) == 6000
+    assert len(data["feature_types"]) == 57
+    assert all(feature["type"].startswith("ap_") for feature in data["feature_types"])
+    assert train["sparsity"]["whole"] >= 0.49
+    assert (finished.experiment.stage_folder("convert") / convert["project_dir"] / "firmware").is_dir()
+    for layer in convert["layers"]:
+        assert layer["types"]["result"] == layer["golden_type"]
+    assert finished.result("reference")["device"] in {"cpu", "gpu"}
+    assert csim["passed"] is True
+    assert csim["first_mismatch"] is None
+    assert (csim["mismatched_events"], csim["score_mismatches"], csim["decision_flips"]) == (0, 0, 0)
+    events = data["events"]["background"]["test"] + data["events"]["signal"]["test"] + 64 + 238
+    assert csim["events"] == events
+    assert [layer["name"] for layer in csim["layers"]] == [layer["name"] for layer in convert["layers"]]
+    for layer, converted in zip(csim["layers"], convert["layers"], strict=True):
+        assert layer.keys() >= {"name", "values", "mismatched_values", "max_lsb"}
+        assert layer["values"] == events * converted["values"]
+        assert layer["mismatched_values"] == 0
+
+
+def test_the_metrics_have_every_model_signal_and_working_point(finished: Workspace) -> None:
+    metrics = finished.result("evaluate")
+    assert set(metrics["models"]) == {"float", "quantized", "firmware", "sum_pt", "n_objects", "pca"}
+    points = {"1e-01", "1e-02", "1e-03", "1e-04", "1e-05"}
+    for by_signal in (*metrics["models"].values(), metrics["delta"]):
+        assert set(by_signal) == {"signal"}
+        assert by_signal["signal"].keys() >= {"auc", "tpr"}
+        assert set(by_signal["signal"]["tpr"]) == points
+        for interval in (by_signal["signal"]["auc"], *by_signal["signal"]["tpr"].values()):
+            assert interval.keys() >= {"value", "low", "high"}
+    assert metrics["models"]["quantized"] == metrics["models"]["firmware"], "bit for bit the same scores"
+
+
+@pytest.mark.parametrize("stage", _STAGES)
+def test_a_manifest_says_what_a_stage_was_made_from(finished: Workspace, stage: str) -> None:
+    folder = finished.experiment.stage_folder(stage)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["stage"] == stage
+    assert manifest["seed"] == 42
+    assert manifest["config"]["model"]["encoder"] == [8]
+    assert {"numpy", "hls4ml", "qkeras", "tensorflow", "fpgaae"} <= manifest["versions"].keys()
+    assert manifest["wall_time_s"] > 0
+    assert "git_commit" in manifest
+    assert manifest["outputs"] == hash_tree(folder)
+    assert STAGES[stage].result_file in manifest["outputs"]
+    for name, digest in manifest["inputs"].items():
+        upstream, file = name.split("/", 1)
+        path = finished.folder / f"{file}.h5" if upstream == "events" else finished.experiment.folder / name
+        assert sha256(path) == digest, name
+    assert {name.split("/", 1)[0] for name in manifest["inputs"]} == set(STAGES[stage].upstream or {"events"})
+
+
+def test_the_report_is_one_file_that_loads_nothing(finished: Workspace) -> None:
+    html = (finished.experiment.stage_folder("report") / "index.html").read_text()
+    assert 'src="http' not in html
+    assert "<link" not in html
+
+
+def test_a_second_run_does_nothing_and_is_quick(finished: Workspace, run_cli: Cli) -> None:
+    before = {
+        stage: (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns for stage in _STAGES
+    }
+    started = time.monotonic()
+    for stage in _STAGES:
+        done = run_cli(stage, *finished.arguments)
+        assert done.returncode == 0, done.stderr
+        assert "current" in done.stdout
+    assert time.monotonic() - started < 15
+    for stage, at in before.items():
+        assert (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns == at
+
+
+def test_json_prints_the_result_file_and_nothing_else(finished: Workspace, run_cli: Cli) -> None:
+    for stage in ("data", "csim"):
+        assert json.loads(run_cli(stage, *finished.arguments, "--json").stdout) == finished.result(stage)
+
+
+def test_a_project_edited_by_hand_is_named_kept_and_compared(finished: Workspace, tmp_path: Path, run_cli: Cli) -> None:
+    workspace = finished.copy(tmp_path / "copy")
+    source = workspace.project / "firmware" / "autoencoder.cpp"
+    edited = source.read_text() + "// looked at by an engineer\n"
+    source.write_text(edited)
+    refused = run_cli("convert", *workspace.arguments)
+    assert refused.returncode == 2
+    assert "project/firmware/autoencoder.cpp is not as the stage `convert` wrote it" in refused.stderr
+    assert "--force" in refused.stderr
+    assert source.read_text() == edited, "nothing is lost"
+    kept = run_cli("convert", *workspace.arguments, "--keep-edited")
+    assert kept.returncode == 0, kept.stderr
+    assert "project/firmware/autoencoder.cpp" in kept.stdout.replace("\n", "")
+    assert source.read_text() == edited
+    compared = run_cli("csim", *workspace.arguments)
+    assert compared.returncode == 0, compared.stderr
+    result: dict[str, Any] = workspace.result("csim")
+    assert result["passed"] is True
+    assert result["edited_files"] == ["convert/project/firmware/autoencoder.cpp"]
+
+
+def test_a_check_that_fails_now_is_not_covered_by_one_that_passed_before(
+    finished: Workspace, tmp_path: Path, run_cli: Cli
+) -> None:
+    """A project that no longer compiles leaves no result that later stages would take for its proof."""
+    workspace = finished.copy(tmp_path / "copy")
+    source = workspace.project / "firmware" / "autoencoder.cpp"
+    source.write_text(f"#error broken\n{source.read_text()}")
+    assert run_cli("csim", *workspace.arguments).returncode == 1
+    evaluated = run_cli("evaluate", *workspace.arguments)
+    assert evaluated.returncode != 0
+    assert "csim" in evaluated.stderr

@@ -1,0 +1,178 @@
+"""A killed training ends with the weights of one that was never killed, and the same seed gives the same weights."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from conftest import Workspace, open_workspace
+from numpy.typing import NDArray
+from support import small_config
+
+from fpgaae.training import events
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+_WEIGHTS = {"reference": "float.weights.h5", "train": "model.h5"}
+_MODELS: dict[str, dict[str, Any]] = {
+    "ae": {},
+    "vae": {"model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "mu_squared"}},
+}
+_FIT = {
+    "training": {
+        "reference": {"epochs": 3, "batch_size": 128, "batch_normalization": True},
+        "quantized": {"epochs": 3, "batch_size": 128},
+    },
+    "pruning": {"end_epoch": 2},
+}
+
+
+class _Killed(Exception):
+    """Stands for a kill."""
+
+
+class KillAfter:
+    """Shows nothing, and kills the training after an epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self._left = epochs
+
+    @contextmanager
+    def task(self, description: str, total: float | None) -> Iterator[KillAfter]:
+        del description, total
+        yield self
+
+    def advance(self, amount: float = 1) -> None:
+        """Go on."""
+
+    def note(self, text: str) -> None:
+        """Count an epoch."""
+        del text
+        self._left -= 1
+        if self._left == 0:
+            raise _Killed
+
+
+@pytest.fixture(autouse=True)
+def _several_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let an epoch have several blocks, as with millions of events, and Keras warn about what is its own."""
+    monkeypatch.setattr(events, "BLOCK_EVENTS", 500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _workspace(folder: Path, kind: str) -> Workspace:
+    small_config(folder, n_events=1500, **_MODELS[kind], **_FIT)
+    workspace = open_workspace(folder)
+    workspace.run("data")
+    return workspace
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {}
+
+    def collect(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = np.asarray(item)
+
+    with h5py.File(file) as opened:
+        opened.visititems(collect)
+    return found
+
+
+def _assert_same_weights(a: Workspace, b: Workspace, stage: str) -> None:
+    first, second = (_arrays(w.experiment.stage_folder(stage) / _WEIGHTS[stage]) for w in (a, b))
+    assert first.keys() == second.keys()
+    assert len(first) >= 4
+    for name, weights in first.items():
+        np.testing.assert_array_equal(weights, second[name], err_msg=name)
+    for key in ("loss", "val_losses", "epochs", "sparsity"):
+        assert a.result(stage).get(key) == b.result(stage).get(key)
+
+
+def _assert_resumes(folder: Path, kind: str, stage: str, killed_after: int) -> None:
+    whole = _workspace(folder / "whole", kind)
+    if stage == "train":
+        whole.run("reference")
+    killed = whole.copy(folder / "killed")
+    whole.run(stage)
+    with pytest.raises(_Killed):
+        killed.run(stage, progress=KillAfter(killed_after))
+    assert not killed.experiment.result_path(stage).exists()
+    (checkpoint,) = killed.experiment.folder.glob(f".scratch/{stage}-*/checkpoint.npz")
+    with np.load(checkpoint) as saved:
+        assert len(saved["loss"]) == killed_after
+    killed.run(stage)
+    _assert_same_weights(whole, killed, stage)
+    assert not checkpoint.exists(), "a finished training leaves no checkpoint"
+
+
+def test_a_killed_float_training_resumes_exactly(tmp_path: Path) -> None:
+    _assert_resumes(tmp_path, "vae", "reference", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "stage", "killed_after"),
+    [("ae", "reference", 2), ("ae", "train", 2), ("vae", "train", 1)],
+)
+def test_a_killed_training_resumes_exactly(tmp_path: Path, kind: str, stage: str, killed_after: int) -> None:
+    _assert_resumes(tmp_path, kind, stage, killed_after)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path, kind: str) -> None:
+    runs = [_workspace(tmp_path / name, kind) for name in ("first", "second")]
+    for workspace in runs:
+        workspace.run("reference")
+        workspace.run("train")
+    for stage in ("reference", "train"):
+        _assert_same_weights(*runs, stage)
+
+
+@pytest.mark.slow
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    one = _workspace(tmp_path / "one", "ae")
+    other = one.copy(tmp_path / "other")
+    config = other.experiment.config_file
+    config.write_text(config.read_text().replace("seed: 42", "seed: 43"))
+    other = open_workspace(other.folder)
+    other.run("data")
+    found = []
+    for workspace in (one, other):
+        workspace.run("reference")
+        found.append(_arrays(workspace.experiment.stage_folder("reference") / "float.weights.h5"))
+    assert any((found[0][name] != found[1][name]).any() for name in found[0])
+
+
+@pytest.mark.slow
+def test_a_training_ended_by_sigkill_resumes_exactly(tmp_path: Path) -> None:
+    """The kill may come at any moment, also while a checkpoint is written."""
+    whole = _workspace(tmp_path / "whole", "ae")
+    killed = whole.copy(tmp_path / "killed")
+    command = [sys.executable, "-m", "fpgaae.cli", "reference"]
+    subprocess.run([*command, *whole.arguments], check=True, capture_output=True, timeout=300)
+    process = subprocess.Popen([*command, *killed.arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(killed.experiment.folder.glob(".scratch/reference-*/checkpoint.npz")):
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not killed.experiment.result_path("reference").exists()
+    subprocess.run([*command, *killed.arguments], check=True, capture_output=True, timeout=300)
+    _assert_same_weights(whole, killed, "reference")
