@@ -7,6 +7,7 @@ What a stage computes does not belong here.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,11 @@ _VERSIONS_OF = (
 )  # fmt: skip
 
 
+_CSIM_EVENTS = ("csim.max_events_per_process", "csim.random_events")
+_SOURCE_SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp"})
+_MIN_FREE_BYTES = 64 * 2**20
+
+
 class StageSpec(NamedTuple):
     """What a stage is made from; a change of any of it makes the stage's result stale."""
 
@@ -43,6 +49,8 @@ class StageSpec(NamedTuple):
     sections: tuple[str, ...]  # dotted keys of the config
     is_check: bool = False  # goes on with upstream files that may be edited, and is repeated until it passes
     editable: str | None = None  # the folder in which a user may edit files by hand
+    sources: str | None = None  # a package whose files go into the result
+    packages: tuple[str, ...] = ()  # whose versions decide the result
 
 
 STAGES: Mapping[str, StageSpec] = {
@@ -55,10 +63,18 @@ STAGES: Mapping[str, StageSpec] = {
         StageSpec(
             "train", "train.json", ("data", "reference"), ("seed", "quantization", "pruning", "training.quantized")
         ),
-        StageSpec("convert", "convert.json", ("data", "train"), ("firmware", "trigger"), editable=PROJECT_FOLDER),
-        StageSpec("csim", "csim.json", ("data", "convert"), ("seed", "csim"), is_check=True),
+        StageSpec(
+            "convert",
+            "convert.json",
+            ("data", "train"),
+            ("firmware", "trigger", *_CSIM_EVENTS),
+            editable=PROJECT_FOLDER,
+            sources="fpgaae_firmware",
+            packages=("hls4ml", "da4ml", "qkeras"),
+        ),
+        StageSpec("csim", "csim.json", ("data", "convert"), ("seed", *_CSIM_EVENTS), is_check=True),
         StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
-        StageSpec("report", "index.html", ("evaluate",), ()),
+        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), ()),
     )
 }
 
@@ -140,18 +156,21 @@ def read_json(file: Path) -> Json:
 
 
 def edited_files(folder: Path) -> tuple[str, ...]:
-    """Name the files of a finished stage that were changed or removed since it wrote them.
+    """Name the files of a finished stage that were changed or removed since it wrote them, and any added C++ source.
 
-    Files that were added do not count: a synthesis tool writes into the project's folder, too.
+    Other added files do not count: a synthesis tool writes into the project's folder, too.
     """
     recorded = _recorded(folder)
-    found = _hash_recorded(folder)
-    return tuple(sorted(name for name in recorded if recorded[name] != found[name]))
+    found = _hash_present(folder)
+    return tuple(sorted(name for name in recorded | found if recorded.get(name) != found[name]))
 
 
-def _hash_recorded(folder: Path) -> dict[str, str | None]:
-    """Give the present SHA-256 of every file that a finished stage wrote, None for one that is gone."""
-    return {name: sha256(folder / name) if (folder / name).is_file() else None for name in _recorded(folder)}
+def _hash_present(folder: Path) -> dict[str, str | None]:
+    """Give the present SHA-256 of every file that a stage wrote, None for one that is gone, and of added C++."""
+    names = set(_recorded(folder))
+    sources = folder / PROJECT_FOLDER / "firmware"
+    names |= {str(path.relative_to(folder)) for path in sources.rglob("*") if path.suffix in _SOURCE_SUFFIXES}
+    return {name: sha256(folder / name) if (folder / name).is_file() else None for name in sorted(names)}
 
 
 def _recorded(folder: Path) -> dict[str, str]:
@@ -171,6 +190,8 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         "sections": {key: _section(experiment.config, key) for key in spec.sections},
         "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
         "files": dict(data_hashes) if stage == "data" else {},
+        "sources": hash_tree(Path(str(resources.files(spec.sources)))) if spec.sources else {},
+        "packages": {name: metadata.version(name) for name in spec.packages},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -279,9 +300,12 @@ def run_stage(
         wanted = _wanted(experiment, spec, data_hashes)
         if not options.force and (current := _current(experiment, spec, wanted, options.keep_edited)) is not None:
             return current
+        if not options.force:
+            _refuse_to_lose_edits(experiment, spec)
         partial = experiment.folder / f".{stage}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
+        require_space(partial, _MIN_FREE_BYTES)
         scratch = _scratch(experiment, stage, wanted)
         started = time.perf_counter()
         run = StageRun(experiment, partial, scratch, data_hashes, edited, options.progress)
@@ -347,6 +371,33 @@ def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mappi
     return tuple(edited)
 
 
+def require_space(folder: Path, n_bytes: int) -> None:
+    """Refuse to start what would fill the disk: HDF5 does not survive a full one.
+
+    Raises
+    ------
+    OSError
+        With ENOSPC, if fewer than `n_bytes` are free.
+    """
+    if shutil.disk_usage(folder).free < n_bytes:
+        raise OSError(errno.ENOSPC, f"fewer than {n_bytes / 2**20:,.0f} MiB are free", str(folder))
+
+
+def _refuse_to_lose_edits(experiment: Experiment, spec: StageSpec) -> None:
+    """Keep a stale result that a user or a synthesis tool worked in from being replaced."""
+    folder = experiment.stage_folder(spec.name)
+    if spec.editable is None or not (folder / MANIFEST).is_file():
+        return
+    added = hash_tree(folder).keys() - _recorded(folder).keys()
+    theirs = sorted({*edited_files(folder), *added})
+    if theirs:
+        raise InputError(
+            f"{folder / theirs[0]}{_and_more(tuple(theirs))} was edited or added by hand and would be lost, since the "
+            f"config or an earlier stage changed; move it away, or run `fpgaae {spec.name} {experiment.config_file} "
+            "--force` to lose it"
+        )
+
+
 def _refuse_edits(experiment: Experiment, spec: StageSpec, edited: tuple[str, ...], *, may_be_edited: bool) -> None:
     """Refuse results that are not as they were written, but for those that a user may edit and a check compares."""
     refused = tuple(
@@ -368,7 +419,7 @@ def _wanted(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, s
     wanted = fingerprint(experiment, spec.name, data_hashes)
     if not spec.is_check:
         return wanted
-    actual = {name: _hash_recorded(experiment.stage_folder(name)) for name in spec.upstream}
+    actual = {name: _hash_present(experiment.stage_folder(name)) for name in spec.upstream}
     return hashlib.sha256(json.dumps([wanted, actual], sort_keys=True).encode()).hexdigest()
 
 
@@ -377,7 +428,7 @@ def _input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[
         {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
     )
     for name in spec.upstream:
-        hashes |= {f"{name}/{file}": value for file, value in _hash_recorded(experiment.stage_folder(name)).items()}
+        hashes |= {f"{name}/{file}": value for file, value in _hash_present(experiment.stage_folder(name)).items()}
     return hashes
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from fpgaae import __version__, doctor
 from fpgaae.artifacts import STAGES, Experiment, Outcome, RunOptions, open_experiment
@@ -82,7 +83,7 @@ def _errors_as_sentences() -> Iterator[None]:
             _fail(f"the disk is full{where}; free some space and run again, earlier results are untouched", 2)
         if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
             _fail(f"no permission to read or write{where or ' a file'}; correct its permissions", 2)
-        raise
+        _fail(f"a file can't be read or written{where}: {error.strerror or error}; correct the path", 2)
 
 
 class _Options(NamedTuple):
@@ -120,7 +121,9 @@ def _set_up_logging(verbose: bool) -> None:
 def _print_outcome(experiment: Experiment, stage: str, outcome: Outcome) -> None:
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     state = "is current" if outcome.was_current else "done"
-    console.print(f"[bold]{stage}[/] of {experiment.name} {state}: {experiment.result_path(stage)}", soft_wrap=True)
+    console.print(
+        f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {experiment.result_path(stage)}", soft_wrap=True
+    )
     if outcome.was_current and outcome.edited:
         console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}", soft_wrap=True)
     if not outcome.was_current or STAGES[stage].is_check or stage == "evaluate":

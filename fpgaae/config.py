@@ -18,7 +18,7 @@ from fpgaae.errors import ConfigError
 from fpgaae.yaml_source import YamlSource, read_yaml
 
 Bits = Annotated[int, Field(ge=2, le=24)]
-IntegerBits = Annotated[int, Field(ge=-12, le=20)] | Literal["auto"]
+IntegerBits = Annotated[int, Field(ge=0, le=20)] | Literal["auto"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 
@@ -237,6 +237,12 @@ class Firmware(Section):
     reuse_factor: Annotated[int, Field(ge=1)] = 1
     project_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "autoencoder"
 
+    @model_validator(mode="after")
+    def _reuse_is_possible(self) -> Firmware:
+        if self.strategy == "distributed_arithmetic" and self.reuse_factor != 1:
+            raise ValueError("distributed_arithmetic has no multiplier to reuse; set reuse_factor to 1")
+        return self
+
 
 class Csim(Section):
     """The C simulation and what it is fed with."""
@@ -315,7 +321,7 @@ def load_config(file: Path) -> Config:
     ConfigError
         With the key, the file and the line of the first thing that is wrong.
     """
-    source = read_yaml(file)
+    source = read_yaml(file, whole=frozenset({"files"}))
     try:
         return Config.model_validate(source.content)
     except ValidationError as error:

@@ -38,18 +38,23 @@ class YamlSource(NamedTuple):
         return Position(Path("config"), 1)
 
 
-def read_yaml(file: Path) -> YamlSource:
+def read_yaml(file: Path, whole: frozenset[str] = frozenset()) -> YamlSource:
     """Read a YAML file; a top-level `extends: OTHER.yaml` (relative to the file) is read first and overridden.
+
+    Parameters
+    ----------
+    whole
+        Names of mappings that are replaced as a whole, where others are merged key by key.
 
     Raises
     ------
     ConfigError
         If a file is missing, is not YAML, has a key twice, is not a mapping, or extends itself.
     """
-    return _read(file, ())
+    return _read(file, (), whole)
 
 
-def _read(file: Path, chain: tuple[Path, ...]) -> YamlSource:
+def _read(file: Path, chain: tuple[Path, ...], whole: frozenset[str]) -> YamlSource:
     if file.resolve() in chain:
         raise ConfigError(f"{file} extends itself; remove its `{EXTENDS}` key")
     try:
@@ -79,8 +84,8 @@ def _read(file: Path, chain: tuple[Path, ...]) -> YamlSource:
         return YamlSource(content, positions)
     if not isinstance(base, str):
         raise ConfigError(f"{positions[(EXTENDS,)]}: `{EXTENDS}` must name one YAML file")
-    parent = _read(file.parent / base, (*chain, file.resolve()))
-    return YamlSource(_merge(parent.content, content), parent.positions | positions)
+    parent = _read(file.parent / base, (*chain, file.resolve()), whole)
+    return YamlSource(_merge(parent.content, content, whole), parent.positions | positions)
 
 
 def _construct(
@@ -112,9 +117,11 @@ def _construct(
     return result
 
 
-def _merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, Any], override: Mapping[str, Any], whole: frozenset[str]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in override.items():
         below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+        if key not in whole and isinstance(value, dict) and isinstance(below, dict):
+            value = _merge(below, value, whole)  # noqa: PLW2901
+        merged[key] = value
     return merged

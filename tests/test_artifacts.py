@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from support import small_config
 
-from fpgaae import __version__
+from fpgaae import __version__, artifacts
 from fpgaae.artifacts import (
     MANIFEST,
     PROJECT_FOLDER,
@@ -138,7 +138,8 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {  # what each change make
     "training": ({"training": {"quantized": {"learning_rate": 0.1}}}, {"train", "convert", "csim"}),
     "clock": ({"firmware": {"clock_ns": 4}}, {"convert", "csim"}),
     "trigger": ({"trigger": {"false_positive_rate": 0.01}}, {"convert", "csim"}),
-    "csim": ({"csim": {"random_events": 65}}, {"csim"}),
+    "csim": ({"csim": {"random_events": 65}}, {"convert", "csim"}),
+    "processes": ({"csim": {"processes": 1}}, set()),
     "evaluation": ({"evaluation": {"bootstrap_replicas": 30}}, set()),
     "nothing": ({}, set()),
 }  # fmt: skip
@@ -159,6 +160,7 @@ def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(
 def test_every_key_of_the_config_makes_some_stage_stale(experiment: Experiment) -> None:
     """A key that no stage's sections hold would be changed without effect."""
     sections = {section for spec in STAGES.values() for section in spec.sections}
+    sections.add("csim.processes")  # how, not what
     for key, value in experiment.config.model_dump().items():
         if key in sections:
             continue
@@ -593,3 +595,46 @@ def test_hash_tree_sees_everything_but_the_manifest(tmp_path: Path) -> None:
     for name in ("x", "a/y", "a/b/manifest.json", MANIFEST, ".hidden"):
         (tmp_path / name).write_text(json.dumps(name))
     assert set(hash_tree(tmp_path)) == {"x", "a/y", "a/b/manifest.json", ".hidden"}
+
+
+@pytest.mark.parametrize("name", ["project/file.txt", "project/report.rpt"], ids=["edited", "added"])
+def test_a_stale_project_that_was_worked_in_is_not_replaced(experiment: Experiment, name: str) -> None:
+    _run_up_to(experiment, "convert")
+    (experiment.stage_folder("convert") / name).write_text("by hand")
+    changed = _with(experiment, firmware={"clock_ns": 4})
+    for keep_edited in (False, True):
+        with pytest.raises(InputError, match="would be lost"):
+            _run(changed, "convert", _never, keep_edited=keep_edited)
+    assert (experiment.stage_folder("convert") / name).read_text() == "by hand"
+    _run(changed, "convert", _work("second"), force=True)
+    assert _content(experiment, "convert") == "second"
+
+
+def test_an_added_source_is_an_edit_and_makes_the_check_run_again(experiment: Experiment) -> None:
+    _run_up_to(experiment, "csim")
+    firmware = experiment.stage_folder("convert") / PROJECT_FOLDER / "firmware"
+    firmware.mkdir()
+    (firmware / "notes.txt").write_text("not compiled")
+    assert _run(experiment, "csim", _never).was_current
+    (firmware / "ap_fixed.h").write_text("#error shadows the real one")
+    outcome = _run(experiment, "csim")
+    assert outcome.edited == ("convert/project/firmware/ap_fixed.h",)
+    assert not outcome.was_current
+
+
+def test_another_hand_written_source_makes_convert_stale(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run_up_to(experiment, "convert")
+    real = artifacts.hash_tree
+    monkeypatch.setattr(artifacts, "hash_tree", lambda folder: real(folder) | {"hls/fpgaae_scores.h": "0" * 64})
+    before = fingerprint(experiment, "convert", HASHES)
+    monkeypatch.setattr(artifacts, "hash_tree", real)
+    assert fingerprint(experiment, "convert", HASHES) != before
+
+
+def test_a_stage_does_not_start_on_a_full_disk(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(OSError, match="MiB are free") as caught:
+        _run(experiment, "data", _never)
+    assert caught.value.errno == errno.ENOSPC

@@ -133,3 +133,10 @@ def test_files_that_are_not_text(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=words) as caught:
             read_yaml(file)
         assert str(file) in str(caught.value)
+
+
+def test_a_whole_mapping_is_replaced_and_others_are_merged(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("data:\n  files: {a: 1, b: 2}\n  split: {c: 3, d: 4}\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\ndata:\n  files: {e: 5}\n  split: {d: 6}\n")
+    content = read_yaml(tmp_path / "mine.yaml", whole=frozenset({"files"})).content
+    assert content == {"data": {"files": {"e": 5}, "split": {"c": 3, "d": 6}}}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import Json, StageRun, require_space
 from fpgaae.config import Config
 from fpgaae.data.features import SpreadAccumulator, freeze_features
 from fpgaae.data.integers import hardware_codes
@@ -27,9 +27,11 @@ def run_data(run: StageRun) -> Json:
     hardware = hardware_features(config.data.hardware)
     files = event_files(config, run.experiment.config_file)
     sizes = {process: count_events(file, config.data) for process, file in files.items()}
+    dtype = _narrowest(hardware)
+    require_space(run.folder, sum(sizes.values()) * len(hardware) * np.dtype(dtype).itemsize)
     spread = SpreadAccumulator(len(hardware))
     with (
-        EventWriter(run.folder, len(hardware), _narrowest(hardware)) as writer,
+        EventWriter(run.folder, len(hardware), dtype) as writer,
         run.progress.task("hardware integers", sum(sizes.values())) as task,
     ):
         events = {

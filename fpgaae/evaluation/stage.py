@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fpgaae.artifacts import Json, StageRun
 from fpgaae.data.features import FeatureMap
+from fpgaae.errors import InputError
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED, compare
@@ -34,6 +35,8 @@ Scores = dict[str, dict[str, NDArray[np.float64]]]  # model -> process -> one a 
 def run_evaluate(run: StageRun) -> Json:
     """Score every event of the C simulation with every model, and compare per signal."""
     config = run.config
+    if set(config.data.files) == {config.data.background}:
+        raise InputError(f"{run.experiment.config_file} names no signal in `data.files`; add one to evaluate")
     split = open_split(run, "train")
     firmware = _firmware_scores(run)
     models: dict[str, Score] = {FLOAT: _float(run, split), QUANTIZED: _quantized(run, split.features)}

@@ -177,6 +177,7 @@ def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[s
         "nonzero_weights": int(np.count_nonzero(golden.kernel)),
         "multiplications": _multiplications(network, golden_name),
         "strategy": str(node.get_attr("strategy", "")) or None,
+        "reuse_factor": node.get_attr("reuse_factor"),  # hls4ml takes the nearest that divides
     }
 
 

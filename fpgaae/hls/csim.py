@@ -67,6 +67,7 @@ def run_csim(run: StageRun) -> Json:
         threshold=(convert["threshold"]["code"], convert["threshold"]["fraction"]),
         seed=run.config.seed,
     )
+    IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
     taps = _check_layout(library, convert["layers"])
     plan = list(sources(run.config, data["events"], len(simulation.features)))
     processes = _n_processes(run, len(plan))

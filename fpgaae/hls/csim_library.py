@@ -20,6 +20,7 @@ from fpgaae.hls.project import DRIVER
 
 _FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
 _TAIL_LINES = 12
+_PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
 
 
@@ -60,7 +61,8 @@ def compile_project(project: Path, project_name: str, build: Path) -> Path:
     for target in objects:
         target.unlink(missing_ok=True)
     if any(code for code, _ in outputs):
-        tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
+        first = next(output for code, output in outputs if code).replace(f"{project}/", "")
+        tail = "\n".join(first.splitlines()[-_TAIL_LINES:])
         raise CheckFailed(f"{project} does not compile; correct its sources. The compiler's last lines:\n{tail}")
     return library
 
@@ -76,11 +78,17 @@ def probe(library: Path) -> None:
     Raises
     ------
     CheckFailed
-        If the project crashes.
+        If the project crashes or hangs.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", _PROBE, str(library)], capture_output=True, text=True, errors="replace", check=False
-    )
+    command = [sys.executable, "-c", _PROBE, str(library)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=_PROBE_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        raise CheckFailed(
+            f"the compiled project does not end its first event within {_PROBE_TIMEOUT_S} s; correct its sources"
+        ) from None
     if done.returncode < 0:
         said = "".join(f": {line}" for line in done.stderr.splitlines()[-1:])
         raise CheckFailed(

@@ -9,7 +9,10 @@ from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, rend
 
 _FIGURES = {
     "roc": ("ROC curves", "Signal efficiency against false positive rate, per signal, for every score."),
-    "scores": ("Score distributions", "The firmware's score per process; the line marks the working point."),
+    "scores": (
+        "Score distributions",
+        "The firmware's score per process; the line marks the working point on the test background.",
+    ),
 }
 
 

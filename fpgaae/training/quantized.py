@@ -23,11 +23,15 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
 
 from fpgaae.artifacts import Json, StageRun
 from fpgaae.config import Config, ModelKind
+from fpgaae.errors import CheckFailed
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded
 from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, Widths, build_quantized
 from fpgaae.training.events import Split, open_split
 from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
 from fpgaae.training.widths import resolve_widths
+
+_SPARSITY_SLACK = 0.02
+_MIN_UPDATES = 10  # updates of the sparsity, also in a short training
 
 
 def run_train(run: StageRun) -> Json:
@@ -62,9 +66,11 @@ def run_train(run: StageRun) -> Json:
     )
     deployed = _deployed(config, len(training.features), widths, model)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
+    sparsity = _sparsity(config, deployed)
+    _check_sparsity(config, sparsity)
     return {
         **history.to_json(),
-        "sparsity": _sparsity(config, deployed),
+        "sparsity": sparsity,
         "weights_bits": {name: widths.weights[name].bits for name in config.model.deployed_layers},
         "widths": widths.to_json(),
     }
@@ -102,12 +108,14 @@ def _pruning(config: Config, steps: int) -> Callable[[Any], Any]:
         final = config.sparsity(layer.name)
         if not final:
             return layer
+        begin, length = pruning.begin_epoch * steps, (pruning.end_epoch - pruning.begin_epoch) * steps
+        frequency = max(1, min(pruning.steps_between_updates, length // _MIN_UPDATES))
         schedule = pruning_schedule.PolynomialDecay(
             initial_sparsity=0.0,
             final_sparsity=final,
-            begin_step=pruning.begin_epoch * steps,
-            end_step=pruning.end_epoch * steps,
-            frequency=pruning.steps_between_updates,
+            begin_step=begin,
+            end_step=begin + max(1, length // frequency) * frequency,  # a step on which the sparsity is updated
+            frequency=frequency,
         )
         return prune.prune_low_magnitude(layer, pruning_schedule=schedule)
 
@@ -140,6 +148,16 @@ def _deployed(config: Config, n_features: int, widths: Widths, trained: Any) -> 
             kernel = kernel * next(mask for _, mask, _ in layer.pruning_vars).numpy()
         deployed.get_layer(inner.name).set_weights([kernel, inner.bias.numpy()])
     return deployed
+
+
+def _check_sparsity(config: Config, sparsity: dict[str, float]) -> None:
+    """Make sure that the pruning did what the config asks for (one weight less, where the share is no whole number)."""
+    for name in config.model.deployed_layers:
+        if sparsity[name] < config.sparsity(name) - _SPARSITY_SLACK:
+            raise CheckFailed(
+                f"{sparsity[name]:.1%} of the weights of {name} are zero, but {config.sparsity(name):.1%} were asked; "
+                "let the pruning end earlier or train for more epochs"
+            )
 
 
 def _sparsity(config: Config, deployed: Any) -> dict[str, float]:  # noqa: ANN401

@@ -40,7 +40,10 @@ def _resolve(width: Width, largest: float) -> ResolvedWidth:
     if width.integer_bits != "auto":
         return ResolvedWidth(width.bits, width.integer_bits)
     needed = int(np.ceil(np.log2(max(largest * _MARGIN, 2.0**-20))))
-    return ResolvedWidth(width.bits, max(0, min(needed, width.bits - 1)))
+    at_most = max(
+        width.bits - 2, 0
+    )  # a sign and one bit behind the point stay: hls4ml writes others as ap_int, which wraps
+    return ResolvedWidth(width.bits, max(0, min(needed, at_most)))
 
 
 def _activation_ranges(
