@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from fpgaae.config import Config, load_config
 from fpgaae.errors import InputError
@@ -37,6 +37,7 @@ _VERSIONS_OF = (
 
 _CSIM_EVENTS = ("csim.max_events_per_process", "csim.random_events")
 _SOURCE_SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp"})
+_LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
 _MIN_FREE_BYTES = 64 * 2**20
 
 
@@ -236,6 +237,18 @@ class Outcome(NamedTuple):
     edited: tuple[str, ...] = ()
 
 
+def _try_lock(stream: IO[str]) -> bool:
+    """Take the lock, trying for a moment: a child that a killed process had just started may hold it until its exec."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_WAIT_S)
+        else:
+            return True
+    return False
+
+
 @contextmanager
 def lock(experiment: Experiment) -> Iterator[None]:
     """Keep a second process out of the run folder; the lock falls with the process, however it ends.
@@ -247,14 +260,10 @@ def lock(experiment: Experiment) -> Iterator[None]:
     """
     experiment.folder.mkdir(parents=True, exist_ok=True)
     with (experiment.folder / ".lock").open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _try_lock(stream):
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
-            raise InputError(
-                f"another fpgaae process ({holder}) is working on {experiment.folder}; wait for it to end"
-            ) from None
+            raise InputError(f"another fpgaae process ({holder}) is working on {experiment.folder}; wait for it to end")
         stream.truncate(0)
         stream.write(f"process {os.getpid()}")
         stream.flush()
