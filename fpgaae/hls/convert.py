@@ -56,6 +56,7 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
         for node in graph.graph.values():
             node.set_attr("trace", node.name in names and node.class_name != "Input")
         graph.config.trace_output = True
+        _deepen_skips(graph)
         graph.write()
     top = _top_function(graph, firmware)
     tapped = complete_project(project, top)
@@ -125,6 +126,21 @@ def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noq
     if lost:
         raise CheckFailed(f"hls4ml's graph lacks the layers {', '.join(sorted(lost))} of the golden network")
     return names
+
+
+def _deepen_skips(graph: Any) -> None:  # noqa: ANN401
+    """Let the copy of a stream that skips layers hold an event for each of them.
+
+    hls4ml gives it a depth of 1: the next event could then only start when the one before reaches the score.
+    """
+    position = {name: index for index, name in enumerate(graph.graph)}
+    for node in graph.graph.values():
+        if node.class_name != "Clone":
+            continue
+        for copy in node.outputs:
+            reader = next(other for other in graph.graph.values() if copy in other.inputs)
+            depth = max(1, position[reader.name] - position[node.name])
+            node.get_output_variable(copy).pragma = ("stream", depth)
 
 
 def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN401

@@ -191,3 +191,13 @@ def test_the_project_name_is_that_of_the_config(written: Write) -> None:
     made = written(model, 5, Firmware(project_name="my_trigger"))
     assert (made.project / "firmware" / "my_trigger.cpp").is_file()
     assert "my_trigger(inputs, outputs);" in (made.project / "csim_driver.cpp").read_text()
+
+
+def test_a_stream_that_skips_layers_holds_an_event_for_each_of_them(written: Write) -> None:
+    project = written(autoencoder((6, 4), 3), 9, STREAM).project
+    source = (project / "firmware" / "autoencoder.cpp").read_text()
+    depths = {name: int(depth) for name, depth in re.findall(r"STREAM variable=(\w+_cpy\d) depth=(\d+)", source)}
+    to_first_layer, to_score = re.findall(r"clone_stream<[^>]*>\(\w+, (\w+), (\w+)\);", source)[0]
+    stages_beside = len(re.findall(r"^    nnet::(?!clone)\w+<", source, re.MULTILINE)) - 1
+    assert depths[to_first_layer] == 1
+    assert depths[to_score] > stages_beside
