@@ -32,10 +32,11 @@ def run(settings: Settings) -> Result:
     with new_bench() as bench:
         _check_disk(bench.folder, n_events)
         sample = bench.config("sample", epochs(1, 1))
-        background = event_files(load_config(sample), sample)["background"]
+        files = {process: str(file) for process, file in event_files(load_config(sample), sample).items()}
+        background = Path(files["background"])
         file = bench.folder / "large.h5"
         write_large_file(background, file, n_events)
-        large = bench.config("large", {**epochs(1, 1), "data": {"files": {"background": str(file)}}})
+        large = bench.config("large", {**epochs(1, 1), "data": {"files": {**files, "background": str(file)}}})
         _measure(result, bench, sample, large)
     return result
 
