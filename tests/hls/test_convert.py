@@ -14,8 +14,10 @@ import pytest
 from conftest import RandomNetwork, WrittenNetwork, autoencoder, variational
 
 from fpgaae.config import Firmware, Model
+from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type
+from fpgaae.hls.project import write_golden_vectors
 from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 
 PARALLEL, STREAM = Firmware(), Firmware(io_type="io_stream")
@@ -201,3 +203,24 @@ def test_a_stream_that_skips_layers_holds_an_event_for_each_of_them(written: Wri
     stages_beside = len(re.findall(r"^    nnet::(?!clone)\w+<", source, re.MULTILINE)) - 1
     assert depths[to_first_layer] == 1
     assert depths[to_score] > stages_beside
+
+
+def test_the_testbench_passes_and_fails_when_one_expected_code_is_changed(made: WrittenNetwork, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(made.project, project)
+    kind = made.network.input_type
+    codes = np.random.default_rng(0).integers(kind.min_code, kind.max_code + 1, size=(20, 9))
+    scores = made.network.run(codes)[made.network.score.name].codes
+    command = [str(require_compiler()), "-std=c++17", "-w", "-Ifirmware/ap_types", "-I.", "autoencoder_test.cpp"]
+    subprocess.run([*command, "firmware/autoencoder.cpp", "-o", "testbench"], cwd=project, check=True)
+
+    def run(expected: np.ndarray) -> int:
+        write_golden_vectors(project, codes, expected)
+        return subprocess.run(["./testbench"], cwd=project, check=False, capture_output=True).returncode
+
+    assert run(scores) == 0
+    changed = scores.copy()
+    changed[13, 0] ^= 1
+    assert run(changed) == 1
+    assert run(scores[:-1]) == 2
+    assert run(np.concatenate([scores, scores[:1]])) == 2
