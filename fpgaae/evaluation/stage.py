@@ -71,7 +71,8 @@ def _float(run: StageRun, split: Split) -> Score:
 
     def score(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.features.values(codes).astype(np.float32))
-        return float_score(model.kind, x, graph.scoring.predict(x, batch_size=_BATCH, verbose=0))
+        output = graph.scoring.predict(x, batch_size=_BATCH, verbose=0)
+        return float_score(model.score, x, output, split.features.empty_slot_values())
 
     return score
 
@@ -122,7 +123,7 @@ def _write_figures(run: StageRun, scores: Scores) -> None:
         signal: {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
         for signal in signals
     }
-    figures = {"scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rate)}
+    figures = {"scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0])}
     if curves:
         figures["roc"] = roc_figure(curves, len(scores[FIRMWARE][background]))
     for name, figure in figures.items():

@@ -39,7 +39,9 @@ class WrittenProject:
 
 
 def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, project: Path) -> WrittenProject:  # noqa: ANN401
-    """Convert a deployed QKeras model and write its project, with layer taps and a driver for the C simulation.
+    """Convert a deployed QKeras model and write its project, with layer taps for the C simulation.
+
+    The trigger block around it and what runs it are written by `fpgaae.hls.front_end` and `fpgaae.hls.harness`.
 
     Raises
     ------
@@ -149,9 +151,11 @@ def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN40
     input_layer = next(node.name for node in graph.graph.values() if node.class_name == "Input")
     return TopFunction(
         firmware.project_name,
-        Port(input_layer, source.name, source.type.name, int(np.prod(source.shape))),
+        Port(input_layer, source.name, source.type.name, int(np.prod(source.shape)), int(source.shape[-1])),
         Port(output_layer, result.name, result.type.name, int(np.prod(result.shape))),
-        firmware.io_type == "io_stream",
+        is_stream=firmware.io_type == "io_stream",
+        score_width=int(result.type.precision.width),
+        is_dataflow=str(graph.config.pipeline_style).lower() == "dataflow",
     )
 
 
@@ -202,8 +206,9 @@ def _multiplications(network: IntegerNetwork, name: str) -> int:
     layer = network[name]
     if layer.kind is LayerKind.DENSE:
         return int(np.count_nonzero(layer.kernel))
-    if layer.kind in {LayerKind.SQUARED_ERROR, LayerKind.MU_SQUARED}:
-        return network[layer.inputs[0]].size
+    if layer.kind.is_score and layer.kind is not LayerKind.ABSOLUTE_ERROR:
+        factor = 2 if layer.kind is LayerKind.MU_SQUARED_OVER_VARIANCE else 1
+        return factor * network[layer.inputs[0]].size
     return 0
 
 

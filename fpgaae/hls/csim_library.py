@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.hls.project import DRIVER
+from fpgaae.hls.project import CSIM_MACRO, DRIVER
 
-_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
+_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w", f"-D{CSIM_MACRO}")
 _TAIL_LINES = 12
 _PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
@@ -44,7 +44,8 @@ def compile_project(project: Path, project_name: str, build: Path) -> Path:
     """
     compiler = require_compiler()
     includes = [f"-I{project}", f"-I{project / 'firmware'}", f"-I{project / 'firmware' / 'ap_types'}"]
-    sources = (project / "firmware" / f"{project_name}.cpp", project / DRIVER)
+    firmware = project / "firmware"
+    sources = (firmware / f"{project_name}.cpp", firmware / f"{project_name}_trigger.cpp", project / DRIVER)
     objects = [build / f"{source.stem}.o" for source in sources]
     commands = [
         [str(compiler), *_FLAGS, *includes, "-c", str(source), "-o", str(target)]
@@ -103,13 +104,33 @@ class CsimLibrary:
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.csim_describe.restype = ctypes.c_char_p
-        self._library.csim_run.restype = ctypes.c_int64
-        self._library.csim_run.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        self._library.csim_run_objects.restype = ctypes.c_int64
+        self._library.csim_run_objects.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        self._library.csim_run_values.restype = ctypes.c_int64
+        self._library.csim_run_values.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
         self.taps = tuple(_parse_tap(line) for line in self._library.csim_describe().decode().splitlines())
         self._codes_an_event = sum(tap.size for tap in self.taps)
 
-    def run(self, values: NDArray[np.float64]) -> dict[str, Codes]:
-        """Simulate events: values (n, n_features) in; by layer, codes (n, size) out, in graph order.
+    def run_objects(self, hardware: Codes) -> dict[str, Codes]:
+        """Simulate events through the trigger block: hardware integers (n, n_features) in, as `run_values`."""
+        hardware = np.ascontiguousarray(hardware, dtype=np.int64)
+        codes = np.empty((len(hardware), self._codes_an_event), dtype=np.int64)
+        written = self._library.csim_run_objects(hardware.ctypes.data, len(hardware), codes.ctypes.data)
+        return self._by_layer(codes, written)
+
+    def run_values(self, values: NDArray[np.float64], injected: Codes | None = None) -> dict[str, Codes]:
+        """Simulate events through the network alone.
+
+        Parameters
+        ----------
+        values
+            (n, n_features) inputs of the network.
+        injected
+            (n, codes of all taps but the last): what each layer's output is replaced by after it was recorded.
+
+        Returns
+        -------
+        By layer, codes (n, size), in graph order.
 
         Raises
         ------
@@ -118,7 +139,19 @@ class CsimLibrary:
         """
         values = np.ascontiguousarray(values, dtype=np.float64)
         codes = np.empty((len(values), self._codes_an_event), dtype=np.int64)
-        written = self._library.csim_run(values.ctypes.data, len(values), codes.ctypes.data)
+        replaced = None
+        if injected is not None:
+            injected = np.ascontiguousarray(injected, dtype=np.int64)
+            if injected.shape != (len(values), self._codes_an_event - self.taps[-1].size):
+                raise CheckFailed(
+                    f"{injected.shape[1]} codes stand in for those of another layout; its taps were edited"
+                )
+            replaced = injected.ctypes.data
+        # the last tap reads what stands in for the layer before it, but is not replaced itself
+        written = self._library.csim_run_values(values.ctypes.data, replaced, len(values), codes.ctypes.data)
+        return self._by_layer(codes, written)
+
+    def _by_layer(self, codes: Codes, written: int) -> dict[str, Codes]:
         if written != codes.size:
             raise CheckFailed(f"the C simulation recorded {written} codes, not {codes.size}; its taps were edited")
         ends = np.cumsum([tap.size for tap in self.taps])

@@ -13,21 +13,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import (
     Codes,
     FixedPointType,
+    Tensor,
     parse_type,
     requantize,
     shift_left_exact,
     type_for_range,
 )
+from fpgaae.models.integer_scores import Table, score_codes
 
 GOLDEN_FILE = "golden.npz"
+ACCEPT_LAYER = "accept"
 _FLOAT64_EXACT = 2**53
 
 
@@ -38,15 +42,26 @@ class LayerKind(str, Enum):
     DENSE = "dense"
     RELU = "relu"  # max(x, 0), then rounded and saturated
     QUANTIZE = "quantize"  # rounded and saturated
-    SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
-    MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
+    SQUARED_ERROR = Score.SQUARED_ERROR.value
+    MASKED_SQUARED_ERROR = Score.MASKED_SQUARED_ERROR.value
+    ABSOLUTE_ERROR = Score.ABSOLUTE_ERROR.value
+    MU_SQUARED = Score.MU_SQUARED.value
+    MU_SQUARED_OVER_VARIANCE = Score.MU_SQUARED_OVER_VARIANCE.value
+    KL_DIVERGENCE = Score.KL_DIVERGENCE.value
+    ACCEPT = "accept"  # one bit a threshold: 1 where the score is above it
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is one of `Score`."""
+        return self.value in {score.value for score in Score}
 
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """One layer: its inputs by name, its output type, and the weight codes of a dense layer.
+    """One layer: its inputs by name, its output type, and its constants.
 
-    For a dense layer, `type` is derived: the narrowest that holds every sum which inputs of their types can give.
+    For a dense layer and a score, `type` is derived: the narrowest that holds every sum which inputs of their types can
+    give. `table` holds what a score reads (see `score_codes`), or the thresholds in the type of the score.
     """
 
     name: str
@@ -58,26 +73,7 @@ class IntegerLayer:
     bias: Codes = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     kernel_type: FixedPointType | None = None
     bias_type: FixedPointType | None = None
-
-
-class Tensor(NamedTuple):
-    """Codes (n_events, size) and their bits behind the point."""
-
-    codes: Codes
-    fraction: int
-
-
-def squared_error_type(a: FixedPointType, b: FixedPointType, n: int) -> FixedPointType:
-    """Give the narrowest type that holds every sum of n squared differences of values of two types."""
-    fraction = max(a.fraction, b.fraction)
-    up_a, up_b = fraction - a.fraction, fraction - b.fraction
-    largest = max((a.max_code << up_a) - (b.min_code << up_b), (b.max_code << up_b) - (a.min_code << up_a))
-    return type_for_range(0, n * largest**2, 2 * fraction)
-
-
-def squared_type(a: FixedPointType, n: int) -> FixedPointType:
-    """Give the narrowest type that holds every sum of n squares of values of a type."""
-    return type_for_range(0, n * max(abs(a.min_code), a.max_code) ** 2, 2 * a.fraction)
+    table: Table | None = field(default=None, repr=False)
 
 
 def dense_layer(
@@ -104,7 +100,7 @@ def dense_layer(
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """The layers in graph order; the last one is the score."""
+    """The layers in graph order; the last one is the score, or the decisions made from it."""
 
     layers: tuple[IntegerLayer, ...]
 
@@ -115,27 +111,51 @@ class IntegerNetwork:
 
     @property
     def score(self) -> IntegerLayer:
-        """The layer that the firmware puts out."""
-        return self.layers[-1]
+        """The layer that holds the anomaly score; in a network without one, the last."""
+        return next((layer for layer in self.layers if layer.kind.is_score), self.layers[-1])
+
+    def with_thresholds(self, thresholds: Codes) -> IntegerNetwork:
+        """Add the decisions: one bit a threshold, 1 where the score's code is above it.
+
+        Parameters
+        ----------
+        thresholds
+            (n_thresholds,) codes of the score's type.
+        """
+        table = Table(np.asarray(thresholds, dtype=np.int64), self.score.type)
+        accept = IntegerLayer(
+            ACCEPT_LAYER,
+            LayerKind.ACCEPT,
+            (self.score.name,),
+            len(thresholds),
+            FixedPointType(1, 1, False),
+            table=table,
+        )
+        return IntegerNetwork((*self.layers, accept))
 
     def __getitem__(self, name: str) -> IntegerLayer:
         """Give a layer by name."""
         return {layer.name: layer for layer in self.layers}[name]
 
-    def run(self, input_codes: Codes) -> dict[str, Tensor]:
+    def run(self, input_codes: Codes, injected: Mapping[str, Codes] | None = None) -> dict[str, Tensor]:
         """Compute every layer's codes, by layer name in graph order.
 
         Parameters
         ----------
         input_codes
             (n_events, n_features) codes of the input type.
+        injected
+            By layer: codes (n_events, size) of its type that the layers behind it get in the place of its output.
         """
         tensors: dict[str, Tensor] = {}
+        passed_on: dict[str, Tensor] = {}
         for layer in self.layers:
             if layer.kind is LayerKind.INPUT:
                 tensors[layer.name] = Tensor(input_codes, layer.type.fraction)
             else:
-                tensors[layer.name] = _apply(layer, [tensors[name] for name in layer.inputs])
+                tensors[layer.name] = _apply(layer, [passed_on[name] for name in layer.inputs])
+            replaced = (injected or {}).get(layer.name)
+            passed_on[layer.name] = tensors[layer.name] if replaced is None else Tensor(replaced, layer.type.fraction)
         return tensors
 
     def float32_holds(self) -> dict[str, bool]:
@@ -157,6 +177,7 @@ class IntegerNetwork:
                 "type": str(layer.type),
                 "kernel_type": layer.kernel_type and str(layer.kernel_type),
                 "bias_type": layer.bias_type and str(layer.bias_type),
+                "table_type": layer.table and str(layer.table.type),
             }
             for layer in self.layers
         ]  # fmt: skip
@@ -164,6 +185,8 @@ class IntegerNetwork:
         for layer in self.layers:
             if layer.kind is LayerKind.DENSE:
                 arrays |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
+            if layer.table is not None:
+                arrays[f"{layer.name}/table"] = layer.table.codes
         np.savez_compressed(file, **arrays)
 
     @classmethod
@@ -187,16 +210,18 @@ class IntegerNetwork:
 
 def _read_layer(entry: Mapping[str, Any], arrays: Mapping[str, Codes]) -> IntegerLayer:
     kind = LayerKind(entry["kind"])
-    weights: dict[str, Any] = {}
+    constants: dict[str, Any] = {}
     if kind is LayerKind.DENSE:
-        weights = {
+        constants = {
             "kernel": arrays[f"{entry['name']}/kernel"],
             "bias": arrays[f"{entry['name']}/bias"],
             "kernel_type": parse_type(entry["kernel_type"]),
             "bias_type": parse_type(entry["bias_type"]),
         }
+    if entry["table_type"]:
+        constants["table"] = Table(arrays[f"{entry['name']}/table"], parse_type(entry["table_type"]))
     return IntegerLayer(
-        entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **weights
+        entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **constants
     )
 
 
@@ -208,12 +233,15 @@ def _apply(layer: IntegerLayer, inputs: list[Tensor]) -> Tensor:
         return Tensor(requantize(np.maximum(first.codes, 0), first.fraction, layer.type), layer.type.fraction)
     if layer.kind is LayerKind.QUANTIZE:
         return Tensor(requantize(first.codes, first.fraction, layer.type), layer.type.fraction)
-    if layer.kind is LayerKind.SQUARED_ERROR:
-        fraction = max(tensor.fraction for tensor in inputs)
-        a, b = (shift_left_exact(tensor.codes, fraction - tensor.fraction) for tensor in inputs)
-        difference = a - b
-        return Tensor((difference * difference).sum(axis=1, keepdims=True), 2 * fraction)
-    return Tensor((first.codes * first.codes).sum(axis=1, keepdims=True), 2 * first.fraction)
+    if layer.kind is LayerKind.ACCEPT:
+        return Tensor((first.codes > _table(layer).codes).astype(np.int64), 0)
+    return score_codes(Score(layer.kind.value), inputs, layer.table)
+
+
+def _table(layer: IntegerLayer) -> Table:
+    if layer.table is None:
+        raise InputError(f"the layer {layer.name} of the golden network has no table; run the stage `convert` again")
+    return layer.table
 
 
 def _dense(layer: IntegerLayer, x: Tensor) -> Tensor:

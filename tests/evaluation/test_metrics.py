@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation import metrics
-from fpgaae.evaluation.metrics import auc, clopper_pearson, n_allowed, roc_curve, threshold_at_fpr, tpr_at_fpr
+from fpgaae.evaluation.metrics import auc, roc_curve, tpr_at_fpr
+from fpgaae.statistics import clopper_pearson, n_allowed, threshold_at_fpr
 
 SIZES = st.integers(1, 60)
 TIED_INTEGERS = hnp.arrays(np.int64, SIZES, elements=st.integers(-5, 5))
