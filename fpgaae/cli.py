@@ -19,9 +19,10 @@ from fpgaae import __version__, doctor
 from fpgaae.artifacts import STAGES, Experiment, Outcome, RunOptions, open_experiment
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import run
 from fpgaae.progress import Progress, SilentProgress
-from fpgaae.summary import findings_table, summarize
+from fpgaae.summary import findings_table, mutants_table, summarize
 from fpgaae.terminal import TerminalProgress
 
 app = typer.Typer(
@@ -166,11 +167,49 @@ def convert(
     _stage("convert", config, _Options(runs, as_json, force, verbose, keep_edited))
 
 
-_add_stage(
-    "csim",
-    "Compile the written project and compare every layer, the score and the decision bit for bit. "
-    "Exits 1 when one bit differs, naming the first layer in which it does.",
-)
+@app.command()
+def csim(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    mutate: Annotated[
+        int,
+        typer.Option(
+            "--mutate",
+            min=0,
+            metavar="N",
+            help="Prove the check itself: damage N copies of the project, each of which must be caught, or proven to "
+            "compute the same. Writes mutants.json; exits 1 when one is missed.",
+        ),
+    ] = 0,
+) -> None:
+    """Compile the written project and compare every layer, the score and the decisions bit for bit.
+
+    Exits 1 when one bit differs, naming the first layer in which it does.
+    """
+    options = _Options(runs, as_json, force, verbose)
+    if not mutate:
+        _stage("csim", config, options)
+        return
+    _set_up_logging(verbose)
+    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    with _errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        outcome = run(experiment, "csim", RunOptions(force, False, progress))
+        if not outcome.result["passed"]:
+            _fail(failure_sentence(outcome.result), 1)
+        result = run_mutation(experiment, mutate, progress)
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+        console.print(mutants_table(result))
+    if not result["passed"]:
+        _fail(missed_sentence(result), 1)
+
+
 _add_stage(
     "evaluate", "Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."
 )

@@ -27,6 +27,22 @@ def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
     return table
 
 
+def mutants_table(result: Json) -> RenderableType:
+    """Give what `fpgaae csim --mutate` prints: a row for each kind of damage."""
+    table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")
+    for damage in dict.fromkeys(mutant["damage"] for mutant in result["mutants"]):
+        own = [mutant for mutant in result["mutants"] if mutant["damage"] == damage]
+        counts = [sum(m["outcome"] == outcome for m in own) for outcome in ("caught", "equivalent", "missed")]
+        wrong = sum(mutant["attributed"] is False for mutant in own)
+        table.add_row(damage, *(str(n) for n in (len(own), *counts, wrong)))
+    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+    line = (
+        f"{verdict}: of {result['total']} mutants {result['caught']} were caught, {result['equivalent']} proven to "
+        f"compute the same, {result['missed']} missed"
+    )
+    return Group(table, line)
+
+
 def _data(result: Json) -> RenderableType:
     table = _table("process", "train", "validation", "test")
     for process, splits in result["events"].items():

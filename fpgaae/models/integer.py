@@ -10,7 +10,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -85,17 +85,36 @@ def dense_layer(
     """Make a dense layer and derive the type of its exact sums from the range of its input."""
     (kernel_codes, kernel_type), (bias_codes, bias_type) = kernel, bias
     fraction = max(source.type.fraction + kernel_type.fraction, bias_type.fraction)
-    up_product = fraction - source.type.fraction - kernel_type.fraction
-    positive, negative = np.maximum(kernel_codes, 0).sum(axis=0), np.minimum(kernel_codes, 0).sum(axis=0)
-    offset = bias_codes << (fraction - bias_type.fraction)
+    layer = IntegerLayer(
+        name, LayerKind.DENSE, (source.name,), kernel_codes.shape[1], FixedPointType(1, 1 - fraction),
+        kernel_codes, bias_codes, kernel_type, bias_type,
+    )  # fmt: skip
+    smallest, largest = dense_range(layer, source)
+    return replace(layer, type=type_for_range(min(smallest, 0), max(largest, 0), fraction))
+
+
+def dense_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
+    """Give the smallest and the largest code that a dense layer can put out for inputs of their type; both are reached.
+
+    Raises
+    ------
+    InputError
+        If the layer has no weight types.
+    """
+    kernel_type, bias_type = _weight_types(layer)
+    up_product = layer.type.fraction - source.type.fraction - kernel_type.fraction
+    positive, negative = np.maximum(layer.kernel, 0).sum(axis=0), np.minimum(layer.kernel, 0).sum(axis=0)
+    offset = layer.bias << (layer.type.fraction - bias_type.fraction)
     low, high = source.type.min_code, source.type.max_code
     largest = int(((positive * high + negative * low << up_product) + offset).max())
     smallest = int(((positive * low + negative * high << up_product) + offset).min())
-    return IntegerLayer(
-        name, LayerKind.DENSE, (source.name,), kernel_codes.shape[1],
-        type_for_range(min(smallest, 0), max(largest, 0), fraction),
-        kernel_codes, bias_codes, kernel_type, bias_type,
-    )  # fmt: skip
+    return smallest, largest
+
+
+def _weight_types(layer: IntegerLayer) -> tuple[FixedPointType, FixedPointType]:
+    if layer.kernel_type is None or layer.bias_type is None:
+        raise InputError(f"the dense layer {layer.name} of the golden network has no weight types")
+    return layer.kernel_type, layer.bias_type
 
 
 @dataclass(frozen=True)
@@ -165,7 +184,7 @@ class IntegerNetwork:
         """
         exact: dict[str, bool] = {}
         for layer in self.layers:
-            here = _largest_sum(layer, [self[name] for name in layer.inputs]) <= 2**24
+            here = largest_sum(layer, [self[name] for name in layer.inputs]) <= 2**24
             exact[layer.name] = here and all(exact[name] for name in layer.inputs)
         return exact
 
@@ -245,9 +264,8 @@ def _table(layer: IntegerLayer) -> Table:
 
 
 def _dense(layer: IntegerLayer, x: Tensor) -> Tensor:
-    if layer.kernel_type is None or layer.bias_type is None:
-        raise InputError(f"the dense layer {layer.name} of the golden network has no weight types")
-    product_fraction = x.fraction + layer.kernel_type.fraction
+    kernel_type, bias_type = _weight_types(layer)
+    product_fraction = x.fraction + kernel_type.fraction
     largest_input = int(np.abs(x.codes).max(initial=0))
     if largest_input * int(np.abs(layer.kernel).sum(axis=0).max(initial=0)) < _FLOAT64_EXACT:
         products = (x.codes.astype(np.float64) @ layer.kernel.astype(np.float64)).astype(np.int64)
@@ -255,11 +273,17 @@ def _dense(layer: IntegerLayer, x: Tensor) -> Tensor:
         products = x.codes @ layer.kernel
     fraction = layer.type.fraction
     codes = shift_left_exact(products, fraction - product_fraction)
-    return Tensor(codes + (layer.bias << (fraction - layer.bias_type.fraction)), fraction)
+    return Tensor(codes + (layer.bias << (fraction - bias_type.fraction)), fraction)
 
 
-def _largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
-    """Bound every partial sum of a layer, in units of its LSB."""
+def largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
+    """Bound every partial sum of a layer, whatever the order of its terms, in units of its LSB.
+
+    Parameters
+    ----------
+    inputs
+        The layers that it reads.
+    """
     if layer.kind is LayerKind.DENSE and layer.kernel_type is not None and layer.bias_type is not None:
         source = inputs[0].type
         fraction = layer.type.fraction
