@@ -7,7 +7,7 @@ from rich.table import Table
 
 from fpgaae.artifacts import Json
 from fpgaae.doctor import Finding, Status
-from fpgaae.report.tables import metrics_table
+from fpgaae.report.tables import decision_tables, metrics_table
 
 
 def summarize(stage: str, result: Json) -> RenderableType:
@@ -77,6 +77,13 @@ def _convert(result: Json) -> RenderableType:
         f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
         f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
     ]
+    trigger = result["trigger"]
+    for index, point in enumerate(trigger["thresholds"]):
+        rate, khz = point["false_positive_rate"]["value"], point["rate_khz"]["value"]
+        lines.append(
+            f"threshold {index}: code {point['code']:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point['events']:,} "
+            f"background events of the split {trigger['chosen_on']}; {point['events_at_threshold']:,} lie at it"
+        )
     if inexact:
         lines.append(f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits)")
     return Group(*lines)
@@ -106,7 +113,7 @@ def _csim(result: Json) -> RenderableType:
 
 
 def _evaluate(result: Json) -> RenderableType:
-    return metrics_table(result)
+    return Group(metrics_table(result), *decision_tables(result))
 
 
 def _report(result: Json) -> RenderableType:

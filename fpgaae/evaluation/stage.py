@@ -17,6 +17,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED, compare
+from fpgaae.evaluation.decisions import decisions
 from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.fixedpoint import Codes, parse_type, values_of
@@ -51,6 +52,9 @@ def run_evaluate(run: StageRun) -> Json:
     )
     with run.progress.task("bootstrap", None):
         result = compare(scores, groups, config.data.background, settings).to_json()
+    thresholds = run.result("csim")["thresholds"]
+    level = config.evaluation.confidence_level
+    result["decisions"] = decisions(scores, config.data.background, thresholds, config.trigger, level)
     _write_figures(run, scores)
     return result
 
