@@ -1,7 +1,10 @@
 #include "@PROJECT@_trigger.h"
 
 // The inputs of the network, x = (code - offset) * 2^-shift, in the order of the slots.
-static void scale_objects(@PORTS@, @NETWORK_INPUT@) {
+static void scale_objects(
+    @PORTS@,
+    @NETWORK_INPUT@
+) {
     #pragma HLS INLINE off
 @SCALE@
 }
@@ -13,7 +16,11 @@ static void decide(@NETWORK_OUTPUT@, score_t &score, ap_uint<n_thresholds> &acce
     accept = fpgaae::decide<n_thresholds>(result, thresholds);
 }
 
-void @PROJECT@_trigger(@PORTS@, score_t &score, ap_uint<n_thresholds> &accept) {
+void @PROJECT@_trigger(
+    @PORTS@,
+    score_t &score,
+    ap_uint<n_thresholds> &accept
+) {
 @PARTITIONS@
     #pragma HLS @SCHEDULE@
     @LOCAL_INPUT@

@@ -12,6 +12,10 @@
 typedef @SCORE_TYPE@ score_t;
 
 // accept[i] is 1 where the score is above threshold i.
-void @PROJECT@_trigger(@PORTS@, score_t &score, ap_uint<n_thresholds> &accept);
+void @PROJECT@_trigger(
+    @PORTS@,
+    score_t &score,
+    ap_uint<n_thresholds> &accept
+);
 
 #endif

@@ -89,9 +89,9 @@ class TriggerBlock:
         return {
             "PROJECT": top.project_name,
             "GUARD": top.project_name.upper(),
-            "STRUCTS": "".join(_struct(kind) for kind in self.objects),
+            "STRUCTS": "\n".join(_struct(kind) for kind in self.objects),
             "SCORE_TYPE": f"{top.output.type_name}::value_type" if top.is_stream else top.output.type_name,
-            "PORTS": ", ".join(kind.declaration for kind in self.objects),
+            "PORTS": ",\n    ".join(kind.declaration for kind in self.objects),
             "PORT_NAMES": ", ".join(kind.name for kind in self.objects),
             "PARTITIONS": "\n".join(
                 f"    #pragma HLS ARRAY_PARTITION variable={kind.name} complete dim=0" for kind in self.objects
@@ -198,7 +198,7 @@ def _scaled(element: Element) -> str:
 
 def _struct(kind: Objects) -> str:
     fields = "".join(f"    {of} {name};\n" for of, name in kind.fields)
-    return f"struct {kind.name}_object {{\n{fields}}};\n\n"
+    return f"struct {kind.name}_object {{\n{fields}}};\n"
 
 
 def _argument(type_name: str, name: str, size: int, is_stream: bool) -> str:
