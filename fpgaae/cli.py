@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from fpgaae import __version__, doctor
 from fpgaae.artifacts import STAGES, Experiment, Outcome, RunOptions, open_experiment
+from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import missed_sentence, run_mutation
@@ -214,6 +215,27 @@ _add_stage(
     "evaluate", "Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."
 )
 _add_stage("report", "Write one self-contained HTML page about the experiment.")
+
+
+@app.command()
+def export(
+    config: ConfigArgument,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; must not exist.", show_default=False)],
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the emulator: a stand-alone C++ library with the firmware's exact score and decisions.
+
+    Plain C functions, a Python binding, a Makefile, and a self-test against golden vectors.
+    """
+    with _errors_as_sentences():
+        result = export_emulator(open_experiment(config, runs), folder)
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        return
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console.print(f"emulator of {escape(result['name'])} in {escape(result['folder'])}", soft_wrap=True)
+    console.print(f"{result['vectors']:,} golden events agree; `make test` there repeats it", soft_wrap=True)
 
 
 @app.command(name="doctor")

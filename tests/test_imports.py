@@ -28,7 +28,7 @@ LAYERS = (
     ("rtl",),
     ("evaluation",),
     ("report",),
-    ("scan", "emulate", "export"),
+    ("scan", "emulator"),
     ("pipeline", "terminal"),
     ("summary",),
     ("cli",),
