@@ -5,13 +5,19 @@ This module imports TensorFlow and hls4ml.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
+from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.keras_check import KerasComparison
+from fpgaae.hls.lint.files import read_model_file
+from fpgaae.hls.lint.rules import Finding, Severity
+from fpgaae.hls.lint.run import lint_model, refuse_errors
 from fpgaae.hls.project import write_golden_vectors
 from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, RANDOM, make_stimulus, sources
 from fpgaae.models.extract import extract_network
@@ -20,12 +26,14 @@ from fpgaae.models.quantized import MODEL_FILE, load_quantized
 
 _VECTORS_AN_ORIGIN = 200
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
+_log = logging.getLogger(__name__)
 
 
 def run_convert(run: StageRun) -> Json:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
     data = run.result("data")
     features = FeatureMap.from_json(data["feature_types"])
+    findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     network = extract_network(model)
     with run.progress.task("HLS project", None):
@@ -48,7 +56,18 @@ def run_convert(run: StageRun) -> Json:
         "layers": list(written.layers),
         "threshold": _threshold(run, network, features),
         "keras": keras,
+        "lint": [finding.to_json() for finding in findings],
     }
+
+
+def _lint(run: StageRun) -> tuple[Finding, ...]:
+    """Refuse a model with errors before anything of its file is executed, and log its warnings."""
+    file = run.upstream("train") / MODEL_FILE
+    findings = lint_model(read_model_file(file), Conversion.of(run.config.firmware))
+    refuse_errors(str(file), findings)
+    for finding in findings:
+        _log.log(logging.WARNING if finding.severity is Severity.WARNING else logging.INFO, "%s", finding)
+    return findings
 
 
 def _compare_with_keras(

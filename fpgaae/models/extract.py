@@ -139,3 +139,5 @@ _READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
     "SquaredErrorScore": _read_squared_error,
     "MuSquaredScore": _read_mu_squared,
 }
+
+SUPPORTED_LAYERS = frozenset(_READERS)  # Keras classes that have an exact integer form, besides the Input
