@@ -75,8 +75,8 @@ def describe_model(model: Any) -> ModelDescription:  # noqa: ANN401
     """Describe a Keras 2 model in memory, with its weights."""
     weights = {
         layer.name: {
-            variable.name.split("/")[-1].split(":")[0]: np.asarray(value, dtype=np.float64)
-            for variable, value in zip(layer.weights, layer.get_weights(), strict=True)
+            variable.name.split("/")[-1].split(":")[0]: np.asarray(variable, dtype=np.float64)
+            for variable in layer.weights
         }
         for layer in model.layers
     }
@@ -110,7 +110,7 @@ def _layer(entry: Mapping[str, Any], weights: Mapping[str, Weights]) -> LayerDes
     is_wrapped = kind == _WRAPPER
     if is_wrapped:
         kind, config = str(config["layer"]["class_name"]).split(">")[-1], dict(config["layer"]["config"])
-    inputs = tuple(dict.fromkeys(source for call in calls for source in _sources(call)))
+    inputs = tuple(_sources(calls[0])) if calls else ()  # a second call is a finding of its own
     return LayerDescription(name, kind, config, inputs, weights.get(name, {}), is_wrapped, max(1, len(calls)))
 
 

@@ -90,6 +90,11 @@ def check_graph(model: ModelDescription) -> Iterator[Finding]:
                 yield finding("input-not-quantized", reader.name, f"a {reader.kind} reads {layer.name}")
     for layer in model.layers:
         yield from _check_scored(model, layer) if layer.is_score else _check_summed(model, layer)
+        quantizer = layer.quantizers.get("activation") if layer.kind == "QActivation" else None
+        if quantizer is not None and quantizer.kind == "quantized_bits":
+            for name in layer.inputs:
+                if model[name].kind == "QActivation":
+                    yield finding("quantizer-after-quantizer", layer.name, f"behind {name}")
 
 
 def _check_summed(model: ModelDescription, layer: LayerDescription) -> Iterator[Finding]:

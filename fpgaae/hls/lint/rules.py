@@ -248,6 +248,11 @@ _TABLE = (
         "put a QActivation between the two layers",
     ),
     Rule(
+        "quantizer-after-quantizer", _E,
+        "hls4ml merges a quantized_bits into the quantizer before it, whose layer is then lost",
+        "leave one of the two out",
+    ),
+    Rule(
         "score-input-not-quantized", _E,
         "hls4ml derives the sum's type from the weights, the golden network from its quantizers: the score's types "
         "differ",
