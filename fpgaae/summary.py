@@ -8,7 +8,7 @@ from rich.table import Table
 
 from fpgaae.artifacts import Json
 from fpgaae.doctor import Finding, Status
-from fpgaae.hls.lint.rules import Severity
+from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import metrics_table
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription, describe_model
-from fpgaae.hls.lint.rules import Finding
+from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.run import lint_model
 
 SIGNED = "quantized_bits(8,2,0,alpha=1)"

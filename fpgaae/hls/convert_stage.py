@@ -16,7 +16,7 @@ from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.keras_check import KerasComparison
 from fpgaae.hls.lint.files import read_model_file
-from fpgaae.hls.lint.rules import Finding, Severity
+from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.run import lint_model, refuse_errors
 from fpgaae.hls.project import write_golden_vectors
 from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, RANDOM, make_stimulus, sources

@@ -16,7 +16,8 @@ from fpgaae.errors import FpgaaeError
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.csim_library import CsimLibrary, compile_project, probe
 from fpgaae.hls.lint.description import describe_model
-from fpgaae.hls.lint.rules import RULES, Severity
+from fpgaae.hls.lint.findings import Severity
+from fpgaae.hls.lint.rules import RULES
 from fpgaae.hls.lint.run import lint_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow", "compiler")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ from fpgaae.config import load_config
 from fpgaae.data.layout import hardware_features
 from fpgaae.errors import InputError
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.arithmetic import Products, values_of_layers
+from fpgaae.hls.lint.arithmetic import Products, kernel_width, values_of_layers
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription, describe_config, describe_model
+from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.quantizers import SIGNATURES, Quantizer, parse_quantizer
-from fpgaae.hls.lint.rules import Severity
 from fpgaae.hls.lint.run import lint_model
 from fpgaae.hls.lint.width_checks import fits_dsp, used_reuse_factor
 
@@ -237,3 +238,12 @@ def test_a_sequential_model_is_read_as_the_same_chain() -> None:
     assert [(a.name, a.kind) for a in one.layers[1:]] == [(b.name, b.kind) for b in other.layers[1:]]
     assert [b.inputs for b in other.layers[1:]] == [(a.name,) for a in other.layers[:-1]]
     assert lint_model(other, Conversion()) == ()
+
+
+def test_a_kernel_is_as_wide_as_the_bits_that_it_uses() -> None:
+    """Weights 3/4 and -1/2 of quantized_bits(19, 0) are codes 3 and -2 with 2**-2: three bits."""
+    of = layer("d", "QDense", "q", units=1, kernel_quantizer="quantized_bits(19,0,0,alpha=1)")
+    assert kernel_width(of) == 19
+    known = replace(of, weights={"kernel": np.array([[0.75], [-0.5]])})
+    assert kernel_width(known) == 3
+    assert kernel_width(replace(of, weights={"kernel": np.zeros((2, 1))})) == 1

@@ -25,9 +25,10 @@ from support import REPOSITORY
 
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.description import describe_model
+from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.page import rules_page
 from fpgaae.hls.lint.project_checks import lint_project
-from fpgaae.hls.lint.rules import RULES, Severity
+from fpgaae.hls.lint.rules import RULES
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -121,7 +122,7 @@ def _sampled() -> Looked:
 
 
 def _wide(bits: int, strategy: str = "latency") -> Callable[[], Looked]:
-    wide = f"quantized_bits({bits},2,0,alpha=1)"
+    wide = f"quantized_bits({bits},0,0,alpha=1)"
     return lambda: real(
         Conversion(strategy=strategy),
         features_quantized=lambda: quantizer("features_quantized", wide),
@@ -266,8 +267,9 @@ CASES = (
          _image("UpSampling2D", size=[2, 2]), where="it", also=_BUT_CLASS),
     Case("stream-broadcast", _merged("Multiply", 1, STREAM), _merged("Multiply", 6, STREAM), where="it",
          also=_BUT_CLASS),
-    Case("stream-broadcast", _merged("SquaredErrorScore", 1, STREAM), _merged("SquaredErrorScore", 6, STREAM),
-         where="it"),
+    Case("score-shapes", _merged("SquaredErrorScore", 1, STREAM), _merged("SquaredErrorScore", 6, STREAM), where="it"),
+    Case("score-shapes", _merged("SquaredErrorScore", 1, Conversion()),
+         _merged("SquaredErrorScore", 6, Conversion()), where="it"),
     Case("stream-copies", _read_by(8), _read_by(7), where="q"),
     Case("stream-pooling", _image("MaxPooling2D", pool_size=[3, 3], strides=[1, 1], padding="valid"),
          _image("MaxPooling2D", pool_size=[2, 2], strides=[2, 2], padding="valid"), where="it", also=_BUT_CLASS),

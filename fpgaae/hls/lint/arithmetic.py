@@ -143,6 +143,19 @@ def _sums(
     return _Sums(positive.tolist(), negative.tolist(), bias.tolist(), bias.tolist())
 
 
+def kernel_width(layer: LayerDescription) -> int | None:
+    """Give the signed width of a layer's weights: that of the bits which they use, as hls4ml types them."""
+    kernel = layer.quantizers.get("kernel")
+    if kernel is None or kernel.type is None:
+        return None
+    codes = _codes(layer.weights.get("kernel"), kernel.type)
+    if codes is None or not codes.size:
+        return kernel.type.width + (not kernel.type.signed)
+    used = int(np.bitwise_or.reduce(codes, axis=None))
+    unused = (used & -used).bit_length() - 1 if used else 0  # bits at the low end that are zero in all of them
+    return type_for_range(min(int(codes.min()) >> unused, -1), int(codes.max()) >> unused, 0).width
+
+
 def _codes(weights: NDArray[np.float64] | None, of: FixedPointType) -> NDArray[np.int64] | None:
     """Quantize weights as QKeras does: half to even, then saturated."""
     if weights is None or of.width > _MAX_WEIGHT_BITS or not np.isfinite(weights).all():

@@ -10,7 +10,8 @@ from fpgaae.fixedpoint import FixedPointType, parse_type
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.arithmetic import values_of_layers
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
-from fpgaae.hls.lint.rules import Finding, finding
+from fpgaae.hls.lint.findings import Finding
+from fpgaae.hls.lint.rules import finding
 
 MAX_STREAM_COPIES = 7
 _MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
@@ -67,16 +68,18 @@ def check_interfaces(model: ModelDescription, conversion: Conversion) -> Iterato
     """Look at what hls4ml 1.3.0 can't do with the chosen interfaces (its `nnet_*_stream.h` and their asserts)."""
     values = values_of_layers(model)
     for layer in model.layers:
+        shapes = [values[name].shape for name in layer.inputs]
+        differ = None not in shapes and len({prod(shape or ()) for shape in shapes}) > 1
+        if layer.is_score and differ:
+            yield finding("score-shapes", layer.name, " and ".join(map(str, shapes)))
         if not conversion.is_stream:
             if layer.kind in _UPSAMPLING:
                 yield finding("upsampling-in-parallel", layer.name)
             continue
         if layer.kind == "Dot":
             yield finding("dot-in-stream", layer.name)
-        if layer.kind in _MERGES or layer.is_score:
-            shapes = [values[name].shape for name in layer.inputs]
-            if None not in shapes and len({prod(shape or ()) for shape in shapes}) > 1:
-                yield finding("stream-broadcast", layer.name, " and ".join(map(str, shapes)))
+        if layer.kind in _MERGES and differ:
+            yield finding("stream-broadcast", layer.name, " and ".join(map(str, shapes)))
         if layer.kind in _POOLING and (why := _awkward_pooling(layer)):
             yield finding("stream-pooling", layer.name, why)
         copies = len(model.readers(layer.name)) + (layer.name in model.outputs)

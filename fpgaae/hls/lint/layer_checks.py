@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
-from fpgaae.hls.lint.rules import Finding, finding
+from fpgaae.hls.lint.findings import Finding
+from fpgaae.hls.lint.rules import finding
 from fpgaae.models.extract import SUPPORTED_LAYERS
 
 MAX_TABLE_BITS = 12  # of log sigma^2, over whose every value a score holds a table

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fpgaae.errors import InputError
-from fpgaae.hls.lint.rules import Finding, finding
+from fpgaae.hls.lint.findings import Finding
+from fpgaae.hls.lint.rules import finding
 from fpgaae.hls.project import EXPECTED_CODES, INPUT_CODES, VECTORS_FOLDER
 
 

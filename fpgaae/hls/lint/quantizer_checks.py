@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
+from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.quantizers import Quantizer
-from fpgaae.hls.lint.rules import Finding, finding
+from fpgaae.hls.lint.rules import finding
 
 
 def check_quantizers(model: ModelDescription) -> Iterator[Finding]:

@@ -7,48 +7,7 @@ tensorflow/model-optimization.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Any, NamedTuple
-
-
-class Severity(str, Enum):
-    """How much a finding matters."""
-
-    ERROR = "error"  # a bit differs, or the model does not convert
-    WARNING = "warning"  # exact but wasteful, or exact only in integers
-    NOTE = "note"  # worth knowing
-
-
-class Rule(NamedTuple):
-    """One rule; its name is stable."""
-
-    name: str
-    severity: Severity
-    cause: str
-    cure: str
-    references: str = ""
-
-
-class Finding(NamedTuple):
-    """A place where a rule is broken."""
-
-    rule: str
-    severity: Severity
-    layer: str  # "" where it is not about a layer
-    found: str  # the value that was found
-    cause: str
-    cure: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values for a result file."""
-        return {**self._asdict(), "severity": self.severity.value}
-
-    def __str__(self) -> str:
-        """Say it in one sentence."""
-        where = f" in {self.layer}" if self.layer else ""
-        found = f" ({self.found})" if self.found else ""
-        return f"{self.rule}{where}{found}: {self.cause}; {self.cure}"
-
+from fpgaae.hls.lint.findings import Finding, Rule, Severity
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
@@ -257,6 +216,11 @@ _TABLE = (
         "hls4ml derives the sum's type from the weights, the golden network from its quantizers: the score's types "
         "differ",
         "put a QActivation between the layer and the score",
+    ),
+    Rule(
+        "score-shapes", _E,
+        "the kernel of a score reads as many values of its second input as of its first",
+        "give both inputs the same shape",
     ),
     Rule(
         "score-exp-table", _E,

@@ -12,11 +12,11 @@ from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.conversion_checks import check_conversion, check_interfaces
 from fpgaae.hls.lint.description import ModelDescription
 from fpgaae.hls.lint.files import MODEL_SUFFIXES, read_model_file
+from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.layer_checks import check_graph, check_layers
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.quantizer_checks import check_quantizers
-from fpgaae.hls.lint.rules import Finding, Severity
 from fpgaae.hls.lint.width_checks import check_widths
 
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})

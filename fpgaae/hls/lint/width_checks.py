@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from fpgaae.fixedpoint import FixedPointType, type_for_range
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.arithmetic import Products, Values, difference, products, values_of_layers
+from fpgaae.hls.lint.arithmetic import Products, Values, difference, kernel_width, products, values_of_layers
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
-from fpgaae.hls.lint.rules import Finding, finding
+from fpgaae.hls.lint.findings import Finding
+from fpgaae.hls.lint.rules import finding
 
 FLOAT32_BITS, FLOAT64_BITS = 24, 53
 DSP_WIDE_BITS, DSP_NARROW_BITS = 27, 18
@@ -43,10 +44,10 @@ def _operands(layer: LayerDescription, sources: list[Values], conversion: Conver
     if not types or types[0] is None:
         return None
     if layer.is_weighted_sum:
-        kernel = layer.quantizers.get("kernel")
-        if kernel is None or kernel.type is None or conversion.strategy == "distributed_arithmetic":
-            return None  # which only adds and shifts
-        return _signed_width(types[0]), _signed_width(kernel.type)
+        width = kernel_width(layer)
+        if width is None or conversion.strategy == "distributed_arithmetic":  # which only adds and shifts
+            return None
+        return _signed_width(types[0]), width
     if layer.kind.startswith("Mu"):
         return _signed_width(types[0]), _signed_width(types[0])
     if layer.kind.endswith("SquaredErrorScore") and len(types) == 2 and types[1] is not None:
