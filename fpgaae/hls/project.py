@@ -18,7 +18,7 @@ from fpgaae.fixedpoint import Codes
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
-VECTORS_FOLDER, INPUT_CODES, EXPECTED_CODES = "tb_data", "input_codes.dat", "expected_codes.dat"
+VECTORS_FOLDER, STIMULUS_FILE, EXPECTED_FILE = "tb_data", "input_codes.dat", "expected_codes.dat"
 _SAVE = re.compile(r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>\w+)\);')
 _WEIGHTS = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{", re.MULTILINE)
 _CLEAR_UNUSED_BITS = "clearUnusedBits(void)"
@@ -171,8 +171,8 @@ def write_golden_vectors(project: Path, input_codes: Codes, output_codes: Codes)
     """Write what the testbench feeds and expects: codes (n, n_inputs) and (n, n_outputs), an event a line."""
     folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)
-    np.savetxt(folder / INPUT_CODES, input_codes, fmt="%d")
-    np.savetxt(folder / EXPECTED_CODES, output_codes, fmt="%d")
+    np.savetxt(folder / STIMULUS_FILE, input_codes, fmt="%d")
+    np.savetxt(folder / EXPECTED_FILE, output_codes, fmt="%d")
 
 
 def _fill_template(name: str, top: TopFunction, values: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from support import CONFIGS, small_config
 
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.hls.lint.run import has_errors, lint_target
+from fpgaae.hls.project import EXPECTED_FILE, VECTORS_FOLDER
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 _NO_RUNS = Path("no-such-folder")
@@ -115,7 +116,7 @@ def test_what_a_run_folder_holds_is_linted_too(small: Workspace, tmp_path: Path)
     planned, trained, project = lint_target(workspace.experiment.config_file, runs)
     assert trained.subject.endswith("train/model.h5")
     assert (planned.findings, trained.findings, project.findings) == ((), (), ())
-    (workspace.project / "tb_data" / "expected_codes.dat").unlink()
+    (workspace.project / VECTORS_FOLDER / EXPECTED_FILE).unlink()
     reports = lint_target(workspace.experiment.config_file, runs)
     assert [finding.rule for finding in reports[2].findings] == ["golden-vectors-missing"]
     assert lint_target(workspace.project, runs)[0].findings == reports[2].findings

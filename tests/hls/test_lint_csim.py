@@ -75,7 +75,7 @@ def _generate(rng: np.random.Generator) -> _Generated:
         bits = int(rng.integers(3, 11))
         return f"quantized_relu({bits},{rng.integers(-1, bits + 1)})"
 
-    n_features = int(rng.integers(2, 25))
+    n_features = 3 * int(rng.integers(1, 9))
     features = tf_keras.layers.Input((n_features,), name="features")
     x = inputs = quantizer("inputs", signed(may_fail=False))(features)
     is_autoencoder = bool(rng.integers(0, 2))

@@ -112,7 +112,8 @@ def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
             built = describe_model(build_quantized(config.model, n_features, widths).deployed())
             planned = describe_planned(config, auto)
             assert planned.outputs == built.outputs
-            assert [_essence(one) for one in planned.layers] == [_essence(one) for one in built.layers]
+            # Keras sorts layers by depth, which is another graph order where two of them read the same layer
+            assert sorted(map(_essence, planned.layers)) == sorted(map(_essence, built.layers))
 
 
 def _essence(of: LayerDescription) -> tuple[Any, ...]:

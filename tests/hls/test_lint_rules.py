@@ -29,6 +29,7 @@ from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.page import rules_page
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.rules import RULES
+from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -311,7 +312,7 @@ def test_every_rule_has_both_tests() -> None:
 
 def test_a_testbench_that_never_compares_is_found(tmp_path: Path) -> None:
     (tmp_path / "firmware").mkdir()
-    (tmp_path / "tb_data").mkdir()
+    (tmp_path / VECTORS_FOLDER).mkdir()
     testbench = tmp_path / "autoencoder_test.cpp"
     assert lint_project(tmp_path)[0].rule == "testbench-never-compares"
     generated = (
@@ -320,11 +321,11 @@ def test_a_testbench_that_never_compares_is_found(tmp_path: Path) -> None:
     testbench.write_text(generated)
     assert {f.rule for f in lint_project(tmp_path)} == _IN_PROJECTS
     testbench.write_text((REPOSITORY / "firmware" / "csim" / "testbench.cpp").read_text())
-    for name in ("input_codes.dat", "expected_codes.dat"):
+    for name in (STIMULUS_FILE, EXPECTED_FILE):
         assert lint_project(tmp_path)[0].rule == "golden-vectors-missing"
-        (tmp_path / "tb_data" / name).write_text("")
+        (tmp_path / VECTORS_FOLDER / name).write_text("")
         assert any(f.found.endswith(name) for f in lint_project(tmp_path)), "an empty file means zeros, too"
-        (tmp_path / "tb_data" / name).write_text("1 2\n")
+        (tmp_path / VECTORS_FOLDER / name).write_text("1 2\n")
     assert lint_project(tmp_path) == ()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from fpgaae.errors import InputError
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
-from fpgaae.hls.project import EXPECTED_CODES, INPUT_CODES, VECTORS_FOLDER
+from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER
 
 
 def lint_project(project: Path) -> tuple[Finding, ...]:
@@ -30,9 +30,9 @@ def _check(project: Path) -> Iterator[Finding]:
         yield finding("testbench-never-compares", "", "there is no testbench")
     for testbench in testbenches:
         text = testbench.read_text(encoding="utf-8", errors="replace")
-        if f'"{EXPECTED_CODES}"' not in text and f"/{EXPECTED_CODES}" not in text:
-            yield finding("testbench-never-compares", "", f"{testbench.name} reads no {EXPECTED_CODES}")
-    for name in (INPUT_CODES, EXPECTED_CODES):
+        if f'"{EXPECTED_FILE}"' not in text and f"/{EXPECTED_FILE}" not in text:
+            yield finding("testbench-never-compares", "", f"{testbench.name} reads no {EXPECTED_FILE}")
+    for name in (STIMULUS_FILE, EXPECTED_FILE):
         vectors = project / VECTORS_FOLDER / name
         if not vectors.is_file() or vectors.stat().st_size == 0:
             yield finding("golden-vectors-missing", "", f"{VECTORS_FOLDER}/{name}")
