@@ -55,7 +55,9 @@ def products(layer: LayerDescription, source: Values) -> Products | None:
         return None
     window = layer.config.get("kernel_size", ())
     sizes = window if isinstance(window, list | tuple) else (window,)
-    return Products(source.shape[-1] * prod(int(size) for size in sizes), n_out)
+    if not all(isinstance(size, int) for size in sizes):
+        return None
+    return Products(source.shape[-1] * prod(sizes), n_out)
 
 
 def _values(layer: LayerDescription, sources: list[Values]) -> Values:
