@@ -20,10 +20,11 @@ from fpgaae.artifacts import STAGES, Experiment, Outcome, RunOptions, open_exper
 from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import run
 from fpgaae.progress import Progress, SilentProgress
-from fpgaae.summary import findings_table, mutants_table, summarize
+from fpgaae.summary import findings_table, lint_table, mutants_table, summarize
 from fpgaae.terminal import TerminalProgress
 
 app = typer.Typer(
@@ -251,6 +252,32 @@ def doctor_command(
         Console().print(findings_table(findings))
     if any(finding.status is doctor.Status.MISSING for finding in findings):
         raise typer.Exit(3)
+
+
+@app.command(name="lint")
+def lint_command(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="A YAML config, a model (.h5, .keras) or a project.", show_default=False),
+    ],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config whose firmware section a model is judged by.")
+    ] = None,
+    runs: RunsOption = _RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Find what would make the firmware differ, before training. Exits 1 on errors."""
+    with _errors_as_sentences():
+        reports = lint_target(target, runs, config)
+    if as_json:
+        rows = [row for report in reports for row in report.to_json()]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+        for report in reports:
+            console.print(lint_table(report), soft_wrap=not report.findings)
+    if has_errors(reports):
+        raise typer.Exit(1)
 
 
 def main() -> None:

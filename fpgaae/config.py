@@ -23,7 +23,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 
 
-RESERVED_ORIGINS = frozenset({"random", "extremes", "layers"})  # what the C simulation is fed with besides the processes
+RESERVED_ORIGINS = frozenset(
+    {"random", "extremes", "layers"}
+)  # what the C simulation is fed with besides the processes
 
 
 class Section(BaseModel):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from fpgaae.artifacts import Json
 from fpgaae.doctor import Finding, Status
+from fpgaae.hls.lint.findings import Severity
+from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, metrics_table
 
 
@@ -41,6 +44,23 @@ def mutants_table(result: Json) -> RenderableType:
         f"compute the same, {result['missed']} missed"
     )
     return Group(table, line)
+
+
+def lint_table(report: Report) -> RenderableType:
+    """Give what `fpgaae lint` prints of one thing that it looked at."""
+    subject = escape(report.subject)
+    if not report.findings:
+        return f"[bold]{subject}[/]: [green]clean[/]"
+    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for name in ("rule", "layer", "cause", "what to do"):
+        table.add_column(name, overflow="fold")
+    for finding in report.findings:
+        cause = f"{finding.found}: {finding.cause}" if finding.found else finding.cause
+        cells = (finding.rule, finding.layer, cause, finding.cure)
+        table.add_row(f"[{colours[finding.severity]}]{finding.severity.value}[/]", *map(escape, cells))
+    return Group(f"[bold]{subject}[/]", table)
 
 
 def _data(result: Json) -> RenderableType:

@@ -20,6 +20,7 @@ import numpy as np
 from fpgaae.config import Firmware
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
+from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.extension import register_scores
 from fpgaae.hls.project import Port, TopFunction, complete_project
 from fpgaae.models.integer import IntegerNetwork, LayerKind
@@ -38,10 +39,21 @@ class WrittenProject:
     golden_names: Mapping[str, str]  # tapped layer -> layer of the integer network
 
 
-def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, project: Path) -> WrittenProject:  # noqa: ANN401
+def write_project(
+    model: Any,  # noqa: ANN401
+    network: IntegerNetwork,
+    firmware: Firmware,
+    project: Path,
+    conversion: Conversion | None = None,
+) -> WrittenProject:
     """Convert a deployed QKeras model and write its project, with layer taps for the C simulation.
 
     The trigger block around it and what runs it are written by `fpgaae.hls.front_end` and `fpgaae.hls.harness`.
+
+    Parameters
+    ----------
+    conversion
+        Other settings than the exact ones that `firmware` stands for: what they break is shown with them.
 
     Raises
     ------
@@ -53,7 +65,7 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
     register_scores()
     with keras2_as_keras(), _hls4ml_output():
         with_weights = [layer.name for layer in network.layers if layer.kind is LayerKind.DENSE]
-        graph = _convert(model, with_weights, firmware, project)
+        graph = _convert(model, with_weights, firmware, conversion or Conversion.of(firmware), project)
         names = _golden_names(graph, network)
         for node in graph.graph.values():
             node.set_attr("trace", node.name in names and node.class_name != "Input")
@@ -71,26 +83,40 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
     return WrittenProject(top, layers, {name: names[name] for name in tapped})
 
 
-def _convert(model: Any, with_weights: list[str], firmware: Firmware, project: Path) -> Any:  # noqa: ANN401
+def _convert(
+    model: Any,  # noqa: ANN401
+    with_weights: list[str],
+    firmware: Firmware,
+    conversion: Conversion,
+    project: Path,
+) -> Any:  # noqa: ANN401
     """Run hls4ml's conversion."""
-    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=firmware.backend)
-    strategy = _STRATEGIES[firmware.strategy]
-    if firmware.strategy != "distributed_arithmetic":  # which is a strategy of single layers
+    config = hls4ml.utils.config_from_keras_model(
+        model,
+        granularity=conversion.granularity,
+        backend=conversion.backend,
+        max_precision=conversion.max_precision,
+    )
+    strategy = _STRATEGIES[conversion.strategy]
+    if conversion.strategy != "distributed_arithmetic":  # which is a strategy of single layers
         config["Model"]["Strategy"] = strategy
-    config["Model"]["ReuseFactor"] = firmware.reuse_factor
+    config["Model"]["ReuseFactor"] = conversion.reuse_factor
+    by_name = config.setdefault("LayerName", {})
     for name in with_weights:
-        config["LayerName"][name] |= {"Strategy": strategy, "ReuseFactor": firmware.reuse_factor}
+        by_name.setdefault(name, {}).update(Strategy=strategy, ReuseFactor=conversion.reuse_factor)
+    for name, accumulator in conversion.accumulators.items():
+        by_name.setdefault(name, {}).setdefault("Precision", {})["accum"] = accumulator
     try:
         return hls4ml.converters.convert_from_keras_model(
             model,
             hls_config=config,
             output_dir=str(project),
             project_name=firmware.project_name,
-            backend=firmware.backend,
-            io_type=firmware.io_type,
+            backend=conversion.backend,
+            io_type=conversion.io_type,
             part=firmware.part,
             clock_period=firmware.clock_ns,
-            bit_exact=True,
+            bit_exact=conversion.bit_exact,
             write_weights_txt=False,  # weights stand once, in the headers that synthesis reads
         )
     except Exception as error:

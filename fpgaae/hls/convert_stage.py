@@ -5,6 +5,8 @@ This module imports TensorFlow and hls4ml.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
@@ -12,10 +14,14 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
 from fpgaae.hls.harness import write_harness
 from fpgaae.hls.keras_check import KerasComparison
+from fpgaae.hls.lint.files import read_model_file
+from fpgaae.hls.lint.findings import Finding, Severity
+from fpgaae.hls.lint.run import lint_model, refuse_errors
 from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import choose_thresholds
 from fpgaae.models.extract import extract_network
@@ -24,11 +30,13 @@ from fpgaae.models.quantized import MODEL_FILE, load_quantized
 
 _VECTORS_AN_ORIGIN = 200
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
+_log = logging.getLogger(__name__)
 
 
 def run_convert(run: StageRun) -> Json:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
     features = FeatureMap.from_json(run.result("data")["feature_types"])
+    findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     network = extract_network(model)
     if not network.score.kind.is_score or network.score.type.signed:
@@ -70,6 +78,7 @@ def run_convert(run: StageRun) -> Json:
             "thresholds": [point.to_json(network.score.type, run.config.trigger) for point in points],
         },
         "keras": keras,
+        "lint": [finding.to_json() for finding in findings],
     }
 
 
@@ -97,6 +106,16 @@ def _background_scores(run: StageRun, network: IntegerNetwork, features: Feature
     chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
     name = network.score.name
     return np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
+
+
+def _lint(run: StageRun) -> tuple[Finding, ...]:
+    """Refuse a model with errors before anything of its file is executed, and log its warnings."""
+    file = run.upstream("train") / MODEL_FILE
+    findings = lint_model(read_model_file(file), Conversion.of(run.config.firmware))
+    refuse_errors(str(file), findings)
+    for finding in findings:
+        _log.log(logging.WARNING if finding.severity is Severity.WARNING else logging.INFO, "%s", finding)
+    return findings
 
 
 def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Stimuli, features: FeatureMap) -> Json:

@@ -15,7 +15,7 @@ from fpgaae.config import Hardware
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.fixedpoint import Codes
-from fpgaae.hls.project import TopFunction, fill_template, indented
+from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
 
 FRONT_END_HEADER = "fpgaae_front_end.h"
 THRESHOLDS_HEADER = "thresholds.h"
@@ -171,14 +171,14 @@ def write_golden_vectors(
     accept
         (n_events, n_thresholds) decisions, 0 or 1.
     """
-    folder = project / "tb_data"
+    folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)
     ports = [index for index, element in enumerate(block.elements) if element.expression]
     bits = np.array([block.elements[index].feature.hardware.bits for index in ports], dtype=np.int64)
     stimulus = hardware_codes[:, ports] & ((1 << bits) - 1)
     accepted = (accept << np.arange(accept.shape[1])).sum(axis=1)
-    np.savetxt(folder / "stimulus.dat", stimulus, fmt="%x")
-    np.savetxt(folder / "expected.dat", np.stack([score_codes, accepted], axis=1), fmt="%x")
+    np.savetxt(folder / STIMULUS_FILE, stimulus, fmt="%x")
+    np.savetxt(folder / EXPECTED_FILE, np.stack([score_codes, accepted], axis=1), fmt="%x")
 
 
 def _elements(hardware: Hardware, features: FeatureMap) -> Iterator[Element]:

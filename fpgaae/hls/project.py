@@ -16,6 +16,7 @@ from fpgaae.errors import CheckFailed
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
 CSIM_MACRO = "FPGAAE_CSIM"
+VECTORS_FOLDER, STIMULUS_FILE, EXPECTED_FILE = "tb_data", "stimulus.dat", "expected.dat"
 _SAVE = re.compile(
     r"#ifndef __SYNTHESIS__\n\s*"
     r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>\w+)\);\n#endif\n'

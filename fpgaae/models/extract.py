@@ -150,3 +150,5 @@ _READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
     "MuSquaredOverVarianceScore": _read_score,
     "KlDivergenceScore": _read_score,
 }
+
+SUPPORTED_LAYERS = frozenset(_READERS)  # Keras classes that have an exact integer form, besides the Input
