@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -126,8 +127,10 @@ class Mutation:
             )
         except subprocess.TimeoutExpired:
             return Verdict(Outcome.CAUGHT, "timeout", detail=f"it does not end within {_TIMEOUT_S} s")
+        if done.returncode < 0:  # ended by a signal; an error of ours is no catch
+            return Verdict(Outcome.CAUGHT, "crash", detail=f"it ends with {signal.Signals(-done.returncode).name}")
         if done.returncode or not result.is_file():
-            return Verdict(Outcome.CAUGHT, "crash", detail=_last_line(done.stderr) or f"exit code {done.returncode}")
+            raise CheckFailed(f"the comparison of a mutant failed by itself: {_last_line(done.stderr)}")
         found = json.loads(result.read_text(encoding="utf-8"))
         if found["passed"]:
             return None
