@@ -173,9 +173,6 @@ def written(
     random_network: Callable[..., RandomNetwork], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., WrittenNetwork]:
     """Give a function that writes the project of a random network, once for the same arguments."""
-    from fpgaae.hls.convert import write_project  # noqa: PLC0415
-    from fpgaae.hls.harness import write_harness  # noqa: PLC0415
-
     known: dict[tuple[Any, ...], WrittenNetwork] = {}
 
     def write(
@@ -184,19 +181,35 @@ def written(
         key = (model, n_features, firmware, n_thresholds, *options.items())
         if key not in known:
             made = random_network(model, n_features, **options)
-            hardware, features = trigger_objects(n_features)
-            thresholds = quantile_thresholds(made.network, features, n_thresholds)
             project = tmp_path_factory.mktemp("written") / "project"
-            done = write_project(made.model, made.network, firmware, project)
-            block = TriggerBlock(done.top, hardware, features, thresholds)
-            block.write(project)
-            write_harness(project, block, firmware)
-            names = {**done.golden_names, ACCEPT_LAYER: ACCEPT_LAYER}
-            network = made.network.with_thresholds(thresholds)
-            known[key] = WrittenNetwork(network, project, names, done.layers, block, features)
+            known[key] = write_trigger(made, firmware, project, n_thresholds)
         return known[key]
 
     return write
+
+
+def write_trigger(
+    made: RandomNetwork, firmware: Firmware, project: Path, n_thresholds: int = 3, **options: Any  # noqa: ANN401
+) -> WrittenNetwork:  # fmt: skip
+    """Write the project of a network with its trigger block and what runs it, as the stage `convert` does.
+
+    Parameters
+    ----------
+    options
+        Go to `write_project`.
+    """
+    from fpgaae.hls.convert import write_project  # noqa: PLC0415
+    from fpgaae.hls.harness import write_harness  # noqa: PLC0415
+
+    hardware, features = trigger_objects(made.network.layers[0].size)
+    thresholds = quantile_thresholds(made.network, features, n_thresholds)
+    done = write_project(made.model, made.network, firmware, project, **options)
+    block = TriggerBlock(done.top, hardware, features, thresholds)
+    block.write(project)
+    write_harness(project, block, firmware)
+    names = {**done.golden_names, ACCEPT_LAYER: ACCEPT_LAYER}
+    network = made.network.with_thresholds(thresholds)
+    return WrittenNetwork(network, project, names, done.layers, block, features)
 
 
 def random_hardware(features: FeatureMap, n: int, seed: int = 3) -> Codes:

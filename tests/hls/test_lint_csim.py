@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import random_events
+from conftest import RandomNetwork, random_events, write_trigger
 from lint_models import NARROW, RELU, SIGNED, dense, encoder, quantizer, randomize
 
 from fpgaae.config import Firmware
@@ -28,18 +28,18 @@ _EVENTS = 400
 
 def _differing_values(model: Any, firmware: Firmware, folder: Path, conversion: Conversion | None = None) -> int:  # noqa: ANN401
     """Convert and compile a model, and count the values of all layers that differ from the golden codes."""
-    from fpgaae.hls.convert import write_project  # noqa: PLC0415
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
 
-    network = extract_network(model)
-    written = write_project(model, network, firmware, folder / "project", conversion)
+    made = RandomNetwork(model, extract_network(model))
+    written = write_trigger(made, firmware, folder / "project", conversion=conversion)
+    network = written.network
     build = folder / "build"
     build.mkdir()
     library_file = compile_project(folder / "project", firmware.project_name, build)
     probe(library_file)
     library = CsimLibrary(library_file)
     events = random_events(network.input_type, network.layers[0].size, _EVENTS)
-    golden, codes = network.run(events.input_codes), library.run(events.values)
+    golden, codes = network.run(events.input_codes), library.run_values(events.values)
     differing = 0
     for tap in library.taps:
         expected = golden[written.golden_names[tap.layer]]

@@ -13,6 +13,7 @@ from lint_models import NARROW, SIGNED, encoder, layer
 from support import CONFIGS
 
 from fpgaae.config import load_config
+from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.errors import InputError
 from fpgaae.hls.conversion import Conversion
@@ -99,7 +100,7 @@ def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
     del tensorflow
     from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
 
-    for name in ("l1_ae.yaml", "l1_vae.yaml"):
+    for name in ("l1_ae.yaml", "l1_ae_masked.yaml", "l1_vae.yaml", "l1_vae_kl.yaml"):
         config = load_config(CONFIGS / name)
         for auto in AutoBits:
             names = config.model.deployed_layers
@@ -108,8 +109,8 @@ def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
                 {n: ResolvedWidth(w.bits, auto.of(w)) for n in names for w in [config.weight_width(n)]},
                 {n: ResolvedWidth(w.bits, auto.of(w)) for n in names for w in [config.activation_width(n)]},
             )
-            n_features = len(hardware_features(config.data.hardware))
-            built = describe_model(build_quantized(config.model, n_features, widths).deployed())
+            features = FeatureMap(tuple(Feature(h, 0, 0) for h in hardware_features(config.data.hardware)))
+            built = describe_model(build_quantized(config.model, features, widths).deployed())
             planned = describe_planned(config, auto)
             assert planned.outputs == built.outputs
             # Keras sorts layers by depth, which is another graph order where two of them read the same layer

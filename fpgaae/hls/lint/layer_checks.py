@@ -9,8 +9,8 @@ from fpgaae.hls.lint.description import LayerDescription, ModelDescription
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
 from fpgaae.models.extract import SUPPORTED_LAYERS
+from fpgaae.models.integer_scores import MAX_TABLE_BITS
 
-MAX_TABLE_BITS = 12  # of log sigma^2, over whose every value a score holds a table
 _WITH_TABLE = frozenset({"MuSquaredOverVarianceScore", "KlDivergenceScore"})
 _RULE_OF_KIND = {
     "Lambda": "lambda-layer",
