@@ -39,12 +39,22 @@ def _special_rows(network: IntegerNetwork) -> Iterator[tuple[IntegerLayer, Codes
         if layer.kind is LayerKind.ACCEPT:
             continue
         low, high = layer.type.min_code, layer.type.max_code
-        rows = [np.full((1, layer.size), code, dtype=np.int64) for code in (low, high, 0, low + 1, high - 1)]
+        ends = (low, high, 0, low + 1, high - 1)
+        if _is_opposed(layer, network):
+            low, high, ends = high, low, (high, low, 0, high - 1, low + 1)
+        rows = [np.full((1, layer.size), code, dtype=np.int64) for code in ends]
         rows.append(np.where(np.arange(layer.size) % 2, low, high)[None, :])
         for reader in network.layers:
             if layer.name in reader.inputs:
                 rows += _rows_for(layer, reader)
         yield layer, np.concatenate(rows)
+
+
+def _is_opposed(layer: IntegerLayer, network: IntegerNetwork) -> bool:
+    """Tell whether a score is largest where this layer, its second input, is at the other end than its first."""
+    largest_where_both_are_low = LayerKind.MU_SQUARED_OVER_VARIANCE  # mu^2 exp(-log sigma^2)
+    readers = (reader for reader in network.layers if reader.kind.is_score and reader.inputs[1:] == (layer.name,))
+    return any(reader.kind is not largest_where_both_are_low for reader in readers)
 
 
 def _rows_for(layer: IntegerLayer, reader: IntegerLayer) -> Iterator[Codes]:
