@@ -30,7 +30,9 @@ def layer_codes(network: IntegerNetwork, seed: int) -> dict[str, Codes]:
     result = {}
     for layer, special in _special_rows(network):
         random = _random(layer, n - len(special), rng)
-        result[layer.name] = np.clip(np.concatenate([special, random]), layer.type.min_code, layer.type.max_code)
+        codes = np.clip(np.concatenate([special, random]), layer.type.min_code, layer.type.max_code)
+        unused = _unused_bits(layer, network)
+        result[layer.name] = codes >> unused << unused
     return result
 
 
@@ -48,6 +50,16 @@ def _special_rows(network: IntegerNetwork) -> Iterator[tuple[IntegerLayer, Codes
             if layer.name in reader.inputs:
                 rows += _rows_for(layer, reader)
         yield layer, np.concatenate(rows)
+
+
+def _unused_bits(layer: IntegerLayer, network: IntegerNetwork) -> int:
+    """Count the lowest bits that are 0 in every sum of a dense layer, since hls4ml leaves them out of its type."""
+    if layer.kernel_type is None or layer.bias_type is None:
+        return 0
+    up = layer.type.fraction - network[layer.inputs[0]].type.fraction - layer.kernel_type.fraction
+    products, offsets = layer.kernel << up, layer.bias << (layer.type.fraction - layer.bias_type.fraction)
+    used = int(np.bitwise_or.reduce(np.concatenate([products.ravel(), offsets])))
+    return (used & -used).bit_length() - 1 if used else layer.type.width
 
 
 def _is_opposed(layer: IntegerLayer, network: IntegerNetwork) -> bool:
