@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -116,6 +117,19 @@ def test_both_sides_of_each_threshold_and_the_threshold_itself_occur(driven: Dri
     decided = driven.network.run(driven.codes["features"], driven.codes)[ACCEPT_LAYER].codes
     assert decided.max(axis=0).tolist() == [1] * (accept.size - 1) + [0], "the last threshold is the largest code"
     assert decided.min(axis=0).tolist() == [0] * accept.size
+
+
+def test_a_dense_layer_gets_only_codes_that_its_weights_can_make() -> None:
+    """hls4ml drops the bits that no sum uses: with weights that are multiples of 4 and a bias of 8, two of them."""
+    network = whole_network(Score.MU_SQUARED)
+    mu = network["mu"]
+    coarse = replace(mu, kernel=mu.kernel // 4 * 4, bias=mu.bias // 8 * 8)
+    nothing = replace(mu, kernel=mu.kernel * 0, bias=mu.bias * 0)
+    for layer, unit in ((coarse, 4), (nothing, 2**mu.type.width), (mu, 1)):
+        layers = tuple(layer if other.name == "mu" else other for other in network.layers)
+        codes = layer_codes(IntegerNetwork(layers), seed=3)["mu"]
+        assert np.bitwise_or.reduce(codes.ravel()) & (unit - 1) == 0
+        assert unit > mu.type.max_code or (codes & unit).any()
 
 
 @pytest.mark.parametrize("score", [score for score in Score if score.needs_variance], ids=lambda score: score.value)
