@@ -363,9 +363,9 @@ def test_a_broken_score_kernel_is_found(
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("fpgaae_front_end.h", "code > thresholds[i]", "code >= thresholds[i]"),
+        pytest.param("fpgaae_front_end.h", "code > thresholds[i]", "code >= thresholds[i]", marks=pytest.mark.slow),
         ("thresholds.h", re.compile(r"= \{(\d+)"), r"= {1 + \1"),
-        ("fpgaae_front_end.h", "accept[i] = code", "accept[N - 1 - i] = code"),
+        pytest.param("fpgaae_front_end.h", "accept[i] = code", "accept[N - 1 - i] = code", marks=pytest.mark.slow),
     ],
     ids=["not_strict", "threshold", "order"],
 )

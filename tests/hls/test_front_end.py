@@ -189,7 +189,14 @@ def _rational_input(feature: Feature, code: int) -> int:
     return max(INPUT.min_code, min(round(scaled), INPUT.max_code))  # Python rounds a Fraction half to even
 
 
-@pytest.fixture(scope="module", params=[None, 15, 3], ids=["parallel", "stream", "stream_of_slots"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(None, id="parallel"),
+        pytest.param(15, id="stream"),
+        pytest.param(3, id="stream_of_slots", marks=pytest.mark.slow),
+    ],
+)
 def block(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Block:
     return Block(tmp_path_factory.mktemp("block"), [0, 5, 5, 4095, 100, 101, 2048, 4094], pack=request.param)
 
@@ -221,8 +228,11 @@ def test_an_event_is_accepted_above_each_threshold_and_not_at_it(block: Block) -
 
 @pytest.mark.parametrize(
     ("score", "thresholds"),
-    [("ap_ufixed<12,8>", [7]), ("ap_uint<10>", [0, 1023]), ("ap_ufixed<40,20>", [2**40 - 2, 2**31, 2**32 + 1])],
-    ids=["one", "no_fraction", "wide"],
+    [
+        pytest.param("ap_ufixed<12,8>", [7], id="one"),
+        pytest.param("ap_uint<10>", [0, 1023], id="no_fraction", marks=pytest.mark.slow),
+        pytest.param("ap_ufixed<40,20>", [2**40 - 2, 2**31, 2**32 + 1], id="wide", marks=pytest.mark.slow),
+    ],
 )
 def test_thresholds_of_any_number_and_width(tmp_path: Path, score: str, thresholds: list[int]) -> None:
     block = Block(tmp_path, thresholds, score)
