@@ -26,9 +26,10 @@ from fpgaae.fixedpoint import (
     shift_left_exact,
     type_for_range,
 )
+from fpgaae.models.windows import Window, convolve, enlarge, exact_product, largest, mean, read_window, surround
 
 GOLDEN_FILE = "golden.npz"
-_FLOAT64_EXACT = 2**53
+_NEVER_EXACT = 2**62
 
 
 class LayerKind(str, Enum):
@@ -40,13 +41,25 @@ class LayerKind(str, Enum):
     QUANTIZE = "quantize"  # rounded and saturated
     SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
     MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
+    CONVOLUTION = "convolution"
+    AVERAGE_POOLING = "average_pooling"  # cut off towards zero where the mean has no finite binary form
+    MAX_POOLING = "max_pooling"
+    UPSAMPLING = "upsampling"  # nearest neighbour
+    ZERO_PADDING = "zero_padding"
+    RESHAPE = "reshape"
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it has a kernel and a bias."""
+        return self in {LayerKind.DENSE, LayerKind.CONVOLUTION}
 
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """One layer: its inputs by name, its output type, and the weight codes of a dense layer.
+    """One layer: its inputs by name, its output type, and the weight codes of a dense layer or convolution.
 
-    For a dense layer, `type` is derived: the narrowest that holds every sum which inputs of their types can give.
+    For these, `type` is derived: the narrowest that holds every sum which inputs of their types can give. Values are
+    flat, (n_events, size); `shape` says which image they stand for, empty for none.
     """
 
     name: str
@@ -58,6 +71,14 @@ class IntegerLayer:
     bias: Codes = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     kernel_type: FixedPointType | None = None
     bias_type: FixedPointType | None = None
+    shape: tuple[int, ...] = ()  # (height, width, channels)
+    window: Window | None = None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether its codes are the true values cut off towards zero: a mean that does not come out even."""
+        n_values = self.window.n_values if self.window else 1
+        return self.kind is LayerKind.AVERAGE_POOLING and n_values & (n_values - 1) != 0
 
 
 class Tensor(NamedTuple):
@@ -157,12 +178,13 @@ class IntegerNetwork:
                 "type": str(layer.type),
                 "kernel_type": layer.kernel_type and str(layer.kernel_type),
                 "bias_type": layer.bias_type and str(layer.bias_type),
+                "shape": layer.shape, "window": layer.window,
             }
             for layer in self.layers
         ]  # fmt: skip
         arrays: dict[str, Any] = {"layers": np.array(json.dumps(description))}
         for layer in self.layers:
-            if layer.kind is LayerKind.DENSE:
+            if layer.kind.has_weights:
                 arrays |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
         np.savez_compressed(file, **arrays)
 
@@ -187,23 +209,25 @@ class IntegerNetwork:
 
 def _read_layer(entry: Mapping[str, Any], arrays: Mapping[str, Codes]) -> IntegerLayer:
     kind = LayerKind(entry["kind"])
-    weights: dict[str, Any] = {}
-    if kind is LayerKind.DENSE:
-        weights = {
+    others: dict[str, Any] = {"shape": tuple(entry.get("shape", ()))}
+    if entry.get("window"):
+        others["window"] = read_window(entry["window"])
+    if kind.has_weights:
+        others |= {
             "kernel": arrays[f"{entry['name']}/kernel"],
             "bias": arrays[f"{entry['name']}/bias"],
             "kernel_type": parse_type(entry["kernel_type"]),
             "bias_type": parse_type(entry["bias_type"]),
         }
-    return IntegerLayer(
-        entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **weights
-    )
+    return IntegerLayer(entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **others)
 
 
 def _apply(layer: IntegerLayer, inputs: list[Tensor]) -> Tensor:
     first = inputs[0]
-    if layer.kind is LayerKind.DENSE:
-        return _dense(layer, first)
+    if layer.kind.has_weights:
+        return _weighted_sums(layer, first)
+    if layer.kind is LayerKind.RESHAPE or layer.window is not None:
+        return Tensor(_pool_or_move(layer, layer.window, first), layer.type.fraction)
     if layer.kind is LayerKind.RELU:
         return Tensor(requantize(np.maximum(first.codes, 0), first.fraction, layer.type), layer.type.fraction)
     if layer.kind is LayerKind.QUANTIZE:
@@ -216,26 +240,41 @@ def _apply(layer: IntegerLayer, inputs: list[Tensor]) -> Tensor:
     return Tensor((first.codes * first.codes).sum(axis=1, keepdims=True), 2 * first.fraction)
 
 
-def _dense(layer: IntegerLayer, x: Tensor) -> Tensor:
+def _weighted_sums(layer: IntegerLayer, x: Tensor) -> Tensor:
+    """Compute a dense layer or a convolution."""
     if layer.kernel_type is None or layer.bias_type is None:
-        raise InputError(f"the dense layer {layer.name} of the golden network has no weight types")
-    product_fraction = x.fraction + layer.kernel_type.fraction
-    largest_input = int(np.abs(x.codes).max(initial=0))
-    if largest_input * int(np.abs(layer.kernel).sum(axis=0).max(initial=0)) < _FLOAT64_EXACT:
-        products = (x.codes.astype(np.float64) @ layer.kernel.astype(np.float64)).astype(np.int64)
+        raise InputError(f"the layer {layer.name} of the golden network has no weight types")
+    if layer.window is None:
+        products = exact_product(x.codes, layer.kernel)
     else:
-        products = x.codes @ layer.kernel
+        products = convolve(x.codes, layer.kernel, layer.window)
     fraction = layer.type.fraction
-    codes = shift_left_exact(products, fraction - product_fraction)
-    return Tensor(codes + (layer.bias << (fraction - layer.bias_type.fraction)), fraction)
+    codes = shift_left_exact(products, fraction - x.fraction - layer.kernel_type.fraction)
+    bias = layer.bias << (fraction - layer.bias_type.fraction)
+    return Tensor(codes + np.tile(bias, layer.size // len(bias)), fraction)
+
+
+def _pool_or_move(layer: IntegerLayer, window: Window | None, x: Tensor) -> Codes:
+    if window is None:
+        return x.codes
+    if layer.kind is LayerKind.AVERAGE_POOLING:
+        return mean(x.codes, window, layer.type.fraction - x.fraction)
+    if layer.kind is LayerKind.MAX_POOLING:
+        return largest(x.codes, window)
+    return enlarge(x.codes, window) if layer.kind is LayerKind.UPSAMPLING else surround(x.codes, window)
 
 
 def _largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
     """Bound every partial sum of a layer, in units of its LSB."""
-    if layer.kind is LayerKind.DENSE and layer.kernel_type is not None and layer.bias_type is not None:
+    if layer.is_cut_off:
+        return _NEVER_EXACT
+    if layer.kind is LayerKind.AVERAGE_POOLING and layer.window:
+        return layer.window.n_values * max(abs(inputs[0].type.min_code), inputs[0].type.max_code)
+    if layer.kind.has_weights and layer.kernel_type is not None and layer.bias_type is not None:
         source = inputs[0].type
         fraction = layer.type.fraction
-        products = np.abs(layer.kernel).sum(axis=0) * max(abs(source.min_code), source.max_code)
+        kernel = np.abs(layer.kernel).reshape(-1, layer.kernel.shape[-1])
+        products = kernel.sum(axis=0) * max(abs(source.min_code), source.max_code)
         products = products << (fraction - source.fraction - layer.kernel_type.fraction)
         return int((products + (np.abs(layer.bias) << (fraction - layer.bias_type.fraction))).max())
     return max(abs(layer.type.min_code), layer.type.max_code)
