@@ -18,6 +18,7 @@ from hls4ml.model.layers import Layer, register_layer
 from hls4ml.model.optimizer.passes import bit_exact
 
 from fpgaae.fixedpoint import FixedPointType
+from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
 from fpgaae.models.integer import squared_error_type, squared_type
 
@@ -111,6 +112,7 @@ def _as_kif(result: FixedPointType) -> tuple[Any, Any, Any]:
 @cache
 def register_scores() -> None:
     """Register the score layers with hls4ml, once a process, for both backends."""
+    register_image_rules()
     rules: dict[type[Layer], tuple[str, Callable[[Layer], Any]]] = {
         HlsSquaredError: ("SquaredErrorScore", _squared_error_kif),
         HlsMuSquared: ("MuSquaredScore", _mu_squared_kif),

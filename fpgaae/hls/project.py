@@ -18,7 +18,7 @@ from fpgaae.fixedpoint import Codes
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
-_SAVE = re.compile(r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>\w+)\);')
+_SAVE = re.compile(r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>[\w*]+)\);')
 _WEIGHTS = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{", re.MULTILINE)
 _CLEAR_UNUSED_BITS = "clearUnusedBits(void)"
 _LAYERS_MARKER = "    // hls-fpga-machine-learning insert layers\n"
