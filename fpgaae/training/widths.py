@@ -11,7 +11,7 @@ from fpgaae.config import Config, ModelKind, Width
 from fpgaae.models.float_weights import FloatWeights, layer_outputs
 from fpgaae.models.quantized import ResolvedWidth, Widths
 
-_TAIL = 1e-4  # share of a layer's values in training that may saturate
+TAIL = 1e-4  # share of a layer's values in training that may saturate
 _MARGIN = 1.001
 
 
@@ -31,12 +31,13 @@ def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArr
     fixed = config.quantization.inputs
     return Widths(
         ResolvedWidth(fixed.bits, fixed.integer_bits),
-        {n: _resolve(config.weight_width(n), max(float(np.abs(a).max()) for a in weights[n])) for n in names},
-        {n: _resolve(config.activation_width(n), ranges[n]) for n in names},
+        {n: resolve_width(config.weight_width(n), max(float(np.abs(a).max()) for a in weights[n])) for n in names},
+        {n: resolve_width(config.activation_width(n), ranges[n]) for n in names},
     )
 
 
-def _resolve(width: Width, largest: float) -> ResolvedWidth:
+def resolve_width(width: Width, largest: float) -> ResolvedWidth:
+    """Give a width its integer bits, where they are `auto`: enough for the largest magnitude, as far as bits reach."""
     if width.integer_bits != "auto":
         return ResolvedWidth(width.bits, width.integer_bits)
     needed = int(np.ceil(np.log2(max(largest * _MARGIN, 2.0**-20))))
@@ -56,6 +57,6 @@ def _activation_ranges(
         for name, output in layer_outputs(weights, names, block):
             magnitude = np.abs(output)
             is_score = config.model.kind is ModelKind.VARIATIONAL and name == "mu"
-            needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - _TAIL)
+            needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
             ranges[name] = max(ranges[name], float(needed))
     return ranges
