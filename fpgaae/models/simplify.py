@@ -163,7 +163,7 @@ def _scaled_inputs(layer: LayerDescription, gain: NDArray[np.float64], offset: N
     kernel = layer.weights["kernel"].astype(np.float64)
     times = kernel.shape[-2] // len(gain)  # pixels of an image that was flattened in between
     gain, offset = np.tile(gain, times), np.tile(offset, times)
-    bias = layer.weights["bias"] + np.einsum("...cf,c->f", kernel, offset)
+    bias = layer.weights["bias"] + (kernel * offset[:, None]).reshape(-1, kernel.shape[-1]).sum(axis=0)
     return _reweighted(layer, kernel * gain[:, None], bias)
 
 
