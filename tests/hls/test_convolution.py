@@ -198,7 +198,12 @@ def test_a_network_is_bit_exact(write: Callable[..., Written], tmp_path: Path, n
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("strategy", "backend", "io_type"), [("resource", "Vitis", "io_parallel"), ("latency", "Vivado", "io_stream")]
+    ("strategy", "backend", "io_type"),
+    [
+        ("resource", "Vitis", "io_parallel"),
+        ("latency", "Vivado", "io_stream"),
+        ("distributed_arithmetic", "Vitis", "io_stream"),
+    ],
 )
 def test_other_settings_are_bit_exact(
     write: Callable[..., Written], tmp_path: Path, strategy: str, backend: str, io_type: str
