@@ -14,7 +14,7 @@ $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup $(STAGES) test check bench clean
+.PHONY: help setup lint $(STAGES) test check bench clean
 
 # Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
 .NOTPARALLEL:
@@ -53,6 +53,9 @@ help: ## list the targets
 
 setup: $(STAMP) ## install the pinned environment into .venv
 	@echo "Ready: $(VENV)/bin/fpgaae"
+
+lint: $(STAMP) ## find what would make the firmware differ, before training
+	$(call run_stage)
 
 data: $(STAMP) ## read or generate the events
 	$(call run_stage)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.measure import busy_seconds
 from fpgaae.artifacts import Experiment, read_json
 from fpgaae.data.features import FeatureMap
-from fpgaae.fixedpoint import parse_type
-from fpgaae.hls.stimulus import make_stimulus, sources
+from fpgaae.hls.stimulus import Stimuli
+from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 
 
 class Speed(NamedTuple):
@@ -78,13 +78,14 @@ def _prepare(experiment: Experiment, folder: Path) -> None:
 
 def csim_events(experiment: Experiment) -> NDArray[np.float32]:
     """Give all events that the C simulation is fed with, (n, n_features)."""
-    data, convert = (read_json(experiment.result_path(stage)) for stage in ("data", "convert"))
-    features = FeatureMap.from_json(data["feature_types"])
-    input_type, seed = parse_type(convert["input_type"]), experiment.config.seed
-    folder = experiment.stage_folder("data")
-    plan = sources(experiment.config, data["events"], len(features))
-    parts = [make_stimulus(s, folder, features, input_type, seed).values.astype(np.float32) for s in plan]
-    return np.concatenate(parts)
+    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), features, network)
+    parts = []
+    for source in stimuli.sources():
+        made = stimuli.make(source)
+        parts += [features.values(made.hardware), made.values]
+    return np.concatenate(parts).astype(np.float32)
 
 
 def _predict() -> Speed:

@@ -29,7 +29,7 @@ from fpgaae.progress import Progress, SilentProgress
 Json = dict[str, Any]
 MANIFEST = "manifest.json"
 PROJECT_FOLDER = "project"
-RESULT_FORMAT = 1  # raise it when a stage's files change their form: results of another form are made anew
+RESULT_FORMAT = 2  # raise it when a stage's files change their form: results of another form are made anew
 _VERSIONS_OF = (
     "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
 )  # fmt: skip
@@ -68,7 +68,7 @@ STAGES: Mapping[str, StageSpec] = {
             "convert",
             "convert.json",
             ("data", "train"),
-            ("firmware", "trigger", *_CSIM_EVENTS),
+            ("firmware", "trigger", "evaluation.confidence_level", "seed", *_CSIM_EVENTS),
             editable=PROJECT_FOLDER,
             sources="fpgaae_firmware",
             packages=("hls4ml", "da4ml", "qkeras"),

@@ -17,11 +17,14 @@ from rich.markup import escape
 
 from fpgaae import __version__, doctor
 from fpgaae.artifacts import IMPORT, STAGES, Experiment, Outcome, RunOptions, open_experiment, read_json
+from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.hls.lint.run import has_errors, lint_target
+from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import import_model, run
 from fpgaae.progress import Progress, SilentProgress
-from fpgaae.summary import findings_table, summarize
+from fpgaae.summary import findings_table, lint_table, mutants_table, summarize
 from fpgaae.terminal import TerminalProgress
 
 app = typer.Typer(
@@ -192,15 +195,74 @@ def convert(
     _stage("convert", config, _Options(runs, as_json, force, verbose, keep_edited))
 
 
-_add_stage(
-    "csim",
-    "Compile the written project and compare every layer, the score and the decision bit for bit. "
-    "Exits 1 when one bit differs, naming the first layer in which it does.",
-)
+@app.command()
+def csim(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    mutate: Annotated[
+        int,
+        typer.Option(
+            "--mutate",
+            min=0,
+            metavar="N",
+            help="Prove the check itself: damage N copies of the project, each of which must be caught, or proven to "
+            "compute the same. Writes mutants.json; exits 1 when one is missed.",
+        ),
+    ] = 0,
+) -> None:
+    """Compile the written project and compare every layer, the score and the decisions bit for bit.
+
+    Exits 1 when one bit differs, naming the first layer in which it does.
+    """
+    options = _Options(runs, as_json, force, verbose)
+    if not mutate:
+        _stage("csim", config, options)
+        return
+    _set_up_logging(verbose)
+    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    with _errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        outcome = run(experiment, "csim", RunOptions(force, False, progress))
+        if not outcome.result["passed"]:
+            _fail(failure_sentence(outcome.result), 1)
+        result = run_mutation(experiment, mutate, progress)
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+        console.print(mutants_table(result))
+    if not result["passed"]:
+        _fail(missed_sentence(result), 1)
+
+
 _add_stage(
     "evaluate", "Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."
 )
 _add_stage("report", "Write one self-contained HTML page about the experiment.")
+
+
+@app.command()
+def export(
+    config: ConfigArgument,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; must not exist.", show_default=False)],
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the emulator: a stand-alone C++ library with the firmware's exact score and decisions.
+
+    Plain C functions, a Python binding, a Makefile, and a self-test against golden vectors.
+    """
+    with _errors_as_sentences():
+        result = export_emulator(open_experiment(config, runs), folder)
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        return
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console.print(f"emulator of {escape(result['name'])} in {escape(result['folder'])}", soft_wrap=True)
+    console.print(f"{result['vectors']:,} golden events agree; `make test` there repeats it", soft_wrap=True)
 
 
 @app.command(name="doctor")
@@ -216,6 +278,32 @@ def doctor_command(
         Console().print(findings_table(findings))
     if any(finding.status is doctor.Status.MISSING for finding in findings):
         raise typer.Exit(3)
+
+
+@app.command(name="lint")
+def lint_command(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="A YAML config, a model (.h5, .keras) or a project.", show_default=False),
+    ],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config whose firmware section a model is judged by.")
+    ] = None,
+    runs: RunsOption = _RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Find what would make the firmware differ, before training. Exits 1 on errors."""
+    with _errors_as_sentences():
+        reports = lint_target(target, runs, config)
+    if as_json:
+        rows = [row for report in reports for row in report.to_json()]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+        for report in reports:
+            console.print(lint_table(report), soft_wrap=not report.findings)
+    if has_errors(reports):
+        raise typer.Exit(1)
 
 
 def main() -> None:

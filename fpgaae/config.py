@@ -24,7 +24,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 
 
-RESERVED_ORIGINS = frozenset({"random", "extremes"})  # what the C simulation is fed with besides the processes
+RESERVED_ORIGINS = frozenset(
+    {"random", "extremes", "layers"}
+)  # what the C simulation is fed with besides the processes
 
 
 class Section(BaseModel):
@@ -117,7 +119,21 @@ class Score(str, Enum):
     """The anomaly score that the firmware puts out."""
 
     SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
+    MASKED_SQUARED_ERROR = "masked_squared_error"  # the same over the filled slots
+    ABSOLUTE_ERROR = "absolute_error"  # sum over the features of |x - x'|
     MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
+    MU_SQUARED_OVER_VARIANCE = "mu_squared_over_variance"  # sum over the latents of mu^2 / sigma^2
+    KL_DIVERGENCE = "kl_divergence"  # 1/2 sum over the latents of (mu^2 + sigma^2 - 1 - log sigma^2)
+
+    @property
+    def of_reconstruction(self) -> bool:
+        """Whether it compares the inputs with their reconstruction; the others read the latents."""
+        return self in {Score.SQUARED_ERROR, Score.MASKED_SQUARED_ERROR, Score.ABSOLUTE_ERROR}
+
+    @property
+    def needs_variance(self) -> bool:
+        """Whether it needs log sigma^2 beside mu."""
+        return self in {Score.MU_SQUARED_OVER_VARIANCE, Score.KL_DIVERGENCE}
 
 
 class Model(Section):
@@ -132,9 +148,12 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _score_fits(self) -> Model:
-        wanted = Score.SQUARED_ERROR if self.kind is ModelKind.AUTOENCODER else Score.MU_SQUARED
-        if self.score is not wanted:
-            raise ValueError(f"a model of kind {self.kind.value} has the score {wanted.value}")
+        wants_reconstruction = self.kind is ModelKind.AUTOENCODER
+        if self.score.of_reconstruction is not wants_reconstruction:
+            possible = [score.value for score in Score if score.of_reconstruction is wants_reconstruction]
+            raise ValueError(
+                f"a model of kind {self.kind.value} has the score {', '.join(possible[:-1])} or {possible[-1]}"
+            )
         return self
 
     @property
@@ -142,7 +161,7 @@ class Model(Section):
         """Names of the layers with weights that go into the firmware, in graph order."""
         encoder = tuple(f"encoder_{i}" for i in range(1, len(self.encoder) + 1))
         if self.kind is ModelKind.VARIATIONAL:
-            return (*encoder, "mu")
+            return (*encoder, "mu", "log_variance") if self.score.needs_variance else (*encoder, "mu")
         decoder = tuple(f"decoder_{i}" for i in range(1, len(self.decoder) + 1))
         return (*encoder, "latent", *decoder, "reconstruction")
 
@@ -188,6 +207,7 @@ class Quantization(Section):
     weights: Width
     activations: Width
     layers: dict[str, LayerQuantization] = {}
+    score_table_fraction_bits: Annotated[int, Field(ge=0, le=16)] = 8  # of the exponential in a score
 
 
 class Pruning(Section):
@@ -253,10 +273,45 @@ class Csim(Section):
     processes: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
 
 
-class Trigger(Section):
-    """The working point at which decisions are compared."""
+class Threshold(Section):
+    """A working point: the share of background events, or their rate in kHz, that the trigger may accept."""
 
-    false_positive_rate: Fraction = 1e-3
+    false_positive_rate: Fraction | None = None
+    rate_khz: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Threshold:
+        if (self.false_positive_rate is None) == (self.rate_khz is None):
+            raise ValueError("give either false_positive_rate or rate_khz")
+        return self
+
+
+class Trigger(Section):
+    """The working points at which the firmware decides."""
+
+    bunch_crossing_rate_khz: Annotated[float, Field(gt=0)] = 28_608.8  # 2,544 colliding bunches of the LHC
+    thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1, max_length=8)] = (
+        Threshold(false_positive_rate=1e-3),
+    )
+    chosen_on: Literal["train", "validation"] = "train"  # the split whose background sets the thresholds
+
+    @model_validator(mode="after")
+    def _rates_are_possible(self) -> Trigger:
+        for threshold in self.thresholds:
+            if threshold.rate_khz is not None and threshold.rate_khz >= self.bunch_crossing_rate_khz:
+                raise ValueError(
+                    f"a rate of {threshold.rate_khz:g} kHz is not below bunch_crossing_rate_khz, "
+                    f"{self.bunch_crossing_rate_khz:g}"
+                )
+        return self
+
+    @property
+    def false_positive_rates(self) -> tuple[float, ...]:
+        """The share of background events that each threshold may let pass."""
+        return tuple(
+            wanted.false_positive_rate or (wanted.rate_khz or 0.0) / self.bunch_crossing_rate_khz
+            for wanted in self.thresholds
+        )
 
 
 class Evaluation(Section):

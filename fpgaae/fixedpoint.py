@@ -21,6 +21,13 @@ Codes = NDArray[np.int64]
 MAX_WIDTH = 62  # codes are held in int64; two bits are kept for rounding and comparing
 
 
+class Tensor(NamedTuple):
+    """Codes of any shape and their bits behind the point."""
+
+    codes: Codes
+    fraction: int
+
+
 class Rounding(Enum):
     """What happens to the bits below the LSB."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from fpgaae.artifacts import Json
 from fpgaae.doctor import Finding, Status
-from fpgaae.report.tables import metrics_table
+from fpgaae.hls.lint.findings import Severity
+from fpgaae.hls.lint.run import Report
+from fpgaae.report.tables import decision_tables, metrics_table
 
 
 def summarize(stage: str, result: Json) -> RenderableType:
@@ -25,6 +28,39 @@ def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
         colour = colours[finding.status]
         table.add_row(finding.name, f"[{colour}]{finding.status.value}[/]", finding.detail, finding.cure)
     return table
+
+
+def mutants_table(result: Json) -> RenderableType:
+    """Give what `fpgaae csim --mutate` prints: a row for each kind of damage."""
+    table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")
+    for damage in dict.fromkeys(mutant["damage"] for mutant in result["mutants"]):
+        own = [mutant for mutant in result["mutants"] if mutant["damage"] == damage]
+        counts = [sum(m["outcome"] == outcome for m in own) for outcome in ("caught", "equivalent", "missed")]
+        wrong = sum(mutant["attributed"] is False for mutant in own)
+        table.add_row(damage, *(str(n) for n in (len(own), *counts, wrong)))
+    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+    line = (
+        f"{verdict}: of {result['total']} mutants {result['caught']} were caught, {result['equivalent']} proven to "
+        f"compute the same, {result['missed']} missed"
+    )
+    return Group(table, line)
+
+
+def lint_table(report: Report) -> RenderableType:
+    """Give what `fpgaae lint` prints of one thing that it looked at."""
+    subject = escape(report.subject)
+    if not report.findings:
+        return f"[bold]{subject}[/]: [green]clean[/]"
+    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for name in ("rule", "layer", "cause", "what to do"):
+        table.add_column(name, overflow="fold")
+    for finding in report.findings:
+        cause = f"{finding.found}: {finding.cause}" if finding.found else finding.cause
+        cells = (finding.rule, finding.layer, cause, finding.cure)
+        table.add_row(f"[{colours[finding.severity]}]{finding.severity.value}[/]", *map(escape, cells))
+    return Group(f"[bold]{subject}[/]", table)
 
 
 def _data(result: Json) -> RenderableType:
@@ -76,6 +112,13 @@ def _convert(result: Json) -> RenderableType:
         f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
         f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
     ]
+    trigger = result["trigger"]
+    for index, point in enumerate(trigger["thresholds"]):
+        rate, khz = point["false_positive_rate"]["value"], point["rate_khz"]["value"]
+        lines.append(
+            f"threshold {index}: code {point['code']:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point['events']:,} "
+            f"background events of the split {trigger['chosen_on']}; {point['events_at_threshold']:,} lie at it"
+        )
     if inexact:
         lines.append(
             f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits, or means)"
@@ -107,7 +150,7 @@ def _csim(result: Json) -> RenderableType:
 
 
 def _evaluate(result: Json) -> RenderableType:
-    return metrics_table(result)
+    return Group(metrics_table(result), *decision_tables(result))
 
 
 def _report(result: Json) -> RenderableType:

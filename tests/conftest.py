@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support import small_config
+from support import small_config, trigger_objects
 
 from fpgaae import pipeline
 from fpgaae.artifacts import (
@@ -29,9 +29,11 @@ from fpgaae.artifacts import (
     sha256,
 )
 from fpgaae.config import Firmware, Model, ModelKind, Score
+from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_files
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.hls.front_end import TriggerBlock
+from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
 
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
@@ -85,16 +87,19 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def autoencoder(encoder: tuple[int, ...], latent: int) -> Model:
+def autoencoder(encoder: tuple[int, ...], latent: int, score: Score = Score.SQUARED_ERROR) -> Model:
     """Describe a symmetric autoencoder."""
-    return Model(encoder=encoder, latent=latent, decoder=encoder[::-1], score=Score.SQUARED_ERROR)
+    return Model(encoder=encoder, latent=latent, decoder=encoder[::-1], score=score)
 
 
-def variational(encoder: tuple[int, ...], latent: int) -> Model:
+def variational(encoder: tuple[int, ...], latent: int, score: Score = Score.MU_SQUARED) -> Model:
     """Describe a variational autoencoder, of which the encoder is deployed."""
-    return Model(
-        kind=ModelKind.VARIATIONAL, encoder=encoder, latent=latent, decoder=encoder[::-1], score=Score.MU_SQUARED
-    )
+    return Model(kind=ModelKind.VARIATIONAL, encoder=encoder, latent=latent, decoder=encoder[::-1], score=score)
+
+
+def small_model(score: Score, encoder: tuple[int, ...] = (6, 4), latent: int = 3) -> Model:
+    """Describe a model that has the score."""
+    return (autoencoder if score.of_reconstruction else variational)(encoder, latent, score)
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +109,9 @@ def random_network(tensorflow: None) -> Callable[..., RandomNetwork]:
     from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
 
     def make(
-        model: Model, n_features: int, seed: int = 1, bits: int = 8, input_bits: int = 10, more_integer: int = 0
-    ) -> RandomNetwork:
+        model: Model, features: int | FeatureMap, seed: int = 1, *, bits: int = 8, input_bits: int = 10,
+        more_integer: int = 0, table_bits: int = 8,
+    ) -> RandomNetwork:  # fmt: skip
         rng = np.random.default_rng(seed)
         names = model.deployed_layers
         widths = Widths(
@@ -117,8 +123,11 @@ def random_network(tensorflow: None) -> Callable[..., RandomNetwork]:
                 else ResolvedWidth(bits, min(2 + index % 3, bits - 2) + more_integer)
                 for index, name in enumerate(names)
             },
+            table_bits,
         )
-        deployed = build_quantized(model, n_features, widths).deployed()
+        if isinstance(features, int):
+            features = trigger_objects(features).features
+        deployed = build_quantized(model, features, widths).deployed()
         for name in names:
             layer = deployed.get_layer(name)
             kernel, bias = layer.get_weights()
@@ -149,12 +158,14 @@ def random_events(kind: FixedPointType, n_features: int, n: int, seed: int = 2) 
 
 
 class WrittenNetwork(NamedTuple):
-    """A random network and its HLS project on the disk."""
+    """A random network with thresholds, its objects, and its HLS project on the disk."""
 
     network: IntegerNetwork
     project: Path
     golden_names: dict[str, str]
-    layers: tuple[dict[str, Any], ...]
+    layers: tuple[dict[str, Any], ...]  # of the network without the decisions
+    block: TriggerBlock
+    features: FeatureMap
 
 
 @pytest.fixture(scope="session")
@@ -162,20 +173,60 @@ def written(
     random_network: Callable[..., RandomNetwork], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., WrittenNetwork]:
     """Give a function that writes the project of a random network, once for the same arguments."""
-    from fpgaae.hls.convert import write_project  # noqa: PLC0415
-
     known: dict[tuple[Any, ...], WrittenNetwork] = {}
 
-    def write(model: Model, n_features: int, firmware: Firmware, **options: Any) -> WrittenNetwork:  # noqa: ANN401
-        key = (model, n_features, firmware, *options.items())
+    def write(
+        model: Model, n_features: int, firmware: Firmware, n_thresholds: int = 3, **options: Any  # noqa: ANN401
+    ) -> WrittenNetwork:  # fmt: skip
+        key = (model, n_features, firmware, n_thresholds, *options.items())
         if key not in known:
             made = random_network(model, n_features, **options)
             project = tmp_path_factory.mktemp("written") / "project"
-            done = write_project(made.model, made.network, firmware, project)
-            known[key] = WrittenNetwork(made.network, project, dict(done.golden_names), done.layers)
+            known[key] = write_trigger(made, firmware, project, n_thresholds)
         return known[key]
 
     return write
+
+
+def write_trigger(
+    made: RandomNetwork, firmware: Firmware, project: Path, n_thresholds: int = 3, **options: Any  # noqa: ANN401
+) -> WrittenNetwork:  # fmt: skip
+    """Write the project of a network with its trigger block and what runs it, as the stage `convert` does.
+
+    Parameters
+    ----------
+    options
+        Go to `write_project`.
+    """
+    from fpgaae.hls.convert import write_project  # noqa: PLC0415
+    from fpgaae.hls.harness import write_harness  # noqa: PLC0415
+
+    hardware, features = trigger_objects(made.network.layers[0].size)
+    thresholds = quantile_thresholds(made.network, features, n_thresholds)
+    done = write_project(made.model, made.network, firmware, project, **options)
+    block = TriggerBlock(done.top, hardware, features, thresholds)
+    block.write(project)
+    write_harness(project, block, firmware)
+    names = {**done.golden_names, ACCEPT_LAYER: ACCEPT_LAYER}
+    network = made.network.with_thresholds(thresholds)
+    return WrittenNetwork(network, project, names, done.layers, block, features)
+
+
+def random_hardware(features: FeatureMap, n: int, seed: int = 3) -> Codes:
+    """Give hardware integers (n, n_features): uniform ones, then small ones with empty slots."""
+    rng = np.random.default_rng(seed)
+    low, high = features.limits
+    codes = rng.integers(low, high + 1, size=(n, len(features)))
+    small = np.clip(np.rint(rng.normal(features.offsets, 20, size=codes.shape)).astype(np.int64), low, high)
+    empty = np.repeat(rng.random((n, len(features) // 3)) < 0.4, 3, axis=1)
+    return np.where(np.arange(n)[:, None] % 2, np.where(empty, 0, small), codes)
+
+
+def quantile_thresholds(network: IntegerNetwork, features: FeatureMap, n: int) -> Codes:
+    """Give the codes of the score at n quantiles of random events."""
+    codes = features.input_codes(random_hardware(features, 999), network.input_type)
+    scores = np.sort(network.run(codes)[network.score.name].codes[:, 0])
+    return scores[np.linspace(300, 950, n).astype(int)]
 
 
 class Workspace(NamedTuple):
@@ -234,8 +285,8 @@ def converted(
         }
 
         def train(run: StageRun) -> Json:
-            n_features = len(run.result("data")["feature_types"])
-            random_network(model, n_features).model.save(run.folder / "model.h5", save_format="h5")
+            features = FeatureMap.from_json(run.result("data")["feature_types"])
+            random_network(model, features).model.save(run.folder / "model.h5", save_format="h5")
             return {}
 
         workspace.run("data")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+
+from fpgaae.config import Hardware, ObjectWidths
+from fpgaae.data.features import Feature, FeatureMap
+from fpgaae.data.layout import hardware_features
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "configs"
@@ -83,6 +87,39 @@ def small_config(folder: Path, name: str = "small", n_events: int = 2000, **over
     file = folder / f"{name}.yaml"
     file.write_text(yaml.safe_dump(merged(merged(base, small), overrides), sort_keys=False), encoding="utf-8")
     return file
+
+
+class TriggerObjects(NamedTuple):
+    """Kinds of trigger objects, and the scaling of their integers to inputs of a network."""
+
+    hardware: Hardware
+    features: FeatureMap
+
+
+def trigger_objects(n_features: int) -> TriggerObjects:
+    """Give objects of `n_features` integers, a multiple of three: one without eta, then others.
+
+    Shifts are positive, zero and negative, and offsets lie at the ends of a code's range and between.
+    """
+    n_slots, rest = divmod(n_features, 3)
+    assert rest == 0, "an object has three properties"
+    n_muons = min(n_slots - 1, 1)
+    kinds = [ObjectWidths(name="met", slots=1, pt_bits=12, eta_bits=0, phi_bits=8)]
+    if n_muons:
+        kinds.append(ObjectWidths(name="muon", slots=n_muons, pt_bits=9, eta_bits=8, phi_bits=8))
+    if n_slots > 1 + n_muons:
+        kinds.append(ObjectWidths(name="jet", slots=n_slots - 1 - n_muons, pt_bits=11, eta_bits=8, phi_bits=8))
+    hardware = Hardware(objects=tuple(kinds))
+    scaling = {
+        "pt": ((77, 6), (0, 5), (511, 7)),
+        "eta": ((-3, 4), (0, 0), (127, 2)),
+        "phi": ((0, 3), (-128, 4), (5, -1)),
+    }
+    features = []
+    for index, feature in enumerate(hardware_features(hardware)):
+        offset, shift = scaling[feature.quantity][index // 3 % 3]
+        features.append(Feature(feature, offset if feature.bits else 0, shift if feature.bits else 0))
+    return TriggerObjects(hardware, FeatureMap(tuple(features)))
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -212,7 +212,44 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest(
         pytest.param({"firmware": {"clock_ns": float("inf")}}, "`firmware.clock_ns`", id="infinite-clock"),
         pytest.param({"firmware": {"io_type": "io_serial"}}, "`firmware.io_type`", id="io-type"),
         pytest.param({"firmware": {"project_name": "a b"}}, "`firmware.project_name`", id="project-name"),
-        pytest.param({"trigger": {"false_positive_rate": 0}}, "`trigger.false_positive_rate`", id="rate"),
+        pytest.param(
+            {"trigger": {"thresholds": [{"false_positive_rate": 0}]}},
+            "`trigger.thresholds.0.false_positive_rate`",
+            id="rate",
+        ),
+        pytest.param(
+            {"trigger": {"thresholds": [{"rate_khz": 0}]}}, "`trigger.thresholds.0.rate_khz`", id="rate-of-nothing"
+        ),
+        pytest.param({"trigger": {"thresholds": []}}, "`trigger.thresholds`", id="no-threshold"),
+        pytest.param(
+            {"trigger": {"thresholds": [{"false_positive_rate": 0.1}] * 9}}, "`trigger.thresholds`", id="9-thresholds"
+        ),
+        pytest.param(
+            {"trigger": {"thresholds": [{"rate_khz": 10, "false_positive_rate": 0.1}]}},
+            "`trigger.thresholds.0`: give either false_positive_rate or rate_khz",
+            id="two-rates",
+        ),
+        pytest.param(
+            {"trigger": {"thresholds": [{}]}},
+            "`trigger.thresholds.0`: give either false_positive_rate or rate_khz",
+            id="neither-rate",
+        ),
+        pytest.param(
+            {"trigger": {"bunch_crossing_rate_khz": 10}},
+            "`trigger`: a rate of 10 kHz is not below bunch_crossing_rate_khz, 10",
+            id="every-crossing",
+        ),
+        pytest.param({"trigger": {"chosen_on": "test"}}, "`trigger.chosen_on`", id="chosen-on"),
+        pytest.param(
+            {"quantization": {"score_table_fraction_bits": 17}},
+            "`quantization.score_table_fraction_bits`",
+            id="table-fraction",
+        ),
+        pytest.param(
+            {"data": {"files": {"layers": "a.h5"}}},
+            "`layers` in files is the name of made-up events",
+            id="reserved-layers",
+        ),
         pytest.param({"csim": {"processes": 0}}, "`csim.processes`", id="no-processes"),
         pytest.param({"seed": -1}, "`seed`", id="seed"),
         pytest.param({"seed": [1]}, "`seed`", id="seed-list"),
@@ -283,6 +320,38 @@ def test_the_reconstruction_is_coded_as_the_inputs_unless_the_config_says_otherw
     assert (found.bits, found.integer_bits) == (inputs.bits, inputs.integer_bits)
     special = _default(quantization={"layers": {"reconstruction": {"activations": {"bits": 12, "integer_bits": 6}}}})
     assert special.activation_width("reconstruction").bits == 12
+
+
+def test_a_rate_in_khz_is_a_share_of_the_bunch_crossings() -> None:
+    config = _default(trigger={"bunch_crossing_rate_khz": 40_000, "thresholds": [{"rate_khz": 10}]})
+    assert config.trigger.false_positive_rates == (10 / 40_000,)
+    assert load_config(CONFIGS / "l1_ae.yaml").trigger.false_positive_rates == (1e-3, 10 / 28_608.8)
+
+
+def test_the_shipped_scores() -> None:
+    """Each score has a config; those of the variance have a table that the widths allow."""
+    found = {file.stem: load_config(file).model.score for file in SHIPPED}
+    assert found["l1_ae_masked"] is Score.MASKED_SQUARED_ERROR
+    assert found["l1_ae_absolute"] is Score.ABSOLUTE_ERROR
+    assert found["l1_vae_over_variance"] is Score.MU_SQUARED_OVER_VARIANCE
+    assert found["l1_vae_kl"] is Score.KL_DIVERGENCE
+    assert set(found.values()) == set(Score)
+    for file in SHIPPED:
+        config = load_config(file)
+        if config.model.score.needs_variance:
+            assert "log_variance" in config.model.deployed_layers
+            assert config.activation_width("log_variance").bits <= 12
+
+
+@pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
+@pytest.mark.parametrize("kind", ModelKind, ids=lambda kind: kind.value)
+def test_a_score_belongs_to_one_kind_of_model(kind: ModelKind, score: Score) -> None:
+    model = {"kind": kind.value, "score": score.value}
+    if score.of_reconstruction is (kind is ModelKind.AUTOENCODER):
+        assert _default(model=model).model.score is score
+    else:
+        with pytest.raises(ValidationError, match=f"a model of kind {kind.value} has the score"):
+            _default(model=model)
 
 
 def test_a_variational_autoencoder_deploys_its_encoder_only() -> None:

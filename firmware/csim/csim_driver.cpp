@@ -1,7 +1,7 @@
 // Drives the C simulation of @PROJECT@ over many events and records the integer codes of every tapped layer.
 //
 // Written by `fpgaae convert`, compiled by `fpgaae csim`; never synthesized.
-#include "firmware/@PROJECT@.h"
+#include "firmware/@PROJECT@_trigger.h"
 #include "firmware/csim_support.h"
 #include "firmware/nnet_utils/nnet_helpers.h"
 
@@ -13,16 +13,43 @@ size_t trace_type_size = sizeof(double);
 } // namespace nnet
 
 static const size_t n_inputs = @N_INPUTS@;
-static const size_t n_outputs = @N_OUTPUTS@;
 
-// One event through the top function; the output port is recorded last, under the name of the layer that feeds it.
-static void run_event(double *values) {
+static void tap_accept(ap_uint<n_thresholds> accept) {
+    ap_uint<1> bits[n_thresholds];
+    for (unsigned i = 0; i < n_thresholds; i++)
+        bits[i] = accept[i];
+    const int64_t *injected = csim::recorder().injected;
+    csim::recorder().injected = nullptr; // nothing stands behind the decisions
+    csim::tap(bits, "@ACCEPT_LAYER@", n_thresholds);
+    csim::recorder().injected = injected;
+}
+
+// One event through the trigger block: hardware integers in.
+static void run_objects(const int64_t *codes) {
+@OBJECTS@
+    score_t score;
+    ap_uint<n_thresholds> accept;
+    @PROJECT@_trigger(@PORT_NAMES@, score, accept);
+    csim::tap(&score, "@OUTPUT_LAYER@", 1);
+    tap_accept(accept);
+}
+
+// One event through the network alone: values of its inputs, also such as no hardware integer gives.
+static void run_values(double *values) {
     @INPUT_DECLARATION@
     @OUTPUT_DECLARATION@
     nnet::convert_data<double, @INPUT_TYPE@, n_inputs>(values, inputs);
     @PROJECT@(inputs, outputs);
-    csim::tap(outputs, "@OUTPUT_LAYER@", n_outputs);
-    @OUTPUT_DRAIN@
+    @READ_SCORE@
+    csim::tap(&result, "@OUTPUT_LAYER@", 1);
+    tap_accept(fpgaae::decide<n_thresholds>(result, thresholds));
+}
+
+static int64_t written(const int64_t *codes) {
+    int64_t n = csim::recorder().next - codes;
+    csim::recorder().next = nullptr;
+    csim::recorder().injected = nullptr;
+    return n;
 }
 
 extern "C" {
@@ -34,18 +61,27 @@ const char *csim_describe() {
     double zeros[n_inputs] = {};
     csim::recorder().next = nullptr;
     csim::recorder().description = &text;
-    run_event(zeros);
+    run_values(zeros);
     csim::recorder().description = nullptr;
     return text.c_str();
 }
 
-// Runs n events: inputs (n, n_inputs) values, codes (n, codes an event). Returns the number of codes written.
-int64_t csim_run(double *inputs, int64_t n, int64_t *codes) {
+// Runs n events through the trigger block: hardware integers (n, n_inputs), codes (n, codes an event). Returns the number
+// of codes written.
+int64_t csim_run_objects(const int64_t *objects, int64_t n, int64_t *codes) {
     csim::recorder().next = codes;
     for (int64_t event = 0; event < n; event++)
-        run_event(inputs + event * n_inputs);
-    int64_t written = csim::recorder().next - codes;
-    csim::recorder().next = nullptr;
-    return written;
+        run_objects(objects + event * n_inputs);
+    return written(codes);
+}
+
+// Runs n events through the network alone: inputs (n, n_inputs) values. `injected`, where it is not null, holds codes for
+// every recorded layer but the decisions: each is recorded first, then replaced for the layers behind it.
+int64_t csim_run_values(double *inputs, const int64_t *injected, int64_t n, int64_t *codes) {
+    csim::recorder().next = codes;
+    csim::recorder().injected = injected;
+    for (int64_t event = 0; event < n; event++)
+        run_values(inputs + event * n_inputs);
+    return written(codes);
 }
 }

@@ -1,6 +1,6 @@
 // What the C simulation adds to a project: layer taps, and weight tables that compile fast.
 //
-// Included under #ifndef __SYNTHESIS__ only, so that synthesis sees nothing of it.
+// Included under #ifdef FPGAAE_CSIM only, which `fpgaae csim` defines: synthesis and a vendor's simulator see nothing of it.
 #ifndef CSIM_SUPPORT_H_
 #define CSIM_SUPPORT_H_
 
@@ -31,10 +31,12 @@ template <class T, size_t N> struct Table {
     operator T *() { return data; }
 };
 
-// Layer taps: each records the integer codes of one layer's output. Off unless a driver turns them on.
+// Layer taps: each records the integer codes of one layer's output, and may then replace them, so that the layers behind
+// it can be driven with any codes of their input's type. Off unless a driver turns them on.
 
 struct Recorder {
     int64_t *next = nullptr;            // where the next code goes
+    const int64_t *injected = nullptr;  // what stands in for the next code
     std::string *description = nullptr; // instead: one line a tap, "name size width integer signed"
 };
 
@@ -61,6 +63,17 @@ template <class T> inline int64_t code_of(const T &value) {
     return bits.to_int64();
 }
 
+template <class T> inline void set_code(T &value, int64_t code) {
+    value.range(T::width - 1, 0) = ap_int<T::width>(code);
+}
+
+// Records an element and replaces it where the driver asks for it.
+template <class T> inline void record(T &value) {
+    *recorder().next++ = code_of(value);
+    if (recorder().injected)
+        set_code(value, *recorder().injected++);
+}
+
 template <class T> bool describe(const char *name, size_t size) {
     std::string *text = recorder().description;
     if (!text)
@@ -70,11 +83,11 @@ template <class T> bool describe(const char *name, size_t size) {
     return true;
 }
 
-template <class T> void tap(const T *data, const char *name, size_t size) {
+template <class T> void tap(T *data, const char *name, size_t size) {
     if (describe<T>(name, size) || !recorder().next)
         return;
     for (size_t i = 0; i < size; i++)
-        *recorder().next++ = code_of(data[i]);
+        record(data[i]);
 }
 
 // A stream is read once round: every pack goes back in behind the others.
@@ -84,7 +97,7 @@ template <class P> void tap(hls::stream<P> &data, const char *name, size_t size)
     for (size_t i = 0; i < size / P::size; i++) {
         P pack = data.read();
         for (size_t j = 0; j < P::size; j++)
-            *recorder().next++ = code_of(pack[j]);
+            record(pack[j]);
         data.write(pack);
     }
 }

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config import Scaling
-from fpgaae.data.layout import HardwareFeature
+from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize, type_for_range
 
 
@@ -82,6 +82,15 @@ class FeatureMap:
             columns = self.shifts == shift
             result[:, columns] = requantize(centred[:, columns], int(shift), to)
         return result
+
+    def empty_slot_codes(self, to: FixedPointType) -> Codes:
+        """Give the input code that the pT of each slot has when the slot is empty, (n_slots,)."""
+        empty = self.input_codes(np.zeros((1, len(self)), dtype=np.int64), to)[0]
+        return np.asarray(empty[:: len(QUANTITIES)])
+
+    def empty_slot_values(self) -> NDArray[np.float64]:
+        """Give the exact network input that the pT of each slot is when the slot is empty, (n_slots,)."""
+        return self.values(np.zeros((1, len(self)), dtype=np.int64))[0, :: len(QUANTITIES)]
 
     def to_json(self) -> list[dict[str, Any]]:
         """Give the content of `feature_types`."""

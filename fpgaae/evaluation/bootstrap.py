@@ -15,15 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.metrics import (
-    DEFAULT_CONFIDENCE_LEVEL,
-    Interval,
-    Scores,
-    as_comparable,
-    as_scores,
-    check_level,
-    n_allowed,
-)
+from fpgaae.evaluation.metrics import as_comparable
+from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval, Scores, as_scores, check_level, n_allowed
 
 DEFAULT_FPRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 

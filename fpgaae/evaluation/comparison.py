@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, percentile_interval
-from fpgaae.evaluation.metrics import Interval, as_scores, clopper_pearson
+from fpgaae.statistics import Interval, as_scores, clopper_pearson
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
 BASELINES = ("sum_pt", "n_objects", "pca")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import MODELS
-from fpgaae.evaluation.metrics import RocCurve, as_scores, threshold_at_fpr
+from fpgaae.evaluation.metrics import RocCurve
 from fpgaae.evaluation.style import (
     BACKGROUND_COLOUR,
     MODEL_LINES,
@@ -28,6 +28,7 @@ from fpgaae.evaluation.style import (
     settled,
     tick_label,
 )
+from fpgaae.statistics import as_scores, threshold_at_fpr
 
 LOWEST_FPR = 1e-5
 SCORE_BINS = 60

@@ -17,6 +17,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED, compare
+from fpgaae.evaluation.decisions import decisions
 from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.fixedpoint import Codes, parse_type, values_of
@@ -52,6 +53,9 @@ def run_evaluate(run: StageRun) -> Json:
     )
     with run.progress.task("bootstrap", None):
         result = compare(scores, groups, config.data.background, settings).to_json()
+    thresholds = run.result("csim")["thresholds"]
+    level = config.evaluation.confidence_level
+    result["decisions"] = decisions(scores, config.data.background, thresholds, config.trigger, level)
     _write_figures(run, scores)
     return result
 
@@ -69,7 +73,7 @@ def _float(run: StageRun, split: Split) -> Score:
 
     def score(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.features.values(codes).astype(np.float32))
-        return float_score(model.kind, x, output(x))
+        return float_score(model.score, x, output(x), split.features.empty_slot_values())
 
     return score
 
@@ -120,7 +124,7 @@ def _write_figures(run: StageRun, scores: Scores) -> None:
         signal: {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
         for signal in signals
     }
-    figures = {"scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rate)}
+    figures = {"scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0])}
     if curves:
         figures["roc"] = roc_figure(curves, len(scores[FIRMWARE][background]))
     for name, figure in figures.items():

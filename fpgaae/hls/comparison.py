@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fpgaae.fixedpoint import Codes, FixedPointType, shift_left_exact
-from fpgaae.models.integer import Tensor
+from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, shift_left_exact
 
 
 class Mismatch(NamedTuple):
@@ -75,7 +73,7 @@ class Comparison:
 
     @classmethod
     def of_layers(cls, names: Sequence[str]) -> Comparison:
-        """Start with nothing compared; `names` in graph order, the score last."""
+        """Start with nothing compared; `names` in graph order."""
         return cls({name: LayerResult(name) for name in names})
 
     @property
@@ -109,18 +107,16 @@ def compare_codes(
     golden: Mapping[str, Tensor],
     origin: str,
     first_event: int,
-    threshold: Tensor,
 ) -> Comparison:
     """Compare one chunk of events.
 
     Parameters
     ----------
     found
-        By layer in graph order (the score last): codes (n, size) and the type that they were recorded with.
+        By layer in graph order, the score and the decisions last: codes (n, size) and the type that they were recorded
+        with.
     golden
         By the same names: golden codes.
-    threshold
-        One code; an event is accepted when its score is larger.
     """
     result = Comparison.of_layers(list(found))
     wrong_events = np.zeros(0, dtype=bool)
@@ -142,17 +138,10 @@ def compare_codes(
                 name, channel, first_event + event, origin, *pair, abs(pair[0] - pair[1]), 2.0**-fraction
             )
             wrong_events |= wrong.any(axis=1)
-    score, (score_codes, score_type) = list(found)[-1], list(found.values())[-1]
-    result.events = len(score_codes)
-    result.events_by_origin = {origin: len(score_codes)}
+    score, accept = list(found)[-2:]
+    result.events = len(wrong_events)
+    result.events_by_origin = {origin: len(wrong_events)}
     result.mismatched_events = int(wrong_events.sum())
     result.score_mismatches = result.layers[score].mismatched_values
-    accepted = _above(Tensor(score_codes, score_type.fraction), threshold)
-    result.decision_flips = int((accepted != _above(golden[score], threshold)).sum())
+    result.decision_flips = int((found[accept][0] != golden[accept].codes).any(axis=1).sum())
     return result
-
-
-def _above(score: Tensor, threshold: Tensor) -> NDArray[np.bool_]:
-    fraction = max(score.fraction, threshold.fraction)
-    left = shift_left_exact(score.codes, fraction - score.fraction)
-    return left > shift_left_exact(threshold.codes, fraction - threshold.fraction)

@@ -20,13 +20,14 @@ import numpy as np
 from fpgaae.config import Firmware
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
+from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.extension import register_scores
 from fpgaae.hls.image_layers import (
     WITHOUT_TAP,
-    changes_nothing,
     correct_types,
     deepen_skips,
     is_inserted,
+    refuse_repeated,
     refuse_streams,
 )
 from fpgaae.hls.project import Port, TopFunction, complete_project
@@ -54,8 +55,21 @@ class WrittenProject:
     golden_names: Mapping[str, str]  # tapped layer -> layer of the integer network
 
 
-def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, project: Path) -> WrittenProject:  # noqa: ANN401
-    """Convert a deployed QKeras model and write its project, with layer taps and a driver for the C simulation.
+def write_project(
+    model: Any,  # noqa: ANN401
+    network: IntegerNetwork,
+    firmware: Firmware,
+    project: Path,
+    conversion: Conversion | None = None,
+) -> WrittenProject:
+    """Convert a deployed QKeras model and write its project, with layer taps for the C simulation.
+
+    The trigger block around it and what runs it are written by `fpgaae.hls.front_end` and `fpgaae.hls.harness`.
+
+    Parameters
+    ----------
+    conversion
+        Other settings than the exact ones that `firmware` stands for: what they break is shown with them.
 
     Raises
     ------
@@ -67,7 +81,7 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
     register_scores()
     refuse_streams(network, firmware)
     with keras2_as_keras(), _hls4ml_output():
-        graph = _convert(model, network, firmware, project)
+        graph = _convert(model, network, conversion or Conversion.of(firmware), firmware, project)
         names = _golden_names(graph, network)
         correct_types(graph, network, names)
         for node in graph.graph.values():
@@ -86,27 +100,41 @@ def write_project(model: Any, network: IntegerNetwork, firmware: Firmware, proje
     return WrittenProject(top, layers, {name: names[name] for name in tapped})
 
 
-def _convert(model: Any, network: IntegerNetwork, firmware: Firmware, project: Path) -> Any:  # noqa: ANN401
+def _convert(
+    model: Any,  # noqa: ANN401
+    network: IntegerNetwork,
+    conversion: Conversion,
+    firmware: Firmware,
+    project: Path,
+) -> Any:  # noqa: ANN401
     """Run hls4ml's conversion."""
-    config = hls4ml.utils.config_from_keras_model(model, granularity="name", backend=firmware.backend)
-    strategy = _STRATEGIES[firmware.strategy]
-    if firmware.strategy != "distributed_arithmetic":  # which is a strategy of single layers
+    config = hls4ml.utils.config_from_keras_model(
+        model,
+        granularity=conversion.granularity,
+        backend=conversion.backend,
+        max_precision=conversion.max_precision,
+    )
+    strategy = _STRATEGIES[conversion.strategy]
+    if conversion.strategy != "distributed_arithmetic":  # which is a strategy of single layers
         config["Model"]["Strategy"] = strategy
-    config["Model"]["ReuseFactor"] = firmware.reuse_factor
+    config["Model"]["ReuseFactor"] = conversion.reuse_factor
+    by_name = config.setdefault("LayerName", {})
     for layer in network.layers:
         if layer.kind.has_weights:
-            config["LayerName"][layer.name] |= {"Strategy": strategy, "ReuseFactor": firmware.reuse_factor}
+            by_name.setdefault(layer.name, {}).update(Strategy=strategy, ReuseFactor=conversion.reuse_factor)
+    for name, accumulator in conversion.accumulators.items():
+        by_name.setdefault(name, {}).setdefault("Precision", {})["accum"] = accumulator
     try:
         return hls4ml.converters.convert_from_keras_model(
             model,
             hls_config=config,
             output_dir=str(project),
             project_name=firmware.project_name,
-            backend=firmware.backend,
-            io_type=firmware.io_type,
+            backend=conversion.backend,
+            io_type=conversion.io_type,
             part=firmware.part,
             clock_period=firmware.clock_ns,
-            bit_exact=True,
+            bit_exact=conversion.bit_exact,
             write_weights_txt=False,  # weights stand once, in the headers that synthesis reads
         )
     except Exception as error:
@@ -141,7 +169,8 @@ def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noq
             names[node.name] = following[node.name.removesuffix("_linear")]
         elif not is_inserted(node):
             raise CheckFailed(f"hls4ml made a layer {node.name} ({node.class_name}) that the golden network has not")
-    lost = {name for name in set(known) - set(names.values()) if not changes_nothing(network, name)}
+    lost = set(known) - set(names.values())
+    refuse_repeated(network, lost)
     if lost:
         raise CheckFailed(f"hls4ml's graph lacks the layers {', '.join(sorted(lost))} of the golden network")
     return names
@@ -153,9 +182,11 @@ def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN40
     input_layer = next(node.name for node in graph.graph.values() if node.class_name == "Input")
     return TopFunction(
         firmware.project_name,
-        Port(input_layer, source.name, source.type.name, int(np.prod(source.shape))),
+        Port(input_layer, source.name, source.type.name, int(np.prod(source.shape)), int(source.shape[-1])),
         Port(output_layer, result.name, result.type.name, int(np.prod(result.shape))),
-        firmware.io_type == "io_stream",
+        is_stream=firmware.io_type == "io_stream",
+        score_width=int(result.type.precision.width),
+        is_dataflow=str(graph.config.pipeline_style).lower() == "dataflow",
     )
 
 
@@ -208,8 +239,9 @@ def _multiplications(network: IntegerNetwork, name: str) -> int:
         return int(np.count_nonzero(layer.kernel))
     if layer.kind is LayerKind.CONVOLUTION and layer.window is not None:
         return count_products(layer.kernel, layer.window)
-    if layer.kind in {LayerKind.SQUARED_ERROR, LayerKind.MU_SQUARED}:
-        return network[layer.inputs[0]].size
+    if layer.kind.is_score and layer.kind is not LayerKind.ABSOLUTE_ERROR:
+        factor = 2 if layer.kind is LayerKind.MU_SQUARED_OVER_VARIANCE else 1
+        return factor * network[layer.inputs[0]].size
     return 0
 
 

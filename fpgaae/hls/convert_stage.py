@@ -5,38 +5,61 @@ This module imports TensorFlow and hls4ml.
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes
+from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
+from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
+from fpgaae.hls.harness import write_harness
 from fpgaae.hls.keras_check import KerasComparison
-from fpgaae.hls.project import write_golden_vectors
-from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, RANDOM, make_stimulus, sources
+from fpgaae.hls.lint.files import read_model_file
+from fpgaae.hls.lint.findings import Finding, Severity
+from fpgaae.hls.lint.run import lint_model, refuse_errors
+from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, LAYERS, MADE_UP, Stimuli
+from fpgaae.hls.working_points import choose_thresholds
 from fpgaae.models.extract import extract_network
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 
 _VECTORS_AN_ORIGIN = 200
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
+_log = logging.getLogger(__name__)
 
 
 def run_convert(run: StageRun) -> Json:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
-    data = run.result("data")
-    features = FeatureMap.from_json(data["feature_types"])
+    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     network = extract_network(model)
+    if not network.score.kind.is_score or network.score.type.signed:
+        raise InputError("the model does not end in a score; train it with this package, or import it with a config")
+    background = _background_scores(run, network, features)
+    points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
+    decided = network.with_thresholds(np.array([point.code for point in points]))
+    stimuli = Stimuli(run.config, run.upstream("data"), features, decided)
+    project = run.folder / PROJECT_FOLDER
     with run.progress.task("HLS project", None):
-        written = write_project(model, network, run.config.firmware, run.folder / PROJECT_FOLDER)
-    network.save(run.folder / GOLDEN_FILE)
-    _write_vectors(run, network, features)
-    keras = _compare_with_keras(run, KerasComparison(model, network), network, features)
+        written = write_project(model, network, run.config.firmware, project)
+        thresholds = np.array([point.code for point in points])
+        block = TriggerBlock(written.top, run.config.data.hardware, features, thresholds)
+        block.write(project)
+        write_harness(project, block, run.config.firmware)
+        _write_vectors(run, decided, stimuli, block)
+    decided.save(run.folder / GOLDEN_FILE)
+    keras = _compare_with_keras(run, KerasComparison(model, network), stimuli, features)
     firmware = run.config.firmware
     return {
         "project_dir": PROJECT_FOLDER,
         "project_name": written.top.project_name,
+        "top_function": f"{written.top.project_name}_trigger",
         "backend": firmware.backend,
         "part": firmware.part,
         "clock_ns": firmware.clock_ns,
@@ -45,57 +68,80 @@ def run_convert(run: StageRun) -> Json:
         "reuse_factor": firmware.reuse_factor,
         "input_type": str(network.input_type),
         "score_type": str(network.score.type),
-        "layers": list(written.layers),
-        "threshold": _threshold(run, network, features),
+        "layers": [*written.layers, _accept_entry(decided)],
+        "trigger": {
+            "bunch_crossing_rate_khz": run.config.trigger.bunch_crossing_rate_khz,
+            "chosen_on": run.config.trigger.chosen_on,
+            "background_events": len(background),
+            "saturated_fraction": float(np.mean(background == network.score.type.max_code)),
+            "confidence_level": run.config.evaluation.confidence_level,
+            "thresholds": [point.to_json(network.score.type, run.config.trigger) for point in points],
+        },
         "keras": keras,
+        "lint": [finding.to_json() for finding in findings],
     }
 
 
-def _compare_with_keras(
-    run: StageRun, comparison: KerasComparison, network: IntegerNetwork, features: FeatureMap
-) -> Json:
+def _accept_entry(network: IntegerNetwork) -> Json:
+    """Describe the decisions as a layer."""
+    accept = network[ACCEPT_LAYER]
+    return {
+        "name": accept.name,
+        "golden": accept.name,
+        "kind": accept.kind.value,
+        "values": accept.size,
+        "types": {"result": str(accept.type)},
+        "golden_type": str(accept.type),
+        "weights": 0,
+        "nonzero_weights": 0,
+        "multiplications": 0,
+        "strategy": None,
+        "reuse_factor": None,
+    }
+
+
+def _background_scores(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Codes:
+    """Give the score's code of every background event of the split that the thresholds are chosen on."""
+    store = EventStore(run.upstream("data"))
+    chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
+    name = network.score.name
+    return np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
+
+
+def _lint(run: StageRun) -> tuple[Finding, ...]:
+    """Refuse a model with errors before anything of its file is executed, and log its warnings."""
+    file = run.upstream("train") / MODEL_FILE
+    findings = lint_model(read_model_file(file), Conversion.of(run.config.firmware))
+    refuse_errors(str(file), findings)
+    for finding in findings:
+        _log.log(logging.WARNING if finding.severity is Severity.WARNING else logging.INFO, "%s", finding)
+    return findings
+
+
+def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Stimuli, features: FeatureMap) -> Json:
     plan = [
         source
-        for source in sources(run.config, run.result("data")["events"], len(features))
-        if source.start < _KERAS_EVENTS or source.origin in {RANDOM, EXTREMES}
+        for source in stimuli.sources()
+        if source.origin != LAYERS and (source.start < _KERAS_EVENTS or source.origin in MADE_UP)
     ]
     with run.progress.task("golden codes against Keras", sum(s.stop - s.start for s in plan)) as task:
         for source in plan:
-            stimulus = make_stimulus(source, run.upstream("data"), features, network.input_type, run.config.seed)
-            comparison.add(stimulus.values, stimulus.input_codes)
+            stimulus = stimuli.make(source)
+            values = np.concatenate([features.values(stimulus.hardware), stimulus.values])
+            comparison.add(values, stimulus.input_codes)
             task.advance(source.stop - source.start)
     return comparison.to_json()
 
 
-def _write_vectors(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> None:
+def _write_vectors(run: StageRun, network: IntegerNetwork, stimuli: Stimuli, block: TriggerBlock) -> None:
     """Write the testbench's golden vectors: the first events of every origin, all extremes among them."""
-    inputs = []
-    for source in sources(run.config, run.result("data")["events"], len(features)):
-        if source.start == 0:
+    parts = []
+    for source in stimuli.sources():
+        if source.start == 0 and source.origin != LAYERS:
             part = source if source.origin == EXTREMES else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
-            seed = run.config.seed
-            inputs.append(make_stimulus(part, run.upstream("data"), features, network.input_type, seed).input_codes)
-    codes = np.concatenate(inputs)
-    write_golden_vectors(run.folder / PROJECT_FOLDER, codes, network.run(codes)[network.score.name].codes)
-
-
-def _threshold(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Json:
-    """Choose the largest working point that keeps the wanted false positive rate, on the validation background.
-
-    An event is accepted when its score code is larger than the threshold's.
-    """
-    store = EventStore(run.upstream("data"))
-    chunks = store.chunks(run.config.data.background, "validation", CHUNK_EVENTS)
-    name, fraction = network.score.name, network.score.type.fraction
-    codes = np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
-    codes = np.sort(codes)
-    allowed = int(run.config.trigger.false_positive_rate * len(codes))
-    threshold = int(codes[len(codes) - 1 - allowed])
-    return {
-        "code": threshold,
-        "fraction": fraction,
-        "value": float(np.ldexp(threshold, -fraction)),
-        "requested_false_positive_rate": run.config.trigger.false_positive_rate,
-        "false_positive_rate": float(np.mean(codes > threshold)),
-        "events": len(codes),
-    }
+            made = stimuli.make(part)
+            parts.append((made.hardware, made.input_codes[: len(made.hardware)]))
+    hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))
+    golden = network.run(input_codes)
+    scores, accept = golden[network.score.name].codes[:, 0], golden[ACCEPT_LAYER].codes
+    write_golden_vectors(run.folder / PROJECT_FOLDER, block, hardware, scores, accept)

@@ -12,64 +12,34 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fpgaae.artifacts import Json, StageRun
-from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, parse_type
-from fpgaae.hls.comparison import Comparison, compare_codes
-from fpgaae.hls.csim_library import CsimLibrary, Tap, compile_project, probe
-from fpgaae.hls.stimulus import EXTREMES, RANDOM, Source, make_stimulus, sources
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork, Tensor
+from fpgaae.hls.comparison import Comparison
+from fpgaae.hls.csim_library import Tap, compile_project
+from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
+from fpgaae.hls.stimulus import Source
+from fpgaae.models.integer import IntegerNetwork
 
 SCORES_FILE = "scores.npz"
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """All that a worker process needs to simulate and compare its part."""
-
-    library: Path
-    golden: Path
-    data_folder: Path
-    features: FeatureMap
-    golden_names: dict[str, str]  # tapped layer -> golden layer
-    threshold: tuple[int, int]  # code, fraction
-    seed: int
-
-
-class Part(NamedTuple):
-    """What a worker gives back for one source."""
-
-    comparison: Comparison
-    score_codes: Codes | None  # of real events
-
-
 def run_csim(run: StageRun) -> Json:
     """Compile the written project and compare every layer; the result says `passed` or where it differs first."""
-    data, convert = run.result("data"), run.result("convert")
+    convert = run.result("convert")
     started = time.perf_counter()
     with run.progress.task("compiling the project", None):
         project = run.upstream("convert") / convert["project_dir"]
         library = compile_project(project, convert["project_name"], run.folder)
     compile_seconds = time.perf_counter() - started
-    simulation = Simulation(
-        library=library,
-        golden=run.upstream("convert") / GOLDEN_FILE,
-        data_folder=run.upstream("data"),
-        features=FeatureMap.from_json(data["feature_types"]),
-        golden_names={layer["name"]: layer["golden"] for layer in convert["layers"]},
-        threshold=(convert["threshold"]["code"], convert["threshold"]["fraction"]),
-        seed=run.config.seed,
-    )
+    simulation = Simulation.of_run(run, library)
     IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
-    taps = _check_layout(library, convert["layers"])
-    plan = list(sources(run.config, data["events"], len(simulation.features)))
+    taps = check_layout(library, convert["layers"])
+    plan = list(simulation.stimuli().sources())
     processes = _n_processes(run, len(plan))
     total = Comparison.of_layers([tap.layer for tap in taps])
     scores: dict[str, list[Codes]] = {}
@@ -91,8 +61,8 @@ def run_csim(run: StageRun) -> Json:
         "decision_flips": total.decision_flips,
         "first_mismatch": total.first_mismatch and total.first_mismatch._asdict(),
         "layers": [layer.to_json() for layer in total.layers.values()],
-        "score_type": str(taps[-1].type),
-        "threshold": convert["threshold"],
+        "score_type": str(taps[-2].type),
+        "thresholds": convert["trigger"]["thresholds"],
         "changed_types": _changed_types(taps, convert["layers"]),
         "edited_files": list(run.edited),
         "keras": convert["keras"],
@@ -100,31 +70,6 @@ def run_csim(run: StageRun) -> Json:
         "compile_seconds": round(compile_seconds, 2),
         "processes": processes,
     }
-
-
-def _check_layout(library: Path, layers: list[dict[str, Any]]) -> tuple[Tap, ...]:
-    """Load the library once and make sure that it records the layers that were converted.
-
-    Raises
-    ------
-    CheckFailed
-        If a layer is missing, added, moved or of another size, or the project crashes.
-    """
-    probe(library)
-    try:
-        taps = CsimLibrary(library).taps
-    except (OSError, ValueError, AttributeError) as error:
-        raise CheckFailed(f"the compiled project can't be loaded: {error}") from None
-    found = [(tap.layer, tap.size) for tap in taps]
-    expected = [(layer["name"], layer["values"]) for layer in layers]
-    for have, want in zip(found, expected, strict=False):
-        if have != want:
-            raise CheckFailed(
-                f"the project records layer {have[0]} of {have[1]} values where {want[0]} of {want[1]} was converted"
-            )
-    if len(found) != len(expected):
-        raise CheckFailed(f"the project records {len(found)} layers, but {len(expected)} were converted")
-    return taps
 
 
 def _changed_types(taps: tuple[Tap, ...], layers: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -191,32 +136,14 @@ def _end_with_parent() -> None:
 class _Worker:
     """State of a worker process."""
 
-    simulation: Simulation
-    library: CsimLibrary
-    network: IntegerNetwork
+    simulator: Simulator
 
 
 def _start_worker(simulation: Simulation) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _Worker.simulation = simulation
-    _Worker.library = CsimLibrary(simulation.library)
-    _Worker.network = IntegerNetwork.load(simulation.golden)
+    _Worker.simulator = Simulator(simulation)
 
 
 def _simulate(source: Source) -> Part:
-    """Simulate and compare one source."""
-    this = _Worker.simulation
-    stimulus = make_stimulus(source, this.data_folder, this.features, _Worker.network.input_type, this.seed)
-    codes = _Worker.library.run(stimulus.values)
-    golden = _Worker.network.run(stimulus.input_codes)
-    types = {tap.layer: tap.type for tap in _Worker.library.taps}
-    comparison = compare_codes(
-        {layer: (found, types[layer]) for layer, found in codes.items()},
-        {layer: golden[name] for layer, name in this.golden_names.items()},
-        source.origin,
-        source.start,
-        Tensor(np.array([this.threshold[0]], dtype=np.int64), this.threshold[1]),
-    )
-    is_real = source.origin not in {RANDOM, EXTREMES}
-    return Part(comparison, codes[_Worker.library.taps[-1].layer][:, 0] if is_real else None)
+    return _Worker.simulator.compare(source)

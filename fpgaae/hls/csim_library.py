@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.hls.project import DRIVER
+from fpgaae.hls.project import CSIM_MACRO, DRIVER
 
-_FLAGS = ("-O3", "-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
+_FAST, _QUICK = "-O3", "-O1"
+_INCLUDES = ("-I.", "-Ifirmware", "-Ifirmware/ap_types")
+_FLAGS = ("-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w", f"-D{CSIM_MACRO}")
 _TAIL_LINES = 12
 _PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
@@ -32,43 +35,99 @@ class Tap(NamedTuple):
     type: FixedPointType
 
 
+class Compilation:
+    """The sources of a written project, compiled into one shared library.
+
+    Parameters
+    ----------
+    quick
+        Compile fast rather than to fast code.
+    """
+
+    def __init__(self, project: Path, project_name: str, *, quick: bool = False, build: Path | None = None) -> None:
+        self._project = project
+        self._name = project_name
+        self._flags = (*_FLAGS, _QUICK if quick else _FAST)
+        self._build = (build or project / "build").absolute()
+        firmware = Path("firmware")
+        self._sources = (firmware / f"{project_name}.cpp", firmware / f"{project_name}_trigger.cpp", Path(DRIVER))
+
+    def build(self, reuse: Compilation | None = None, changed: frozenset[str] = frozenset()) -> Path:
+        """Compile and link; give the library.
+
+        Parameters
+        ----------
+        reuse
+            A compilation of the same project but for the files in `changed`, whose objects are taken where they can be.
+
+        Raises
+        ------
+        ToolMissing
+            If there is no g++.
+        CheckFailed
+            If a source does not compile; the message holds the compiler's last lines, `compile.log` all of them.
+        """
+        compiler = str(require_compiler())
+        self._build.mkdir(exist_ok=True)
+        mine = [source for source in self._sources if reuse is None or reuse._includes(source, changed)]
+        for source in set(self._sources) - set(mine):
+            if reuse is not None:
+                os.link(reuse._object(source), self._object(source))
+        commands = [
+            [compiler, *self._flags, "-MMD", *_INCLUDES, "-c", str(s), "-o", str(self._object(s))] for s in mine
+        ]
+        with ThreadPoolExecutor(max(len(commands), 1)) as pool:
+            outputs = list(pool.map(lambda command: _run(command, self._project), commands))
+        library = self._build / f"{self._name}.so"
+        if all(code == 0 for code, _ in outputs):
+            objects = [str(self._object(source)) for source in self._sources]
+            outputs.append(_run([compiler, "-shared", *objects, "-o", str(library)], self._project))
+        (self._build / "compile.log").write_text("".join(output for _, output in outputs), encoding="utf-8")
+        if any(code for code, _ in outputs):
+            first = next(output for code, output in outputs if code)
+            tail = "\n".join(first.splitlines()[-_TAIL_LINES:])
+            raise CheckFailed(
+                f"{self._project} does not compile; correct its sources. The compiler's last lines:\n{tail}"
+            )
+        return library
+
+    def same_code(self, other: Compilation) -> bool:
+        """Tell whether every object is byte for byte that of another compilation."""
+        pairs = ((self._object(source), other._object(source)) for source in self._sources)
+        return all(mine.samefile(theirs) or mine.read_bytes() == theirs.read_bytes() for mine, theirs in pairs)
+
+    def clean(self) -> None:
+        """Remove what only the linker needs."""
+        for source in self._sources:
+            self._object(source).unlink(missing_ok=True)
+            self._object(source).with_suffix(".d").unlink(missing_ok=True)
+
+    def _object(self, source: Path) -> Path:
+        return self._build / f"{source.stem}.o"
+
+    def _includes(self, source: Path, files: frozenset[str]) -> bool:
+        """Tell whether a source, or what it includes, is among some files of the project."""
+        listed = self._object(source).with_suffix(".d").read_text(encoding="utf-8").replace("\\\n", " ").split()
+        return any(os.path.normpath(name) in files for name in listed)
+
+
 def compile_project(project: Path, project_name: str, build: Path) -> Path:
     """Compile the sources of a written project and its driver into a shared library in `build`.
 
     Raises
     ------
-    ToolMissing
-        If there is no g++.
-    CheckFailed
-        If a source does not compile; the message holds the compiler's last lines, `compile.log` all of them.
+    ToolMissing, CheckFailed
+        As `Compilation.build`.
     """
-    compiler = require_compiler()
-    includes = [f"-I{project}", f"-I{project / 'firmware'}", f"-I{project / 'firmware' / 'ap_types'}"]
-    sources = (project / "firmware" / f"{project_name}.cpp", project / DRIVER)
-    objects = [build / f"{source.stem}.o" for source in sources]
-    commands = [
-        [str(compiler), *_FLAGS, *includes, "-c", str(source), "-o", str(target)]
-        for source, target in zip(sources, objects, strict=True)
-    ]
-    log = build / "compile.log"
-    with ThreadPoolExecutor(len(commands)) as pool:
-        outputs = list(pool.map(_run, commands))
-    library = build / f"{project_name}.so"
-    if all(code == 0 for code, _ in outputs):
-        outputs.append(_run([str(compiler), "-shared", *map(str, objects), "-o", str(library)]))
-    text = "".join(output for _, output in outputs).replace(f"{project}/", "")
-    log.write_text(text, encoding="utf-8")
-    for target in objects:
-        target.unlink(missing_ok=True)
-    if any(code for code, _ in outputs):
-        first = next(output for code, output in outputs if code).replace(f"{project}/", "")
-        tail = "\n".join(first.splitlines()[-_TAIL_LINES:])
-        raise CheckFailed(f"{project} does not compile; correct its sources. The compiler's last lines:\n{tail}")
-    return library
+    compilation = Compilation(project, project_name, build=build)
+    try:
+        return compilation.build()
+    finally:
+        compilation.clean()
 
 
-def _run(command: list[str]) -> tuple[int, str]:
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+def _run(command: list[str], folder: Path) -> tuple[int, str]:
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=folder)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -103,13 +162,33 @@ class CsimLibrary:
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.csim_describe.restype = ctypes.c_char_p
-        self._library.csim_run.restype = ctypes.c_int64
-        self._library.csim_run.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        self._library.csim_run_objects.restype = ctypes.c_int64
+        self._library.csim_run_objects.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        self._library.csim_run_values.restype = ctypes.c_int64
+        self._library.csim_run_values.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
         self.taps = tuple(_parse_tap(line) for line in self._library.csim_describe().decode().splitlines())
         self._codes_an_event = sum(tap.size for tap in self.taps)
 
-    def run(self, values: NDArray[np.float64]) -> dict[str, Codes]:
-        """Simulate events: values (n, n_features) in; by layer, codes (n, size) out, in graph order.
+    def run_objects(self, hardware: Codes) -> dict[str, Codes]:
+        """Simulate events through the trigger block: hardware integers (n, n_features) in, as `run_values`."""
+        hardware = np.ascontiguousarray(hardware, dtype=np.int64)
+        codes = np.empty((len(hardware), self._codes_an_event), dtype=np.int64)
+        written = self._library.csim_run_objects(hardware.ctypes.data, len(hardware), codes.ctypes.data)
+        return self._by_layer(codes, written)
+
+    def run_values(self, values: NDArray[np.float64], injected: Codes | None = None) -> dict[str, Codes]:
+        """Simulate events through the network alone.
+
+        Parameters
+        ----------
+        values
+            (n, n_features) inputs of the network.
+        injected
+            (n, codes of all taps but the last): what each layer's output is replaced by after it was recorded.
+
+        Returns
+        -------
+        By layer, codes (n, size), in graph order.
 
         Raises
         ------
@@ -118,7 +197,19 @@ class CsimLibrary:
         """
         values = np.ascontiguousarray(values, dtype=np.float64)
         codes = np.empty((len(values), self._codes_an_event), dtype=np.int64)
-        written = self._library.csim_run(values.ctypes.data, len(values), codes.ctypes.data)
+        replaced = None
+        if injected is not None:
+            injected = np.ascontiguousarray(injected, dtype=np.int64)
+            if injected.shape != (len(values), self._codes_an_event - self.taps[-1].size):
+                raise CheckFailed(
+                    f"{injected.shape[1]} codes stand in for those of another layout; its taps were edited"
+                )
+            replaced = injected.ctypes.data
+        # the last tap reads what stands in for the layer before it, but is not replaced itself
+        written = self._library.csim_run_values(values.ctypes.data, replaced, len(values), codes.ctypes.data)
+        return self._by_layer(codes, written)
+
+    def _by_layer(self, codes: Codes, written: int) -> dict[str, Codes]:
         if written != codes.size:
             raise CheckFailed(f"the C simulation recorded {written} codes, not {codes.size}; its taps were edited")
         ends = np.cumsum([tap.size for tap in self.taps])

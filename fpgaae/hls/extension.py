@@ -6,7 +6,6 @@ hls4ml's `bit_exact` flow derives a type for each layer by a rule per layer clas
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
 
@@ -17,71 +16,83 @@ from hls4ml.converters.keras_v2_to_hls import parse_default_keras_layer
 from hls4ml.model.layers import Layer, register_layer
 from hls4ml.model.optimizer.passes import bit_exact
 
-from fpgaae.fixedpoint import FixedPointType
+from fpgaae.config import Score
+from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
 from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
-from fpgaae.models.integer import squared_error_type, squared_type
+from fpgaae.models.integer_scores import Table, function_table, score_type
+from fpgaae.models.scores import LAYER_OF_SCORE
 
 HEADER = "fpgaae_scores.h"
 
 
-class _ScoreLayer(Layer):
-    """A layer that puts out one number an event."""
+class HlsScore(Layer):
+    """A layer that puts out one number an event; its attribute `score_kind` says which."""
 
     _expected_attributes: ClassVar[list[Any]] = [hls4ml.model.attributes.TypeAttribute("accum")]
 
     def initialize(self) -> None:
-        """Declare the output and its size."""
+        """Declare the output, and the constants where there are any."""
         self.set_attr("n_in", int(np.prod(self.get_input_variable(self.inputs[0]).shape)))
         self.add_output_variable(shape=[1])
-
-
-class HlsSquaredError(_ScoreLayer):
-    """Sum of (x - x')^2."""
-
-
-class HlsMuSquared(_ScoreLayer):
-    """Sum of mu^2."""
+        if self.get_attr("table_data") is not None:
+            self.add_weights_variable(name="table", var_name="t{index}")
 
 
 class _ScoreConfig(LayerConfigTemplate):
     """Compile-time constants of a score kernel."""
 
     def __init__(self) -> None:
-        super().__init__((HlsSquaredError, HlsMuSquared))
-        self.template = (
-            "struct config{index} : nnet::score_config {{\n"
-            "    static const unsigned n_in = {n_in};\n"
-            "    typedef {accum_t.name} accum_t;\n"
-            "}};\n"
-        )
+        super().__init__(HlsScore)
 
     def format(self, node: Layer) -> str:
         """Fill the template."""
-        return str(self.template.format(**self._default_config_params(node)))
+        lines = [f"static const unsigned n_in = {node.get_attr('n_in')};"]
+        if _has_table(node):
+            lines += [f"static const unsigned n_table = {len(node.get_attr('table_data'))};"]
+            lines += [f"typedef {node.get_attr('table_t').name} table_t;"]
+        lines += [f"typedef {node.get_attr('accum_t').name} accum_t;"]
+        body = "".join(f"    {line}\n" for line in lines)
+        return f"struct config{node.index} : nnet::score_config {{\n{body}}};\n"
 
 
 class _ScoreCall(FunctionCallTemplate):
     """The call of a score kernel."""
 
-    _kernels: ClassVar[dict[type[Layer], str]] = {HlsSquaredError: "squared_error", HlsMuSquared: "mu_squared"}
-
     def __init__(self) -> None:
-        super().__init__((HlsSquaredError, HlsMuSquared), include_header=[f"nnet_utils/{HEADER}"])
+        super().__init__(HlsScore, include_header=[f"nnet_utils/{HEADER}"])
 
     def format(self, node: Layer) -> str:
-        """Give `nnet::kernel<types, config>(inputs, output);`."""
+        """Give `nnet::kernel<types, config>(inputs, output, table);`."""
         inputs = [node.get_input_variable(name) for name in node.inputs]
         output = node.get_output_variable()
         types = ", ".join(variable.type.name for variable in (*inputs, output))
-        names = ", ".join(variable.name for variable in (*inputs, output))
-        kernel = next(name for kind, name in self._kernels.items() if isinstance(node, kind))
-        return f"nnet::{kernel}<{types}, config{node.index}>({names});"
+        names = [variable.name for variable in (*inputs, output)]
+        if _has_table(node):
+            names.append(node.get_weights("table").name)
+        return f"nnet::{node.get_attr('score_kind')}<{types}, config{node.index}>({', '.join(names)});"
+
+
+def _has_table(node: Layer) -> bool:
+    return node.get_attr("table_data") is not None
 
 
 def _parse(keras_layer: dict[str, Any], input_names: list[str], input_shapes: list[Any], _: object) -> tuple[Any, Any]:
     """Read a score layer from the Keras 2 model."""
-    return parse_default_keras_layer(keras_layer, input_names), [input_shapes[0][0], 1]
+    layer = parse_default_keras_layer(keras_layer, input_names)
+    config = keras_layer["config"]
+    score = _SCORE_OF_LAYER[keras_layer["class_name"]]
+    layer["score_kind"] = score.value
+    if score.needs_variance:
+        layer["argument"], layer["fraction_bits"] = config["argument"], config["fraction_bits"]
+        table = function_table(score, parse_type(config["argument"]), config["fraction_bits"])
+        layer["table_data"] = values_of(table.codes, table.type.fraction)
+    elif score is Score.MASKED_SQUARED_ERROR:
+        layer["table_data"] = np.array(config["empty"], dtype=np.float64)
+    return layer, [input_shapes[0][0], 1]
+
+
+_SCORE_OF_LAYER = {layer.__name__: score for score, layer in LAYER_OF_SCORE.items()}
 
 
 def _input_types(node: Layer) -> list[FixedPointType]:
@@ -93,14 +104,13 @@ def _input_types(node: Layer) -> list[FixedPointType]:
     return types
 
 
-def _squared_error_kif(node: Layer) -> Any:  # noqa: ANN401
-    a, b = _input_types(node)
-    return _as_kif(squared_error_type(a, b, node.get_attr("n_in")))
-
-
-def _mu_squared_kif(node: Layer) -> Any:  # noqa: ANN401
-    (mu,) = _input_types(node)
-    return _as_kif(squared_type(mu, node.get_attr("n_in")))
+def _score_kif(node: Layer) -> Any:  # noqa: ANN401
+    """Give the type of a score from those of its inputs; nothing can overflow in it."""
+    score = Score(node.get_attr("score_kind"))
+    table: Table | None = None
+    if score.needs_variance:
+        table = function_table(score, parse_type(node.get_attr("argument")), node.get_attr("fraction_bits"))
+    return _as_kif(score_type(score, _input_types(node), node.get_attr("n_in"), None if table is None else table.type))
 
 
 def _as_kif(result: FixedPointType) -> tuple[Any, Any, Any]:
@@ -113,14 +123,10 @@ def _as_kif(result: FixedPointType) -> tuple[Any, Any, Any]:
 def register_scores() -> None:
     """Register the score layers with hls4ml, once a process, for both backends."""
     register_image_rules()
-    rules: dict[type[Layer], tuple[str, Callable[[Layer], Any]]] = {
-        HlsSquaredError: ("SquaredErrorScore", _squared_error_kif),
-        HlsMuSquared: ("MuSquaredScore", _mu_squared_kif),
-    }
-    for layer, (keras_name, rule) in rules.items():
-        hls4ml.converters.register_keras_v2_layer_handler(keras_name, _parse)
-        register_layer(keras_name, layer)
-        bit_exact._produce_kif.register(layer)(rule)
+    for name in _SCORE_OF_LAYER:
+        hls4ml.converters.register_keras_v2_layer_handler(name, _parse)
+        register_layer(name, HlsScore)
+    bit_exact._produce_kif.register(HlsScore)(_score_kif)
     for name in ("Vivado", "Vitis"):
         backend = hls4ml.backends.get_backend(name)
         backend.register_template(_ScoreConfig)

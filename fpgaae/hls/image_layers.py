@@ -6,7 +6,7 @@ bits. A stream that skips layers holds one pack, where an event has a pack a pix
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
 from typing import Any
 
@@ -129,10 +129,18 @@ def _set_type(named: Any, width: int, integer: int, *, signed: bool) -> None:  #
     named.precision = precision
 
 
-def changes_nothing(network: IntegerNetwork, name: str) -> bool:
-    """Tell whether a layer is a quantizer of the very type of its source; hls4ml removes such a one."""
-    layer = network[name]
-    return layer.kind is LayerKind.QUANTIZE and layer.type == network[layer.inputs[0]].type
+def refuse_repeated(network: IntegerNetwork, lost: Collection[str]) -> None:
+    """Refuse a quantizer that repeats the one in front of it: hls4ml removes it.
+
+    Raises
+    ------
+    InputError
+        If one of the layers that hls4ml left out is such a one.
+    """
+    for name in lost:
+        layer = network[name]
+        if layer.kind is LayerKind.QUANTIZE and layer.type == network[layer.inputs[0]].type:
+            raise InputError(f"the quantizer {name} repeats that of {layer.inputs[0]}; remove one of them")
 
 
 def deepen_skips(graph: Any) -> None:  # noqa: ANN401

@@ -11,14 +11,16 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from fpgaae.errors import CheckFailed
-from fpgaae.fixedpoint import Codes
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
-_SAVE = re.compile(r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>[\w*]+)\);')
+CSIM_MACRO = "FPGAAE_CSIM"
+VECTORS_FOLDER, STIMULUS_FILE, EXPECTED_FILE = "tb_data", "stimulus.dat", "expected.dat"
+_SAVE = re.compile(
+    r"#ifndef __SYNTHESIS__\n\s*"
+    r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>[\w*]+)\);\n#endif\n'
+)
 _WEIGHTS = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{", re.MULTILINE)
 _CLEAR_UNUSED_BITS = "clearUnusedBits(void)"
 _LAYERS_MARKER = "    // hls-fpga-machine-learning insert layers\n"
@@ -31,6 +33,7 @@ class Port(NamedTuple):
     variable: str
     type_name: str  # C++ type of an element, or of a pack in a stream
     size: int
+    pack_size: int = 1  # elements of a pack
 
 
 class TopFunction(NamedTuple):
@@ -40,6 +43,8 @@ class TopFunction(NamedTuple):
     input: Port
     output: Port
     is_stream: bool
+    score_width: int  # bits
+    is_dataflow: bool = False  # how its layers are scheduled; otherwise they are one pipeline
 
 
 def firmware_source(name: str) -> Path:
@@ -48,7 +53,7 @@ def firmware_source(name: str) -> Path:
 
 
 def complete_project(project: Path, top: TopFunction) -> tuple[str, ...]:
-    """Add to a project that hls4ml wrote all that the C simulation needs; give the layers that it records.
+    """Add to a project that hls4ml wrote what the C simulation needs in its sources; give the layers that it records.
 
     Raises
     ------
@@ -58,8 +63,6 @@ def complete_project(project: Path, top: TopFunction) -> tuple[str, ...]:
     layers = add_taps(project, top)
     speed_up_weights(project)
     speed_up_types(project)
-    write_driver(project, top)
-    write_testbench(project, top)
     return layers
 
 
@@ -82,18 +85,24 @@ def add_taps(project: Path, top: TopFunction) -> tuple[str, ...]:
 
     def tap(match: re.Match[str]) -> str:
         if match["variable"] == top.output.variable:
-            return "// recorded by the driver, from the output port"
+            return ""  # recorded by the driver, from the output port
         layers.append(match["layer"])
-        return f'csim::tap({match["variable"]}, "{match["layer"]}", {match["size"]});'
+        return _guarded(f'    csim::tap({match["variable"]}, "{match["layer"]}", {match["size"]});')
 
     text = _SAVE.sub(tap, text)
-    input_tap = f'csim::tap({top.input.variable}, "{top.input.layer}", {top.input.size});'
-    text = text.replace(_LAYERS_MARKER, f"#ifndef __SYNTHESIS__\n    {input_tap}\n#endif\n\n{_LAYERS_MARKER}")
-    text = text.replace(include, f'{include}#ifndef __SYNTHESIS__\n#include "{SUPPORT_HEADER}"\n#endif\n')
+    support = f'#include "{SUPPORT_HEADER}"'
+    input_tap = f'    csim::tap({top.input.variable}, "{top.input.layer}", {top.input.size});'
+    text = text.replace(_LAYERS_MARKER, f"{_guarded(input_tap)}\n{_LAYERS_MARKER}")
+    text = text.replace(include, f"{include}{_guarded(support)}")
     source.write_text(text, encoding="utf-8")
     header = firmware_source(f"csim/{SUPPORT_HEADER}").read_text(encoding="utf-8")
     (project / "firmware" / SUPPORT_HEADER).write_text(header, encoding="utf-8")
     return (*layers, top.output.layer)
+
+
+def _guarded(line: str) -> str:
+    """Let only the C simulation of this package see a line."""
+    return f"#ifdef {CSIM_MACRO}\n{line}\n#endif\n"
 
 
 def speed_up_weights(project: Path) -> None:
@@ -105,7 +114,7 @@ def speed_up_weights(project: Path) -> None:
         text = header.read_text(encoding="utf-8")
         plain = r"\g<type> \g<name>[\g<size>] = {"
         table = r"csim::Table<\g<type>, \g<size>> \g<name> = {"
-        replacement = f'#ifdef __SYNTHESIS__\n{plain}\n#else\n#include "../{SUPPORT_HEADER}"\n{table}\n#endif\n'
+        replacement = f'#ifndef {CSIM_MACRO}\n{plain}\n#else\n#include "../{SUPPORT_HEADER}"\n{table}\n#endif\n'
         header.write_text(_WEIGHTS.sub(replacement, text), encoding="utf-8")
 
 
@@ -127,64 +136,14 @@ def speed_up_types(project: Path) -> None:
     header.write_text(text.replace(f"{_CLEAR_UNUSED_BITS} volatile", _CLEAR_UNUSED_BITS), encoding="utf-8")
 
 
-def write_driver(project: Path, top: TopFunction) -> None:
-    """Write the C++ driver of the C simulation for the project's top function."""
-    drain = "while (!outputs.empty())\n        outputs.read();" if top.is_stream else ""
-    values = {"INPUT_TYPE": top.input.type_name, "OUTPUT_LAYER": top.output.layer, "OUTPUT_DRAIN": drain}
-    (project / DRIVER).write_text(_fill_template(f"csim/{DRIVER}", top, values), encoding="utf-8")
-
-
-def write_testbench(project: Path, top: TopFunction) -> None:
-    """Replace the testbench that hls4ml generates, which compares nothing, by one that does."""
-    if top.is_stream:
-        element = f"{top.output.type_name}::value_type"
-        fill = (
-            f"for (size_t i = 0; i < n_inputs; i += {top.input.type_name}::size) {{\n"
-            f"            {top.input.type_name} pack;\n"
-            f"            for (size_t j = 0; j < {top.input.type_name}::size; j++)\n"
-            f"                pack[j] = from_code<{top.input.type_name}::value_type>(input_codes[i + j]);\n"
-            "            inputs.write(pack);\n"
-            "        }"
-        )
-        read = (
-            f"{element} results[n_outputs];\n"
-            f"        for (size_t i = 0; i < n_outputs; i += {top.output.type_name}::size) {{\n"
-            f"            {top.output.type_name} pack = outputs.read();\n"
-            f"            for (size_t j = 0; j < {top.output.type_name}::size; j++)\n"
-            "                results[i + j] = pack[j];\n"
-            "        }"
-        )
-    else:
-        element = top.output.type_name
-        fill = (
-            "for (size_t i = 0; i < n_inputs; i++)\n"
-            f"            inputs[i] = from_code<{top.input.type_name}>(input_codes[i]);"
-        )
-        read = f"{element} *results = outputs;"
-    values = {"INPUT_FILL": fill, "OUTPUT_READ": read, "OUTPUT_ELEMENT": element}
-    file = project / f"{top.project_name}_test.cpp"
-    file.write_text(_fill_template("csim/testbench.cpp", top, values), encoding="utf-8")
-
-
-def write_golden_vectors(project: Path, input_codes: Codes, output_codes: Codes) -> None:
-    """Write what the testbench feeds and expects: codes (n, n_inputs) and (n, n_outputs), an event a line."""
-    folder = project / "tb_data"
-    folder.mkdir(exist_ok=True)
-    np.savetxt(folder / "input_codes.dat", input_codes, fmt="%d")
-    np.savetxt(folder / "expected_codes.dat", output_codes, fmt="%d")
-
-
-def _fill_template(name: str, top: TopFunction, values: Mapping[str, str]) -> str:
-    """Put the names and sizes of a top function into a hand-written source."""
-    declare = "hls::stream<{0.type_name}> {1};" if top.is_stream else "{0.type_name} {1}[{2}];"
-    common = {
-        "PROJECT": top.project_name,
-        "N_INPUTS": str(top.input.size),
-        "N_OUTPUTS": str(top.output.size),
-        "INPUT_DECLARATION": declare.format(top.input, "inputs", "n_inputs"),
-        "OUTPUT_DECLARATION": declare.format(top.output, "outputs", "n_outputs"),
-    }
+def fill_template(name: str, values: Mapping[str, str]) -> str:
+    """Read a hand-written source and put values in the place of its `@KEYS@`."""
     text = firmware_source(name).read_text(encoding="utf-8")
-    for key, value in {**common, **values}.items():
+    for key, value in values.items():
         text = text.replace(f"@{key}@", value)
     return text
+
+
+def indented(text: str, n_spaces: int) -> str:
+    """Indent every line."""
+    return "\n".join(f"{' ' * n_spaces}{line}" for line in text.splitlines())

@@ -1,11 +1,13 @@
-"""What the C simulation is fed with: real events, random ones, and the extremes of every input type.
+"""What the C simulation is fed with: real events, random ones, the extremes of every input type, and of every layer.
+
+Hardware integers enter through the ports of the trigger block; values that no hardware integer gives, the network.
 
 A stimulus is described by a small picklable `Source`, so that each worker process makes its own part of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +17,20 @@ from numpy.typing import NDArray
 from fpgaae.config import Config
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
-from fpgaae.fixedpoint import Codes, FixedPointType, requantize
+from fpgaae.fixedpoint import Codes, requantize
+from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
+from fpgaae.models.integer import IntegerNetwork
 
 CHUNK_EVENTS = 2048
 RANDOM = "random"
 EXTREMES = "extremes"
+LAYERS = "layers"
+MADE_UP = frozenset({RANDOM, EXTREMES, LAYERS})
 _OFF_GRID_BITS = 3  # random values lie on a grid this much finer than the input's, so that rounding is exercised
 
 
 class Source(NamedTuple):
-    """Consecutive events of one origin: a process of the test split, `random` or `extremes`."""
+    """Consecutive events of one origin: a process of the test split, or one of `MADE_UP`."""
 
     origin: str
     start: int
@@ -32,47 +38,89 @@ class Source(NamedTuple):
 
 
 class Stimulus(NamedTuple):
-    """Events for the simulation and the input codes that exact rounding and saturation give for them."""
+    """Events for the simulation: those that enter as hardware integers, then those that enter as values."""
 
-    values: NDArray[np.float64]  # (n, n_features), exact
-    input_codes: Codes  # (n, n_features)
-
-
-def sources(config: Config, events: dict[str, dict[str, int]], n_features: int) -> Iterator[Source]:
-    """Give every part of the stimulus, the real events first."""
-    lengths = {process: min(splits["test"], config.csim.max_events_per_process) for process, splits in events.items()}
-    lengths[RANDOM] = config.csim.random_events
-    lengths[EXTREMES] = len(_extreme_rows(n_features)) * 2
-    for origin, length in lengths.items():
-        for start in range(0, length, CHUNK_EVENTS):
-            yield Source(origin, start, min(start + CHUNK_EVENTS, length))
+    hardware: Codes  # (n_hardware, n_features)
+    values: NDArray[np.float64]  # (n_values, n_features), exact
+    input_codes: Codes  # (n_hardware + n_values, n_features), as exact rounding and saturation give them
+    injected: Mapping[str, Codes] | None = None  # by layer, (n_values, size): what stands in for its output
 
 
-def make_stimulus(
-    source: Source, data_folder: Path, features: FeatureMap, input_type: FixedPointType, seed: int
-) -> Stimulus:
-    """Make one part of the stimulus."""
-    if source.origin == RANDOM:
-        return _random(source, features, input_type, seed)
-    if source.origin == EXTREMES:
-        return _extremes(source, features, input_type)
-    codes = EventStore(data_folder).read(source.origin, "test", source.start, source.stop)
-    return Stimulus(features.values(codes), features.input_codes(codes, input_type))
+class Stimuli:
+    """Makes the stimulus of an experiment's network, part by part.
 
+    Parameters
+    ----------
+    network
+        With its thresholds.
+    """
 
-def _random(source: Source, features: FeatureMap, input_type: FixedPointType, seed: int) -> Stimulus:
-    """Make random events: half of them uniform hardware integers, half values spread over the input type and beyond."""
-    rng = np.random.default_rng([seed, source.start])
-    n = source.stop - source.start
-    low, high = features.limits
-    hardware = rng.integers(low, high + 1, size=(n - n // 2, len(features)))
-    fine = input_type.fraction + _OFF_GRID_BITS
-    scale = 2.0 ** rng.uniform(0, input_type.width + _OFF_GRID_BITS, size=(n // 2, 1))
-    direct = np.rint(rng.uniform(-1, 1, size=(n // 2, len(features))) * scale).astype(np.int64)
-    return Stimulus(
-        np.concatenate([features.values(hardware), np.ldexp(direct.astype(np.float64), -fine)]),
-        np.concatenate([features.input_codes(hardware, input_type), requantize(direct, fine, input_type)]),
-    )
+    def __init__(self, config: Config, data_folder: Path, features: FeatureMap, network: IntegerNetwork) -> None:
+        self._config = config
+        self._data_folder = data_folder
+        self._features = features
+        self._network = network
+        self._input_type = network.input_type
+
+    def sources(self) -> Iterator[Source]:
+        """Give every part of the stimulus, the real events first."""
+        limit = self._config.csim.max_events_per_process
+        store = EventStore(self._data_folder)
+        lengths = {process: min(store.count(process, "test"), limit) for process in self._config.data.files}
+        lengths[RANDOM] = self._config.csim.random_events
+        lengths[EXTREMES] = len(_extreme_rows(len(self._features))) * 2
+        lengths[LAYERS] = n_layer_rows(self._network)
+        for origin, length in lengths.items():
+            for start in range(0, length, CHUNK_EVENTS):
+                yield Source(origin, start, min(start + CHUNK_EVENTS, length))
+
+    def make(self, source: Source) -> Stimulus:
+        """Make one part."""
+        if source.origin == RANDOM:
+            return self._random(source)
+        if source.origin == EXTREMES:
+            return self._extremes(source)
+        if source.origin == LAYERS:
+            return self._layers(source)
+        codes = EventStore(self._data_folder).read(source.origin, "test", source.start, source.stop)
+        return self._of_hardware(codes.astype(np.int64))
+
+    def _of_hardware(self, codes: Codes) -> Stimulus:
+        return Stimulus(codes, np.zeros((0, len(self._features))), self._features.input_codes(codes, self._input_type))
+
+    def _joined(self, hardware: Codes, values: NDArray[np.float64], value_codes: Codes) -> Stimulus:
+        codes = self._features.input_codes(hardware, self._input_type)
+        return Stimulus(hardware, values, np.concatenate([codes, value_codes]))
+
+    def _random(self, source: Source) -> Stimulus:
+        """Make random events: half of them uniform hardware integers, half values over the input type and beyond."""
+        rng = np.random.default_rng([self._config.seed, source.start])
+        n = source.stop - source.start
+        low, high = self._features.limits
+        hardware = rng.integers(low, high + 1, size=(n - n // 2, len(self._features)))
+        fine = self._input_type.fraction + _OFF_GRID_BITS
+        scale = 2.0 ** rng.uniform(0, self._input_type.width + _OFF_GRID_BITS, size=(n // 2, 1))
+        direct = np.rint(rng.uniform(-1, 1, size=(n // 2, len(self._features))) * scale).astype(np.int64)
+        values = np.ldexp(direct.astype(np.float64), -fine)
+        return self._joined(hardware, values, requantize(direct, fine, self._input_type))
+
+    def _extremes(self, source: Source) -> Stimulus:
+        """Make the extremes of every hardware integer, then those of the network's input type."""
+        rows = _extreme_rows(len(self._features))
+        low, high = self._features.limits
+        hardware = np.where(rows > 0, high, np.where(rows < 0, low, np.clip(self._features.offsets, low, high)))
+        direct = np.where(rows > 0, self._input_type.max_code, np.where(rows < 0, self._input_type.min_code, 0))
+        values = np.ldexp(direct.astype(np.float64), -self._input_type.fraction)
+        first, last = (min(end, len(rows)) for end in (source.start, source.stop))
+        rest = slice(max(source.start - len(rows), 0), max(source.stop - len(rows), 0))
+        return self._joined(hardware[first:last], values[rest], direct[rest])
+
+    def _layers(self, source: Source) -> Stimulus:
+        """Make events whose layers get the codes of `layer_codes` instead of each other's."""
+        part = slice(source.start, source.stop)
+        injected = {name: codes[part] for name, codes in layer_codes(self._network, self._config.seed).items()}
+        inputs = np.zeros((source.stop - source.start, len(self._features)), dtype=np.int64)
+        return Stimulus(inputs[:0], inputs.astype(np.float64), inputs, injected)
 
 
 def _extreme_rows(n_features: int) -> NDArray[np.int64]:
@@ -81,15 +129,3 @@ def _extreme_rows(n_features: int) -> NDArray[np.int64]:
     alternating = np.where(np.arange(n_features) % 2, 1, -1)
     single = np.eye(n_features)
     return np.concatenate([np.stack([*ends, alternating, -alternating]), single, -single]).astype(np.int64)
-
-
-def _extremes(source: Source, features: FeatureMap, input_type: FixedPointType) -> Stimulus:
-    """Make the extremes of every feature's type, then those of the network's input type."""
-    rows = _extreme_rows(len(features))
-    low, high = features.limits
-    hardware = np.where(rows > 0, high, np.where(rows < 0, low, np.clip(features.offsets, low, high)))
-    direct = np.where(rows > 0, input_type.max_code, np.where(rows < 0, input_type.min_code, 0))
-    values = [features.values(hardware), np.ldexp(direct.astype(np.float64), -input_type.fraction)]
-    codes = [features.input_codes(hardware, input_type), direct]
-    part = slice(source.start, source.stop)
-    return Stimulus(np.concatenate(values)[part], np.concatenate(codes)[part])

@@ -10,17 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
-from fpgaae.models.integer import (
-    IntegerLayer,
-    IntegerNetwork,
-    LayerKind,
-    dense_layer,
-    squared_error_type,
-    squared_type,
-)
+from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.models.integer_scores import Table, score_type
 
 _FLOAT64_BITS = 53
 
@@ -148,16 +143,28 @@ def _weights(
     return codes_of(np.asarray(quantizer(variable), dtype=np.float64), to), to
 
 
-def _read_squared_error(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
-    a, b = sources
-    return IntegerLayer(
-        layer.name, LayerKind.SQUARED_ERROR, (a.name, b.name), 1, squared_error_type(a.type, b.type, a.size)
-    )
+def _read_score(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+    score, first = Score(layer.score), sources[0]
+    table = None
+    if score.needs_variance:
+        table = _function_table(layer, sources[1])
+    elif score is Score.MASKED_SQUARED_ERROR:
+        if first.size % len(layer.empty):
+            raise InputError(f"the layer {layer.name} can't part {first.size} features into {len(layer.empty)} slots")
+        table = Table(codes_of(np.array(layer.empty), first.type), first.type)
+    of = score_type(score, [source.type for source in sources], first.size, None if table is None else table.type)
+    inputs = tuple(source.name for source in sources)
+    return IntegerLayer(layer.name, LayerKind(score.value), inputs, 1, of, table=table)
 
 
-def _read_mu_squared(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
-    (mu,) = sources
-    return IntegerLayer(layer.name, LayerKind.MU_SQUARED, (mu.name,), 1, squared_type(mu.type, mu.size))
+def _function_table(layer: Any, log_variance: IntegerLayer) -> Table:  # noqa: ANN401
+    if layer.argument_type[:3] != log_variance.type[:3]:
+        raise InputError(
+            f"the layer {layer.name} has a table over {layer.argument}, but its second input has the type "
+            f"{log_variance.type}; make the layer with that type"
+        )
+    table: Table = layer.table
+    return table
 
 
 _READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
@@ -166,6 +173,12 @@ _READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
     "QConv1D": _read_convolution,
     "QConv2D": _read_convolution,
     **dict.fromkeys(IMAGE_READERS, _read_image),
-    "SquaredErrorScore": _read_squared_error,
-    "MuSquaredScore": _read_mu_squared,
+    "SquaredErrorScore": _read_score,
+    "MaskedSquaredErrorScore": _read_score,
+    "AbsoluteErrorScore": _read_score,
+    "MuSquaredScore": _read_score,
+    "MuSquaredOverVarianceScore": _read_score,
+    "KlDivergenceScore": _read_score,
 }
+
+SUPPORTED_LAYERS = frozenset(_READERS)  # Keras classes that have an exact integer form, besides the Input

@@ -12,18 +12,18 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from fpgaae.config import Model, ModelKind
+from fpgaae.config import Model, ModelKind, Score
+from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
 
 Tensor = Any
 WEIGHTS_FILE = "float.weights.h5"
-_LOG_VARIANCE_LIMIT = 8.0
 
 
 class FloatGraph(NamedTuple):
     """A model to train, and the part of it that gives the score."""
 
     training: keras.Model  # features -> reconstruction
-    scoring: keras.Model  # features -> reconstruction (autoencoder) or mu (variational)
+    scoring: keras.Model  # features -> reconstruction, mu, or mu and log sigma^2 beside each other
 
 
 @keras.saving.register_keras_serializable(package="fpgaae")
@@ -42,7 +42,7 @@ class Sampling(keras.layers.Layer):
     def call(self, inputs: tuple[Tensor, Tensor], training: bool = False) -> Tensor:
         """Sample in training, give mu otherwise."""
         mu, log_variance = inputs
-        log_variance = ops.clip(log_variance, -_LOG_VARIANCE_LIMIT, _LOG_VARIANCE_LIMIT)
+        log_variance = ops.clip(log_variance, -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
         divergence = -0.5 * ops.sum(1 + log_variance - ops.square(mu) - ops.exp(log_variance), axis=-1)
         self.add_loss(self.beta * ops.mean(divergence))
         if not training:
@@ -77,18 +77,38 @@ def build_float(model: Model, n_features: int, seed: int, *, batch_normalization
         x = hidden(x, f"decoder_{index}", units)
     reconstruction = dense(x, "reconstruction", n_features)
     scored = latent if model.kind is ModelKind.VARIATIONAL else reconstruction
+    if model.score.needs_variance:
+        scored = keras.layers.Concatenate()([latent, log_variance])
     return FloatGraph(keras.Model(features, reconstruction), keras.Model(features, scored))
 
 
-def reconstruction_loss(model: Model, variance: NDArray[np.float64]) -> Any:  # noqa: ANN401
+def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDArray[np.float64]) -> Any:  # noqa: ANN401
     """Give the reconstruction term of the loss.
 
-    Autoencoder: the mean over the features of the squared error. Variational: the sum over the features of the squared
+    Autoencoder: the score divided by the number of features. Variational: the sum over the features of the squared
     error divided by the feature's variance, -2 log p of a Gaussian likelihood with that width up to a constant, so that
     a feature counts by its information and not by its range; features that never vary in training are left out.
+
+    Parameters
+    ----------
+    variance
+        Of each feature in training, (n_features,).
+    empty
+        What the first feature of each slot is when the slot is empty, (n_slots,).
     """
-    if model.kind is ModelKind.AUTOENCODER:
+    if model.score is Score.SQUARED_ERROR:
         return "mean_squared_error"
+    if model.score is Score.ABSOLUTE_ERROR:
+        return "mean_absolute_error"
+    if model.score is Score.MASKED_SQUARED_ERROR:
+        size = len(variance) // len(empty)
+        limits = ops.convert_to_tensor(empty.astype(np.float32))
+
+        def masked(target: Tensor, prediction: Tensor) -> Tensor:
+            filled = ops.repeat(ops.cast(target[:, ::size] > limits, "float32"), size, axis=-1)
+            return ops.mean(filled * ops.square(target - prediction), axis=-1)
+
+        return masked
     weights = ops.convert_to_tensor(np.where(variance > 0, 1 / np.maximum(variance, 1e-12), 0).astype(np.float32))
 
     def loss(target: Tensor, prediction: Tensor) -> Tensor:
@@ -97,12 +117,36 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64]) -> Any:  # 
     return loss
 
 
-def float_score(kind: ModelKind, features: NDArray[np.float32], output: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give the anomaly score (n,) in float64: the squared error against the features, or the sum of mu^2."""
-    difference = output.astype(np.float64)
-    if kind is ModelKind.AUTOENCODER:
-        difference = difference - features.astype(np.float64)
-    return np.asarray((difference * difference).sum(axis=1))
+def float_score(
+    score: Score, features: NDArray[np.float32], output: NDArray[np.float32], empty: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the anomaly score (n,) in float64.
+
+    Parameters
+    ----------
+    features
+        (n, n_features) inputs of the network.
+    output
+        What `FloatGraph.scoring` gives for them.
+    empty
+        What the first feature of each slot is when the slot is empty, (n_slots,).
+    """
+    x, y = features.astype(np.float64), output.astype(np.float64)
+    if score.needs_variance:
+        mu, log_variance = np.split(y, 2, axis=1)
+        log_variance = np.clip(log_variance, -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        if score is Score.KL_DIVERGENCE:
+            return np.asarray(0.5 * (mu**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1))
+        return np.asarray((mu**2 * np.exp(-log_variance)).sum(axis=1))
+    if score is Score.MU_SQUARED:
+        return np.asarray((y * y).sum(axis=1))
+    if score is Score.ABSOLUTE_ERROR:
+        return np.asarray(np.abs(x - y).sum(axis=1))
+    squares = (x - y) ** 2
+    if score is Score.MASKED_SQUARED_ERROR:
+        size = x.shape[1] // len(empty)
+        squares = squares * np.repeat(features[:, ::size] > empty, size, axis=1)
+    return np.asarray(squares.sum(axis=1))
 
 
 def folded_weights(training: keras.Model) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:

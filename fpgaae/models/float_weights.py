@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 FloatWeights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 FOLDED_FILE = "folded.npz"
-_LINEAR_LAYERS = frozenset({"latent", "mu", "reconstruction"})
+LOG_VARIANCE_LIMIT = 8.0  # log sigma^2 is kept within +- this
+_LINEAR_LAYERS = frozenset({"latent", "mu", "log_variance", "reconstruction"})
+_HEADS = frozenset({"mu", "log_variance"})  # both read the encoder's last hidden layer
 
 
 def save_folded(file: Path, weights: FloatWeights) -> None:
@@ -39,7 +41,11 @@ def layer_outputs(
     """Give each layer's output, hidden ones rectified, for inputs x of shape (n, n_features)."""
     for name in layers:
         kernel, bias = weights[name]
-        x = x @ kernel + bias
+        output = x @ kernel + bias
         if name not in _LINEAR_LAYERS:
-            x = np.maximum(x, 0)
-        yield name, x
+            output = np.maximum(output, 0)
+        if name == "log_variance":
+            output = np.clip(output, -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        yield name, output
+        if name not in _HEADS:
+            x = output

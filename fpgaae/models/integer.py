@@ -10,25 +10,29 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import (
     Codes,
     FixedPointType,
+    Tensor,
     parse_type,
     requantize,
     shift_left_exact,
     type_for_range,
 )
+from fpgaae.models.integer_scores import Table, score_codes
 from fpgaae.models.windows import Window, convolve, enlarge, exact_product, largest, mean, read_window, surround
 
 GOLDEN_FILE = "golden.npz"
+ACCEPT_LAYER = "accept"
 _NEVER_EXACT = 2**62
 
 
@@ -39,14 +43,24 @@ class LayerKind(str, Enum):
     DENSE = "dense"
     RELU = "relu"  # max(x, 0), then rounded and saturated
     QUANTIZE = "quantize"  # rounded and saturated
-    SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
-    MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
+    SQUARED_ERROR = Score.SQUARED_ERROR.value
+    MASKED_SQUARED_ERROR = Score.MASKED_SQUARED_ERROR.value
+    ABSOLUTE_ERROR = Score.ABSOLUTE_ERROR.value
+    MU_SQUARED = Score.MU_SQUARED.value
+    MU_SQUARED_OVER_VARIANCE = Score.MU_SQUARED_OVER_VARIANCE.value
+    KL_DIVERGENCE = Score.KL_DIVERGENCE.value
+    ACCEPT = "accept"  # one bit a threshold: 1 where the score is above it
     CONVOLUTION = "convolution"
     AVERAGE_POOLING = "average_pooling"  # cut off towards zero where the mean has no finite binary form
     MAX_POOLING = "max_pooling"
     UPSAMPLING = "upsampling"  # nearest neighbour
     ZERO_PADDING = "zero_padding"
     RESHAPE = "reshape"
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is one of `Score`."""
+        return self.value in {score.value for score in Score}
 
     @property
     def has_weights(self) -> bool:
@@ -56,10 +70,11 @@ class LayerKind(str, Enum):
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """One layer: its inputs by name, its output type, and the weight codes of a dense layer or convolution.
+    """One layer: its inputs by name, its output type, and its constants.
 
-    For these, `type` is derived: the narrowest that holds every sum which inputs of their types can give. Values are
-    flat, (n_events, size); `shape` says which image they stand for, empty for none.
+    For a layer with weights and a score, `type` is derived: the narrowest that holds every sum which inputs of their
+    types can give. `table` holds what a score reads (see `score_codes`), or the thresholds in the type of the score.
+    Values are flat, (n_events, size); `shape` says which image they stand for, empty for none.
     """
 
     name: str
@@ -71,6 +86,7 @@ class IntegerLayer:
     bias: Codes = field(default_factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     kernel_type: FixedPointType | None = None
     bias_type: FixedPointType | None = None
+    table: Table | None = field(default=None, repr=False)
     shape: tuple[int, ...] = ()  # (height, width, channels)
     window: Window | None = None
 
@@ -79,26 +95,6 @@ class IntegerLayer:
         """Whether its codes are the true values cut off towards zero: a mean that does not come out even."""
         n_values = self.window.n_values if self.window else 1
         return self.kind is LayerKind.AVERAGE_POOLING and n_values & (n_values - 1) != 0
-
-
-class Tensor(NamedTuple):
-    """Codes (n_events, size) and their bits behind the point."""
-
-    codes: Codes
-    fraction: int
-
-
-def squared_error_type(a: FixedPointType, b: FixedPointType, n: int) -> FixedPointType:
-    """Give the narrowest type that holds every sum of n squared differences of values of two types."""
-    fraction = max(a.fraction, b.fraction)
-    up_a, up_b = fraction - a.fraction, fraction - b.fraction
-    largest = max((a.max_code << up_a) - (b.min_code << up_b), (b.max_code << up_b) - (a.min_code << up_a))
-    return type_for_range(0, n * largest**2, 2 * fraction)
-
-
-def squared_type(a: FixedPointType, n: int) -> FixedPointType:
-    """Give the narrowest type that holds every sum of n squares of values of a type."""
-    return type_for_range(0, n * max(abs(a.min_code), a.max_code) ** 2, 2 * a.fraction)
 
 
 def dense_layer(
@@ -110,22 +106,41 @@ def dense_layer(
     """Make a dense layer and derive the type of its exact sums from the range of its input."""
     (kernel_codes, kernel_type), (bias_codes, bias_type) = kernel, bias
     fraction = max(source.type.fraction + kernel_type.fraction, bias_type.fraction)
-    up_product = fraction - source.type.fraction - kernel_type.fraction
-    positive, negative = np.maximum(kernel_codes, 0).sum(axis=0), np.minimum(kernel_codes, 0).sum(axis=0)
-    offset = bias_codes << (fraction - bias_type.fraction)
+    layer = IntegerLayer(
+        name, LayerKind.DENSE, (source.name,), kernel_codes.shape[1], FixedPointType(1, 1 - fraction),
+        kernel_codes, bias_codes, kernel_type, bias_type,
+    )  # fmt: skip
+    smallest, largest = dense_range(layer, source)
+    return replace(layer, type=type_for_range(min(smallest, 0), max(largest, 0), fraction))
+
+
+def dense_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
+    """Give the smallest and the largest code that a dense layer can put out for inputs of their type; both are reached.
+
+    Raises
+    ------
+    InputError
+        If the layer has no weight types.
+    """
+    kernel_type, bias_type = _weight_types(layer)
+    up_product = layer.type.fraction - source.type.fraction - kernel_type.fraction
+    positive, negative = np.maximum(layer.kernel, 0).sum(axis=0), np.minimum(layer.kernel, 0).sum(axis=0)
+    offset = layer.bias << (layer.type.fraction - bias_type.fraction)
     low, high = source.type.min_code, source.type.max_code
     largest = int(((positive * high + negative * low << up_product) + offset).max())
     smallest = int(((positive * low + negative * high << up_product) + offset).min())
-    return IntegerLayer(
-        name, LayerKind.DENSE, (source.name,), kernel_codes.shape[1],
-        type_for_range(min(smallest, 0), max(largest, 0), fraction),
-        kernel_codes, bias_codes, kernel_type, bias_type,
-    )  # fmt: skip
+    return smallest, largest
+
+
+def _weight_types(layer: IntegerLayer) -> tuple[FixedPointType, FixedPointType]:
+    if layer.kernel_type is None or layer.bias_type is None:
+        raise InputError(f"the dense layer {layer.name} of the golden network has no weight types")
+    return layer.kernel_type, layer.bias_type
 
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """The layers in graph order; the last one is the score."""
+    """The layers in graph order; the last one is the score, or the decisions made from it."""
 
     layers: tuple[IntegerLayer, ...]
 
@@ -136,27 +151,51 @@ class IntegerNetwork:
 
     @property
     def score(self) -> IntegerLayer:
-        """The layer that the firmware puts out."""
-        return self.layers[-1]
+        """The layer that holds the anomaly score; in a network without one, the last."""
+        return next((layer for layer in self.layers if layer.kind.is_score), self.layers[-1])
+
+    def with_thresholds(self, thresholds: Codes) -> IntegerNetwork:
+        """Add the decisions: one bit a threshold, 1 where the score's code is above it.
+
+        Parameters
+        ----------
+        thresholds
+            (n_thresholds,) codes of the score's type.
+        """
+        table = Table(np.asarray(thresholds, dtype=np.int64), self.score.type)
+        accept = IntegerLayer(
+            ACCEPT_LAYER,
+            LayerKind.ACCEPT,
+            (self.score.name,),
+            len(thresholds),
+            FixedPointType(1, 1, False),
+            table=table,
+        )
+        return IntegerNetwork((*self.layers, accept))
 
     def __getitem__(self, name: str) -> IntegerLayer:
         """Give a layer by name."""
         return {layer.name: layer for layer in self.layers}[name]
 
-    def run(self, input_codes: Codes) -> dict[str, Tensor]:
+    def run(self, input_codes: Codes, injected: Mapping[str, Codes] | None = None) -> dict[str, Tensor]:
         """Compute every layer's codes, by layer name in graph order.
 
         Parameters
         ----------
         input_codes
             (n_events, n_features) codes of the input type.
+        injected
+            By layer: codes (n_events, size) of its type that the layers behind it get in the place of its output.
         """
         tensors: dict[str, Tensor] = {}
+        passed_on: dict[str, Tensor] = {}
         for layer in self.layers:
             if layer.kind is LayerKind.INPUT:
                 tensors[layer.name] = Tensor(input_codes, layer.type.fraction)
             else:
-                tensors[layer.name] = _apply(layer, [tensors[name] for name in layer.inputs])
+                tensors[layer.name] = _apply(layer, [passed_on[name] for name in layer.inputs])
+            replaced = (injected or {}).get(layer.name)
+            passed_on[layer.name] = tensors[layer.name] if replaced is None else Tensor(replaced, layer.type.fraction)
         return tensors
 
     def float32_holds(self) -> dict[str, bool]:
@@ -166,7 +205,7 @@ class IntegerNetwork:
         """
         exact: dict[str, bool] = {}
         for layer in self.layers:
-            here = _largest_sum(layer, [self[name] for name in layer.inputs]) <= 2**24
+            here = largest_sum(layer, [self[name] for name in layer.inputs]) <= 2**24
             exact[layer.name] = here and all(exact[name] for name in layer.inputs)
         return exact
 
@@ -178,6 +217,7 @@ class IntegerNetwork:
                 "type": str(layer.type),
                 "kernel_type": layer.kernel_type and str(layer.kernel_type),
                 "bias_type": layer.bias_type and str(layer.bias_type),
+                "table_type": layer.table and str(layer.table.type),
                 "shape": layer.shape, "window": layer.window,
             }
             for layer in self.layers
@@ -186,6 +226,8 @@ class IntegerNetwork:
         for layer in self.layers:
             if layer.kind.has_weights:
                 arrays |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
+            if layer.table is not None:
+                arrays[f"{layer.name}/table"] = layer.table.codes
         np.savez_compressed(file, **arrays)
 
     @classmethod
@@ -219,6 +261,8 @@ def _read_layer(entry: Mapping[str, Any], arrays: Mapping[str, Codes]) -> Intege
             "kernel_type": parse_type(entry["kernel_type"]),
             "bias_type": parse_type(entry["bias_type"]),
         }
+    if entry["table_type"]:
+        others["table"] = Table(arrays[f"{entry['name']}/table"], parse_type(entry["table_type"]))
     return IntegerLayer(entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **others)
 
 
@@ -232,25 +276,27 @@ def _apply(layer: IntegerLayer, inputs: list[Tensor]) -> Tensor:
         return Tensor(requantize(np.maximum(first.codes, 0), first.fraction, layer.type), layer.type.fraction)
     if layer.kind is LayerKind.QUANTIZE:
         return Tensor(requantize(first.codes, first.fraction, layer.type), layer.type.fraction)
-    if layer.kind is LayerKind.SQUARED_ERROR:
-        fraction = max(tensor.fraction for tensor in inputs)
-        a, b = (shift_left_exact(tensor.codes, fraction - tensor.fraction) for tensor in inputs)
-        difference = a - b
-        return Tensor((difference * difference).sum(axis=1, keepdims=True), 2 * fraction)
-    return Tensor((first.codes * first.codes).sum(axis=1, keepdims=True), 2 * first.fraction)
+    if layer.kind is LayerKind.ACCEPT:
+        return Tensor((first.codes > _table(layer).codes).astype(np.int64), 0)
+    return score_codes(Score(layer.kind.value), inputs, layer.table)
+
+
+def _table(layer: IntegerLayer) -> Table:
+    if layer.table is None:
+        raise InputError(f"the layer {layer.name} of the golden network has no table; run the stage `convert` again")
+    return layer.table
 
 
 def _weighted_sums(layer: IntegerLayer, x: Tensor) -> Tensor:
     """Compute a dense layer or a convolution."""
-    if layer.kernel_type is None or layer.bias_type is None:
-        raise InputError(f"the layer {layer.name} of the golden network has no weight types")
+    kernel_type, bias_type = _weight_types(layer)
     if layer.window is None:
         products = exact_product(x.codes, layer.kernel)
     else:
         products = convolve(x.codes, layer.kernel, layer.window)
     fraction = layer.type.fraction
-    codes = shift_left_exact(products, fraction - x.fraction - layer.kernel_type.fraction)
-    bias = layer.bias << (fraction - layer.bias_type.fraction)
+    codes = shift_left_exact(products, fraction - x.fraction - kernel_type.fraction)
+    bias = layer.bias << (fraction - bias_type.fraction)
     return Tensor(codes + np.tile(bias, layer.size // len(bias)), fraction)
 
 
@@ -264,8 +310,14 @@ def _pool_or_move(layer: IntegerLayer, window: Window | None, x: Tensor) -> Code
     return enlarge(x.codes, window) if layer.kind is LayerKind.UPSAMPLING else surround(x.codes, window)
 
 
-def _largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
-    """Bound every partial sum of a layer, in units of its LSB."""
+def largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
+    """Bound every partial sum of a layer, whatever the order of its terms, in units of its LSB.
+
+    Parameters
+    ----------
+    inputs
+        The layers that it reads.
+    """
     if layer.is_cut_off:
         return _NEVER_EXACT
     if layer.kind is LayerKind.AVERAGE_POOLING and layer.window:

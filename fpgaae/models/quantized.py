@@ -13,8 +13,10 @@ import tf_keras
 from qkeras import QActivation, QDense
 from qkeras.utils import load_qmodel
 
-from fpgaae.config import Model, ModelKind
-from fpgaae.models.scores import SCORE_LAYERS, MuSquaredScore, SquaredErrorScore
+from fpgaae.config import Model, ModelKind, Score
+from fpgaae.data.features import FeatureMap
+from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, values_of
+from fpgaae.models.scores import LAYER_OF_SCORE, SCORE_LAYERS
 
 Tensor = Any
 MODEL_FILE = "model.h5"
@@ -31,6 +33,10 @@ class ResolvedWidth(NamedTuple):
         """Give the QKeras quantizer of a signed value: `ap_fixed<bits, integer_bits + 1, RND_CONV, SAT>`."""
         return f"quantized_bits({self.bits},{self.integer_bits},0,alpha=1)"
 
+    def signed_type(self) -> FixedPointType:
+        """Give the type that `signed` stands for."""
+        return FixedPointType(self.bits, self.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE)
+
     def relu(self) -> str:
         """Give the QKeras quantizer of a rectified value: `ap_ufixed<bits, integer_bits, RND_CONV, SAT>`."""
         return f"quantized_relu({self.bits},{self.integer_bits})"
@@ -42,6 +48,7 @@ class Widths(NamedTuple):
     inputs: ResolvedWidth
     weights: Mapping[str, ResolvedWidth]
     activations: Mapping[str, ResolvedWidth]
+    score_table_fraction_bits: int = 8
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values for a result file."""
@@ -49,6 +56,7 @@ class Widths(NamedTuple):
             "inputs": self.inputs._asdict(),
             "weights": {name: width._asdict() for name, width in self.weights.items()},
             "activations": {name: width._asdict() for name, width in self.activations.items()},
+            "score_table_fraction_bits": self.score_table_fraction_bits,
         }
 
 
@@ -59,6 +67,7 @@ class QuantizedGraph(NamedTuple):
     inputs: Tensor  # quantized features
     hidden: Tensor  # last hidden activation of the encoder
     latent: Tensor
+    log_variance: Tensor | None  # None where the score does not need it
     reconstruction: Tensor | None  # None where only the encoder is deployed
     score: Tensor
 
@@ -67,11 +76,15 @@ class QuantizedGraph(NamedTuple):
         return tf_keras.Model(self.features, self.score, name="deployed")
 
 
-def build_quantized(model: Model, n_features: int, widths: Widths, wrap: Wrapper | None = None) -> QuantizedGraph:
+def build_quantized(
+    model: Model, feature_map: FeatureMap, widths: Widths, wrap: Wrapper | None = None
+) -> QuantizedGraph:
     """Build the deployed network.
 
     Parameters
     ----------
+    feature_map
+        The scaling of the inputs; a masked score finds in it what an empty slot looks like.
     wrap
         Applied to each layer with weights before it is called: the pruning wrapper during training.
     """
@@ -87,20 +100,35 @@ def build_quantized(model: Model, n_features: int, widths: Widths, wrap: Wrapper
     def linear(x: Tensor, name: str, units: int) -> Tensor:
         return QActivation(widths.activations[name].signed(), name=f"{name}_quantized")(dense(x, name, units))
 
-    features = tf_keras.layers.Input((n_features,), name="features")
+    features = tf_keras.layers.Input((len(feature_map),), name="features")
     x = inputs = QActivation(widths.inputs.signed(), name="features_quantized")(features)
     for index, units in enumerate(model.encoder, 1):
         x = hidden(x, f"encoder_{index}", units)
     last_hidden = x
     if model.kind is ModelKind.VARIATIONAL:
-        mu = linear(x, "mu", model.latent)
-        return QuantizedGraph(features, inputs, last_hidden, mu, None, MuSquaredScore(name="score")(mu))
+        mu, log_variance = linear(x, "mu", model.latent), None
+        if model.score.needs_variance:
+            log_variance = linear(x, "log_variance", model.latent)
+        score = score_layer(model.score, feature_map, widths)(mu if log_variance is None else [mu, log_variance])
+        return QuantizedGraph(features, inputs, last_hidden, mu, log_variance, None, score)
     x = latent = linear(x, "latent", model.latent)
     for index, units in enumerate(model.decoder, 1):
         x = hidden(x, f"decoder_{index}", units)
-    reconstruction = linear(x, "reconstruction", n_features)
-    score = SquaredErrorScore(name="score")([inputs, reconstruction])
-    return QuantizedGraph(features, inputs, last_hidden, latent, reconstruction, score)
+    reconstruction = linear(x, "reconstruction", len(feature_map))
+    score = score_layer(model.score, feature_map, widths)([inputs, reconstruction])
+    return QuantizedGraph(features, inputs, last_hidden, latent, None, reconstruction, score)
+
+
+def score_layer(score: Score, feature_map: FeatureMap, widths: Widths) -> tf_keras.layers.Layer:
+    """Make the Keras layer of a score, called `score`."""
+    options: dict[str, Any] = {"name": "score"}
+    if score is Score.MASKED_SQUARED_ERROR:
+        to = widths.inputs.signed_type()
+        options["empty"] = values_of(feature_map.empty_slot_codes(to), to.fraction).tolist()
+    elif score.needs_variance:
+        options["argument"] = str(widths.activations["log_variance"].signed_type())
+        options["fraction_bits"] = widths.score_table_fraction_bits
+    return LAYER_OF_SCORE[score](**options)
 
 
 def load_quantized(file: str) -> tf_keras.Model:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from fpgaae.report.tables import DELTAS, NOT_MEASURABLE, MetricRow, metric_rows, model_columns
+from fpgaae.report.tables import DELTAS, NOT_MEASURABLE, MetricRow, metric_rows, model_columns, rate_sentence
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ def render_page(content: PageContent) -> str:
         If the metrics lack a signal or a false positive rate that others have.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["rate_sentence"] = rate_sentence
     environment.filters["count"] = lambda number: NOT_MEASURABLE if number is None else f"{number:,}"
     template = environment.from_string(files("fpgaae.report").joinpath("page.html").read_text(encoding="utf-8"))
     return template.render(
@@ -141,6 +142,7 @@ def render_page(content: PageContent) -> str:
         verdict=verdict(content.checks),
         metric_tables=[] if content.metrics is None else _metric_tables(content.metrics),
         notes=[] if content.metrics is None else _notes(content.metrics),
+        decisions=[] if content.metrics is None else content.metrics.get("decisions", []),
     )
 
 

@@ -134,6 +134,51 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table:
     return _table("AUC, and signal efficiency (TPR) in % at a false positive rate", names, rows, metrics)
 
 
+def decision_tables(metrics: Mapping[str, Any]) -> list[Table]:
+    """Tabulate for each threshold its rate, and how many decisions differ between the models at that rate.
+
+    Parameters
+    ----------
+    metrics
+        The content of `metrics.json`.
+    """
+    tables = []
+    for decision in metrics.get("decisions", ()):
+        columns = (
+            "process",
+            "events",
+            "accepted",
+            "float \N{NOT EQUAL TO} firmware",
+            "quantized \N{NOT EQUAL TO} firmware",
+        )
+        table = Table(title=rate_sentence(decision), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        for column in columns:
+            table.add_column(column, justify="left" if column == "process" else "right")
+        for process, own in decision["processes"].items():
+            flips = (own["flips"]["float_firmware"], own["flips"]["quantized_firmware"])
+            numbers = (own["events"], own["accepted"]["firmware"], *flips)
+            table.add_row(_escaped(process), *(f"{number:,}" for number in numbers))
+        tables.append(table)
+    return tables
+
+
+def rate_sentence(decision: Mapping[str, Any]) -> str:
+    """Say which rate was asked for and which one the firmware gives.
+
+    Parameters
+    ----------
+    decision
+        An entry of `decisions` in `metrics.json`.
+    """
+    rate, khz = decision["false_positive_rate"], decision["rate_khz"]
+    verdict = "agrees" if decision["agrees"] else "DISAGREES"
+    return (
+        f"Above code {decision['code']:,}: requested {decision['requested_false_positive_rate']:.2e} "
+        f"({decision['requested_rate_khz']:.3g} kHz), achieved {rate['value']:.2e} ({khz['value']:.3g} kHz), "
+        f"{rate['low']:.2e} to {rate['high']:.2e}: {verdict} (p = {decision['p_value']:.2g})"
+    )
+
+
 def delta_table(metrics: Mapping[str, Any]) -> Table:
     """Tabulate the paired differences to the float model; efficiencies in percentage points.
 

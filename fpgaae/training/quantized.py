@@ -1,8 +1,8 @@
 """The stage `train`: quantization-aware training with pruning, started from the float reference.
 
 An autoencoder learns to reconstruct its own quantized inputs, so that the loss is the firmware's score divided by the
-number of features. Of a variational autoencoder only the encoder is quantized: it learns the mu of the float one.
-This module imports TensorFlow (Keras 2, QKeras).
+number of features. Of a variational autoencoder only the encoder is quantized: it learns the mu (and log sigma^2) of
+the float one. This module imports TensorFlow (Keras 2, QKeras).
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
 )
 
 from fpgaae.artifacts import Json, StageRun
-from fpgaae.config import Config, ModelKind
+from fpgaae.config import Config, Model, ModelKind, Score
+from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import values_of
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded
-from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, Widths, build_quantized
+from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, ResolvedWidth, Widths, build_quantized
 from fpgaae.training.events import Split, open_split
 from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
 from fpgaae.training.widths import resolve_widths
@@ -43,13 +45,15 @@ def run_train(run: StageRun) -> Json:
     widths = resolve_widths(config, weights, (training.clipped(block) for block in training.ordered_blocks()))
     tf_keras.utils.set_random_seed(config.seed)
     steps = steps_per_epoch(training.n_events, fit.batch_size)
-    graph = build_quantized(config.model, len(training.features), widths, _pruning(config, steps))
+    graph = build_quantized(config.model, training.features, widths, _pruning(config, steps))
     model = tf_keras.Model(graph.features, _trained_output(graph))
     _warm_start(model, weights)
     schedule = tf_keras.optimizers.schedules.CosineDecay(
         fit.learning_rate, fit.epochs * steps, alpha=fit.final_learning_rate / fit.learning_rate
     )
-    model.compile(optimizer=tf_keras.optimizers.Adam(schedule), loss="mean_squared_error")
+    model.compile(
+        optimizer=tf_keras.optimizers.Adam(schedule), loss=_loss(config.model, widths.inputs, training.features)
+    )
     target = _target(config, training, weights)
     history = train(
         Run(
@@ -64,7 +68,7 @@ def run_train(run: StageRun) -> Json:
         run.progress,
         "quantized training",
     )
-    deployed = _deployed(config, len(training.features), widths, model)
+    deployed = _deployed(config, training.features, widths, model)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     sparsity = _sparsity(config, deployed)
     _check_sparsity(config, sparsity)
@@ -77,18 +81,40 @@ def run_train(run: StageRun) -> Json:
 
 
 def _trained_output(graph: QuantizedGraph) -> Any:  # noqa: ANN401
+    if graph.log_variance is not None:
+        return tf_keras.layers.Concatenate()([graph.latent, graph.log_variance])
     return graph.latent if graph.reconstruction is None else graph.reconstruction
+
+
+def _loss(model: Model, inputs: ResolvedWidth, features: FeatureMap) -> Any:  # noqa: ANN401
+    """Give what is minimized: of an autoencoder, the firmware's score divided by the number of features."""
+    if model.score is Score.ABSOLUTE_ERROR:
+        return "mean_absolute_error"
+    if model.score is not Score.MASKED_SQUARED_ERROR:
+        return "mean_squared_error"
+    to = inputs.signed_type()
+    empty = values_of(features.empty_slot_codes(to), to.fraction)
+    size = len(features) // len(empty)
+
+    def masked(target: Any, prediction: Any) -> Any:  # noqa: ANN401
+        filled = tf.cast(target[:, ::size] > tf.constant(empty, target.dtype), target.dtype)
+        return tf.reduce_mean(tf.repeat(filled, size, axis=-1) * tf.square(target - prediction), axis=-1)
+
+    return masked
 
 
 def _target(
     config: Config, split: Split, weights: FloatWeights
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Give what the network shall put out: its quantized inputs, or the float encoder's mu."""
+    """Give what the network shall put out: its quantized inputs, or the float encoder's mu (and log sigma^2)."""
     if config.model.kind is ModelKind.AUTOENCODER:
         return split.quantized
 
     def float_mu(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return dict(layer_outputs(weights, config.model.deployed_layers, split.clipped(x)))["mu"]
+        outputs = dict(layer_outputs(weights, config.model.deployed_layers, split.clipped(x)))
+        if config.model.score.needs_variance:
+            return np.concatenate([outputs["mu"], outputs["log_variance"]], axis=1)
+        return outputs["mu"]
 
     return float_mu
 
@@ -136,9 +162,9 @@ def _warm_start(model: Any, weights: FloatWeights) -> None:  # noqa: ANN401
             inner.bias.assign(bias)
 
 
-def _deployed(config: Config, n_features: int, widths: Widths, trained: Any) -> Any:  # noqa: ANN401
+def _deployed(config: Config, features: FeatureMap, widths: Widths, trained: Any) -> Any:  # noqa: ANN401
     """Build the deployed model with the trained weights, pruned ones exactly zero."""
-    deployed = build_quantized(config.model, n_features, widths).deployed()
+    deployed = build_quantized(config.model, features, widths).deployed()
     for layer in trained.layers:
         inner = _inner(layer)
         if inner.name not in config.model.deployed_layers:

@@ -28,7 +28,7 @@ def run_reference(run: StageRun) -> Json:
     graph = build_float(config.model, len(training.features), config.seed, batch_normalization=fit.batch_normalization)
     graph.training.compile(
         optimizer=keras.optimizers.Adam(_cosine(fit, training.n_events)),
-        loss=reconstruction_loss(config.model, _variance(training)),
+        loss=reconstruction_loss(config.model, _variance(training), training.features.empty_slot_values()),
     )
     history = train(
         Run(

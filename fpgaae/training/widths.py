@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config, ModelKind, Width
-from fpgaae.models.float_weights import FloatWeights, layer_outputs
+from fpgaae.config import Config, Width
+from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT, FloatWeights, layer_outputs
 from fpgaae.models.quantized import ResolvedWidth, Widths
 
 TAIL = 1e-4  # share of a layer's values in training that may saturate
@@ -19,7 +19,7 @@ def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArr
     """Give every quantizer its integer bits: as the config says, or from the float network's own ranges.
 
     Weights: enough for the largest. Activations: enough for all but 1e-4 of their values in training, since what
-    saturates is the tail, where anomalies are; mu, which is the score, for the largest.
+    saturates is the tail, where anomalies are; mu and log sigma^2, which make the score, for the largest.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArr
         ResolvedWidth(fixed.bits, fixed.integer_bits),
         {n: resolve_width(config.weight_width(n), max(float(np.abs(a).max()) for a in weights[n])) for n in names},
         {n: resolve_width(config.activation_width(n), ranges[n]) for n in names},
+        config.quantization.score_table_fraction_bits,
     )
 
 
@@ -56,7 +57,8 @@ def _activation_ranges(
     for block in blocks:
         for name, output in layer_outputs(weights, names, block):
             magnitude = np.abs(output)
-            is_score = config.model.kind is ModelKind.VARIATIONAL and name == "mu"
-            needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
+            needed = magnitude.max() if name in {"mu", "log_variance"} else np.quantile(magnitude, 1 - TAIL)
+            if name == "log_variance":
+                needed = min(needed, LOG_VARIANCE_LIMIT / _MARGIN)  # where it is clipped, so that 3 bits are enough
             ranges[name] = max(ranges[name], float(needed))
     return ranges

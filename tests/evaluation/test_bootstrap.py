@@ -17,7 +17,8 @@ from fpgaae.evaluation.bootstrap import (
     bootstrap,
     percentile_interval,
 )
-from fpgaae.evaluation.metrics import auc, threshold_at_fpr
+from fpgaae.evaluation.metrics import auc
+from fpgaae.statistics import threshold_at_fpr
 
 FPRS = (0.5, 0.1, 0.01)
 

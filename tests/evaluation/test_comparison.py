@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import compare, fpr_key
-from fpgaae.evaluation.metrics import auc, clopper_pearson, tpr_at_fpr
+from fpgaae.evaluation.metrics import auc, tpr_at_fpr
+from fpgaae.statistics import clopper_pearson
 
 SETTINGS = BootstrapSettings(n_replicas=60)
 FPR_KEYS = ["1e-01", "1e-02", "1e-03", "1e-04", "1e-05"]

@@ -13,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation import metrics
-from fpgaae.evaluation.metrics import auc, clopper_pearson, n_allowed, roc_curve, threshold_at_fpr, tpr_at_fpr
+from fpgaae.evaluation.metrics import auc, roc_curve, tpr_at_fpr
+from fpgaae.statistics import clopper_pearson, threshold_at_fpr
 
 SIZES = st.integers(1, 60)
 TIED_INTEGERS = hnp.arrays(np.int64, SIZES, elements=st.integers(-5, 5))
@@ -66,53 +67,6 @@ def test_large_integers_are_not_rounded_to_floats() -> None:
         auc(np.array([huge]), np.array([0.5]))
 
 
-@given(TIED_INTEGERS | FLOATS, st.floats(0, 1, exclude_max=True))
-def test_threshold_gives_the_largest_rate_allowed(background: NDArray[Any], fpr: float) -> None:
-    threshold = threshold_at_fpr(background, fpr)
-    assert threshold in background
-    rates = {value: np.mean(background > value) for value in background}
-    assert rates[threshold] == max(rate for rate in rates.values() if rate <= fpr)
-
-
-@pytest.mark.parametrize(
-    ("fpr", "threshold", "achieved"),
-    [(0.0, 5, 0.0), (0.1, 5, 0.0), (0.2, 4, 0.2), (0.5, 3, 0.4), (0.6, 3, 0.4), (0.8, 1, 0.8)],
-)
-def test_ties_at_the_threshold_fail(fpr: float, threshold: int, achieved: float) -> None:
-    background = np.array([1, 3, 3, 4, 5])
-    assert threshold_at_fpr(background, fpr) == threshold
-    assert np.mean(background > threshold) == achieved
-
-
-@pytest.mark.parametrize(
-    ("n_events", "fpr", "expected"), [(100, 0.29, 29), (76_000, 1e-3, 76), (99, 1e-2, 0), (10, 0.3, 3), (3, 0.999, 2)]
-)
-def test_allowed_events_are_not_lost_in_rounding(n_events: int, fpr: float, expected: int) -> None:
-    assert n_allowed(n_events, fpr) == expected
-
-
-@given(st.integers(1, 3_000_000), st.floats(0, 1, exclude_max=True))
-def test_allowed_events_are_the_largest_number(n_events: int, fpr: float) -> None:
-    allowed = n_allowed(n_events, fpr)
-    assert allowed / n_events <= fpr < (allowed + 1) / n_events
-
-
-@pytest.mark.parametrize(
-    ("n_passed", "n_total", "low", "high"),
-    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
-)
-def test_clopper_pearson_of_newcombe_1998(n_passed: int, n_total: int, low: float, high: float) -> None:
-    # R. G. Newcombe, Statist. Med. 17 (1998) 857, table I, method 5, 95 %
-    interval = clopper_pearson(n_passed, n_total, 0.95)
-    assert interval == pytest.approx((n_passed / n_total, low, high), abs=5e-5)
-
-
-def test_clopper_pearson_at_the_ends() -> None:
-    # worked by hand: no event of n passes with probability (1 - p)^n = (1 - level) / 2
-    assert clopper_pearson(0, 10, 0.9).high == pytest.approx(1 - 0.05 ** (1 / 10))
-    assert clopper_pearson(10, 10, 0.9) == pytest.approx((1.0, 0.05 ** (1 / 10), 1.0))
-
-
 def test_efficiency_counts_signal_strictly_above_the_threshold() -> None:
     background, signal = np.arange(10), np.array([7, 7, 8, 9])
     assert tpr_at_fpr(background, signal, 0.2) == clopper_pearson(2, 4)
@@ -158,20 +112,8 @@ def test_scores_that_can_not_be_ranked_are_refused(scores: NDArray[Any], message
         auc(scores, np.array([1.0]))
 
 
-@pytest.mark.parametrize("fpr", [-0.1, 1.0, float("nan")])
-def test_rates_outside_the_range_are_refused(fpr: float) -> None:
-    with pytest.raises(InputError, match="false positive rate"):
-        threshold_at_fpr(np.arange(3), fpr)
-
-
-@pytest.mark.parametrize(("n_passed", "n_total", "level"), [(3, 2, 0.9), (0, 0, 0.9), (1, 2, 1.0)])
-def test_efficiencies_that_are_none_are_refused(n_passed: int, n_total: int, level: float) -> None:
-    with pytest.raises(InputError):
-        clopper_pearson(n_passed, n_total, level)
-
-
 def test_the_examples_of_the_docstrings() -> None:
-    assert doctest.testmod(metrics) == doctest.TestResults(failed=0, attempted=3)
+    assert doctest.testmod(metrics) == doctest.TestResults(failed=0, attempted=1)
 
 
 def test_a_curve_needs_two_points() -> None:

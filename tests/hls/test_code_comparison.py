@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import FixedPointType
+from fpgaae.fixedpoint import FixedPointType, Tensor
 from fpgaae.hls.comparison import Comparison, Mismatch, compare_codes, failure_sentence
-from fpgaae.models.integer import Tensor
 
 EIGHT_BITS = FixedPointType(8, 4)
 SCORE = FixedPointType(10, 6, signed=False)
-THRESHOLD = Tensor(np.array([40]), 4)
+BIT = FixedPointType(1, 1, signed=False)
+THRESHOLDS = np.array([40, 55])
+
+
+def _accept(score: list[int]) -> np.ndarray:
+    return (np.array(score, dtype=np.int64)[:, None] > THRESHOLDS).astype(np.int64)
 
 
 def _compare(
@@ -25,19 +29,20 @@ def _compare(
     first_event: int = 0,
     origin: str = "background",
 ) -> Comparison:
-    """Compare a network of two layers; codes have four bits behind the point."""
+    """Compare a network of two layers and its decisions; codes have four bits behind the point."""
     return compare_codes(
         {
             "hidden": (np.array(hidden, dtype=np.int64), EIGHT_BITS),
             "score": (np.array(score, dtype=np.int64)[:, None], SCORE),
+            "accept": (_accept(score), BIT),
         },
         {
             "hidden": Tensor(np.array(golden_hidden, dtype=np.int64), 4),
             "score": Tensor(np.array(golden_score, dtype=np.int64)[:, None], 4),
+            "accept": Tensor(_accept(golden_score), 0),
         },
         origin,
         first_event,
-        THRESHOLD,
     )
 
 
@@ -50,7 +55,7 @@ def test_equal_codes_pass() -> None:
     assert result.passed
     assert (result.events, result.mismatched_events, result.score_mismatches, result.decision_flips) == (2, 0, 0, 0)
     assert result.first_mismatch is None
-    assert [layer.values for layer in result.layers.values()] == [4, 2]
+    assert [layer.values for layer in result.layers.values()] == [4, 2, 4]
     assert result.events_by_origin == {"background": 2}
 
 
@@ -78,38 +83,59 @@ def test_an_event_that_differs_in_two_layers_counts_once() -> None:
     assert result.layers["hidden"].max_lsb == 8
 
 
-def test_decisions_flip_only_across_the_threshold_which_itself_is_not_accepted() -> None:
-    hidden = [[0, 0]] * 4
-    result = _compare(hidden, [40, 41, 40, 60], hidden, [41, 40, 39, 61])
-    assert result.score_mismatches == 4
-    assert result.decision_flips == 2
+def test_a_decision_flips_where_any_accept_bit_differs_and_an_event_counts_once() -> None:
+    hidden = [[0, 0]] * 5
+    result = _compare(hidden, [40, 41, 40, 60, 30], hidden, [41, 40, 39, 61, 60])
+    assert result.score_mismatches == 5
+    assert result.decision_flips == 3, "across the first, across the first, and across both"
+    assert result.layers["accept"].mismatched_values == 4
+    assert result.layers["accept"].first == Mismatch("accept", 0, 0, "background", 1, 0, 1, 1.0)
+
+
+def test_a_wrong_decision_on_the_right_score_fails() -> None:
+    score = np.array([[5], [50]])
+    found = {"score": (score, SCORE), "accept": (np.array([[0, 0], [1, 1]]), BIT)}
+    golden = {"score": Tensor(score, 4), "accept": Tensor(np.array([[0, 0], [1, 0]]), 0)}
+    result = compare_codes(found, golden, "random", 10)
+    assert not result.passed
+    assert (result.mismatched_events, result.score_mismatches, result.decision_flips) == (1, 0, 1)
+    assert result.first_mismatch == Mismatch("accept", 1, 11, "random", 0, 1, 1, 1.0)
 
 
 def test_values_are_compared_where_the_fractions_differ() -> None:
     finer = FixedPointType(10, 4)  # six bits behind the point
-    score = {"score": (np.array([[5]]), SCORE)}
-    golden_score = {"score": Tensor(np.array([[5]]), 4)}
+    score = {"score": (np.array([[5]]), SCORE), "accept": (np.array([[0]]), BIT)}
+    golden_score = {"score": Tensor(np.array([[5]]), 4), "accept": Tensor(np.array([[0]]), 0)}
 
     def compare(codes: list[int]) -> Comparison:
         found = {"hidden": (np.array([codes]), finer), **score}
-        return compare_codes(found, {"hidden": Tensor(np.array([[1, -2]]), 4), **golden_score}, "random", 0, THRESHOLD)
+        return compare_codes(found, {"hidden": Tensor(np.array([[1, -2]]), 4), **golden_score}, "random", 0)
 
     assert compare([4, -8]).passed
     first = compare([4, -7]).first_mismatch
     assert first == Mismatch("hidden", 1, 0, "random", -8, -7, 1, 2.0**-6)
 
 
-def test_scores_and_threshold_of_different_fractions_decide_alike() -> None:
+def test_scores_of_different_fractions_are_equal_where_their_values_are() -> None:
     zero = np.zeros((3, 1), dtype=np.int64)
-    found = {"hidden": (zero, EIGHT_BITS), "score": (np.array([[10], [11], [9]]), FixedPointType(8, 6, signed=False))}
-    golden = {"hidden": Tensor(zero, 4), "score": Tensor(np.array([[40], [44], [36]]), 4)}
-    result = compare_codes(found, golden, "random", 0, Tensor(np.array([80]), 5))
+    accept = np.array([[0], [1], [0]])
+    found = {
+        "hidden": (zero, EIGHT_BITS),
+        "score": (np.array([[10], [11], [9]]), FixedPointType(8, 6, signed=False)),
+        "accept": (accept, BIT),
+    }
+    golden = {
+        "hidden": Tensor(zero, 4),
+        "score": Tensor(np.array([[40], [44], [36]]), 4),
+        "accept": Tensor(accept, 0),
+    }
+    result = compare_codes(found, golden, "random", 0)
     assert result.passed
     assert result.decision_flips == 0
 
 
 def test_parts_add_up_in_the_order_of_their_events() -> None:
-    total = Comparison.of_layers(["hidden", "score"])
+    total = Comparison.of_layers(["hidden", "score", "accept"])
     assert not total.passed, "nothing compared is nothing proven"
     total.merge(_equal(0))
     assert total.passed
@@ -126,20 +152,20 @@ def test_parts_add_up_in_the_order_of_their_events() -> None:
 
 
 def test_a_layer_without_values_is_not_proven() -> None:
-    total = Comparison.of_layers(["hidden", "between", "score"])
+    total = Comparison.of_layers(["hidden", "between", "score", "accept"])
     total.merge(_equal())
     assert not total.passed
 
 
 def test_the_result_is_plain_json() -> None:
     result = _compare([[1, 2], [3, 5]], [5, 50], [[1, 2], [3, 4]], [5, 50])
-    hidden, score = json.loads(json.dumps([layer.to_json() for layer in result.layers.values()]))
+    hidden, score, accept = json.loads(json.dumps([layer.to_json() for layer in result.layers.values()]))
     assert {"name", "values", "mismatched_values", "max_lsb"} <= hidden.keys()
     assert hidden["first_mismatch"] == {
         "layer": "hidden", "channel": 1, "event": 1, "origin": "background",
         "expected_code": 4, "found_code": 5, "distance_lsb": 1, "lsb": 0.0625,
     }  # fmt: skip
-    assert score["first_mismatch"] is None
+    assert score["first_mismatch"] is accept["first_mismatch"] is None
 
 
 def test_the_failure_in_one_sentence() -> None:
@@ -156,5 +182,6 @@ def test_codes_that_do_not_fit_are_refused_and_not_wrapped() -> None:
         compare_codes(
             {"hidden": (np.array([[2**60]]), FixedPointType(62, 62)), "score": (np.array([[0]]), SCORE)},
             {"hidden": Tensor(np.array([[0]]), 40), "score": Tensor(np.array([[0]]), 4)},
-            "random", 0, THRESHOLD,
-        )  # fmt: skip
+            "random",
+            0,
+        )

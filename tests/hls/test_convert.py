@@ -14,10 +14,9 @@ import pytest
 from conftest import RandomNetwork, WrittenNetwork, autoencoder, variational
 
 from fpgaae.config import Firmware, Model
-from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type
-from fpgaae.hls.project import write_golden_vectors
+from fpgaae.hls.project import CSIM_MACRO
 from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 
 PARALLEL, STREAM = Firmware(), Firmware(io_type="io_stream")
@@ -52,7 +51,7 @@ def test_every_result_type_is_that_of_a_quantizer_or_of_exact_sums(made: Written
     source = (made.project / "firmware" / "autoencoder.cpp").read_text()
     calls = re.findall(r"nnet::\w+<([\w, ]+), (\w+)>\([^)]*\); // (\w+)", source)
     results = {layer: arguments.split(", ")[-1] for arguments, _, layer in calls if layer in made.golden_names}
-    assert results.keys() | {"features"} == made.golden_names.keys()
+    assert results.keys() | {"features", "accept"} == made.golden_names.keys()
     assert types["features_t" if "features_t" in types else "input_t"] == made.network.input_type
     for layer, name in results.items():
         assert types[name] == made.network[made.golden_names[layer]].type, f"{layer} is a {name}"
@@ -105,7 +104,7 @@ def test_the_weights_are_the_golden_ones_and_stand_once(made: WrittenNetwork) ->
 
 
 def test_wide_weights_are_written_with_all_their_digits(written: Write) -> None:
-    made = written(variational((4,), 2), 5, PARALLEL, bits=20, input_bits=20)
+    made = written(variational((4,), 2), 6, PARALLEL, bits=20, input_bits=20)
     for layer in _dense(made.network):
         assert layer.kernel_type is not None
         (header,) = [
@@ -141,10 +140,13 @@ def test_synthesis_sees_no_tap(made: WrittenNetwork, tmp_path: Path) -> None:
     def preprocessed(*options: str) -> str:
         return subprocess.run([*command, "-E", *options], capture_output=True, text=True, check=True).stdout
 
-    csim, synthesis = preprocessed(), preprocessed("-DPROJECT_SYNTHESIS")
-    assert csim.count("csim::tap(") == len(made.network.layers) - 1, "all but the output port, which the driver records"
+    csim, synthesis = preprocessed(f"-D{CSIM_MACRO}"), preprocessed("-DPROJECT_SYNTHESIS")
+    assert csim.count("csim::tap(") == len(made.network.layers) - 2, (
+        "all but score and decisions, which the driver records"
+    )
     for ours in ("csim", "Table<", "save_layer_output"):
         assert ours not in synthesis
+    assert "csim::" not in preprocessed(), "nor does a vendor's C simulation see any"
     arrays = re.findall(r"^\w+ ([wb]\d+)\[\d+\] = \{", synthesis, re.MULTILINE)
     assert len(arrays) == 2 * len(_dense(made.network)), "synthesis reads plain arrays"
     subprocess.run([*command, "-DPROJECT_SYNTHESIS", "-fsyntax-only"], check=True)
@@ -155,7 +157,7 @@ def test_a_layer_that_the_golden_network_lacks_is_refused(
 ) -> None:
     from fpgaae.hls.convert import write_project  # noqa: PLC0415
 
-    model, network = random_network(variational((4,), 2), 5)
+    model, network = random_network(variational((4,), 2), 6)
     shorter = IntegerNetwork(tuple(layer for layer in network.layers if layer.name != "encoder_1_relu"))
     with pytest.raises(CheckFailed, match="encoder_1_relu"):
         write_project(model, shorter, PARALLEL, tmp_path / "project")
@@ -173,7 +175,7 @@ def test_settings_that_hls4ml_refuses_are_the_users_error(
 
     monkeypatch.setattr(hls4ml.converters, "convert_from_keras_model", refuse)
     with pytest.raises(InputError, match="no such part"):
-        write_project(*random_network(variational((4,), 2), 5), PARALLEL, tmp_path / "project")
+        write_project(*random_network(variational((4,), 2), 6), PARALLEL, tmp_path / "project")
 
 
 def test_a_quantizer_for_which_hls4ml_has_no_type_is_refused(
@@ -190,9 +192,10 @@ def test_a_quantizer_for_which_hls4ml_has_no_type_is_refused(
 
 def test_the_project_name_is_that_of_the_config(written: Write) -> None:
     model: Model = variational((4,), 2)
-    made = written(model, 5, Firmware(project_name="my_trigger"))
+    made = written(model, 6, Firmware(project_name="my_trigger"))
     assert (made.project / "firmware" / "my_trigger.cpp").is_file()
     assert "my_trigger(inputs, outputs);" in (made.project / "csim_driver.cpp").read_text()
+    assert "void my_trigger_trigger(" in (made.project / "firmware" / "my_trigger_trigger.cpp").read_text()
 
 
 def test_a_stream_that_skips_layers_holds_an_event_for_each_of_them(written: Write) -> None:
@@ -203,24 +206,3 @@ def test_a_stream_that_skips_layers_holds_an_event_for_each_of_them(written: Wri
     stages_beside = len(re.findall(r"^    nnet::(?!clone)\w+<", source, re.MULTILINE)) - 1
     assert depths[to_first_layer] == 1
     assert depths[to_score] > stages_beside
-
-
-def test_the_testbench_passes_and_fails_when_one_expected_code_is_changed(made: WrittenNetwork, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(made.project, project)
-    kind = made.network.input_type
-    codes = np.random.default_rng(0).integers(kind.min_code, kind.max_code + 1, size=(20, 9))
-    scores = made.network.run(codes)[made.network.score.name].codes
-    command = [str(require_compiler()), "-std=c++17", "-w", "-Ifirmware/ap_types", "-I.", "autoencoder_test.cpp"]
-    subprocess.run([*command, "firmware/autoencoder.cpp", "-o", "testbench"], cwd=project, check=True)
-
-    def run(expected: np.ndarray) -> int:
-        write_golden_vectors(project, codes, expected)
-        return subprocess.run(["./testbench"], cwd=project, check=False, capture_output=True).returncode
-
-    assert run(scores) == 0
-    changed = scores.copy()
-    changed[13, 0] ^= 1
-    assert run(changed) == 1
-    assert run(scores[:-1]) == 2
-    assert run(np.concatenate([scores, scores[:1]])) == 2

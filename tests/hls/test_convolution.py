@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import random_events
+from conftest import RandomNetwork, WrittenNetwork, random_events, write_trigger
 
 from fpgaae.config import Firmware
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import parse_type
+from fpgaae.fixedpoint import Codes, Tensor, parse_type
 from fpgaae.hls.csim_library import CsimLibrary, compile_project
-from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.hls.layer_stimulus import layer_codes
+from fpgaae.models.integer import LayerKind
 
 pytestmark = pytest.mark.usefixtures("compiler", "tensorflow")
 
@@ -92,12 +93,12 @@ def autoencoder(shape: tuple[int, ...]) -> Any:  # noqa: ANN401
 
 
 def strided() -> Any:  # noqa: ANN401
-    """8 x 8 pixels: zeros around, stride 2, a mean of four, a 1 x 1 convolution."""
+    """8 x 9 pixels: zeros around, stride 2, a mean of four, a 1 x 1 convolution."""
     from tf_keras import Model, layers  # noqa: PLC0415
 
     from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
 
-    features = layers.Input((8, 8, 1), name="features")
+    features = layers.Input((8, 9, 1), name="features")
     x = layers.ZeroPadding2D(((1, 0), (0, 1)), name="zeros")(_signed(features, "features_quantized", 10))
     x = _relu(_convolution(x, 8, (3, 3), "conv", strides=(2, 2), padding="same"), "conv_relu")
     x = _relu(layers.AveragePooling2D((2, 2), name="pool")(x), "pool_quantized")
@@ -130,21 +131,13 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
-class Written(NamedTuple):
-    network: IntegerNetwork
-    project: Path
-    golden_names: dict[str, str]
-    layers: tuple[dict[str, Any], ...]
-
-
 @pytest.fixture(scope="module")
-def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Written]:
+def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., WrittenNetwork]:
     """Give a function that writes the project of a model with random weights, proven equal to Keras before."""
-    from fpgaae.hls.convert import write_project  # noqa: PLC0415
     from fpgaae.hls.keras_check import KerasComparison  # noqa: PLC0415
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
 
-    def make(name: str, firmware: Firmware) -> Written:
+    def make(name: str, firmware: Firmware) -> WrittenNetwork:
         model, rng = MODELS[name](), np.random.default_rng(0)
         shares = [0.3, 0.6, 0.1]
         model.set_weights([
@@ -156,27 +149,38 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Written]:
         comparison.add(events.values, events.input_codes)
         assert comparison.to_json()["float64_differing_values"] == 0
         project = tmp_path_factory.mktemp("convolution") / "project"
-        done = write_project(model, network, firmware, project)
-        return Written(network, project, dict(done.golden_names), done.layers)
+        return write_trigger(RandomNetwork(model, network), firmware, project)
 
     return make
 
 
-def _mismatches(written: Written, build: Path, n_events: int = 1000) -> dict[str, int]:
-    """Compile a project and count the codes of every layer that differ."""
+def _mismatches(written: WrittenNetwork, build: Path, n_events: int = 1000) -> dict[str, int]:
+    """Compile a project and count the codes of every layer that differ, on events and on codes put into each layer."""
     build.mkdir(exist_ok=True)
     network = written.network
-    library = CsimLibrary(compile_project(written.project, "autoencoder", build))
-    events = random_events(network.input_type, network.layers[0].size, n_events)
-    golden, found = network.run(events.input_codes), library.run(events.values)
+    library = CsimLibrary(compile_project(written.project, written.block.top.project_name, build))
     compared = [written.golden_names[tap.layer] for tap in library.taps]
     assert compared == [layer.name for layer in network.layers if layer.kind is not LayerKind.RESHAPE]
-    counts = {}
-    for tap, name in zip(library.taps, compared, strict=True):
-        assert tap.type.fraction == golden[name].fraction, name
-        assert len(np.unique(golden[name].codes)) > 3, f"{name} hardly varies"
-        counts[name] = int((found[tap.layer] != golden[name].codes).sum())
-    return counts
+    events = random_events(network.input_type, network.layers[0].size, n_events)
+    golden, found = network.run(events.input_codes), library.run_values(events.values)
+    for layer in network.layers[:-1]:
+        assert len(np.unique(golden[layer.name].codes)) > 3, f"{layer.name} hardly varies"
+    counts = _differing(written, library, golden, found)
+    injected = layer_codes(network, seed=1)
+    inputs = np.zeros((len(injected[compared[0]]), network.layers[0].size), dtype=np.int64)
+    replaced = np.concatenate([injected[name] for name in compared[:-1]], axis=1)
+    again = _differing(
+        written, library, network.run(inputs, injected), library.run_values(inputs.astype(np.float64), replaced)
+    )
+    return {name: counts[name] + again[name] for name in compared}
+
+
+def _differing(
+    written: WrittenNetwork, library: CsimLibrary, golden: Mapping[str, Tensor], found: Mapping[str, Codes]
+) -> dict[str, int]:
+    names = [(tap, written.golden_names[tap.layer]) for tap in library.taps]
+    assert all(tap.type.fraction == golden[name].fraction for tap, name in names)
+    return {name: int((found[tap.layer] != golden[name].codes).sum()) for tap, name in names}
 
 
 _SMALL = [("one_dimension", "io_stream")]
@@ -184,14 +188,16 @@ _ALL = [(name, io_type) for name in MODELS for io_type in IO_TYPES if (name, io_
 
 
 @pytest.mark.parametrize(("name", "io_type"), _SMALL)
-def test_a_small_network_is_bit_exact(write: Callable[..., Written], tmp_path: Path, name: str, io_type: str) -> None:
+def test_a_small_network_is_bit_exact(
+    write: Callable[..., WrittenNetwork], tmp_path: Path, name: str, io_type: str
+) -> None:
     counts = _mismatches(write(name, Firmware(io_type=io_type)), tmp_path / "build")  # type: ignore[arg-type]
     assert set(counts.values()) == {0}, counts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "io_type"), _ALL)
-def test_a_network_is_bit_exact(write: Callable[..., Written], tmp_path: Path, name: str, io_type: str) -> None:
+def test_a_network_is_bit_exact(write: Callable[..., WrittenNetwork], tmp_path: Path, name: str, io_type: str) -> None:
     counts = _mismatches(write(name, Firmware(io_type=io_type)), tmp_path / "build")  # type: ignore[arg-type]
     assert set(counts.values()) == {0}, counts
 
@@ -206,7 +212,7 @@ def test_a_network_is_bit_exact(write: Callable[..., Written], tmp_path: Path, n
     ],
 )
 def test_other_settings_are_bit_exact(
-    write: Callable[..., Written], tmp_path: Path, strategy: str, backend: str, io_type: str
+    write: Callable[..., WrittenNetwork], tmp_path: Path, strategy: str, backend: str, io_type: str
 ) -> None:
     firmware = Firmware(io_type=io_type, strategy=strategy, backend=backend)  # type: ignore[arg-type]
     counts = _mismatches(write("strided", firmware), tmp_path / "build")
@@ -216,7 +222,7 @@ def test_other_settings_are_bit_exact(
 @pytest.mark.slow
 @pytest.mark.parametrize("layer", ["conv_1", "conv_2"])
 def test_one_flipped_weight_bit_is_seen_in_its_layer_first(
-    write: Callable[..., Written], tmp_path: Path, layer: str
+    write: Callable[..., WrittenNetwork], tmp_path: Path, layer: str
 ) -> None:
     made = write("one_dimension", Firmware())
     project = tmp_path / "project"
@@ -236,13 +242,15 @@ def test_one_flipped_weight_bit_is_seen_in_its_layer_first(
     assert wrong[0] == layer
 
 
-def test_streams_refuse_pools_that_overlap(write: Callable[..., Written], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_refuse_pools_that_overlap(
+    write: Callable[..., WrittenNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tf_keras import Model, layers  # noqa: PLC0415
 
     from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
 
     def overlapping() -> Any:  # noqa: ANN401
-        features = layers.Input((8, 8, 1), name="features")
+        features = layers.Input((8, 9, 1), name="features")
         x = layers.MaxPooling2D((2, 2), strides=(1, 1), name="pool")(_signed(features, "features_quantized"))
         x = _signed(_dense(layers.Flatten(name="flat")(x), 2, "mu"), "mu_quantized")
         return Model(features, MuSquaredScore(name="score")(x))
@@ -252,7 +260,7 @@ def test_streams_refuse_pools_that_overlap(write: Callable[..., Written], monkey
         write("overlapping", Firmware(io_type="io_stream"))
 
 
-def test_a_stream_that_skips_an_image_network_holds_every_pixel(write: Callable[..., Written]) -> None:
+def test_a_stream_that_skips_an_image_network_holds_every_pixel(write: Callable[..., WrittenNetwork]) -> None:
     project = write("autoencoder_flat", Firmware(io_type="io_stream")).project
     source = (project / "firmware" / "autoencoder.cpp").read_text()
     depths = {name: int(depth) for name, depth in re.findall(r"STREAM variable=(\w+_cpy\d) depth=(\d+)", source)}
@@ -269,7 +277,7 @@ def test_what_has_no_exact_form_is_refused_by_name() -> None:
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
 
     def refused(make: Callable[[Any], Any], message: str, *, quantized: bool = True) -> None:
-        features = layers.Input((8, 8, 1), name="features")
+        features = layers.Input((8, 9, 1), name="features")
         x = _signed(features, "features_quantized") if quantized else features
         with pytest.raises(InputError, match=message):
             extract_network(Model(features, make(x)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +18,12 @@ from conftest import Workspace, autoencoder, variational
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
-from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
+from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, parse_type
 from fpgaae.hls.comparison import Mismatch
 from fpgaae.hls.csim import _changed_types
 from fpgaae.hls.csim_library import Tap
-from fpgaae.hls.stimulus import make_stimulus, sources
+from fpgaae.hls.layer_stimulus import n_layer_rows
+from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.models.integer import IntegerNetwork, LayerKind
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -59,6 +60,19 @@ class WeightBit(NamedTuple):
     mutated: IntegerNetwork
 
 
+class Part(NamedTuple):
+    """Consecutive events of one origin."""
+
+    origin: str
+    start: int
+    input_codes: Codes
+    injected: Mapping[str, Codes] | None
+
+    def run(self, network: IntegerNetwork) -> dict[str, Tensor]:
+        """Give what a network makes of them."""
+        return network.run(self.input_codes, self.injected)
+
+
 def _firmware(workspace: Workspace) -> Path:
     return workspace.project / "firmware"
 
@@ -80,15 +94,13 @@ def _headers(workspace: Workspace, layer: str) -> tuple[str, str]:
     return kernel, bias
 
 
-def _stimulus(workspace: Workspace) -> list[tuple[str, int, Codes]]:
-    """Give the parts of the stimulus in order: origin, first event, input codes."""
-    data, network, config = workspace.result("data"), workspace.network, workspace.experiment.config
-    features = FeatureMap.from_json(data["feature_types"])
+def _stimulus(workspace: Workspace) -> list[Part]:
+    """Give the parts of the stimulus in order."""
+    features = FeatureMap.from_json(workspace.result("data")["feature_types"])
     folder = workspace.experiment.stage_folder("data")
-    return [
-        (part.origin, part.start, make_stimulus(part, folder, features, network.input_type, config.seed).input_codes)
-        for part in sources(config, data["events"], len(features))
-    ]
+    stimuli = Stimuli(workspace.experiment.config, folder, features, workspace.network)
+    made = ((source, stimuli.make(source)) for source in stimuli.sources())
+    return [Part(source.origin, source.start, part.input_codes, part.injected) for source, part in made]
 
 
 def _layer_entry(workspace: Workspace, name: str) -> Json:
@@ -100,8 +112,9 @@ def _live_weight(workspace: Workspace, name: str) -> WeightBit:
     network = workspace.network
     layer = network[name]
     alive = np.zeros(network[layer.inputs[0]].size, dtype=bool)
-    for _, _, codes in _stimulus(workspace):
-        alive |= (network.run(codes)[layer.inputs[0]].codes != 0).any(axis=0)
+    for part in _stimulus(workspace):
+        if part.injected is None:
+            alive |= (part.run(network)[layer.inputs[0]].codes != 0).any(axis=0)
     places = np.argwhere((layer.kernel != 0) & alive[:, None])
     assert len(places), f"no live weight in {name}"
     row, column = (int(i) for i in places[len(places) // 2])
@@ -146,15 +159,15 @@ def _flip(workspace: Workspace, bit: WeightBit) -> str:
 def _expected_first(workspace: Workspace, mutated: IntegerNetwork, name: str) -> Json:
     """Give the first difference of a mutated network at a layer, computed from the golden networks alone."""
     network = workspace.network
-    for origin, start, codes in _stimulus(workspace):
-        expected, found = network.run(codes)[name], mutated.run(codes)[name]
+    for part in _stimulus(workspace):
+        expected, found = part.run(network)[name], part.run(mutated)[name]
         assert expected.fraction == found.fraction
         wrong = np.argwhere(expected.codes != found.codes)
         if len(wrong):
             event, channel = (int(i) for i in wrong[0])
             pair = int(expected.codes[event, channel]), int(found.codes[event, channel])
             return Mismatch(
-                name, channel, start + event, origin, *pair, abs(pair[0] - pair[1]), 2.0**-expected.fraction
+                name, channel, part.start + event, part.origin, *pair, abs(pair[0] - pair[1]), 2.0**-expected.fraction
             )._asdict()
     raise AssertionError(f"the flipped bit never reaches {name}")
 
@@ -200,9 +213,14 @@ def test_an_untouched_project_passes_and_a_comment_is_only_named(
     assert result["changed_types"] == []
     assert result["first_mismatch"] is None
     assert (
-        result["events"] == sum(result["events_by_origin"].values()) == sum(len(c) for _, _, c in _stimulus(workspace))
+        result["events"]
+        == sum(result["events_by_origin"].values())
+        == sum(len(part.input_codes) for part in _stimulus(workspace))
     )
-    assert set(result["events_by_origin"]) == {"background", "signal", "random", "extremes"}
+    assert set(result["events_by_origin"]) == {"background", "signal", "random", "extremes", "layers"}
+    assert result["events_by_origin"][LAYERS] == n_layer_rows(workspace.network)
+    assert [layer["name"] for layer in result["layers"]][-2:] == ["score", "accept"]
+    assert result["thresholds"] == workspace.result("convert")["trigger"]["thresholds"]
     for layer in result["layers"]:
         assert (
             layer["values"] == result["events"] * workspace.network[layer["name"].replace("_linear", "_quantized")].size
@@ -307,7 +325,7 @@ def test_another_rounding_is_found(small: Workspace, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "old", "new"),
     [
-        ("vae", "sum += mu[i] * mu[i];", "sum += mu[i];"),
+        ("vae", "sum += mu * mu;", "sum += mu;"),
         ("ae", "sum += difference * difference;", "sum += difference;"),
     ],
 )
@@ -322,7 +340,40 @@ def test_a_broken_score_kernel_is_found(
     assert result["first_mismatch"]["layer"] == "score"
     assert result["score_mismatches"] == result["mismatched_events"] > 0
     assert result["decision_flips"] > 0
-    assert all(layer["mismatched_values"] == 0 for layer in result["layers"][:-1])
+    assert all(layer["mismatched_values"] == 0 for layer in result["layers"][:-2])
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("fpgaae_front_end.h", "code > thresholds[i]", "code >= thresholds[i]"),
+        ("thresholds.h", re.compile(r"= \{(\d+)"), r"= {1 + \1"),
+        ("fpgaae_front_end.h", "accept[i] = code", "accept[N - 1 - i] = code"),
+    ],
+    ids=["not_strict", "threshold", "order"],
+)
+def test_a_wrong_decision_on_the_right_score_is_found(
+    small: Workspace, tmp_path: Path, file: str, old: str | re.Pattern[str], new: str
+) -> None:
+    workspace = small.copy(tmp_path / "copy")
+    _edit(_firmware(workspace) / file, old, new)
+    result = workspace.run("csim").result
+    assert result["passed"] is False
+    assert result["first_mismatch"]["layer"] == "accept"
+    assert result["score_mismatches"] == 0
+    assert result["decision_flips"] == result["mismatched_events"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["code) - ap_int<width>(offset)", "x.range(width - 1, 0) = centred"])
+def test_a_wrong_scaling_is_found_in_the_inputs(small: Workspace, tmp_path: Path, line: str) -> None:
+    workspace = small.copy(tmp_path / "copy")
+    wrong = line.replace("(offset)", "(offset + 1)").replace("= centred", "= ap_int<width>(centred >> 1)")
+    _edit(_firmware(workspace) / "fpgaae_front_end.h", line, wrong)
+    result = workspace.run("csim").result
+    assert result["passed"] is False
+    assert result["first_mismatch"]["layer"] == "features"
+    assert result["first_mismatch"]["origin"] == "background"
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, autoencoder, random_events, variational
+from conftest import RandomNetwork, autoencoder, random_events, small_model, variational
 
+from fpgaae.config import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Rounding
 from fpgaae.models.integer import IntegerNetwork
@@ -52,6 +53,21 @@ def test_the_golden_network_equals_keras_in_float64_and_float32(small: RandomNet
     for layer in result["float32"]:
         assert layer["holds_every_value"], "8-bit weights and activations fit 24 bits"
         assert (layer["differing_values"], layer["largest_difference"]) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        Score.KL_DIVERGENCE,
+        *(pytest.param(score, marks=pytest.mark.slow) for score in Score if score is not Score.KL_DIVERGENCE),
+    ],
+    ids=lambda score: score.value,
+)
+def test_every_score_in_keras_equals_its_integers(random_network: Build, score: Score) -> None:
+    made = random_network(small_model(score, (5,)), 9)
+    assert _check(*made)["float64_differing_values"] == 0
+    events = random_events(made.network.input_type, 9, _EVENTS)
+    assert len(np.unique(made.network.run(events.input_codes)["score"].codes)) > _EVENTS / 4
 
 
 @pytest.mark.slow
@@ -128,5 +144,5 @@ def test_float32_that_differs_where_it_must_not_is_an_error(small: RandomNetwork
 
 def test_the_widest_inputs_are_no_error(random_network: Build) -> None:
     """Off-grid values of 24-bit inputs do not fit float32 before they are rounded; that is not the model's fault."""
-    result = _check(*random_network(variational((4,), 2), 5, input_bits=24))
+    result = _check(*random_network(variational((4,), 2), 6, input_bits=24))
     assert result["float64_differing_values"] == 0

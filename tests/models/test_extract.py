@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, autoencoder, variational
+from conftest import RandomNetwork, autoencoder, small_model, variational
 
+from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.models.integer import LayerKind
@@ -87,6 +88,60 @@ def test_the_layers_of_a_network(random_network: Callable[..., RandomNetwork]) -
     ]
     score = random_network(autoencoder((6,), 3), 9).network.score
     assert score.inputs == ("features", "reconstruction_quantized")
+
+
+@pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
+def test_a_score_reads_the_layers_that_it_is_defined_by(
+    random_network: Callable[..., RandomNetwork], score: Score
+) -> None:
+    network = random_network(small_model(score, (4,), 2), 6).network
+    inputs = {
+        Score.MU_SQUARED: ("mu_quantized",),
+        Score.MU_SQUARED_OVER_VARIANCE: ("mu_quantized", "log_variance_quantized"),
+        Score.KL_DIVERGENCE: ("mu_quantized", "log_variance_quantized"),
+    }
+    assert network.score is network.layers[-1]
+    assert network.score.kind is LayerKind(score.value)
+    assert network.score.kind.is_score
+    assert network.score.inputs == inputs.get(score, ("features", "reconstruction_quantized"))
+    assert not network.score.type.signed, "no score is negative"
+
+
+def test_the_table_of_another_type_than_that_of_log_variance_is_refused() -> None:
+    import tf_keras  # noqa: PLC0415
+    from qkeras import QActivation  # noqa: PLC0415
+
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+    from fpgaae.models.scores import KlDivergenceScore  # noqa: PLC0415
+
+    def model(argument: str) -> Any:  # noqa: ANN401
+        features = tf_keras.layers.Input((3,), name="features")
+        x = QActivation("quantized_bits(8,3,0,alpha=1)", name="features_quantized")(features)
+        y = QActivation("quantized_bits(6,2,0,alpha=1)", name="log_variance_quantized")(x)
+        return tf_keras.Model(features, KlDivergenceScore(argument, 4, name="score")([x, y]))
+
+    assert extract_network(model("ap_fixed<6,3,AP_RND_CONV,AP_SAT>")).score.kind is LayerKind.KL_DIVERGENCE
+    for argument in ("ap_fixed<6,4,AP_RND_CONV,AP_SAT>", "ap_fixed<7,3,AP_RND_CONV,AP_SAT>", "ap_ufixed<6,3>"):
+        with pytest.raises(
+            InputError, match=r"a table over ap_u?fixed<.*, but its second input has the type ap_fixed<6,3"
+        ):
+            extract_network(model(argument))
+
+
+def test_features_that_do_not_part_into_slots_are_refused() -> None:
+    import tf_keras  # noqa: PLC0415
+    from qkeras import QActivation  # noqa: PLC0415
+
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+    from fpgaae.models.scores import MaskedSquaredErrorScore  # noqa: PLC0415
+
+    features = tf_keras.layers.Input((4,), name="features")
+    x = QActivation("quantized_bits(8,3,0,alpha=1)", name="features_quantized")(features)
+    layer = MaskedSquaredErrorScore([0.0, 0.0], name="score")
+    score = layer([x, x])
+    layer.empty = [0.0, 0.0, 0.0]
+    with pytest.raises(InputError, match="can't part 4 features into 3 slots"):
+        extract_network(tf_keras.Model(features, score))
 
 
 def test_weight_codes_are_the_quantized_weights(random_network: Callable[..., RandomNetwork]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import autoencoder, variational
 
+from fpgaae.config import Score
 from fpgaae.models.float_weights import layer_outputs
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -102,13 +104,55 @@ def test_an_enormous_variance_stays_finite() -> None:
     assert np.isfinite(float(layer.losses[0]))
 
 
-def test_the_scores_by_hand() -> None:
+X = np.array([[1.0, 2.0, 0.5, -1.0], [0.0, -1.0, 0.25, 3.0]], dtype=np.float32)
+Y = np.array([[1.5, 0.0, 0.5, 1.0], [0.0, 2.0, 2.25, 0.0]], dtype=np.float32)
+EMPTY = np.array([0.5, 0.25])  # of two slots of two features: filled and filled, then empty and empty
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        (Score.SQUARED_ERROR, [0.25 + 4 + 0 + 4, 0 + 9 + 4 + 9]),
+        (Score.MASKED_SQUARED_ERROR, [0.25 + 4 + 0 + 4, 0]),
+        (Score.ABSOLUTE_ERROR, [0.5 + 2 + 0 + 2, 0 + 3 + 2 + 3]),
+        (Score.MU_SQUARED, [2.25 + 0.25 + 1, 4 + 2.25**2]),
+        # mu = (1.5, 0), log sigma^2 = (0.5, 1); mu = (0, 2), log sigma^2 = (2.25, 0)
+        (Score.MU_SQUARED_OVER_VARIANCE, [2.25 * math.exp(-0.5), 4]),
+        (
+            Score.KL_DIVERGENCE,
+            [(2.25 + math.exp(0.5) - 1.5 + math.e - 2) / 2, (math.exp(2.25) - 3.25 + 4) / 2],
+        ),
+    ],
+    ids=lambda given: given.value if isinstance(given, Score) else "",
+)
+def test_the_scores_by_hand(score: Score, expected: list[float]) -> None:
     from fpgaae.models.float import float_score  # noqa: PLC0415
 
-    x = np.array([[1.0, 2.0], [0.0, -1.0]], dtype=np.float32)
-    output = np.array([[1.5, 0.0], [0.0, 2.0]], dtype=np.float32)
-    np.testing.assert_array_equal(float_score(autoencoder((4,), 2).kind, x, output), [4.25, 9.0])
-    np.testing.assert_array_equal(float_score(variational((4,), 2).kind, x, output), [2.25, 4.0])
+    np.testing.assert_allclose(float_score(score, X, Y, EMPTY), expected, rtol=1e-15)
+
+
+def test_log_variance_is_kept_within_its_limit() -> None:
+    from fpgaae.models.float import float_score  # noqa: PLC0415
+
+    output = np.array([[1.0, 100.0], [1.0, -100.0]], dtype=np.float32)
+    found = float_score(Score.MU_SQUARED_OVER_VARIANCE, X, output, EMPTY)
+    np.testing.assert_allclose(found, [math.exp(-8), math.exp(8)])
+
+
+@pytest.mark.parametrize("score", [Score.MU_SQUARED_OVER_VARIANCE, Score.KL_DIVERGENCE], ids=lambda s: s.value)
+def test_a_score_of_the_variance_gets_mu_and_log_variance_beside_each_other(score: Score) -> None:
+    graph = _build(variational((4,), 2, score))
+    x = np.random.default_rng(2).normal(size=(10, 5)).astype(np.float32)
+    hidden_kernel, hidden_bias = graph.training.get_layer("encoder_1").get_weights()
+    log_variance = graph.training.get_layer("log_variance")
+    log_variance.set_weights([np.full((4, 2), 0.25), np.array([1.0, -2.0])])
+    hidden = np.maximum(x @ hidden_kernel + hidden_bias, 0)
+    expected = []
+    for name in ("mu", "log_variance"):
+        kernel, bias = graph.training.get_layer(name).get_weights()
+        expected.append(hidden @ kernel + bias)
+    found = np.asarray(graph.scoring.predict(x, verbose=0))
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_the_scoring_part_of_a_variational_model_is_mu() -> None:
@@ -123,10 +167,22 @@ def test_the_scoring_part_of_a_variational_model_is_mu() -> None:
 def test_the_variational_loss_weighs_a_feature_by_its_variance_and_leaves_out_constant_ones() -> None:
     from fpgaae.models.float import reconstruction_loss  # noqa: PLC0415
 
-    loss = reconstruction_loss(variational((4,), 2), np.array([4.0, 0.25, 0.0]))
+    loss = reconstruction_loss(variational((4,), 2), np.array([4.0, 0.25, 0.0]), np.zeros(1))
     target, prediction = np.zeros((1, 3), dtype=np.float32), np.array([[2.0, 1.0, 100.0]], dtype=np.float32)
     assert float(np.asarray(loss(target, prediction))[0]) == pytest.approx(4 / 4 + 1 / 0.25)
-    assert reconstruction_loss(autoencoder((4,), 2), np.ones(3)) == "mean_squared_error"
+
+
+@pytest.mark.parametrize(
+    "score", [Score.SQUARED_ERROR, Score.MASKED_SQUARED_ERROR, Score.ABSOLUTE_ERROR], ids=lambda score: score.value
+)
+def test_the_loss_of_an_autoencoder_is_its_score_over_the_number_of_features(score: Score) -> None:
+    import keras  # noqa: PLC0415
+
+    from fpgaae.models.float import float_score, reconstruction_loss  # noqa: PLC0415
+
+    loss = keras.losses.get(reconstruction_loss(autoencoder((4,), 2, score), np.ones(4), EMPTY))
+    found = np.asarray(loss(keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(Y)))
+    np.testing.assert_allclose(found, float_score(score, X, Y, EMPTY) / 4, rtol=1e-6)
 
 
 def test_the_seed_decides_the_first_weights() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, parse_type, requantize
 from fpgaae.models.integer import (
@@ -18,9 +19,8 @@ from fpgaae.models.integer import (
     IntegerNetwork,
     LayerKind,
     dense_layer,
-    squared_error_type,
-    squared_type,
 )
+from fpgaae.models.integer_scores import function_table, score_type
 
 
 def _type(width: int, integer: int, signed: bool = True) -> FixedPointType:
@@ -36,9 +36,7 @@ def _after(source: IntegerLayer, kind: LayerKind, of: FixedPointType, name: str)
 
 
 def _score(name: str, kind: LayerKind, *inputs: IntegerLayer) -> IntegerLayer:
-    types = [layer.type for layer in inputs]
-    n = inputs[0].size
-    of = squared_error_type(types[0], types[1], n) if kind is LayerKind.SQUARED_ERROR else squared_type(types[0], n)
+    of = score_type(Score(kind.value), [layer.type for layer in inputs], inputs[0].size)
     return IntegerLayer(name, kind, tuple(layer.name for layer in inputs), 1, of)
 
 
@@ -206,8 +204,9 @@ def test_the_types_of_a_network_by_hand() -> None:
     ],
 )
 def test_squared_error_types_by_hand(a: str, b: str, n: int, expected: str) -> None:
-    assert str(squared_error_type(parse_type(a), parse_type(b), n)) == expected
-    assert str(squared_error_type(parse_type(b), parse_type(a), n)) == expected
+    types = parse_type(a), parse_type(b)
+    for score in (Score.SQUARED_ERROR, Score.MASKED_SQUARED_ERROR):
+        assert str(score_type(score, types, n)) == str(score_type(score, types[::-1], n)) == expected
 
 
 @pytest.mark.parametrize(
@@ -219,7 +218,7 @@ def test_squared_error_types_by_hand(a: str, b: str, n: int, expected: str) -> N
     ],
 )
 def test_squared_types_by_hand(a: str, n: int, expected: str) -> None:
-    assert str(squared_type(parse_type(a), n)) == expected
+    assert str(score_type(Score.MU_SQUARED, [parse_type(a)], n)) == expected
 
 
 # ---- derived types hold every sum, and no bit more ----
@@ -308,6 +307,56 @@ def test_layers_round_and_saturate_by_their_type() -> None:
         codes = _all_events(inputs)
         kept = np.maximum(codes, 0) if kind is LayerKind.RELU else codes
         assert np.array_equal(network.run(codes)["out"].codes, requantize(kept, inputs.type.fraction, of))
+
+
+# ---- decisions, tables and codes that stand in for a layer's output ----
+
+
+def test_an_event_is_accepted_above_a_threshold_and_not_at_it() -> None:
+    network = BY_HAND.with_thresholds(np.array([8, 7, 0, 81, 288]))
+    assert network.score.name == "score"
+    found = network.run(np.array([[3, -1], [7, 7], [-8, 6]]))
+    assert found["score"].codes.tolist() == [[8], [81], [288]]
+    assert found["accept"].codes.tolist() == [[0, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]
+    assert (network["accept"].type.width, network["accept"].size, found["accept"].fraction) == (1, 5, 0)
+
+
+def test_injected_codes_are_what_the_layers_behind_get_and_not_what_is_recorded() -> None:
+    network = BY_HAND.with_thresholds(np.array([8]))
+    events = np.array([[3, -1], [7, 7]])
+    usual = network.run(events)
+    latent, score = np.array([[1, 5], [7, 0]]), np.array([[9], [8]])
+    found = network.run(events, {"latent": latent, "score": score})
+    for name in ("inputs", "latent"):
+        assert np.array_equal(found[name].codes, usual[name].codes), name
+    # 1 eighth and 5 eighths in halves: 0 (a quarter of an LSB), 1; 7 eighths: 2 (a tie at 1.75 is none: 1.75 -> 2)
+    assert found["latent_relu"].codes.tolist() == [[0, 1], [2, 0]]
+    assert found["accept"].codes.tolist() == [[1], [0]]
+    assert found["score"].codes.tolist() != score.tolist()
+
+
+def test_a_saved_network_keeps_its_thresholds_and_tables(tmp_path: Path) -> None:
+    argument = _type(5, 3)
+    mu, log_variance = _input(2, _type(5, 3)), IntegerLayer("v", LayerKind.INPUT, (), 2, argument)
+    table = function_table(Score.KL_DIVERGENCE, argument, 4)
+    of = score_type(Score.KL_DIVERGENCE, [mu.type, argument], 2, table.type)
+    score = IntegerLayer("score", LayerKind.KL_DIVERGENCE, ("inputs", "v"), 1, of, table=table)
+    network = IntegerNetwork((mu, log_variance, score)).with_thresholds(np.array([3, 2**of.width - 1]))
+    network.save(tmp_path / "golden.npz")
+    loaded = IntegerNetwork.load(tmp_path / "golden.npz")
+    for name in ("score", "accept"):
+        mine, theirs = network[name].table, loaded[name].table
+        assert mine is not None
+        assert theirs is not None
+        assert np.array_equal(mine.codes, theirs.codes)
+        assert mine.type == theirs.type
+    assert [layer.table for layer in loaded.layers[:2]] == [None, None]
+
+
+def test_decisions_without_thresholds_are_refused() -> None:
+    accept = IntegerLayer("accept", LayerKind.ACCEPT, ("score",), 1, FixedPointType(1, 1, False))
+    with pytest.raises(InputError, match="accept of the golden network has no table"):
+        IntegerNetwork((*BY_HAND.layers, accept)).run(np.array([[3, -1]]))
 
 
 def test_no_events_give_no_codes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -213,10 +214,9 @@ def test_a_saved_network_is_the_same(tmp_path: Path) -> None:
 
 def test_a_damaged_window_is_one_sentence(tmp_path: Path) -> None:
     network = _network()
-    broken = IntegerNetwork((network.layers[0], *(
-        IntegerLayer(x.name, x.kind, x.inputs, x.size, x.type, x.kernel, x.bias, x.kernel_type, x.bias_type, x.shape,
-                     x.window and x.window._replace(size=(1, 2, 3))) for x in network.layers[1:]  # type: ignore[arg-type]
-    )))  # fmt: skip
+    broken = IntegerNetwork(
+        tuple(replace(layer, window=layer.window and layer.window._replace(size=(1, 2, 3))) for layer in network.layers)  # type: ignore[arg-type]
+    )
     broken.save(tmp_path / "golden.npz")
     with pytest.raises(InputError, match="not a readable golden network"):
         IntegerNetwork.load(tmp_path / "golden.npz")

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import RandomNetwork, autoencoder, variational
+from support import trigger_objects
+
+from fpgaae.config import Score
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -48,6 +51,29 @@ def test_only_the_encoder_of_a_variational_model_is_deployed(random_network: Cal
     assert model.output_shape == (None, 1)
 
 
+@pytest.mark.parametrize("score", [Score.MU_SQUARED_OVER_VARIANCE, Score.KL_DIVERGENCE], ids=lambda score: score.value)
+def test_a_score_of_the_variance_deploys_both_heads_on_the_last_hidden_layer(
+    random_network: Callable[..., RandomNetwork], score: Score
+) -> None:
+    model = random_network(variational((6, 4), 2, score), 9).model
+    assert [layer.name for layer in model.layers][-5:] == [
+        "mu", "log_variance", "mu_quantized", "log_variance_quantized", "score",
+    ]  # fmt: skip
+    for head in ("mu", "log_variance"):
+        assert model.get_layer(head).input is model.get_layer("encoder_2_relu").output
+    assert [tensor._keras_history.layer.name for tensor in model.get_layer("score").input] == [
+        "mu_quantized", "log_variance_quantized",
+    ]  # fmt: skip
+
+
+def test_the_masked_score_knows_the_quantized_pt_of_an_empty_slot(
+    random_network: Callable[..., RandomNetwork],
+) -> None:
+    """pT 0 of the slots: (0 - 77) / 2**6, 0 and (0 - 511) / 2**7, rounded to 1/32 half to even."""
+    model = random_network(autoencoder((4,), 2, Score.MASKED_SQUARED_ERROR), 9).model
+    assert model.get_layer("score").empty == [-38 / 32, 0.0, -128 / 32]
+
+
 def test_the_wrapper_is_applied_to_every_layer_with_weights() -> None:
     from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
 
@@ -59,5 +85,5 @@ def test_the_wrapper_is_applied_to_every_layer_with_weights() -> None:
         wrapped.append(layer.name)
         return layer
 
-    build_quantized(model, 5, Widths(ResolvedWidth(10, 4), widths, widths), wrap)
+    build_quantized(model, trigger_objects(6).features, Widths(ResolvedWidth(10, 4), widths, widths), wrap)
     assert tuple(wrapped) == model.deployed_layers

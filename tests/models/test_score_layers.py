@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, autoencoder, random_events, variational
+from conftest import RandomNetwork, random_events, small_model
 
-from fpgaae.config import Model
+from fpgaae.config import Score
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -30,19 +30,68 @@ def test_the_sum_of_mu_squared_by_hand() -> None:
     np.testing.assert_array_equal(np.asarray(MuSquaredScore()(np.array([[3.0, -4.0], [0.5, 0.0]]))), [[25.0], [0.25]])
 
 
-@pytest.mark.parametrize("model", [autoencoder((4,), 2), variational((4,), 2)], ids=["ae", "vae"])
+def test_the_masked_squared_error_by_hand() -> None:
+    """Two slots of three; the first counts above -0.5, the second above 1, and at 1 it is empty."""
+    from fpgaae.models.scores import MaskedSquaredErrorScore  # noqa: PLC0415
+
+    layer = MaskedSquaredErrorScore([-0.5, 1.0])
+    x = np.array([[0, 1, 2, 1, 1, 1], [-0.5, 1, 2, 1.5, 0, 0], [-0.5, 9, 9, 1, 9, 9]], dtype=np.float32)
+    score = layer([x, np.zeros((3, 6), dtype=np.float32)])
+    np.testing.assert_array_equal(np.asarray(score), [[0 + 1 + 4], [2.25], [0]])
+
+
+def test_the_absolute_error_by_hand() -> None:
+    from fpgaae.models.scores import AbsoluteErrorScore  # noqa: PLC0415
+
+    x, reconstruction = np.array([[1.0, 2.0, 0.0]]), np.array([[1.5, 0.0, -4.0]])
+    np.testing.assert_array_equal(np.asarray(AbsoluteErrorScore()([x, reconstruction])), [[0.5 + 2 + 4]])
+
+
+def test_mu_squared_over_the_variance_by_hand() -> None:
+    """exp(-v) in quarters: exp(0) = 1, exp(-0.5) = 0.607 -> 0.5, exp(1) = 2.718 -> 2.75, exp(0.5) = 1.649 -> 1.75."""
+    from fpgaae.models.scores import MuSquaredOverVarianceScore  # noqa: PLC0415
+
+    layer = MuSquaredOverVarianceScore("ap_fixed<4,3,AP_RND_CONV,AP_SAT>", 2)
+    mu, log_variance = np.array([[3.0, -4.0], [1.0, 2.0]]), np.array([[0.0, 0.5], [-1.0, -0.5]])
+    np.testing.assert_array_equal(np.asarray(layer([mu, log_variance])), [[9 + 8], [2.75 + 4 * 1.75]])
+
+
+def test_the_divergence_by_hand() -> None:
+    """exp(v) - 1 - v in quarters: 0 at 0, 0.149 -> 0.25 at 0.5, 0.368 -> 0.25 at -1, 4.389 -> 4.5 at 2."""
+    from fpgaae.models.scores import KlDivergenceScore  # noqa: PLC0415
+
+    layer = KlDivergenceScore("ap_fixed<4,3,AP_RND_CONV,AP_SAT>", 2)
+    mu, log_variance = np.array([[3.0, -4.0], [1.0, 0.0]]), np.array([[0.0, 0.5], [-1.0, 2.0]])
+    np.testing.assert_array_equal(np.asarray(layer([mu, log_variance])), [[(9 + 16.25) / 2], [(1.25 + 4.5) / 2]])
+
+
+_QUICK = (Score.MASKED_SQUARED_ERROR, Score.KL_DIVERGENCE)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [*_QUICK, *(pytest.param(score, marks=pytest.mark.slow) for score in Score if score not in _QUICK)],
+    ids=lambda score: score.value,
+)
 def test_a_saved_model_gives_the_same_scores(
-    random_network: Callable[..., RandomNetwork], tmp_path: Path, model: Model
+    random_network: Callable[..., RandomNetwork], tmp_path: Path, score: Score
 ) -> None:
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
     from fpgaae.models.quantized import load_quantized  # noqa: PLC0415
 
-    made = random_network(model, 5)
+    made = random_network(small_model(score, (4,), 2), 6)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made.model.save(tmp_path / "model.h5", save_format="h5")
         loaded = load_quantized(str(tmp_path / "model.h5"))
-    values = random_events(made.network.input_type, 5, 50).values.astype(np.float32)
-    np.testing.assert_array_equal(loaded.predict(values, verbose=0), made.model.predict(values, verbose=0))
+    values = random_events(made.network.input_type, 6, 50).values.astype(np.float32)
+    expected = made.model.predict(values, verbose=0)
+    assert len(np.unique(expected)) > 10
+    np.testing.assert_array_equal(loaded.predict(values, verbose=0), expected)
     again = extract_network(loaded)
     assert [layer.type for layer in again.layers] == [layer.type for layer in made.network.layers]
+    for found, table in ((layer.table, made.network[layer.name].table) for layer in again.layers):
+        assert (found is None) == (table is None)
+        if found is not None and table is not None:
+            assert found.type == table.type
+            np.testing.assert_array_equal(found.codes, table.codes)

@@ -1,0 +1,51 @@
+"""Python binding of the emulator of @NAME@: needs NumPy and lib@NAME@_emulator.so (`make`)."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+
+NAME = "@NAME@"
+
+
+class Emulator:
+    """The firmware's exact score and decisions; several versions may be open at once.
+
+    Parameters
+    ----------
+    library
+        The compiled library; by default the one beside this file.
+    """
+
+    def __init__(self, library: str | Path = Path(__file__).parent / f"lib{NAME}_emulator.so") -> None:
+        library = ctypes.CDLL(str(Path(library).resolve()))
+        self._batch = library[f"{NAME}_score_batch"]
+        self._batch.restype = None
+        self._batch.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+        identity = library[f"{NAME}_hash"]
+        identity.restype = ctypes.c_char_p
+        self.hash = identity().decode()
+        self.n_features = int(library[f"{NAME}_n_features"]())
+        self.n_thresholds = int(library[f"{NAME}_n_thresholds"]())
+        self.score_fraction = int(library[f"{NAME}_score_fraction"]())
+
+    def score(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the score's codes (n,) and the decisions (n, n_thresholds) of hardware integers (n, n_features).
+
+        Raises
+        ------
+        ValueError
+            If the objects are not integers of that shape, or do not fit 16 bits.
+        """
+        given = np.asarray(objects)
+        if given.ndim != 2 or given.shape[1] != self.n_features or not np.issubdtype(given.dtype, np.integer):
+            raise ValueError(f"give integers of the shape (n, {self.n_features}), not {given.dtype} {given.shape}")
+        if given.size and (given.min() < -(2**15) or given.max() >= 2**16):
+            raise ValueError("an object has more than 16 bits")
+        codes = np.ascontiguousarray(given.astype(np.int64, copy=False).astype(np.int16))
+        scores = np.empty(len(codes), dtype=np.int64)
+        accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
+        self._batch(codes.ctypes.data, len(codes), scores.ctypes.data, accept.ctypes.data)
+        return scores, accept.astype(bool)

@@ -1,0 +1,44 @@
+// Emulator of the trigger block of @NAME@. Written by `fpgaae export` from the golden network.
+#include "@NAME@_emulator.h"
+#include "kernels.h"
+
+using namespace fpgaae_emulator;
+
+namespace {
+
+@CONSTANTS@
+
+// A block of at most block_events events.
+void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept) {
+@BODY@
+    for (int e = 0; e < n; e++)
+        scores[e] = score.lane[e];
+    if (accept)
+        for (int e = 0; e < n; e++)
+            for (int i = 0; i < @N_THRESHOLDS@; i++)
+                accept[e * @N_THRESHOLDS@ + i] = score.lane[e] > thresholds[i];
+}
+
+} // namespace
+
+extern "C" {
+
+__attribute__((visibility("default"))) const char *@NAME@_hash(void) { return "@HASH@"; }
+__attribute__((visibility("default"))) int @NAME@_n_features(void) { return @N_FEATURES@; }
+__attribute__((visibility("default"))) int @NAME@_n_thresholds(void) { return @N_THRESHOLDS@; }
+__attribute__((visibility("default"))) int @NAME@_score_fraction(void) { return @SCORE_FRACTION@; }
+
+__attribute__((visibility("default"))) void @NAME@_score_batch(const int16_t *objects, int64_t n, int64_t *scores,
+                                                               uint8_t *accept) {
+    for (int64_t first = 0; first < n; first += block_events) {
+        int here = n - first < block_events ? (int)(n - first) : block_events;
+        run_block(objects + first * @N_FEATURES@, here, scores + first, accept ? accept + first * @N_THRESHOLDS@ : accept);
+    }
+}
+
+__attribute__((visibility("default"))) int64_t @NAME@_score(const int16_t *objects, uint8_t *accept) {
+    int64_t score;
+    @NAME@_score_batch(objects, 1, &score, accept);
+    return score;
+}
+}

@@ -1,0 +1,36 @@
+/* Emulator of the trigger block of @NAME@: the firmware's score and decisions, bit for bit, in software.
+ *
+ * Plain C, no state, no dependency but libstdc++; every function may be called from several threads at once.
+ */
+#ifndef @GUARD@_EMULATOR_H_
+#define @GUARD@_EMULATOR_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define @GUARD@_N_FEATURES @N_FEATURES@
+#define @GUARD@_N_THRESHOLDS @N_THRESHOLDS@
+#define @GUARD@_SCORE_FRACTION @SCORE_FRACTION@ /* value = code * 2^-fraction */
+
+/* SHA-256 of the network's weights, types and thresholds and of the scaling of its inputs. */
+const char *@NAME@_hash(void);
+
+int @NAME@_n_features(void);
+int @NAME@_n_thresholds(void);
+int @NAME@_score_fraction(void);
+
+/* The score's code of one event. objects: the hardware integers of its slots, in order, pT, eta and phi each (a 16-bit pT
+ * as its bits). accept, where it is not null: one byte a threshold, 1 where the score is above it. */
+int64_t @NAME@_score(const int16_t *objects, uint8_t *accept);
+
+/* The same for n events, one behind the other; scores (n), accept (n, n_thresholds) or null. */
+void @NAME@_score_batch(const int16_t *objects, int64_t n, int64_t *scores, uint8_t *accept);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,21 @@
+// The trigger block of @PROJECT@: hardware integers of the trigger objects in, score and accept bits out.
+//
+// Written by `fpgaae convert` from the config's `hardware`, the frozen scaling and the thresholds.
+#ifndef @GUARD@_TRIGGER_H_
+#define @GUARD@_TRIGGER_H_
+
+#include "@PROJECT@.h"
+#include "fpgaae_front_end.h"
+#include "thresholds.h"
+
+@STRUCTS@
+typedef @SCORE_TYPE@ score_t;
+
+// accept[i] is 1 where the score is above threshold i.
+void @PROJECT@_trigger(
+    @PORTS@,
+    score_t &score,
+    ap_uint<n_thresholds> &accept
+);
+
+#endif

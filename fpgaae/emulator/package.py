@@ -1,0 +1,120 @@
+"""The stand-alone emulator package of an experiment: sources, binding, golden vectors, and its compilation."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fpgaae.data.features import FeatureMap
+from fpgaae.doctor import require_compiler
+from fpgaae.emulator.source import EmulatorSource, network_hash
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes
+from fpgaae.hls.project import fill_template, firmware_source
+from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
+
+VECTORS_FILE = "vectors.dat"
+_FLAGS = ("-O3", "-march=native", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden", "-fno-gnu-unique")
+_TAIL_LINES = 12
+
+
+def write_package(
+    folder: Path, name: str, network: IntegerNetwork, features: FeatureMap, hardware_codes: Codes
+) -> dict[str, Any]:
+    """Write the sources of an emulator and the vectors of its self-test.
+
+    Parameters
+    ----------
+    folder
+        Must exist.
+    name
+        Prefix of the C functions.
+    network
+        With its thresholds.
+    hardware_codes
+        (n_events, n_features) hardware integers for the self-test.
+
+    Returns
+    -------
+    Name, hash and sizes, as for a result file.
+
+    Raises
+    ------
+    InputError
+        If the network has a layer that the emulator does not know.
+    """
+    source = EmulatorSource(network, features)
+    values = {
+        "NAME": name,
+        "GUARD": name.upper(),
+        "N_FEATURES": str(len(features)),
+        "N_THRESHOLDS": str(network[ACCEPT_LAYER].size),
+        "SCORE_FRACTION": str(network.score.type.fraction),
+        "HASH": network_hash(network, features),
+        "CONSTANTS": source.constants,
+        "BODY": source.body,
+    }
+    for template, target in _files(name).items():
+        (folder / target).write_text(fill_template(f"emulator/{template}", values), encoding="utf-8")
+    shutil.copyfile(firmware_source("emulator/kernels.h"), folder / "kernels.h")
+    golden = network.run(features.input_codes(hardware_codes, network.input_type))
+    columns = [hardware_codes, golden[network.score.name].codes, golden[ACCEPT_LAYER].codes]
+    np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
+    return {
+        "name": name,
+        "hash": values["HASH"],
+        "n_features": len(features),
+        "n_thresholds": network[ACCEPT_LAYER].size,
+        "score_fraction": network.score.type.fraction,
+        "vectors": len(hardware_codes),
+    }
+
+
+def _files(name: str) -> Mapping[str, str]:
+    return {
+        "emulator.h": f"{name}_emulator.h",
+        "emulator.cpp": f"{name}_emulator.cpp",
+        "self_test.c": "self_test.c",
+        "Makefile": "Makefile",
+        "binding.py": f"{name}_emulator.py",
+    }
+
+
+def compile_package(folder: Path, name: str) -> Path:
+    """Compile a written package for this machine; give the library.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no g++.
+    CheckFailed
+        If it does not compile.
+    """
+    library = folder / f"lib{name}_emulator.so"
+    command = [str(require_compiler()), *_FLAGS, "-shared", f"{name}_emulator.cpp", "-o", library.name]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-_TAIL_LINES:])
+        raise CheckFailed(f"the emulator in {folder} does not compile; the compiler's last lines:\n{tail}")
+    return library
+
+
+def open_binding(folder: Path, name: str) -> Any:  # noqa: ANN401
+    """Open a compiled package through its own Python binding, as a user of the package does."""
+    return _load(folder / f"{name}_emulator.py").Emulator()
+
+
+def _load(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise CheckFailed(f"{file} can't be loaded as a Python module; export the emulator again")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

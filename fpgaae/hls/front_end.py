@@ -1,0 +1,211 @@
+"""The trigger block around the network: C++ of its ports, its scaling, its thresholds, and its golden vectors.
+
+Nothing here imports hls4ml; the hand-written parts stand in `firmware/hls/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fpgaae.config import Hardware
+from fpgaae.data.features import Feature, FeatureMap
+from fpgaae.data.layout import QUANTITIES
+from fpgaae.fixedpoint import Codes
+from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
+
+FRONT_END_HEADER = "fpgaae_front_end.h"
+THRESHOLDS_HEADER = "thresholds.h"
+
+
+class Element(NamedTuple):
+    """One hardware integer of the block: `expression` names it in C++, and is empty where it has no port."""
+
+    feature: Feature
+    expression: str
+
+
+class Objects(NamedTuple):
+    """The ports of one kind of object: an array of `<name>_object`."""
+
+    name: str
+    slots: int
+    fields: tuple[tuple[str, str], ...]  # C++ type and name; a property of 0 bits has none
+
+    @property
+    def declaration(self) -> str:
+        """Give the port as an argument."""
+        return f"{self.name}_object {self.name}[{self.slots}]"
+
+
+class TriggerBlock:
+    """What stands around a network: objects in front of it, thresholds behind it.
+
+    Parameters
+    ----------
+    top
+        The network's top function.
+    hardware
+        The kinds of objects; their order and properties are those of `features`.
+    thresholds
+        (n_thresholds,) codes of the score.
+    """
+
+    def __init__(self, top: TopFunction, hardware: Hardware, features: FeatureMap, thresholds: Codes) -> None:
+        self.top = top
+        self.thresholds = thresholds
+        self.elements = tuple(_elements(hardware, features))
+        self.objects = tuple(
+            Objects(
+                kind.name,
+                kind.slots,
+                tuple(
+                    (f"ap_{'u' if prop == 'pt' else ''}int<{bits}>", prop)
+                    for prop, bits in zip(QUANTITIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
+                    if bits
+                ),
+            )
+            for kind in hardware.objects
+        )
+
+    def write(self, project: Path) -> None:
+        """Write the block's sources into a project."""
+        firmware = project / "firmware"
+        name = self.top.project_name
+        values = self.values()
+        header = fill_template(f"hls/{FRONT_END_HEADER}", {})
+        (firmware / FRONT_END_HEADER).write_text(header, encoding="utf-8")
+        for suffix in ("h", "cpp"):
+            text = fill_template(f"hls/trigger.{suffix}", values)
+            (firmware / f"{name}_trigger.{suffix}").write_text(text, encoding="utf-8")
+        (firmware / THRESHOLDS_HEADER).write_text(self._thresholds(), encoding="utf-8")
+
+    def values(self) -> dict[str, str]:
+        """Give what the templates leave open."""
+        top = self.top
+        return {
+            "PROJECT": top.project_name,
+            "GUARD": top.project_name.upper(),
+            "STRUCTS": "\n".join(_struct(kind) for kind in self.objects),
+            "SCORE_TYPE": f"{top.output.type_name}::value_type" if top.is_stream else top.output.type_name,
+            "PORTS": ",\n    ".join(kind.declaration for kind in self.objects),
+            "PORT_NAMES": ", ".join(kind.name for kind in self.objects),
+            "PARTITIONS": "\n".join(
+                f"    #pragma HLS ARRAY_PARTITION variable={kind.name} complete dim=0" for kind in self.objects
+            ),
+            "SCHEDULE": "DATAFLOW" if top.is_dataflow else "PIPELINE II=1",
+            "NETWORK_INPUT": _argument(top.input.type_name, "features", top.input.size, top.is_stream),
+            "NETWORK_OUTPUT": _argument(top.output.type_name, "outputs", top.output.size, top.is_stream),
+            "LOCAL_INPUT": _local(top.input.type_name, "features", top.input.size, top.is_stream),
+            "LOCAL_OUTPUT": _local(top.output.type_name, "outputs", top.output.size, top.is_stream),
+            "SCALE": indented("\n".join(self._scale()), 4),
+            "READ_SCORE": indented(read_score(top), 4),
+        }
+
+    def fill_ports(self, source: str) -> str:
+        """Give C++ that declares the ports and fills them from an array of codes called `source`.
+
+        An array in the order of the features has a place for each of them, one in the order of the ports' elements
+        leaves out those of 0 bits: `{feature}` or `{element}` stands for the place.
+        """
+        lines = [f"{kind.declaration};" for kind in self.objects]
+        element = 0
+        for index, (_, expression) in enumerate(self.elements):
+            if expression:
+                lines.append(f"{expression} = {source.format(feature=index, element=element)};")
+                element += 1
+        return "\n".join(lines)
+
+    @property
+    def n_elements(self) -> int:
+        """Count the integers that the ports hold."""
+        return sum(bool(expression) for _, expression in self.elements)
+
+    def _scale(self) -> Iterator[str]:
+        """Give the lines that compute the network's inputs; in a stream, pack by pack."""
+        top = self.top
+        if not top.is_stream:
+            for index, element in enumerate(self.elements):
+                yield f"features[{index}] = {_scaled(element)};"
+            return
+        pack = top.input.pack_size
+        yield f"{top.input.type_name} pack;"
+        for index, element in enumerate(self.elements):
+            yield f"pack[{index % pack}] = {_scaled(element)};"
+            if index % pack == pack - 1:
+                yield "features.write(pack);"
+
+    def _thresholds(self) -> str:
+        n = len(self.thresholds)
+        codes = ", ".join(str(int(code)) for code in self.thresholds)
+        guard = f"{self.top.project_name.upper()}_THRESHOLDS_H_"
+        return (
+            "// Codes of the score, in units of its LSB; an event is accepted above, not at, a threshold.\n"
+            f'#ifndef {guard}\n#define {guard}\n\n#include "ap_int.h"\n\n'
+            f"static const unsigned n_thresholds = {n};\n"
+            f"static const ap_uint<{self.top.score_width}> thresholds[n_thresholds] = {{{codes}}};\n\n#endif\n"
+        )
+
+
+def read_score(top: TopFunction) -> str:
+    """Give C++ that reads the score from `outputs` into `result`."""
+    if top.is_stream:
+        return f"{top.output.type_name} pack = outputs.read();\nscore_t result = pack[0];"
+    return "score_t result = outputs[0];"
+
+
+def write_golden_vectors(
+    project: Path, block: TriggerBlock, hardware_codes: Codes, score_codes: Codes, accept: Codes
+) -> None:
+    """Write what the testbench feeds and expects, hexadecimal, an event a line.
+
+    Parameters
+    ----------
+    hardware_codes
+        (n_events, n_features) hardware integers.
+    score_codes
+        (n_events,) codes of the score.
+    accept
+        (n_events, n_thresholds) decisions, 0 or 1.
+    """
+    folder = project / VECTORS_FOLDER
+    folder.mkdir(exist_ok=True)
+    ports = [index for index, element in enumerate(block.elements) if element.expression]
+    bits = np.array([block.elements[index].feature.hardware.bits for index in ports], dtype=np.int64)
+    stimulus = hardware_codes[:, ports] & ((1 << bits) - 1)
+    accepted = (accept << np.arange(accept.shape[1])).sum(axis=1)
+    np.savetxt(folder / STIMULUS_FILE, stimulus, fmt="%x")
+    np.savetxt(folder / EXPECTED_FILE, np.stack([score_codes, accepted], axis=1), fmt="%x")
+
+
+def _elements(hardware: Hardware, features: FeatureMap) -> Iterator[Element]:
+    index = iter(features.features)
+    for kind in hardware.objects:
+        for slot in range(kind.slots):
+            for quantity in QUANTITIES:
+                feature = next(index)
+                yield Element(feature, f"{kind.name}[{slot}].{quantity}" if feature.hardware.bits else "")
+
+
+def _scaled(element: Element) -> str:
+    feature, expression = element
+    code = expression or "ap_uint<1>(0)"
+    return f"fpgaae::scale<{feature.shift}>({code}, {feature.offset})"
+
+
+def _struct(kind: Objects) -> str:
+    fields = "".join(f"    {of} {name};\n" for of, name in kind.fields)
+    return f"struct {kind.name}_object {{\n{fields}}};\n"
+
+
+def _argument(type_name: str, name: str, size: int, is_stream: bool) -> str:
+    return f"hls::stream<{type_name}> &{name}" if is_stream else f"{type_name} {name}[{size}]"
+
+
+def _local(type_name: str, name: str, size: int, is_stream: bool) -> str:
+    if is_stream:
+        return f'hls::stream<{type_name}> {name}("{name}");'
+    return f"{type_name} {name}[{size}];\n    #pragma HLS ARRAY_PARTITION variable={name} complete dim=0"

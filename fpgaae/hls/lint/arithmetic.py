@@ -1,0 +1,191 @@
+"""The widths of a described model: every value's type and shape, and bounds of every sum, in exact integers.
+
+Where weights are not known yet, the largest that their quantizers allow stand for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.fixedpoint import FixedPointType, type_for_range
+from fpgaae.hls.lint.description import LayerDescription, ModelDescription
+
+_MOVES_VALUES = frozenset(
+    {"MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D"}
+)
+_SAME_SHAPE = frozenset({"QActivation", "Activation", "ReLU"})
+_MAX_WEIGHT_BITS = 40  # the sums of codes below are 64-bit integers
+
+
+class Values(NamedTuple):
+    """What a layer puts out, as far as it is known; `peak` bounds every partial sum, in LSBs of `type`."""
+
+    type: FixedPointType | None = None
+    shape: tuple[int, ...] | None = None
+    peak: int = 0
+
+
+class Products(NamedTuple):
+    """What a layer with weights computes: n_in products for each of n_out sums."""
+
+    n_in: int
+    n_out: int
+
+
+def values_of_layers(model: ModelDescription) -> dict[str, Values]:
+    """Give what every layer puts out."""
+    known: dict[str, Values] = {}
+    for layer in model.layers:
+        sources = [known[name] for name in layer.inputs]
+        known[layer.name] = _values(layer, sources)
+    return known
+
+
+def products(layer: LayerDescription, source: Values) -> Products | None:
+    """Count the products of a layer with weights, where its size is known."""
+    n_out = layer.config.get("units", layer.config.get("filters"))
+    if (kernel := layer.weights.get("kernel")) is not None and kernel.ndim >= 2:
+        return Products(prod(kernel.shape[:-1]), kernel.shape[-1])
+    if not isinstance(n_out, int) or source.shape is None or not source.shape:
+        return None
+    window = layer.config.get("kernel_size", ())
+    sizes = window if isinstance(window, list | tuple) else (window,)
+    if not all(isinstance(size, int) for size in sizes):
+        return None
+    return Products(source.shape[-1] * prod(sizes), n_out)
+
+
+def _values(layer: LayerDescription, sources: list[Values]) -> Values:
+    if layer.kind == "InputLayer":
+        return Values(None, _input_shape(layer.config))
+    if not sources:
+        return Values()
+    if layer.is_weighted_sum:
+        return _weighted_sum(layer, sources[0])
+    return _score(layer, sources) if layer.is_score else _moved(layer, sources[0])
+
+
+def _moved(layer: LayerDescription, source: Values) -> Values:
+    """Follow values through a quantizer, or a layer that only moves them."""
+    if layer.kind == "QActivation":
+        quantizer = layer.quantizers["activation"]
+        return Values(quantizer.type if quantizer else None, source.shape)
+    if layer.kind in {"Flatten", "Reshape"}:
+        return Values(source.type, _reshaped(layer, source.shape))
+    if layer.kind in _MOVES_VALUES:
+        return Values(source.type)
+    return Values(None, source.shape if layer.kind in _SAME_SHAPE else None)
+
+
+def _input_shape(config: Mapping[str, object]) -> tuple[int, ...] | None:
+    shape = config.get("batch_input_shape") or config.get("batch_shape")
+    if not isinstance(shape, list | tuple) or not all(isinstance(size, int) for size in shape[1:]):
+        return None
+    return tuple(shape[1:])
+
+
+def _reshaped(layer: LayerDescription, shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    if layer.kind == "Flatten":
+        return None if shape is None else (prod(shape),)
+    target = layer.config.get("target_shape")
+    known = isinstance(target, list | tuple) and all(isinstance(size, int) and size > 0 for size in target)
+    return tuple(target) if known and target is not None else None
+
+
+class _Sums(NamedTuple):
+    """What bounds each output of a layer with weights: codes of its weights by sign, and of its bias."""
+
+    positive: list[int]
+    negative: list[int]
+    bias_low: list[int]
+    bias_high: list[int]
+
+
+def _weighted_sum(layer: LayerDescription, source: Values) -> Values:
+    """Bound a dense layer or a convolution, whose sums have products with the weights and a bias."""
+    units = layer.config.get("units")
+    shape = (*source.shape[:-1], units) if source.shape and isinstance(units, int) else None
+    kernel, bias = layer.quantizers.get("kernel"), layer.quantizers.get("bias")
+    size = products(layer, source)
+    if source.type is None or size is None or kernel is None or kernel.type is None:
+        return Values(None, shape)
+    product_fraction = source.type.fraction + kernel.type.fraction
+    bias_type = bias.type if bias else None
+    fraction = max(product_fraction, bias_type.fraction) if bias_type else product_fraction
+    sums = _sums(layer, size, kernel.type, bias_type)
+    up = fraction - product_fraction
+    up_bias = fraction - bias_type.fraction if bias_type else 0
+    low, high = source.type.min_code, source.type.max_code
+    reach = max(high, -low)
+    largest = smallest = peak = 0
+    for positive, negative, bias_low, bias_high in zip(*sums, strict=True):
+        largest = max(largest, (positive * high + negative * low << up) + (bias_high << up_bias))
+        smallest = min(smallest, (positive * low + negative * high << up) + (bias_low << up_bias))
+        peak = max(peak, ((positive - negative) * reach << up) + (max(-bias_low, bias_high) << up_bias))
+    return Values(type_for_range(smallest, largest, fraction), shape, peak)
+
+
+def _sums(
+    layer: LayerDescription, size: Products, kernel_type: FixedPointType, bias_type: FixedPointType | None
+) -> _Sums:
+    """Sum the weights of each output; where they are not known, all of one sign are the worst."""
+    kernel = _codes(layer.weights.get("kernel"), kernel_type)
+    bias = _codes(layer.weights.get("bias"), bias_type) if bias_type else np.zeros(size.n_out, dtype=np.int64)
+    if kernel is None or bias is None or kernel.ndim < 2 or bias.shape != kernel.shape[-1:]:
+        worst = size.n_in * max(kernel_type.max_code, -kernel_type.min_code)
+        low, high = (bias_type.min_code, bias_type.max_code) if bias_type else (0, 0)
+        return _Sums([worst, 0], [0, -worst], [low] * 2, [high] * 2)
+    columns = kernel.reshape(-1, kernel.shape[-1])
+    positive, negative = np.maximum(columns, 0).sum(axis=0), np.minimum(columns, 0).sum(axis=0)
+    return _Sums(positive.tolist(), negative.tolist(), bias.tolist(), bias.tolist())
+
+
+def kernel_width(layer: LayerDescription) -> int | None:
+    """Give the signed width of a layer's weights: that of the bits which they use, as hls4ml types them."""
+    kernel = layer.quantizers.get("kernel")
+    if kernel is None or kernel.type is None:
+        return None
+    codes = _codes(layer.weights.get("kernel"), kernel.type)
+    if codes is None or not codes.size:
+        return kernel.type.width + (not kernel.type.signed)
+    used = int(np.bitwise_or.reduce(codes, axis=None))
+    unused = (used & -used).bit_length() - 1 if used else 0  # bits at the low end that are zero in all of them
+    return type_for_range(min(int(codes.min()) >> unused, -1), int(codes.max()) >> unused, 0).width
+
+
+def _codes(weights: NDArray[np.float64] | None, of: FixedPointType) -> NDArray[np.int64] | None:
+    """Quantize weights as QKeras does: half to even, then saturated."""
+    if weights is None or of.width > _MAX_WEIGHT_BITS or not np.isfinite(weights).all():
+        return None
+    return np.clip(np.rint(weights * 2.0**of.fraction), of.min_code, of.max_code).astype(np.int64)
+
+
+def _score(layer: LayerDescription, sources: list[Values]) -> Values:
+    """Bound a sum over differences or squares; scores with a table derive their own type."""
+    first = sources[0]
+    if first.type is None or first.shape is None:
+        return Values(None, (1,))
+    n = prod(first.shape)
+    if layer.kind == "MuSquaredScore":
+        largest, fraction, is_square = max(-first.type.min_code, first.type.max_code), first.type.fraction, True
+    elif len(sources) == 2 and (second := sources[1].type) is not None and "Error" in layer.kind:
+        largest, fraction = difference(first.type, second)
+        is_square = "Absolute" not in layer.kind
+    else:
+        return Values(None, (1,))
+    total = n * largest**2 if is_square else n * largest
+    return Values(type_for_range(0, total, 2 * fraction if is_square else fraction), (1,), total)
+
+
+def difference(a: FixedPointType, b: FixedPointType) -> tuple[int, int]:
+    """Give the largest magnitude of the difference of two values as a code, and its bits behind the point."""
+    fraction = max(a.fraction, b.fraction)
+    up_a, up_b = fraction - a.fraction, fraction - b.fraction
+    one = (a.max_code << up_a) - (b.min_code << up_b)
+    other = (b.max_code << up_b) - (a.min_code << up_a)
+    return max(one, other), fraction

@@ -1,0 +1,45 @@
+"""What a rule is, and what lint says where one is broken."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, NamedTuple
+
+
+class Severity(str, Enum):
+    """How much a finding matters."""
+
+    ERROR = "error"  # a bit differs, or the model does not convert
+    WARNING = "warning"  # exact but wasteful, or exact only in integers
+    NOTE = "note"  # worth knowing
+
+
+class Rule(NamedTuple):
+    """One rule; its name is stable."""
+
+    name: str
+    severity: Severity
+    cause: str
+    cure: str
+    references: str = ""
+
+
+class Finding(NamedTuple):
+    """A place where a rule is broken."""
+
+    rule: str
+    severity: Severity
+    layer: str  # "" where it is not about a layer
+    found: str  # the value that was found
+    cause: str
+    cure: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values for a result file."""
+        return {**self._asdict(), "severity": self.severity.value}
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        where = f" in {self.layer}" if self.layer else ""
+        found = f" ({self.found})" if self.found else ""
+        return f"{self.rule}{where}{found}: {self.cause}; {self.cure}"

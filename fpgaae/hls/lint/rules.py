@@ -1,0 +1,305 @@
+"""The rules: what each finds, how much it matters, why, and what to do. This table also makes `docs/lint.md`.
+
+The causes were measured on hls4ml 1.3.0 and QKeras 0.9.0; percentages are the share of outputs that differed on small
+networks. `h#N` is an issue or pull request of fastmachinelearning/hls4ml, `q#N` of google/qkeras, `t#N` of
+tensorflow/model-optimization.
+"""
+
+from __future__ import annotations
+
+from fpgaae.hls.lint.findings import Finding, Rule, Severity
+
+_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+_TABLE = (
+    # the settings of the conversion
+    Rule(
+        "bit-exact-unset", _E,
+        "without hls4ml's bit_exact flow the input silently becomes fixed<16,6,TRN,WRAP> (4-7 % differ)",
+        "convert with bit_exact=True",
+    ),
+    Rule(
+        "granularity-not-name", _E,
+        "with a config of granularity `model` or `type` layers lose or share their types (58-64 % differ, also with "
+        "bit_exact)",
+        "use granularity `name`", "h#569",
+    ),
+    Rule(
+        "max-precision-narrow", _E,
+        "max_precision cuts bits that the exact sums need (99.7 % differ)",
+        "leave max_precision out, or make it as wide as the widest sum",
+    ),
+    Rule(
+        "accumulator-override", _E,
+        "a set accumulator overflows or rounds, and what comes out is garbage",
+        "leave the accumulator to hls4ml, or give it at least the derived width", "h#324",
+    ),
+    Rule(
+        "override-ignored", _W,
+        "in the bit_exact flow hls4ml 1.3.0 derives every sum anew, so that this setting changes nothing",
+        "leave the setting out",
+    ),
+    Rule(
+        "distributed-arithmetic-reuse", _E,
+        "distributed arithmetic has no multiplier to reuse, and hls4ml refuses the layer",
+        "set reuse_factor to 1",
+    ),
+    Rule(
+        "reuse-factor-replaced", _W,
+        "the reuse factor does not divide the layer's products as hls4ml needs it, and is silently replaced",
+        "choose a reuse factor that divides, so that the resources are those you asked for",
+    ),
+    # the quantizers
+    Rule(
+        "input-not-quantized", _E,
+        "the bit_exact flow needs a quantizer straight behind the input (`unexpected input layer chain`)",
+        "put a QActivation(quantized_bits(..., alpha=1)) behind the Input, and let nothing else read the Input",
+    ),
+    Rule(
+        "activation-symmetric", _E,
+        "hls4ml emits SAT instead of SAT_SYM for a symmetric activation (19-22 % differ when it saturates)",
+        "set symmetric=0, the third argument; weights may stay symmetric",
+    ),
+    Rule(
+        "activation-keep-negative", _E,
+        "hls4ml reads keep_negative=0 as a signed type (about 100 % differ)",
+        "use quantized_relu",
+    ),
+    Rule(
+        "alpha-missing", _E,
+        "where alpha is left out QKeras scales a kernel by auto_po2 (78 % differ, or no compile), and for others the "
+        "golden network can't know that it is 1",
+        "write alpha=1", "q#129, q#60",
+    ),
+    Rule(
+        "alpha-auto", _E,
+        "a scale found from the values is not on the grid of the type (84-100 % differ); QKeras sets auto_po2 itself "
+        "where a kernel's alpha is left out",
+        "write alpha=1", "q#134, q#73, h#208",
+    ),
+    Rule(
+        "alpha-scaled", _E,
+        "a scale other than 1 moves the grid, which has no exact form here",
+        "write alpha=1 and choose the integer bits instead",
+    ),
+    Rule(
+        "kernel-not-quantized", _E,
+        "float weights are cut to hls4ml's default type",
+        "give the layer a quantizer for them, as quantized_bits(n, i, 0, alpha=1)",
+    ),
+    Rule(
+        "bias-not-quantized", _E,
+        "a float bias is cut, or makes sums of 33 bits (100 % differ)",
+        "give the layer a bias_quantizer",
+    ),
+    Rule(
+        "bias-missing", _E,
+        "the golden network wants a bias",
+        "set use_bias=True; the bias may be zero",
+    ),
+    Rule(
+        "real-tanh-sigmoid", _E,
+        "tables of the real tanh or sigmoid are approximations (67-83 % differ)",
+        "use quantized_relu or quantized_bits",
+    ),
+    Rule(
+        "relu-upper-bound", _E,
+        "hls4ml does not know relu_upper_bound or is_quantized_clip=False, which QKeras does not even save (91 % "
+        "differ)",
+        "clip by the width: fewer integer bits",
+    ),
+    Rule(
+        "leaky-slope", _E,
+        "a slope below zero rounds differently, or crashes (8 % differ)",
+        "use quantized_relu(n, i) without a slope",
+    ),
+    Rule(
+        "power-of-two-weights", _E,
+        "hls4ml's products with power-of-two weights differ (13 %) or do not compile",
+        "use quantized_bits",
+    ),
+    Rule(
+        "quantizer-option", _E,
+        "stochastic rounding, quantization noise and use_sigmoid are no fixed-point type",
+        "leave the option out in the deployed model",
+    ),
+    Rule(
+        "quantizer-unsupported", _E,
+        "this quantizer has no exact fixed-point form here",
+        "use quantized_bits(n, i, 0, alpha=1) or quantized_relu(n, i)",
+    ),
+    Rule(
+        "one-bit-quantizer", _E,
+        "QKeras makes one bit mean -1 or +1, which is no fixed-point type",
+        "give it two bits or more",
+    ),
+    Rule(
+        "no-fraction-bits", _E,
+        "without a bit behind the point hls4ml 1.3.0 writes ap_int, which truncates and wraps",
+        "give it more bits or fewer integer bits",
+    ),
+    # the layers
+    Rule(
+        "pruning-wrapper", _E,
+        "a model with pruning wrappers does not convert",
+        "call strip_pruning before saving, and do not train afterwards: it would lose every zero", "t#434, t#928",
+    ),
+    Rule(
+        "quantized-batch-normalization", _E,
+        "the quantized normalization is another one in hls4ml (99.9 % differ)",
+        "fold it into the kernel before quantizing", "h#225, h#657, h#948",
+    ),
+    Rule(
+        "batch-normalization", _E,
+        "its float scale does not survive the conversion exactly (0.05 % differ)",
+        "fold it into the kernel before quantizing",
+    ),
+    Rule("softmax", _E, "its tables are not exact", "keep it out of the deployed model", "h#1221"),
+    Rule(
+        "lambda-layer", _E,
+        "a Lambda is code in a file: it has no hardware, and is never executed here",
+        "deploy the encoder, or write a layer with hls4ml's Extension API", "h#396, h#841",
+    ),
+    Rule(
+        "transposed-convolution", _E,
+        "hls4ml has no transposed convolution",
+        "use UpSampling2D and a convolution", "h#396, h#841",
+    ),
+    Rule(
+        "sampling-layer", _E,
+        "random numbers have no place in the firmware",
+        "deploy the encoder with mu only", "h#396, h#841",
+    ),
+    Rule(
+        "layer-not-quantized", _E,
+        "a float layer is cut to hls4ml's default type",
+        "use its quantized twin of QKeras with quantizers, or QActivation",
+    ),
+    Rule(
+        "unsupported-layer", _E,
+        "the layer has no exact integer form here, so that nothing could be proven",
+        "leave it out of the deployed model, or teach it to fpgaae.models.extract and hls4ml's Extension API",
+    ),
+    Rule("nested-model", _E, "a model inside a model is not read", "call its layers one by one"),
+    Rule(
+        "shared-layer", _E,
+        "a layer that is called more than once has no single type",
+        "make a layer of its own for each call",
+    ),
+    Rule(
+        "several-inputs-or-outputs", _E,
+        "the top function has one input and one output port",
+        "make a model with one Input that puts out the score",
+    ),
+    Rule(
+        "activation-inside-layer", _E,
+        "an activation inside a layer is not seen as a layer of its own",
+        "leave it linear and put a QActivation behind it",
+    ),
+    Rule(
+        "layer-name", _E,
+        "the name goes into C++ as it is",
+        "use letters, digits and underscores, a letter first",
+    ),
+    Rule(
+        "unquantized-sum", _W,
+        "a sum that goes into the next multiplication at its full width is exact, but makes wide multipliers",
+        "put a QActivation between the two layers",
+    ),
+    Rule(
+        "quantizer-after-quantizer", _E,
+        "hls4ml merges a quantized_bits into the quantizer before it, whose layer is then lost",
+        "leave one of the two out",
+    ),
+    Rule(
+        "score-input-not-quantized", _E,
+        "hls4ml derives the sum's type from the weights, the golden network from its quantizers: the score's types "
+        "differ",
+        "put a QActivation between the layer and the score",
+    ),
+    Rule(
+        "score-shapes", _E,
+        "the kernel of a score reads as many values of its second input as of its first",
+        "give both inputs the same shape",
+    ),
+    Rule(
+        "score-exp-table", _E,
+        "a score with exp() holds a table of every value of log sigma^2, which must be quantized to at most 12 bits; "
+        "hls4ml's own table (1,024 entries, ap_fixed<18,8>) wraps above 4.85",
+        "bound log sigma^2 by a QActivation of at most 12 bits",
+    ),
+    # the interfaces
+    Rule("dot-in-stream", _E, "hls4ml has no streaming Dot", "use io_parallel, or Multiply and a sum"),
+    Rule(
+        "upsampling-in-parallel", _E,
+        "hls4ml 1.3.0's upsampling does not compile with parallel interfaces",
+        "use io_stream",
+    ),
+    Rule(
+        "stream-broadcast", _E,
+        "streams that are merged must come in packs of one size",
+        "use io_parallel, or give both inputs the same shape",
+    ),
+    Rule(
+        "stream-copies", _E,
+        "hls4ml copies a stream seven times at most",
+        "use io_parallel, or let fewer layers read it",
+    ),
+    Rule(
+        "stream-pooling", _E,
+        "streaming pooling asserts that windows neither overlap nor reach over the edge",
+        "use padding `valid` and strides equal to pool_size, or io_parallel",
+    ),
+    Rule(
+        "channels-first", _E,
+        "the bit_exact flow knows channels_last only",
+        "use data_format `channels_last`",
+    ),
+    Rule(
+        "dilated-convolution", _E,
+        "hls4ml ignores dilation_rate without a word",
+        "use dilation_rate 1",
+    ),
+    # widths
+    Rule(
+        "accumulator-beyond-float64", _E,
+        "Keras can't be compared with golden codes of more than 53 bits",
+        "use narrower inputs or weights",
+    ),
+    Rule(
+        "accumulator-beyond-float32", _W,
+        "the sum passes the 24 bits of float32: the firmware is exact, but Keras' own prediction rounds, as with "
+        "16-bit weights and 16-bit activations",
+        "compare with the golden codes, not with model.predict, or use narrower inputs or weights",
+    ),
+    Rule(
+        "score-beyond-float32", _N,
+        "the score passes the 24 bits of float32: the firmware and the golden codes are exact, Keras' own prediction "
+        "rounds its last bits",
+        "nothing, where scores are taken from the golden codes, as every stage here does",
+    ),
+    Rule(
+        "dsp-input-wasted", _W,
+        "a DSP48E2 multiplies 27 x 18 signed bits (AMD UG579): a wider product takes two of them or more",
+        "take bits off one operand until one has 27 or fewer and the other 18 or fewer",
+    ),
+    # a written project
+    Rule(
+        "testbench-never-compares", _E,
+        "the testbench that hls4ml generates compares nothing and always returns 0",
+        "run `fpgaae convert`, which writes one that compares", "h#459, h#701, h#893",
+    ),
+    Rule(
+        "golden-vectors-missing", _E,
+        "a testbench without its vectors runs on zeros, or not at all",
+        "run `fpgaae convert` again, or copy tb_data/ with the project", "h#459, h#701, h#893",
+    ),
+)  # fmt: skip
+
+RULES = {rule.name: rule for rule in _TABLE}
+
+
+def finding(rule: str, layer: str = "", found: str = "") -> Finding:
+    """Say that a rule is broken at a layer, by the value that was found."""
+    of = RULES[rule]
+    return Finding(rule, of.severity, layer, found, of.cause, of.cure)

@@ -1,0 +1,120 @@
+"""One part of the stimulus through a compiled project and through the golden network, compared code by code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fpgaae.artifacts import StageRun
+from fpgaae.config import Config
+from fpgaae.data.features import FeatureMap
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes
+from fpgaae.hls.comparison import Comparison, compare_codes
+from fpgaae.hls.csim_library import CsimLibrary, Tap, probe
+from fpgaae.hls.stimulus import MADE_UP, Source, Stimuli
+from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """All that a process needs to simulate and compare; picklable."""
+
+    library: Path
+    golden: Path
+    data_folder: Path
+    config: Config
+    features: FeatureMap
+    golden_names: dict[str, str]  # recorded layer -> golden layer
+
+    @classmethod
+    def of_run(cls, run: StageRun, library: Path) -> Simulation:
+        """Take everything but the library from an experiment's results."""
+        return cls(
+            library=library,
+            golden=run.upstream("convert") / GOLDEN_FILE,
+            data_folder=run.upstream("data"),
+            config=run.config,
+            features=FeatureMap.from_json(run.result("data")["feature_types"]),
+            golden_names={layer["name"]: layer["golden"] for layer in run.result("convert")["layers"]},
+        )
+
+    def stimuli(self) -> Stimuli:
+        """Give what makes the stimulus."""
+        return Stimuli(self.config, self.data_folder, self.features, IntegerNetwork.load(self.golden))
+
+
+class Part(NamedTuple):
+    """What is known of one part of the stimulus."""
+
+    comparison: Comparison
+    score_codes: Codes | None  # of real events
+
+
+class Simulator:
+    """A compiled project and its golden network in this process."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._names = simulation.golden_names
+        self._library = CsimLibrary(simulation.library)
+        self._network = IntegerNetwork.load(simulation.golden)
+        self._stimuli = simulation.stimuli()
+
+    def compare(self, source: Source) -> Part:
+        """Simulate and compare one part."""
+        stimulus = self._stimuli.make(source)
+        taps = self._library.taps
+        injected = None
+        if stimulus.injected is not None:
+            injected = np.concatenate([self._as_recorded(tap, stimulus.injected) for tap in taps[:-1]], axis=1)
+        found = [self._library.run_objects(stimulus.hardware)] if len(stimulus.hardware) else []
+        if len(stimulus.values):
+            found.append(self._library.run_values(stimulus.values, injected))
+        codes = {tap.layer: np.concatenate([part[tap.layer] for part in found]) for tap in taps}
+        golden = self._network.run(stimulus.input_codes, stimulus.injected)
+        comparison = compare_codes(
+            {tap.layer: (codes[tap.layer], tap.type) for tap in taps},
+            {layer: golden[name] for layer, name in self._names.items()},
+            source.origin,
+            source.start,
+        )
+        score = codes[taps[-2].layer][:, 0]
+        return Part(comparison, None if source.origin in MADE_UP else score)
+
+    def _as_recorded(self, tap: Tap, injected: Mapping[str, Codes]) -> Codes:
+        """Write golden codes of a layer as codes of the compiled type, which may be finer."""
+        name = self._names[tap.layer]
+        return _shifted(injected[name], tap.type.fraction - self._network[name].type.fraction)
+
+
+def _shifted(codes: Codes, bits: int) -> Codes:
+    return codes << bits if bits >= 0 else codes >> -bits
+
+
+def check_layout(library: Path, layers: list[dict[str, Any]]) -> tuple[Tap, ...]:
+    """Load a library once and make sure that it records the layers that were converted.
+
+    Raises
+    ------
+    CheckFailed
+        If a layer is missing, added, moved or of another size, or the project crashes.
+    """
+    probe(library)
+    try:
+        taps = CsimLibrary(library).taps
+    except (OSError, ValueError, AttributeError) as error:
+        raise CheckFailed(f"the compiled project can't be loaded: {error}") from None
+    found = [(tap.layer, tap.size) for tap in taps]
+    expected = [(layer["name"], layer["values"]) for layer in layers]
+    for have, want in zip(found, expected, strict=False):
+        if have != want:
+            raise CheckFailed(
+                f"the project records layer {have[0]} of {have[1]} values where {want[0]} of {want[1]} was converted"
+            )
+    if len(found) != len(expected):
+        raise CheckFailed(f"the project records {len(found)} layers, but {len(expected)} were converted")
+    return taps

@@ -1,0 +1,125 @@
+"""Rates and thresholds of scores: brute force, published intervals, and what is refused."""
+
+from __future__ import annotations
+
+import doctest
+from math import comb
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from fpgaae import statistics
+from fpgaae.errors import InputError
+from fpgaae.statistics import as_scores, check_level, clopper_pearson, n_allowed, threshold_at_fpr
+
+SIZES = st.integers(1, 60)
+TIED_INTEGERS = hnp.arrays(np.int64, SIZES, elements=st.integers(-5, 5))
+FLOATS = hnp.arrays(np.float64, SIZES, elements=st.floats(-1e6, 1e6, width=32))
+
+
+@given(TIED_INTEGERS | FLOATS, st.floats(0, 1, exclude_max=True))
+def test_threshold_gives_the_largest_rate_allowed(background: NDArray[Any], fpr: float) -> None:
+    threshold = threshold_at_fpr(background, fpr)
+    assert threshold in background
+    rates = {value: np.mean(background > value) for value in background}
+    assert rates[threshold] == max(rate for rate in rates.values() if rate <= fpr)
+
+
+@pytest.mark.parametrize(
+    ("fpr", "threshold", "achieved"),
+    [(0.0, 5, 0.0), (0.1, 5, 0.0), (0.2, 4, 0.2), (0.5, 3, 0.4), (0.6, 3, 0.4), (0.8, 1, 0.8)],
+)
+def test_ties_at_the_threshold_fail(fpr: float, threshold: int, achieved: float) -> None:
+    background = np.array([1, 3, 3, 4, 5])
+    assert threshold_at_fpr(background, fpr) == threshold
+    assert np.mean(background > threshold) == achieved
+
+
+@pytest.mark.parametrize(
+    ("n_events", "fpr", "expected"), [(100, 0.29, 29), (76_000, 1e-3, 76), (99, 1e-2, 0), (10, 0.3, 3), (3, 0.999, 2)]
+)
+def test_allowed_events_are_not_lost_in_rounding(n_events: int, fpr: float, expected: int) -> None:
+    assert n_allowed(n_events, fpr) == expected
+
+
+@given(st.integers(1, 3_000_000), st.floats(0, 1, exclude_max=True))
+def test_allowed_events_are_the_largest_number(n_events: int, fpr: float) -> None:
+    allowed = n_allowed(n_events, fpr)
+    assert allowed / n_events <= fpr < (allowed + 1) / n_events
+
+
+@pytest.mark.parametrize(
+    ("n_passed", "n_total", "low", "high"),
+    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
+)
+def test_clopper_pearson_of_newcombe_1998(n_passed: int, n_total: int, low: float, high: float) -> None:
+    # R. G. Newcombe, Statist. Med. 17 (1998) 857, table I, method 5, 95 %
+    interval = clopper_pearson(n_passed, n_total, 0.95)
+    assert interval == pytest.approx((n_passed / n_total, low, high), abs=5e-5)
+
+
+def test_clopper_pearson_at_the_ends() -> None:
+    # worked by hand: no event of n passes with probability (1 - p)^n = (1 - level) / 2
+    assert clopper_pearson(0, 10, 0.9).high == pytest.approx(1 - 0.05 ** (1 / 10))
+    assert clopper_pearson(10, 10, 0.9) == pytest.approx((1.0, 0.05 ** (1 / 10), 1.0))
+
+
+@pytest.mark.parametrize("fpr", [-0.1, 1.0, float("nan")])
+def test_rates_outside_the_range_are_refused(fpr: float) -> None:
+    with pytest.raises(InputError, match="false positive rate"):
+        threshold_at_fpr(np.arange(3), fpr)
+
+
+@pytest.mark.parametrize(("n_passed", "n_total", "level"), [(3, 2, 0.9), (0, 0, 0.9), (1, 2, 1.0)])
+def test_efficiencies_that_are_none_are_refused(n_passed: int, n_total: int, level: float) -> None:
+    with pytest.raises(InputError):
+        clopper_pearson(n_passed, n_total, level)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.6827, 0.95])
+def test_clopper_pearson_covers_at_least_its_level_for_every_rate(level: float) -> None:
+    """The coverage is the exact sum of the binomial probabilities of the counts whose interval holds the rate."""
+    n = 40
+    intervals = [clopper_pearson(k, n, level) for k in range(n + 1)]
+    for rate in np.linspace(0.002, 0.998, 120):
+        held = [interval.low <= rate <= interval.high for interval in intervals]
+        assert sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(n + 1) if held[k]) >= level - 1e-12
+
+
+def test_scores_keep_their_values() -> None:
+    assert as_scores(np.array([3, 1], dtype=np.int16), "a").dtype == np.int64
+    assert as_scores(np.array([3, 1], dtype=np.float32), "a").dtype == np.float64
+    huge = np.array([2**62 + 1])
+    np.testing.assert_array_equal(as_scores(huge, "a"), huge)
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (np.array([]), "shape"),
+        (np.zeros((2, 2)), "shape"),
+        (np.array([1.0, np.nan]), "not finite.*event 1"),
+        (np.array([np.inf]), "not finite"),
+        (np.array([True]), "bool"),
+        (np.array([2**63], dtype=np.uint64), "int64"),
+    ],
+    ids=["empty", "matrix", "nan", "inf", "bool", "uint64"],
+)
+def test_scores_without_a_threshold_are_refused(scores: NDArray[Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"background scores.*{message}"):
+        threshold_at_fpr(scores, 0.1)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -1.0, 2.0, float("nan")])
+def test_a_level_outside_its_range_is_refused(level: float) -> None:
+    with pytest.raises(InputError, match="confidence level"):
+        check_level(level)
+
+
+def test_the_examples_of_the_docstrings() -> None:
+    assert doctest.testmod(statistics) == doctest.TestResults(failed=0, attempted=2)
