@@ -78,6 +78,23 @@ STAGES: Mapping[str, StageSpec] = {
         StageSpec("report", "index.html", ("convert", "csim", "evaluate"), ()),
     )
 }
+IMPORT = "import"
+_OF_IMPORT: Mapping[str, StageSpec] = {  # what the stages are where a model was imported instead of trained
+    spec.name: spec
+    for spec in (
+        StageSpec(IMPORT, "import.json", (), ()),
+        StageSpec("reference", "reference.json", ("data", IMPORT), ("model.score", "quantization.inputs")),
+        StageSpec("train", "train.json", ("data", "reference", IMPORT), ("model.score", "quantization")),
+    )
+}
+
+
+class ImportedModel(NamedTuple):
+    """The model file that a run folder is made from instead of a training."""
+
+    file_name: str
+    sha256: str
+    quantize: bool  # quantized after training, although its quantizers are known or because it has none
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,7 @@ class Experiment:
     config_file: Path
     config: Config
     folder: Path
+    imported: ImportedModel | None = None
 
     @property
     def name(self) -> str:
@@ -99,18 +117,49 @@ class Experiment:
 
     def result_path(self, stage: str) -> Path:
         """Give the path of a stage's result file."""
-        return self.stage_folder(stage) / STAGES[stage].result_file
+        return self.stage_folder(stage) / self.spec(stage).result_file
+
+    def spec(self, stage: str) -> StageSpec:
+        """Say what a stage is made from."""
+        return _OF_IMPORT[stage] if self.imported is not None and stage in _OF_IMPORT else STAGES[stage]
+
+    def command(self, stage: str) -> str:
+        """Give the command that runs a stage."""
+        if stage == IMPORT:
+            return f"fpgaae import MODEL --config {self.config_file}"
+        return f"fpgaae {stage} {self.config_file}"
 
 
-def open_experiment(config_file: Path, runs: Path) -> Experiment:
-    """Load a config and name its run folder.
+def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | None = None) -> Experiment:
+    """Load a config and name its run folder; its model is the one that is imported now, or was before.
 
     Raises
     ------
     ConfigError
         If the config is wrong.
     """
-    return Experiment(config_file, load_config(config_file), runs / config_file.stem)
+    folder = runs / config_file.stem
+    imported = importing or find_import(folder)
+    return Experiment(config_file, load_config(config_file, imported=imported is not None), folder, imported)
+
+
+def find_import(folder: Path) -> ImportedModel | None:
+    """Give the model that was imported into a run folder."""
+    places = (folder / IMPORT, _old(folder / IMPORT))  # the second after a kill between two renames
+    place = next((place for place in places if (place / MANIFEST).is_file()), None)
+    if place is None:
+        return None
+    result = read_json(place / _OF_IMPORT[IMPORT].result_file)
+    return ImportedModel(str(result["file"]), str(result["sha256"]), bool(result["quantize"]))
+
+
+def discard_import(experiment: Experiment) -> Experiment:
+    """Forget the imported model, so that `reference` and `train` train again; give the experiment without it."""
+    with lock(experiment):
+        for folder in (experiment.stage_folder(IMPORT), _old(experiment.stage_folder(IMPORT))):
+            (folder / MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+    return open_experiment(experiment.config_file, experiment.folder.parent)
 
 
 def sha256(file: Path) -> str:
@@ -184,13 +233,14 @@ def _recorded(folder: Path) -> dict[str, str]:
 
 def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> str:
     """Identify what a stage's result depends on: its config sections, everything upstream, and the event files."""
-    spec = STAGES[stage]
+    spec = experiment.spec(stage)
     content = {
         "stage": stage,
         "format": RESULT_FORMAT,
         "sections": {key: _section(experiment.config, key) for key in spec.sections},
         "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
         "files": dict(data_hashes) if stage == "data" else {},
+        **({"model": experiment.imported} if stage == IMPORT else {}),
         "sources": hash_tree(Path(str(resources.files(spec.sources)))) if spec.sources else {},
         "packages": {name: metadata.version(name) for name in spec.packages},
     }
@@ -301,7 +351,7 @@ def run_stage(
     InputError
         If an earlier stage is missing, stale or edited, or this stage's result was edited by hand.
     """
-    spec = STAGES[stage]
+    spec = experiment.spec(stage)
     folder = experiment.stage_folder(stage)
     with lock(experiment):
         _recover(folder)
@@ -363,10 +413,10 @@ def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mappi
     for name in spec.upstream:
         folder = experiment.stage_folder(name)
         _recover(folder)
-        command = f"`fpgaae {name} {experiment.config_file}`"
+        command = f"`{experiment.command(name)}`"
         if not (folder / MANIFEST).is_file():
             raise InputError(f"{folder} has no finished result; run {command} first")
-        upstream = STAGES[name]
+        upstream = experiment.spec(name)
         if read_json(folder / MANIFEST).get("fingerprint") != _wanted(experiment, upstream, data_hashes):
             raise InputError(
                 f"{folder} was made from another config, other events or other files than "
@@ -402,7 +452,7 @@ def _refuse_to_lose_edits(experiment: Experiment, spec: StageSpec) -> None:
     if theirs:
         raise InputError(
             f"{folder / theirs[0]}{_and_more(tuple(theirs))} was edited or added by hand and would be lost, since the "
-            f"config or an earlier stage changed; move it away, or run `fpgaae {spec.name} {experiment.config_file} "
+            f"config or an earlier stage changed; move it away, or run `{experiment.command(spec.name)} "
             "--force` to lose it"
         )
 
@@ -415,7 +465,7 @@ def _refuse_edits(experiment: Experiment, spec: StageSpec, edited: tuple[str, ..
     if refused:
         raise InputError(
             f"{experiment.stage_folder(spec.name) / refused[0]} is not as the stage `{spec.name}` wrote it"
-            f"{_and_more(refused)}; run `fpgaae {spec.name} {experiment.config_file} --force` to write the stage anew"
+            f"{_and_more(refused)}; run `{experiment.command(spec.name)} --force` to write the stage anew"
         )
 
 
@@ -454,7 +504,7 @@ def _scratch(experiment: Experiment, stage: str, wanted: str) -> Path:
 
 def _replace_folder(new: Path, target: Path) -> None:
     """Put a folder in the place of another; `_recover` mends a kill between the two renames."""
-    old = target.with_name(f".{target.name}.old")
+    old = _old(target)
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.replace(old)
@@ -463,9 +513,13 @@ def _replace_folder(new: Path, target: Path) -> None:
 
 
 def _recover(folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old")
+    old = _old(folder)
     if old.exists() and not folder.exists():
         old.replace(folder)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
 
 
 def _versions() -> dict[str, str]:

@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from fpgaae import __version__, doctor
-from fpgaae.artifacts import STAGES, Experiment, Outcome, RunOptions, open_experiment
+from fpgaae.artifacts import IMPORT, STAGES, Experiment, Outcome, RunOptions, open_experiment, read_json
 from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
-from fpgaae.pipeline import run
+from fpgaae.pipeline import import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.summary import findings_table, lint_table, mutants_table, summarize
 from fpgaae.terminal import TerminalProgress
@@ -151,6 +151,32 @@ def _add_stage(stage: str, text: str) -> None:
 _add_stage("data", "Turn events into hardware integers, split them by group, and freeze the scaling of every feature.")
 _add_stage("reference", "Train the full-precision autoencoder that the quantized one starts from and is compared with.")
 _add_stage("train", "Train the quantized, pruned autoencoder; a killed training goes on where it was.")
+
+
+@app.command(name="import")
+def import_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.", show_default=False)],
+    config: Annotated[Path, typer.Option("--config", help="The experiment's YAML file.", show_default=False)],
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    quantize: Annotated[
+        bool, typer.Option("--quantize", help="Quantize a QKeras model anew, by the config, instead of as it is.")
+    ] = False,
+) -> None:
+    """Take a Keras or QKeras model from a file instead of a training; a float one is quantized by the config."""
+    _set_up_logging(False)
+    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    with _errors_as_sentences():
+        outcome = import_model(model, config, runs, RunOptions(force, progress=progress), quantize=quantize)
+        experiment = open_experiment(config, runs)
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.result, indent=2) + "\n")
+        return
+    replaced = read_json(experiment.result_path(IMPORT))["replaces"]
+    if replaced and not outcome.was_current:
+        Console().print(f"replaces the import of {escape(replaced)}", highlight=False)
+    _print_outcome(experiment, "train", outcome)
 
 
 @app.command()

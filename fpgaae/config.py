@@ -7,12 +7,13 @@ belongs into the section of the stage that reads it, since a stage is run again 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from enum import Enum
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from fpgaae.errors import ConfigError
 from fpgaae.yaml_source import YamlSource, read_yaml
@@ -336,17 +337,27 @@ class Config(Section):
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
-    def _layers_exist(self) -> Config:
-        known = self.model.deployed_layers
-        for name in self.quantization.layers:
-            if name not in known:
-                raise ValueError(f"quantization.layers.{name}: no such layer; the layers are {', '.join(known)}")
+    def _layers_exist(self, info: ValidationInfo) -> Config:
+        if not (info.context or {}).get("imported"):
+            self.check_layers(self.model.deployed_layers)
         if self.pruning.end_epoch > self.training.quantized.epochs:
             raise ValueError(
                 f"pruning.end_epoch: {self.pruning.end_epoch} lies behind the last of the "
                 f"{self.training.quantized.epochs} epochs of training.quantized"
             )
         return self
+
+    def check_layers(self, known: Collection[str]) -> None:
+        """Refuse widths for a layer that the network has not; of an imported model, only its file tells the layers.
+
+        Raises
+        ------
+        ValueError
+            With the key of the first such layer in front.
+        """
+        for name in self.quantization.layers:
+            if name not in known:
+                raise ValueError(f"quantization.layers.{name}: no such layer; the layers are {', '.join(known)}")
 
     def weight_width(self, layer: str) -> Width:
         """Give the width of a layer's weights and biases."""
@@ -368,8 +379,8 @@ class Config(Section):
         return self.pruning.sparsity if special is None or special.sparsity is None else special.sparsity
 
 
-def load_config(file: Path) -> Config:
-    """Read and validate an experiment.
+def load_config(file: Path, *, imported: bool = False) -> Config:
+    """Read and validate an experiment; the layers of an imported model are not known here.
 
     Raises
     ------
@@ -378,7 +389,7 @@ def load_config(file: Path) -> Config:
     """
     source = read_yaml(file, whole=frozenset({"files"}))
     try:
-        return Config.model_validate(source.content)
+        return Config.model_validate(source.content, context={"imported": imported})
     except ValidationError as error:
         raise ConfigError(_first_error(error, source)) from None
 

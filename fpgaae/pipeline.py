@@ -2,21 +2,86 @@
 
 from __future__ import annotations
 
-from fpgaae.artifacts import Experiment, Json, Outcome, RunOptions, StageRun, run_stage, sha256
+import logging
+from pathlib import Path
+
+from fpgaae.artifacts import (
+    IMPORT,
+    Experiment,
+    ImportedModel,
+    Json,
+    Outcome,
+    RunOptions,
+    StageRun,
+    discard_import,
+    find_import,
+    open_experiment,
+    run_stage,
+    sha256,
+)
 from fpgaae.data.readers import event_files
+from fpgaae.errors import InputError
+
+_log = logging.getLogger(__name__)
+_MADE_BY_IMPORT = ("reference", "train")
 
 
 def run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:
     """Run one stage of an experiment, unless its result is current.
+
+    To force a training means to train: a model that was imported instead is forgotten.
 
     Raises
     ------
     FpgaaeError
         With what is wrong and the way out.
     """
+    if options.force and stage in _MADE_BY_IMPORT and experiment.imported is not None:
+        _log.warning("the import of %s is given up for a training", experiment.imported.file_name)
+        experiment = discard_import(experiment)
+        if stage == "train":
+            _run(experiment, "reference", RunOptions(progress=options.progress))
+    return _run(experiment, stage, options)
+
+
+def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False) -> Outcome:
+    """Make the results of `reference` and `train` from a model file, and give the outcome of the latter.
+
+    Raises
+    ------
+    FpgaaeError
+        With what is wrong and the way out; what was there before is then untouched.
+    """
+    if not model.is_file():
+        raise InputError(f"{model} does not exist; give a .keras or .h5 file")
+    wanted = ImportedModel(model.name, sha256(model), quantize)
+    experiment = open_experiment(config, runs, wanted)
+    before = find_import(experiment.folder)
+    replaced = None if before is None or before.sha256 == wanted.sha256 else before
+    _run(experiment, "data", RunOptions(progress=options.progress))
+
+    def check_and_copy(run: StageRun) -> Json:
+        _prepare_tensorflow()
+        from fpgaae.training.imported import run_import  # noqa: PLC0415
+
+        return run_import(run, model, replaced)
+
+    run_stage(experiment, IMPORT, check_and_copy, _hashes(experiment), options)
+    _run(experiment, "reference", options)
+    return _run(experiment, "train", options)
+
+
+def _run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:
+    work = _WORK[stage]
+    if experiment.imported is not None and stage in _MADE_BY_IMPORT:
+        work = _imported_reference if stage == "reference" else _imported_train
+    return run_stage(experiment, stage, work, _hashes(experiment), options)
+
+
+def _hashes(experiment: Experiment) -> dict[str, str]:
+    """Give the SHA-256 of each event file, by process."""
     files = event_files(experiment.config, experiment.config_file)
-    hashes = {process: sha256(file) for process, file in files.items()}
-    return run_stage(experiment, stage, _WORK[stage], hashes, options)
+    return {process: sha256(file) for process, file in files.items()}
 
 
 def _data(run: StageRun) -> Json:
@@ -37,6 +102,20 @@ def _train(run: StageRun) -> Json:
     from fpgaae.training.quantized import run_train  # noqa: PLC0415
 
     return run_train(run)
+
+
+def _imported_reference(run: StageRun) -> Json:
+    _prepare_tensorflow()
+    from fpgaae.training.imported import run_imported_reference  # noqa: PLC0415
+
+    return run_imported_reference(run)
+
+
+def _imported_train(run: StageRun) -> Json:
+    _prepare_tensorflow()
+    from fpgaae.training.imported import run_imported_train  # noqa: PLC0415
+
+    return run_imported_train(run)
 
 
 def _convert(run: StageRun) -> Json:

@@ -71,12 +71,27 @@ def _data(result: Json) -> RenderableType:
 
 
 def _training(result: Json) -> RenderableType:
+    if "imported" in result:
+        return _imported(result)
     lines = [
         f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s, "
         f"validation loss {result['val_loss']:.4g}"
     ]
     if "sparsity" in result:
         lines.append(f"{result['sparsity']['whole']:.1%} of the weights are zero")
+    return Group(*lines)
+
+
+def _imported(result: Json) -> RenderableType:
+    imported = result["imported"]
+    how = "taken as it is" if imported["taken_as_it_is"] else "quantized after training"
+    lines: list[RenderableType] = [f"imported from {imported['file']} ({imported['kind']}), {how}"]
+    if "quantization_error" in result:
+        table = _table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
+        for name, error in result["quantization_error"].items():
+            ratio = "" if error["sqnr_db"] is None else f"{error['sqnr_db']:.1f}"
+            table.add_row(name, _short(error["type"]), f"{error['rms']:.3g}", ratio, f"{error['saturated']:.2%}")
+        lines += [table, f"{result['sparsity']['whole']:.1%} of the weights are zero"]
     return Group(*lines)
 
 
@@ -105,7 +120,9 @@ def _convert(result: Json) -> RenderableType:
             f"background events of the split {trigger['chosen_on']}; {point['events_at_threshold']:,} lie at it"
         )
     if inexact:
-        lines.append(f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits)")
+        lines.append(
+            f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits, or means)"
+        )
     return Group(*lines)
 
 

@@ -22,7 +22,8 @@ from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.hls.csim import SCORES_FILE
-from fpgaae.models.float import WEIGHTS_FILE, build_float, float_score
+from fpgaae.models.float import float_score
+from fpgaae.models.float_output import open_float_output
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
 
@@ -68,15 +69,11 @@ def _firmware_scores(run: StageRun) -> dict[str, NDArray[np.float64]]:
 
 def _float(run: StageRun, split: Split) -> Score:
     model = run.config.model
-    fit = run.config.training.reference
-    n_features = len(split.features)
-    graph = build_float(model, n_features, run.config.seed, batch_normalization=fit.batch_normalization)
-    graph.training.load_weights(run.upstream("reference") / WEIGHTS_FILE)
+    output = open_float_output(run.upstream("reference"), run.config, len(split.features))
 
     def score(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.features.values(codes).astype(np.float32))
-        output = graph.scoring.predict(x, batch_size=_BATCH, verbose=0)
-        return float_score(model.score, x, output, split.features.empty_slot_values())
+        return float_score(model.score, x, output(x), split.features.empty_slot_values())
 
     return score
 
@@ -86,7 +83,7 @@ def _quantized(run: StageRun, features: FeatureMap) -> Score:
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
 
     def score(codes: Codes) -> NDArray[np.float64]:
-        x = features.values(codes).astype(np.float32)
+        x = features.values(codes).astype(np.float32).reshape(-1, *model.input_shape[1:])
         return np.asarray(model.predict(x, batch_size=_BATCH, verbose=0)[:, 0], dtype=np.float64)
 
     return score

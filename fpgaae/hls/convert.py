@@ -22,11 +22,27 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.extension import register_scores
+from fpgaae.hls.image_layers import (
+    WITHOUT_TAP,
+    correct_types,
+    deepen_skips,
+    is_inserted,
+    refuse_repeated,
+    refuse_streams,
+)
 from fpgaae.hls.project import Port, TopFunction, complete_project
 from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.models.windows import count_products
 from fpgaae.tensorflow_setup import keras2_as_keras
 
 _STRATEGIES = {"latency": "Latency", "resource": "Resource", "distributed_arithmetic": "distributed_arithmetic"}
+_OF_ITS_SOURCE = frozenset(  # their type follows from that of their input
+    kind.value
+    for kind in (
+        LayerKind.DENSE, LayerKind.CONVOLUTION, LayerKind.AVERAGE_POOLING, LayerKind.MAX_POOLING, LayerKind.UPSAMPLING,
+        LayerKind.ZERO_PADDING,
+    )
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -63,14 +79,15 @@ def write_project(
         If hls4ml's graph has a layer that the integer network does not know.
     """
     register_scores()
+    refuse_streams(network, firmware)
     with keras2_as_keras(), _hls4ml_output():
-        with_weights = [layer.name for layer in network.layers if layer.kind is LayerKind.DENSE]
-        graph = _convert(model, with_weights, firmware, conversion or Conversion.of(firmware), project)
+        graph = _convert(model, network, conversion or Conversion.of(firmware), firmware, project)
         names = _golden_names(graph, network)
+        correct_types(graph, network, names)
         for node in graph.graph.values():
             node.set_attr("trace", node.name in names and node.class_name != "Input")
         graph.config.trace_output = True
-        _deepen_skips(graph)
+        deepen_skips(graph)
         graph.write()
     top = _top_function(graph, firmware)
     tapped = complete_project(project, top)
@@ -85,9 +102,9 @@ def write_project(
 
 def _convert(
     model: Any,  # noqa: ANN401
-    with_weights: list[str],
-    firmware: Firmware,
+    network: IntegerNetwork,
     conversion: Conversion,
+    firmware: Firmware,
     project: Path,
 ) -> Any:  # noqa: ANN401
     """Run hls4ml's conversion."""
@@ -102,8 +119,9 @@ def _convert(
         config["Model"]["Strategy"] = strategy
     config["Model"]["ReuseFactor"] = conversion.reuse_factor
     by_name = config.setdefault("LayerName", {})
-    for name in with_weights:
-        by_name.setdefault(name, {}).update(Strategy=strategy, ReuseFactor=conversion.reuse_factor)
+    for layer in network.layers:
+        if layer.kind.has_weights:
+            by_name.setdefault(layer.name, {}).update(Strategy=strategy, ReuseFactor=conversion.reuse_factor)
     for name, accumulator in conversion.accumulators.items():
         by_name.setdefault(name, {}).setdefault("Precision", {})["accum"] = accumulator
     try:
@@ -138,9 +156,10 @@ def _hls4ml_output() -> Any:  # noqa: ANN401
 def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noqa: ANN401
     """Give the integer layer behind each node of hls4ml's graph.
 
-    hls4ml merges a linear quantizer into an activation called `<dense>_linear`; a Clone copies a stream, nothing more.
+    hls4ml merges a linear quantizer into an activation called `<dense>_linear`. What it adds to copy, repack or pad a
+    stream computes nothing, as a Reshape does not.
     """
-    known = {layer.name: layer for layer in network.layers}
+    known = {layer.name: layer for layer in network.layers if layer.kind not in WITHOUT_TAP}
     following = {layer.inputs[0]: layer.name for layer in network.layers if layer.kind is LayerKind.QUANTIZE}
     names = {}
     for node in graph.graph.values():
@@ -148,27 +167,13 @@ def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noq
             names[node.name] = node.name
         elif node.name.endswith("_linear") and node.name.removesuffix("_linear") in following:
             names[node.name] = following[node.name.removesuffix("_linear")]
-        elif node.class_name != "Clone":
+        elif not is_inserted(node):
             raise CheckFailed(f"hls4ml made a layer {node.name} ({node.class_name}) that the golden network has not")
     lost = set(known) - set(names.values())
+    refuse_repeated(network, lost)
     if lost:
         raise CheckFailed(f"hls4ml's graph lacks the layers {', '.join(sorted(lost))} of the golden network")
     return names
-
-
-def _deepen_skips(graph: Any) -> None:  # noqa: ANN401
-    """Let the copy of a stream that skips layers hold an event for each of them.
-
-    hls4ml gives it a depth of 1: the next event could then only start when the one before reaches the score.
-    """
-    position = {name: index for index, name in enumerate(graph.graph)}
-    for node in graph.graph.values():
-        if node.class_name != "Clone":
-            continue
-        for copy in node.outputs:
-            reader = next(other for other in graph.graph.values() if copy in other.inputs)
-            depth = max(1, position[reader.name] - position[node.name])
-            node.get_output_variable(copy).pragma = ("stream", depth)
 
 
 def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN401
@@ -196,7 +201,7 @@ def _check_types(layers: tuple[dict[str, Any], ...]) -> None:
         If a layer that rounds has another type than its quantizer.
     """
     for layer in layers:
-        if layer["kind"] != LayerKind.DENSE.value and layer["types"]["result"] != layer["golden_type"]:
+        if layer["kind"] not in _OF_ITS_SOURCE and layer["types"]["result"] != layer["golden_type"]:
             raise InputError(
                 f"hls4ml gives the layer {layer['golden']} the type {layer['types']['result']} instead of "
                 f"{layer['golden_type']}; give it more `bits` or fewer `integer_bits`, so that at least one bit "
@@ -208,7 +213,7 @@ def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[s
     """Describe a layer for the result file: its types as hls4ml derived them, multiplications and non-zero weights."""
     golden = network[golden_name]
     types = {"result": _type_name(node.get_output_variable().type)}
-    if golden.kind is LayerKind.DENSE:
+    if golden.kind.has_weights:
         for key in ("weight", "bias", "accum"):
             if (found := node.attributes.get(f"{key}_t")) is not None:
                 types[key] = _type_name(found)
@@ -232,6 +237,8 @@ def _multiplications(network: IntegerNetwork, name: str) -> int:
     layer = network[name]
     if layer.kind is LayerKind.DENSE:
         return int(np.count_nonzero(layer.kernel))
+    if layer.kind is LayerKind.CONVOLUTION and layer.window is not None:
+        return count_products(layer.kernel, layer.window)
     if layer.kind.is_score and layer.kind is not LayerKind.ABSOLUTE_ERROR:
         factor = 2 if layer.kind is LayerKind.MU_SQUARED_OVER_VARIANCE else 1
         return factor * network[layer.inputs[0]].size

@@ -18,6 +18,7 @@ from hls4ml.model.optimizer.passes import bit_exact
 
 from fpgaae.config import Score
 from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
+from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
 from fpgaae.models.integer_scores import Table, function_table, score_type
 from fpgaae.models.scores import LAYER_OF_SCORE
@@ -121,6 +122,7 @@ def _as_kif(result: FixedPointType) -> tuple[Any, Any, Any]:
 @cache
 def register_scores() -> None:
     """Register the score layers with hls4ml, once a process, for both backends."""
+    register_image_rules()
     for name in _SCORE_OF_LAYER:
         hls4ml.converters.register_keras_v2_layer_handler(name, _parse)
         register_layer(name, HlsScore)

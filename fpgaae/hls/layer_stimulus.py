@@ -38,7 +38,7 @@ def layer_codes(network: IntegerNetwork, seed: int) -> dict[str, Codes]:
 
 def _special_rows(network: IntegerNetwork) -> Iterator[tuple[IntegerLayer, Codes]]:
     for layer in network.layers:
-        if layer.kind is LayerKind.ACCEPT:
+        if layer.kind in {LayerKind.ACCEPT, LayerKind.RESHAPE}:  # what a reshape passes on is replaced in front of it
             continue
         low, high = layer.type.min_code, layer.type.max_code
         ends = (low, high, 0, low + 1, high - 1)
@@ -46,9 +46,8 @@ def _special_rows(network: IntegerNetwork) -> Iterator[tuple[IntegerLayer, Codes
             low, high, ends = high, low, (high, low, 0, high - 1, low + 1)
         rows = [np.full((1, layer.size), code, dtype=np.int64) for code in ends]
         rows.append(np.where(np.arange(layer.size) % 2, low, high)[None, :])
-        for reader in network.layers:
-            if layer.name in reader.inputs:
-                rows += _rows_for(layer, reader)
+        for reader in _readers(network, layer.name):
+            rows += _rows_for(layer, reader)
         yield layer, np.concatenate(rows)
 
 
@@ -67,6 +66,16 @@ def _is_opposed(layer: IntegerLayer, network: IntegerNetwork) -> bool:
     largest_where_both_are_low = LayerKind.MU_SQUARED_OVER_VARIANCE  # mu^2 exp(-log sigma^2)
     readers = (reader for reader in network.layers if reader.kind.is_score and reader.inputs[1:] == (layer.name,))
     return any(reader.kind is not largest_where_both_are_low for reader in readers)
+
+
+def _readers(network: IntegerNetwork, name: str) -> Iterator[IntegerLayer]:
+    """Give the layers that compute with the output of one, also behind a reshape."""
+    for reader in network.layers:
+        if name in reader.inputs:
+            if reader.kind is LayerKind.RESHAPE:
+                yield from _readers(network, reader.name)
+            else:
+                yield reader
 
 
 def _rows_for(layer: IntegerLayer, reader: IntegerLayer) -> Iterator[Codes]:

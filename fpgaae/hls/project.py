@@ -19,7 +19,7 @@ CSIM_MACRO = "FPGAAE_CSIM"
 VECTORS_FOLDER, STIMULUS_FILE, EXPECTED_FILE = "tb_data", "stimulus.dat", "expected.dat"
 _SAVE = re.compile(
     r"#ifndef __SYNTHESIS__\n\s*"
-    r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>\w+)\);\n#endif\n'
+    r'nnet::save_layer_output<\w+>\((?P<variable>\w+), "(?P<layer>\w+)", (?P<size>[\w*]+)\);\n#endif\n'
 )
 _WEIGHTS = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{", re.MULTILINE)
 _CLEAR_UNUSED_BITS = "clearUnusedBits(void)"

@@ -13,6 +13,7 @@ import numpy as np
 from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
+from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
 from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
 from fpgaae.models.integer_scores import Table, score_type
 
@@ -87,21 +88,47 @@ def _input_placeholder(name: str) -> IntegerLayer:
 
 def _read_activation(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
     to = quantizer_type(layer.quantizer, layer.name)
-    size = int(layer.output.shape[-1])
+    size, shape = int(np.prod(layer.output.shape[1:])), image_shape(layer)
     if sources[0].size == 0:  # the quantizer straight behind the Input gives the input its type
-        return IntegerLayer(sources[0].name, LayerKind.INPUT, (), size, to)
+        return IntegerLayer(sources[0].name, LayerKind.INPUT, (), size, to, shape=shape)
     kind = LayerKind.QUANTIZE if to.signed else LayerKind.RELU
-    return IntegerLayer(layer.name, kind, (sources[0].name,), size, to)
+    return IntegerLayer(layer.name, kind, (sources[0].name,), size, to, shape=shape)
 
 
 def _read_dense(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
-    if sources[0].size == 0:
+    kernel, bias = _quantized_weights(layer, sources[0])
+    if len(layer.input.shape) != 2:
+        raise InputError(f"the input of the layer {layer.name} is an image; put a Flatten in front of it")
+    return dense_layer(layer.name, sources[0], kernel, bias)
+
+
+def _read_convolution(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+    return read_convolution(layer, sources[0], *_quantized_weights(layer, sources[0]))
+
+
+def _read_image(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+    _require_quantized(layer, sources[0])
+    return IMAGE_READERS[type(layer).__name__](layer, sources[0])
+
+
+def _require_quantized(layer: Any, source: IntegerLayer) -> None:  # noqa: ANN401
+    if source.size == 0:
         raise InputError(f"the input of the layer {layer.name} has no quantizer; put a QActivation behind the Input")
+
+
+def _quantized_weights(
+    layer: Any,  # noqa: ANN401
+    source: IntegerLayer,
+) -> tuple[tuple[Codes, FixedPointType], tuple[Codes, FixedPointType]]:
+    """Give kernel and bias of a layer, of which nothing may stay in full precision."""
+    _require_quantized(layer, source)
+    if getattr(layer.activation, "__name__", layer.activation) not in {None, "linear"}:
+        raise InputError(f"the layer {layer.name} has an activation inside; put a QActivation behind it instead")
     if not layer.use_bias:
         raise InputError(f"the layer {layer.name} has no bias; set use_bias=True (it may be zero)")
     kernel = _weights(layer, layer.kernel, layer.kernel_quantizer_internal, "kernel")
     bias = _weights(layer, layer.bias, layer.bias_quantizer_internal, "bias")
-    return dense_layer(layer.name, sources[0], kernel, bias)
+    return kernel, bias
 
 
 def _weights(
@@ -143,6 +170,9 @@ def _function_table(layer: Any, log_variance: IntegerLayer) -> Table:  # noqa: A
 _READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
     "QActivation": _read_activation,
     "QDense": _read_dense,
+    "QConv1D": _read_convolution,
+    "QConv2D": _read_convolution,
+    **dict.fromkeys(IMAGE_READERS, _read_image),
     "SquaredErrorScore": _read_score,
     "MaskedSquaredErrorScore": _read_score,
     "AbsoluteErrorScore": _read_score,

@@ -29,10 +29,11 @@ from fpgaae.fixedpoint import (
     type_for_range,
 )
 from fpgaae.models.integer_scores import Table, score_codes
+from fpgaae.models.windows import Window, convolve, enlarge, exact_product, largest, mean, read_window, surround
 
 GOLDEN_FILE = "golden.npz"
 ACCEPT_LAYER = "accept"
-_FLOAT64_EXACT = 2**53
+_NEVER_EXACT = 2**62
 
 
 class LayerKind(str, Enum):
@@ -49,19 +50,31 @@ class LayerKind(str, Enum):
     MU_SQUARED_OVER_VARIANCE = Score.MU_SQUARED_OVER_VARIANCE.value
     KL_DIVERGENCE = Score.KL_DIVERGENCE.value
     ACCEPT = "accept"  # one bit a threshold: 1 where the score is above it
+    CONVOLUTION = "convolution"
+    AVERAGE_POOLING = "average_pooling"  # cut off towards zero where the mean has no finite binary form
+    MAX_POOLING = "max_pooling"
+    UPSAMPLING = "upsampling"  # nearest neighbour
+    ZERO_PADDING = "zero_padding"
+    RESHAPE = "reshape"
 
     @property
     def is_score(self) -> bool:
         """Whether it is one of `Score`."""
         return self.value in {score.value for score in Score}
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it has a kernel and a bias."""
+        return self in {LayerKind.DENSE, LayerKind.CONVOLUTION}
+
 
 @dataclass(frozen=True)
 class IntegerLayer:
     """One layer: its inputs by name, its output type, and its constants.
 
-    For a dense layer and a score, `type` is derived: the narrowest that holds every sum which inputs of their types can
-    give. `table` holds what a score reads (see `score_codes`), or the thresholds in the type of the score.
+    For a layer with weights and a score, `type` is derived: the narrowest that holds every sum which inputs of their
+    types can give. `table` holds what a score reads (see `score_codes`), or the thresholds in the type of the score.
+    Values are flat, (n_events, size); `shape` says which image they stand for, empty for none.
     """
 
     name: str
@@ -74,6 +87,14 @@ class IntegerLayer:
     kernel_type: FixedPointType | None = None
     bias_type: FixedPointType | None = None
     table: Table | None = field(default=None, repr=False)
+    shape: tuple[int, ...] = ()  # (height, width, channels)
+    window: Window | None = None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether its codes are the true values cut off towards zero: a mean that does not come out even."""
+        n_values = self.window.n_values if self.window else 1
+        return self.kind is LayerKind.AVERAGE_POOLING and n_values & (n_values - 1) != 0
 
 
 def dense_layer(
@@ -197,12 +218,13 @@ class IntegerNetwork:
                 "kernel_type": layer.kernel_type and str(layer.kernel_type),
                 "bias_type": layer.bias_type and str(layer.bias_type),
                 "table_type": layer.table and str(layer.table.type),
+                "shape": layer.shape, "window": layer.window,
             }
             for layer in self.layers
         ]  # fmt: skip
         arrays: dict[str, Any] = {"layers": np.array(json.dumps(description))}
         for layer in self.layers:
-            if layer.kind is LayerKind.DENSE:
+            if layer.kind.has_weights:
                 arrays |= {f"{layer.name}/kernel": layer.kernel, f"{layer.name}/bias": layer.bias}
             if layer.table is not None:
                 arrays[f"{layer.name}/table"] = layer.table.codes
@@ -229,25 +251,27 @@ class IntegerNetwork:
 
 def _read_layer(entry: Mapping[str, Any], arrays: Mapping[str, Codes]) -> IntegerLayer:
     kind = LayerKind(entry["kind"])
-    constants: dict[str, Any] = {}
-    if kind is LayerKind.DENSE:
-        constants = {
+    others: dict[str, Any] = {"shape": tuple(entry.get("shape", ()))}
+    if entry.get("window"):
+        others["window"] = read_window(entry["window"])
+    if kind.has_weights:
+        others |= {
             "kernel": arrays[f"{entry['name']}/kernel"],
             "bias": arrays[f"{entry['name']}/bias"],
             "kernel_type": parse_type(entry["kernel_type"]),
             "bias_type": parse_type(entry["bias_type"]),
         }
     if entry["table_type"]:
-        constants["table"] = Table(arrays[f"{entry['name']}/table"], parse_type(entry["table_type"]))
-    return IntegerLayer(
-        entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **constants
-    )
+        others["table"] = Table(arrays[f"{entry['name']}/table"], parse_type(entry["table_type"]))
+    return IntegerLayer(entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **others)
 
 
 def _apply(layer: IntegerLayer, inputs: list[Tensor]) -> Tensor:
     first = inputs[0]
-    if layer.kind is LayerKind.DENSE:
-        return _dense(layer, first)
+    if layer.kind.has_weights:
+        return _weighted_sums(layer, first)
+    if layer.kind is LayerKind.RESHAPE or layer.window is not None:
+        return Tensor(_pool_or_move(layer, layer.window, first), layer.type.fraction)
     if layer.kind is LayerKind.RELU:
         return Tensor(requantize(np.maximum(first.codes, 0), first.fraction, layer.type), layer.type.fraction)
     if layer.kind is LayerKind.QUANTIZE:
@@ -263,17 +287,27 @@ def _table(layer: IntegerLayer) -> Table:
     return layer.table
 
 
-def _dense(layer: IntegerLayer, x: Tensor) -> Tensor:
+def _weighted_sums(layer: IntegerLayer, x: Tensor) -> Tensor:
+    """Compute a dense layer or a convolution."""
     kernel_type, bias_type = _weight_types(layer)
-    product_fraction = x.fraction + kernel_type.fraction
-    largest_input = int(np.abs(x.codes).max(initial=0))
-    if largest_input * int(np.abs(layer.kernel).sum(axis=0).max(initial=0)) < _FLOAT64_EXACT:
-        products = (x.codes.astype(np.float64) @ layer.kernel.astype(np.float64)).astype(np.int64)
+    if layer.window is None:
+        products = exact_product(x.codes, layer.kernel)
     else:
-        products = x.codes @ layer.kernel
+        products = convolve(x.codes, layer.kernel, layer.window)
     fraction = layer.type.fraction
-    codes = shift_left_exact(products, fraction - product_fraction)
-    return Tensor(codes + (layer.bias << (fraction - bias_type.fraction)), fraction)
+    codes = shift_left_exact(products, fraction - x.fraction - kernel_type.fraction)
+    bias = layer.bias << (fraction - bias_type.fraction)
+    return Tensor(codes + np.tile(bias, layer.size // len(bias)), fraction)
+
+
+def _pool_or_move(layer: IntegerLayer, window: Window | None, x: Tensor) -> Codes:
+    if window is None:
+        return x.codes
+    if layer.kind is LayerKind.AVERAGE_POOLING:
+        return mean(x.codes, window, layer.type.fraction - x.fraction)
+    if layer.kind is LayerKind.MAX_POOLING:
+        return largest(x.codes, window)
+    return enlarge(x.codes, window) if layer.kind is LayerKind.UPSAMPLING else surround(x.codes, window)
 
 
 def largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
@@ -284,10 +318,15 @@ def largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
     inputs
         The layers that it reads.
     """
-    if layer.kind is LayerKind.DENSE and layer.kernel_type is not None and layer.bias_type is not None:
+    if layer.is_cut_off:
+        return _NEVER_EXACT
+    if layer.kind is LayerKind.AVERAGE_POOLING and layer.window:
+        return layer.window.n_values * max(abs(inputs[0].type.min_code), inputs[0].type.max_code)
+    if layer.kind.has_weights and layer.kernel_type is not None and layer.bias_type is not None:
         source = inputs[0].type
         fraction = layer.type.fraction
-        products = np.abs(layer.kernel).sum(axis=0) * max(abs(source.min_code), source.max_code)
+        kernel = np.abs(layer.kernel).reshape(-1, layer.kernel.shape[-1])
+        products = kernel.sum(axis=0) * max(abs(source.min_code), source.max_code)
         products = products << (fraction - source.fraction - layer.kernel_type.fraction)
         return int((products + (np.abs(layer.bias) << (fraction - layer.bias_type.fraction))).max())
     return max(abs(layer.type.min_code), layer.type.max_code)

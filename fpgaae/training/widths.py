@@ -11,7 +11,7 @@ from fpgaae.config import Config, Width
 from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT, FloatWeights, layer_outputs
 from fpgaae.models.quantized import ResolvedWidth, Widths
 
-_TAIL = 1e-4  # share of a layer's values in training that may saturate
+TAIL = 1e-4  # share of a layer's values in training that may saturate
 _MARGIN = 1.001
 
 
@@ -31,13 +31,14 @@ def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArr
     fixed = config.quantization.inputs
     return Widths(
         ResolvedWidth(fixed.bits, fixed.integer_bits),
-        {n: _resolve(config.weight_width(n), max(float(np.abs(a).max()) for a in weights[n])) for n in names},
-        {n: _resolve(config.activation_width(n), ranges[n]) for n in names},
+        {n: resolve_width(config.weight_width(n), max(float(np.abs(a).max()) for a in weights[n])) for n in names},
+        {n: resolve_width(config.activation_width(n), ranges[n]) for n in names},
         config.quantization.score_table_fraction_bits,
     )
 
 
-def _resolve(width: Width, largest: float) -> ResolvedWidth:
+def resolve_width(width: Width, largest: float) -> ResolvedWidth:
+    """Give a width its integer bits, where they are `auto`: enough for the largest magnitude, as far as bits reach."""
     if width.integer_bits != "auto":
         return ResolvedWidth(width.bits, width.integer_bits)
     needed = int(np.ceil(np.log2(max(largest * _MARGIN, 2.0**-20))))
@@ -56,7 +57,7 @@ def _activation_ranges(
     for block in blocks:
         for name, output in layer_outputs(weights, names, block):
             magnitude = np.abs(output)
-            needed = magnitude.max() if name in {"mu", "log_variance"} else np.quantile(magnitude, 1 - _TAIL)
+            needed = magnitude.max() if name in {"mu", "log_variance"} else np.quantile(magnitude, 1 - TAIL)
             if name == "log_variance":
                 needed = min(needed, LOG_VARIANCE_LIMIT / _MARGIN)  # where it is clipped, so that 3 bits are enough
             ranges[name] = max(ranges[name], float(needed))

@@ -1,0 +1,168 @@
+"""What hls4ml 1.3.0 lacks for convolutional networks: exact types for enlarging, padding and averaging.
+
+Its `bit_exact` flow has no rule for UpSampling and ZeroPadding, and gives a mean that does not come out even some 60
+bits. A stream that skips layers holds one pack, where an event has a pack a pixel. This module imports hls4ml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from copy import copy
+from typing import Any
+
+import numpy as np
+from hls4ml.model.layers import (
+    Activation,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Input,
+    Layer,
+    Pooling1D,
+    Pooling2D,
+    Resize,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
+from hls4ml.model.optimizer import get_optimizer
+from hls4ml.model.optimizer.passes import bit_exact
+
+from fpgaae.config import Firmware
+from fpgaae.errors import InputError
+from fpgaae.models.integer import IntegerNetwork, LayerKind
+
+WITHOUT_TAP = frozenset({LayerKind.RESHAPE})  # hls4ml passes its input on under another shape
+_COPIES = frozenset({"Clone", "Repack", "Reshape"})
+_PADDING = frozenset({"ZeroPadding1D", "ZeroPadding2D"})
+
+
+def register_image_rules() -> None:
+    """Register the missing rules for types, once a process."""
+    bit_exact._produce_kif.register(Resize)(_resized_kif)
+    for kind in (ZeroPadding1D, ZeroPadding2D):
+        bit_exact._produce_kif.register(kind)(_padded_kif)
+    _keep_quantizers()
+
+
+def _keep_quantizers() -> None:
+    """Let a quantizer behind a layer without weights stay a layer of its own.
+
+    hls4ml fuses a signed one into whatever stands in front of it: a mean would not be comparable, an enlarged image
+    would not compile, and what is in front of a Reshape would round twice.
+    """
+    fusion = get_optimizer("fuse_fixed_point_quantizer")
+    matches = fusion.match
+
+    def matches_behind_sums(node: Layer) -> bool:
+        return bool(matches(node)) and isinstance(node.get_input_node(), (Activation, Conv1D, Conv2D, Dense, Input))
+
+    fusion.match = matches_behind_sums
+
+
+def _is_mean(node: Layer | None) -> bool:
+    return isinstance(node, (Pooling1D, Pooling2D)) and node.get_attr("pool_op") == "Average"
+
+
+def _resized_kif(node: Layer) -> Any:  # noqa: ANN401
+    """Give sign, integer bits and fraction of every enlarged pixel: those of its neighbour."""
+    shape = bit_exact.get_input_shapes(node)[0]
+    rows = node.get_attr("out_height") // (node.get_attr("in_height") or 1) if len(shape) == 3 else 1
+    columns = node.get_attr("out_width") // node.get_attr("in_width")
+    result = bit_exact.get_input_kifs(node)[0]
+    if len(shape) == 3:
+        return tuple(part.repeat(rows, axis=0).repeat(columns, axis=1) for part in result)
+    return tuple(part.repeat(columns, axis=0) for part in result)
+
+
+def _padded_kif(node: Layer) -> Any:  # noqa: ANN401
+    """Give sign, integer bits and fraction of every pixel, zeros for the border."""
+    return bit_exact.pad_arrs(node, 0, *bit_exact.get_input_kifs(node)[0])
+
+
+def is_inserted(node: Layer) -> bool:
+    """Tell whether hls4ml added a node that computes nothing: copies of a stream, or the zeros of padding='same'."""
+    return node.class_name in _COPIES or (node.class_name in _PADDING and node.name.startswith(("zp1d_", "zp2d_")))
+
+
+def refuse_streams(network: IntegerNetwork, firmware: Firmware) -> None:
+    """Refuse what hls4ml's streaming kernels can't do.
+
+    Raises
+    ------
+    InputError
+        If a pooling has other strides than its size.
+    """
+    if firmware.io_type != "io_stream":
+        return
+    for layer in network.layers:
+        pools = layer.kind in {LayerKind.AVERAGE_POOLING, LayerKind.MAX_POOLING}
+        if pools and layer.window is not None and layer.window.size != layer.window.strides:
+            raise InputError(
+                f"the layer {layer.name} pools {layer.window.size} in steps of {layer.window.strides}, which "
+                "streams can't do; give it strides equal to its pool_size, or set `firmware.io_type` to io_parallel"
+            )
+
+
+def correct_types(graph: Any, network: IntegerNetwork, names: Mapping[str, str]) -> None:  # noqa: ANN401
+    """Correct the types of a converted graph where hls4ml's are not exact or do not compile.
+
+    An average pooling gets the type of the golden network and an accumulator that holds its sums. An enlarged image
+    gets the very type of the image, rounding mode and all: hls4ml's kernel has one type for both.
+    """
+    for node in graph.graph.values():
+        if isinstance(node, Resize):
+            node.get_output_variable().type.precision = node.get_input_variable().type.precision
+        if not _is_mean(node):
+            continue
+        golden = network[names[node.name]]
+        result, n_values = golden.type, golden.window.n_values if golden.window else 1
+        more = (n_values - 1).bit_length()
+        _set_type(node.get_output_variable().type, result.width, result.integer, signed=result.signed)
+        _set_type(node.get_attr("accum_t"), result.width + more, result.integer + more, signed=result.signed)
+
+
+def _set_type(named: Any, width: int, integer: int, *, signed: bool) -> None:  # noqa: ANN401
+    """Give a named type another width; the copy leaves others that share the old one as they are."""
+    precision = copy(named.precision)
+    precision.width, precision.integer, precision.signed = width, integer, signed
+    precision.rounding_mode, precision.saturation_mode = None, None  # cut off and wrap
+    named.precision = precision
+
+
+def refuse_repeated(network: IntegerNetwork, lost: Collection[str]) -> None:
+    """Refuse a quantizer that repeats the one in front of it: hls4ml removes it.
+
+    Raises
+    ------
+    InputError
+        If one of the layers that hls4ml left out is such a one.
+    """
+    for name in lost:
+        layer = network[name]
+        if layer.kind is LayerKind.QUANTIZE and layer.type == network[layer.inputs[0]].type:
+            raise InputError(f"the quantizer {name} repeats that of {layer.inputs[0]}; remove one of them")
+
+
+def deepen_skips(graph: Any) -> None:  # noqa: ANN401
+    """Let the copy of a stream that skips layers hold an event for each of them.
+
+    hls4ml gives it a depth of 1: the next event could then only start when the one before reaches the score. An event
+    is one pack, or one a pixel.
+    """
+    position = {name: index for index, name in enumerate(graph.graph)}
+    for node in graph.graph.values():
+        if node.class_name != "Clone":
+            continue
+        for name in node.outputs:
+            variable = node.get_output_variable(name)
+            distance = position[_reader(graph, name).name] - position[node.name]
+            packs = int(np.prod(variable.shape[:-1], dtype=int))
+            variable.pragma = ("stream", max(1, distance) * packs)
+
+
+def _reader(graph: Any, variable: str) -> Layer:  # noqa: ANN401
+    """Give the first node that computes with a variable, behind those that only change its shape."""
+    node = next(other for other in graph.graph.values() if variable in other.inputs)
+    if node.class_name in {"Repack", "Reshape"}:
+        return _reader(graph, node.outputs[0])
+    return node

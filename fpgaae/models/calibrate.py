@@ -1,0 +1,81 @@
+"""Post-training quantization of a described float network: where its quantizers go, and the network with them.
+
+A quantizer stands straight behind the Input and behind everything that computes: dense, convolution, mean. A ReLU
+behind such a layer becomes its quantizer. What only moves values (maximum, reshaping, enlarging, zeros) needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fpgaae.models.description import AVERAGES, WEIGHTED, LayerDescription, NetworkDescription
+
+_MOVING = frozenset({
+    "MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Flatten",
+    "Reshape", *AVERAGES,
+})  # fmt: skip
+
+
+class Site(NamedTuple):
+    """A place at which a value is quantized."""
+
+    layer: str  # the layer that the config knows it by: the one that computes
+    tensor: str  # the float layer whose output is quantized
+    quantizer: str  # name of the QActivation
+    signed: bool
+
+
+class Quantizers(NamedTuple):
+    """QKeras quantizers by name of the quantizer's or the weights' layer."""
+
+    inputs: str
+    activations: Mapping[str, str]
+    weights: Mapping[str, str]
+
+
+def quantizer_sites(network: NetworkDescription) -> tuple[Site, ...]:
+    """Give every quantizer of a simplified float network in graph order, but that of the input."""
+    positive: set[str] = set()
+    sites = []
+    for layer in network.layers:
+        if layer.kind == "ReLU" or (layer.kind in _MOVING and layer.inputs[0] in positive):
+            positive.add(layer.name)
+        if layer.kind == "ReLU":
+            source = network[layer.inputs[0]]
+            owner = source.name if _computes(source) and len(network.readers(source.name)) == 1 else layer.name
+            sites.append(Site(owner, layer.name, layer.name, False))
+        elif _computes(layer) and [reader.kind for reader in network.readers(layer.name)] != ["ReLU"]:
+            sites.append(Site(layer.name, layer.name, f"{layer.name}_quantized", layer.name not in positive))
+    return tuple(sites)
+
+
+def _computes(layer: LayerDescription) -> bool:
+    return layer.kind in WEIGHTED | AVERAGES
+
+
+def quantized(network: NetworkDescription, sites: Sequence[Site], quantizers: Quantizers) -> NetworkDescription:
+    """Put the quantizers into a simplified float network; names of layers stay."""
+    source = network.layers[0]
+    inputs = LayerDescription(
+        f"{source.name}_quantized", "QActivation", (source.name,), {"activation": quantizers.inputs}
+    )
+    at = {site.tensor: site for site in sites}
+    layers = [source, inputs]
+    instead = {source.name: inputs.name}
+    for layer in network.layers[1:]:
+        moved = layer.changed(inputs=tuple(instead.get(name, name) for name in layer.inputs))
+        site = at.get(layer.name)
+        if layer.kind in WEIGHTED:
+            weights = quantizers.weights[layer.name]
+            moved = moved.changed(kind=f"Q{layer.kind}").with_settings(kernel_quantizer=weights, bias_quantizer=weights)
+        if site is None:
+            layers.append(moved)
+            continue
+        activation = {"activation": quantizers.activations[site.quantizer]}
+        if layer.kind == "ReLU":
+            layers.append(moved.changed(kind="QActivation", settings=activation))
+            continue
+        layers += [moved, LayerDescription(site.quantizer, "QActivation", (layer.name,), activation)]
+        instead[layer.name] = site.quantizer
+    return NetworkDescription(tuple(layers), tuple(instead.get(name, name) for name in network.outputs))

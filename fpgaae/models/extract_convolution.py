@@ -1,0 +1,134 @@
+"""The layers of a convolutional QKeras model to their integer form: windows, strides and padding out of Keras layers.
+
+This module needs Keras 2 layers in memory, but imports neither TensorFlow nor QKeras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.models.integer import IntegerLayer, LayerKind
+from fpgaae.models.integer_convolution import convolution_layer, mean_layer, moved_layer
+from fpgaae.models.windows import Shape, Window, same_padding
+
+Weights = tuple[Codes, FixedPointType]
+
+
+def image_shape(layer: Any) -> tuple[int, ...]:  # noqa: ANN401
+    """Give the image (height, width, channels) that a layer puts out, empty where its output is flat.
+
+    What has one dimension (width, channels) is an image of height 1.
+    """
+    shape = tuple(int(extent) for extent in layer.output.shape[1:])
+    return {1: (), 2: (1, *shape)}.get(len(shape), shape)
+
+
+def read_convolution(layer: Any, source: IntegerLayer, kernel: Weights, bias: Weights) -> IntegerLayer:  # noqa: ANN401
+    """Read a QConv1D or QConv2D with its quantized weights.
+
+    Raises
+    ------
+    InputError
+        If it is dilated, grouped, causal or has its channels first.
+    """
+    if any(rate != 1 for rate in layer.dilation_rate) or getattr(layer, "groups", 1) != 1:
+        raise InputError(f"the layer {layer.name} is dilated or grouped, which has no exact firmware; use neither")
+    codes, kernel_type = kernel
+    if codes.ndim == 3:
+        codes = codes[None]
+    window = _window(layer, source, _pair(layer.kernel_size), _pair(layer.strides))
+    return convolution_layer(layer.name, source, (codes, kernel_type), bias, window)
+
+
+def _pair(numbers: Any) -> tuple[int, int]:  # noqa: ANN401
+    """Give height and width of a setting that has one or two dimensions."""
+    found = tuple(int(n) for n in np.ravel(numbers))
+    return (1, found[0]) if len(found) == 1 else (found[0], found[1])
+
+
+def _image(layer: Any, source: IntegerLayer) -> Shape:  # noqa: ANN401
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise InputError(f"the layer {layer.name} has its channels first; use data_format='channels_last'")
+    if len(source.shape) != 3:
+        raise InputError(f"the input of the layer {layer.name} is no image; put a Reshape in front of it")
+    return source.shape[0], source.shape[1], source.shape[2]
+
+
+def _window(layer: Any, source: IntegerLayer, size: tuple[int, int], strides: tuple[int, int]) -> Window:  # noqa: ANN401
+    image = _image(layer, source)
+    if layer.padding not in {"same", "valid"}:
+        raise InputError(f"the layer {layer.name} has padding={layer.padding!r}; use 'same' or 'valid'")
+    padding = same_padding(image, size, strides) if layer.padding == "same" else (0, 0, 0, 0)
+    return Window(image, size, strides, padding)
+
+
+def _pooling_window(layer: Any, source: IntegerLayer) -> Window:  # noqa: ANN401
+    window = _window(layer, source, _pair(layer.pool_size), _pair(layer.strides))
+    if any(window.padding):
+        raise InputError(f"the layer {layer.name} pools beyond the border of its input; use padding='valid'")
+    return window
+
+
+def _read_max_pooling(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+    return moved_layer(layer.name, LayerKind.MAX_POOLING, source, image_shape(layer), _pooling_window(layer, source))
+
+
+def _read_average_pooling(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+    window = _pooling_window(layer, source)
+    if window.n_values & (window.n_values - 1) == 0:
+        return mean_layer(layer.name, source, window, rounded_to=0)
+    return mean_layer(layer.name, source, window, _rounded_to(layer, window))
+
+
+def _rounded_to(layer: Any, window: Window) -> int:  # noqa: ANN401
+    """Give the bits behind the point to which everything that reads a mean rounds it."""
+    readers = [node.outbound_layer for node in layer._outbound_nodes]
+    if not readers or any(type(reader).__name__ != "QActivation" for reader in readers):
+        raise InputError(
+            f"the layer {layer.name} averages {window.n_values} values, which has no finite binary form; put a "
+            "QActivation straight behind it"
+        )
+    bits = []
+    for reader in readers:
+        quantizer = reader.quantizer
+        signed = type(quantizer).__name__ == "quantized_bits"
+        bits.append(int(quantizer.bits) - int(quantizer.integer) - signed)
+    return max(bits)
+
+
+def _read_upsampling(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+    if getattr(layer, "interpolation", "nearest") != "nearest":
+        raise InputError(f"the layer {layer.name} interpolates ({layer.interpolation}); use interpolation='nearest'")
+    window = Window(_image(layer, source), _pair(layer.size))
+    return moved_layer(layer.name, LayerKind.UPSAMPLING, source, image_shape(layer), window)
+
+
+def _read_zero_padding(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+    numbers = [int(n) for n in np.ravel(layer.padding)]
+    top, bottom, left, right = (0, 0, *numbers) if len(numbers) == 2 else numbers
+    window = Window(_image(layer, source), (1, 1), padding=(top, bottom, left, right))
+    return moved_layer(layer.name, LayerKind.ZERO_PADDING, source, image_shape(layer), window)
+
+
+def _read_reshape(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+    shape = image_shape(layer)
+    return moved_layer(layer.name, LayerKind.RESHAPE, source, shape or (source.size,), None)
+
+
+IMAGE_READERS: dict[str, Callable[[Any, IntegerLayer], IntegerLayer]] = {
+    "MaxPooling1D": _read_max_pooling,
+    "MaxPooling2D": _read_max_pooling,
+    "AveragePooling1D": _read_average_pooling,
+    "AveragePooling2D": _read_average_pooling,
+    "UpSampling1D": _read_upsampling,
+    "UpSampling2D": _read_upsampling,
+    "ZeroPadding1D": _read_zero_padding,
+    "ZeroPadding2D": _read_zero_padding,
+    "Flatten": _read_reshape,
+    "Reshape": _read_reshape,
+}

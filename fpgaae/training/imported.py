@@ -1,0 +1,275 @@
+"""The stages `import`, `reference` and `train` of an imported model: its float network and its quantized one.
+
+A QKeras model is taken as it is. A float one is quantized after training: integer bits from the ranges of its layers on
+the training events, and the error of every layer reported. This module imports TensorFlow (Keras 2, QKeras).
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tf_keras
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import IMPORT, ImportedModel, Json, StageRun
+from fpgaae.config import Config, Score, Width
+from fpgaae.data.features import FeatureMap
+from fpgaae.errors import ConfigError, InputError
+from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
+from fpgaae.models.description import NetworkDescription
+from fpgaae.models.extract import extract_network
+from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
+from fpgaae.models.integer import IntegerNetwork
+from fpgaae.models.model_file import read_model_file
+from fpgaae.models.quantized import MODEL_FILE, ResolvedWidth, Widths
+from fpgaae.models.rebuild import rebuild, weighted_layers
+from fpgaae.training.events import Split, open_split
+from fpgaae.training.import_checks import Prepared, check_input, check_score, deploy, prepare_network
+from fpgaae.training.quantization_error import QuantizationError
+from fpgaae.training.widths import TAIL, resolve_width
+
+MODEL_COPY = "model"
+_CHUNK_EVENTS = 8192
+KerasModel = Any
+
+
+def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Json:
+    """Check a model file against the experiment and keep a copy of it."""
+    wanted = _imported(run)
+    given = read_model_file(file)
+    prepared = prepare_network(given, quantize=wanted.quantize)
+    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    check_input(prepared.twin, len(features))
+    twin = rebuild(prepared.twin)
+    check_score(run.config, given, len(features), tuple(twin.output_shape[1:]))
+    if prepared.quantized is None:
+        _check_layers(run, prepared.twin)
+    else:
+        _exact(run.config, prepared.quantized)
+    shutil.copyfile(file, run.folder / MODEL_COPY)
+    return {
+        "file": wanted.file_name,
+        "sha256": wanted.sha256,
+        "quantize": wanted.quantize,
+        "kind": "qkeras" if given.is_quantized else "float",
+        "taken_as_it_is": prepared.quantized is not None,
+        "layers": [{"name": layer.name, "kind": layer.kind} for layer in given.layers],
+        "replaces": replaced and replaced.file_name,
+    }
+
+
+def _imported(run: StageRun) -> ImportedModel:
+    if run.experiment.imported is None:
+        raise InputError(f"no model was imported into {run.experiment.folder}; run `{run.experiment.command(IMPORT)}`")
+    return run.experiment.imported
+
+
+def _check_layers(run: StageRun, network: NetworkDescription) -> None:
+    """Refuse widths for layers that the model has not."""
+    known = dict.fromkeys([*weighted_layers(network), *(site.layer for site in quantizer_sites(network))])
+    try:
+        run.config.check_layers(known)
+    except ValueError as error:
+        raise ConfigError(f"{run.experiment.config_file}: {error}") from None
+
+
+def _exact(config: Config, network: NetworkDescription) -> tuple[KerasModel, IntegerNetwork]:
+    """Build the model that goes into the firmware, and its exact integer form."""
+    try:
+        deployed = deploy(rebuild(network), network, config.model.score)
+        return deployed, extract_network(deployed)
+    except InputError as error:
+        raise InputError(f"{error}; or quantize the model anew with --quantize") from None
+
+
+def _open(run: StageRun) -> Prepared:
+    """Read the model that was imported."""
+    return prepare_network(read_model_file(run.upstream(IMPORT) / MODEL_COPY), quantize=_imported(run).quantize)
+
+
+def run_imported_reference(run: StageRun) -> Json:
+    """Write the float network: the model itself, or a QKeras model without its quantizers."""
+    prepared = _open(run)
+    model = rebuild(prepared.twin)
+    model.save(run.folder / IMPORTED_FLOAT_FILE, save_format="h5")
+    loss = None
+    if config_score(run) is not Score.MU_SQUARED:
+        loss = _mean(
+            [(x, _flat(model.predict_on_batch(_shaped(model, x)))) for x in _chunks(open_split(run, "validation"))]
+        )
+    return {
+        "backend": "tensorflow",
+        "device": "cpu",
+        "epochs": 0,
+        "events_per_second": None,
+        "val_loss": loss,
+        "imported": _entry(run),
+    }
+
+
+def config_score(run: StageRun) -> Score:
+    """Give the score that the config names."""
+    return run.config.model.score
+
+
+def _entry(run: StageRun) -> Json:
+    """Say in a result file which model it was made from."""
+    result = run.result(IMPORT)
+    return {key: result[key] for key in ("file", "sha256", "kind", "taken_as_it_is")}
+
+
+class _Quantized(NamedTuple):
+    """A quantized network and the float layers that its quantizers stand for."""
+
+    network: NetworkDescription
+    tensors: dict[str, str]
+    widths: Widths | None
+    events_per_second: float | None
+
+
+def run_imported_train(run: StageRun) -> Json:
+    """Quantize an imported float model, or take a QKeras one as it is, and say how far it is from the float network."""
+    prepared = _open(run)
+    twin = rebuild(prepared.twin)
+    if prepared.quantized is not None:
+        made = _Quantized(prepared.quantized, dict(prepared.tensors), None, None)
+    else:
+        _check_layers(run, prepared.twin)
+        made = _calibrated(run, prepared.twin, twin)
+    deployed, network = _exact(run.config, made.network)
+    deployed.save(run.folder / MODEL_FILE, save_format="h5")
+    errors, val_loss = _errors(run, made, twin, deployed, network)
+    weighted = [layer for layer in network.layers if layer.kind.has_weights and layer.kernel_type is not None]
+    zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in weighted}
+    shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in weighted}
+    return {
+        "epochs": 0,
+        "loss": [],
+        "val_loss": val_loss,
+        "val_losses": [],
+        "events_per_second": made.events_per_second,
+        "sparsity": {**shares, "whole": round(sum(zeros.values()) / sum(layer.kernel.size for layer in weighted), 4)},
+        "weights_bits": {layer.name: layer.kernel_type.width for layer in weighted if layer.kernel_type},
+        "widths": made.widths and made.widths.to_json(),
+        "imported": _entry(run),
+        "quantization_error": errors,
+    }
+
+
+def _chunks(split: Split) -> Iterator[NDArray[np.float32]]:
+    """Give the events of a split as the float network sees them, few at a time."""
+    for block in split.ordered_blocks():
+        x = split.clipped(block)
+        for start in range(0, len(x), _CHUNK_EVENTS):
+            yield x[start : start + _CHUNK_EVENTS]
+
+
+def _shaped(model: KerasModel, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    return x.reshape(-1, *model.input_shape[1:])
+
+
+def _flat(output: Any) -> NDArray[np.float32]:  # noqa: ANN401
+    array = np.asarray(output)
+    return array.reshape(len(array), -1)
+
+
+def _tapped(model: KerasModel, names: list[str]) -> KerasModel:
+    """Give a model that puts out the layers of these names."""
+    return tf_keras.Model(model.input, [model.get_layer(name).output for name in names])
+
+
+def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) -> _Quantized:
+    """Quantize a float network: integer bits that the config leaves open from the ranges on the training events."""
+    config, sites = run.config, quantizer_sites(network)
+    started = time.perf_counter()
+    ranges, n_events = _ranges(run, sites, network.outputs[0], twin)
+    inputs = ResolvedWidth(config.quantization.inputs.bits, config.quantization.inputs.integer_bits)
+    activations = {s.quantizer: resolve_width(_width(config, s, network.outputs[0]), ranges[s.tensor]) for s in sites}
+    weights = {
+        name: resolve_width(
+            config.weight_width(name), max(float(np.abs(w).max()) for w in network[name].weights.values())
+        )
+        for name in weighted_layers(network)
+    }
+    quantizers = Quantizers(
+        inputs.signed(),
+        {
+            s.quantizer: (activations[s.quantizer].signed() if s.signed else activations[s.quantizer].relu())
+            for s in sites
+        },
+        {name: width.signed() for name, width in weights.items()},
+    )
+    rate = round(n_events / max(time.perf_counter() - started, 1e-9), 1)
+    first = network.layers[0].name
+    tensors = {f"{first}_quantized": first, **{site.quantizer: site.tensor for site in sites}}
+    return _Quantized(quantized(network, sites, quantizers), tensors, Widths(inputs, weights, activations), rate)
+
+
+def _width(config: Config, site: Site, output: str) -> Width:
+    """Give the width of what a layer puts out; a reconstruction is coded as the inputs are."""
+    special = config.quantization.layers.get(site.layer)
+    if special and special.activations:
+        return special.activations
+    if site.tensor == output and config.model.score is not Score.MU_SQUARED:
+        return Width(**config.quantization.inputs.model_dump())
+    return config.quantization.activations
+
+
+def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasModel) -> tuple[dict[str, float], int]:
+    """Give the magnitude that each quantized layer needs: all but its tail, over the worst chunk; mu, all of it."""
+    split = open_split(run, "train")
+    model = _tapped(twin, [site.tensor for site in sites])
+    ranges = dict.fromkeys((site.tensor for site in sites), 0.0)
+    with run.progress.task("calibration", split.n_events) as task:
+        for x in _chunks(split):
+            outputs = model.predict_on_batch(_shaped(model, x))
+            for site, values in zip(sites, outputs if len(sites) > 1 else [outputs], strict=True):
+                magnitude = np.abs(values)
+                is_score = site.tensor == output and run.config.model.score is Score.MU_SQUARED
+                needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
+                ranges[site.tensor] = max(ranges[site.tensor], float(needed))
+            task.advance(len(x))
+    return ranges, split.n_events
+
+
+def _errors(
+    run: StageRun,
+    made: _Quantized,
+    twin: KerasModel,
+    deployed: KerasModel,
+    network: IntegerNetwork,
+) -> tuple[Json, float]:
+    """Compare every quantizer with its float layer on the validation events, and give the loss of the output."""
+    output, first = made.network.outputs[0], made.network.layers[0].name
+    names = [name for name in made.tensors if name in {layer.name for layer in deployed.layers}]
+    exact, coded = _tapped(twin, [made.tensors[name] for name in names]), _tapped(deployed, names)
+    ends = _tapped(twin, [made.tensors.get(output, output)]), _tapped(deployed, [output])
+    is_input = {name: made.tensors[name] == first for name in names}
+    errors = {name: QuantizationError(network[first if is_input[name] else name].type) for name in names}
+    losses = []
+    for x in _chunks(open_split(run, "validation")):
+        shaped = _shaped(deployed, x)
+        pairs = zip(names, _listed(exact, shaped), _listed(coded, shaped), strict=True)
+        inputs = x
+        for name, true, found in pairs:
+            errors[name].add(true, found)
+            inputs = _flat(found) if is_input[name] else inputs
+        float_end, quantized_end = (_flat(model.predict_on_batch(shaped)) for model in ends)
+        losses.append((float_end if run.config.model.score is Score.MU_SQUARED else inputs, quantized_end))
+    return {name: error.to_json() for name, error in errors.items()}, _mean(losses)
+
+
+def _listed(model: KerasModel, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    outputs = model.predict_on_batch(x)
+    return list(outputs) if isinstance(outputs, list) else [outputs]
+
+
+def _mean(pairs: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> float:
+    """Give the mean squared difference of chunks."""
+    squares = sum(float(np.square(a.astype(np.float64) - b).sum()) for a, b in pairs)
+    return squares / sum(b.size for _, b in pairs)

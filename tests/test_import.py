@@ -1,0 +1,271 @@
+"""`fpgaae import`: a model from a file goes through conversion, C simulation and evaluation as a trained one does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Workspace, open_workspace
+from support import small_config
+
+from fpgaae.artifacts import Outcome, RunOptions
+from fpgaae.errors import ConfigError, InputError
+from fpgaae.fixedpoint import parse_type
+from fpgaae.models.integer import LayerKind
+from fpgaae.pipeline import import_model
+
+pytestmark = [pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore")]
+
+_FEW = {"csim": {"max_events_per_process": 300, "random_events": 100, "processes": 1}}
+_ENCODER = {"model": {"kind": "variational", "score": "mu_squared"}, "firmware": {"io_type": "io_stream"}}
+
+
+def _dense_keras_3(file: Path) -> None:
+    """A float autoencoder with batch normalization and dropout."""
+    import keras  # noqa: PLC0415
+    from keras import layers  # noqa: PLC0415
+
+    keras.utils.set_random_seed(1)
+    x = features = keras.Input((57,), name="features")
+    x = layers.BatchNormalization(name="norm")(layers.Dense(12, activation="relu", name="wide")(x))
+    x = layers.Dropout(0.1)(layers.Dense(4, name="latent")(x))
+    keras.Model(features, layers.Dense(57, use_bias=False, name="back")(x)).save(file)
+
+
+def _convolution_keras_2(file: Path) -> None:
+    """A float convolutional encoder."""
+    import tf_keras  # noqa: PLC0415
+    from tf_keras import layers  # noqa: PLC0415
+
+    tf_keras.utils.set_random_seed(1)
+    x = features = layers.Input((19, 3, 1), name="features")
+    x = layers.AveragePooling2D((3, 1), name="pool")(layers.Conv2D(4, 3, activation="relu", name="conv")(x))
+    x = layers.Flatten()(layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, (3, 1), name="conv_2")(x))))
+    tf_keras.Model(features, layers.Dense(3, name="mu")(x)).save(file)
+
+
+def _dense_qkeras(file: Path, *, score: bool = False) -> None:
+    """A quantized autoencoder with an activation inside a layer and without a bias."""
+    import tf_keras  # noqa: PLC0415
+    from qkeras import QActivation, QDense  # noqa: PLC0415
+
+    from fpgaae.models.scores import SquaredErrorScore  # noqa: PLC0415
+
+    tf_keras.utils.set_random_seed(1)
+    weights = "quantized_bits(6,0,0,alpha=1)"
+    features = tf_keras.layers.Input((57,), name="features")
+    x = inputs = QActivation("quantized_bits(9,4,0,alpha=1)", name="inputs")(features)
+    x = QDense(8, kernel_quantizer=weights, bias_quantizer=weights, activation="quantized_relu(7,3)", name="a")(x)
+    x = QDense(57, kernel_quantizer=weights, use_bias=False, name="b")(x)
+    x = QActivation("quantized_bits(9,4,0,alpha=1)", name="b_out")(x)
+    tf_keras.Model(features, SquaredErrorScore(name="my_score")([inputs, x]) if score else x).save(file)
+
+
+@pytest.fixture(scope="module")
+def models(tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with one model file of each kind."""
+    folder = tmp_path_factory.mktemp("models")
+    _dense_keras_3(folder / "dense.keras")
+    _convolution_keras_2(folder / "convolution.h5")
+    _dense_qkeras(folder / "qkeras.h5")
+    _dense_qkeras(folder / "scored.keras", score=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Workspace]:
+    """Give a function that makes an experiment with its events."""
+
+    def make(**overrides: Any) -> Workspace:  # noqa: ANN401
+        folder = tmp_path_factory.mktemp("import")
+        small_config(folder, n_events=1500, **{**_FEW, **overrides})
+        return open_workspace(folder)
+
+    return make
+
+
+def _import(workspace: Workspace, model: Path, **options: Any) -> tuple[Workspace, Outcome]:  # noqa: ANN401
+    quantize = options.pop("quantize", False)
+    config, runs = workspace.experiment.config_file, workspace.folder / "runs"
+    outcome = import_model(model, config, runs, RunOptions(**options), quantize=quantize)
+    return open_workspace(workspace.folder), outcome
+
+
+def _convert_and_prove(workspace: Workspace) -> None:
+    for stage in ("convert", "csim", "evaluate"):
+        workspace.run(stage)
+    result = workspace.result("csim")
+    assert result["passed"] is True
+    assert result["mismatched_events"] == 0
+    assert all(layer["values"] > 0 and layer["mismatched_values"] == 0 for layer in result["layers"])
+    metrics = workspace.result("evaluate")["models"]
+    assert {"float", "quantized", "firmware"} <= metrics.keys()
+    aucs = [metrics[model]["signal"]["auc"]["value"] for model in ("float", "firmware")]
+    assert abs(aucs[0] - aucs[1]) < 0.05, "the float network is the imported one"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+def test_a_float_dense_autoencoder_goes_the_whole_way(prepared: Callable[..., Workspace], models: Path) -> None:
+    widths = {"quantization": {"layers": {"latent": {"activations": {"bits": 11}}, "wide": {"weights": {"bits": 9}}}}}
+    folder = prepared().folder
+    small_config(folder, n_events=1500, **{**_FEW, **widths})  # layers of the model, not of the config's own
+    with pytest.raises(ConfigError, match=r"quantization\.layers\.(latent|wide)"):
+        open_workspace(folder)
+    import_model(models / "dense.keras", folder / "small.yaml", folder / "runs", RunOptions())
+    workspace = open_workspace(folder)
+    train = workspace.result("train")
+    assert train["imported"]["file"] == "dense.keras"
+    assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("float", False)
+    assert train["weights_bits"] == {"wide": 9, "latent": 8, "back": 8}
+    assert set(train["sparsity"]) == {"wide", "latent", "back", "whole"}
+    assert train["events_per_second"] > 0
+    errors = train["quantization_error"]
+    assert list(errors) == ["features_quantized", "wide_relu", "latent_quantized", "back_quantized"]
+    assert parse_type(errors["latent_quantized"]["type"]).width == 11
+    for error in errors.values():
+        assert error["rms"] > 0
+        assert error["sqnr_db"] > 10
+        assert 0 <= error["saturated"] < 0.01
+    _convert_and_prove(workspace)
+    assert workspace.run("train").was_current
+    assert workspace.run("reference").was_current
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+def test_a_float_convolutional_encoder_goes_the_whole_way(prepared: Callable[..., Workspace], models: Path) -> None:
+    workspace, _ = _import(prepared(**_ENCODER), models / "convolution.h5")
+    _convert_and_prove(workspace)
+    kinds = {layer.kind for layer in workspace.network.layers}
+    assert {LayerKind.CONVOLUTION, LayerKind.AVERAGE_POOLING, LayerKind.MU_SQUARED} <= kinds
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+def test_a_qkeras_autoencoder_is_taken_as_it_is(prepared: Callable[..., Workspace], models: Path) -> None:
+    workspace, _ = _import(prepared(), models / "qkeras.h5")
+    train = workspace.result("train")
+    assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("qkeras", True)
+    assert train["weights_bits"] == {"a": 6, "b": 6}
+    assert list(train["quantization_error"]) == ["inputs", "a_relu", "b_out"]
+    _convert_and_prove(workspace)
+    network = workspace.network
+    assert str(network.input_type) == "ap_fixed<9,5,AP_RND_CONV,AP_SAT>"
+    assert str(network["a_relu"].type) == "ap_ufixed<7,3,AP_RND_CONV,AP_SAT>"
+
+
+def test_a_score_at_the_end_is_that_of_the_config(prepared: Callable[..., Workspace], models: Path) -> None:
+    plain, _ = _import(prepared(), models / "qkeras.h5")
+    scored, _ = _import(prepared(), models / "scored.keras")
+    errors = [workspace.result("train")["quantization_error"] for workspace in (plain, scored)]
+    assert errors[0] == errors[1]
+    with pytest.raises(InputError, match=r"ends in a SquaredErrorScore, but `model\.score` is mu_squared"):
+        _import(prepared(**_ENCODER), models / "scored.keras")
+
+
+def test_a_qkeras_model_can_be_quantized_anew(prepared: Callable[..., Workspace], models: Path) -> None:
+    workspace, _ = _import(prepared(), models / "qkeras.h5", quantize=True)
+    train = workspace.result("train")
+    assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("qkeras", False)
+    assert train["weights_bits"] == {"a": 8, "b": 8}
+
+
+def test_what_contradicts_the_config_is_one_sentence(prepared: Callable[..., Workspace], models: Path) -> None:
+    with pytest.raises(InputError, match=r"puts out 3, no reconstruction, but `model\.score` is squared_error"):
+        _import(prepared(), models / "convolution.h5")
+    with pytest.raises(InputError, match=r"a reconstruction, but `model\.score` is mu_squared"):
+        _import(prepared(**_ENCODER), models / "dense.keras")
+    objects = [{"name": "jet", "slots": 5, "pt_bits": 11, "eta_bits": 8, "phi_bits": 8}]
+    fewer = prepared(**_ENCODER)
+    np.savez(fewer.folder / "five.npz", Particles=np.ones((600, 5, 3), dtype=np.float32))
+    data = {"files": {"background": "five.npz", "signal": "five.npz"}, "group": None, "hardware": {"objects": objects}}
+    small_config(fewer.folder, n_events=1500, **_FEW, **_ENCODER, data=data)
+    with pytest.raises(InputError, match=r"of shape \(19, 3, 1\), but those of the config are \(15,\), \(5, 3\) or"):
+        _import(open_workspace(fewer.folder), models / "convolution.h5")
+
+
+def test_widths_for_a_layer_that_the_model_lacks_are_refused(prepared: Callable[..., Workspace], models: Path) -> None:
+    folder = prepared().folder
+    small_config(folder, n_events=1500, **_FEW, quantization={"layers": {"encoder_1": {"weights": {"bits": 9}}}})
+    with pytest.raises(
+        ConfigError, match=r"quantization\.layers\.encoder_1: no such layer; the layers are wide, latent"
+    ):
+        import_model(models / "dense.keras", folder / "small.yaml", folder / "runs", RunOptions())
+
+
+def test_a_qkeras_model_without_an_input_quantizer_names_layer_and_cure(
+    prepared: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    import tf_keras  # noqa: PLC0415
+    from qkeras import QActivation, QDense  # noqa: PLC0415
+
+    weights = "quantized_bits(6,0,0,alpha=1)"
+    features = tf_keras.layers.Input((57,), name="features")
+    x = QDense(57, kernel_quantizer=weights, bias_quantizer=weights, name="a")(features)
+    tf_keras.Model(features, QActivation("quantized_bits(9,4,0,alpha=1)")(x)).save(tmp_path / "model.h5")
+    with pytest.raises(InputError, match=r"the input features has no quantizer; put a QActivation .* --quantize"):
+        _import(prepared(), tmp_path / "model.h5")
+
+
+def test_an_import_of_another_file_replaces_it_and_one_that_fails_does_not(
+    prepared: Callable[..., Workspace], models: Path, tmp_path: Path
+) -> None:
+    workspace, first = _import(prepared(), models / "dense.keras")
+    assert not first.was_current
+    assert _import(workspace, models / "dense.keras")[1].was_current
+    (tmp_path / "broken.keras").write_bytes(b"no model")
+    for wrong in (tmp_path / "broken.keras", models / "convolution.h5", tmp_path / "missing.h5"):
+        with pytest.raises(InputError):
+            _import(workspace, wrong)
+        assert open_workspace(workspace.folder).run("train").was_current
+    workspace, second = _import(workspace, models / "qkeras.h5")
+    assert second.result["imported"]["file"] == "qkeras.h5"
+    assert workspace.result("import")["replaces"] == "dense.keras"
+
+
+def test_another_width_quantizes_again_and_a_forced_training_gives_the_import_up(
+    prepared: Callable[..., Workspace], models: Path
+) -> None:
+    workspace, _ = _import(prepared(), models / "dense.keras")
+    small_config(workspace.folder, n_events=1500, **_FEW, quantization={"weights": {"bits": 6}})
+    workspace = open_workspace(workspace.folder)
+    outcome = workspace.run("train")
+    assert not outcome.was_current
+    assert set(outcome.result["weights_bits"].values()) == {6}
+    trained = workspace.run("train", force=True)
+    assert "imported" not in trained.result
+    workspace = open_workspace(workspace.folder)
+    assert workspace.experiment.imported is None
+    assert workspace.run("train").was_current
+    assert "imported" not in workspace.result("reference")
+
+
+def test_an_edited_copy_of_the_model_is_an_error_that_names_it(
+    prepared: Callable[..., Workspace], models: Path
+) -> None:
+    workspace, _ = _import(prepared(), models / "dense.keras")
+    shutil.copyfile(models / "qkeras.h5", workspace.folder / "runs" / "small" / "import" / "model")
+    with pytest.raises(InputError, match=r"import/model is not as .* run `fpgaae import MODEL --config .* --force`"):
+        workspace.run("train")
+
+
+def test_the_command_says_what_it_did(
+    prepared: Callable[..., Workspace], models: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    workspace = prepared()
+    config, runs = workspace.experiment.config_file, workspace.folder / "runs"
+    done = run_cli("import", models / "dense.keras", "--config", config, "--runs", runs)
+    assert done.returncode == 0, done.stderr
+    assert "imported from dense.keras (float), quantized after training" in done.stdout
+    done = run_cli("import", models / "qkeras.h5", "--config", config, "--runs", runs)
+    assert "replaces the import of dense.keras" in done.stdout
+    done = run_cli("import", models / "convolution.h5", "--config", config, "--runs", runs)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("fpgaae: the model takes in 57 values and puts out 3")
+    assert "Traceback" not in done.stderr
