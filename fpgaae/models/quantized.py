@@ -16,7 +16,7 @@ from qkeras.utils import load_qmodel
 from fpgaae.config import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, values_of
-from fpgaae.models.scores import LAYER_OF_SCORE, SCORE_LAYERS
+from fpgaae.models.scores import LAYER_OF_SCORE, SCORE_LAYERS, ScoreLayer
 
 Tensor = Any
 MODEL_FILE = "model.h5"
@@ -109,25 +109,47 @@ def build_quantized(
         mu, log_variance = linear(x, "mu", model.latent), None
         if model.score.needs_variance:
             log_variance = linear(x, "log_variance", model.latent)
-        score = score_layer(model.score, feature_map, widths)(mu if log_variance is None else [mu, log_variance])
+        layer = score_layer(model.score, feature_map, widths.inputs.signed_type(), _variance_table(model, widths))
+        score = layer(mu if log_variance is None else [mu, log_variance])
         return QuantizedGraph(features, inputs, last_hidden, mu, log_variance, None, score)
     x = latent = linear(x, "latent", model.latent)
     for index, units in enumerate(model.decoder, 1):
         x = hidden(x, f"decoder_{index}", units)
     reconstruction = linear(x, "reconstruction", len(feature_map))
-    score = score_layer(model.score, feature_map, widths)([inputs, reconstruction])
+    score = score_layer(model.score, feature_map, widths.inputs.signed_type())([inputs, reconstruction])
     return QuantizedGraph(features, inputs, last_hidden, latent, None, reconstruction, score)
 
 
-def score_layer(score: Score, feature_map: FeatureMap, widths: Widths) -> tf_keras.layers.Layer:
-    """Make the Keras layer of a score, called `score`."""
+class VarianceTable(NamedTuple):
+    """The table over log sigma^2 that some scores hold."""
+
+    argument: FixedPointType
+    fraction_bits: int
+
+
+def _variance_table(model: Model, widths: Widths) -> VarianceTable | None:
+    if not model.score.needs_variance:
+        return None
+    return VarianceTable(widths.activations["log_variance"].signed_type(), widths.score_table_fraction_bits)
+
+
+def score_layer(
+    score: Score, feature_map: FeatureMap, inputs: FixedPointType, table: VarianceTable | None = None
+) -> ScoreLayer:
+    """Make the Keras layer of a score, called `score`.
+
+    Parameters
+    ----------
+    inputs
+        Type of the network's inputs.
+    table
+        For the scores that need sigma.
+    """
     options: dict[str, Any] = {"name": "score"}
     if score is Score.MASKED_SQUARED_ERROR:
-        to = widths.inputs.signed_type()
-        options["empty"] = values_of(feature_map.empty_slot_codes(to), to.fraction).tolist()
-    elif score.needs_variance:
-        options["argument"] = str(widths.activations["log_variance"].signed_type())
-        options["fraction_bits"] = widths.score_table_fraction_bits
+        options["empty"] = values_of(feature_map.empty_slot_codes(inputs), inputs.fraction).tolist()
+    elif table is not None:
+        options |= {"argument": str(table.argument), "fraction_bits": table.fraction_bits}
     return LAYER_OF_SCORE[score](**options)
 
 

@@ -15,7 +15,7 @@ from tf_keras import layers as keras_layers
 
 from fpgaae.errors import InputError
 from fpgaae.models.description import QUANTIZED, SCORES, WEIGHTED, LayerDescription, NetworkDescription
-from fpgaae.models.scores import SCORE_LAYERS
+from fpgaae.models.scores import SCORE_LAYERS, ScoreLayer
 
 Tensor = Any
 _POSITIONS = {  # of the arguments of QKeras 0.9.0's quantizers
@@ -121,7 +121,7 @@ def _of_config(quantizer: Any) -> tuple[str, list[Any], Mapping[str, Any]]:  # n
     return str(quantizer["class_name"])[:60], [], quantizer["config"]
 
 
-def with_score(model: tf_keras.Model, inputs: str, score: str) -> tf_keras.Model:
+def with_score(model: tf_keras.Model, inputs: str, score: ScoreLayer) -> tf_keras.Model:
     """Put a score behind a quantized network.
 
     Both sides of a score on the reconstruction get the same shape, so that a stream brings them in the same packs.
@@ -131,11 +131,11 @@ def with_score(model: tf_keras.Model, inputs: str, score: str) -> tf_keras.Model
     inputs
         The quantizer behind the Input.
     score
-        Class of the score layer.
+        The layer, which reads mu, or the inputs and their reconstruction.
     """
     output = model.output
-    if score == "MuSquaredScore":
-        return tf_keras.Model(model.input, SCORE_LAYERS[score](name="score")(_flat(output, "latent_flat")))
+    if not score.score.of_reconstruction:
+        return tf_keras.Model(model.input, score(_flat(output, "latent_flat")))
     x = model.get_layer(inputs).output
     shape_in, shape_out = tuple(x.shape[1:]), tuple(output.shape[1:])
     if shape_in != shape_out and len(shape_in) == 1:
@@ -143,7 +143,7 @@ def with_score(model: tf_keras.Model, inputs: str, score: str) -> tf_keras.Model
     elif shape_in != shape_out:
         output = keras_layers.Reshape(shape_in, name="reconstruction_reshaped")(output)
     pair = [_flat(x, "inputs_flat"), _flat(output, "reconstruction_flat")]
-    return tf_keras.Model(model.input, SCORE_LAYERS[score](name="score")(pair))
+    return tf_keras.Model(model.input, score(pair))
 
 
 def _flat(tensor: Tensor, name: str) -> Tensor:

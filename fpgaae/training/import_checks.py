@@ -11,17 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpgaae.config import Config, Score
+from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.models.description import NetworkDescription
+from fpgaae.models.extract import quantizer_type
+from fpgaae.models.quantized import score_layer
 from fpgaae.models.rebuild import with_score
-from fpgaae.models.scores import SCORE_LAYERS
+from fpgaae.models.scores import LAYER_OF_SCORE
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 
-SCORE_CLASSES = {
-    "squared_error": "SquaredErrorScore",
-    "absolute_error": "AbsoluteErrorScore",
-    "mu_squared": "MuSquaredScore",
-}
 _AXES = 3  # pt, eta and phi of each slot
 
 
@@ -97,11 +95,12 @@ def check_score(config: Config, given: NetworkDescription, n_inputs: int, output
         If the model and `model.score` contradict each other.
     """
     score = config.model.score
-    if (wanted := SCORE_CLASSES.get(score.value)) not in SCORE_LAYERS:
+    if score.needs_variance:
         raise InputError(
-            f"the score {score.value} of the config can't be put behind an imported model; use squared_error or "
-            "mu_squared"
+            f"the score {score.value} of the config needs mu and log sigma^2, and an imported model has one output; "
+            "set `model.score` to mu_squared, or to a score of the reconstruction"
         )
+    wanted = LAYER_OF_SCORE[score].__name__
     if given.score is not None and given.score.kind != wanted:
         raise InputError(
             f"the model ends in a {given.score.kind}, but `model.score` is {score.value}; change one of them"
@@ -119,7 +118,7 @@ def check_score(config: Config, given: NetworkDescription, n_inputs: int, output
         )
 
 
-def deploy(model: Any, network: NetworkDescription, score: Score) -> Any:  # noqa: ANN401
+def deploy(model: Any, network: NetworkDescription, score: Score, features: FeatureMap) -> Any:  # noqa: ANN401
     """Put the config's score behind a quantized model.
 
     Raises
@@ -131,4 +130,5 @@ def deploy(model: Any, network: NetworkDescription, score: Score) -> Any:  # noq
     readers = network.readers(source)
     if len(readers) != 1 or readers[0].kind != "QActivation":
         raise InputError(f"the input {source} has no quantizer; put a QActivation straight behind the Input")
-    return with_score(model, readers[0].name, SCORE_CLASSES[score.value])
+    name = readers[0].name
+    return with_score(model, name, score_layer(score, features, quantizer_type(model.get_layer(name).quantizer, name)))

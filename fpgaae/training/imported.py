@@ -50,7 +50,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Jso
     if prepared.quantized is None:
         _check_layers(run, prepared.twin)
     else:
-        _exact(run.config, prepared.quantized)
+        _exact(run.config, prepared.quantized, features)
     shutil.copyfile(file, run.folder / MODEL_COPY)
     return {
         "file": wanted.file_name,
@@ -78,10 +78,10 @@ def _check_layers(run: StageRun, network: NetworkDescription) -> None:
         raise ConfigError(f"{run.experiment.config_file}: {error}") from None
 
 
-def _exact(config: Config, network: NetworkDescription) -> tuple[KerasModel, IntegerNetwork]:
+def _exact(config: Config, network: NetworkDescription, features: FeatureMap) -> tuple[KerasModel, IntegerNetwork]:
     """Build the model that goes into the firmware, and its exact integer form."""
     try:
-        deployed = deploy(rebuild(network), network, config.model.score)
+        deployed = deploy(rebuild(network), network, config.model.score, features)
         return deployed, extract_network(deployed)
     except InputError as error:
         raise InputError(f"{error}; or quantize the model anew with --quantize") from None
@@ -141,7 +141,8 @@ def run_imported_train(run: StageRun) -> Json:
     else:
         _check_layers(run, prepared.twin)
         made = _calibrated(run, prepared.twin, twin)
-    deployed, network = _exact(run.config, made.network)
+    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
     weighted = [layer for layer in network.layers if layer.kind.has_weights and layer.kernel_type is not None]
