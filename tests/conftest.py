@@ -275,7 +275,7 @@ def converted(
 ) -> Callable[..., Workspace]:
     """Give a function that makes a converted experiment with random weights, without a training."""
 
-    def make(model: Model, **overrides: Any) -> Workspace:  # noqa: ANN401
+    def make(model: Model, prepare: Callable[[Any], None] = lambda _: None, **overrides: Any) -> Workspace:  # noqa: ANN401
         folder = tmp_path_factory.mktemp("converted")
         small_config(folder, n_events=1500, model=model.model_dump(mode="json"), **overrides)
         workspace = open_workspace(folder)
@@ -286,7 +286,9 @@ def converted(
 
         def train(run: StageRun) -> Json:
             features = FeatureMap.from_json(run.result("data")["feature_types"])
-            random_network(model, features).model.save(run.folder / "model.h5", save_format="h5")
+            made = random_network(model, features).model
+            prepare(made)
+            made.save(run.folder / "model.h5", save_format="h5")
             return {}
 
         workspace.run("data")

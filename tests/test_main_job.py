@@ -14,6 +14,7 @@ from conftest import Workspace, open_workspace
 from support import small_config
 
 from fpgaae.artifacts import STAGES, hash_tree, sha256
+from fpgaae.hls.layer_stimulus import n_layer_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
@@ -25,7 +26,7 @@ _KEYS = {
     "data": {"events", "feature_types"},
     "reference": {"backend", "device", "events_per_second", "epochs", "val_loss"},
     "train": {"sparsity", "val_loss", "weights_bits", "events_per_second"},
-    "convert": {"project_dir", "backend", "part", "clock_ns", "io_type", "layers"},
+    "convert": {"project_dir", "backend", "part", "clock_ns", "io_type", "layers", "top_function", "trigger"},
     "csim": {
         "passed", "events", "layers", "mismatched_events", "score_mismatches", "decision_flips", "first_mismatch",
         "events_per_second",
@@ -38,10 +39,19 @@ _VAE = {
 }
 
 
-@pytest.fixture(scope="module", params=["ae_parallel", "vae_stream"])
+_KL = {
+    "model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "kl_divergence"},
+    "quantization": {"layers": {"log_variance": {"activations": {"bits": 6}}}},
+}
+_EXPERIMENTS: dict[str, dict[str, Any]] = {
+    "ae_parallel": {}, "vae_stream": _VAE, "vae_kl": _KL, "ae_masked": {"model": {"score": "masked_squared_error"}},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=_EXPERIMENTS)
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_cli: Cli) -> Workspace:
     folder = tmp_path_factory.mktemp(request.param)
-    small_config(folder, n_events=6000, **(_VAE if request.param == "vae_stream" else {}))
+    small_config(folder, n_events=6000, **_EXPERIMENTS[request.param])
     workspace = open_workspace(folder)
     for stage in _STAGES:
         done = run_cli(stage, *workspace.arguments)
@@ -72,13 +82,32 @@ def test_what_the_results_say(finished: Workspace) -> None:
     assert csim["passed"] is True
     assert csim["first_mismatch"] is None
     assert (csim["mismatched_events"], csim["score_mismatches"], csim["decision_flips"]) == (0, 0, 0)
-    events = data["events"]["background"]["test"] + data["events"]["signal"]["test"] + 64 + 238
+    made_up = 64 + 238 + n_layer_rows(finished.network)  # random ones, extremes, and those that drive each layer
+    events = data["events"]["background"]["test"] + data["events"]["signal"]["test"] + made_up
     assert csim["events"] == events
+    assert convert["layers"][-1]["name"] == "accept"
     assert [layer["name"] for layer in csim["layers"]] == [layer["name"] for layer in convert["layers"]]
     for layer, converted in zip(csim["layers"], convert["layers"], strict=True):
         assert layer.keys() >= {"name", "values", "mismatched_values", "max_lsb"}
         assert layer["values"] == events * converted["values"]
         assert layer["mismatched_values"] == 0
+
+
+def test_the_thresholds_let_pass_no_more_than_was_asked_for(finished: Workspace) -> None:
+    trigger, network = finished.result("convert")["trigger"], finished.network
+    assert trigger["background_events"] == finished.result("data")["events"]["background"]["train"]
+    first, second = trigger["thresholds"]
+    assert (first["requested_false_positive_rate"], second["requested_rate_khz"]) == (1e-3, pytest.approx(10))
+    accept = network["accept"].table
+    assert accept is not None
+    assert accept.codes.tolist() == [first["code"], second["code"]]
+    for point in (first, second):
+        assert point["events_passed"] <= point["requested_false_positive_rate"] * point["events"]
+        assert point["false_positive_rate"]["value"] == point["events_passed"] / point["events"]
+        assert point["rate_khz"]["value"] == pytest.approx(28_608.8 * point["false_positive_rate"]["value"])
+    header = (finished.project / "firmware" / "thresholds.h").read_text()
+    assert f"{{{first['code']}, {second['code']}}}" in header
+    assert finished.result("csim")["thresholds"] == trigger["thresholds"]
 
 
 def test_the_metrics_have_every_model_signal_and_working_point(finished: Workspace) -> None:

@@ -30,7 +30,9 @@ def layer_codes(network: IntegerNetwork, seed: int) -> dict[str, Codes]:
     result = {}
     for layer, special in _special_rows(network):
         random = _random(layer, n - len(special), rng)
-        result[layer.name] = np.clip(np.concatenate([special, random]), layer.type.min_code, layer.type.max_code)
+        codes = np.clip(np.concatenate([special, random]), layer.type.min_code, layer.type.max_code)
+        unused = _unused_bits(layer, network)
+        result[layer.name] = codes >> unused << unused
     return result
 
 
@@ -39,11 +41,31 @@ def _special_rows(network: IntegerNetwork) -> Iterator[tuple[IntegerLayer, Codes
         if layer.kind in {LayerKind.ACCEPT, LayerKind.RESHAPE}:  # what a reshape passes on is replaced in front of it
             continue
         low, high = layer.type.min_code, layer.type.max_code
-        rows = [np.full((1, layer.size), code, dtype=np.int64) for code in (low, high, 0, low + 1, high - 1)]
+        ends = (low, high, 0, low + 1, high - 1)
+        if _is_opposed(layer, network):
+            low, high, ends = high, low, (high, low, 0, high - 1, low + 1)
+        rows = [np.full((1, layer.size), code, dtype=np.int64) for code in ends]
         rows.append(np.where(np.arange(layer.size) % 2, low, high)[None, :])
         for reader in _readers(network, layer.name):
             rows += _rows_for(layer, reader)
         yield layer, np.concatenate(rows)
+
+
+def _unused_bits(layer: IntegerLayer, network: IntegerNetwork) -> int:
+    """Count the lowest bits that are 0 in every sum of a dense layer, since hls4ml leaves them out of its type."""
+    if layer.kernel_type is None or layer.bias_type is None:
+        return 0
+    up = layer.type.fraction - network[layer.inputs[0]].type.fraction - layer.kernel_type.fraction
+    products, offsets = layer.kernel << up, layer.bias << (layer.type.fraction - layer.bias_type.fraction)
+    used = int(np.bitwise_or.reduce(np.concatenate([products.ravel(), offsets])))
+    return (used & -used).bit_length() - 1 if used else layer.type.width
+
+
+def _is_opposed(layer: IntegerLayer, network: IntegerNetwork) -> bool:
+    """Tell whether a score is largest where this layer, its second input, is at the other end than its first."""
+    largest_where_both_are_low = LayerKind.MU_SQUARED_OVER_VARIANCE  # mu^2 exp(-log sigma^2)
+    readers = (reader for reader in network.layers if reader.kind.is_score and reader.inputs[1:] == (layer.name,))
+    return any(reader.kind is not largest_where_both_are_low for reader in readers)
 
 
 def _readers(network: IntegerNetwork, name: str) -> Iterator[IntegerLayer]:

@@ -228,6 +228,23 @@ def test_an_untouched_project_passes_and_a_comment_is_only_named(
         assert (layer["mismatched_values"], layer["max_lsb"], layer["first_mismatch"]) == (0, 0, None)
 
 
+@pytest.mark.slow
+def test_weights_that_use_few_bits_are_no_mismatch(converted: Callable[..., Workspace]) -> None:
+    """hls4ml then gives the sums of a layer fewer bits than the golden network."""
+
+    def coarsen(model: Any) -> None:  # noqa: ANN401
+        for name in ("encoder_1", "mu"):
+            layer = model.get_layer(name)
+            layer.set_weights([np.round(2 * weights) / 2 for weights in layer.get_weights()])
+
+    workspace = converted(variational((6,), 3), coarsen, **_FEW)
+    mu = _layer_entry(workspace, "mu")
+    assert parse_type(mu["types"]["result"]).fraction < parse_type(mu["golden_type"]).fraction
+    result = workspace.run("csim").result
+    assert result["passed"], result["first_mismatch"]
+    assert result["changed_types"] == []
+
+
 # One flipped bit
 
 
@@ -346,9 +363,9 @@ def test_a_broken_score_kernel_is_found(
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("fpgaae_front_end.h", "code > thresholds[i]", "code >= thresholds[i]"),
+        pytest.param("fpgaae_front_end.h", "code > thresholds[i]", "code >= thresholds[i]", marks=pytest.mark.slow),
         ("thresholds.h", re.compile(r"= \{(\d+)"), r"= {1 + \1"),
-        ("fpgaae_front_end.h", "accept[i] = code", "accept[N - 1 - i] = code"),
+        pytest.param("fpgaae_front_end.h", "accept[i] = code", "accept[N - 1 - i] = code", marks=pytest.mark.slow),
     ],
     ids=["not_strict", "threshold", "order"],
 )

@@ -1,0 +1,57 @@
+"""Small integer networks with each score, made without Keras."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpgaae.config import Score
+from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
+from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.models.integer_scores import Table, function_table, score_type
+
+N_FEATURES = 6
+
+
+def quantized(width: int, integer: int, signed: bool = True) -> FixedPointType:
+    """Give the type of a quantizer."""
+    return FixedPointType(width, integer, signed, Rounding.HALF_EVEN, Overflow.SATURATE)
+
+
+def whole_network(score: Score, seed: int = 1) -> IntegerNetwork:
+    """Make a network of two or three dense layers, the score, and four thresholds, the last at the largest code."""
+    rng = np.random.default_rng(seed)
+
+    def dense(name: str, source: IntegerLayer, units: int) -> IntegerLayer:
+        kernel, bias = quantized(6, 2), quantized(6, 3)
+        kernel_codes = rng.integers(kernel.min_code, kernel.max_code + 1, size=(source.size, units))
+        kernel_codes[0, 0] = 0
+        return dense_layer(name, source, (kernel_codes, kernel), (rng.integers(-32, 32, units), bias))
+
+    def after(source: IntegerLayer, name: str, of: FixedPointType) -> IntegerLayer:
+        kind = LayerKind.QUANTIZE if of.signed else LayerKind.RELU
+        return IntegerLayer(name, kind, (source.name,), source.size, of)
+
+    features = IntegerLayer("features", LayerKind.INPUT, (), N_FEATURES, quantized(8, 4))
+    layers = [features, dense("encoder_1", features, 4)]
+    hidden = after(layers[-1], "encoder_1_relu", quantized(6, 3, signed=False))
+    layers.append(hidden)
+    if score.of_reconstruction:
+        layers.append(dense("reconstruction", hidden, N_FEATURES))
+        layers.append(after(layers[-1], "reconstruction_quantized", quantized(8, 4)))
+        read = [features, layers[-1]]
+    else:
+        heads = ("mu", "log_variance") if score.needs_variance else ("mu",)
+        layers += [dense(name, hidden, 2) for name in heads]
+        read = [after(layer, f"{layer.name}_quantized", quantized(6, 3)) for layer in layers[-len(heads) :]]
+        layers += read
+    table = None
+    if score.needs_variance:
+        table = function_table(score, read[1].type, 5)
+    elif score is Score.MASKED_SQUARED_ERROR:
+        table = Table(np.array([-3, 7]), features.type)
+    of = score_type(
+        score, [layer.type for layer in read], read[0].size, table.type if score.needs_variance and table else None
+    )
+    names = tuple(layer.name for layer in read)
+    layers.append(IntegerLayer("score", LayerKind(score.value), names, 1, of, table=table))
+    return IntegerNetwork(tuple(layers)).with_thresholds(np.array([0, 17, of.max_code // 3, of.max_code]))
