@@ -264,8 +264,6 @@ CASES = (
          _scored("MuSquaredOverVarianceScore", SIGNED, _12_BITS), where="score", also=_BUT_CLASS),
     Case("score-exp-table", _scored("KlDivergenceScore", SIGNED), where="score", also=_BUT_CLASS),
     Case("dot-in-stream", _merged("Dot", 6, STREAM), _merged("Dot", 6, Conversion()), where="it", also=_BUT_CLASS),
-    Case("upsampling-in-parallel", _image("UpSampling2D", Conversion(), size=[2, 2]),
-         _image("UpSampling2D", size=[2, 2]), where="it", also=_BUT_CLASS),
     Case("stream-broadcast", _merged("Multiply", 1, STREAM), _merged("Multiply", 6, STREAM), where="it",
          also=_BUT_CLASS),
     Case("score-shapes", _merged("SquaredErrorScore", 1, STREAM), _merged("SquaredErrorScore", 6, STREAM), where="it"),

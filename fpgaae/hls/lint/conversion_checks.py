@@ -15,7 +15,6 @@ from fpgaae.hls.lint.rules import finding
 
 MAX_STREAM_COPIES = 7
 _MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
-_UPSAMPLING = frozenset({"UpSampling1D", "UpSampling2D"})
 _POOLING = frozenset({"AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"})
 
 
@@ -73,8 +72,6 @@ def check_interfaces(model: ModelDescription, conversion: Conversion) -> Iterato
         if layer.is_score and differ:
             yield finding("score-shapes", layer.name, " and ".join(map(str, shapes)))
         if not conversion.is_stream:
-            if layer.kind in _UPSAMPLING:
-                yield finding("upsampling-in-parallel", layer.name)
             continue
         if layer.kind == "Dot":
             yield finding("dot-in-stream", layer.name)

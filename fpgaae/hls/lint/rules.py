@@ -231,11 +231,6 @@ _TABLE = (
     # the interfaces
     Rule("dot-in-stream", _E, "hls4ml has no streaming Dot", "use io_parallel, or Multiply and a sum"),
     Rule(
-        "upsampling-in-parallel", _E,
-        "hls4ml 1.3.0's upsampling does not compile with parallel interfaces",
-        "use io_stream",
-    ),
-    Rule(
         "stream-broadcast", _E,
         "streams that are merged must come in packs of one size",
         "use io_parallel, or give both inputs the same shape",
