@@ -1,0 +1,175 @@
+"""The exported emulator: the golden codes bit for bit, for every score, in each of its number formats."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import (
+    RandomNetwork,
+    Workspace,
+    autoencoder,
+    quantile_thresholds,
+    random_hardware,
+    small_model,
+    trigger_objects,
+    variational,
+)
+
+from fpgaae.config import Score
+from fpgaae.data.features import FeatureMap
+from fpgaae.emulator.export import export_emulator
+from fpgaae.emulator.package import compile_package, open_binding, write_package
+from fpgaae.emulator.source import network_hash
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes
+from fpgaae.models.integer import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
+
+pytestmark = pytest.mark.usefixtures("compiler")
+Random = Callable[..., RandomNetwork]
+
+
+def _decided(network: IntegerNetwork, features: FeatureMap, n_thresholds: int = 3) -> IntegerNetwork:
+    return network.with_thresholds(quantile_thresholds(network, features, n_thresholds))
+
+
+def _hardware(features: FeatureMap, n: int = 700) -> Codes:
+    """Give random hardware integers and the ends of each range."""
+    low, high = features.limits
+    return np.concatenate([random_hardware(features, n), low[None, :], high[None, :]])
+
+
+def _written(folder: Path, network: IntegerNetwork, features: FeatureMap, name: str = "trigger") -> Any:  # noqa: ANN401
+    folder.mkdir(exist_ok=True)
+    write_package(folder, name, network, features, _hardware(features, 40))
+    compile_package(folder, name)
+    return open_binding(folder, name)
+
+
+def _assert_exact(emulator: Any, network: IntegerNetwork, features: FeatureMap) -> None:  # noqa: ANN401
+    codes = _hardware(features)
+    scores, accept = emulator.score(codes)
+    golden = network.run(features.input_codes(codes, network.input_type))
+    np.testing.assert_array_equal(scores, golden[network.score.name].codes[:, 0])
+    np.testing.assert_array_equal(accept, golden[ACCEPT_LAYER].codes)
+    assert len(np.unique(scores)) > 20
+    assert 0 < accept.mean() < 1
+
+
+@pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
+def test_every_score_is_exact(random_network: Random, tmp_path: Path, score: Score) -> None:
+    features = trigger_objects(9).features
+    network = _decided(random_network(small_model(score), features).network, features)
+    _assert_exact(_written(tmp_path / "package", network, features), network, features)
+
+
+@pytest.mark.parametrize(("bits", "input_bits"), [(4, 6), (15, 16)], ids=["narrow", "sums_beyond_float"])
+def test_other_widths_are_exact(random_network: Random, tmp_path: Path, bits: int, input_bits: int) -> None:
+    features = trigger_objects(57).features
+    made = random_network(variational((16, 8), 3), features, bits=bits, input_bits=input_bits)
+    network = _decided(made.network, features)
+    emulator = _written(tmp_path / "package", network, features)
+    source = (tmp_path / "package" / "trigger_emulator.cpp").read_text()
+    assert ("dense_integer" in source) == (bits == 15)
+    _assert_exact(emulator, network, features)
+
+
+@pytest.mark.parametrize("n", [0, 1, 31, 32, 33, 65])
+def test_the_last_block_may_be_of_any_size(random_network: Random, tmp_path: Path, n: int) -> None:
+    features = trigger_objects(9).features
+    network = _decided(random_network(autoencoder((4,), 2), features).network, features)
+    folder = tmp_path / "package"
+    emulator = _written(folder, network, features)
+    codes = _hardware(features)[:n]
+    whole, _ = emulator.score(_hardware(features))
+    np.testing.assert_array_equal(emulator.score(codes)[0], whole[:n])
+
+
+def test_two_versions_answer_side_by_side_each_with_its_hash(random_network: Random, tmp_path: Path) -> None:
+    features = trigger_objects(9).features
+    networks = [_decided(random_network(autoencoder((4,), 2), features, seed).network, features) for seed in (1, 2)]
+    emulators = [_written(tmp_path / str(i), network, features) for i, network in enumerate(networks)]
+    for emulator, network in zip(emulators, networks, strict=True):
+        _assert_exact(emulator, network, features)
+        assert emulator.hash == network_hash(network, features)
+    assert emulators[0].hash != emulators[1].hash
+
+
+def test_the_hash_is_of_every_weight_type_threshold_and_offset(random_network: Random) -> None:
+    features = trigger_objects(9).features
+    network = _decided(random_network(autoencoder((4,), 2), features).network, features)
+    known = {network_hash(network, features)}
+
+    def changed(name: str, **changes: Any) -> IntegerNetwork:  # noqa: ANN401
+        return IntegerNetwork(tuple(replace(x, **changes) if x.name == name else x for x in network.layers))
+
+    kernel = network["latent"].kernel.copy()
+    kernel[0, 0] ^= 1
+    known.add(network_hash(changed("latent", kernel=kernel), features))
+    relu = network["encoder_1_relu"].type
+    known.add(network_hash(changed("encoder_1_relu", type=relu._replace(integer=relu.integer + 1)), features))
+    known.add(network_hash(IntegerNetwork(network.layers[:-1]).with_thresholds(np.array([1, 2, 3])), features))
+    moved = FeatureMap((replace(features.features[0], offset=features.features[0].offset + 1), *features.features[1:]))
+    known.add(network_hash(network, moved))
+    assert len(known) == 5
+
+
+def test_the_self_test_passes_and_fails_when_one_code_is_changed(random_network: Random, tmp_path: Path) -> None:
+    features = trigger_objects(9).features
+    network = _decided(random_network(autoencoder((4,), 2), features).network, features)
+    folder = tmp_path / "package"
+    _written(folder, network, features)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["make", "-s", "test"], cwd=folder, capture_output=True, text=True, check=False)
+
+    passed = run()
+    assert passed.returncode == 0, passed.stderr
+    assert "42 events, 0 wrong" in passed.stdout
+    vectors = folder / "vectors.dat"
+    lines = vectors.read_text().splitlines()
+    words = lines[7].split()
+    words[-4] = str(int(words[-4]) ^ 1)
+    vectors.write_text("\n".join([*lines[:7], " ".join(words), *lines[8:]]) + "\n")
+    failed = run()
+    assert failed.returncode != 0
+    assert "42 events, 1 wrong" in failed.stdout
+    vectors.write_text("\n".join(lines)[:-5])
+    assert "damaged at event 41" in run().stderr
+
+
+def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> None:
+    features = trigger_objects(9).features
+    network = _decided(random_network(autoencoder((4,), 2), features).network, features)
+    emulator = _written(tmp_path / "package", network, features)
+    for wrong in (np.zeros((2, 8), dtype=np.int16), np.zeros((2, 9)), np.zeros(9, dtype=np.int16)):
+        with pytest.raises(ValueError, match=r"give integers of the shape \(n, 9\)"):
+            emulator.score(wrong)
+    with pytest.raises(ValueError, match="more than 16 bits"):
+        emulator.score(np.full((1, 9), 2**16))
+
+
+def test_an_unknown_layer_is_refused(random_network: Random, tmp_path: Path) -> None:
+    features = trigger_objects(9).features
+    network = _decided(random_network(autoencoder((4,), 2), features).network, features)
+    pool = IntegerLayer("pool", LayerKind.MAX_POOLING, ("features",), 9, network.input_type)
+    with pytest.raises(InputError, match="no layer of kind max_pooling"):
+        write_package(tmp_path, "it", IntegerNetwork((network.layers[0], pool)), features, _hardware(features, 5))
+
+
+@pytest.mark.slow
+def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace = converted(variational((6,), 3))
+    target = tmp_path / "deep" / "package"
+    result = export_emulator(workspace.experiment, target)
+    assert result["vectors"] > 500
+    assert {path.name for path in target.iterdir()} >= {"Makefile", "kernels.h", "self_test.c", "vectors.dat"}
+    with pytest.raises(InputError, match="exists already"):
+        export_emulator(workspace.experiment, target)
+    with pytest.raises(InputError, match="run `fpgaae convert"):
+        export_emulator(replace(workspace.experiment, folder=tmp_path / "nowhere"), tmp_path / "other")
