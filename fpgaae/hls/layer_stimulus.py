@@ -16,6 +16,7 @@ from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 
 _RANDOM_ROWS = 1_000
 _TIE_ROWS = 64
+_MOVING = frozenset({LayerKind.MAX_POOLING, LayerKind.UPSAMPLING, LayerKind.ZERO_PADDING, LayerKind.RESHAPE})
 
 
 def n_layer_rows(network: IntegerNetwork) -> int:
@@ -52,7 +53,12 @@ def _special_rows(network: IntegerNetwork) -> Iterator[tuple[IntegerLayer, Codes
 
 
 def _unused_bits(layer: IntegerLayer, network: IntegerNetwork) -> int:
-    """Count the lowest bits that are 0 in every sum of a dense layer, since hls4ml leaves them out of its type."""
+    """Count the lowest bits that are 0 in every sum of a layer with weights: hls4ml leaves them out of its type.
+
+    What only moves such sums has them, too.
+    """
+    if layer.kind in _MOVING:
+        return _unused_bits(network[layer.inputs[0]], network)
     if layer.kernel_type is None or layer.bias_type is None:
         return 0
     up = layer.type.fraction - network[layer.inputs[0]].type.fraction - layer.kernel_type.fraction

@@ -82,8 +82,8 @@ def autoencoder(shape: tuple[int, ...]) -> Any:  # noqa: ANN401
     if shape != (19, 3, 1):
         x = layers.Reshape((19, 3, 1), name="image")(x)
         inputs = layers.Reshape((19, 3, 1), name="inputs_image")(inputs)
-    x = _relu(_convolution(x, 4, (3, 3), "conv", padding="same", strides=(2, 1)), "conv_relu")
-    x = layers.Flatten(name="flat")(layers.MaxPooling2D((2, 1), name="pool")(x))
+    x = _convolution(x, 4, (3, 3), "conv", padding="same", strides=(2, 1))
+    x = layers.Flatten(name="flat")(_relu(layers.MaxPooling2D((2, 1), name="pool")(x), "pool_relu"))
     x = _relu(_dense(x, 64, "latent"), "latent_relu")
     x = layers.UpSampling2D((5, 3), name="up")(layers.Reshape((4, 1, 16), name="back")(x))
     x = _relu(_convolution(x, 4, (3, 3), "deconv", padding="same"), "deconv_relu")
