@@ -23,6 +23,7 @@ _FAST, _QUICK = "-O3", "-O1"
 _INCLUDES = ("-I.", "-Ifirmware", "-Ifirmware/ap_types")
 _FLAGS = ("-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w", f"-D{CSIM_MACRO}")
 _TAIL_LINES = 12
+_LOG = "compile.log"
 _PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
 
@@ -82,7 +83,7 @@ class Compilation:
         if all(code == 0 for code, _ in outputs):
             objects = [str(self._object(source)) for source in self._sources]
             outputs.append(_run([compiler, "-shared", *objects, "-o", str(library)], self._project))
-        (self._build / "compile.log").write_text("".join(output for _, output in outputs), encoding="utf-8")
+        (self._build / _LOG).write_text("".join(output for _, output in outputs), encoding="utf-8")
         if any(code for code, _ in outputs):
             first = next(output for code, output in outputs if code)
             tail = "\n".join(first.splitlines()[-_TAIL_LINES:])
@@ -90,6 +91,10 @@ class Compilation:
                 f"{self._project} does not compile; correct its sources. The compiler's last lines:\n{tail}"
             )
         return library
+
+    def log(self) -> str:
+        """Give all that the compiler said."""
+        return (self._build / _LOG).read_text(encoding="utf-8")
 
     def same_code(self, other: Compilation) -> bool:
         """Tell whether every object is byte for byte that of another compilation."""

@@ -96,8 +96,9 @@ class Mutation:
             compilation = Compilation(folder, self._name, quick=True)
             try:
                 library = compilation.build(reuse=self._sound, changed=frozenset(mutant.edits))
-            except CheckFailed as error:
-                return Verdict(Outcome.CAUGHT, "compiler", self._layer_in(str(error), mutant), _last_line(str(error)))
+            except CheckFailed:
+                log = compilation.log()
+                return Verdict(Outcome.CAUGHT, "compiler", self._layer_in(log, mutant), _last_line(log))
             if compilation.same_code(self._sound):
                 return Verdict(Outcome.EQUIVALENT, "machine code", detail="the compiler makes the same machine code")
             caught = self._run(folder, library)
