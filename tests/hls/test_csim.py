@@ -30,7 +30,10 @@ pytestmark = pytest.mark.usefixtures("compiler")
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 Json = dict[str, Any]
-_FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
+_FEW = {
+    "csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1},
+    "trigger": {"thresholds": [{"false_positive_rate": 0.1}, {"false_positive_rate": 0.01}]},  # two codes
+}
 
 
 @pytest.fixture(scope="session")
