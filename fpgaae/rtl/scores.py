@@ -52,9 +52,7 @@ def _error(score: Score, inputs: Sequence[Signal], table: Table | None) -> Varia
     x, reconstruction = inputs
     fraction = max(x.type.fraction, reconstruction.type.fraction)
     up, up_reconstruction = 2 ** (fraction - x.type.fraction), 2 ** (fraction - reconstruction.type.fraction)
-    differences = [
-        a * up - b * up_reconstruction for a, b in zip(x.variables, reconstruction.variables, strict=True)
-    ]
+    differences = [a * up - b * up_reconstruction for a, b in zip(x.variables, reconstruction.variables, strict=True)]
     if score is Score.ABSOLUTE_ERROR:
         return total(absolute(difference) for difference in differences)
     if score is Score.MASKED_SQUARED_ERROR:

@@ -23,7 +23,6 @@ from fpgaae.rtl.arithmetic import (
     exact_ranges,
     is_constant,
     requantize,
-    total,
 )
 from fpgaae.rtl.scores import Signal, trace_score
 
