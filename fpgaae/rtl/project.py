@@ -97,7 +97,10 @@ def _take_sources(source: Path, target: Path, suffix: str) -> None:
             text = _NEWER_PRAGMA.sub("", file.read_text(encoding="utf-8"))  # Verilator 5.006 stops at these
             (target / file.name).write_text(text, encoding="utf-8")
         elif file.suffix == ".mem":
-            shutil.copyfile(file, target / file.name)
+            text = file.read_text(encoding="utf-8").rstrip(
+                "\n"
+            )  # Verilator 5.006 does not read a last line without end
+            (target / file.name).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _design(block: Pipelined, name: str) -> Design:

@@ -22,7 +22,7 @@ from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 _WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")  # the widths of da4ml's parameterised modules
 # Small functions in small files: the time that g++ takes grows faster than a function's length.
 _SPLIT = ("--output-split", "10000", "--output-split-cfuncs", "500")
-_VERILATOR_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *_SPLIT, *_WARNINGS)
+_VERILATOR_FLAGS = ("-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *_SPLIT, *_WARNINGS)
 _MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "CXXFLAGS=-fPIC", "VM_PARALLEL_BUILDS=1")
 _MODEL = "Vrtl"
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
