@@ -223,8 +223,8 @@ def rtl(
 ) -> None:
     """Simulate the traced Verilog clock by clock and compare score and decisions bit for bit.
 
-    Traces first where that has not been done; Verilog that was edited by hand is compared as it is. Exits 1 when one bit
-    differs.
+    Traces first where that has not been done; Verilog that was edited by hand is compared as it is.
+    Exits 1 when one bit differs.
     """
     with _errors_as_sentences():
         experiment = open_experiment(config, runs)

@@ -115,21 +115,22 @@ def _csim(result: Json) -> RenderableType:
 def _trace(result: Json) -> RenderableType:
     cost = result["estimated"]
     return (
-        f"{result['input_bits']} bits of hardware integers in, {_short(result['score_type'])} and {result['thresholds']} "
-        f"decisions out; {result['stages']} stages at {result['clock_ns']:g} ns, estimated {cost['lut']:,} LUT, "
-        f"{cost['ff']:,} FF"
+        f"{result['input_bits']} bits of hardware integers in, {_short(result['score_type'])} and "
+        f"{result['thresholds']} decisions out; {result['stages']} stages at {result['clock_ns']:g} ns, "
+        f"estimated {cost['lut']:,} LUT, {cost['ff']:,} FF"
     )
 
 
 def _rtl(result: Json) -> RenderableType:
     lines = [f"edited by hand: {', '.join(result['edited_files'])}"] if result["edited_files"] else []
     verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
-    cycles, clock_ns = result["latency_cycles"], result["clock_ns"]
+    cycles, clock_ns, cost = result["latency_cycles"], result["clock_ns"], result["estimated"]
     lines += [
         f"{verdict}: of {result['events']:,} events {result['score_mismatches']:,} differ in the score, "
-        f"{result['decision_flips']:,} in the decision; da4ml's interpreter in {result['interpreter']['mismatched_events']:,}",
+        f"{result['decision_flips']:,} in the decision, in da4ml's interpreter "
+        f"{result['interpreter']['mismatched_events']:,}",
         f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
-        f"{result['initiation_interval']}; estimated {result['estimated']['lut']:,} LUT, {result['estimated']['ff']:,} FF",
+        f"{result['initiation_interval']}; estimated {cost['lut']:,} LUT, {cost['ff']:,} FF",
         f"{result['events_per_second']:,.0f} events/s on one core",
     ]
     return Group(*lines)

@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from decimal import Context, localcontext
 from math import log2
+from typing import TypeAlias
 
 import numpy as np
 from da4ml.trace import FixedVariable, HWConfig
 
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 
-Variable = FixedVariable
+Variable: TypeAlias = FixedVariable
 
 MAX_CODE_BITS = 53  # da4ml holds ranges in float64
 MAX_TABLE_CODE_BITS = 31  # and the entries of a table in int32
@@ -47,7 +48,7 @@ def is_constant(x: Variable) -> bool:
 def width(x: Variable) -> int:
     """Count the bits that hold every code of a variable, the zeros behind its step left out."""
     signed, integer, fraction = x.kif
-    return int(signed) + integer + fraction
+    return int(signed + integer + fraction)
 
 
 def select_negative(key: Variable, if_negative: Variable, otherwise: Variable) -> Variable:
@@ -146,6 +147,8 @@ def _low_bits(x: Variable, bits: int, signed: bool) -> Variable:
     if is_constant(x):
         code = int(x.low) & ((1 << bits) - 1)
         return constant(code - ((code >> (bits - 1)) << bits) if signed else code)
+    if x.low < 0 and not signed and x.kif[1] + 1 < bits:  # da4ml would not repeat the sign bit that far
+        return select_negative(x, x + 2**bits, x)
     return x.quantize(signed, bits - signed, 0)
 
 
@@ -214,8 +217,8 @@ def product(x: Variable, y: Variable) -> Variable:
     zeros = _trailing_zeros(y)
     rows = []
     for bit in range(zeros, zeros + width(y)):
-        one = y.quantize(0, bit + 1, -bit)
-        rows.append(one.msb_mux(x, constant(0)) * 2**bit if not is_constant(one) else constant(0))
+        one = y.quantize(1, bit, -bit)  # this bit alone, as a sign: da4ml's interpreter selects by signs only
+        rows.append(select_negative(one, x, constant(0)) * 2**bit)
     return total(rows)
 
 

@@ -1,7 +1,7 @@
-"""The stage `rtl`: the traced project, simulated clock by clock and compared bit for bit with the golden codes.
+"""The stage `rtl`: the traced project, simulated clock by clock, bit for bit against the golden codes (needs da4ml).
 
-da4ml's own interpreter of the traced logic runs beside it (needs da4ml), so that a difference between what was traced and
-what was written shows as such.
+da4ml's own interpreter of the traced logic runs beside it, so that a difference between what was traced and what was
+written shows as such.
 """
 
 from __future__ import annotations

@@ -98,10 +98,10 @@ def synthesize(yosys: str, project: Path, folder: Path) -> Usage:
 
 
 def _script(design: Design, project: Path) -> str:
-    """Write the steps: no DSP, since a fixed pipeline of adders is what was traced."""
+    """Write the steps: no DSP, since a pipeline of adders and tables is what was traced."""
     files = " ".join(source.name for source in verilog_sources(project) if source.stem != f"{design.name}_axis")
     return (
-        f"read_verilog {files}\n"
+        f"read_verilog -defer {files}\n"
         f"synth_xilinx -family xcup -flatten -nodsp -noiopad -top {design.name}_valid\n"
         "stat\n"
         "ltp -noff\n"
@@ -138,7 +138,7 @@ def parse_usage(said: str) -> Usage:
 
 def _percent(numbers: dict[str, float] | dict[str, int], part: str) -> dict[str, float]:
     """Give the shares of a known part in per cent; of an unknown one, nothing."""
-    resources = _PARTS.get(part.split("-")[0])
+    resources = _PARTS.get(part.split("-", 1)[0])
     if resources is None:
         return {}
     return {name: round(100 * number / getattr(resources, name), 3) for name, number in numbers.items()}

@@ -31,8 +31,8 @@ def require_tool(program: str) -> str:
     found = shutil.which(program)
     if found is None:
         raise ToolMissing(
-            f"{program} is not on the PATH and {_PURPOSE[program]} with it: apt-get install {program} (Debian, Ubuntu), "
-            f"dnf install {program} (Fedora)"
+            f"{program} is not on the PATH and {_PURPOSE[program]} with it: apt-get install {program} (Debian, "
+            f"Ubuntu), dnf install {program} (Fedora)"
         )
     return found
 
@@ -61,7 +61,7 @@ def run_logged(command: Sequence[str], folder: Path, log: Path, what: str) -> st
     if done.returncode:
         tail = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
         raise CheckFailed(
-            f"{what} failed with exit code {done.returncode}; correct the sources, {log} holds all that was said, at its "
-            f"end:\n{tail}"
+            f"{what} failed with exit code {done.returncode}; correct the sources; {log} holds all that "
+            f"was said, at its end:\n{tail}"
         )
     return done.stdout
