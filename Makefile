@@ -7,7 +7,7 @@ ARGS =
 
 VENV := .venv
 STAMP := $(VENV)/.complete
-STAGES := data reference train convert csim evaluate report
+STAGES := data reference train convert csim trace rtl synth evaluate report
 
 ifeq "$(strip $(CONFIG))" ""
 $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_ae.yaml)
@@ -70,6 +70,15 @@ convert: train ## write the HLS project
 	$(call run_stage,$(keep_edited))
 
 csim: convert ## compile the firmware and compare every bit of it with the model
+	$(call run_stage)
+
+trace: convert ## trace the firmware into Verilog and VHDL
+	$(call run_stage)
+
+rtl: convert ## trace if need be, simulate the Verilog and compare every bit of it with the model
+	$(call run_stage)
+
+synth: rtl ## synthesize the Verilog with Yosys
 	$(call run_stage)
 
 evaluate: csim ## measure float, quantized and firmware side by side

@@ -36,6 +36,7 @@ _VERSIONS_OF = (
 
 
 _CSIM_EVENTS = ("csim.max_events_per_process", "csim.random_events")
+_FIRMWARE = "fpgaae_firmware"
 _SOURCE_SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp"})
 _LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
 _MIN_FREE_BYTES = 64 * 2**20
@@ -50,7 +51,7 @@ class StageSpec(NamedTuple):
     sections: tuple[str, ...]  # dotted keys of the config
     is_check: bool = False  # goes on with upstream files that may be edited, and is repeated until it passes
     editable: str | None = None  # the folder in which a user may edit files by hand
-    sources: str | None = None  # a package whose files go into the result
+    sources: tuple[str, ...] = ()  # folders of hand-written firmware whose files go into the result
     packages: tuple[str, ...] = ()  # whose versions decide the result
 
 
@@ -70,10 +71,23 @@ STAGES: Mapping[str, StageSpec] = {
             ("data", "train"),
             ("firmware", "trigger", "evaluation.confidence_level", "seed", *_CSIM_EVENTS),
             editable=PROJECT_FOLDER,
-            sources="fpgaae_firmware",
+            sources=("csim", "hls", "scripts"),
             packages=("hls4ml", "da4ml", "qkeras"),
         ),
         StageSpec("csim", "csim.json", ("data", "convert"), ("seed", *_CSIM_EVENTS), is_check=True),
+        StageSpec(
+            "trace",
+            "trace.json",
+            ("data", "convert"),
+            ("firmware",),
+            editable=PROJECT_FOLDER,
+            sources=("rtl",),
+            packages=("da4ml",),
+        ),
+        StageSpec(
+            "rtl", "rtl.json", ("data", "convert", "trace"), ("seed", *_CSIM_EVENTS), is_check=True, sources=("rtl",)
+        ),
+        StageSpec("synth", "synth.json", ("rtl",), ("firmware.part", "firmware.clock_ns")),
         StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
         StageSpec("report", "index.html", ("convert", "csim", "evaluate"), ()),
     )
@@ -241,7 +255,7 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
         "files": dict(data_hashes) if stage == "data" else {},
         **({"model": experiment.imported} if stage == IMPORT else {}),
-        "sources": hash_tree(Path(str(resources.files(spec.sources)))) if spec.sources else {},
+        "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},
         "packages": {name: metadata.version(name) for name in spec.packages},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

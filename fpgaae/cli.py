@@ -238,6 +238,30 @@ def csim(
         _fail(missed_sentence(result), 1)
 
 
+_add_stage("trace", "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.")
+
+
+@app.command()
+def rtl(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Simulate the traced Verilog clock by clock and compare score and decisions bit for bit.
+
+    Traces first where that has not been done; Verilog that was edited by hand is compared as it is.
+    Exits 1 when one bit differs.
+    """
+    with _errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        progress: Progress = SilentProgress() if as_json else TerminalProgress()
+        run(experiment, "trace", RunOptions(keep_edited=True, progress=progress))
+    _stage("rtl", config, _Options(runs, as_json, force, verbose))
+
+
+_add_stage("synth", "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.")
 _add_stage(
     "evaluate", "Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."
 )

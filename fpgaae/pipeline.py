@@ -131,6 +131,24 @@ def _csim(run: StageRun) -> Json:
     return run_csim(run)
 
 
+def _trace(run: StageRun) -> Json:
+    from fpgaae.rtl.trace_stage import run_trace  # noqa: PLC0415
+
+    return run_trace(run)
+
+
+def _rtl(run: StageRun) -> Json:
+    from fpgaae.rtl.simulate import run_rtl  # noqa: PLC0415
+
+    return run_rtl(run)
+
+
+def _synth(run: StageRun) -> Json:
+    from fpgaae.rtl.synthesize import run_synth  # noqa: PLC0415
+
+    return run_synth(run)
+
+
 def _evaluate(run: StageRun) -> Json:
     _prepare_tensorflow()
     from fpgaae.evaluation.stage import run_evaluate  # noqa: PLC0415
@@ -156,6 +174,9 @@ _WORK = {
     "train": _train,
     "convert": _convert,
     "csim": _csim,
+    "trace": _trace,
+    "rtl": _rtl,
+    "synth": _synth,
     "evaluate": _evaluate,
     "report": _report,
 }

@@ -149,6 +149,49 @@ def _csim(result: Json) -> RenderableType:
     return Group(*lines)
 
 
+def _trace(result: Json) -> RenderableType:
+    cost = result["estimated"]
+    return (
+        f"{result['input_bits']} bits of hardware integers in, {_short(result['score_type'])} and "
+        f"{result['thresholds']} decisions out; {result['stages']} stages at {result['clock_ns']:g} ns, "
+        f"estimated {cost['lut']:,} LUT, {cost['ff']:,} FF"
+    )
+
+
+def _rtl(result: Json) -> RenderableType:
+    lines = [f"edited by hand: {', '.join(result['edited_files'])}"] if result["edited_files"] else []
+    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+    cycles, clock_ns, cost = result["latency_cycles"], result["clock_ns"], result["estimated"]
+    lines += [
+        f"{verdict}: of {result['events']:,} events {result['score_mismatches']:,} differ in the score, "
+        f"{result['decision_flips']:,} in the decision, in da4ml's interpreter "
+        f"{result['interpreter']['mismatched_events']:,}",
+        f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
+        f"{result['initiation_interval']}; estimated {cost['lut']:,} LUT, {cost['ff']:,} FF",
+        f"{result['events_per_second']:,.0f} events/s on one core",
+    ]
+    return Group(*lines)
+
+
+def _synth(result: Json) -> RenderableType:
+    table = _table("", "LUT", "FF", "DSP", "BRAM")
+    for row in result["comparison"]:
+        table.add_row(
+            row["name"], *(_count(row.get(key), row["percent"].get(key)) for key in ("lut", "ff", "dsp", "bram"))
+        )
+    lines: list[RenderableType] = [table]
+    if result["logic_levels"] is not None:
+        lines.append(f"longest combinational path: {result['logic_levels']} cells; {result['carry']:,} CARRY8")
+    lines.append(f"{result['tool']}, {result['part']}, {result['seconds']:.0f} s")
+    return Group(*lines)
+
+
+def _count(number: int | None, percent: float | None) -> str:
+    if number is None:
+        return ""
+    return f"{number:,}" if percent is None else f"{number:,} ({percent:.1f} %)"
+
+
 def _evaluate(result: Json) -> RenderableType:
     return Group(metrics_table(result), *decision_tables(result))
 
@@ -171,6 +214,9 @@ _SUMMARIES = {
     "train": _training,
     "convert": _convert,
     "csim": _csim,
+    "trace": _trace,
+    "rtl": _rtl,
+    "synth": _synth,
     "evaluate": _evaluate,
     "report": _report,
 }

@@ -33,6 +33,8 @@ class Mismatch(NamedTuple):
 
 def failure_sentence(result: Mapping[str, Any]) -> str:
     """Say in one sentence why a check whose result file says `passed: false` failed."""
+    if result["first_mismatch"] is None and result.get("failure"):
+        return str(result["failure"])
     if result["first_mismatch"] is None:
         return f"nothing was compared: {result['events']} events"
     first = Mismatch(**result["first_mismatch"])

@@ -1,0 +1,166 @@
+"""A traced trigger block as a folder of Verilog and VHDL (needs da4ml).
+
+verilog/   NAME_core*.v  the traced logic, a file each stage of the pipeline; what it instantiates; its tables
+           NAME_trigger.v, NAME_valid.v, NAME_axis.v  the block with plain ports, a valid bit, AXI4-Streams
+vhdl/      the same core in VHDL
+design.json  ports, stages and what da4ml estimates
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from da4ml.cmvm.types import Pipeline
+from da4ml.codegen import VerilogModel, VHDLModel
+from da4ml.trace import to_pipeline
+
+from fpgaae.artifacts import write_json
+from fpgaae.config import Firmware
+from fpgaae.rtl.arithmetic import exact_ranges
+from fpgaae.rtl.design import DESIGN_FILE, VERILOG_FOLDER, VHDL_FOLDER, Design
+from fpgaae.rtl.trace import Traced
+
+LOOKUP_TABLE = "lookup_table.v"
+_NS_A_UNIT = 1.0  # what da4ml counts as one unit of delay, an adder, takes about a nanosecond in UltraScale+
+_NEWER_PRAGMA = re.compile(r"^.*verilator lint_o(?:n|ff) WIDTH(?:TRUNC|EXPAND).*\n", re.MULTILINE)
+
+
+class _Slice(NamedTuple):
+    """Where a value lies on a packed port, and the zeros below its lowest bit."""
+
+    low: int
+    bits: int
+    zeros: int
+
+
+@dataclass(frozen=True)
+class Pipelined:
+    """A traced block cut into stages."""
+
+    traced: Traced
+    pipeline: Pipeline
+
+
+def cut_into_stages(traced: Traced, clock_ns: float) -> Pipelined:
+    """Put registers so that no stage is deeper than a clock period, and as evenly as that number of stages allows."""
+    with exact_ranges():
+        return Pipelined(traced, to_pipeline(traced.logic, max(clock_ns / _NS_A_UNIT, 1.0), verbose=False))
+
+
+def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
+    """Write the project and describe it."""
+    name = firmware.project_name
+    for kind, flavour, suffix in ((VerilogModel, VERILOG_FOLDER, "v"), (VHDLModel, VHDL_FOLDER, "vhd")):
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            model = kind(
+                block.pipeline, f"{name}_core", scratch, print_latency=False, part_name=firmware.part,
+                clock_period=firmware.clock_ns,
+            )  # fmt: skip
+            model.write()
+            _take_sources(Path(scratch) / "src", folder / flavour, suffix)
+    design = _design(block, name)
+    shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
+    for template in ("trigger", "valid", "axis"):
+        text = wrapper_text(template, _placeholders(block, design))
+        (folder / VERILOG_FOLDER / f"{name}_{template}.v").write_text(text, encoding="utf-8")
+    write_json(folder / DESIGN_FILE, design.to_json())
+    return design
+
+
+def wrapper_text(template: str, values: Mapping[str, object]) -> str:
+    """Fill the placeholders of a hand-written module in `firmware/rtl`."""
+    text = firmware_rtl(f"{template}.v").read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", str(value))
+    return text
+
+
+def firmware_rtl(name: str) -> Path:
+    """Give the path of a hand-written source."""
+    return Path(str(resources.files("fpgaae_firmware") / "rtl" / name))
+
+
+def _take_sources(source: Path, target: Path, suffix: str) -> None:
+    """Keep the core, its tables and what it instantiates; da4ml's own wrapper and scripts stay behind."""
+    target.mkdir()
+    for file in sorted(source.rglob("*")):
+        if file.suffix == f".{suffix}" and not file.stem.endswith("_wrapper"):
+            text = _NEWER_PRAGMA.sub("", file.read_text(encoding="utf-8"))  # Verilator 5.006 stops at these
+            (target / file.name).write_text(text, encoding="utf-8")
+        elif file.suffix == ".mem":
+            text = file.read_text(encoding="utf-8").rstrip(
+                "\n"
+            )  # Verilator 5.006 does not read a last line without end
+            (target / file.name).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _design(block: Pipelined, name: str) -> Design:
+    pipeline = block.pipeline
+    return Design(
+        name=name,
+        inputs=block.traced.inputs,
+        score=block.traced.score,
+        n_thresholds=block.traced.n_thresholds,
+        stages=len(pipeline.solutions),
+        latency_cycles=len(pipeline.solutions) + 1,  # the registers before, between and behind the stages
+        estimated_lut=round(pipeline.cost),
+        estimated_ff=int(pipeline.reg_bits),
+    )
+
+
+def _slices(kifs: np.ndarray[Any, Any]) -> Iterator[_Slice]:
+    """Say where the values of a packed port lie, from the sign, integer and fraction bits of each."""
+    widths = [int(width) for width in kifs.sum(axis=0)]
+    for end, width, fraction in zip(accumulate(widths), widths, kifs[2], strict=True):
+        yield _Slice(end - width, width, max(-int(fraction), 0))
+
+
+def _placeholders(block: Pipelined, design: Design) -> dict[str, object]:
+    core_inputs = list(_slices(np.asarray(block.pipeline.solutions[0].inp_kifs)))
+    core_outputs = list(_slices(np.asarray(block.pipeline.solutions[-1].out_kifs)))
+    return {
+        "PROJECT": design.name,
+        "INPUT_BITS": design.input_bits,
+        "SCORE_BITS": design.score.width,
+        "N_ACCEPT": design.n_thresholds,
+        "LATENCY": design.latency_cycles,
+        "DEPTH_BITS": (design.latency_cycles + 1).bit_length(),
+        "CORE_INPUT_BITS": max(core_inputs[-1].low + core_inputs[-1].bits, 1),
+        "CORE_OUTPUT_BITS": max(core_outputs[-1].low + core_outputs[-1].bits, 1),
+        "CONNECTIONS": "\n".join(_connections(design, core_inputs, core_outputs)),
+    }
+
+
+def _connections(design: Design, inputs: list[_Slice], outputs: list[_Slice]) -> Iterator[str]:
+    """Connect the core's packed ports; what the core does not use has no bits there."""
+    low = 0
+    for kind, port in zip(design.inputs, inputs, strict=True):
+        if port.bits:
+            yield f"    assign core_input[{port.low}+:{port.bits}] = objects[{low + port.zeros}+:{port.bits}];"
+        low += kind.width
+    score, *accept = outputs
+    yield f"    assign score = {_padded('core_output', score, design.score.width)};"
+    for index, port in enumerate(accept):
+        yield f"    assign accept[{index}] = {_padded('core_output', port, 1)};"
+
+
+def _padded(port: str, where: _Slice, width: int) -> str:
+    """Write a part of a port with zeros above and below it."""
+    above = width - where.bits - where.zeros
+    if not where.bits:
+        return f"{width}'b0"
+    parts = (
+        [f"{above}'b0"] * bool(above)
+        + [f"{port}[{where.low}+:{where.bits}]"]
+        + [f"{where.zeros}'b0"] * bool(where.zeros)
+    )
+    return f"{{{', '.join(parts)}}}" if len(parts) > 1 else parts[0]

@@ -1,0 +1,173 @@
+"""The stage `rtl`: the traced project, simulated clock by clock, bit for bit against the golden codes (needs da4ml).
+
+da4ml's own interpreter of the traced logic runs beside it, so that a difference between what was traced and what was
+written shows as such.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from da4ml.cmvm.types import CombLogic
+
+from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
+from fpgaae.data.features import FeatureMap
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
+from fpgaae.hls.comparison import Comparison, compare_codes
+from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
+from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
+from fpgaae.rtl.design import LOGIC_FILE, Design
+from fpgaae.rtl.project import firmware_rtl
+from fpgaae.rtl.tools import VERILATOR, require_tool, version
+from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+
+LIBRARY_FILE = "simulation.so"
+_BIT = FixedPointType(1, 1, False)
+
+
+@dataclass
+class _Timing:
+    """What the simulation showed of time: clocks of the design, seconds of this machine."""
+
+    latency_cycles: set[int] = field(default_factory=set)
+    most_clocks_between: int = 1
+    lost_events: int = 0
+    seconds: float = 0.0
+
+
+def run_rtl(run: StageRun) -> Json:
+    """Compile the traced project, stream every event through it, and say `passed` or where a bit differs first."""
+    verilator = require_tool(VERILATOR)
+    traced = run.result("trace")
+    project = run.folder / PROJECT_FOLDER
+    shutil.copytree(run.upstream("trace") / traced["project_dir"], project)
+    started = time.perf_counter()
+    with run.progress.task("compiling the simulation", None):
+        library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), run.scratch / "build", run.folder / LIBRARY_FILE)
+        probe(library)
+    compile_seconds = time.perf_counter() - started
+    bench = _Bench(run)
+    with RtlSimulation(library, project) as simulation:
+        settling = bench.settling_cycles(simulation)
+        with run.progress.task("RTL simulation", bench.n_events) as task:
+            for events in bench.simulate(simulation):
+                task.advance(events)
+        design = simulation.design
+    return _result(bench, design, settling) | {
+        "clock_ns": traced["clock_ns"],
+        "part": traced["part"],
+        "estimated": traced["estimated"],
+        "simulator": version(verilator),
+        "compile_seconds": round(compile_seconds, 2),
+        "edited_files": [name for name in run.edited if name.startswith("trace/")],
+    }
+
+
+def _result(bench: _Bench, design: Design, settling: int | None) -> Json:
+    total, interpreted, timing = bench.total, bench.interpreted, bench.timing
+    latency = min(timing.latency_cycles, default=0)
+    failure = _failure(bench, settling)
+    return {
+        "passed": total.passed and failure is None,
+        "failure": failure,
+        "events": total.events,
+        "events_by_origin": total.events_by_origin,
+        "mismatched_events": total.mismatched_events,
+        "lost_events": timing.lost_events,
+        "score_mismatches": total.score_mismatches,
+        "decision_flips": total.decision_flips,
+        "first_mismatch": total.first_mismatch and total.first_mismatch._asdict(),
+        "interpreter": {
+            "passed": interpreted.passed,
+            "events": interpreted.events,
+            "mismatched_events": interpreted.mismatched_events,
+        },
+        "latency_cycles": latency,
+        "settling_cycles": settling,
+        "designed_latency_cycles": design.latency_cycles,
+        "initiation_interval": timing.most_clocks_between,
+        "events_per_second": round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
+    }
+
+
+def _failure(bench: _Bench, settling: int | None) -> str | None:
+    """Say what is wrong besides a bit that differs, or None."""
+    timing, latencies = bench.timing, sorted(bench.timing.latency_cycles)
+    if timing.lost_events:
+        return f"{timing.lost_events:,} events went into the design and did not come out; correct its valid bit"
+    if len(latencies) != 1:
+        return f"the latency of the design is not always the same: {latencies} clocks"
+    if settling not in {None, latencies[0]}:
+        return f"the valid bit takes {latencies[0]} clocks through the design, its data {settling}"
+    if timing.most_clocks_between > 1:
+        return f"results come up to {timing.most_clocks_between} clocks apart, although an event a clock went in"
+    if not bench.interpreted.passed:
+        first = bench.interpreted.first_mismatch
+        return f"da4ml's interpreter of the traced logic does not give the golden codes; first in {first}"
+    return None
+
+
+class _Bench:
+    """The stimulus of a run, the golden network, and what was compared so far."""
+
+    def __init__(self, run: StageRun) -> None:
+        self._features = FeatureMap.from_json(run.result("data")["feature_types"])
+        self._network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
+        self._logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
+        self._stimuli = Stimuli(run.config, run.upstream("data"), self._features, self._network)
+        self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
+        names = [self._network.score.name, ACCEPT_LAYER]
+        self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)
+        self.timing = _Timing()
+
+    @property
+    def n_events(self) -> int:
+        """How many events the plan holds at most; those that are no hardware integers fall away."""
+        return sum(source.stop - source.start for source in self._plan)
+
+    def golden(self, hardware: Codes) -> dict[str, Tensor]:
+        """Give the golden score and decisions of hardware integers."""
+        tensors = self._network.run(self._features.input_codes(hardware, self._network.input_type))
+        return {name: tensors[name] for name in self.total.layers}
+
+    def settling_cycles(self, simulation: RtlSimulation) -> int | None:
+        """Measure the latency of the data between two events of different score; None if all scores are the same."""
+        hardware = self._stimuli.make(self._plan[0]).hardware
+        scores = self.golden(hardware)[self._network.score.name].codes[:, 0]
+        other = int(np.argmax(scores != scores[0]))
+        return simulation.settling_cycles(hardware[0], hardware[other]) if other else None
+
+    def simulate(self, simulation: RtlSimulation) -> Iterator[int]:
+        """Stream and compare the plan part by part; yields the events of each."""
+        for source in self._plan:
+            hardware = self._stimuli.make(source).hardware
+            if len(hardware):
+                self._compare(simulation, source, hardware)
+            yield source.stop - source.start
+
+    def _compare(self, simulation: RtlSimulation, source: Source, hardware: Codes) -> None:
+        golden = self.golden(hardware)
+        started = time.perf_counter()
+        codes, clocks = simulation.stream(hardware)
+        self.timing.seconds += time.perf_counter() - started
+        self.timing.lost_events += len(hardware) - len(codes)
+        if not len(codes):
+            raise CheckFailed(
+                "the simulated design gave no result at all; correct the sources in the project of `trace`"
+            )
+        self.timing.latency_cycles.add(int(clocks[0]))
+        self.timing.most_clocks_between = max(self.timing.most_clocks_between, int(np.diff(clocks).max(initial=1)))
+        expected = {name: Tensor(tensor.codes[: len(codes)], tensor.fraction) for name, tensor in golden.items()}
+        self.total.merge(self._compared(codes, expected, source))
+        interpreted = self._logic.predict(hardware.astype(np.float64), n_threads=1).astype(np.int64)
+        self.interpreted.merge(self._compared(interpreted, golden, source))
+
+    def _compared(self, codes: Codes, golden: dict[str, Tensor], source: Source) -> Comparison:
+        score, accept = self.total.layers
+        found = {score: (codes[:, :1], self._network.score.type), accept: (codes[:, 1:], _BIT)}
+        return compare_codes(found, golden, source.origin, source.start)

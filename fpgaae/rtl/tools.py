@@ -1,0 +1,67 @@
+"""Other people's programs: found first, logged, and a failure shows their last lines."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from fpgaae.errors import CheckFailed, ToolMissing
+
+VERILATOR = "verilator"
+YOSYS = "yosys"
+MAKE = "make"
+_PURPOSE = {
+    VERILATOR: "the generated Verilog is simulated",
+    YOSYS: "the generated Verilog is synthesized",
+    MAKE: "the simulation is compiled",
+}
+_TAIL_LINES = 12
+
+
+def require_tool(program: str) -> str:
+    """Give the path of a program.
+
+    Raises
+    ------
+    ToolMissing
+        If it is not on the PATH.
+    """
+    found = shutil.which(program)
+    if found is None:
+        raise ToolMissing(
+            f"{program} is not on the PATH and {_PURPOSE[program]} with it: apt-get install {program} (Debian, "
+            f"Ubuntu), dnf install {program} (Fedora)"
+        )
+    return found
+
+
+def version(program: str) -> str:
+    """Give the first line that a program says about its version."""
+    flag = "-V" if Path(program).name == YOSYS else "--version"
+    done = subprocess.run([program, flag], capture_output=True, text=True, errors="replace", check=False, timeout=60)
+    return (done.stdout.strip().splitlines() or ["unknown"])[0]
+
+
+def run_logged(command: Sequence[str], folder: Path, log: Path, what: str) -> str:
+    """Run a program to its end, add what it says to a log, and give it.
+
+    Raises
+    ------
+    CheckFailed
+        If it fails; the message holds its last lines.
+    """
+    done = subprocess.run(
+        list(command), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        text=True, errors="replace", check=False,
+    )  # fmt: skip
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"$ {' '.join(command)}\n{done.stdout}\n")
+    if done.returncode:
+        tail = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
+        raise CheckFailed(
+            f"{what} failed with exit code {done.returncode}; correct the sources; {log} holds all that "
+            f"was said, at its end:\n{tail}"
+        )
+    return done.stdout

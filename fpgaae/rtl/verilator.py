@@ -1,0 +1,164 @@
+"""The cycle-accurate simulation of a written RTL project: Verilated, compiled, run on arrays of hardware integers."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from fpgaae.doctor import require_compiler
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
+
+_WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")  # the widths of da4ml's parameterised modules
+# Small functions in small files: the time that g++ takes grows faster than a function's length.
+_SPLIT = ("--output-split", "10000", "--output-split-cfuncs", "500")
+_VERILATOR_FLAGS = ("-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *_SPLIT, *_WARNINGS)
+_MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "CXXFLAGS=-fPIC", "VM_PARALLEL_BUILDS=1")
+_MODEL = "Vrtl"
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+_PATIENCE = 4  # times the designed latency: how long a result is waited for
+_PROBE_TIMEOUT_S = 60
+_PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
+
+
+class Streamed(NamedTuple):
+    """What came out of the pipeline for consecutive events."""
+
+    codes: Codes  # (n_results, 1 + n_thresholds): the score's code and one bit a threshold
+    clocks: Codes  # (n_results,) the clock edge behind which each came, 1 being the edge that takes the first event
+
+
+def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path:
+    """Verilate the valid wrapper of a project and compile it with its driver into a shared library.
+
+    Parameters
+    ----------
+    driver
+        `firmware/rtl/rtl_driver.cpp`.
+    build
+        A folder for what is in between; `compile.log` in it holds what the tools say.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no Verilator, make or compiler.
+    CheckFailed
+        If the sources are not Verilog that Verilator takes.
+    """
+    verilator, compiler = require_tool(VERILATOR), str(require_compiler())
+    design = Design.load(project)
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    log = build / "compile.log"
+    sources = [str(source.absolute()) for source in verilog_sources(project)]
+    command = [
+        verilator, "--cc", "--prefix", _MODEL, "--top-module", f"{design.name}_valid", "--Mdir", str(build.absolute()),
+        *_VERILATOR_FLAGS, *sources,
+    ]  # fmt: skip
+    run_logged(command, build, log, f"Verilating {project}")
+    command = [require_tool(MAKE), "-f", f"{_MODEL}.mk", f"{_MODEL}__ALL.a", "-j2", f"CXX={compiler}", *_MAKE_VARIABLES]
+    run_logged(command, build, log, f"compiling the Verilated {project}")
+    include = _include_folder(verilator, log)
+    runtime = [str(include / name) for name in _RUNTIME if (include / name).is_file()]
+    command = [
+        compiler, "-shared", "-fPIC", "-O2", "-std=c++17", "-w", f"-DMODEL={_MODEL}", f'-DMODEL_HEADER="{_MODEL}.h"',
+        f"-DINPUT_BITS={design.input_bits}", f"-DN_ACCEPT={design.n_thresholds}", "-I.", f"-I{include}",
+        f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a", *runtime, "-pthread", "-latomic", "-o",
+        str(library.absolute()),
+    ]  # fmt: skip
+    run_logged(command, build, log, f"compiling the simulation of {project}")
+    return library
+
+
+def _include_folder(verilator: str, log: Path) -> Path:
+    said = run_logged([verilator, "--getenv", "VERILATOR_ROOT"], log.parent, log, "asking Verilator for its folder")
+    return Path(said.strip().splitlines()[-1]) / "include"
+
+
+def probe(library: Path) -> None:
+    """Load a simulation in a process of its own, since a crash would end this one.
+
+    Raises
+    ------
+    CheckFailed
+        If it can't be loaded.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE, str(library)],
+        capture_output=True, text=True, errors="replace", check=False, timeout=_PROBE_TIMEOUT_S,
+    )  # fmt: skip
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [""])[-1]
+        how = signal.Signals(-done.returncode).name if done.returncode < 0 else said
+        raise CheckFailed(f"the simulation {library} can't be loaded ({how}); run the stage `rtl` with --force")
+
+
+class RtlSimulation:
+    """A compiled simulation in this process; use it in a `with` statement.
+
+    Parameters
+    ----------
+    project
+        Its Verilog folder holds the tables that the simulation reads when it starts.
+    """
+
+    def __init__(self, library: Path, project: Path) -> None:
+        self.design = Design.load(project)
+        self._library = ctypes.CDLL(str(library.absolute()))
+        self._library.rtl_open.restype = ctypes.c_void_p
+        self._library.rtl_open.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64)
+        self._library.rtl_close.argtypes = (ctypes.c_void_p,)
+        self._library.rtl_run.restype = ctypes.c_int64
+        self._library.rtl_run.argtypes = (
+            ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p,
+        )  # fmt: skip
+        self._library.rtl_settling.restype = ctypes.c_int64
+        self._library.rtl_settling.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+        bits = np.array([kind.width for kind in self.design.inputs], dtype=np.int64)
+        folder = str((project / VERILOG_FOLDER).absolute()).encode()
+        self._handle = self._library.rtl_open(folder, bits.ctypes.data, len(bits))
+        if not self._handle:
+            raise CheckFailed(f"the simulation can't enter {project / VERILOG_FOLDER}; correct its permissions")
+
+    def __enter__(self) -> RtlSimulation:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free the simulation."""
+        self._library.rtl_close(self._handle)
+
+    def stream(self, hardware: Codes) -> Streamed:
+        """Send events on consecutive clocks, hardware integers (n, n_features), and collect what comes out."""
+        hardware = np.ascontiguousarray(hardware, dtype=np.int64)
+        codes = np.empty((len(hardware), 1 + self.design.n_thresholds), dtype=np.int64)
+        clocks = np.empty(len(hardware), dtype=np.int64)
+        patience = _PATIENCE * (self.design.latency_cycles + 4)
+        found = self._library.rtl_run(
+            self._handle, hardware.ctypes.data, len(hardware), patience, codes.ctypes.data, clocks.ctypes.data
+        )
+        return Streamed(codes[:found], clocks[:found])
+
+    def settling_cycles(self, first: Codes, second: Codes) -> int:
+        """Measure how many clock edges after a change of the event the outputs change for the last time.
+
+        Parameters
+        ----------
+        first, second
+            (n_features,) hardware integers of two events with different results.
+        """
+        rows = [np.ascontiguousarray(row, dtype=np.int64) for row in (first, second)]
+        patience = _PATIENCE * (self.design.latency_cycles + 4)
+        return int(self._library.rtl_settling(self._handle, rows[0].ctypes.data, rows[1].ctypes.data, patience))

@@ -1,0 +1,99 @@
+"""Small golden networks with random weights, made without TensorFlow, and events for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from fpgaae.config import Score
+from fpgaae.data.features import Feature, FeatureMap
+from fpgaae.data.layout import QUANTITIES, HardwareFeature
+from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
+from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.models.integer_scores import Table, function_table, score_type
+
+EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
+INPUT = FixedPointType(7, 4, True, *EVEN_SAT)
+RELU = FixedPointType(5, 2, False, *EVEN_SAT)
+LATENT = FixedPointType(5, 3, True, *EVEN_SAT)
+
+
+def need(program: str) -> None:
+    """Skip a test whose program is not installed."""
+    if shutil.which(program) is None and not os.environ.get("FPGAAE_REQUIRE_TOOLS"):
+        pytest.skip(f"needs {program}")
+
+
+def feature_map(n_slots: int = 2) -> FeatureMap:
+    """Give features of all kinds: signed or not, offset, shifted either way, and one without bits."""
+    bits = {"pt": 7, "eta": 5, "phi": 0}
+    shifts = (2, 0, 4, -1, 3, 1)
+    offsets = (9, -2, 0, 0, 1, 0)
+    features = [
+        Feature(HardwareFeature(f"object_{slot}_{quantity}", quantity, bits[quantity] + slot % 2), offset, shift)
+        for slot in range(n_slots)
+        for quantity, offset, shift in zip(QUANTITIES, offsets[3 * slot :], shifts[3 * slot :], strict=False)
+    ]
+    return FeatureMap(tuple(features))
+
+
+def _random_dense(rng: np.random.Generator, name: str, source: IntegerLayer, size: int) -> IntegerLayer:
+    kind = FixedPointType(5, 2)
+    kernel = rng.integers(kind.min_code, kind.max_code + 1, (source.size, size)) * (
+        rng.random((source.size, size)) < 0.7
+    )
+    bias = rng.integers(kind.min_code, kind.max_code + 1, size)
+    return dense_layer(name, source, (kernel, kind), (bias, kind))
+
+
+def random_network(score: Score, features: FeatureMap, seed: int = 1) -> IntegerNetwork:
+    """Give a network of two dense layers (of which the second reconstructs, or gives latents), score and thresholds."""
+    rng = np.random.default_rng(seed)
+    n = len(features)
+    layers = [IntegerLayer("features", LayerKind.INPUT, (), n, INPUT)]
+
+    def add(layer: IntegerLayer) -> IntegerLayer:
+        layers.append(layer)
+        return layer
+
+    hidden = add(_random_dense(rng, "hidden", layers[0], 4))
+    relu = add(IntegerLayer("hidden_relu", LayerKind.RELU, (hidden.name,), 4, RELU))
+    table: Table | None = None
+    if score.of_reconstruction:
+        dense = add(_random_dense(rng, "reconstruction", relu, n))
+        out = add(IntegerLayer("reconstruction_quantized", LayerKind.QUANTIZE, (dense.name,), n, INPUT))
+        inputs, types = ("features", out.name), [INPUT, INPUT]
+        if score is Score.MASKED_SQUARED_ERROR:
+            table = Table(features.empty_slot_codes(INPUT), INPUT)
+    else:
+        names = ["mu", "log_variance"] if score.needs_variance else ["mu"]
+        for name in names:
+            dense = add(_random_dense(rng, name, relu, 3))
+            add(IntegerLayer(f"{name}_quantized", LayerKind.QUANTIZE, (dense.name,), 3, LATENT))
+        inputs, types, n = tuple(f"{name}_quantized" for name in names), [LATENT] * len(names), 3
+        if score.needs_variance:
+            table = function_table(score, LATENT, 6)
+    kind = score_type(score, types, n, table.type if table else None)
+    add(IntegerLayer("score", LayerKind(score.value), inputs, 1, kind, table=table))
+    network = IntegerNetwork(tuple(layers))
+    scores = golden(network, features, events(features, 500))[:, 0]
+    return network.with_thresholds(np.array([int(np.median(scores)), int(scores.max()), 0]))
+
+
+def events(features: FeatureMap, n: int, seed: int = 3) -> Codes:
+    """Give uniform hardware integers and those at the ends of their range."""
+    rng = np.random.default_rng(seed)
+    low, high = features.limits
+    uniform = rng.integers(low, high + 1, size=(n, len(features)))
+    ends = np.where(rng.random((n // 4, len(features))) < 0.5, low, high)
+    return np.concatenate([uniform, ends, low[None], high[None], np.zeros_like(low)[None]])
+
+
+def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Codes:
+    """Give the golden score and decisions, (n, 1 + n_thresholds)."""
+    tensors = network.run(features.input_codes(hardware, network.input_type))
+    last = [network.score.name, *(layer.name for layer in network.layers if layer.kind is LayerKind.ACCEPT)]
+    return np.concatenate([tensors[name].codes for name in last], axis=1)

@@ -1,0 +1,176 @@
+"""The written Verilog, clock by clock: equal to the golden codes, and every damage to it is seen."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import networks
+import numpy as np
+import pytest
+
+from fpgaae.config import Firmware, Score
+from fpgaae.data.features import FeatureMap
+from fpgaae.errors import CheckFailed, ToolMissing
+from fpgaae.models.integer import IntegerNetwork
+from fpgaae.rtl.design import Design
+from fpgaae.rtl.project import cut_into_stages, firmware_rtl, write_rtl
+from fpgaae.rtl.tools import YOSYS, require_tool
+from fpgaae.rtl.trace import trace_trigger
+from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+
+_FIRMWARE = Firmware(clock_ns=3.0)
+
+
+class Written(NamedTuple):
+    """A small network and its RTL project."""
+
+    network: IntegerNetwork
+    features: FeatureMap
+    project: Path
+    design: Design
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Score], Written]:
+    def make(score: Score) -> Written:
+        features = networks.feature_map()
+        network = networks.random_network(score, features)
+        project = tmp_path_factory.mktemp("rtl")
+        block = cut_into_stages(trace_trigger(network, features), _FIRMWARE.clock_ns)
+        return Written(network, features, project, write_rtl(block, _FIRMWARE, project))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def small(write: Callable[[Score], Written]) -> Written:
+    return write(Score.SQUARED_ERROR)
+
+
+class Outcome(NamedTuple):
+    """What the simulation of a project showed."""
+
+    mismatched: int
+    lost: int
+    latency_cycles: int
+    settling_cycles: int
+    most_clocks_between: int
+
+
+def _simulate(written: Written, project: Path, folder: Path) -> Outcome:
+    networks.need("verilator")
+    library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), folder / "build", folder / "simulation.so")
+    probe(library)
+    hardware = networks.events(written.features, 2000)
+    golden = networks.golden(written.network, written.features, hardware)
+    other = int(np.argmax(golden[:, 0] != golden[0, 0]))
+    with RtlSimulation(library, project) as simulation:
+        settling = simulation.settling_cycles(hardware[0], hardware[other])
+        first = simulation.stream(hardware[:700])
+        second = simulation.stream(hardware[700:])  # behind a gap
+    found = np.concatenate([first.codes, second.codes])
+    mismatched = int((found != golden).any(axis=1).sum()) if len(found) == len(golden) else len(golden)
+    assert first.clocks[0] == second.clocks[0]
+    between = int(np.diff(second.clocks).max())
+    return Outcome(mismatched, len(golden) - len(found), int(first.clocks[0]), settling, between)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
+def test_every_score_in_verilog_equals_the_golden_codes(
+    score: Score, write: Callable[[Score], Written], tmp_path: Path
+) -> None:
+    written = write(score)
+    latency = written.design.latency_cycles
+    assert latency > 3
+    assert _simulate(written, written.project, tmp_path) == Outcome(0, 0, latency, latency, 1)
+
+
+def _replace_once(file: Path, pattern: str, new: str | Callable[[re.Match[str]], str]) -> None:
+    text, count = re.subn(pattern, new, file.read_text(), count=1)
+    assert count == 1, f"{file} has no {pattern}"
+    file.write_text(text)
+
+
+def _change_a_constant(verilog: Path) -> None:
+    """Flip the lowest bit of a bias, which is never rounded away alone."""
+    for stage in sorted(verilog.glob("*_core_stage*.v")):
+        if re.search(r"\d+'b[01]*[01], v", stage.read_text()):
+            _replace_once(stage, r"(\d+'b[01]*)([01])(, v)", lambda m: f"{m[1]}{1 - int(m[2])}{m[3]}")
+            return
+    raise AssertionError("no constant")
+
+
+def _change_a_table(verilog: Path) -> None:
+    for table in verilog.glob("*.mem"):
+        lines = table.read_text().splitlines()
+        table.write_text("".join(f"{int(line, 16) ^ 1:X}\n" for line in lines))
+
+
+def _drop_a_register(verilog: Path) -> None:
+    _replace_once(verilog / "autoencoder_core.v", r"stage1_inp <= stage0_out;", "")
+    _replace_once(verilog / "autoencoder_core.v", r"reg( \[\d+:0\] stage1_inp);", r"wire\1 = stage0_out;")
+
+
+def _swap_two_stages(verilog: Path) -> None:
+    """Let the second stage compute what the third does."""
+    core = verilog / "autoencoder_core.v"
+    _replace_once(core, r"_core_stage1 stage1", "_core_stage2 stage1")
+    _replace_once(core, r"_core_stage2 stage2", "_core_stage1 stage2")
+
+
+def _swap_two_inputs(verilog: Path) -> None:
+    top = verilog / "autoencoder_trigger.v"
+    _replace_once(top, r"objects\[0\+:7\]", "objects[1+:7]")
+
+
+def _delay_the_valid_bit(verilog: Path) -> None:
+    _replace_once(
+        verilog / "autoencoder_valid.v",
+        r"parameter LATENCY    = (\d+)",
+        lambda m: f"{m[0][: -len(m[1])]}{int(m[1]) + 1}",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "damage",
+    [_change_a_constant, _change_a_table, _drop_a_register, _swap_two_stages, _swap_two_inputs, _delay_the_valid_bit],
+    ids=lambda damage: damage.__name__.strip("_"),
+)
+def test_damage_is_caught(damage: Callable[[Path], None], small: Written, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(small.project, project)
+    damage(project / "verilog")
+    found = _simulate(small, project, tmp_path)
+    assert found.mismatched > 0
+
+
+@pytest.mark.slow
+def test_what_is_not_verilog_is_named_with_the_tools_words(small: Written, tmp_path: Path) -> None:
+    networks.need("verilator")
+    project = tmp_path / "project"
+    shutil.copytree(small.project, project)
+    with (project / "verilog" / "autoencoder_core.v").open("a") as stream:
+        stream.write("module broken (\n")
+    with pytest.raises(CheckFailed, match=r"(?s)Verilating .* failed with exit code.*syntax error"):
+        compile_rtl(project, firmware_rtl("rtl_driver.cpp"), tmp_path / "build", tmp_path / "simulation.so")
+
+
+def test_the_project_can_be_read_back(small: Written) -> None:
+    assert Design.load(small.project) == small.design
+    assert small.design.input_bits == sum(feature.hardware.bits for feature in small.features.features)
+    assert len(list((small.project / "vhdl").glob("autoencoder_core*.vhd"))) == small.design.stages + 1
+
+
+@pytest.mark.parametrize("program", ["verilator", "yosys"])
+def test_a_missing_tool_gives_the_line_that_installs_it(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolMissing, match=f"{program} is not on the PATH .*apt-get install {program}") as caught:
+        require_tool(program)
+    assert caught.value.exit_code == 3
+    assert YOSYS == "yosys"
