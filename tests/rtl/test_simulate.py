@@ -157,7 +157,7 @@ def test_what_is_not_verilog_is_named_with_the_tools_words(small: Written, tmp_p
     shutil.copytree(small.project, project)
     with (project / "verilog" / "autoencoder_core.v").open("a") as stream:
         stream.write("module broken (\n")
-    with pytest.raises(CheckFailed, match="(?s)Verilating .* failed with exit code.*syntax error"):
+    with pytest.raises(CheckFailed, match=r"(?s)Verilating .* failed with exit code.*syntax error"):
         compile_rtl(project, firmware_rtl("rtl_driver.cpp"), tmp_path / "build", tmp_path / "simulation.so")
 
 

@@ -77,5 +77,5 @@ def test_what_is_not_verilog_fails_with_the_tools_words(tmp_path: Path) -> None:
     network = networks.random_network(Score.MU_SQUARED, features)
     write_rtl(cut_into_stages(trace_trigger(network, features), 5.0), Firmware(), tmp_path)
     (tmp_path / "verilog" / "autoencoder_core.v").write_text("module (\n")
-    with pytest.raises(CheckFailed, match="(?s)synthesizing .* failed .*syntax error"):
+    with pytest.raises(CheckFailed, match=r"(?s)synthesizing .* failed .*syntax error"):
         synthesize(require_tool("yosys"), tmp_path, tmp_path)
