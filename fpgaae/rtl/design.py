@@ -58,7 +58,7 @@ class Design:
 
 
 def _read_input(text: str) -> FixedPointType:
-    return FixedPointType(0, 0, False) if text.endswith("<0,0>") else parse_type(text)
+    return FixedPointType(0, 0, "u" not in text) if text.endswith("<0,0>") else parse_type(text)
 
 
 def verilog_sources(project: Path) -> list[Path]:

@@ -104,7 +104,8 @@ def _script(design: Design, project: Path) -> str:
         f"read_verilog -defer {files}\n"
         f"synth_xilinx -family xcup -flatten -nodsp -noiopad -top {design.name}_valid\n"
         "stat\n"
-        "ltp -noff\n"
+        "delete t:FD* t:SRL*\n"  # `ltp -noff` does not know the registers of a part
+        "ltp\n"
     )
 
 

@@ -80,7 +80,7 @@ def random_network(score: Score, features: FeatureMap, seed: int = 1) -> Integer
     add(IntegerLayer("score", LayerKind(score.value), inputs, 1, kind, table=table))
     network = IntegerNetwork(tuple(layers))
     scores = golden(network, features, events(features, 500))[:, 0]
-    return network.with_thresholds(np.array([int(np.median(scores)), int(scores.max()), 0]))
+    return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
 
 
 def events(features: FeatureMap, n: int, seed: int = 3) -> Codes:
