@@ -363,12 +363,13 @@ def test_a_broken_score_kernel_is_found(
     assert all(layer["mismatched_values"] == 0 for layer in result["layers"][:-2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        pytest.param("fpgaae_front_end.h", "code > thresholds[i]", "code >= thresholds[i]", marks=pytest.mark.slow),
+        pytest.param("fpgaae_front_end.h", "code > thresholds[i]", "code >= thresholds[i]"),
         ("thresholds.h", re.compile(r"= \{(\d+)"), r"= {1 + \1"),
-        pytest.param("fpgaae_front_end.h", "accept[i] = code", "accept[N - 1 - i] = code", marks=pytest.mark.slow),
+        pytest.param("fpgaae_front_end.h", "accept[i] = code", "accept[N - 1 - i] = code"),
     ],
     ids=["not_strict", "threshold", "order"],
 )
