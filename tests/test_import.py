@@ -229,6 +229,7 @@ def test_an_import_of_another_file_replaces_it_and_one_that_fails_does_not(
     assert workspace.result("import")["replaces"] == "dense.keras"
 
 
+@pytest.mark.slow
 def test_another_width_quantizes_again_and_a_forced_training_gives_the_import_up(
     prepared: Callable[..., Workspace], models: Path
 ) -> None:
@@ -255,6 +256,7 @@ def test_an_edited_copy_of_the_model_is_an_error_that_names_it(
         workspace.run("train")
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_did(
     prepared: Callable[..., Workspace], models: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -260,6 +260,7 @@ def test_streams_refuse_pools_that_overlap(
         write("overlapping", Firmware(io_type="io_stream"))
 
 
+@pytest.mark.slow
 def test_a_stream_that_skips_an_image_network_holds_every_pixel(write: Callable[..., WrittenNetwork]) -> None:
     project = write("autoencoder_flat", Firmware(io_type="io_stream")).project
     source = (project / "firmware" / "autoencoder.cpp").read_text()

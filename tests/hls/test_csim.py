@@ -251,7 +251,7 @@ def test_weights_that_use_few_bits_are_no_mismatch(converted: Callable[..., Work
 # One flipped bit
 
 
-@pytest.mark.parametrize("layer", ["encoder_1", "mu"])
+@pytest.mark.parametrize("layer", ["encoder_1", pytest.param("mu", marks=pytest.mark.slow)])
 def test_one_flipped_weight_bit_names_its_layer(small: Workspace, tmp_path: Path, layer: str) -> None:
     workspace = small.copy(tmp_path / "copy")
     bit = _live_weight(workspace, layer)
@@ -259,6 +259,7 @@ def test_one_flipped_weight_bit_names_its_layer(small: Workspace, tmp_path: Path
     _assert_named(workspace, workspace.run("csim").result, bit, layer, edited)
 
 
+@pytest.mark.slow
 def test_one_flipped_bias_bit_ends_the_command_with_1(small: Workspace, tmp_path: Path, run_cli: Cli) -> None:
     workspace = small.copy(tmp_path / "copy")
     bit = _live_bias(workspace, "mu")

@@ -65,6 +65,7 @@ def test_the_mutants_follow_from_the_seed(made: WrittenNetwork) -> None:
     assert first != other
 
 
+@pytest.mark.slow
 def test_more_mutants_than_places_are_refused(written: Write) -> None:
     made = written(small_model(Score.ABSOLUTE_ERROR, (2,), 1), 3, Firmware(), 1)
     with pytest.raises(InputError, match="different places to damage; ask for fewer"):
