@@ -132,4 +132,4 @@ def test_the_modules_that_import_tensorflow_say_so() -> None:
         }  # fmt: skip
         if top & set(HEAVY):
             words = (ast.get_docstring(tree) or "").lower()
-            assert any(name in words for name in ("tensorflow", "keras", "hls4ml")), module
+            assert any(name in words for name in ("tensorflow", "keras", "hls4ml", "da4ml")), module

@@ -321,7 +321,7 @@ APT_STUB = """#!/bin/sh
 echo "apt-get $*" >> calls.log
 case "$1" in
     update) : > updated;;
-    install) [ -e updated ] || exit 100; for name in make g++; do cp make-stub "bin/$name"; done;;
+    install) [ -e updated ] || exit 100; for name in make g++ verilator yosys iverilog; do cp make-stub "bin/$name"; done;;
 esac
 """
 MAKE_STUB = '#!/bin/sh\necho "make $* CI=$CI FPGAAE_REQUIRE_TOOLS=$FPGAAE_REQUIRE_TOOLS" >> calls.log\n'
@@ -338,10 +338,10 @@ def test_ci_run_installs_what_is_missing_and_calls_make_test(bare: Checkout, ins
     for name in CI_PROGRAMS:
         (bare.folder / "bin" / name).symlink_to(str(shutil.which(name)))
     if installed:
-        bare.script("bin/make", MAKE_STUB)
-        bare.script("bin/g++", MAKE_STUB)
+        for name in ("make", "g++", "verilator", "yosys", "iverilog"):
+            bare.script(f"bin/{name}", MAKE_STUB)
     subprocess.run(
         [bare.folder / ".ci/run"], cwd="/", env={"PATH": str(bare.folder / "bin")}, check=True, capture_output=True
     )
-    install = "apt-get install -y --no-install-recommends g++ make"
+    install = "apt-get install -y --no-install-recommends g++ make verilator yosys iverilog"
     assert bare.calls() == ([MAKE_TEST] if installed else [install, "apt-get update", install, MAKE_TEST])
