@@ -321,7 +321,8 @@ APT_STUB = """#!/bin/sh
 echo "apt-get $*" >> calls.log
 case "$1" in
     update) : > updated;;
-    install) [ -e updated ] || exit 100; for name in make g++ verilator yosys iverilog; do cp make-stub "bin/$name"; done;;
+    install) [ -e updated ] || exit 100
+        for name in make g++ verilator yosys iverilog; do cp make-stub "bin/$name"; done;;
 esac
 """
 MAKE_STUB = '#!/bin/sh\necho "make $* CI=$CI FPGAAE_REQUIRE_TOOLS=$FPGAAE_REQUIRE_TOOLS" >> calls.log\n'
