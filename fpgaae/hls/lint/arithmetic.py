@@ -12,13 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.config import Score
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, type_for_range
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
+from fpgaae.models.integer_scores import function_table, score_type
 
 _MOVES_VALUES = frozenset(
     {"MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D"}
 )
 _SAME_SHAPE = frozenset({"QActivation", "Activation", "ReLU"})
+_MAX_TABLE_FRACTION_BITS = 24
 _MAX_WEIGHT_BITS = 40  # the sums of codes below are 64-bit integers
 
 
@@ -165,21 +169,28 @@ def _codes(weights: NDArray[np.float64] | None, of: FixedPointType) -> NDArray[n
     return np.clip(np.rint(weights * 2.0**of.fraction), of.min_code, of.max_code).astype(np.int64)
 
 
+_SCORES = {"".join(part.capitalize() for part in score.value.split("_")) + "Score": score for score in Score}
+
+
 def _score(layer: LayerDescription, sources: list[Values]) -> Values:
-    """Bound a sum over differences or squares; scores with a table derive their own type."""
-    first = sources[0]
-    if first.type is None or first.shape is None:
+    """Bound a score as the golden network does; a table needs the type of its argument and the bits of its entries."""
+    score, types = _SCORES.get(layer.kind), [source.type for source in sources]
+    known = [of for of in types if of is not None]
+    shape = sources[0].shape
+    wanted = 1 if score is Score.MU_SQUARED else 2
+    if score is None or shape is None or len(known) != len(types) or len(types) != wanted:
         return Values(None, (1,))
-    n = prod(first.shape)
-    if layer.kind == "MuSquaredScore":
-        largest, fraction, is_square = max(-first.type.min_code, first.type.max_code), first.type.fraction, True
-    elif len(sources) == 2 and (second := sources[1].type) is not None and "Error" in layer.kind:
-        largest, fraction = difference(first.type, second)
-        is_square = "Absolute" not in layer.kind
-    else:
-        return Values(None, (1,))
-    total = n * largest**2 if is_square else n * largest
-    return Values(type_for_range(0, total, 2 * fraction if is_square else fraction), (1,), total)
+    table = None
+    if score.needs_variance:
+        fraction_bits = layer.config.get("fraction_bits")
+        if not isinstance(fraction_bits, int) or not 0 <= fraction_bits <= _MAX_TABLE_FRACTION_BITS:
+            return Values(None, (1,))
+        try:
+            table = function_table(score, known[1], fraction_bits).type
+        except InputError:  # too many or too wide entries, which is a finding of its own
+            return Values(None, (1,))
+    of = score_type(score, known, prod(shape), table)
+    return Values(of, (1,), of.max_code)
 
 
 def difference(a: FixedPointType, b: FixedPointType) -> tuple[int, int]:

@@ -8,11 +8,13 @@ A test holds this against the model that `build_quantized` makes.
 from __future__ import annotations
 
 from enum import Enum
+from math import ceil, log2
 from typing import Any
 
 from fpgaae.config import Config, InputWidth, ModelKind, Width
 from fpgaae.data.layout import hardware_features
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
+from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
 
 _LINEAR = frozenset({"mu", "log_variance", "latent", "reconstruction"})
 
@@ -23,11 +25,14 @@ class AutoBits(Enum):
     FEWEST = "fewest"
     MOST = "most"
 
-    def of(self, width: Width | InputWidth) -> int:
-        """Give a width's integer bits."""
+    def of(self, width: Width | InputWidth, layer: str = "") -> int:
+        """Give a width's integer bits; log sigma^2 is clipped in training, and never gets more than that needs."""
         if width.integer_bits != "auto":
             return width.integer_bits
-        return 0 if self is AutoBits.FEWEST else max(width.bits - 2, 0)
+        most = max(width.bits - 2, 0)
+        if layer.startswith("log_variance"):
+            most = min(most, ceil(log2(LOG_VARIANCE_LIMIT)))
+        return 0 if self is AutoBits.FEWEST else most
 
 
 def describe_planned(config: Config, auto: AutoBits) -> ModelDescription:
@@ -37,7 +42,7 @@ def describe_planned(config: Config, auto: AutoBits) -> ModelDescription:
 
     def quantize(name: str, source: str, width: Width | InputWidth, *, relu: bool = False) -> str:
         kind, rest = ("quantized_relu", "") if relu else ("quantized_bits", ",0,alpha=1")
-        text = f"{kind}({width.bits},{auto.of(width)}{rest})"
+        text = f"{kind}({width.bits},{auto.of(width, name)}{rest})"
         layers.append(LayerDescription(name, "QActivation", {"activation": text}, (source,)))
         return name
 
@@ -62,5 +67,6 @@ def describe_planned(config: Config, auto: AutoBits) -> ModelDescription:
             hidden = x
     read = tuple(scored) if model.kind is ModelKind.VARIATIONAL else (inputs, x)
     kind = "".join(part.capitalize() for part in model.score.value.split("_")) + "Score"
-    layers.append(LayerDescription("score", kind, {}, read))
+    options = {"fraction_bits": config.quantization.score_table_fraction_bits} if model.score.needs_variance else {}
+    layers.append(LayerDescription("score", kind, options, read))
     return ModelDescription(tuple(layers), ("score",))
