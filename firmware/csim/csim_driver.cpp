@@ -1,7 +1,7 @@
 // Drives the C simulation of @PROJECT@ over many events and records the integer codes of every tapped layer.
 //
 // Written by `fpgaae convert`, compiled by `fpgaae csim`; never synthesized.
-#include "firmware/@PROJECT@_trigger.h"
+#include "firmware/@PROJECT@_trigger.cpp" // one translation unit less to read the headers for
 #include "firmware/csim_support.h"
 #include "firmware/nnet_utils/nnet_helpers.h"
 

@@ -50,8 +50,10 @@ class Compilation:
         self._name = project_name
         self._flags = (*_FLAGS, _QUICK if quick else _FAST)
         self._build = (build or project / "build").absolute()
-        firmware = Path("firmware")
-        self._sources = (firmware / f"{project_name}.cpp", firmware / f"{project_name}_trigger.cpp", Path(DRIVER))
+        self._sources = (
+            Path("firmware") / f"{project_name}.cpp",
+            Path(DRIVER),
+        )  # the driver includes the trigger block
 
     def build(self, reuse: Compilation | None = None, changed: frozenset[str] = frozenset()) -> Path:
         """Compile and link; give the library.
