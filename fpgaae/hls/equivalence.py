@@ -13,7 +13,7 @@ import numpy as np
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, requantize
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_range, largest_sum
+from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_range, largest_sum, partial_sum_range
 
 _MOST_CODES = 2**24  # of a type, to try each
 
@@ -86,9 +86,14 @@ def _same_sum(layer: IntegerLayer, network: IntegerNetwork, new: FixedPointType)
     if new.fraction < layer.type.fraction:
         return None
     up = new.fraction - layer.type.fraction
-    bound = largest_sum(layer, [network[name] for name in layer.inputs]) << up
-    if bound <= min(new.max_code, -new.min_code if new.signed else new.max_code):
-        return f"no partial sum exceeds {bound} LSB in magnitude, and {new} holds that without rounding"
+    sources = [network[name] for name in layer.inputs]
+    if layer.kind is LayerKind.DENSE:
+        low, high = partial_sum_range(layer, sources[0])
+    else:
+        high = largest_sum(layer, sources)
+        low = -high if layer.type.signed else 0
+    if low << up >= new.min_code and high << up <= new.max_code:
+        return f"every partial sum lies between {low << up} and {high << up} LSB, and {new} holds that without rounding"
     if new.overflow is Overflow.WRAP and _holds(new, layer, network):
         return f"sums wrap modulo 2**{new.width}, and {new} holds every final sum without rounding"
     return None

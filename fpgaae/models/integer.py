@@ -132,6 +132,27 @@ def dense_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
     return smallest, largest
 
 
+def partial_sum_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
+    """Bound every sum of some of a dense layer's terms, with or without the bias, in codes of its type.
+
+    Each product can be 0, as 0 is a value of every input; so no sum of a part lies outside the sum of all products of
+    one sign.
+
+    Raises
+    ------
+    InputError
+        If the layer has no weight types.
+    """
+    kernel_type, bias_type = _weight_types(layer)
+    up_product = layer.type.fraction - source.type.fraction - kernel_type.fraction
+    positive, negative = np.maximum(layer.kernel, 0).sum(axis=0), np.minimum(layer.kernel, 0).sum(axis=0)
+    offset = layer.bias << (layer.type.fraction - bias_type.fraction)
+    low, high = source.type.min_code, source.type.max_code
+    largest = (positive * high + negative * low << up_product) + np.maximum(offset, 0)
+    smallest = (positive * low + negative * high << up_product) + np.minimum(offset, 0)
+    return int(smallest.min()), int(largest.max())
+
+
 def _weight_types(layer: IntegerLayer) -> tuple[FixedPointType, FixedPointType]:
     if layer.kernel_type is None or layer.bias_type is None:
         raise InputError(f"the dense layer {layer.name} of the golden network has no weight types")

@@ -19,6 +19,7 @@ from fpgaae.models.integer import (
     IntegerNetwork,
     LayerKind,
     dense_layer,
+    partial_sum_range,
 )
 from fpgaae.models.integer_scores import function_table, score_type
 
@@ -386,3 +387,25 @@ def test_layers_are_found_by_name() -> None:
     assert BY_HAND["latent"] is DENSE
     with pytest.raises(KeyError):
         BY_HAND["nothing"]
+
+
+# ---- bounds of partial sums ----
+
+
+def test_partial_sums_reach_their_bounds_and_pass_them_nowhere() -> None:
+    """Every sum of some of a unit's terms, by trying all of them at both ends of each input."""
+    rng = np.random.default_rng(5)
+    for signed in (True, False):
+        source = _input(4, _type(4, 2, signed))
+        kernel = rng.integers(-8, 8, size=(4, 3)), _type(4, 1)
+        layer = dense_layer("latent", source, kernel, (rng.integers(-8, 8, size=3), _type(4, 2)))
+        assert layer.bias_type is not None
+        offset = layer.bias << (layer.type.fraction - layer.bias_type.fraction)
+        ends = (source.type.min_code, source.type.max_code)
+        sums = [
+            (np.array(with_bias) * offset + (np.array(x) * np.array(taken)) @ layer.kernel)
+            for x in product(ends, repeat=4)
+            for taken in product((0, 1), repeat=4)
+            for with_bias in (0, 1)
+        ]
+        assert partial_sum_range(layer, source) == (int(np.min(sums)), int(np.max(sums)))
