@@ -122,14 +122,8 @@ def dense_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
     InputError
         If the layer has no weight types.
     """
-    kernel_type, bias_type = _weight_types(layer)
-    up_product = layer.type.fraction - source.type.fraction - kernel_type.fraction
-    positive, negative = np.maximum(layer.kernel, 0).sum(axis=0), np.minimum(layer.kernel, 0).sum(axis=0)
-    offset = layer.bias << (layer.type.fraction - bias_type.fraction)
-    low, high = source.type.min_code, source.type.max_code
-    largest = int(((positive * high + negative * low << up_product) + offset).max())
-    smallest = int(((positive * low + negative * high << up_product) + offset).min())
-    return smallest, largest
+    smallest, largest, bias = _sums_of_one_sign(layer, source)
+    return int((smallest + bias).min()), int((largest + bias).max())
 
 
 def partial_sum_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
@@ -143,14 +137,18 @@ def partial_sum_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, i
     InputError
         If the layer has no weight types.
     """
+    smallest, largest, bias = _sums_of_one_sign(layer, source)
+    return int((smallest + np.minimum(bias, 0)).min()), int((largest + np.maximum(bias, 0)).max())
+
+
+def _sums_of_one_sign(layer: IntegerLayer, source: IntegerLayer) -> tuple[Codes, Codes, Codes]:
+    """Give the smallest and the largest sum of products of each unit of a dense layer, and its bias, on one grid."""
     kernel_type, bias_type = _weight_types(layer)
     up_product = layer.type.fraction - source.type.fraction - kernel_type.fraction
     positive, negative = np.maximum(layer.kernel, 0).sum(axis=0), np.minimum(layer.kernel, 0).sum(axis=0)
-    offset = layer.bias << (layer.type.fraction - bias_type.fraction)
     low, high = source.type.min_code, source.type.max_code
-    largest = (positive * high + negative * low << up_product) + np.maximum(offset, 0)
-    smallest = (positive * low + negative * high << up_product) + np.minimum(offset, 0)
-    return int(smallest.min()), int(largest.max())
+    smallest, largest = positive * low + negative * high << up_product, positive * high + negative * low << up_product
+    return smallest, largest, layer.bias << (layer.type.fraction - bias_type.fraction)
 
 
 def _weight_types(layer: IntegerLayer) -> tuple[FixedPointType, FixedPointType]:
