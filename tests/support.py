@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+import pytest
 import yaml
 from numpy.typing import NDArray
 
@@ -129,3 +130,13 @@ def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
         below = result.get(key)
         result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return result
+
+
+NO_SCORES = [  # what is no array of scores, and what the error says of it
+    pytest.param(np.array([]), "shape", id="empty"),
+    pytest.param(np.zeros((2, 2)), "shape", id="matrix"),
+    pytest.param(np.array([1.0, np.nan]), "not finite.*event 1", id="nan"),
+    pytest.param(np.array([np.inf]), "not finite", id="inf"),
+    pytest.param(np.array([True]), "bool", id="bool"),
+    pytest.param(np.array([2**63], dtype=np.uint64), "int64", id="uint64"),
+]

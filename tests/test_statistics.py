@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
+from support import NO_SCORES
 
 from fpgaae import statistics
 from fpgaae.errors import InputError
@@ -98,18 +99,7 @@ def test_scores_keep_their_values() -> None:
     np.testing.assert_array_equal(as_scores(huge, "a"), huge)
 
 
-@pytest.mark.parametrize(
-    ("scores", "message"),
-    [
-        (np.array([]), "shape"),
-        (np.zeros((2, 2)), "shape"),
-        (np.array([1.0, np.nan]), "not finite.*event 1"),
-        (np.array([np.inf]), "not finite"),
-        (np.array([True]), "bool"),
-        (np.array([2**63], dtype=np.uint64), "int64"),
-    ],
-    ids=["empty", "matrix", "nan", "inf", "bool", "uint64"],
-)
+@pytest.mark.parametrize(("scores", "message"), NO_SCORES)
 def test_scores_without_a_threshold_are_refused(scores: NDArray[Any], message: str) -> None:
     with pytest.raises(InputError, match=f"background scores.*{message}"):
         threshold_at_fpr(scores, 0.1)

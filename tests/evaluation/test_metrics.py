@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from support import NO_SCORES
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation import metrics
@@ -95,18 +96,7 @@ def test_every_roc_point_is_a_reachable_working_point(levels: int | None) -> Non
         assert np.mean(signal > threshold) == pytest.approx(tpr, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("scores", "message"),
-    [
-        (np.array([]), "shape"),
-        (np.zeros((2, 2)), "shape"),
-        (np.array([1.0, np.nan]), "not finite.*event 1"),
-        (np.array([np.inf]), "not finite"),
-        (np.array([True]), "bool"),
-        (np.array([2**63], dtype=np.uint64), "int64"),
-    ],
-    ids=["empty", "matrix", "nan", "inf", "bool", "uint64"],
-)
+@pytest.mark.parametrize(("scores", "message"), NO_SCORES)
 def test_scores_that_can_not_be_ranked_are_refused(scores: NDArray[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         auc(scores, np.array([1.0]))

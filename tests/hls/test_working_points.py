@@ -87,9 +87,7 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
     entry = point.to_json(SCORE, trigger)
     interval = clopper_pearson(10, 200, 0.9)
     assert entry.pop("false_positive_rate") == interval._asdict()
-    assert entry.pop("rate_khz") == pytest.approx(
-        {"value": 2_000.0, "low": 40_000 * interval.low, "high": 40_000 * interval.high}
-    )
+    assert entry.pop("rate_khz") == {"value": 2_000.0, "low": 40_000 * interval.low, "high": 40_000 * interval.high}
     assert entry == {
         "code": 189, "fraction": 4, "value": 189 / 16, "requested_false_positive_rate": 0.05,
         "requested_rate_khz": 2_000.0, "events": 200, "events_passed": 10, "events_at_threshold": 1,
@@ -99,7 +97,7 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
 def test_a_rate_in_khz_is_the_share_times_the_crossings_with_both_ends() -> None:
     found = rate_json(clopper_pearson(3, 1000), Trigger(bunch_crossing_rate_khz=28_608.8))
     for end, share in found["false_positive_rate"].items():
-        assert found["rate_khz"][end] == pytest.approx(share * 28_608.8)
+        assert found["rate_khz"][end] == share * 28_608.8
     assert found["rate_khz"]["value"] == pytest.approx(85.8264)
 
 

@@ -1,0 +1,94 @@
+"""The rate that a threshold gives, and whose decisions differ at the same rate: small samples worked by hand."""
+
+from __future__ import annotations
+
+from math import comb
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fpgaae.config import Threshold, Trigger
+from fpgaae.errors import InputError
+from fpgaae.evaluation.decisions import decisions
+from fpgaae.statistics import clopper_pearson
+
+TRIGGER = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(false_positive_rate=0.2),))
+CHOSEN = {
+    "code": 7, "value": 7.0, "requested_false_positive_rate": 0.2, "requested_rate_khz": 200.0, "events": 20,
+    "events_passed": 4,
+}  # fmt: skip
+BACKGROUND = np.arange(10.0)  # above 7 lie 8 and 9
+
+
+def _scores(**firmware_signals: list[float]) -> dict[str, dict[str, np.ndarray]]:
+    """Give a float model with twice the firmware's scores, and a quantized one with the same."""
+    firmware = {"background": BACKGROUND, **{name: np.array(codes) for name, codes in firmware_signals.items()}}
+    return {"firmware": firmware, "quantized": dict(firmware), "float": {n: 2 * codes for n, codes in firmware.items()}}
+
+
+def _one(scores: dict[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    (found,) = decisions(scores, "background", [{**CHOSEN, **changes}], TRIGGER, 0.9)
+    return found
+
+
+def test_the_rate_is_that_of_events_strictly_above_the_threshold() -> None:
+    found = _one(_scores(signal=[7.0, 8.5]))
+    assert (found["background_events"], found["background_events_passed"]) == (10, 2)
+    assert found["false_positive_rate"] == clopper_pearson(2, 10, 0.9)._asdict()
+    assert found["rate_khz"]["value"] == 200.0
+    assert found["processes"]["signal"]["accepted"] == {"float": 1, "quantized": 1, "firmware": 1}
+    assert found["processes"]["signal"]["efficiency"] == clopper_pearson(1, 2, 0.9)._asdict()
+
+
+def test_each_flip_is_counted_in_its_process_and_between_its_models() -> None:
+    scores = _scores(signal=[9.0, 1.0, 9.0, 1.0])
+    scores["float"]["signal"][0] = 0.0  # the firmware alone accepts
+    scores["float"]["signal"][1] = 100.0  # the float model alone accepts
+    scores["quantized"]["signal"] = np.array([9.0, 1.0, 0.0, 1.0])
+    found = _one(scores)["processes"]
+    assert found["signal"]["flips"] == {"float_quantized": 3, "float_firmware": 2, "quantized_firmware": 1}
+    assert found["background"]["flips"] == {"float_quantized": 0, "float_firmware": 0, "quantized_firmware": 0}
+
+
+def test_the_float_model_gets_the_rate_of_the_firmware_not_its_threshold() -> None:
+    """Its threshold lies half way between the two background scores that it separates, here 14 and 16."""
+    scores = _scores(signal=[0.0, 0.0])
+    scores["float"]["signal"] = np.array([14.9, 15.1])
+    found = _one(scores)["processes"]
+    assert found["background"]["accepted"] == {"float": 2, "quantized": 2, "firmware": 2}
+    assert found["signal"]["accepted"] == {"float": 1, "quantized": 0, "firmware": 0}
+
+
+def test_ties_of_the_float_model_let_fewer_events_pass() -> None:
+    scores = _scores(signal=[0.0])
+    scores["float"]["background"] = np.array([0.0] * 7 + [5.0] * 3)
+    assert _one(scores)["processes"]["background"]["accepted"]["float"] == 0
+
+
+@pytest.mark.parametrize("value", [-1.0, 9.0], ids=["all", "none"])
+def test_all_events_or_none_may_pass(value: float) -> None:
+    found = _one(_scores(signal=[3.0]), value=value)
+    passed = 10 if value < 0 else 0
+    assert found["background_events_passed"] == passed
+    assert found["processes"]["background"]["accepted"]["firmware"] == passed
+
+
+@pytest.mark.parametrize(("n_passed", "agrees"), [(4, True), (0, True), (18, False)])
+def test_rates_disagree_where_chance_gives_so_different_a_share_in_fewer_than_5_percent(
+    n_passed: int, agrees: bool
+) -> None:
+    """Fisher's exact probability of 2 of 10 beside k of 20, summed over all tables that are no more probable."""
+    total = n_passed + 2
+    weights = {k: comb(20, k) * comb(10, total - k) for k in range(max(0, total - 10), min(20, total) + 1)}
+    expected = sum(w for w in weights.values() if w <= weights[n_passed]) / sum(weights.values())
+    found = _one(_scores(signal=[3.0]), events_passed=n_passed)
+    assert found["p_value"] == pytest.approx(expected, rel=1e-9)
+    assert found["agrees"] is agrees
+
+
+def test_a_missing_model_is_named() -> None:
+    scores = _scores(signal=[3.0])
+    del scores["float"]
+    with pytest.raises(InputError, match="no scores of the model `float`"):
+        decisions(scores, "background", [CHOSEN], TRIGGER, 0.9)
