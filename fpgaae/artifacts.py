@@ -22,85 +22,24 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from fpgaae.config import Config, load_config
+from fpgaae.config import Config
+from fpgaae.config_file import load_config
 from fpgaae.errors import InputError
 from fpgaae.progress import Progress, SilentProgress
+from fpgaae.stages import IMPORT, PROJECT_FOLDER, STAGES, STAGES_OF_IMPORT, StageSpec
 
 Json = dict[str, Any]
 MANIFEST = "manifest.json"
-PROJECT_FOLDER = "project"
 RESULT_FORMAT = 2  # raise it when a stage's files change their form: results of another form are made anew
 _VERSIONS_OF = (
     "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
 )  # fmt: skip
 
 
-_CSIM_EVENTS = ("csim.max_events_per_process", "csim.random_events")
 _FIRMWARE = "fpgaae_firmware"
 _SOURCE_SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp"})
 _LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
 _MIN_FREE_BYTES = 64 * 2**20
-
-
-class StageSpec(NamedTuple):
-    """What a stage is made from; a change of any of it makes the stage's result stale."""
-
-    name: str
-    result_file: str
-    upstream: tuple[str, ...]
-    sections: tuple[str, ...]  # dotted keys of the config
-    is_check: bool = False  # goes on with upstream files that may be edited, and is repeated until it passes
-    editable: str | None = None  # the folder in which a user may edit files by hand
-    sources: tuple[str, ...] = ()  # folders of hand-written firmware whose files go into the result
-    packages: tuple[str, ...] = ()  # whose versions decide the result
-
-
-STAGES: Mapping[str, StageSpec] = {
-    spec.name: spec
-    for spec in (
-        StageSpec("data", "data.json", (), ("seed", "data")),
-        StageSpec(
-            "reference", "reference.json", ("data",), ("seed", "model", "quantization.inputs", "training.reference")
-        ),
-        StageSpec(
-            "train", "train.json", ("data", "reference"), ("seed", "quantization", "pruning", "training.quantized")
-        ),
-        StageSpec(
-            "convert",
-            "convert.json",
-            ("data", "train"),
-            ("firmware", "trigger", "evaluation.confidence_level", "seed", *_CSIM_EVENTS),
-            editable=PROJECT_FOLDER,
-            sources=("csim", "hls", "scripts"),
-            packages=("hls4ml", "da4ml", "qkeras"),
-        ),
-        StageSpec("csim", "csim.json", ("data", "convert"), ("seed", *_CSIM_EVENTS), is_check=True),
-        StageSpec(
-            "trace",
-            "trace.json",
-            ("data", "convert"),
-            ("firmware",),
-            editable=PROJECT_FOLDER,
-            sources=("rtl",),
-            packages=("da4ml",),
-        ),
-        StageSpec(
-            "rtl", "rtl.json", ("data", "convert", "trace"), ("seed", *_CSIM_EVENTS), is_check=True, sources=("rtl",)
-        ),
-        StageSpec("synth", "synth.json", ("rtl",), ("firmware.part", "firmware.clock_ns")),
-        StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
-        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), ()),
-    )
-}
-IMPORT = "import"
-_OF_IMPORT: Mapping[str, StageSpec] = {  # what the stages are where a model was imported instead of trained
-    spec.name: spec
-    for spec in (
-        StageSpec(IMPORT, "import.json", (), ()),
-        StageSpec("reference", "reference.json", ("data", IMPORT), ("model.score", "quantization.inputs")),
-        StageSpec("train", "train.json", ("data", "reference", IMPORT), ("model.score", "quantization")),
-    )
-}
 
 
 class ImportedModel(NamedTuple):
@@ -135,7 +74,7 @@ class Experiment:
 
     def spec(self, stage: str) -> StageSpec:
         """Say what a stage is made from."""
-        return _OF_IMPORT[stage] if self.imported is not None and stage in _OF_IMPORT else STAGES[stage]
+        return STAGES_OF_IMPORT[stage] if self.imported is not None and stage in STAGES_OF_IMPORT else STAGES[stage]
 
     def command(self, stage: str) -> str:
         """Give the command that runs a stage."""
@@ -163,7 +102,7 @@ def find_import(folder: Path) -> ImportedModel | None:
     place = next((place for place in places if (place / MANIFEST).is_file()), None)
     if place is None:
         return None
-    result = read_json(place / _OF_IMPORT[IMPORT].result_file)
+    result = read_json(place / STAGES_OF_IMPORT[IMPORT].result_file)
     return ImportedModel(str(result["file"]), str(result["sha256"]), bool(result["quantize"]))
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fpgaae import __version__, doctor
-from fpgaae.artifacts import IMPORT, STAGES, Experiment, Outcome, RunOptions, open_experiment, read_json
+from fpgaae.artifacts import Experiment, Outcome, RunOptions, open_experiment, read_json
 from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.comparison import failure_sentence
@@ -24,6 +24,7 @@ from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import import_model, run
 from fpgaae.progress import Progress, SilentProgress
+from fpgaae.stages import IMPORT, STAGES
 from fpgaae.summary import findings_table, lint_table, mutants_table, summarize
 from fpgaae.terminal import TerminalProgress
 

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 from fpgaae.artifacts import (
-    IMPORT,
     Experiment,
     ImportedModel,
     Json,
@@ -21,6 +20,7 @@ from fpgaae.artifacts import (
 )
 from fpgaae.data.readers import event_files
 from fpgaae.errors import InputError
+from fpgaae.stages import IMPORT
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")

@@ -22,8 +22,6 @@ from support import small_config
 from fpgaae import __version__, artifacts
 from fpgaae.artifacts import (
     MANIFEST,
-    PROJECT_FOLDER,
-    STAGES,
     Experiment,
     Json,
     Outcome,
@@ -40,6 +38,7 @@ from fpgaae.artifacts import (
     write_json,
 )
 from fpgaae.errors import InputError
+from fpgaae.stages import PROJECT_FOLDER, STAGES
 
 HASHES = {"background": "1" * 64, "signal": "2" * 64}
 FILE = f"{PROJECT_FOLDER}/file.txt"

@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 from support import CONFIGS, merged
 
-from fpgaae.config import Config, ModelKind, Score, load_config
+from fpgaae.config import Config, ModelKind, Score
+from fpgaae.config_file import load_config
 from fpgaae.errors import ConfigError
 
 SHIPPED = sorted(CONFIGS.glob("*.yaml"))

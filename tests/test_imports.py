@@ -17,9 +17,10 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "qkeras", "tensorflow_model_optimiza
 
 # From the ground up: a module imports those of its own line and of the lines above it.
 LAYERS = (
-    ("errors",),
-    ("fixedpoint", "statistics", "yaml_source", "progress", "tensorflow_setup", "doctor"),
+    ("errors", "stages"),
+    ("fixedpoint", "statistics", "yaml_source", "progress", "tensorflow_setup", "doctor", "cluster"),
     ("config",),
+    ("config_file",),
     ("artifacts",),
     ("data",),
     ("models",),

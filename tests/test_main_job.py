@@ -13,8 +13,9 @@ import pytest
 from conftest import Workspace, open_workspace
 from support import small_config
 
-from fpgaae.artifacts import STAGES, hash_tree, sha256
+from fpgaae.artifacts import hash_tree, sha256
 from fpgaae.hls.layer_stimulus import n_layer_rows
+from fpgaae.stages import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 

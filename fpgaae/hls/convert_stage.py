@@ -9,7 +9,7 @@ import logging
 
 import numpy as np
 
-from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
+from fpgaae.artifacts import Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
@@ -27,6 +27,7 @@ from fpgaae.hls.working_points import choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.stages import PROJECT_FOLDER
 
 _VECTORS_AN_ORIGIN = 200
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 
-from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
+from fpgaae.artifacts import Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
@@ -25,6 +25,7 @@ from fpgaae.rtl.design import LOGIC_FILE, Design
 from fpgaae.rtl.project import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.stages import PROJECT_FOLDER
 
 LIBRARY_FILE = "simulation.so"
 _BIT = FixedPointType(1, 1, False)

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
+from fpgaae.artifacts import Json, StageRun
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.tools import YOSYS, require_tool, run_logged, version
+from fpgaae.stages import PROJECT_FOLDER
 
 LOG_FILE = "yosys.log"
 SCRIPT_FILE = "synth.ys"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fpgaae.artifacts import PROJECT_FOLDER, Json, StageRun
+from fpgaae.artifacts import Json, StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
+from fpgaae.stages import PROJECT_FOLDER
 
 
 def run_trace(run: StageRun) -> Json:

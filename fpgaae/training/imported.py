@@ -16,7 +16,7 @@ import numpy as np
 import tf_keras
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import IMPORT, ImportedModel, Json, StageRun
+from fpgaae.artifacts import ImportedModel, Json, StageRun
 from fpgaae.config import Config, Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import ConfigError, InputError
@@ -28,6 +28,7 @@ from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, ResolvedWidth, Widths
 from fpgaae.models.rebuild import rebuild, weighted_layers
+from fpgaae.stages import IMPORT
 from fpgaae.training.events import Split, open_split
 from fpgaae.training.import_checks import Prepared, check_input, check_score, deploy, prepare_network
 from fpgaae.training.quantization_error import QuantizationError

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from support import CONFIGS, N_SLOTS, make_events, make_groups
 
-from fpgaae.config import Data, load_config
+from fpgaae.config import Data
+from fpgaae.config_file import load_config
 from fpgaae.data import readers
 from fpgaae.data.readers import EventChunk, count_events, event_files, read_events
 from fpgaae.errors import FpgaaeError, InputError

@@ -12,7 +12,7 @@ from conftest import RandomNetwork, autoencoder, variational
 from lint_models import NARROW, SIGNED, encoder, layer
 from support import CONFIGS
 
-from fpgaae.config import load_config
+from fpgaae.config_file import load_config
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.errors import InputError

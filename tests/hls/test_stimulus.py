@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from support import small_config
 
-from fpgaae.config import RESERVED_ORIGINS, Config, Score, load_config
+from fpgaae.config import RESERVED_ORIGINS, Config, Score
+from fpgaae.config_file import load_config
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.data.store import EventWriter

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from support import small_config
 
-from fpgaae.config import Config, load_config
+from fpgaae.config import Config
+from fpgaae.config_file import load_config
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

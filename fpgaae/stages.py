@@ -1,0 +1,73 @@
+"""The stages: what each is made from. A new one is an entry here, a runner in `pipeline`, and a command in `cli`.
+
+What a stage does, and where its files lie, does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+PROJECT_FOLDER = "project"
+_CSIM_EVENTS = ("csim.max_events_per_process", "csim.random_events")
+
+
+class StageSpec(NamedTuple):
+    """What a stage is made from; a change of any of it makes the stage's result stale."""
+
+    name: str
+    result_file: str
+    upstream: tuple[str, ...]
+    sections: tuple[str, ...]  # dotted keys of the config
+    is_check: bool = False  # goes on with upstream files that may be edited, and is repeated until it passes
+    editable: str | None = None  # the folder in which a user may edit files by hand
+    sources: tuple[str, ...] = ()  # folders of hand-written firmware whose files go into the result
+    packages: tuple[str, ...] = ()  # whose versions decide the result
+
+
+STAGES: Mapping[str, StageSpec] = {
+    spec.name: spec
+    for spec in (
+        StageSpec("data", "data.json", (), ("seed", "data")),
+        StageSpec(
+            "reference", "reference.json", ("data",), ("seed", "model", "quantization.inputs", "training.reference")
+        ),
+        StageSpec(
+            "train", "train.json", ("data", "reference"), ("seed", "quantization", "pruning", "training.quantized")
+        ),
+        StageSpec(
+            "convert",
+            "convert.json",
+            ("data", "train"),
+            ("firmware", "trigger", "evaluation.confidence_level", "seed", *_CSIM_EVENTS),
+            editable=PROJECT_FOLDER,
+            sources=("csim", "hls", "scripts"),
+            packages=("hls4ml", "da4ml", "qkeras"),
+        ),
+        StageSpec("csim", "csim.json", ("data", "convert"), ("seed", *_CSIM_EVENTS), is_check=True),
+        StageSpec(
+            "trace",
+            "trace.json",
+            ("data", "convert"),
+            ("firmware",),
+            editable=PROJECT_FOLDER,
+            sources=("rtl",),
+            packages=("da4ml",),
+        ),
+        StageSpec(
+            "rtl", "rtl.json", ("data", "convert", "trace"), ("seed", *_CSIM_EVENTS), is_check=True, sources=("rtl",)
+        ),
+        StageSpec("synth", "synth.json", ("rtl",), ("firmware.part", "firmware.clock_ns")),
+        StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
+        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), ()),
+    )
+}
+IMPORT = "import"
+STAGES_OF_IMPORT: Mapping[str, StageSpec] = {  # what the stages are where a model was imported instead of trained
+    spec.name: spec
+    for spec in (
+        StageSpec(IMPORT, "import.json", (), ()),
+        StageSpec("reference", "reference.json", ("data", IMPORT), ("model.score", "quantization.inputs")),
+        StageSpec("train", "train.json", ("data", "reference", IMPORT), ("model.score", "quantization")),
+    )
+}
