@@ -12,7 +12,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from unittest import mock
 
 from fpgaae.errors import InputError
 
@@ -61,5 +60,12 @@ def keras2_as_keras() -> Iterator[None]:
     """Let `import keras` give the Keras 2 API: hls4ml 1.3.0 decides by it which parser reads a QKeras model."""
     import tf_keras  # noqa: PLC0415
 
-    with mock.patch.dict(sys.modules, keras=tf_keras):
+    before = sys.modules.get("keras")
+    sys.modules["keras"] = tf_keras
+    try:
         yield
+    finally:  # of this module only: one that was first imported meanwhile may not be importable again
+        if before is None:
+            del sys.modules["keras"]
+        else:
+            sys.modules["keras"] = before
