@@ -88,13 +88,13 @@ report: evaluate ## write the HTML report
 	$(call run_stage)
 
 test: $(STAMP) ## run every test
-	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup $(ARGS)
 
 check: $(STAMP) ## format, lint, types and the quick tests
 	$(VENV)/bin/python -m ruff format --check
 	$(VENV)/bin/python -m ruff check
 	$(VENV)/bin/python -m mypy
-	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup -m "not slow" $(ARGS)
 
 bench: $(STAMP) ## time every stage
 	@$(VENV)/bin/python -m benchmarks.main $(ARGS)

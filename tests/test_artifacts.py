@@ -560,7 +560,6 @@ KILLED_ANYWHERE = """
     from fpgaae.artifacts import RunOptions, open_experiment, run_stage
 
     experiment = open_experiment(Path(sys.argv[1]), Path(sys.argv[2]))
-    print("ready", flush=True)
     for i in range(1_000_000):
         def work(run):
             for part in range(20):
@@ -568,6 +567,8 @@ KILLED_ANYWHERE = """
             return {"i": i}
 
         run_stage(experiment, "data", work, {"background": "1" * 64, "signal": "2" * 64}, RunOptions(force=True))
+        if i == 0:
+            print("ready", flush=True)  # there is a result that a kill must leave whole
 """
 
 

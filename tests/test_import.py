@@ -19,7 +19,9 @@ from fpgaae.fixedpoint import parse_type
 from fpgaae.models.integer import LayerKind
 from fpgaae.pipeline import import_model
 
-pytestmark = [pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("import"),
+]  # fmt: skip
 
 _FEW = {"csim": {"max_events_per_process": 300, "random_events": 100, "processes": 1}}
 _ENCODER = {"model": {"kind": "variational", "score": "mu_squared"}, "firmware": {"io_type": "io_stream"}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,21 +34,17 @@ _KEYS = {
     "evaluate": {"background_events", "models", "delta"},
 }  # fmt: skip
 _VAE = {
-    "model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "mu_squared"},
-    "firmware": {"io_type": "io_stream"},
-}
-
-
-_KL = {
     "model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "kl_divergence"},
     "quantization": {"layers": {"log_variance": {"activations": {"bits": 6}}}},
+    "firmware": {"io_type": "io_stream"},
 }
-_EXPERIMENTS: dict[str, dict[str, Any]] = {
-    "ae_parallel": {}, "vae_stream": _VAE, "vae_kl": _KL, "ae_masked": {"model": {"score": "masked_squared_error"}},
-}  # fmt: skip
+# Every score, interface, backend and strategy is compared bit for bit in tests/hls; here the two kinds of model.
+_EXPERIMENTS: dict[str, dict[str, Any]] = {"ae": {}, "vae": _VAE}
 
 
-@pytest.fixture(scope="module", params=_EXPERIMENTS)
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in _EXPERIMENTS]
+)
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_cli: Cli) -> Workspace:
     folder = tmp_path_factory.mktemp(request.param)
     small_config(folder, n_events=6000, **_EXPERIMENTS[request.param])
@@ -149,16 +144,14 @@ def test_the_report_is_one_file_that_loads_nothing(finished: Workspace) -> None:
     assert "<link" not in html
 
 
-def test_a_second_run_does_nothing_and_is_quick(finished: Workspace, run_cli: Cli) -> None:
+def test_a_second_run_does_nothing(finished: Workspace, run_cli: Cli) -> None:
     before = {
         stage: (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns for stage in _STAGES
     }
-    started = time.monotonic()
     for stage in _STAGES:
         done = run_cli(stage, *finished.arguments)
         assert done.returncode == 0, done.stderr
         assert "current" in done.stdout
-    assert time.monotonic() - started < 15
     for stage, at in before.items():
         assert (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns == at
 

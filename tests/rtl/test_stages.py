@@ -21,6 +21,8 @@ from fpgaae.models.integer import GOLDEN_FILE
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
+pytestmark = pytest.mark.xdist_group("stages")  # what they share takes long to make
+
 
 def _convert(run: StageRun) -> Json:
     features = FeatureMap.from_json(run.result("data")["feature_types"])
