@@ -1,0 +1,23 @@
+"""The stand-in for Keras 3 while hls4ml reads a model: there for that long, and without a trace behind it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from fpgaae.tensorflow_setup import keras2_as_keras
+
+
+def test_keras_2_stands_in_for_keras_and_goes_again(tensorflow: None) -> None:
+    before = sys.modules.get("keras")
+    with keras2_as_keras():
+        assert sys.modules["keras"] is sys.modules["tf_keras"]
+    assert sys.modules.get("keras") is before
+
+
+def test_a_module_that_is_first_imported_meanwhile_stays_imported(tensorflow: None) -> None:
+    """Numba's modules, for example, refuse a second import."""
+    sys.modules.pop("colorsys", None)
+    with keras2_as_keras():
+        meanwhile = importlib.import_module("colorsys")
+    assert sys.modules.get("colorsys") is meanwhile
