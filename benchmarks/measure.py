@@ -71,6 +71,11 @@ def run_measured(command: Sequence[str], log: Path) -> Usage:
     return Usage(seconds, cpu, tree_peak / _MIB, usage.ru_maxrss / 1024, others)
 
 
+def run_fpgaae(arguments: Sequence[str], log: Path) -> Usage:
+    """Run the command line in a process of its own and measure it."""
+    return run_measured([sys.executable, "-m", "fpgaae.cli", *arguments], log)
+
+
 def _resident_bytes(pid: int) -> int:
     """Add up the resident sizes of a process and its descendants."""
     total = 0
@@ -101,8 +106,8 @@ class Bench:
 
     def stage(self, stage: str, config: Path, *options: str) -> Usage:
         """Run `fpgaae STAGE CONFIG` and measure it."""
-        command = [sys.executable, "-m", "fpgaae.cli", stage, str(config), "--runs", str(self.runs), *options]
-        return run_measured(command, self.folder / f"{stage}.log")
+        arguments = (stage, str(config), "--runs", str(self.runs), *options)
+        return run_fpgaae(arguments, self.folder / f"{stage}.log")
 
     def result(self, config: Path, file: str) -> dict[str, Any]:
         """Read a result file, such as `csim/csim.json`, of an experiment."""

@@ -30,7 +30,7 @@ def run(settings: Settings) -> Result:
     result = Result(NAME, columns)
     n_events = min(settings.events, _QUICK_EVENTS) if settings.quick else settings.events
     with new_bench() as bench:
-        _check_disk(bench.folder, n_events)
+        check_disk(bench.folder, n_events)
         sample = bench.config("sample", epochs(1, 1))
         files = {process: str(file) for process, file in event_files(load_config(sample), sample).items()}
         background = Path(files["background"])
@@ -58,7 +58,8 @@ def _measure(result: Result, bench: Bench, sample: Path, large: Path) -> None:
     ]
 
 
-def _check_disk(folder: Path, n_events: int) -> None:
+def check_disk(folder: Path, n_events: int) -> None:
+    """Refuse to start what would fill the disk."""
     needed, free = n_events * _BYTES_AN_EVENT, shutil.disk_usage(folder).free
     if free < 2 * needed:
         raise InputError(

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
@@ -252,21 +252,26 @@ def _try_lock(stream: IO[str]) -> bool:
     return False
 
 
+def lock(experiment: Experiment) -> AbstractContextManager[None]:
+    """Keep a second process out of the run folder, as `lock_folder`."""
+    return lock_folder(experiment.folder)
+
+
 @contextmanager
-def lock(experiment: Experiment) -> Iterator[None]:
-    """Keep a second process out of the run folder; the lock falls with the process, however it ends.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a folder, which is made; the lock falls with the process, however it ends.
 
     Raises
     ------
     InputError
         If another process holds it.
     """
-    experiment.folder.mkdir(parents=True, exist_ok=True)
-    with (experiment.folder / ".lock").open("a+") as stream:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as stream:
         if not _try_lock(stream):
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
-            raise InputError(f"another fpgaae process ({holder}) is working on {experiment.folder}; wait for it to end")
+            raise InputError(f"another fpgaae process ({holder}) is working on {folder}; wait for it to end")
         stream.truncate(0)
         stream.write(f"process {os.getpid()}")
         stream.flush()
@@ -364,23 +369,37 @@ def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mappi
     """Make sure that every earlier stage is there, current and as it was written; a check only names the edits."""
     edited: list[str] = []
     for name in spec.upstream:
-        folder = experiment.stage_folder(name)
-        _recover(folder)
-        command = f"`{experiment.command(name)}`"
-        if not (folder / MANIFEST).is_file():
-            raise InputError(f"{folder} has no finished result; run {command} first")
-        upstream = experiment.spec(name)
-        if read_json(folder / MANIFEST).get("fingerprint") != _wanted(experiment, upstream, data_hashes):
-            raise InputError(
-                f"{folder} was made from another config, other events or other files than "
-                f"{experiment.config_file} has now; run {command} again"
-            )
-        changed = edited_files(folder)
-        _refuse_edits(experiment, upstream, changed, may_be_edited=spec.is_check)
+        changed = require_current(experiment, name, data_hashes, may_be_edited=spec.is_check)
         edited += [f"{name}/{file}" for file in changed]
-        if upstream.is_check and not read_json(experiment.result_path(name)).get("passed"):
-            raise InputError(f"{experiment.result_path(name)} says that the check did not pass; run {command} again")
     return tuple(edited)
+
+
+def require_current(
+    experiment: Experiment, stage: str, data_hashes: Mapping[str, str], *, may_be_edited: bool = False
+) -> tuple[str, ...]:
+    """Make sure that a stage's result is there, current and as it was written; give the files that were edited by hand.
+
+    Raises
+    ------
+    InputError
+        If it is not, or if a file was edited that may not be.
+    """
+    folder = experiment.stage_folder(stage)
+    _recover(folder)
+    command = f"`{experiment.command(stage)}`"
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder} has no finished result; run {command} first")
+    spec = experiment.spec(stage)
+    if read_json(folder / MANIFEST).get("fingerprint") != _wanted(experiment, spec, data_hashes):
+        raise InputError(
+            f"{folder} was made from another config, other events or other files than "
+            f"{experiment.config_file} has now; run {command} again"
+        )
+    changed = edited_files(folder)
+    _refuse_edits(experiment, spec, changed, may_be_edited=may_be_edited)
+    if spec.is_check and not read_json(experiment.result_path(stage)).get("passed"):
+        raise InputError(f"{experiment.result_path(stage)} says that the check did not pass; run {command} again")
+    return changed
 
 
 def require_space(folder: Path, n_bytes: int) -> None:

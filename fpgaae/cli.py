@@ -25,7 +25,7 @@ from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.stages import IMPORT, STAGES
-from fpgaae.summary import findings_table, lint_table, mutants_table, summarize
+from fpgaae.summary import emulate_table, findings_table, lint_table, mutants_table, summarize
 from fpgaae.terminal import TerminalProgress
 
 app = typer.Typer(
@@ -275,11 +275,15 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; must not exist.", show_default=False)],
     runs: RunsOption = _RUNS,
     as_json: JsonOption = False,
+    emulator: Annotated[
+        bool, typer.Option("--emulator", help="Write the emulator, which is all that there is to export.")
+    ] = True,
 ) -> None:
     """Write the emulator: a stand-alone C++ library with the firmware's exact score and decisions.
 
     Plain C functions, a Python binding, a Makefile, and a self-test against golden vectors.
     """
+    del emulator
     with _errors_as_sentences():
         result = export_emulator(open_experiment(config, runs), folder)
     if as_json:
@@ -288,6 +292,41 @@ def export(
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     console.print(f"emulator of {escape(result['name'])} in {escape(result['folder'])}", soft_wrap=True)
     console.print(f"{result['vectors']:,} golden events agree; `make test` there repeats it", soft_wrap=True)
+
+
+@app.command(name="emulate")
+def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: ConfigArgument,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="HDF5 or npz files of events.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Folder for NAME_scores.h5 of each file, and emulate.json.")],
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Of your own Dask scheduler, as in tcp://host:8786."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes here; by default one a core.")
+    ] = None,
+) -> None:
+    """Give the firmware's exact score and decisions for events in many files, spread over processes or machines.
+
+    The bytes of a result do not depend on the number of workers. A run that was killed goes on where it was; a file
+    that can't be read is named at the end, and the others are done.
+    """
+    from fpgaae.emulator.emulate import EmulateOptions, emulate  # noqa: PLC0415 - Dask takes a second to import
+
+    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    with _errors_as_sentences():
+        result = emulate(open_experiment(config, runs), files, output, EmulateOptions(scheduler, workers, progress))
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    else:
+        Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(emulate_table(result))
+    if result["failed"]:
+        _fail("; ".join(result["failed"].values()), 2)
 
 
 @app.command(name="doctor")

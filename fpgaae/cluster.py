@@ -6,14 +6,17 @@ What the workers do does not belong here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from distributed import Client, LocalCluster
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 
-from fpgaae.errors import InputError
+from fpgaae.errors import CheckFailed, InputError
 
 _CONNECT_TIMEOUT_S = 10
+# Without an address the scheduler would still open a web server on port 8787, and warn where that is taken.
+NO_DASHBOARD: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
 
 
 @contextmanager
@@ -46,8 +49,25 @@ def open_cluster(address: str | None = None, workers: int | None = None) -> Iter
     n_workers = workers or len(os.sched_getaffinity(0))
     with (
         LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0, **NO_DASHBOARD
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def completed(client: Client, futures: Iterable[Future[Any]]) -> Iterator[tuple[Future[Any], Any]]:
+    """Give each piece of work and its result as it comes.
+
+    Raises
+    ------
+    CheckFailed
+        If the workers that had one and the same piece died, each in turn.
+    """
+    try:
+        yield from as_completed(list(futures), with_results=True, loop=client.loop)
+    except KilledWorker:
+        raise CheckFailed(
+            "several workers died on the same piece of work (memory, or the machine); what is finished is kept, and "
+            "the same command goes on from there"
+        ) from None

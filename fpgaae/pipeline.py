@@ -18,7 +18,7 @@ from fpgaae.artifacts import (
     run_stage,
     sha256,
 )
-from fpgaae.data.readers import event_files
+from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
 from fpgaae.stages import IMPORT
 
@@ -66,7 +66,7 @@ def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, 
 
         return run_import(run, model, replaced)
 
-    run_stage(experiment, IMPORT, check_and_copy, _hashes(experiment), options)
+    run_stage(experiment, IMPORT, check_and_copy, event_hashes(experiment), options)
     _run(experiment, "reference", options)
     return _run(experiment, "train", options)
 
@@ -75,13 +75,7 @@ def _run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:
     work = _WORK[stage]
     if experiment.imported is not None and stage in _MADE_BY_IMPORT:
         work = _imported_reference if stage == "reference" else _imported_train
-    return run_stage(experiment, stage, work, _hashes(experiment), options)
-
-
-def _hashes(experiment: Experiment) -> dict[str, str]:
-    """Give the SHA-256 of each event file, by process."""
-    files = event_files(experiment.config, experiment.config_file)
-    return {process: sha256(file) for process, file in files.items()}
+    return run_stage(experiment, stage, work, event_hashes(experiment), options)
 
 
 def _data(run: StageRun) -> Json:

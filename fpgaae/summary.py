@@ -30,6 +30,24 @@ def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
     return table
 
 
+def emulate_table(result: Json) -> RenderableType:
+    """Give what `fpgaae emulate` prints: a row for each event file, then what each threshold accepts of all."""
+    table = _table("result", "events", *(f"above {row['code']:,}" for row in result["thresholds"]))
+    for entry in result["files"]:
+        accepted = (f"{n:,} ({n / entry['events']:.2e})" for n in entry["accepted"])
+        table.add_row(escape(entry["output"]), f"{entry['events']:,}", *accepted)
+    lines: list[RenderableType] = [table]
+    for index, row in enumerate(result["thresholds"]):
+        if result["events"]:
+            share, khz = row["false_positive_rate"], row["rate_khz"]
+            lines.append(
+                f"threshold {index} accepts {share['value']:.3e} ({share['low']:.3e} to {share['high']:.3e}) of all "
+                f"events; {khz['value']:.3g} kHz, were they the trigger's input"
+            )
+    lines.append(f"{result['events']:,} events in {result['seconds']:.1f} s")
+    return Group(*lines)
+
+
 def mutants_table(result: Json) -> RenderableType:
     """Give what `fpgaae csim --mutate` prints: a row for each kind of damage."""
     table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")

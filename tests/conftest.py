@@ -26,11 +26,10 @@ from fpgaae.artifacts import (
     open_experiment,
     read_json,
     run_stage,
-    sha256,
 )
 from fpgaae.config import Firmware, Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
-from fpgaae.data.readers import event_files
+from fpgaae.data.readers import event_hashes
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
@@ -279,10 +278,7 @@ def converted(
         folder = tmp_path_factory.mktemp("converted")
         small_config(folder, n_events=1500, model=model.model_dump(mode="json"), **overrides)
         workspace = open_workspace(folder)
-        hashes = {
-            name: sha256(file)
-            for name, file in event_files(workspace.experiment.config, workspace.experiment.config_file).items()
-        }
+        hashes = event_hashes(workspace.experiment)
 
         def train(run: StageRun) -> Json:
             features = FeatureMap.from_json(run.result("data")["feature_types"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from unittest.mock import Mock
 
 import pytest
-from distributed import LocalCluster
+from distributed import KilledWorker, LocalCluster
 
-from fpgaae.cluster import open_cluster
-from fpgaae.errors import InputError
+from fpgaae.cluster import NO_DASHBOARD, completed, open_cluster
+from fpgaae.errors import CheckFailed, InputError
 
 
 def _process(_: int) -> int:
@@ -25,7 +26,7 @@ def test_the_local_cluster_has_the_workers_that_were_asked_for() -> None:
 
 
 def test_the_scheduler_of_the_user_is_used_and_left_running() -> None:
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **NO_DASHBOARD) as cluster:
         with open_cluster(cluster.scheduler_address) as client:
             assert client.submit(sum, [1, 2]).result() == 3
         with open_cluster(cluster.scheduler_address) as client:
@@ -38,3 +39,20 @@ def test_an_address_where_nobody_answers_gets_its_sentence(address: str, monkeyp
     wanted = r"no Dask scheduler answers at .*; start one with `dask scheduler`"
     with pytest.raises(InputError, match=wanted), open_cluster(address):
         pass
+
+
+def test_work_comes_back_as_it_is_done() -> None:
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **NO_DASHBOARD) as cluster,
+        open_cluster(cluster.scheduler_address) as client,
+    ):
+        assert {result for _, result in completed(client, client.map(abs, [-1, 2, -3]))} == {1, 2, 3}
+
+
+def test_workers_that_die_of_their_work_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KilledWorker("work", None, 3)
+
+    monkeypatch.setattr("fpgaae.cluster.as_completed", die)
+    with pytest.raises(CheckFailed, match=r"several workers died .* the same command goes on from there"):
+        list(completed(Mock(), []))

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.artifacts import Experiment, sha256
 from fpgaae.config import Config, Data
 from fpgaae.errors import InputError
 
@@ -55,6 +56,25 @@ def event_files(config: Config, config_file: Path) -> dict[str, Path]:
     return found
 
 
+def event_hashes(experiment: Experiment) -> dict[str, str]:
+    """Give the SHA-256 of each process' event file."""
+    files = event_files(experiment.config, experiment.config_file)
+    return {process: sha256(file) for process, file in files.items()}
+
+
+def event_spans(file: Path, data: Data, n_events: int) -> list[range]:
+    """Divide a file into spans of at most `n_events` that `read_events` can begin with; an npz file is one span.
+
+    Raises
+    ------
+    InputError
+        As `count_events`.
+    """
+    with _open(file, data) as source:
+        step = n_events if source.seekable else source.n_events
+        return [range(start, min(start + step, source.n_events)) for start in range(0, source.n_events, step)]
+
+
 def count_events(file: Path, data: Data) -> int:
     """Give the number of events of a file after checking its layout.
 
@@ -67,8 +87,15 @@ def count_events(file: Path, data: Data) -> int:
         return source.n_events
 
 
-def read_events(file: Path, data: Data, chunk_events: int = CHUNK_EVENTS) -> Iterator[EventChunk]:
+def read_events(
+    file: Path, data: Data, chunk_events: int = CHUNK_EVENTS, span: range | None = None
+) -> Iterator[EventChunk]:
     """Read a file chunk by chunk, checking every value.
+
+    Parameters
+    ----------
+    span
+        One of `event_spans`; by default the whole file.
 
     Raises
     ------
@@ -76,9 +103,10 @@ def read_events(file: Path, data: Data, chunk_events: int = CHUNK_EVENTS) -> Ite
         If the file is damaged, or holds NaN, infinite, negative-pT or all-zero events.
     """
     with _open(file, data) as source:
-        for start in range(0, source.n_events, chunk_events):
+        first, end = (span.start, span.stop) if span is not None else (0, source.n_events)
+        for start in range(first, end, chunk_events):
             try:
-                chunk = source.read(start, min(chunk_events, source.n_events - start))
+                chunk = source.read(start, min(chunk_events, end - start))
             except _DAMAGE as error:
                 raise InputError(f"{file} is damaged near event {start} ({_line(error)}); copy it again") from None
             _check_values(chunk, file)
@@ -107,6 +135,7 @@ class _Source:
     """An open event file."""
 
     n_events: int
+    seekable = True  # whether reading may begin anywhere
 
     def read(self, start: int, count: int) -> EventChunk:
         """Read consecutive events."""
@@ -194,6 +223,8 @@ class _Hdf5Source(_Source):
 
 class _NpzSource(_Source):
     """Streams the members of an npz file; reads forward only."""
+
+    seekable = False
 
     def __init__(self, file: Path, data: Data) -> None:
         with ExitStack() as opened:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from fpgaae.artifacts import Experiment, Json, StageRun
+from fpgaae.artifacts import Experiment, Json, read_json, require_current
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import Codes
@@ -17,6 +19,35 @@ from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 
 _VECTORS_AN_ORIGIN = 200
+
+
+class Deployed(NamedTuple):
+    """What the firmware of a converted experiment computes."""
+
+    experiment: Experiment
+    network: IntegerNetwork  # with its thresholds
+    features: FeatureMap
+
+    @property
+    def name(self) -> str:
+        """Prefix of the emulator's functions."""
+        return self.experiment.config.firmware.project_name
+
+
+def open_deployed(experiment: Experiment) -> Deployed:
+    """Read the golden network of a converted experiment.
+
+    Raises
+    ------
+    InputError
+        If it is not converted, or was before its config or events changed.
+    """
+    hashes = event_hashes(experiment)
+    for stage in ("data", "convert"):
+        require_current(experiment, stage, hashes, may_be_edited=True)
+    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
+    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    return Deployed(experiment, network, features)
 
 
 def export_emulator(experiment: Experiment, folder: Path) -> Json:
@@ -36,25 +67,42 @@ def export_emulator(experiment: Experiment, folder: Path) -> Json:
     """
     if folder.exists():
         raise InputError(f"{folder} exists already; remove it, or export to another folder")
-    golden = experiment.stage_folder("convert") / GOLDEN_FILE
-    if not golden.is_file():
-        raise InputError(f"{golden} is missing; run `fpgaae convert {experiment.config_file}` first")
-    network = IntegerNetwork.load(golden)
-    run = StageRun(experiment, folder, folder, {})
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
-    codes = _vectors(Stimuli(experiment.config, run.upstream("data"), features, network))
+    deployed = open_deployed(experiment)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        name = experiment.config.firmware.project_name
-        result = write_package(partial, name, network, features, codes)
-        compile_package(partial, name)
-        _compare(partial, name, network, features, codes)
+        result = build_package(deployed, partial)
         partial.chmod(0o755)
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return {**result, "folder": str(folder)}
+
+
+def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = True) -> Json:
+    """Write an emulator into a folder, compile it, and compare it with the golden codes.
+
+    Parameters
+    ----------
+    for_this_machine
+        Use all that its processor knows; otherwise the library runs on any of its kind.
+
+    Raises
+    ------
+    CheckFailed
+        If a code of the compiled emulator differs.
+    """
+    _, network, features = deployed
+    config = deployed.experiment.config
+    codes = _vectors(Stimuli(config, deployed.experiment.stage_folder("data"), features, network))
+    result = write_package(folder, deployed.name, network, features, codes)
+    compile_package(folder, deployed.name, for_this_machine=for_this_machine)
+    scores, accept = open_binding(folder, deployed.name).score(codes)
+    golden = network.run(features.input_codes(codes, network.input_type))
+    wrong = (scores != golden[network.score.name].codes[:, 0]) | (accept != golden[ACCEPT_LAYER].codes).any(axis=1)
+    if wrong.any():
+        raise CheckFailed(f"the emulator differs from the golden codes in {wrong.sum()} of {len(codes)} events")
+    return result
 
 
 def _vectors(stimuli: Stimuli) -> Codes:
@@ -65,11 +113,3 @@ def _vectors(stimuli: Stimuli) -> Codes:
             made = stimuli.make(source).hardware
             parts.append(made[:_VECTORS_AN_ORIGIN])
     return np.concatenate(parts)
-
-
-def _compare(folder: Path, name: str, network: IntegerNetwork, features: FeatureMap, codes: Codes) -> None:
-    scores, accept = open_binding(folder, name).score(codes)
-    golden = network.run(features.input_codes(codes, network.input_type))
-    wrong = (scores != golden[network.score.name].codes[:, 0]) | (accept != golden[ACCEPT_LAYER].codes).any(axis=1)
-    if wrong.any():
-        raise CheckFailed(f"the emulator differs from the golden codes in {wrong.sum()} of {len(codes)} events")

@@ -21,7 +21,8 @@ from fpgaae.hls.project import fill_template, firmware_source
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
 
 VECTORS_FILE = "vectors.dat"
-_FLAGS = ("-O3", "-march=native", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden", "-fno-gnu-unique")
+_THIS_MACHINE = "-march=native"
+_FLAGS = ("-O3", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden", "-fno-gnu-unique")
 _TAIL_LINES = 12
 
 
@@ -87,8 +88,13 @@ def _files(name: str) -> Mapping[str, str]:
     }
 
 
-def compile_package(folder: Path, name: str) -> Path:
-    """Compile a written package for this machine; give the library.
+def compile_package(folder: Path, name: str, *, for_this_machine: bool = True) -> Path:
+    """Compile a written package; give the library.
+
+    Parameters
+    ----------
+    for_this_machine
+        Use all that its processor knows; otherwise the library runs on any of its kind.
 
     Raises
     ------
@@ -98,7 +104,8 @@ def compile_package(folder: Path, name: str) -> Path:
         If it does not compile.
     """
     library = folder / f"lib{name}_emulator.so"
-    command = [str(require_compiler()), *_FLAGS, "-shared", f"{name}_emulator.cpp", "-o", library.name]
+    flags = (*_FLAGS, _THIS_MACHINE) if for_this_machine else _FLAGS
+    command = [str(require_compiler()), *flags, "-shared", f"{name}_emulator.cpp", "-o", library.name]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-_TAIL_LINES:])

@@ -9,38 +9,20 @@ from pathlib import Path
 
 import networks
 import pytest
-from conftest import Workspace, open_workspace
-from support import small_config
+from conftest import Workspace
 
-from fpgaae.artifacts import Json, RunOptions, StageRun, edited_files, run_stage, sha256
-from fpgaae.config import Score
-from fpgaae.data.features import FeatureMap
-from fpgaae.data.readers import event_files
+from fpgaae.artifacts import RunOptions, edited_files, run_stage
+from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
-from fpgaae.models.integer import GOLDEN_FILE
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.xdist_group("stages")  # what they share takes long to make
 
 
-def _convert(run: StageRun) -> Json:
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
-    networks.random_network(Score.SQUARED_ERROR, features).save(run.folder / GOLDEN_FILE)
-    return {}
-
-
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    folder = tmp_path_factory.mktemp("traced")
-    small_config(folder, n_events=1500)
-    workspace = open_workspace(folder)
-    experiment = workspace.experiment
-    files = event_files(experiment.config, experiment.config_file)
-    hashes = {name: sha256(file) for name, file in files.items()}
-    workspace.run("data")
-    for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", _convert)):
-        run_stage(experiment, stage, work, hashes, RunOptions())
+    workspace = networks.converted_workspace(tmp_path_factory.mktemp("traced"))
     workspace.run("trace")
     return workspace
 
@@ -104,7 +86,7 @@ def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Work
 def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Workspace, run_cli: Cli) -> None:
     if stage == "synth":
         experiment = copy.experiment
-        hashes = {n: sha256(f) for n, f in event_files(experiment.config, experiment.config_file).items()}
+        hashes = event_hashes(experiment)
         proven = {"passed": True, "estimated": {"lut": 1, "ff": 1}, "latency_cycles": 1}
         run_stage(experiment, "rtl", lambda _: proven, hashes, RunOptions(force=True))
     program = {"rtl": "verilator", "synth": "yosys"}[stage]

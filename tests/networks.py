@@ -1,18 +1,23 @@
-"""Small golden networks with random weights, made without TensorFlow, and events for them."""
+"""Small golden networks with random weights, made without TensorFlow, events for them, and experiments of them."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Workspace, open_workspace
+from support import small_config
 
+from fpgaae.artifacts import Json, RunOptions, StageRun, run_stage
 from fpgaae.config import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
+from fpgaae.data.readers import event_hashes
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.models.integer import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
 from fpgaae.models.integer_scores import Table, function_table, score_type
 
 EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
@@ -97,3 +102,20 @@ def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Co
     tensors = network.run(features.input_codes(hardware, network.input_type))
     last = [network.score.name, *(layer.name for layer in network.layers if layer.kind is LayerKind.ACCEPT)]
     return np.concatenate([tensors[name].codes for name in last], axis=1)
+
+
+def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Workspace:
+    """Make an experiment on small synthetic events whose stage `convert` holds a random golden network only."""
+    small_config(folder, n_events=1500)
+    workspace = open_workspace(folder)
+    workspace.run("data")
+
+    def convert(run: StageRun) -> Json:
+        features = FeatureMap.from_json(run.result("data")["feature_types"])
+        random_network(score, features).save(run.folder / GOLDEN_FILE)
+        return {}
+
+    hashes = event_hashes(workspace.experiment)
+    for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", convert)):
+        run_stage(workspace.experiment, stage, work, hashes, RunOptions())
+    return workspace

@@ -1,0 +1,263 @@
+"""The firmware's exact score and decisions for events in many files, spread over workers.
+
+    OUTPUT/NAME_scores.h5   of each event file: `score` (n,) int64 codes, `accept` (n, n_thresholds) 0 or 1
+    OUTPUT/emulate.json     what was done with which file, how many events each threshold accepts, and at which rate
+
+Workers write parts; this process puts the parts of a file together in order, so that the bytes of a result depend on
+its events and the network only. A run that was killed goes on behind its last part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from distributed import Client
+
+from fpgaae.artifacts import Experiment, Json, lock_folder, read_json, require_space, write_json
+from fpgaae.cluster import completed, open_cluster
+from fpgaae.data.readers import event_spans
+from fpgaae.emulator.export import Deployed, build_package, open_deployed
+from fpgaae.emulator.source import network_hash
+from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
+from fpgaae.errors import InputError
+from fpgaae.hls.working_points import rate_json
+from fpgaae.models.integer import ACCEPT_LAYER
+from fpgaae.progress import Progress, SilentProgress, Task
+from fpgaae.statistics import clopper_pearson
+
+RESULT_FILE = "emulate.json"
+_PARTS_FOLDER, _PACKAGE_PREFIX = ".parts", ".emulator-"
+_CHUNK_ROWS = 16_384  # events an HDF5 chunk; divides PART_EVENTS, so that each chunk is written once
+_BYTES_AN_EVENT = 2 * (8 + 8)  # a score and up to 8 decisions, as part and as result
+
+
+class EmulateOptions(NamedTuple):
+    """Who does the work, and who shows it."""
+
+    scheduler: str | None = None
+    workers: int | None = None
+    progress: Progress = SilentProgress()
+
+
+@dataclass
+class _File:
+    """An event file, what identifies its content, and what is still to be done."""
+
+    source: Path
+    target: Path
+    key: str
+    entry: Json
+    n_events: int = 0
+    waiting: set[range] = field(default_factory=set)
+    failure: str | None = None
+
+
+def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, options: EmulateOptions) -> Json:
+    """Score event files, and write a result file for each; those whose results are current are left.
+
+    The workers of the user's own scheduler must see the event files and `folder` under the same paths.
+
+    Parameters
+    ----------
+    sources
+        HDF5 or npz files of the layout that the config describes; they need no groups.
+    folder
+        Made where it is missing.
+
+    Returns
+    -------
+    The content of `emulate.json`; `failed` says what is wrong with the files that could not be read.
+
+    Raises
+    ------
+    InputError
+        If two files would have one result, or no scheduler answers.
+    CheckFailed
+        If the emulator does not give the golden codes, or a worker dies.
+    """
+    deployed = open_deployed(experiment)
+    targets = _targets(sources, folder)
+    started = time.perf_counter()
+    with lock_folder(folder):
+        run = _Run(deployed, folder, [_identify(deployed, *pair) for pair in targets.items()])
+        run.plan()
+        for left in folder.glob(f"{_PACKAGE_PREFIX}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        if run.open_files:
+            with tempfile.TemporaryDirectory(dir=folder, prefix=_PACKAGE_PREFIX) as package:
+                local = options.scheduler is None
+                build_package(deployed, Path(package), for_this_machine=local)
+                with open_cluster(options.scheduler, options.workers) as client:
+                    run.score(client, Path(package).absolute(), options.progress)
+        result = run.write_result()
+    seconds = time.perf_counter() - started
+    return {**result, "seconds": round(seconds, 2), "events_per_second": round(run.events_scored / seconds, 1)}
+
+
+def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Give the result file of each event file."""
+    targets: dict[Path, Path] = {}
+    for source in dict.fromkeys(source.absolute() for source in sources):
+        target = folder.absolute() / f"{source.stem}_scores.h5"
+        other = next((known for known, of in targets.items() if of == target), None)
+        if other is not None:
+            raise InputError(f"{other} and {source} would both be {target}; rename one, or give them different outputs")
+        targets[source] = target
+    overwritten = sorted(targets.keys() & set(targets.values()))
+    if overwritten:
+        raise InputError(f"{overwritten[0]} is an event file and would be overwritten; give another --output")
+    return targets
+
+
+def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
+    """Say what a result depends on; a missing file is found when it is opened."""
+    state = source.stat() if source.is_file() else None
+    entry = {
+        "file": str(source),
+        "bytes": state.st_size if state else 0,
+        "modified_ns": state.st_mtime_ns if state else 0,
+        "network": network_hash(deployed.network, deployed.features),
+        "dataset": deployed.experiment.config.data.dataset,
+        "hardware": deployed.experiment.config.data.hardware.model_dump(mode="json"),
+    }
+    key = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:16]
+    return _File(source, target, key, {"file": str(source), "output": target.name, "key": key})
+
+
+class _Run:
+    """The files of one call, and what became of them so far."""
+
+    def __init__(self, deployed: Deployed, folder: Path, files: Sequence[_File]) -> None:
+        self._deployed = deployed
+        self._folder = folder
+        self._files = files
+        self._data = deployed.experiment.config.data.model_copy(update={"group": None})
+        self._parts = folder.absolute() / _PARTS_FOLDER
+        self.events_scored = 0
+
+    @property
+    def open_files(self) -> list[_File]:
+        """Files that are still to be scored."""
+        return [file for file in self._files if file.waiting and not file.failure]
+
+    def plan(self) -> None:
+        """Take over the results that are current, and divide the other files into spans."""
+        known = self._known_entries()
+        for file in self._files:
+            entry = known.get(file.key)
+            if entry is not None and file.target.is_file():
+                file.entry = entry
+                continue
+            try:
+                if not file.source.is_file():
+                    raise InputError(f"the event file {file.source} does not exist; correct its name")
+                spans = event_spans(file.source, self._data, PART_EVENTS)
+            except InputError as error:
+                file.failure = str(error)
+                continue
+            file.n_events, file.waiting = spans[-1].stop, set(spans)
+        keys = {file.key for file in self.open_files}
+        for other in self._parts.glob("*"):
+            if other.name not in keys:  # of files that have changed since
+                shutil.rmtree(other, ignore_errors=True)
+        require_space(self._folder, sum(file.n_events for file in self.open_files) * _BYTES_AN_EVENT)
+
+    def _known_entries(self) -> dict[str, Json]:
+        if not (self._folder / RESULT_FILE).is_file():
+            return {}
+        return {entry["key"]: entry for entry in read_json(self._folder / RESULT_FILE).get("files", [])}
+
+    def score(self, client: Client, package: Path, progress: Progress) -> None:
+        """Let the workers score every open file, and put a file together when its last part is there."""
+        tasks = {}
+        for file in self.open_files:
+            parts = self._parts / file.key
+            parts.mkdir(parents=True, exist_ok=True)
+            job = Job(file.source, self._data, package, self._deployed.name, parts)
+            for span in sorted(file.waiting, key=lambda span: span.start):
+                tasks[client.submit(score_span, job, span, pure=False)] = (file, span)
+        with progress.task("emulating", sum(file.n_events for file in self.open_files)) as task:
+            for future, done in completed(client, tasks):
+                self._take(*tasks.pop(future), done, task)
+        for file in self._files:
+            if file.failure:
+                shutil.rmtree(self._parts / file.key, ignore_errors=True)
+
+    def _take(self, file: _File, span: range, done: SpanDone, task: Task) -> None:
+        file.waiting.discard(span)
+        file.failure = file.failure or done.failure
+        self.events_scored += done.events
+        task.advance(len(span))
+        if not file.waiting and not file.failure:
+            self._put_together(file)
+            self.write_result()
+
+    def _put_together(self, file: _File) -> None:
+        """Write the result file of an event file from its parts, atomically."""
+        folder = self._parts / file.key
+        accepted = np.zeros(self._deployed.network[ACCEPT_LAYER].size, dtype=np.int64)
+        partial = file.target.with_name(f".{file.target.name}.partial")
+        with h5py.File(partial, "w") as output:
+            output.attrs.update(self._attributes())
+            stored: dict[str, Any] = {"compression": "lzf", "shuffle": True, "track_times": False}
+            rows = min(_CHUNK_ROWS, file.n_events)
+            scores = output.create_dataset("score", (file.n_events,), "<i8", chunks=(rows,), **stored)
+            shape = (file.n_events, len(accepted))
+            accept = output.create_dataset("accept", shape, "u1", chunks=(rows, len(accepted)), **stored)
+            for index, name in enumerate(part_files(folder, file.n_events)):
+                part = read_part(name)
+                here = slice(index * PART_EVENTS, index * PART_EVENTS + len(part.scores))
+                scores[here], accept[here] = part
+                accepted += part.accept.sum(axis=0, dtype=np.int64)
+        partial.replace(file.target)
+        file.entry |= {"events": file.n_events, "accepted": accepted.tolist()}
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _attributes(self) -> dict[str, Any]:
+        network = self._deployed.network
+        table = network[ACCEPT_LAYER].table
+        return {
+            "network": network_hash(network, self._deployed.features),
+            "score_fraction": network.score.type.fraction,
+            "thresholds": table.codes if table is not None else np.zeros(0, dtype=np.int64),
+        }
+
+    def write_result(self) -> Json:
+        """Write what is known so far."""
+        finished = [file.entry for file in self._files if "events" in file.entry]
+        attributes = self._attributes()
+        result = {
+            "network": attributes["network"],
+            "score_fraction": attributes["score_fraction"],
+            "events": sum(entry["events"] for entry in finished),
+            "thresholds": self._thresholds(finished, attributes["thresholds"].tolist()),
+            "files": finished,
+            "failed": {str(file.source): file.failure for file in self._files if file.failure},
+        }
+        write_json(self._folder / RESULT_FILE, result)
+        if self._parts.is_dir() and not any(self._parts.iterdir()):
+            self._parts.rmdir()
+        return result
+
+    def _thresholds(self, finished: Iterable[Json], codes: Sequence[int]) -> list[Json]:
+        """Count what each threshold accepts of all events, and give the rate if these are the trigger's input."""
+        config = self._deployed.experiment.config
+        entries = list(finished)
+        events = sum(entry["events"] for entry in entries)
+        rows = []
+        for index, code in enumerate(codes):
+            accepted = sum(entry["accepted"][index] for entry in entries)
+            rate = clopper_pearson(accepted, events, config.evaluation.confidence_level) if events else None
+            known = {} if rate is None else rate_json(rate, config.trigger)
+            rows.append({"code": code, "accepted": accepted, **known})
+        return rows

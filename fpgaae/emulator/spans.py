@@ -1,0 +1,98 @@
+"""What a worker does: a span of an event file to score codes and decisions, in part files that survive a kill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config import Data
+from fpgaae.data.integers import hardware_codes
+from fpgaae.data.readers import CHUNK_EVENTS, read_events
+from fpgaae.emulator.package import open_binding
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes
+
+PART_EVENTS = 4 * CHUNK_EVENTS  # events of a part file, which is all that a kill can lose
+
+
+class Job(NamedTuple):
+    """An event file and where its results go; every path is the same for all workers."""
+
+    file: Path
+    data: Data
+    package: Path  # of the compiled emulator
+    name: str
+    parts: Path  # folder of the part files
+
+
+class Scored(NamedTuple):
+    """The firmware's answer for consecutive events."""
+
+    scores: Codes  # (n,)
+    accept: NDArray[np.uint8]  # (n, n_thresholds)
+
+
+class SpanDone(NamedTuple):
+    """What became of a span; an error in the file is told, since Dask would log a raised one as its own."""
+
+    events: int
+    failure: str | None = None
+
+
+def part_files(folder: Path, n_events: int) -> list[Path]:
+    """Name the part files of a whole event file, in order."""
+    return [folder / f"{start:012d}.npz" for start in range(0, n_events, PART_EVENTS)]
+
+
+def read_part(file: Path) -> Scored:
+    """Read a part file."""
+    with np.load(file) as content:
+        return Scored(content["scores"], content["accept"])
+
+
+def score_span(job: Job, span: range) -> SpanDone:
+    """Score a span that begins at a multiple of `PART_EVENTS`; parts that are there already are left."""
+    names = part_files(job.parts, span.stop)[span.start // PART_EVENTS :]
+    if all(name.is_file() for name in names):
+        return SpanDone(len(span))
+    try:
+        for name, part in zip(names, _parts(job, span), strict=True):
+            _write(name, part)
+    except InputError as error:
+        return SpanDone(0, str(error))
+    return SpanDone(len(span))
+
+
+def _parts(job: Job, span: range) -> Iterator[Scored]:
+    emulator = _emulator(job.package, job.name)
+    done: list[Scored] = []
+    for chunk in read_events(job.file, job.data, CHUNK_EVENTS, span):
+        scores, accept = emulator.score(hardware_codes(chunk.particles, job.data.hardware))
+        done.append(Scored(scores, accept.astype(np.uint8)))
+        if len(done) * CHUNK_EVENTS == PART_EVENTS:
+            yield _joined(done)
+            done = []
+    if done:
+        yield _joined(done)
+
+
+def _joined(parts: list[Scored]) -> Scored:
+    return Scored(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _write(file: Path, part: Scored) -> None:
+    partial = file.with_name(f".{file.stem}-{os.getpid()}.npz")
+    np.savez(partial, scores=part.scores, accept=part.accept)
+    partial.replace(file)
+
+
+@cache
+def _emulator(package: Path, name: str) -> Any:  # noqa: ANN401
+    """Open the emulator once in each worker."""
+    return open_binding(package, name)

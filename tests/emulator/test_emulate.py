@@ -1,0 +1,262 @@
+"""Events in many files through the emulator: the golden codes, whoever does the work, and nothing lost or mixed up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import networks
+import numpy as np
+import psutil
+import pytest
+from conftest import Workspace, open_workspace
+from distributed import LocalCluster
+from support import make_events, write_events
+from typer.testing import CliRunner
+
+from fpgaae.artifacts import Json
+from fpgaae.cli import app
+from fpgaae.cluster import NO_DASHBOARD
+from fpgaae.data.features import FeatureMap
+from fpgaae.data.integers import hardware_codes
+from fpgaae.emulator import emulate as module
+from fpgaae.emulator import export, spans
+from fpgaae.emulator.emulate import EmulateOptions, emulate
+from fpgaae.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return networks.converted_workspace(tmp_path_factory.mktemp("converted"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Give HDF5 and npz files, one without groups."""
+    folder = tmp_path_factory.mktemp("events")
+    packed = folder / "packed.npz"
+    np.savez_compressed(packed, Particles=make_events(700, 3))
+    return {
+        "one": write_events(folder / "one.h5", 1001, 1),
+        "two": write_events(folder / "two.h5", 256, 2, groups=False),
+        "packed": packed,
+    }
+
+
+@pytest.fixture(scope="module")
+def schedulers() -> Iterator[dict[int, str]]:
+    """Give schedulers of one worker and of four, in threads of this process."""
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **NO_DASHBOARD) as one,
+        LocalCluster(n_workers=4, threads_per_worker=1, processes=False, **NO_DASHBOARD) as four,
+    ):
+        yield {1: one.scheduler_address, 4: four.scheduler_address}
+
+
+@pytest.fixture(autouse=True)
+def compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compile the emulator for the first test, and copy the library for the others: nothing else differs."""
+    compile_package = export.compile_package
+
+    def compile_or_copy(folder: Path, name: str, *, for_this_machine: bool) -> None:
+        kept = tmp_path_factory.getbasetemp() / f"lib{name}_emulator.so"
+        if not kept.exists():
+            shutil.copyfile(compile_package(folder, name, for_this_machine=for_this_machine), kept)
+        shutil.copyfile(kept, folder / kept.name)
+
+    monkeypatch.setattr(export, "compile_package", compile_or_copy)
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a file of some hundred events have several parts."""
+    monkeypatch.setattr(spans, "CHUNK_EVENTS", 64)
+    monkeypatch.setattr(spans, "PART_EVENTS", 256)
+    monkeypatch.setattr(module, "PART_EVENTS", 256)
+    monkeypatch.setattr(module, "_CHUNK_ROWS", 128)
+
+
+def _read(file: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    with h5py.File(file) as content:
+        return content["score"][:], content["accept"][:], dict(content.attrs)
+
+
+def _golden(workspace: Workspace, file: Path) -> np.ndarray:
+    if file.suffix == ".npz":
+        particles = np.load(file)["Particles"]
+    else:
+        with h5py.File(file) as content:
+            particles = content["Particles"][:]
+    features = FeatureMap.from_json(workspace.result("data")["feature_types"])
+    hardware = hardware_codes(particles, workspace.experiment.config.data.hardware)
+    return networks.golden(workspace.network, features, hardware)
+
+
+def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: str) -> Json:
+    return emulate(workspace.experiment, files, folder, EmulateOptions(scheduler))
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
+    workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
+) -> None:
+    results = {n: _emulate(workspace, list(files.values()), tmp_path / str(n), schedulers[n]) for n in schedulers}
+    for name, file in files.items():
+        written = [(tmp_path / str(n) / f"{name}_scores.h5").read_bytes() for n in schedulers]
+        assert written[0] == written[1]
+        golden = _golden(workspace, file)
+        scores, accept, attributes = _read(tmp_path / "1" / f"{name}_scores.h5")
+        np.testing.assert_array_equal(scores, golden[:, 0])
+        np.testing.assert_array_equal(accept, golden[:, 1:])
+        entry = next(entry for entry in results[1]["files"] if entry["file"] == str(file))
+        assert entry["events"] == len(golden)
+        assert entry["accepted"] == golden[:, 1:].sum(axis=0).tolist()
+        assert attributes["network"] == results[1]["network"]
+        np.testing.assert_array_equal(attributes["thresholds"], workspace.network["accept"].table.codes)
+    for result in results.values():
+        assert result["events"] == 1001 + 256 + 700
+        assert [row["accepted"] for row in result["thresholds"]] == np.sum(
+            [entry["accepted"] for entry in result["files"]], axis=0
+        ).tolist()
+        row = result["thresholds"][0]
+        assert row["false_positive_rate"]["value"] == pytest.approx(row["accepted"] / result["events"])
+    assert sorted(path.name for path in (tmp_path / "1").iterdir()) == [
+        ".lock", "emulate.json", "one_scores.h5", "packed_scores.h5", "two_scores.h5",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_what_was_done_before_an_interruption_is_not_done_again(
+    workspace: Workspace,
+    files: dict[str, Path],
+    schedulers: dict[int, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = [files["one"], files["two"]]
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module._Run, "_put_together", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _emulate(workspace, [files["one"]], tmp_path, schedulers[1])
+    assert not (tmp_path / "one_scores.h5").exists()
+    parts = {path: path.stat().st_mtime_ns for path in (tmp_path / ".parts").rglob("*.npz")}
+    assert len(parts) == 4
+    (tmp_path / ".emulator-old").mkdir()
+    last = sorted(parts)[-1]
+    last.unlink()
+    written: list[Path] = []
+    write = spans._write
+    monkeypatch.setattr(spans, "_write", lambda file, part: (written.append(file), write(file, part)))
+    _emulate(workspace, chosen, tmp_path, schedulers[1])
+    assert [path for path in written if path.parent == last.parent] == [last]
+    np.testing.assert_array_equal(_read(tmp_path / "one_scores.h5")[0], _golden(workspace, files["one"])[:, 0])
+    assert not (tmp_path / ".emulator-old").exists()
+    assert not (tmp_path / ".parts").exists()
+    written.clear()
+    again = _emulate(workspace, chosen, tmp_path, schedulers[1])
+    assert written == []
+    assert (again["events"], again["events_per_second"]) == (1257, 0)
+
+
+def test_a_changed_file_is_scored_again(workspace: Workspace, schedulers: dict[int, str], tmp_path: Path) -> None:
+    file = write_events(tmp_path / "events.h5", 100, 5)
+    _emulate(workspace, [file], tmp_path / "out", schedulers[1])
+    write_events(file, 120, 6)
+    _emulate(workspace, [file], tmp_path / "out", schedulers[1])
+    np.testing.assert_array_equal(_read(tmp_path / "out" / "events_scores.h5")[0], _golden(workspace, file)[:, 0])
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_bad_files_get_their_sentence_and_the_others_are_done(
+    workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
+) -> None:
+    broken = write_events(tmp_path / "broken.h5", 900, 7)
+    with h5py.File(broken, "r+") as content:
+        content["Particles"][700, 2, 1] = np.nan
+    text = tmp_path / "text.h5"
+    text.write_text("no events")
+    missing = tmp_path / "missing.h5"
+    result = _emulate(workspace, [broken, text, missing, files["two"]], tmp_path / "out", schedulers[4])
+    assert [Path(entry["file"]).name for entry in result["files"]] == ["two.h5"]
+    assert "event 700, slot 2 holds a NaN" in result["failed"][str(broken)]
+    assert "neither an HDF5 nor an npz file" in result["failed"][str(text)]
+    assert "does not exist" in result["failed"][str(missing)]
+    assert (tmp_path / "out" / "two_scores.h5").is_file()
+    assert not (tmp_path / "out" / ".parts").exists()
+
+
+def test_results_that_would_replace_each_other_or_an_input_are_refused(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    twins = [tmp_path / "a.h5", tmp_path / "deep" / "a.npz"]
+    with pytest.raises(InputError, match=r"a\.h5 and .*a\.npz would both be .*a_scores\.h5"):
+        emulate(workspace.experiment, twins, tmp_path / "out", EmulateOptions())
+    with pytest.raises(InputError, match=r"a_scores\.h5 is an event file and would be overwritten"):
+        emulate(workspace.experiment, [tmp_path / "a.h5", tmp_path / "a_scores.h5"], tmp_path, EmulateOptions())
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_experiment_that_is_not_converted_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    copy = workspace.copy(tmp_path / "copy")
+    config = copy.experiment.config_file
+    config.write_text(config.read_text().replace("random_events: 64", "random_events: 65"))
+    changed = open_workspace(copy.folder)
+    with pytest.raises(InputError, match=r"was made from another config, .* run `fpgaae convert"):
+        emulate(changed.experiment, [tmp_path / "a.h5"], tmp_path / "out", EmulateOptions())
+
+
+def _command(workspace: Workspace, *arguments: object) -> list[str]:
+    config, *options = workspace.arguments
+    return [sys.executable, "-m", "fpgaae.cli", "emulate", config, *map(str, arguments), *options]
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_process_and_the_next_one_finishes(workspace: Workspace, tmp_path: Path) -> None:
+    small = write_events(tmp_path / "small.h5", 2000, 8)
+    with h5py.File(small) as source, h5py.File(tmp_path / "large.h5", "w") as target:
+        target["Particles"] = np.tile(source["Particles"][:], (150, 1, 1))
+    command = _command(workspace, small, tmp_path / "large.h5", "--output", tmp_path / "out", "--workers", 2)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    parts = tmp_path / "out" / ".parts"
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*/0*.npz")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    psutil.wait_procs(children, timeout=20)
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["events"] == 302_000
+    golden = _golden(workspace, small)[:, 0]
+    np.testing.assert_array_equal(_read(tmp_path / "out" / "large_scores.h5")[0], np.tile(golden, 150))
+    assert not list((tmp_path / "out").glob(".emulator-*"))
+
+
+def test_the_command_names_bad_files_and_exits_2(
+    workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing.h5"
+    arguments = ["emulate", workspace.arguments[0], files["two"], missing, *workspace.arguments[1:]]
+    options = ["--output", tmp_path / "out", "--scheduler", schedulers[1]]
+    done = CliRunner().invoke(app, [*map(str, arguments), *map(str, options)])
+    assert done.exit_code == 2
+    assert "two_scores.h5     256" in done.stdout
+    assert "kHz, were they the trigger's input" in " ".join(done.stdout.split())
+    assert done.stderr.endswith(f"fpgaae: the event file {missing} does not exist; correct its name\n")
