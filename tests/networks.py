@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,9 @@ from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.models.integer import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.models.integer_convolution import convolution_layer, mean_layer, moved_layer
 from fpgaae.models.integer_scores import Table, function_table, score_type
+from fpgaae.models.windows import Window, same_padding
 
 EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
 INPUT = FixedPointType(7, 4, True, *EVEN_SAT)
@@ -40,18 +44,25 @@ def feature_map(n_slots: int = 2) -> FeatureMap:
     features = [
         Feature(HardwareFeature(f"object_{slot}_{quantity}", quantity, bits[quantity] + slot % 2), offset, shift)
         for slot in range(n_slots)
-        for quantity, offset, shift in zip(QUANTITIES, offsets[3 * slot :], shifts[3 * slot :], strict=False)
+        for quantity, offset, shift in zip(
+            QUANTITIES, offsets[3 * (slot % 2) :], shifts[3 * (slot % 2) :], strict=False
+        )
     ]
     return FeatureMap(tuple(features))
 
 
-def _random_dense(rng: np.random.Generator, name: str, source: IntegerLayer, size: int) -> IntegerLayer:
+Weights = tuple[Codes, FixedPointType]
+
+
+def _random_weights(rng: np.random.Generator, *shape: int) -> tuple[Weights, Weights]:
+    """Give a kernel, some of it zero, and a bias for its last dimension."""
     kind = FixedPointType(5, 2)
-    kernel = rng.integers(kind.min_code, kind.max_code + 1, (source.size, size)) * (
-        rng.random((source.size, size)) < 0.7
-    )
-    bias = rng.integers(kind.min_code, kind.max_code + 1, size)
-    return dense_layer(name, source, (kernel, kind), (bias, kind))
+    kernel = rng.integers(kind.min_code, kind.max_code + 1, shape) * (rng.random(shape) < 0.7)
+    return (kernel, kind), (rng.integers(kind.min_code, kind.max_code + 1, shape[-1]), kind)
+
+
+def _random_dense(rng: np.random.Generator, name: str, source: IntegerLayer, size: int) -> IntegerLayer:
+    return dense_layer(name, source, *_random_weights(rng, source.size, size))
 
 
 def random_network(score: Score, features: FeatureMap, seed: int = 1) -> IntegerNetwork:
@@ -83,6 +94,43 @@ def random_network(score: Score, features: FeatureMap, seed: int = 1) -> Integer
             table = function_table(score, LATENT, 6)
     kind = score_type(score, types, n, table.type if table else None)
     add(IntegerLayer("score", LayerKind(score.value), inputs, 1, kind, table=table))
+    network = IntegerNetwork(tuple(layers))
+    scores = golden(network, features, events(features, 500))[:, 0]
+    return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
+
+
+def convolutional_network(features: FeatureMap, seed: int = 1) -> IntegerNetwork:
+    """Give a network of every layer that sees images, on six slots; its mean of three does not come out even."""
+    rng = np.random.default_rng(seed)
+    layers = [IntegerLayer("features", LayerKind.INPUT, (), len(features), INPUT, shape=(6, 3, 1))]
+
+    def add(make: Callable[[IntegerLayer], IntegerLayer]) -> None:
+        layers.append(make(layers[-1]))
+
+    def requantize(name: str, kind: LayerKind, of: FixedPointType) -> None:
+        add(lambda x: IntegerLayer(name, kind, (x.name,), x.size, of, shape=x.shape))
+
+    def convolve(name: str, filters: int, window: Window) -> None:
+        weights = _random_weights(rng, *window.size, window.image[2], filters)
+        add(lambda x: convolution_layer(name, x, *weights, window))
+
+    zeros = Window((6, 3, 1), (1, 1), padding=(1, 0, 0, 0))
+    add(lambda x: moved_layer("zeros", LayerKind.ZERO_PADDING, x, (7, 3, 1), zeros))
+    convolve("conv", 3, Window((7, 3, 1), (3, 3), (2, 1), same_padding((7, 3, 1), (3, 3), (2, 1))))
+    requantize("conv_relu", LayerKind.RELU, RELU)
+    add(lambda x: mean_layer("mean", x, Window((4, 3, 3), (3, 1)), LATENT.fraction))
+    requantize("mean_quantized", LayerKind.QUANTIZE, LATENT)
+    add(lambda x: moved_layer("up", LayerKind.UPSAMPLING, x, (4, 3, 3), Window((2, 3, 3), (2, 1), (2, 1))))
+    convolve("conv_2", 2, Window((4, 3, 3), (2, 2)))
+    pool = Window((3, 2, 2), (2, 1))
+    add(lambda x: IntegerLayer("pool", LayerKind.MAX_POOLING, (x.name,), 8, x.type, shape=(2, 2, 2), window=pool))
+    requantize("pool_quantized", LayerKind.QUANTIZE, INPUT)
+    add(lambda x: moved_layer("flat", LayerKind.RESHAPE, x, (), None))
+    layers[-1] = replace(layers[-1], size=8)
+    add(lambda x: _random_dense(rng, "mu", x, 3))
+    requantize("mu_quantized", LayerKind.QUANTIZE, LATENT)
+    kind = score_type(Score.MU_SQUARED, [LATENT], 3)
+    add(lambda x: IntegerLayer("score", LayerKind.MU_SQUARED, (x.name,), 1, kind))
     network = IntegerNetwork(tuple(layers))
     scores = golden(network, features, events(features, 500))[:, 0]
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))

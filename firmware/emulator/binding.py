@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,9 @@ class Emulator:
         self._batch = library[f"{NAME}_score_batch"]
         self._batch.restype = None
         self._batch.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
-        identity = library[f"{NAME}_hash"]
-        identity.restype = ctypes.c_char_p
-        self.hash = identity().decode()
+        self.hash, self.weights_hash, self.types_hash = (
+            _text(library[f"{NAME}_{kind}"]) for kind in ("hash", "weights_hash", "types_hash")
+        )
         self.n_features = int(library[f"{NAME}_n_features"]())
         self.n_thresholds = int(library[f"{NAME}_n_thresholds"]())
         self.score_fraction = int(library[f"{NAME}_score_fraction"]())
@@ -49,3 +50,8 @@ class Emulator:
         accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
         self._batch(codes.ctypes.data, len(codes), scores.ctypes.data, accept.ctypes.data)
         return scores, accept.astype(bool)
+
+
+def _text(function: Callable[[], bytes]) -> str:
+    function.restype = ctypes.c_char_p
+    return function().decode()

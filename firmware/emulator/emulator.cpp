@@ -24,6 +24,8 @@ void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept) 
 extern "C" {
 
 __attribute__((visibility("default"))) const char *@NAME@_hash(void) { return "@HASH@"; }
+__attribute__((visibility("default"))) const char *@NAME@_weights_hash(void) { return "@WEIGHTS_HASH@"; }
+__attribute__((visibility("default"))) const char *@NAME@_types_hash(void) { return "@TYPES_HASH@"; }
 __attribute__((visibility("default"))) int @NAME@_n_features(void) { return @N_FEATURES@; }
 __attribute__((visibility("default"))) int @NAME@_n_thresholds(void) { return @N_THRESHOLDS@; }
 __attribute__((visibility("default"))) int @NAME@_score_fraction(void) { return @SCORE_FRACTION@; }

@@ -15,8 +15,11 @@ extern "C" {
 #define @GUARD@_N_THRESHOLDS @N_THRESHOLDS@
 #define @GUARD@_SCORE_FRACTION @SCORE_FRACTION@ /* value = code * 2^-fraction */
 
-/* SHA-256 of the network's weights, types and thresholds and of the scaling of its inputs. */
+/* SHA-256 of all that decides the answer; then of its two parts: the weights, tables and thresholds, and the layers, their
+ * types and the scaling of the inputs. */
 const char *@NAME@_hash(void);
+const char *@NAME@_weights_hash(void);
+const char *@NAME@_types_hash(void);
 
 int @NAME@_n_features(void);
 int @NAME@_n_thresholds(void);

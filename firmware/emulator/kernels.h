@@ -44,7 +44,8 @@ template <class weight_T> struct Sparse {
 };
 
 // y = x W + b in float, on the grid of y; `up` brings a product there.
-inline void dense_float(const Row<int32_t> *x, int n_in, int n_out, const Sparse<float> &kernel, const float *bias,
+template <class in_T>
+inline void dense_float(const Row<in_T> *x, int n_in, int n_out, const Sparse<float> &kernel, const float *bias,
                         Row<float> *buffer, Row<int32_t> *y) {
     typedef float vector __attribute__((vector_size(vector_bytes)));
     const int n_vectors = block_events * sizeof(float) / vector_bytes;
@@ -71,8 +72,8 @@ inline void dense_float(const Row<int32_t> *x, int n_in, int n_out, const Sparse
 }
 
 // The same in int64, for sums that float can't hold.
-template <class out_T>
-inline void dense_integer(const Row<int32_t> *x, int n_out, const Sparse<int64_t> &kernel, const int64_t *bias,
+template <class in_T, class out_T>
+inline void dense_integer(const Row<in_T> *x, int n_out, const Sparse<int64_t> &kernel, const int64_t *bias,
                           Row<out_T> *y) {
     for (int j = 0; j < n_out; j++) {
         Row<int64_t> sum;
@@ -84,6 +85,35 @@ inline void dense_integer(const Row<int32_t> *x, int n_out, const Sparse<int64_t
         for (int e = 0; e < block_events; e++)
             y[j].lane[e] = (out_T)sum.lane[e];
     }
+}
+
+// Pooling: `input` names the n_values inputs of each output.
+template <class T> inline void largest(const Row<T> *x, int n_out, int n_values, const int *input, Row<T> *y) {
+    for (int j = 0; j < n_out; j++, input += n_values) {
+        y[j] = x[input[0]];
+        for (int k = 1; k < n_values; k++)
+            for (int e = 0; e < block_events; e++)
+                y[j].lane[e] = x[input[k]].lane[e] > y[j].lane[e] ? x[input[k]].lane[e] : y[j].lane[e];
+    }
+}
+
+// A mean that does not come out even is cut off towards zero, as a division of ap_fixed does.
+template <class in_T, class out_T>
+inline void mean(const Row<in_T> *x, int n_out, int n_values, const int *input, int up, Row<out_T> *y) {
+    for (int j = 0; j < n_out; j++, input += n_values) {
+        Row<int64_t> sum = {};
+        for (int k = 0; k < n_values; k++)
+            for (int e = 0; e < block_events; e++)
+                sum.lane[e] += x[input[k]].lane[e];
+        for (int e = 0; e < block_events; e++)
+            y[j].lane[e] = (out_T)(sum.lane[e] * (1LL << up) / n_values);
+    }
+}
+
+// Outputs that are inputs, or zero where `input` is negative.
+template <class T> inline void move(const Row<T> *x, int n_out, const int *input, Row<T> *y) {
+    for (int j = 0; j < n_out; j++)
+        y[j] = input[j] < 0 ? Row<T>() : x[input[j]];
 }
 
 template <class in_T>

@@ -27,7 +27,7 @@ from fpgaae.artifacts import Experiment, Json, lock_folder, read_json, require_s
 from fpgaae.cluster import completed, open_cluster
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
-from fpgaae.emulator.source import network_hash
+from fpgaae.emulator.source import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
 from fpgaae.errors import InputError
 from fpgaae.hls.working_points import rate_json
@@ -126,7 +126,7 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
         "file": str(source),
         "bytes": state.st_size if state else 0,
         "modified_ns": state.st_mtime_ns if state else 0,
-        "network": network_hash(deployed.network, deployed.features),
+        "network": network_hashes(deployed.network, deployed.features).network,
         "dataset": deployed.experiment.config.data.dataset,
         "hardware": deployed.experiment.config.data.hardware.model_dump(mode="json"),
     }
@@ -227,7 +227,7 @@ class _Run:
         network = self._deployed.network
         table = network[ACCEPT_LAYER].table
         return {
-            "network": network_hash(network, self._deployed.features),
+            "network": network_hashes(network, self._deployed.features).network,
             "score_fraction": network.score.type.fraction,
             "thresholds": table.codes if table is not None else np.zeros(0, dtype=np.int64),
         }

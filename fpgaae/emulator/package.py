@@ -14,7 +14,7 @@ import numpy as np
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.doctor import require_compiler
-from fpgaae.emulator.source import EmulatorSource, network_hash
+from fpgaae.emulator.source import EmulatorSource, network_hashes
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.project import fill_template, firmware_source
@@ -49,16 +49,18 @@ def write_package(
     Raises
     ------
     InputError
-        If the network has a layer that the emulator does not know.
+        If the network has codes that are too wide for the emulator.
     """
-    source = EmulatorSource(network, features)
+    source, hashes = EmulatorSource(network, features), network_hashes(network, features)
     values = {
         "NAME": name,
         "GUARD": name.upper(),
         "N_FEATURES": str(len(features)),
         "N_THRESHOLDS": str(network[ACCEPT_LAYER].size),
         "SCORE_FRACTION": str(network.score.type.fraction),
-        "HASH": network_hash(network, features),
+        "HASH": hashes.network,
+        "WEIGHTS_HASH": hashes.weights,
+        "TYPES_HASH": hashes.types,
         "CONSTANTS": source.constants,
         "BODY": source.body,
     }
@@ -70,7 +72,9 @@ def write_package(
     np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
     return {
         "name": name,
-        "hash": values["HASH"],
+        "hash": hashes.network,
+        "weights_hash": hashes.weights,
+        "types_hash": hashes.types,
         "n_features": len(features),
         "n_thresholds": network[ACCEPT_LAYER].size,
         "score_fraction": network.score.type.fraction,

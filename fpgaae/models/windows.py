@@ -81,6 +81,17 @@ def unfold(codes: Codes, window: Window) -> Codes:
     return np.moveaxis(views, 3, -1).reshape(len(codes), *window.positions, window.n_values, window.image[2])
 
 
+def places_under(window: Window) -> Codes:
+    """Give where in a flat image the values under every window lie, -1 for the zeros around it.
+
+    Returns
+    -------
+    (rows * columns, pixels of the window, channels)
+    """
+    numbered = np.arange(1, int(np.prod(window.image)) + 1)[None]
+    return unfold(numbered, window).reshape(-1, window.n_values, window.image[2]) - 1
+
+
 def _by_block(codes: Codes, window: Window, work: Callable[[Codes], Codes]) -> Codes:
     """Apply `work` to unfolded windows of a bounded number of events, and give (n_events, size)."""
     rows, columns = window.positions

@@ -260,3 +260,13 @@ def test_the_command_names_bad_files_and_exits_2(
     assert "two_scores.h5     256" in done.stdout
     assert "kHz, were they the trigger's input" in " ".join(done.stdout.split())
     assert done.stderr.endswith(f"fpgaae: the event file {missing} does not exist; correct its name\n")
+
+
+@pytest.mark.parametrize("spelling", [["--emulator"], []], ids=["said", "unsaid"])
+def test_the_emulator_is_exported_by_the_command(workspace: Workspace, spelling: list[str], tmp_path: Path) -> None:
+    target = tmp_path / "package"
+    arguments = ["export", *spelling, workspace.arguments[0], str(target), *workspace.arguments[1:]]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.stderr
+    assert "golden events agree" in done.stdout
+    assert (target / "autoencoder_emulator.h").is_file()

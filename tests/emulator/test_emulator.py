@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import networks
 import numpy as np
 import pytest
 from conftest import (
@@ -23,12 +24,13 @@ from conftest import (
 
 from fpgaae.config import Score
 from fpgaae.data.features import FeatureMap
+from fpgaae.emulator import source
 from fpgaae.emulator.export import export_emulator
 from fpgaae.emulator.package import compile_package, open_binding, write_package
-from fpgaae.emulator.source import network_hash
+from fpgaae.emulator.source import NetworkHashes, network_hashes
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
 
 pytestmark = pytest.mark.usefixtures("compiler")
 Random = Callable[..., RandomNetwork]
@@ -98,27 +100,37 @@ def test_two_versions_answer_side_by_side_each_with_its_hash(random_network: Ran
     emulators = [_written(tmp_path / str(i), network, features) for i, network in enumerate(networks)]
     for emulator, network in zip(emulators, networks, strict=True):
         _assert_exact(emulator, network, features)
-        assert emulator.hash == network_hash(network, features)
+        hashes = network_hashes(network, features)
+        assert (emulator.hash, emulator.weights_hash, emulator.types_hash) == (hashes.network, *hashes)
     assert emulators[0].hash != emulators[1].hash
 
 
-def test_the_hash_is_of_every_weight_type_threshold_and_offset(random_network: Random) -> None:
-    features = trigger_objects(9).features
-    network = _decided(random_network(autoencoder((4,), 2), features).network, features)
-    known = {network_hash(network, features)}
+def test_the_hashes_are_of_every_weight_type_threshold_window_and_offset() -> None:
+    features = networks.feature_map(6)
+    network = networks.convolutional_network(features)
+    first = network_hashes(network, features)
 
-    def changed(name: str, **changes: Any) -> IntegerNetwork:  # noqa: ANN401
-        return IntegerNetwork(tuple(replace(x, **changes) if x.name == name else x for x in network.layers))
+    def changed(name: str, **changes: Any) -> NetworkHashes:  # noqa: ANN401
+        layers = tuple(replace(x, **changes) if x.name == name else x for x in network.layers)
+        return network_hashes(IntegerNetwork(layers), features)
 
-    kernel = network["latent"].kernel.copy()
+    kernel = network["mu"].kernel.copy()
     kernel[0, 0] ^= 1
-    known.add(network_hash(changed("latent", kernel=kernel), features))
-    relu = network["encoder_1_relu"].type
-    known.add(network_hash(changed("encoder_1_relu", type=relu._replace(integer=relu.integer + 1)), features))
-    known.add(network_hash(IntegerNetwork(network.layers[:-1]).with_thresholds(np.array([1, 2, 3])), features))
+    relu, conv = network["conv_relu"].type, network["conv"]
     moved = FeatureMap((replace(features.features[0], offset=features.features[0].offset + 1), *features.features[1:]))
-    known.add(network_hash(network, moved))
-    assert len(known) == 5
+    weights = [
+        changed("mu", kernel=kernel),
+        network_hashes(IntegerNetwork(network.layers[:-1]).with_thresholds(np.array([1, 2, 3])), features),
+    ]
+    types = [
+        changed("conv_relu", type=relu._replace(integer=relu.integer + 1)),
+        changed("conv", window=conv.window._replace(strides=(1, 2))),
+        changed("conv", kernel=conv.kernel.transpose(1, 0, 2, 3).reshape(9, 1, 1, 3)),
+        network_hashes(network, moved),
+    ]
+    assert all(found.types == first.types and found.weights != first.weights for found in weights)
+    assert all(found.types != first.types for found in types)
+    assert len({found.network for found in (first, *weights, *types)}) == 7
 
 
 def test_the_self_test_passes_and_fails_when_one_code_is_changed(random_network: Random, tmp_path: Path) -> None:
@@ -156,12 +168,28 @@ def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> 
         emulator.score(np.full((1, 9), 2**16))
 
 
-def test_an_unknown_layer_is_refused(random_network: Random, tmp_path: Path) -> None:
-    features = trigger_objects(9).features
-    network = _decided(random_network(autoencoder((4,), 2), features).network, features)
-    pool = IntegerLayer("pool", LayerKind.MAX_POOLING, ("features",), 9, network.input_type)
-    with pytest.raises(InputError, match="no layer of kind max_pooling"):
-        write_package(tmp_path, "it", IntegerNetwork((network.layers[0], pool)), features, _hardware(features, 5))
+@pytest.mark.parametrize("on_stack", [True, False], ids=["small", "large"])
+def test_convolutions_and_poolings_are_exact(on_stack: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not on_stack:  # as a network that a thread's stack would not hold
+        monkeypatch.setattr(source, "_STACK_ROWS", 10)
+    features = networks.feature_map(6)
+    network = networks.convolutional_network(features)
+    tensors = network.run(features.input_codes(networks.events(features, 300), network.input_type))
+    for layer in network.layers:
+        assert len(np.unique(tensors[layer.name].codes)) > 1, f"{layer.name} hardly varies"
+    _assert_exact(_written(tmp_path / "package", network, features), network, features)
+    assert ("thread_local" in (tmp_path / "package" / "trigger_emulator.cpp").read_text()) != on_stack
+
+
+def test_a_score_of_codes_that_are_too_wide_is_refused(tmp_path: Path) -> None:
+    features = networks.feature_map()
+    network = networks.random_network(Score.MU_SQUARED, features)
+    layers = tuple(replace(x, inputs=("mu",)) if x.name == "score" else x for x in network.layers)
+    wide = IntegerNetwork(
+        tuple(replace(x, type=x.type._replace(width=40)) if x.name == "mu" else x for x in layers if x.name != "accept")
+    ).with_thresholds(np.array([1]))
+    with pytest.raises(InputError, match="the score reads codes of 40 bits of the layer mu"):
+        write_package(tmp_path, "it", wide, features, networks.events(features, 5))
 
 
 @pytest.mark.slow
