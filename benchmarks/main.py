@@ -11,14 +11,17 @@ from types import MappingProxyType
 
 from rich.console import Console
 
-from benchmarks import csim_throughput, emulate_scale, main_job, memory_large_file, mutation
+from benchmarks import agreement, csim_throughput, emulate_scale, main_job, memory_large_file, mutation
 from benchmarks.measure import StageFailed
 from benchmarks.result import Result, Settings
 from fpgaae.artifacts import write_json
 from fpgaae.errors import FpgaaeError
 
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
-    {module.NAME: module.run for module in (main_job, csim_throughput, memory_large_file, mutation, emulate_scale)}
+    {
+        module.NAME: module.run
+        for module in (main_job, csim_throughput, memory_large_file, mutation, emulate_scale, agreement)
+    }
 )
 _WIDTH = 120  # of the tables where the output is no terminal
 

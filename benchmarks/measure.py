@@ -113,10 +113,10 @@ class Bench:
         """Read a result file, such as `csim/csim.json`, of an experiment."""
         return read_json(self.runs / config.stem / file)
 
-    def config(self, name: str, changes: Mapping[str, Any]) -> Path:
-        """Write a config that differs from the default one by `changes`."""
+    def config(self, name: str, changes: Mapping[str, Any], base: str = "l1_ae") -> Path:
+        """Write a config that differs from a shipped one by `changes`."""
         file = self.folder / f"{name}.yaml"
-        content = {EXTENDS: str(CONFIGS / "l1_ae.yaml"), **changes}
+        content = {EXTENDS: str(CONFIGS / f"{base}.yaml"), **changes}
         file.write_text(yaml.safe_dump(content), encoding="utf-8")
         return file
 

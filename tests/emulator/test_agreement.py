@@ -1,0 +1,44 @@
+"""All forms of one firmware side by side: C simulation, RTL, interpreter and emulator, on the events of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+from conftest import Workspace, variational
+
+from fpgaae.emulator import agreement
+from fpgaae.emulator.agreement import compare_forms
+from fpgaae.emulator.export import Deployed
+from fpgaae.fixedpoint import Codes
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
+FORMS = ["C simulation", "RTL", "interpreter", "emulator"]
+
+
+def test_all_forms_agree_and_a_changed_bit_is_counted(
+    converted: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks.need("verilator")
+    workspace = converted(variational((6,), 3))
+    for stage in ("csim", "trace", "rtl"):
+        workspace.run(stage)
+    (tmp_path / "first").mkdir()
+    found = compare_forms(workspace.experiment, tmp_path / "first")
+    assert found.differing == dict.fromkeys(FORMS, 0)
+    assert found.events == workspace.result("rtl")["events"]
+    (tmp_path / "second").mkdir()
+    golden = agreement._golden
+
+    def changed(deployed: Deployed, hardware: Codes) -> Codes:
+        codes = golden(deployed, hardware)
+        codes[np.argmax(hardware[:, 0] > 0), -1] ^= 1
+        return codes
+
+    monkeypatch.setattr(agreement, "_golden", changed)
+    found = compare_forms(workspace.experiment, tmp_path / "second")
+    assert len(set(found.differing.values())) == 1
+    assert found.differing["RTL"] > 2
