@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.measure import busy_seconds
 from fpgaae.artifacts import Experiment, read_json
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.store import EventStore
+from fpgaae.fixedpoint import Codes
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 
@@ -26,6 +28,7 @@ class Speed(NamedTuple):
     """What one prediction of all events gave."""
 
     events_per_second: float
+    events_per_cpu_second: float
     other_cores: float  # cores that the rest of the machine kept busy meanwhile
 
 
@@ -76,6 +79,12 @@ def _prepare(experiment: Experiment, folder: Path) -> None:
     _Yardstick.graph.predict(_Yardstick.events[:1])  # reads the weights
 
 
+def real_events(experiment: Experiment) -> Codes:
+    """Give the hardware integers of the background's test events, (n, n_features)."""
+    store, process = EventStore(experiment.stage_folder("data")), experiment.config.data.background
+    return store.read(process, "test", 0, store.count(process, "test"))
+
+
 def csim_events(experiment: Experiment) -> NDArray[np.float32]:
     """Give all events that the C simulation is fed with, (n, n_features)."""
     features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
@@ -91,6 +100,6 @@ def csim_events(experiment: Experiment) -> NDArray[np.float32]:
 def _predict() -> Speed:
     started, busy, own = time.perf_counter(), busy_seconds(), time.process_time()
     _Yardstick.graph.predict(_Yardstick.events)
-    seconds = time.perf_counter() - started
-    others = max(0.0, busy_seconds() - busy - (time.process_time() - own)) / seconds
-    return Speed(len(_Yardstick.events) / seconds, others)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - own
+    others = max(0.0, busy_seconds() - busy - cpu_seconds) / seconds
+    return Speed(len(_Yardstick.events) / seconds, len(_Yardstick.events) / cpu_seconds, others)

@@ -11,17 +11,26 @@ from types import MappingProxyType
 
 from rich.console import Console
 
-from benchmarks import agreement, csim_throughput, emulate_scale, main_job, memory_large_file, mutation
+from benchmarks import (
+    agreement,
+    csim_throughput,
+    emulate_scale,
+    emulator_speed,
+    main_job,
+    memory_large_file,
+    mutation,
+    rtl_speed,
+)
 from benchmarks.measure import StageFailed
 from benchmarks.result import Result, Settings
 from fpgaae.artifacts import write_json
 from fpgaae.errors import FpgaaeError
 
+_MODULES = (
+    main_job, csim_throughput, memory_large_file, mutation, emulate_scale, emulator_speed, rtl_speed, agreement,
+)  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
-    {
-        module.NAME: module.run
-        for module in (main_job, csim_throughput, memory_large_file, mutation, emulate_scale, agreement)
-    }
+    {module.NAME: module.run for module in _MODULES}
 )
 _WIDTH = 120  # of the tables where the output is no terminal
 
