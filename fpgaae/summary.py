@@ -187,6 +187,9 @@ def _rtl(result: Json) -> RenderableType:
         f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
         f"{result['initiation_interval']}; estimated {cost['lut']:,} LUT, {cost['ff']:,} FF",
         f"{result['events_per_second']:,.0f} events/s on one core",
+        "the VHDL was not simulated: ghdl is not on the PATH"
+        if result["vhdl"] is None
+        else f"of {result['vhdl']['events']:,} events {result['vhdl']['mismatched_events']:,} differ in the VHDL",
     ]
     return Group(*lines)
 

@@ -64,3 +64,16 @@ def _read_input(text: str) -> FixedPointType:
 def verilog_sources(project: Path) -> list[Path]:
     """Name the Verilog files of a project, in a fixed order."""
     return sorted((project / VERILOG_FOLDER).glob("*.v"))
+
+
+def vhdl_sources(project: Path) -> list[Path]:
+    """Name the VHDL files of a project, each behind those whose entities it instantiates."""
+    name = Design.load(project).name
+    core, trigger = f"{name}_core", f"{name}_trigger"
+
+    def level(source: Path) -> int:
+        if source.stem in {core, trigger}:
+            return 2 + (source.stem == trigger)
+        return int(source.stem.startswith(core))
+
+    return sorted((project / VHDL_FOLDER).glob("*.vhd"), key=lambda source: (level(source), source.name))

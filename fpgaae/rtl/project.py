@@ -2,7 +2,7 @@
 
 verilog/   NAME_core*.v  the traced logic, a file each stage of the pipeline; what it instantiates; its tables
            NAME_trigger.v, NAME_valid.v, NAME_axis.v  the block with plain ports, a valid bit, AXI4-Streams
-vhdl/      the same core in VHDL
+vhdl/      the same core in VHDL, and NAME_trigger.vhd
 design.json  ports, stages and what da4ml estimates
 """
 
@@ -69,16 +69,17 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
             _take_sources(Path(scratch) / "src", folder / flavour, suffix)
     design = _design(block, name)
     shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
-    for template in ("trigger", "valid", "axis"):
-        text = wrapper_text(template, _placeholders(block, design))
-        (folder / VERILOG_FOLDER / f"{name}_{template}.v").write_text(text, encoding="utf-8")
+    values = _placeholders(block, design)
+    for template in ("trigger.v", "valid.v", "axis.v", "trigger.vhd"):
+        flavour = VHDL_FOLDER if template.endswith(".vhd") else VERILOG_FOLDER
+        (folder / flavour / f"{name}_{template}").write_text(wrapper_text(template, values), encoding="utf-8")
     write_json(folder / DESIGN_FILE, design.to_json())
     return design
 
 
 def wrapper_text(template: str, values: Mapping[str, object]) -> str:
     """Fill the placeholders of a hand-written module in `firmware/rtl`."""
-    text = firmware_rtl(f"{template}.v").read_text(encoding="utf-8")
+    text = firmware_rtl(template).read_text(encoding="utf-8")
     for key, value in values.items():
         text = text.replace(f"@{key}@", str(value))
     return text
@@ -137,6 +138,7 @@ def _placeholders(block: Pipelined, design: Design) -> dict[str, object]:
         "CORE_INPUT_BITS": max(core_inputs[-1].low + core_inputs[-1].bits, 1),
         "CORE_OUTPUT_BITS": max(core_outputs[-1].low + core_outputs[-1].bits, 1),
         "CONNECTIONS": "\n".join(_connections(design, core_inputs, core_outputs)),
+        "VHDL_CONNECTIONS": "\n".join(_vhdl_connections(design, core_inputs, core_outputs)),
     }
 
 
@@ -164,3 +166,31 @@ def _padded(port: str, where: _Slice, width: int) -> str:
         + [f"{where.zeros}'b0"] * bool(where.zeros)
     )
     return f"{{{', '.join(parts)}}}" if len(parts) > 1 else parts[0]
+
+
+def _vhdl_connections(design: Design, inputs: list[_Slice], outputs: list[_Slice]) -> Iterator[str]:
+    """Write `_connections` in VHDL."""
+    low = 0
+    for kind, port in zip(design.inputs, inputs, strict=True):
+        if port.bits:
+            source = _vhdl_bits("objects", low + port.zeros, port.bits)
+            yield f"    {_vhdl_bits('core_input', port.low, port.bits)} <= {source};"
+        low += kind.width
+    score, *accept = outputs
+    yield f"    score <= {_vhdl_padded('core_output', score, design.score.width)};"
+    for index, port in enumerate(accept):
+        yield f"    {_vhdl_bits('accept', index, 1)} <= {_vhdl_padded('core_output', port, 1)};"
+
+
+def _vhdl_bits(name: str, low: int, bits: int) -> str:
+    return f"{name}({low + bits - 1} downto {low})"
+
+
+def _vhdl_padded(port: str, where: _Slice, width: int) -> str:
+    """Write a part of a port with zeros above and below it, or without the bits that a wider one has for its sign."""
+    bits = min(where.bits, width - where.zeros)
+    if not bits:
+        return f'"{"0" * width}"'
+    above = f'"{"0" * (width - bits - where.zeros)}" & ' if width > bits + where.zeros else ""
+    below = f' & "{"0" * where.zeros}"' if where.zeros else ""
+    return f"{above}{_vhdl_bits(port, where.low, bits)}{below}"

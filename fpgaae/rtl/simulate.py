@@ -1,7 +1,7 @@
 """The stage `rtl`: the traced project, simulated clock by clock, bit for bit against the golden codes (needs da4ml).
 
 da4ml's own interpreter of the traced logic runs beside it, so that a difference between what was traced and what was
-written shows as such.
+written shows as such. Where GHDL is installed, the VHDL goes through the first events of each origin, too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from da4ml.cmvm.types import CombLogic
@@ -22,12 +23,14 @@ from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
 from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import LOGIC_FILE, Design
+from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.project import firmware_rtl
-from fpgaae.rtl.tools import VERILATOR, require_tool, version
+from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
 from fpgaae.stages import PROJECT_FOLDER
 
 LIBRARY_FILE = "simulation.so"
+_VHDL_EVENTS = 20  # of each origin: GHDL takes some ten to a hundred events a second
 _BIT = FixedPointType(1, 1, False)
 
 
@@ -59,7 +62,11 @@ def run_rtl(run: StageRun) -> Json:
             for events in bench.simulate(simulation):
                 task.advance(events)
         design = simulation.design
-    return _result(bench, design, settling) | {
+    vhdl = None
+    if find_tool(GHDL) is not None:
+        with run.progress.task("VHDL simulation", None):
+            vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
+    return _result(bench, design, settling, vhdl) | {
         "clock_ns": traced["clock_ns"],
         "part": traced["part"],
         "estimated": traced["estimated"],
@@ -69,10 +76,10 @@ def run_rtl(run: StageRun) -> Json:
     }
 
 
-def _result(bench: _Bench, design: Design, settling: int | None) -> Json:
+def _result(bench: _Bench, design: Design, settling: int | None, vhdl: Comparison | None) -> Json:
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
     latency = min(timing.latency_cycles, default=0)
-    failure = _failure(bench, settling)
+    failure = _failure(bench, settling, vhdl)
     return {
         "passed": total.passed and failure is None,
         "failure": failure,
@@ -88,6 +95,14 @@ def _result(bench: _Bench, design: Design, settling: int | None) -> Json:
             "events": interpreted.events,
             "mismatched_events": interpreted.mismatched_events,
         },
+        "vhdl": vhdl
+        and {
+            "passed": vhdl.passed,
+            "events": vhdl.events,
+            "mismatched_events": vhdl.mismatched_events,
+            "score_mismatches": vhdl.score_mismatches,
+            "decision_flips": vhdl.decision_flips,
+        },
         "latency_cycles": latency,
         "settling_cycles": settling,
         "designed_latency_cycles": design.latency_cycles,
@@ -96,7 +111,7 @@ def _result(bench: _Bench, design: Design, settling: int | None) -> Json:
     }
 
 
-def _failure(bench: _Bench, settling: int | None) -> str | None:
+def _failure(bench: _Bench, settling: int | None, vhdl: Comparison | None) -> str | None:
     """Say what is wrong besides a bit that differs, or None."""
     timing, latencies = bench.timing, sorted(bench.timing.latency_cycles)
     if timing.lost_events:
@@ -107,9 +122,9 @@ def _failure(bench: _Bench, settling: int | None) -> str | None:
         return f"the valid bit takes {latencies[0]} clocks through the design, its data {settling}"
     if timing.most_clocks_between > 1:
         return f"results come up to {timing.most_clocks_between} clocks apart, although an event a clock went in"
-    if not bench.interpreted.passed:
-        first = bench.interpreted.first_mismatch
-        return f"da4ml's interpreter of the traced logic does not give the golden codes; first in {first}"
+    for what, compared in (("da4ml's interpreter of the traced logic", bench.interpreted), ("the VHDL", vhdl)):
+        if compared is not None and not compared.passed:
+            return f"{what} does not give the golden codes; first in {compared.first_mismatch}"
     return None
 
 
@@ -150,6 +165,17 @@ class _Bench:
             if len(hardware):
                 self._compare(simulation, source, hardware)
             yield source.stop - source.start
+
+    def simulate_vhdl(self, project: Path, build: Path) -> Comparison:
+        """Compare the VHDL on the first events of each origin."""
+        first = [source for source in self._plan if source.start == 0]
+        parts = [(source, self._stimuli.make(source).hardware[:_VHDL_EVENTS]) for source in first]
+        codes = simulate_vhdl(project, np.concatenate([hardware for _, hardware in parts]), build)
+        result = Comparison.of_layers(list(self.total.layers))
+        for source, hardware in parts:
+            found, codes = codes[: len(hardware)], codes[len(hardware) :]
+            result.merge(self._compared(found, self.golden(hardware), source))
+        return result
 
     def _compare(self, simulation: RtlSimulation, source: Source, hardware: Codes) -> None:
         golden = self.golden(hardware)

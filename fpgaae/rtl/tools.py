@@ -11,13 +11,20 @@ from fpgaae.errors import CheckFailed, ToolMissing
 
 VERILATOR = "verilator"
 YOSYS = "yosys"
+GHDL = "ghdl"
 MAKE = "make"
 _PURPOSE = {
     VERILATOR: "the generated Verilog is simulated",
     YOSYS: "the generated Verilog is synthesized",
+    GHDL: "the generated VHDL is simulated",
     MAKE: "the simulation is compiled",
 }
 _TAIL_LINES = 12
+
+
+def find_tool(program: str) -> str | None:
+    """Give the path of a program that may be missing."""
+    return shutil.which(program)
 
 
 def require_tool(program: str) -> str:
@@ -28,7 +35,7 @@ def require_tool(program: str) -> str:
     ToolMissing
         If it is not on the PATH.
     """
-    found = shutil.which(program)
+    found = find_tool(program)
     if found is None:
         raise ToolMissing(
             f"{program} is not on the PATH and {_PURPOSE[program]} with it: apt-get install {program} (Debian, "

@@ -11,39 +11,21 @@ from typing import NamedTuple
 import networks
 import numpy as np
 import pytest
+from designs import Written, replace_once, write_design
 
-from fpgaae.config import Firmware, Score
-from fpgaae.data.features import FeatureMap
+from fpgaae.config import Score
 from fpgaae.errors import CheckFailed, ToolMissing
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.rtl.design import Design
-from fpgaae.rtl.project import cut_into_stages, firmware_rtl, write_rtl
+from fpgaae.rtl.project import firmware_rtl
 from fpgaae.rtl.tools import YOSYS, require_tool
-from fpgaae.rtl.trace import trace_trigger
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
-
-_FIRMWARE = Firmware(clock_ns=3.0)
-
-
-class Written(NamedTuple):
-    """A small network and its RTL project."""
-
-    network: IntegerNetwork
-    features: FeatureMap
-    project: Path
-    design: Design
 
 
 @pytest.fixture(scope="module")
 def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Score], Written]:
-    def make(score: Score) -> Written:
-        features = networks.feature_map()
-        network = networks.random_network(score, features)
-        project = tmp_path_factory.mktemp("rtl")
-        block = cut_into_stages(trace_trigger(network, features), _FIRMWARE.clock_ns)
-        return Written(network, features, project, write_rtl(block, _FIRMWARE, project))
-
-    return make
+    return lambda score: write_design(
+        networks.random_network(score, networks.feature_map()), networks.feature_map(), tmp_path_factory.mktemp("rtl")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +72,11 @@ def test_every_score_in_verilog_equals_the_golden_codes(
     assert _simulate(written, written.project, tmp_path) == Outcome(0, 0, latency, latency, 1)
 
 
-def _replace_once(file: Path, pattern: str, new: str | Callable[[re.Match[str]], str]) -> None:
-    text, count = re.subn(pattern, new, file.read_text(), count=1)
-    assert count == 1, f"{file} has no {pattern}"
-    file.write_text(text)
-
-
 def _change_a_constant(verilog: Path) -> None:
     """Flip the lowest bit of a bias, which is never rounded away alone."""
     for stage in sorted(verilog.glob("*_core_stage*.v")):
         if re.search(r"\d+'b[01]*[01], v", stage.read_text()):
-            _replace_once(stage, r"(\d+'b[01]*)([01])(, v)", lambda m: f"{m[1]}{1 - int(m[2])}{m[3]}")
+            replace_once(stage, r"(\d+'b[01]*)([01])(, v)", lambda m: f"{m[1]}{1 - int(m[2])}{m[3]}")
             return
     raise AssertionError("no constant")
 
@@ -112,24 +88,24 @@ def _change_a_table(verilog: Path) -> None:
 
 
 def _drop_a_register(verilog: Path) -> None:
-    _replace_once(verilog / "autoencoder_core.v", r"stage1_inp <= stage0_out;", "")
-    _replace_once(verilog / "autoencoder_core.v", r"reg( \[\d+:0\] stage1_inp);", r"wire\1 = stage0_out;")
+    replace_once(verilog / "autoencoder_core.v", r"stage1_inp <= stage0_out;", "")
+    replace_once(verilog / "autoencoder_core.v", r"reg( \[\d+:0\] stage1_inp);", r"wire\1 = stage0_out;")
 
 
 def _swap_two_stages(verilog: Path) -> None:
     """Let the second stage compute what the third does."""
     core = verilog / "autoencoder_core.v"
-    _replace_once(core, r"_core_stage1 stage1", "_core_stage2 stage1")
-    _replace_once(core, r"_core_stage2 stage2", "_core_stage1 stage2")
+    replace_once(core, r"_core_stage1 stage1", "_core_stage2 stage1")
+    replace_once(core, r"_core_stage2 stage2", "_core_stage1 stage2")
 
 
 def _swap_two_inputs(verilog: Path) -> None:
     top = verilog / "autoencoder_trigger.v"
-    _replace_once(top, r"objects\[0\+:7\]", "objects[1+:7]")
+    replace_once(top, r"objects\[0\+:7\]", "objects[1+:7]")
 
 
 def _delay_the_valid_bit(verilog: Path) -> None:
-    _replace_once(
+    replace_once(
         verilog / "autoencoder_valid.v",
         r"parameter LATENCY    = (\d+)",
         lambda m: f"{m[0][: -len(m[1])]}{int(m[1]) + 1}",

@@ -45,6 +45,12 @@ def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     for key in ("mismatched_events", "score_mismatches", "decision_flips", "lost_events"):
         assert result[key] == 0
     assert result["interpreter"] == {"passed": True, "events": result["events"], "mismatched_events": 0}
+    networks.need("ghdl")
+    assert result["vhdl"] == {
+        "passed": True, "events": result["vhdl"]["events"], "mismatched_events": 0, "score_mismatches": 0,
+        "decision_flips": 0,
+    }  # fmt: skip
+    assert result["vhdl"]["events"] > 60
     real = sum(splits["test"] for splits in traced.result("data")["events"].values())
     assert result["events_by_origin"]["random"] == 32
     assert result["events_by_origin"]["extremes"] > 100

@@ -55,7 +55,7 @@ def _failed(folder: Path, wrapper: str, text: str, tests: str) -> tuple[int, int
 
 @pytest.mark.parametrize(("wrapper", "n_tests"), [("axis", 7), ("valid", 4)])
 def test_a_wrapper_keeps_its_protocol(wrapper: str, n_tests: int, tmp_path: Path) -> None:
-    found = _failed(tmp_path, wrapper, wrapper_text(wrapper, _VALUES), f"{wrapper}_")
+    found = _failed(tmp_path, wrapper, wrapper_text(f"{wrapper}.v", _VALUES), f"{wrapper}_")
     assert found == (n_tests, 0), (tmp_path / "test.log").read_text()[-3000:]
 
 
@@ -77,7 +77,7 @@ def test_a_wrapper_keeps_its_protocol(wrapper: str, n_tests: int, tmp_path: Path
     ],
 )  # fmt: skip
 def test_a_broken_wrapper_is_caught(wrapper: str, old: str, new: str, tests: str, tmp_path: Path) -> None:
-    text = wrapper_text(wrapper, _VALUES)
+    text = wrapper_text(f"{wrapper}.v", _VALUES)
     assert old in text
     broken = text.replace(old, new).replace(
         "reg [LATENCY-1:0]     under_way",

@@ -1,0 +1,81 @@
+"""The VHDL of a written RTL project in GHDL: events in, score and decisions out, a clock each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes
+from fpgaae.rtl.design import VHDL_FOLDER, Design, vhdl_sources
+from fpgaae.rtl.project import wrapper_text
+from fpgaae.rtl.tools import GHDL, require_tool, run_logged
+
+_STANDARD = "--std=08"
+_NO_METAVALUE_WARNINGS = "--ieee-asserts=disable"  # every signal is undefined before the first clock
+
+
+def simulate_vhdl(project: Path, hardware: Codes, build: Path) -> Codes:
+    """Send events on consecutive clocks through the VHDL, and give what is there LATENCY clocks later.
+
+    Parameters
+    ----------
+    hardware
+        (n, n_features) hardware integers.
+    build
+        A folder for what is in between; `ghdl.log` in it holds what GHDL says.
+
+    Returns
+    -------
+    (n, 1 + n_thresholds) the score's code and one bit a threshold; -1 for what is undefined.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no GHDL.
+    CheckFailed
+        If the sources are not VHDL that GHDL takes.
+    """
+    ghdl, design = require_tool(GHDL), Design.load(project)
+    build = build.absolute()
+    build.mkdir(parents=True, exist_ok=True)
+    bench, events, results, log = (build / name for name in ("bench.vhd", "events.txt", "results.txt", "ghdl.log"))
+    values = {
+        "PROJECT": design.name, "INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width,
+        "N_ACCEPT": design.n_thresholds, "LATENCY": design.latency_cycles,
+    }  # fmt: skip
+    bench.write_text(wrapper_text("bench.vhd", values), encoding="utf-8")
+    events.write_text("".join(f"{_bits(row, design)}\n" for row in hardware.tolist()), encoding="ascii")
+    options = (_STANDARD, f"--workdir={build}")
+    sources = [str(source.absolute()) for source in vhdl_sources(project)]
+    folder = project / VHDL_FOLDER  # the tables are read from the folder that it runs in
+    run_logged([ghdl, "-a", *options, *sources, str(bench)], folder, log, f"analysing the VHDL of {project}")
+    command = [
+        ghdl, "--elab-run", *options, f"{design.name}_bench", f"-gEVENTS={events}", f"-gRESULTS={results}",
+        _NO_METAVALUE_WARNINGS,
+    ]  # fmt: skip
+    run_logged(command, folder, log, f"simulating the VHDL of {project}")
+    rows = [_codes(line) for line in results.read_text(encoding="ascii").splitlines()]
+    if len(rows) != len(hardware):
+        raise CheckFailed(f"the VHDL of {project} gave {len(rows)} results for {len(hardware)} events; see {log}")
+    return np.array(rows, dtype=np.int64).reshape(-1, 1 + design.n_thresholds)
+
+
+def _bits(codes: list[int], design: Design) -> str:
+    """Write an event as bits, the first feature in the last of them."""
+    words = (
+        f"{code & ((1 << kind.width) - 1):0{kind.width}b}"
+        for code, kind in zip(codes, design.inputs, strict=True)
+        if kind.width
+    )
+    return "".join(reversed(list(words)))
+
+
+def _codes(line: str) -> list[int]:
+    score, accept = line.split()
+    return [_code(score), *(_code(bit) for bit in reversed(accept))]
+
+
+def _code(bits: str) -> int:
+    return int(bits, 2) if set(bits) <= {"0", "1"} else -1
