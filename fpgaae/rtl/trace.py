@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.models.windows import Window, enlarge, surround
 from fpgaae.rtl.arithmetic import (
     HARDWARE,
     MAX_CODE_BITS,
@@ -25,6 +27,7 @@ from fpgaae.rtl.arithmetic import (
     requantize,
 )
 from fpgaae.rtl.scores import Signal, trace_score
+from fpgaae.rtl.windows import largest, mean, moved, pools_under, variables_under
 
 _SOLVER = {"hard_dc": 2}  # adders that a constant matrix may add to the depth for the sake of fewer in all
 
@@ -59,18 +62,29 @@ def trace_trigger(network: IntegerNetwork, features: FeatureMap) -> Traced:
             f"the layer {wide.name} has {wide.type.width} bits, and the RTL holds at most {MAX_CODE_BITS}; give it or "
             "the layers before it fewer bits"
         )
-    with exact_ranges():
-        ports = FixedVariableArrayInput((len(features),), HARDWARE)
-        signals = {network.layers[0].name: _front_end(ports, features, network.layers[0])}
-        for layer in network.layers[1:]:
-            signals[layer.name] = Signal(_trace(layer, [signals[name] for name in layer.inputs]), layer.type)
-        outputs = signals[network.score.name].variables + signals[ACCEPT_LAYER].variables
-        logic = comb_trace(ports, FixedVariableArray(np.array(outputs, dtype=object)))
+    logic = trace_layers(network, features, [network.score.name, ACCEPT_LAYER])
     types = tuple(
         FixedPointType(feature.hardware.bits, feature.hardware.bits, feature.hardware.signed)
         for feature in features.features
     )
     return Traced(logic, types, network.score.type, network[ACCEPT_LAYER].size)
+
+
+def trace_layers(network: IntegerNetwork, features: FeatureMap, names: Sequence[str]) -> CombLogic:
+    """Trace a network from its hardware integers to the codes of some layers, one behind the other.
+
+    Raises
+    ------
+    InputError
+        If the network has a layer that can't be traced.
+    """
+    with exact_ranges():
+        ports = FixedVariableArrayInput((len(features),), HARDWARE)
+        signals = {network.layers[0].name: _front_end(ports, features, network.layers[0])}
+        for layer in network.layers[1:]:
+            signals[layer.name] = Signal(_trace(layer, [signals[name] for name in layer.inputs]), layer.type)
+        outputs = [variable for name in names for variable in signals[name].variables]
+        return comb_trace(ports, FixedVariableArray(np.array(outputs, dtype=object)))
 
 
 def _front_end(ports: FixedVariableArrayInput, features: FeatureMap, layer: IntegerLayer) -> Signal:
@@ -112,6 +126,36 @@ def _dense(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
     return [product * 2**up_product + int(offset) for product, offset in zip(products, offsets, strict=True)]
 
 
+def _convolution(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
+    """Trace a dense layer at each position of the window."""
+    x, dense = inputs[0], replace(layer, kernel=layer.kernel.reshape(-1, layer.kernel.shape[-1]))
+    positions = variables_under(x.variables, _window(layer))
+    return [variable for position in positions for variable in _dense(dense, [Signal(position, x.type)])]
+
+
+def _pooling(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
+    x, pools = inputs[0], pools_under(inputs[0].variables, _window(layer))
+    if layer.kind is LayerKind.MAX_POOLING:
+        return [largest(pool) for pool in pools]
+    return [mean(pool, layer.type.fraction - x.type.fraction) for pool in pools]
+
+
+def _move(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
+    """Trace a layer that computes nothing: enlarging, zeros around, another shape."""
+    places = np.arange(len(inputs[0].variables))[None]
+    if layer.kind is LayerKind.UPSAMPLING:
+        places = enlarge(places, _window(layer))
+    elif layer.kind is LayerKind.ZERO_PADDING:
+        places = surround(places + 1, _window(layer)) - 1
+    return moved(inputs[0].variables, places[0])
+
+
+def _window(layer: IntegerLayer) -> Window:
+    if layer.window is None:
+        raise InputError(f"the layer {layer.name} of the golden network has no window; run the stage `convert` again")
+    return layer.window
+
+
 def _relu(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
     x = inputs[0]
     return [requantize(variable.relu(), x.type.fraction, layer.type) for variable in x.variables]
@@ -134,6 +178,12 @@ def _accept(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
 
 _TRACERS: dict[LayerKind, Callable[[IntegerLayer, Sequence[Signal]], list[Variable]]] = {
     LayerKind.DENSE: _dense,
+    LayerKind.CONVOLUTION: _convolution,
+    LayerKind.AVERAGE_POOLING: _pooling,
+    LayerKind.MAX_POOLING: _pooling,
+    LayerKind.UPSAMPLING: _move,
+    LayerKind.ZERO_PADDING: _move,
+    LayerKind.RESHAPE: _move,
     LayerKind.RELU: _relu,
     LayerKind.QUANTIZE: _quantize,
     LayerKind.ACCEPT: _accept,

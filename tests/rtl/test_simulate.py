@@ -113,6 +113,14 @@ def _delay_the_valid_bit(verilog: Path) -> None:
 
 
 @pytest.mark.slow
+def test_convolutions_and_poolings_in_verilog_equal_the_golden_codes(tmp_path: Path) -> None:
+    features = networks.feature_map(6)
+    written = write_design(networks.convolutional_network(features), features, tmp_path)
+    latency = written.design.latency_cycles
+    assert _simulate(written, written.project, tmp_path) == Outcome(0, 0, latency, latency, 1)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [_change_a_constant, _change_a_table, _drop_a_register, _swap_two_stages, _swap_two_inputs, _delay_the_valid_bit],

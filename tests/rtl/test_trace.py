@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum
+from fractions import Fraction
 
 import networks
 import numpy as np
 import pytest
+from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
 from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.models.integer import IntegerNetwork
-from fpgaae.rtl.trace import trace_trigger
+from fpgaae.rtl.arithmetic import HARDWARE, exact_ranges
+from fpgaae.rtl.trace import trace_layers, trace_trigger
+from fpgaae.rtl.windows import mean
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -26,6 +30,35 @@ def test_every_score_and_layer_equals_the_golden_codes(score: Score, seed: int) 
     assert set(golden[:, 1:].ravel()) == {0, 1}
     found = trace_trigger(network, features).logic.predict(hardware.astype(np.float64), n_threads=1)
     np.testing.assert_array_equal(found, golden)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_convolutions_and_poolings_equal_the_golden_codes_in_every_layer(seed: int) -> None:
+    features = networks.feature_map(6)
+    network = networks.convolutional_network(features, seed)
+    hardware = networks.events(features, 1000, seed)
+    tensors = network.run(features.input_codes(hardware, network.input_type))
+    names = [layer.name for layer in network.layers]
+    found = trace_layers(network, features, names).predict(hardware.astype(np.float64), n_threads=1).astype(np.int64)
+    for layer in network.layers:
+        own, found = found[:, : layer.size], found[:, layer.size :]
+        np.testing.assert_array_equal(own, tensors[layer.name].codes, err_msg=layer.name)
+        assert len(np.unique(own)) > 1
+    assert found.shape[1] == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("more_bits", [3, 5])
+def test_a_mean_is_cut_off_towards_zero(n: int, more_bits: int) -> None:
+    codes = np.stack(np.meshgrid(*[np.array([-16, -5, -1, 0, 1, 6, 15])] * min(n, 4)), axis=-1).reshape(-1, min(n, 4))
+    codes = np.concatenate([codes] * 2, axis=1)[:, :n]
+    with exact_ranges():
+        ports = FixedVariableArrayInput((n,), HARDWARE)
+        variables = [port.quantize(True, 4, 0) for port in ports._vars]
+        logic = comb_trace(ports, FixedVariableArray(np.array([mean(variables, more_bits)], dtype=object)))
+    found = logic.predict(codes.astype(np.float64), n_threads=1)[:, 0]
+    expected = [int(Fraction(int(sum(row)) << more_bits, n)) for row in codes.tolist()]  # int() cuts off
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_changed_weight_is_seen() -> None:
