@@ -25,7 +25,7 @@ from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.stages import IMPORT, STAGES
-from fpgaae.summary import emulate_table, findings_table, lint_table, mutants_table, summarize
+from fpgaae.summary import emulate_table, findings_table, layers_table, lint_table, mutants_table, summarize
 from fpgaae.terminal import TerminalProgress
 
 app = typer.Typer(
@@ -249,17 +249,38 @@ def rtl(
     as_json: JsonOption = False,
     force: ForceOption = False,
     verbose: VerboseOption = False,
+    layers: Annotated[
+        bool,
+        typer.Option(
+            "--layers",
+            help="Before, compare the codes of every layer of the traced logic, too, and name the first that is wrong. "
+            "Writes trace/layers.json.",
+        ),
+    ] = False,
 ) -> None:
     """Simulate the traced Verilog clock by clock and compare score and decisions bit for bit.
 
-    Traces first where that has not been done; Verilog that was edited by hand is compared as it is.
-    Exits 1 when one bit differs.
+    Traces first where that has not been done; Verilog that was edited by hand is compared as it is. The VHDL is
+    simulated, too, where GHDL is installed. Exits 1 when one bit differs.
     """
     with _errors_as_sentences():
         experiment = open_experiment(config, runs)
         progress: Progress = SilentProgress() if as_json else TerminalProgress()
         run(experiment, "trace", RunOptions(keep_edited=True, progress=progress))
+        if layers:
+            _compare_layers(experiment, progress, as_json)
     _stage("rtl", config, _Options(runs, as_json, force, verbose))
+
+
+def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -> None:
+    """Compare every layer of the traced logic, and exit 1 when one differs."""
+    from fpgaae.rtl.layer_comparison import compare_layers, wrong_layer_sentence  # noqa: PLC0415 - it needs da4ml
+
+    result = compare_layers(experiment, progress)
+    if not as_json:
+        Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(layers_table(result["layers"]))
+    if not result["passed"]:
+        _fail(wrong_layer_sentence(result), 1)
 
 
 _add_stage("synth", "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.")

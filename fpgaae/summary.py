@@ -149,11 +149,16 @@ def _short(type_name: str) -> str:
     return type_name.replace("ap_", "").replace("AP_", "")
 
 
-def _csim(result: Json) -> RenderableType:
+def layers_table(layers: list[Json]) -> RenderableType:
+    """Give what was compared of each layer."""
     table = _table("layer", "values compared", "mismatched", "largest, LSB")
-    for layer in result["layers"]:
+    for layer in layers:
         table.add_row(layer["name"], f"{layer['values']:,}", f"{layer['mismatched_values']:,}", f"{layer['max_lsb']:,}")
-    lines: list[RenderableType] = [table]
+    return table
+
+
+def _csim(result: Json) -> RenderableType:
+    lines = [layers_table(result["layers"])]
     if result["edited_files"]:
         lines.append(f"edited by hand: {', '.join(result['edited_files'])}")
     for change in result["changed_types"]:

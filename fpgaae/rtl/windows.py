@@ -68,8 +68,8 @@ def mean(variables: Sequence[Variable], more_bits: int) -> Variable:
     product = scaled * float(-(-(1 << drop) // n))
     if width(product) > MAX_CODE_BITS:
         raise InputError(
-            f"a mean of {n} values takes a product of {width(product)} bits, and the RTL holds {MAX_CODE_BITS} at most; "
-            "give the layer before it fewer bits, or take a mean of a power of two"
+            f"a mean of {n} values takes a product of {width(product)} bits, and the RTL holds {MAX_CODE_BITS}; give "
+            "the layer before it fewer bits, or take a mean of a power of two"
         )
     quotient = requantize(product, drop, _WHOLE)
     return quotient + select_negative(scaled, constant(1), constant(0))
