@@ -208,6 +208,14 @@ def _synth(result: Json) -> RenderableType:
     lines: list[RenderableType] = [table]
     if result["logic_levels"] is not None:
         lines.append(f"longest combinational path: {result['logic_levels']} cells; {result['carry']:,} CARRY8")
+    if result["hls"] is not None:
+        hls = result["hls"]
+        lines.append(
+            f"HLS expects {hls['clock_ns']:g} ns a clock, {hls['latency_cycles']} clocks, initiation interval "
+            f"{hls['initiation_interval']}"
+        )
+    if result["vivado"] is not None:
+        lines.append(f"slack of the slowest path after routing: {result['vivado']['slack_ns']:g} ns")
     lines.append(f"{result['tool']}, {result['part']}, {result['seconds']:.0f} s")
     return Group(*lines)
 

@@ -1,4 +1,4 @@
-"""The stage `synth`: the proven Verilog through Yosys for UltraScale+, and what it costs."""
+"""The stage `synth`: the proven Verilog through Yosys for UltraScale+, and what it costs, beside what others say."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 from fpgaae.artifacts import Json, StageRun
 from fpgaae.errors import CheckFailed
+from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.prediction import PUBLISHED_ERROR, predict_hls
 from fpgaae.rtl.tools import YOSYS, require_tool, run_logged, version
+from fpgaae.rtl.vendor import HlsReport, VivadoReport, synthesize_hls, synthesize_vivado
 from fpgaae.stages import PROJECT_FOLDER
 
+_RESOURCES = ("lut", "ff", "dsp", "bram")
 LOG_FILE = "yosys.log"
 SCRIPT_FILE = "synth.ys"
 _CELL = re.compile(r"^ +(\w+) +(\d+)$", re.MULTILINE)
@@ -61,13 +65,18 @@ def run_synth(run: StageRun) -> Json:
     started = time.perf_counter()
     with run.progress.task("Yosys", None):
         usage = synthesize(yosys, project, run.folder)
+    hls, vivado = _vendor_reports(run, project)
+    network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
+    found = {key: getattr(usage, key) for key in _RESOURCES}
+    numbers = {
+        "da4ml's estimate": {"lut": proven["estimated"]["lut"], "ff": proven["estimated"]["ff"]},
+        "Yosys": found,
+        "Vivado, routed": vivado and {key: getattr(vivado, key) for key in _RESOURCES},
+        f"HLS project, rule4ml ({PUBLISHED_ERROR})": predict_hls(network, run.config.firmware),
+        "HLS project, HLS": hls and {key: getattr(hls, key) for key in _RESOURCES},
+    }
     part = run.config.firmware.part
-    estimate = {"lut": proven["estimated"]["lut"], "ff": proven["estimated"]["ff"]}
-    found = {"lut": usage.lut, "ff": usage.ff, "dsp": usage.dsp, "bram": usage.bram}
-    rows = [
-        {"name": name, **numbers, "percent": _percent(numbers, part)}
-        for name, numbers in (("da4ml's estimate", estimate), ("Yosys", found))
-    ]
+    rows = [{"name": name, **row, "percent": _percent(row, part)} for name, row in numbers.items() if row is not None]
     return {
         "tool": version(yosys),
         "part": part,
@@ -77,8 +86,18 @@ def run_synth(run: StageRun) -> Json:
         "clock_ns": run.config.firmware.clock_ns,
         "latency_cycles": proven["latency_cycles"],
         "comparison": rows,
+        "hls": hls and hls._asdict(),
+        "vivado": vivado and vivado._asdict(),
         "seconds": round(time.perf_counter() - started, 1),
     }
+
+
+def _vendor_reports(run: StageRun, project: Path) -> tuple[HlsReport | None, VivadoReport | None]:
+    """Run the vendor's tools that are installed."""
+    firmware = run.config.firmware
+    with run.progress.task("the vendor's tools, where installed", None):
+        hls = synthesize_hls(run.upstream("convert") / PROJECT_FOLDER, firmware, run.folder)
+        return hls, synthesize_vivado(project, firmware, run.folder)
 
 
 def synthesize(yosys: str, project: Path, folder: Path) -> Usage:

@@ -28,7 +28,7 @@ from fpgaae.emulator import source
 from fpgaae.emulator.export import export_emulator
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.emulator.source import NetworkHashes, network_hashes
-from fpgaae.errors import InputError
+from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
 
@@ -190,6 +190,14 @@ def test_a_score_of_codes_that_are_too_wide_is_refused(tmp_path: Path) -> None:
     ).with_thresholds(np.array([1]))
     with pytest.raises(InputError, match="the score reads codes of 40 bits of the layer mu"):
         write_package(tmp_path, "it", wide, features, networks.events(features, 5))
+
+
+def test_a_missing_compiler_gives_the_line_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(ToolMissing, match=r"apt-get install g\+\+") as caught:
+        compile_package(tmp_path, "it")
+    assert caught.value.exit_code == 3
 
 
 @pytest.mark.slow

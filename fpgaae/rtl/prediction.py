@@ -1,0 +1,83 @@
+"""rule4ml's prediction of what the HLS project takes, where that optional package is installed.
+
+rule4ml brings its own TensorFlow and Keras 3, so that it runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+from fpgaae.config import Firmware
+from fpgaae.errors import CheckFailed
+from fpgaae.models.integer import IntegerNetwork, LayerKind
+
+PUBLISHED_ERROR = "R2 0.8 to 0.98, sMAPE 10 to 30 %"  # Rahimifar et al., arXiv 2408.05314, abstract: validation set
+BOARD = "alveo-u200"  # the board that it knows with the fabric of a VU9P
+_PROGRAM = """
+import json, sys
+import keras
+from rule4ml.models.wrappers import MultiModelWrapper
+asked = json.load(sys.stdin)
+x = inputs = keras.layers.Input((asked["inputs"],))
+for layer in asked["layers"]:
+    x = keras.layers.Dense(layer["units"], activation=layer["activation"])(x)
+model = keras.Model(inputs, x, name="model")
+model.build((None, asked["inputs"]))
+estimator = MultiModelWrapper()
+estimator.load_default_models()
+row = estimator.predict(model, hls_configs=asked["config"]).mean(numeric_only=True)
+print(json.dumps({key: float(row[key]) for key in ("LUT", "FF", "DSP", "BRAM")}))
+"""
+_TIMEOUT_S = 300
+
+
+def predict_hls(network: IntegerNetwork, firmware: Firmware) -> dict[str, float] | None:
+    """Predict LUT, FF, DSP and BRAM (36 kbit) of a dense network; None for another one, or without rule4ml.
+
+    The score is not part of what is predicted. rule4ml knows one precision for all weights: the widest is asked for.
+
+    Raises
+    ------
+    CheckFailed
+        If rule4ml fails.
+    """
+    layers = describe_network(network)
+    if layers is None or find_spec("rule4ml") is None:
+        return None
+    widest = max((layer.kernel_type for layer in network.layers if layer.kernel_type), key=lambda of: of.width)
+    config = {
+        "board": BOARD,
+        "model": {
+            "strategy": "resource" if firmware.strategy == "resource" else "latency",
+            "precision": f"ap_fixed<{widest.width}, {widest.integer}>",
+            "reuse_factor": firmware.reuse_factor,
+        },
+    }
+    asked = {"inputs": network.layers[0].size, "layers": layers, "config": config}
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], input=json.dumps(asked), capture_output=True, text=True, check=False,
+        timeout=_TIMEOUT_S,
+    )  # fmt: skip
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise CheckFailed(f"rule4ml failed ({said}); install a version that works here, or remove it")
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return {"lut": round(found["LUT"]), "ff": round(found["FF"]), "dsp": round(found["DSP"]), "bram": found["BRAM"] / 2}
+
+
+def describe_network(network: IntegerNetwork) -> list[dict[str, Any]] | None:
+    """Give the dense layers of a network that is a chain of them; None for another one."""
+    plain = {LayerKind.INPUT, LayerKind.DENSE, LayerKind.RELU, LayerKind.QUANTIZE, LayerKind.ACCEPT}
+    if any(not (layer.kind in plain or layer.kind.is_score) for layer in network.layers):
+        return None
+    rectified = {layer.inputs[0] for layer in network.layers if layer.kind is LayerKind.RELU}
+    dense = [layer for layer in network.layers if layer.kind is LayerKind.DENSE]
+    if len({layer.inputs for layer in dense}) < len(dense):  # two heads
+        return None
+    return [
+        {"units": layer.size, "activation": "relu" if layer.name in rectified else "linear"} for layer in dense
+    ]  # fmt: skip
