@@ -14,6 +14,7 @@ from designs import Written, replace_once, write_design
 
 from fpgaae.config import Score
 from fpgaae.errors import CheckFailed
+from fpgaae.rtl import project
 from fpgaae.rtl.ghdl import simulate_vhdl
 
 
@@ -25,10 +26,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return write_design(network, features, tmp_path_factory.mktemp("rtl"))
 
 
-def _wrong(written: Written, project: Path, build: Path) -> int:
+def _wrong(written: Written, folder: Path, build: Path) -> int:
     hardware = networks.events(written.features, 100)
     golden = networks.golden(written.network, written.features, hardware)
-    found = simulate_vhdl(project, hardware, build)
+    found = simulate_vhdl(folder, hardware, build)
     assert found.shape == golden.shape
     return int((found != golden).any(axis=1).sum())
 
@@ -74,28 +75,41 @@ def _swap_two_inputs(vhdl: Path) -> None:
     ids=lambda damage: damage.__name__.strip("_"),
 )
 def test_damage_is_caught(damage: Callable[[Path], None], small: Written, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(small.project, project)
-    damage(project / "vhdl")
+    copy = tmp_path / "project"
+    shutil.copytree(small.project, copy)
+    damage(copy / "vhdl")
     if damage is _swap_two_stages:  # a stage does not fit into the place of one of another width
         with pytest.raises(CheckFailed, match=r"(?s)analysing the VHDL .* match"):
-            _wrong(small, project, tmp_path / "build")
+            _wrong(small, copy, tmp_path / "build")
     else:
-        assert _wrong(small, project, tmp_path / "build") > 0
+        assert _wrong(small, copy, tmp_path / "build") > 0
+
+
+@pytest.mark.parametrize(
+    ("where", "width", "expected"),
+    [
+        ((3, 5, 0), 5, "core(7 downto 3)"),
+        ((3, 5, 1), 8, '"00" & core(7 downto 3) & "0"'),
+        ((3, 5, 1), 4, 'core(5 downto 3) & "0"'),  # a sign that is never set lies above the score
+        ((3, 0, 0), 2, '"00"'),
+    ],
+)
+def test_a_port_of_the_core_is_brought_to_its_width(where: tuple[int, int, int], width: int, expected: str) -> None:
+    assert project._vhdl_padded("core", project._Slice(*where), width) == expected
 
 
 def test_undefined_bits_are_no_code(small: Written, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(small.project, project)
-    replace_once(project / "vhdl" / "autoencoder_trigger.vhd", r"accept\(0 downto 0\) <= .*;", "")
-    found = simulate_vhdl(project, networks.events(small.features, 20), tmp_path / "build")
+    copy = tmp_path / "project"
+    shutil.copytree(small.project, copy)
+    replace_once(copy / "vhdl" / "autoencoder_trigger.vhd", r"accept\(0 downto 0\) <= .*;", "")
+    found = simulate_vhdl(copy, networks.events(small.features, 20), tmp_path / "build")
     assert set(found[:, 1]) == {-1}
     assert np.all(found[:, 0] >= 0)
 
 
 def test_what_is_not_vhdl_is_named_with_the_tools_words(small: Written, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(small.project, project)
-    (project / "vhdl" / "autoencoder_core.vhd").write_text("entity broken is")
+    copy = tmp_path / "project"
+    shutil.copytree(small.project, copy)
+    (copy / "vhdl" / "autoencoder_core.vhd").write_text("entity broken is")
     with pytest.raises(CheckFailed, match=r"(?s)analysing the VHDL of .* failed with exit code"):
-        simulate_vhdl(project, networks.events(small.features, 20), tmp_path / "build")
+        simulate_vhdl(copy, networks.events(small.features, 20), tmp_path / "build")
