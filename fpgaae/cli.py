@@ -254,7 +254,7 @@ def rtl(
         typer.Option(
             "--layers",
             help="Before, compare the codes of every layer of the traced logic, too, and name the first that is wrong. "
-            "Writes trace/layers.json.",
+            "Writes rtl_layers.json.",
         ),
     ] = False,
 ) -> None:

@@ -107,8 +107,9 @@ def test_the_check_sees_imports_of_every_form(tmp_path: Path) -> None:
         ("fpgaae.hls.csim", "fpgaae.hls.csim_library", "fpgaae.hls.stimulus", "fpgaae.models.integer"),
         ("fpgaae.data.stage", "fpgaae.doctor", "fpgaae.report.stage", "fpgaae.training.events"),
         ("fpgaae.hls.lint.run", "fpgaae.hls.lint.page", "fpgaae.hls.conversion"),
+        ("fpgaae.emulator.emulate", "fpgaae.emulator.spans"),
     ],
-    ids=["command-line", "csim", "data", "lint"],
+    ids=["command-line", "csim", "data", "lint", "emulate"],
 )
 def test_what_needs_no_tensorflow_does_not_import_it(modules: tuple[str, ...]) -> None:
     program = "\n".join(

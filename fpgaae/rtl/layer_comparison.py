@@ -19,11 +19,11 @@ from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.progress import Progress
 from fpgaae.rtl.trace import trace_layers
 
-LAYERS_FILE = "layers.json"
+LAYERS_FILE = "rtl_layers.json"  # in the run folder: a file in that of `trace` would stand for an edit by hand
 
 
 def compare_layers(experiment: Experiment, progress: Progress) -> Json:
-    """Compare the codes of each layer on all events of the stage `rtl`, and write `layers.json` beside `trace.json`.
+    """Compare the codes of each layer on all events of the stage `rtl`, and write `rtl_layers.json`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def compare_layers(experiment: Experiment, progress: Progress) -> Json:
         "trace_fingerprint": traced.get("fingerprint"),
     }
     with lock(experiment):
-        write_json(experiment.stage_folder("trace") / LAYERS_FILE, result)
+        write_json(experiment.folder / LAYERS_FILE, result)
     return result
 
 

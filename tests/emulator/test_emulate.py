@@ -32,7 +32,7 @@ from fpgaae.emulator import export, spans
 from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.errors import InputError
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.usefixtures("compiler"), pytest.mark.xdist_group("emulate")]  # they share a compilation
 
 
 @pytest.fixture(scope="module")

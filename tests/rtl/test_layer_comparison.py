@@ -15,12 +15,7 @@ from fpgaae.fixedpoint import FixedPointType
 from fpgaae.rtl import trace
 from fpgaae.rtl.arithmetic import Variable
 
-
-@pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = networks.converted_workspace(tmp_path_factory.mktemp("traced"))
-    workspace.run("trace")
-    return workspace
+pytestmark = pytest.mark.xdist_group("stages")  # they share an experiment with `test_stages`
 
 
 def _stop(*_: object) -> None:
@@ -32,13 +27,14 @@ def test_all_layers_agree(traced: Workspace, monkeypatch: pytest.MonkeyPatch) ->
     done = CliRunner().invoke(cli.app, ["rtl", "--layers", *traced.arguments])
     assert isinstance(done.exception, ToolMissing)
     assert "reconstruction_quantized" in done.stdout
-    result = cli.read_json(traced.experiment.stage_folder("trace") / "layers.json")
+    result = cli.read_json(traced.experiment.folder / "rtl_layers.json")
     assert result["passed"]
     assert [layer["name"] for layer in result["layers"]] == [layer.name for layer in traced.network.layers]
     for layer in traced.network.layers:
         found = next(entry for entry in result["layers"] if entry["name"] == layer.name)
         assert (found["values"], found["mismatched_values"]) == (result["events"] * layer.size, 0)
     assert traced.run("trace").was_current
+    assert not list(traced.experiment.stage_folder("trace").rglob("*layers*"))  # would stand for an edit by hand
 
 
 def test_the_first_wrong_layer_is_named(traced: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,13 +20,6 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.xdist_group("stages")  # what they share takes long to make
 
 
-@pytest.fixture(scope="module")
-def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = networks.converted_workspace(tmp_path_factory.mktemp("traced"))
-    workspace.run("trace")
-    return workspace
-
-
 @pytest.fixture
 def copy(traced: Workspace, tmp_path: Path) -> Workspace:
     return traced.copy(tmp_path / "copy")
