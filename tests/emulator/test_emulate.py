@@ -227,7 +227,7 @@ def _command(workspace: Workspace, *arguments: object) -> list[str]:
 def test_a_killed_run_leaves_no_process_and_the_next_one_finishes(workspace: Workspace, tmp_path: Path) -> None:
     small = write_events(tmp_path / "small.h5", 2000, 8)
     with h5py.File(small) as source, h5py.File(tmp_path / "large.h5", "w") as target:
-        target["Particles"] = np.tile(source["Particles"][:], (150, 1, 1))
+        target["Particles"] = np.tile(source["Particles"][:], (80, 1, 1))
     command = _command(workspace, small, tmp_path / "large.h5", "--output", tmp_path / "out", "--workers", 2)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     parts = tmp_path / "out" / ".parts"
@@ -243,9 +243,9 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_finishes(workspace: Wor
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["events"] == 302_000
+    assert json.loads(done.stdout)["events"] == 162_000
     golden = _golden(workspace, small)[:, 0]
-    np.testing.assert_array_equal(_read(tmp_path / "out" / "large_scores.h5")[0], np.tile(golden, 150))
+    np.testing.assert_array_equal(_read(tmp_path / "out" / "large_scores.h5")[0], np.tile(golden, 80))
     assert not list((tmp_path / "out").glob(".emulator-*"))
 
 

@@ -125,7 +125,7 @@ def test_the_hashes_are_of_every_weight_type_threshold_window_and_offset() -> No
     types = [
         changed("conv_relu", type=relu._replace(integer=relu.integer + 1)),
         changed("conv", window=conv.window._replace(strides=(1, 2))),
-        changed("conv", kernel=conv.kernel.transpose(1, 0, 2, 3).reshape(9, 1, 1, 3)),
+        changed("conv", kernel=conv.kernel.transpose(1, 0, 2, 3).reshape(9, 1, 1, 2)),
         network_hashes(network, moved),
     ]
     assert all(found.types == first.types and found.weights != first.weights for found in weights)
