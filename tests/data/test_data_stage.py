@@ -54,7 +54,7 @@ def test_what_the_stage_writes(tmp_path: Path) -> None:
 def test_the_result_does_not_depend_on_the_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = small_config(tmp_path)
     first, result = _run(config, tmp_path / "first")
-    monkeypatch.setattr(readers.read_events, "__defaults__", (97,))
+    monkeypatch.setattr(readers.read_events, "__defaults__", (97, None))
     second, again = _run(config, tmp_path / "second")
     assert again == result
     stores = [EventStore(e.stage_folder("data")) for e in (first, second)]

@@ -18,7 +18,7 @@ from support import CONFIGS, N_SLOTS, make_events, make_groups
 from fpgaae.config import Data
 from fpgaae.config_file import load_config
 from fpgaae.data import readers
-from fpgaae.data.readers import EventChunk, count_events, event_files, read_events
+from fpgaae.data.readers import EventChunk, count_events, event_files, event_spans, read_events
 from fpgaae.errors import FpgaaeError, InputError
 
 DATA = load_config(CONFIGS / "l1_ae.yaml").data
@@ -52,6 +52,19 @@ every_format = pytest.mark.parametrize("write", FORMATS.values(), ids=FORMATS)
 
 def _good(n: int = 300, seed: int = 1) -> Arrays:
     return {"Particles": make_events(n, seed), "Group": make_groups(n, seed)}
+
+
+@every_format
+def test_the_spans_of_a_file_are_the_whole_of_it(write: Write, tmp_path: Path) -> None:
+    file = write(tmp_path / "e.dat", _good(300))
+    spans = event_spans(file, DATA, 128)
+    assert spans == ([range(128), range(128, 256), range(256, 300)] if write is _write_hdf5 else [range(300)])
+    chunks = [chunk for span in spans for chunk in read_events(file, DATA, 50, span)]
+    whole = _read_all(file)
+    np.testing.assert_array_equal(np.concatenate([chunk.particles for chunk in chunks]), whole.particles)
+    np.testing.assert_array_equal(np.concatenate([chunk.groups for chunk in chunks]), whole.groups)
+    first = {span.start + 50 * i for span in spans for i in range(-(-len(span) // 50))}
+    assert {chunk.first_event for chunk in chunks} == first
 
 
 def _read_all(file: Path, data: Data = DATA, chunk_events: int = 64) -> EventChunk:
