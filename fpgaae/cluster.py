@@ -5,7 +5,10 @@ What the workers do does not belong here.
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,13 +50,26 @@ def open_cluster(address: str | None = None, workers: int | None = None) -> Iter
             yield client
         return
     n_workers = workers or len(os.sched_getaffinity(0))
-    with (
-        LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0, **NO_DASHBOARD
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with _interrupts_for_this_process_only():
+        local = LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0,
+            silence_logs=logging.ERROR, **NO_DASHBOARD,
+        )  # fmt: skip
+    with local as cluster, Client(cluster, set_as_default=False) as client:
         yield client
+
+
+@contextmanager
+def _interrupts_for_this_process_only() -> Iterator[None]:
+    """Let processes that start meanwhile ignore Ctrl-C: a terminal sends it to all, and this one ends the others."""
+    if threading.current_thread() is not threading.main_thread():  # no other may change it
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def completed(client: Client, futures: Iterable[Future[Any]]) -> Iterator[tuple[Future[Any], Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from unittest.mock import Mock
 
@@ -18,9 +19,15 @@ def _process(_: int) -> int:
     return os.getpid()
 
 
+def _ignores_interrupts() -> bool:
+    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
 def test_the_local_cluster_has_the_workers_that_were_asked_for() -> None:
     with open_cluster(workers=2) as client:
         found = set(client.gather(client.map(_process, range(8))))
+        assert client.submit(_ignores_interrupts).result()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert len(found) == 2
     assert os.getpid() not in found
 
