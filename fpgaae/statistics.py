@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
 from fpgaae.errors import InputError
@@ -145,3 +145,45 @@ def check_level(level: float) -> float:
     if not 0.0 < level < 1.0:
         raise InputError(f"The confidence level {level} is outside (0, 1): give a fraction such as 0.6827.")
     return level
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Correct p-values for having made m tests at once; the probability of one false rejection stays below the level.
+
+    With the p-values in rising order::
+
+        adjusted_(i) = max over j <= i of min(1, (m - j + 1) p_(j))
+
+    Valid whatever the tests' dependence, and never weaker than Bonferroni's correction.
+
+    Parameters
+    ----------
+    p_values
+        Shape (m,); m may be 0.
+
+    Returns
+    -------
+    Adjusted p-values in the order given, shape (m,): compare them with the level itself.
+
+    Raises
+    ------
+    InputError
+        If a value is outside [0, 1] or the array is not one-dimensional.
+
+    Notes
+    -----
+    S. Holm, Scand. J. Statist. 6 (1979) 65.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise InputError(f"The p-values {values.tolist()} can't be corrected: give a list of numbers from 0 to 1.")
+    order = np.argsort(values, kind="stable")
+    scaled = values[order] * np.arange(values.size, 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted

@@ -16,7 +16,7 @@ from support import NO_SCORES
 
 from fpgaae import statistics
 from fpgaae.errors import InputError
-from fpgaae.statistics import as_scores, check_level, clopper_pearson, n_allowed, threshold_at_fpr
+from fpgaae.statistics import as_scores, check_level, clopper_pearson, holm, n_allowed, threshold_at_fpr
 
 SIZES = st.integers(1, 60)
 TIED_INTEGERS = hnp.arrays(np.int64, SIZES, elements=st.integers(-5, 5))
@@ -111,5 +111,35 @@ def test_a_level_outside_its_range_is_refused(level: float) -> None:
         check_level(level)
 
 
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ([0.01, 0.01, 0.03, 0.04], [0.04, 0.04, 0.06, 0.06]),  # worked by hand: 4 p, 3 p, 2 p, p, then never falling
+        ([0.04, 0.01, 0.03, 0.005], [0.06, 0.03, 0.06, 0.02]),  # the same in another order: 4 p, 3 p, 2 p, p
+        ([0.6, 0.7], [1.0, 1.0]),
+        ([0.2], [0.2]),
+        ([], []),
+    ],
+    ids=["ties", "any-order", "at-most-one", "one-test", "none"],
+)
+def test_holm_worked_by_hand(p_values: list[float], adjusted: list[float]) -> None:
+    np.testing.assert_allclose(holm(p_values), adjusted, atol=1e-15)
+
+
+def test_holm_keeps_the_rate_of_a_first_false_rejection() -> None:
+    """Of families of ten true hypotheses at most 5 % have a rejection at 5 %; without correction 40 % have one."""
+    rng = np.random.default_rng(0)
+    families = rng.uniform(size=(2000, 10))
+    wrong = np.mean([holm(family).min() < 0.05 for family in families])
+    assert 0.035 < wrong < 0.065  # 1 - 0.995^10 = 4.9 %, and three binomial errors
+    assert np.mean(families.min(axis=1) < 0.05) > 0.35
+
+
+@pytest.mark.parametrize("wrong", [[-0.1], [1.1], [float("nan")], [[0.1]]])
+def test_what_is_no_p_value_is_refused(wrong: list[Any]) -> None:
+    with pytest.raises(InputError, match="p-values"):
+        holm(wrong)
+
+
 def test_the_examples_of_the_docstrings() -> None:
-    assert doctest.testmod(statistics) == doctest.TestResults(failed=0, attempted=2)
+    assert doctest.testmod(statistics) == doctest.TestResults(failed=0, attempted=3)
