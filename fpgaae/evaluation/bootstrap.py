@@ -96,6 +96,7 @@ class BackgroundReplica(NamedTuple):
     cumulative: NDArray[np.int64]  # (n_background + 1,): weight of the first i events
     cuts: NDArray[np.int64]  # (n_fprs,): position of the threshold among the sorted scores
     events_above: NDArray[np.int64]  # (n_fprs,): weight above the threshold
+    excess: NDArray[np.float64]  # (n_fprs,): rate above the sample's own threshold, less that of the sample
 
 
 class SignalReplica(NamedTuple):
@@ -103,6 +104,7 @@ class SignalReplica(NamedTuple):
 
     auc: float
     tpr: NDArray[np.float64]
+    linear_tpr: NDArray[np.float64]  # at the sample's own threshold, corrected for the rate to first order
     events_above: NDArray[np.int64]
     background_above: NDArray[np.int64]
 
@@ -126,6 +128,9 @@ class RankedBackground:
         self.ordered: Scores = scores[order]
         self._groups = groups[order]
         self._fprs = tuple(fprs)
+        n_events = self.ordered.size
+        self.n_kept = np.array([n_allowed(n_events, rate) for rate in fprs], dtype=np.int64)
+        self._ends = np.searchsorted(self.ordered, self.ordered[n_events - 1 - self.n_kept], side="right")
 
     def replica(self, counts: NDArray[np.int32]) -> BackgroundReplica:
         """Weights and thresholds when group g is taken ``counts[g]`` times.
@@ -139,7 +144,9 @@ class RankedBackground:
         kept_below = np.array([total - n_allowed(total, rate) for rate in self._fprs], dtype=np.int64)
         cuts = np.searchsorted(cumulative[1:], kept_below, side="left")
         ends = np.searchsorted(self.ordered, self.ordered[cuts], side="right")
-        return BackgroundReplica(cumulative, cuts, total - cumulative[ends])
+        n_events = self.ordered.size
+        excess = (total - cumulative[self._ends]) / total - (n_events - self._ends) / n_events
+        return BackgroundReplica(cumulative, cuts, total - cumulative[ends], excess)
 
 
 class RankedSignal:
@@ -161,6 +168,19 @@ class RankedSignal:
         self._groups = groups[order]
         self._below = np.searchsorted(ordered_background, scores[order], side="left")
         self._not_above = np.searchsorted(ordered_background, scores[order], side="right")
+        n_background = ordered_background.size
+        self._nominal = self._first_above(n_background - 1 - background.n_kept)
+        self._slopes = self._slopes_of(background.n_kept, n_background)
+
+    def _first_above(self, cuts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the index of the first signal event above sorted background events: more than i lie below it."""
+        return np.searchsorted(self._below, cuts, side="right")
+
+    def _slopes_of(self, n_kept: NDArray[np.int64], n_background: int) -> NDArray[np.float64]:
+        """Give the slope of the ROC curve from half the kept background events to twice as many."""
+        fewer, more = n_kept // 2, np.minimum(2 * n_kept + 1, n_background - 1)
+        gained = self._first_above(n_background - 1 - fewer) - self._first_above(n_background - 1 - more)
+        return np.asarray(gained / self._below.size / ((more - fewer) / n_background))
 
     def replica(self, counts: NDArray[np.int32], background: BackgroundReplica) -> SignalReplica:
         """AUC and efficiencies when group g is taken ``counts[g]`` times.
@@ -170,6 +190,13 @@ class RankedSignal:
             AUC = sum_j v_j (W(b < s_j) + W(b <= s_j)) / (2 sum(v) sum(w)),   W(c) = sum_i w_i [c]
 
         in integers up to the division, as `fpgaae.evaluation.metrics.auc` on the sample with its repetitions.
+
+        With the sample's own threshold t, its false positive rate a, and the slope s of the curve around it::
+
+            linear_tpr = TPR(t) - s (FPR(t) - a)
+
+        whose spread is that of the efficiency at a fixed rate (R. R. Bahadur, Ann. Math. Statist. 37 (1966) 577, for
+        quantiles), without the jumps of a threshold that has to be an observed score.
         """
         weights = counts.take(self._groups).astype(np.int64)
         cumulative = np.zeros(weights.size + 1, dtype=np.int64)
@@ -177,9 +204,9 @@ class RankedSignal:
         total, total_background = int(cumulative[-1]), int(background.cumulative[-1])
         ranks = background.cumulative.take(self._below) + background.cumulative.take(self._not_above)
         area = int(np.dot(weights, ranks)) / (2 * total * total_background)
-        # s_j is above the sorted background event i exactly if more than i events lie below s_j
-        above = total - cumulative[np.searchsorted(self._below, background.cuts, side="right")]
-        return SignalReplica(area, above / total, above, background.events_above)
+        above = total - cumulative[self._first_above(background.cuts)]
+        linear = 1 - cumulative[self._nominal] / total - self._slopes * background.excess
+        return SignalReplica(area, above / total, linear, above, background.events_above)
 
 
 class RankedModel:
@@ -222,12 +249,13 @@ class RankedModel:
 class Replicas:
     """Metrics of one model and one signal: on the sample itself, and in every replica.
 
-    `auc` has the shape (n_replicas,), `tpr` (n_replicas, n_fprs).
+    `auc` has the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
     """
 
     nominal: SignalReplica
     auc: NDArray[np.float64]
     tpr: NDArray[np.float64]
+    linear_tpr: NDArray[np.float64]
 
 
 def bootstrap(
@@ -264,7 +292,7 @@ def bootstrap(
     shape = (settings.n_replicas, len(settings.fprs))
     result = {
         model: {
-            name: Replicas(nominal, np.empty(settings.n_replicas), np.empty(shape))
+            name: Replicas(nominal, np.empty(settings.n_replicas), np.empty(shape), np.empty(shape))
             for name, nominal in ranked.replica(ones).items()
         }
         for model, ranked in models.items()
@@ -274,7 +302,7 @@ def bootstrap(
         for model, ranked in models.items():
             for name, drawn in ranked.replica(counts).items():
                 replicas = result[model][name]
-                replicas.auc[i], replicas.tpr[i] = drawn.auc, drawn.tpr
+                replicas.auc[i], replicas.tpr[i], replicas.linear_tpr[i] = drawn.auc, drawn.tpr, drawn.linear_tpr
     return result
 
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, percentile_interval
+from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
 from fpgaae.statistics import Interval, as_scores, clopper_pearson
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
 BASELINES = ("sum_pt", "n_objects", "pca")
 MODELS = (FLOAT, QUANTIZED, FIRMWARE, *BASELINES)
 MIN_BACKGROUND_EVENTS = 5
+DELTAS = {FIRMWARE: "delta", QUANTIZED: "delta_quantized"}  # model: key in metrics.json of its difference to float
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]
 Groups = Mapping[str, NDArray[np.int64]]
+
+
+class Spread(NamedTuple):
+    """How far the replicas of a difference spread: what a test of it needs."""
+
+    standard_error: float
+    interval_95: Interval
 
 
 @dataclass(frozen=True)
@@ -27,12 +36,13 @@ class Estimate:
     """A metric with its interval, or the reason why there is none.
 
     `background_events_above` is set at a false positive rate only: the background events above the threshold (of a
-    difference, the smaller number of the two models).
+    difference, the smaller number of the two models). `spread` is set for differences.
     """
 
     interval: Interval | None
     background_events_above: int | None = None
     note: str | None = None
+    spread: Spread | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As written into `metrics.json`; absent parts are left out, a missing interval is three nulls."""
@@ -42,6 +52,8 @@ class Estimate:
             result["background_events_above"] = self.background_events_above
         if self.note is not None:
             result["note"] = self.note
+        if self.spread is not None:
+            result |= {"standard_error": self.spread.standard_error, "interval_95": self.spread.interval_95._asdict()}
         return result
 
 
@@ -79,9 +91,9 @@ class Comparison:
             "models": {model: _signals_to_json(own) for model, own in self.models.items()},
         }
         if self.delta is not None:
-            result["delta"] = _signals_to_json(self.delta)
+            result[DELTAS[FIRMWARE]] = _signals_to_json(self.delta)
         if self.delta_quantized is not None:
-            result["delta_quantized"] = _signals_to_json(self.delta_quantized)
+            result[DELTAS[QUANTIZED]] = _signals_to_json(self.delta_quantized)
         return result
 
 
@@ -99,6 +111,8 @@ def compare(scores: Scores, groups: Groups, background: str, settings: Bootstrap
 
     Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain
     the Clopper-Pearson interval at the fixed threshold: a bootstrap of zero passing events would claim certainty.
+    Differences of efficiencies follow the background's fluctuations to first order (see `SignalReplica.linear_tpr`):
+    where two thresholds jump from event to event independently, the jumps would drown the difference.
 
     Parameters
     ----------
@@ -136,6 +150,30 @@ def compare(scores: Scores, groups: Groups, background: str, settings: Bootstrap
     return Comparison(n_background, signal_events, settings, models, delta(FIRMWARE), delta(QUANTIZED))
 
 
+def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dict[str, Any]]:
+    """Test the areas of quantized and firmware against the float model after DeLong, beside the bootstrap.
+
+    Returns
+    -------
+    ``result[signal][model]``: `difference`, `standard_error` and `p_value`; empty without a float model.
+    """
+    models = [model for model in (FLOAT, *DELTAS) if model in scores]
+    if FLOAT not in models:
+        return {}
+    result: dict[str, dict[str, Any]] = {}
+    for signal in groups:
+        if signal == background:
+            continue
+        of_background, of_signal = (
+            [ScoredGroups(scores[model][process], groups[process]) for model in models]
+            for process in (background, signal)
+        )
+        areas = delong(of_background, of_signal)
+        tests = {model: compare_areas(areas, index, 0) for index, model in enumerate(models) if index}
+        result[signal] = {model: test._asdict() for model, test in tests.items()}
+    return result
+
+
 def _metrics(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
     nominal, level = replicas.nominal, settings.confidence_level
     tpr = {}
@@ -161,10 +199,14 @@ def _difference(model: Replicas, reference: Replicas, n_background: int, setting
             tpr[fpr_key(fpr)] = _not_measurable(n_above, n_background, fpr)
             continue
         value = float(model.nominal.tpr[i] - reference.nominal.tpr[i])
-        drawn = percentile_interval(value, model.tpr[:, i] - reference.tpr[:, i], level)
-        tpr[fpr_key(fpr)] = Estimate(drawn, n_above)
-    auc = percentile_interval(model.nominal.auc - reference.nominal.auc, model.auc - reference.auc, level)
-    return SignalMetrics(Estimate(auc), tpr)
+        tpr[fpr_key(fpr)] = _of_difference(value, model.linear_tpr[:, i] - reference.linear_tpr[:, i], level, n_above)
+    auc = _of_difference(model.nominal.auc - reference.nominal.auc, model.auc - reference.auc, level)
+    return SignalMetrics(auc, tpr)
+
+
+def _of_difference(value: float, replicas: NDArray[np.float64], level: float, n_above: int | None = None) -> Estimate:
+    spread = Spread(float(replicas.std(ddof=1)), percentile_interval(value, replicas, 0.95))
+    return Estimate(percentile_interval(value, replicas, level), n_above, None, spread)
 
 
 def _not_measurable(n_above: int, n_background: int, fpr: float) -> Estimate:

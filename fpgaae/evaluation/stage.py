@@ -16,10 +16,11 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED, compare
+from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
 from fpgaae.evaluation.decisions import decisions
 from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure
 from fpgaae.evaluation.metrics import roc_curve
+from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.models.float import float_score
@@ -53,6 +54,8 @@ def run_evaluate(run: StageRun) -> Json:
     )
     with run.progress.task("bootstrap", None):
         result = compare(scores, groups, config.data.background, settings).to_json()
+        result["delong"] = area_tests(scores, groups, config.data.background)
+    result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
     thresholds = run.result("csim")["thresholds"]
     level = config.evaluation.confidence_level
     result["decisions"] = decisions(scores, config.data.background, thresholds, config.trigger, level)

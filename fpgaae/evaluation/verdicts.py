@@ -1,0 +1,89 @@
+"""What the differences mean: per signal, whether the firmware can be told from the float model, and at what level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from fpgaae.evaluation.delong import two_sided_p_value
+from fpgaae.statistics import holm
+
+LEVEL = 0.05  # of one false "distinguishable" among all signals and working points of a model
+_AUC = "auc"
+
+Delta = Mapping[str, Any]  # signal -> an entry of `delta` in metrics.json
+
+
+class _Test(NamedTuple):
+    signal: str
+    metric: str  # "auc", or a false positive rate as in `tpr`
+    estimate: Mapping[str, Any]
+    p_value: float
+
+
+def verdicts(deltas: Mapping[str, Delta]) -> dict[str, Any]:
+    """Say for each model and signal whether it differs from the float model.
+
+    Every area and every measurable efficiency is tested: the difference divided by the bootstrap's standard error is
+    normal where there is none. The p-values of all signals and metrics of a model are corrected together, after Holm.
+
+    Parameters
+    ----------
+    deltas
+        By model: `delta` of `metrics.json`, whose estimates have a `standard_error` and an interval at 95 %.
+
+    Returns
+    -------
+    The content of `verdicts` in `metrics.json`.
+    """
+    return {
+        "level": LEVEL,
+        "correction": "holm",
+        "models": {model: _verdicts_of(model, delta) for model, delta in deltas.items()},
+    }
+
+
+def _verdicts_of(model: str, delta: Delta) -> dict[str, Any]:
+    tests = [test for signal, entry in delta.items() for test in _tests(signal, entry)]
+    corrected = holm([test.p_value for test in tests])
+    result: dict[str, Any] = {}
+    for signal in delta:
+        own = [(test, float(p)) for test, p in zip(tests, corrected, strict=True) if test.signal == signal]
+        found = [(test, p) for test, p in own if p < LEVEL]
+        result[signal] = {
+            "distinguishable": bool(found),
+            "p_value": min(p for _, p in own),
+            "tests_of_the_model": len(tests),
+            "metrics": {test.metric: {"p_value": test.p_value, "corrected_p_value": p} for test, p in own},
+            "sentence": _sentence(model, signal, own),
+        }
+    return result
+
+
+def _tests(signal: str, entry: Mapping[str, Any]) -> Iterator[_Test]:
+    for metric, estimate in ((_AUC, entry[_AUC]), *entry["tpr"].items()):
+        if estimate["value"] is not None:
+            yield _Test(signal, metric, estimate, two_sided_p_value(estimate["value"], estimate["standard_error"]))
+
+
+def _sentence(model: str, signal: str, tests: list[tuple[_Test, float]]) -> str:
+    """Name what differs, or what would have been seen."""
+    found = [(test, p) for test, p in tests if p < LEVEL]
+    level = f"at the {100 * LEVEL:g} % level"
+    if found:
+        parts = "; ".join(f"{_difference(test)}, p = {p:.2g}" for test, p in found)
+        return f"{signal}: {model} and float are distinguishable {level}: {parts}"
+    if all(test.estimate["value"] == 0 and test.estimate["standard_error"] == 0 for test, _ in tests):
+        return f"{signal}: {model} and float order these events the same way; no difference can be measured"
+    test, p = min(tests, key=lambda pair: pair[1])
+    area = tests[0][0].estimate["interval_95"]
+    return (
+        f"{signal}: {model} and float are not distinguishable {level}: the smallest p is {p:.2g} ({_difference(test)}) "
+        f"and the AUC differs by {area['low']:+.4f} to {area['high']:+.4f} (95 %)"
+    )
+
+
+def _difference(test: _Test) -> str:
+    if test.metric == _AUC:
+        return f"AUC {test.estimate['value']:+.4f}"
+    return f"TPR at {test.metric} {100 * test.estimate['value']:+.2f} percentage points"
