@@ -171,6 +171,27 @@ def shift_left_exact(codes: Codes, bits: int) -> Codes:
     return codes << bits
 
 
+def nearest_codes(values: NDArray[np.floating], to: FixedPointType) -> Codes:
+    """Give the codes of any finite values: rounded by the mode of `to`, and saturated where it does not wrap.
+
+    Raises
+    ------
+    InputError
+        If a value that wraps does not fit 62 bits.
+    """
+    scaled = np.asarray(values, dtype=np.float64) * 2.0**to.fraction
+    if to.rounding is Rounding.HALF_EVEN:
+        rounded = np.rint(scaled)
+    else:
+        rounded = np.floor(scaled + 0.5 if to.rounding is Rounding.HALF_UP else scaled)
+    limit = 2.0**MAX_WIDTH
+    if to.overflow is Overflow.WRAP and np.abs(rounded).max(initial=0) > limit:
+        raise InputError(
+            f"a value of {np.abs(rounded).max() * to.lsb:g} does not fit the arithmetic that wraps it into {to}"
+        )
+    return saturate_or_wrap(np.clip(rounded, -limit, limit).astype(np.int64), to)
+
+
 def codes_of(values: NDArray[np.floating], to: FixedPointType) -> Codes:
     """Give the codes of values that lie exactly on the grid of `to`.
 

@@ -71,14 +71,13 @@ class SignalMetrics:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every model on every signal; `delta` is firmware - float, `delta_quantized` quantized - float."""
+    """Every model on every signal; `differences[model][signal]` are paired ones to the reference model."""
 
     background_events: int
     signal_events: Mapping[str, int]
     settings: BootstrapSettings
     models: Mapping[str, Mapping[str, SignalMetrics]]
-    delta: Mapping[str, SignalMetrics] | None
-    delta_quantized: Mapping[str, SignalMetrics] | None
+    differences: Mapping[str, Mapping[str, SignalMetrics]]
 
     def to_json(self) -> dict[str, Any]:
         """As written into `metrics.json`; a difference whose models are not both there is left out."""
@@ -88,16 +87,16 @@ class Comparison:
             "confidence_level": self.settings.confidence_level,
             "replicas": self.settings.n_replicas,
             "seed": self.settings.seed,
-            "models": {model: _signals_to_json(own) for model, own in self.models.items()},
+            "models": {model: signals_to_json(own) for model, own in self.models.items()},
         }
-        if self.delta is not None:
-            result[DELTAS[FIRMWARE]] = _signals_to_json(self.delta)
-        if self.delta_quantized is not None:
-            result[DELTAS[QUANTIZED]] = _signals_to_json(self.delta_quantized)
+        for model, key in DELTAS.items():
+            if model in self.differences:
+                result[key] = signals_to_json(self.differences[model])
         return result
 
 
-def _signals_to_json(metrics: Mapping[str, SignalMetrics]) -> dict[str, Any]:
+def signals_to_json(metrics: Mapping[str, SignalMetrics]) -> dict[str, Any]:
+    """Give the metrics of every signal as written into `metrics.json`."""
     return {signal: own.to_json() for signal, own in metrics.items()}
 
 
@@ -106,8 +105,10 @@ def fpr_key(fpr: float) -> str:
     return f"{fpr:.0e}"
 
 
-def compare(scores: Scores, groups: Groups, background: str, settings: BootstrapSettings) -> Comparison:
-    """Metrics of every model on every signal, and paired differences to the float model.
+def compare(
+    scores: Scores, groups: Groups, background: str, settings: BootstrapSettings, reference: str = FLOAT
+) -> Comparison:
+    """Metrics of every model on every signal, and paired differences to a reference model, where it is there.
 
     Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain
     the Clopper-Pearson interval at the fixed threshold: a bootstrap of zero passing events would claim certainty.
@@ -135,19 +136,16 @@ def compare(scores: Scores, groups: Groups, background: str, settings: Bootstrap
     signals = [name for name in groups if name != background]
     n_background = len(groups[background])
     models = {
-        model: {name: _metrics(own[name], len(groups[name]), n_background, settings) for name in signals}
+        model: {name: metrics(own[name], len(groups[name]), n_background, settings) for name in signals}
         for model, own in replicas.items()
     }
 
-    def delta(model: str) -> dict[str, SignalMetrics] | None:
-        if model not in replicas or FLOAT not in replicas:
-            return None
-        return {
-            name: _difference(replicas[model][name], replicas[FLOAT][name], n_background, settings) for name in signals
-        }
-
-    signal_events = {name: len(groups[name]) for name in signals}
-    return Comparison(n_background, signal_events, settings, models, delta(FIRMWARE), delta(QUANTIZED))
+    differences = {
+        model: {name: difference(own[name], replicas[reference][name], n_background, settings) for name in signals}
+        for model, own in replicas.items()
+        if reference in replicas and model != reference
+    }
+    return Comparison(n_background, {name: len(groups[name]) for name in signals}, settings, models, differences)
 
 
 def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dict[str, Any]]:
@@ -174,7 +172,8 @@ def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dic
     return result
 
 
-def _metrics(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
+def metrics(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
+    """Give the metrics of one model and signal with their intervals."""
     nominal, level = replicas.nominal, settings.confidence_level
     tpr = {}
     for i, fpr in enumerate(settings.fprs):
@@ -189,7 +188,8 @@ def _metrics(replicas: Replicas, n_signal: int, n_background: int, settings: Boo
     return SignalMetrics(Estimate(percentile_interval(nominal.auc, replicas.auc, level)), tpr)
 
 
-def _difference(model: Replicas, reference: Replicas, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
+def difference(model: Replicas, reference: Replicas, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
+    """Give the paired differences of a model to another on one signal, with their intervals."""
     level = settings.confidence_level
     smaller = np.minimum(model.nominal.background_above, reference.nominal.background_above)
     tpr = {}

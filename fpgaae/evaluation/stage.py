@@ -23,8 +23,8 @@ from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.hls.csim import SCORES_FILE
-from fpgaae.models.float import float_score
 from fpgaae.models.float_output import open_float_output
+from fpgaae.models.float_scores import float_score
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from fpgaae.evaluation.comparison import FLOAT
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.statistics import holm
 
@@ -21,8 +22,8 @@ class _Test(NamedTuple):
     p_value: float
 
 
-def verdicts(deltas: Mapping[str, Delta]) -> dict[str, Any]:
-    """Say for each model and signal whether it differs from the float model.
+def verdicts(deltas: Mapping[str, Delta], reference: str = FLOAT) -> dict[str, Any]:
+    """Say for each model and signal whether it differs from the float model, or another reference.
 
     Every area and every measurable efficiency is tested: the difference divided by the bootstrap's standard error is
     normal where there is none. The p-values of all signals and metrics of a model are corrected together, after Holm.
@@ -31,6 +32,8 @@ def verdicts(deltas: Mapping[str, Delta]) -> dict[str, Any]:
     ----------
     deltas
         By model: `delta` of `metrics.json`, whose estimates have a `standard_error` and an interval at 95 %.
+    reference
+        What the differences are to, in words.
 
     Returns
     -------
@@ -39,11 +42,11 @@ def verdicts(deltas: Mapping[str, Delta]) -> dict[str, Any]:
     return {
         "level": LEVEL,
         "correction": "holm",
-        "models": {model: _verdicts_of(model, delta) for model, delta in deltas.items()},
+        "models": {model: _verdicts_of(f"{model} and {reference}", delta) for model, delta in deltas.items()},
     }
 
 
-def _verdicts_of(model: str, delta: Delta) -> dict[str, Any]:
+def _verdicts_of(pair: str, delta: Delta) -> dict[str, Any]:
     tests = [test for signal, entry in delta.items() for test in _tests(signal, entry)]
     corrected = holm([test.p_value for test in tests])
     result: dict[str, Any] = {}
@@ -55,7 +58,7 @@ def _verdicts_of(model: str, delta: Delta) -> dict[str, Any]:
             "p_value": min(p for _, p in own),
             "tests_of_the_model": len(tests),
             "metrics": {test.metric: {"p_value": test.p_value, "corrected_p_value": p} for test, p in own},
-            "sentence": _sentence(model, signal, own),
+            "sentence": _sentence(pair, signal, own),
         }
     return result
 
@@ -66,19 +69,19 @@ def _tests(signal: str, entry: Mapping[str, Any]) -> Iterator[_Test]:
             yield _Test(signal, metric, estimate, two_sided_p_value(estimate["value"], estimate["standard_error"]))
 
 
-def _sentence(model: str, signal: str, tests: list[tuple[_Test, float]]) -> str:
+def _sentence(pair: str, signal: str, tests: list[tuple[_Test, float]]) -> str:
     """Name what differs, or what would have been seen."""
     found = [(test, p) for test, p in tests if p < LEVEL]
     level = f"at the {100 * LEVEL:g} % level"
     if found:
         parts = "; ".join(f"{_difference(test)}, p = {p:.2g}" for test, p in found)
-        return f"{signal}: {model} and float are distinguishable {level}: {parts}"
+        return f"{signal}: {pair} are distinguishable {level}: {parts}"
     if all(test.estimate["value"] == 0 and test.estimate["standard_error"] == 0 for test, _ in tests):
-        return f"{signal}: {model} and float order these events the same way; no difference can be measured"
+        return f"{signal}: {pair} order these events the same way; no difference can be measured"
     test, p = min(tests, key=lambda pair: pair[1])
     area = tests[0][0].estimate["interval_95"]
     return (
-        f"{signal}: {model} and float are not distinguishable {level}: the smallest p is {p:.2g} ({_difference(test)}) "
+        f"{signal}: {pair} are not distinguishable {level}: the smallest p is {p:.2g} ({_difference(test)}) "
         f"and the AUC differs by {area['low']:+.4f} to {area['high']:+.4f} (95 %)"
     )
 

@@ -71,7 +71,7 @@ def exact_product(a: Codes, b: Codes) -> Codes:
     return a @ b
 
 
-def unfold(codes: Codes, window: Window) -> Codes:
+def unfold(codes: Any, window: Window) -> Any:  # noqa: ANN401
     """Give the values under every window, (n_events, rows, columns, pixels of the window, channels)."""
     top, bottom, left, right = window.padding
     images = codes.reshape(len(codes), *window.image)
@@ -89,10 +89,11 @@ def places_under(window: Window) -> Codes:
     (rows * columns, pixels of the window, channels)
     """
     numbered = np.arange(1, int(np.prod(window.image)) + 1)[None]
-    return unfold(numbered, window).reshape(-1, window.n_values, window.image[2]) - 1
+    found: Codes = unfold(numbered, window).reshape(-1, window.n_values, window.image[2]) - 1
+    return found
 
 
-def _by_block(codes: Codes, window: Window, work: Callable[[Codes], Codes]) -> Codes:
+def _by_block(codes: Any, window: Window, work: Callable[[Any], Any]) -> Any:  # noqa: ANN401
     """Apply `work` to unfolded windows of a bounded number of events, and give (n_events, size)."""
     rows, columns = window.positions
     an_event = max(rows * columns * window.n_values * window.image[2], 1)
@@ -102,15 +103,20 @@ def _by_block(codes: Codes, window: Window, work: Callable[[Codes], Codes]) -> C
     return np.concatenate([part.reshape(len(part), int(np.prod(part.shape[1:]))) for part in parts])
 
 
-def convolve(codes: Codes, kernel: Codes, window: Window) -> Codes:
-    """Give the sums of products of a kernel (height, width, channels, filters) at every position, (n_events, size)."""
+def convolve(codes: Codes, kernel: Codes, window: Window, product: Callable[[Any, Any], Any] = exact_product) -> Codes:
+    """Give the sums of products of a kernel (height, width, channels, filters) at every position, (n_events, size).
+
+    With `numpy.matmul` for the product, values take the place of codes.
+    """
     flat = kernel.reshape(-1, kernel.shape[-1])
 
     def work(views: Codes) -> Codes:
         places = views.shape[:3]
-        return exact_product(views.reshape(int(np.prod(places)), len(flat)), flat).reshape(*places, kernel.shape[-1])
+        sums: Codes = product(views.reshape(int(np.prod(places)), len(flat)), flat)
+        return sums.reshape(*places, kernel.shape[-1])
 
-    return _by_block(codes, window, work)
+    found: Codes = _by_block(codes, window, work)
+    return found
 
 
 def range_of_sums(kernel: Codes, window: Window, low: int, high: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -133,7 +139,8 @@ def count_products(kernel: Codes, window: Window) -> int:
 
 def largest(codes: Codes, window: Window) -> Codes:
     """Give the largest value under every window without padding, (n_events, size)."""
-    return _by_block(codes, window, lambda views: views.max(axis=3))
+    found: Codes = _by_block(codes, window, lambda views: views.max(axis=3))
+    return found
 
 
 def mean(codes: Codes, window: Window, more_bits: int) -> Codes:
@@ -146,7 +153,14 @@ def mean(codes: Codes, window: Window, more_bits: int) -> Codes:
         sums = views.sum(axis=3) << more_bits
         return np.asarray(np.sign(sums) * (np.abs(sums) // window.n_values))
 
-    return _by_block(codes, window, work)
+    found: Codes = _by_block(codes, window, work)
+    return found
+
+
+def average(values: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
+    """Give the mean of values under every window, in floating point, (n_events, size)."""
+    found: NDArray[np.float64] = _by_block(values, window, lambda views: views.mean(axis=3))
+    return found
 
 
 def enlarge(codes: Codes, window: Window) -> Codes:
@@ -157,4 +171,5 @@ def enlarge(codes: Codes, window: Window) -> Codes:
 
 def surround(codes: Codes, window: Window) -> Codes:
     """Put the zeros of `window.padding` around every image, (n_events, size)."""
-    return unfold(codes, window._replace(size=(1, 1))).reshape(len(codes), -1)
+    found: Codes = unfold(codes, window._replace(size=(1, 1))).reshape(len(codes), -1)
+    return found

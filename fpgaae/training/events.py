@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
-from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, values_of
+from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, nearest_codes, values_of
 
 BLOCK_EVENTS = 131_072
 
@@ -54,9 +54,7 @@ class Split(NamedTuple):
 
     def quantized(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Round and saturate inputs to the network's input type: what the firmware sees."""
-        codes = np.rint(x.astype(np.float64) * 2.0**self.input_type.fraction)
-        codes = np.clip(codes, self.input_type.min_code, self.input_type.max_code).astype(np.int64)
-        return values_of(codes, self.input_type.fraction).astype(np.float32)
+        return values_of(nearest_codes(x, self.input_type), self.input_type.fraction).astype(np.float32)
 
 
 def open_split(run: StageRun, name: str) -> Split:

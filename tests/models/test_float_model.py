@@ -12,6 +12,7 @@ import pytest
 from conftest import autoencoder, variational
 
 from fpgaae.config import Score
+from fpgaae.models.float_scores import float_score
 from fpgaae.models.float_weights import layer_outputs
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -126,14 +127,10 @@ EMPTY = np.array([0.5, 0.25])  # of two slots of two features: filled and filled
     ids=lambda given: given.value if isinstance(given, Score) else "",
 )
 def test_the_scores_by_hand(score: Score, expected: list[float]) -> None:
-    from fpgaae.models.float import float_score  # noqa: PLC0415
-
     np.testing.assert_allclose(float_score(score, X, Y, EMPTY), expected, rtol=1e-15)
 
 
 def test_log_variance_is_kept_within_its_limit() -> None:
-    from fpgaae.models.float import float_score  # noqa: PLC0415
-
     output = np.array([[1.0, 100.0], [1.0, -100.0]], dtype=np.float32)
     found = float_score(Score.MU_SQUARED_OVER_VARIANCE, X, output, EMPTY)
     np.testing.assert_allclose(found, [math.exp(-8), math.exp(8)])
@@ -178,7 +175,7 @@ def test_the_variational_loss_weighs_a_feature_by_its_variance_and_leaves_out_co
 def test_the_loss_of_an_autoencoder_is_its_score_over_the_number_of_features(score: Score) -> None:
     import keras  # noqa: PLC0415
 
-    from fpgaae.models.float import float_score, reconstruction_loss  # noqa: PLC0415
+    from fpgaae.models.float import reconstruction_loss  # noqa: PLC0415
 
     loss = keras.losses.get(reconstruction_loss(autoencoder((4,), 2, score), np.ones(4), EMPTY))
     found = np.asarray(loss(keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(Y)))
