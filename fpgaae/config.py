@@ -82,6 +82,22 @@ class Scaling(Section):
     shift: Literal["per_feature", "common"] = "per_feature"
 
 
+class Columns(Section):
+    """Datasets of one number an event, (events,), that rates are told apart by; null: the files have none.
+
+    The background's file must have those that are named, a signal's may.
+    """
+
+    existing_trigger: str | None = None  # also (events, bits): an event with a bit set is taken already
+    pileup: str | None = None  # number of collisions in the bunch crossing
+    run: str | None = None  # number of the run
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The dataset of each column that there is."""
+        return {column: name for column, name in self if name is not None}
+
+
 class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is a file of the bundled sample."""
 
@@ -89,6 +105,7 @@ class Data(Section):
     background: str = "background"
     dataset: str = "Particles"
     group: str | None = "Group"
+    columns: Columns = Columns()
     hardware: Hardware
     split: Split = Split()
     scaling: Scaling = Scaling()
@@ -314,6 +331,7 @@ class Evaluation(Section):
     bootstrap_replicas: Annotated[int, Field(ge=20)] = 200
     confidence_level: Fraction = 0.6827
     pca_components: Annotated[int, Field(ge=1)] = 16
+    ablation_events: Annotated[int, Field(ge=100)] = 20_000  # of each process: what each part's quantization costs
 
 
 class Config(Section):

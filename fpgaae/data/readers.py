@@ -5,11 +5,12 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
-from typing import IO, NamedTuple
+from types import MappingProxyType
+from typing import IO, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -21,6 +22,7 @@ from fpgaae.errors import InputError
 
 CHUNK_EVENTS = 32_768
 _SAMPLE_PREFIX = "sample:"
+_BITS = "existing_trigger"
 _DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
     OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
@@ -32,6 +34,7 @@ class EventChunk(NamedTuple):
     first_event: int
     particles: NDArray[np.floating]  # (n, n_slots, >= 3)
     groups: NDArray[np.int64]  # (n,)
+    columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({})  # (n,) each: those of `Columns` that are there
 
 
 def event_files(config: Config, config_file: Path) -> dict[str, Path]:
@@ -115,6 +118,10 @@ def read_events(
 
 def _check_values(chunk: EventChunk, file: Path) -> None:
     used = chunk.particles[..., :3]
+    for name, values in chunk.columns.items():
+        if not np.isfinite(values).all():
+            event = chunk.first_event + int(np.argmin(np.isfinite(values)))
+            raise InputError(f"{file}: the {name} of event {event} is NaN or infinite; remove or repair such events")
     for bad, what, cure in (
         (~np.isfinite(used), "a NaN or infinite value", "remove or repair such events"),
         (used[..., :1] < 0, "a negative pT", "empty slots must be 0"),
@@ -192,6 +199,23 @@ def _check_groups(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
         raise InputError(f"{file}: `{name}` holds {dtype} values, but whole numbers are needed; correct `data.group`")
 
 
+def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, column: str) -> None:
+    wanted = 2 if column == _BITS else 1
+    if not 1 <= len(shape) <= wanted or shape[0] != n_events or dtype.kind not in "biuf":
+        bits = f" or ({n_events}, bits)" if column == _BITS else ""
+        raise InputError(
+            f"{file}: the dataset of `data.columns.{column}` has the shape {shape} and type {dtype}, not numbers of "
+            f"shape ({n_events},){bits}; correct `data.columns`"
+        )
+
+
+def _column(values: NDArray[Any], column: str) -> NDArray[np.float64]:
+    """Give one number an event; of trigger bits, whether any is set."""
+    if column == _BITS:
+        values = np.any(values.reshape(len(values), -1) != 0, axis=1)
+    return values.astype(np.float64)
+
+
 class _Hdf5Source(_Source):
     def __init__(self, file: Path, data: Data) -> None:
         with ExitStack() as opened:
@@ -202,6 +226,9 @@ class _Hdf5Source(_Source):
             self.n_events = len(self._particles)
             if self._groups is not None:
                 _check_groups(self._groups.shape, self._groups.dtype, self.n_events, file, str(data.group))
+            self._columns = {key: self._file[name] for key, name in data.columns.named.items() if name in self._file}
+            for key, column in self._columns.items():
+                _check_column(column.shape, column.dtype, self.n_events, file, key)
             self._opened = opened.pop_all()
 
     def _dataset(self, file: Path, name: str, key: str) -> h5py.Dataset:
@@ -215,7 +242,8 @@ class _Hdf5Source(_Source):
     def read(self, start: int, count: int) -> EventChunk:
         rows = slice(start, start + count)
         groups = np.arange(start, start + count) if self._groups is None else self._groups[rows]
-        return EventChunk(start, self._particles[rows], groups.astype(np.int64))
+        columns = {key: _column(column[rows], key) for key, column in self._columns.items()}
+        return EventChunk(start, self._particles[rows], groups.astype(np.int64), columns)
 
     def close(self) -> None:
         self._opened.close()
@@ -236,6 +264,12 @@ class _NpzSource(_Source):
             if data.group:
                 self._groups, shape, self._group_dtype = self._member(opened, file, data.group, "data.group")
                 _check_groups(shape, self._group_dtype, self.n_events, file, data.group)
+            self._columns: dict[str, tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]] = {}
+            for key, name in data.columns.named.items():
+                if f"{name}.npy" in self._file.namelist():
+                    stream, shape, dtype = self._member(opened, file, name, f"data.columns.{key}")
+                    _check_column(shape, dtype, self.n_events, file, key)
+                    self._columns[key] = stream, shape[1:], dtype
             self._opened = opened.pop_all()  # the members hold the file open, too
 
     def _member(
@@ -257,9 +291,14 @@ class _NpzSource(_Source):
 
     def read(self, start: int, count: int) -> EventChunk:
         particles = _read_rows(self._particles, count, self._event_shape, self._dtype)
-        if self._groups is None:
-            return EventChunk(start, particles, np.arange(start, start + count))
-        return EventChunk(start, particles, _read_rows(self._groups, count, (), self._group_dtype).astype(np.int64))
+        groups: NDArray[Any] = np.arange(start, start + count)
+        if self._groups is not None:
+            groups = _read_rows(self._groups, count, (), self._group_dtype)
+        columns = {
+            key: _column(_read_rows(stream, count, shape, dtype), key)
+            for key, (stream, shape, dtype) in self._columns.items()
+        }
+        return EventChunk(start, particles, groups.astype(np.int64), columns)
 
     def close(self) -> None:
         self._opened.close()

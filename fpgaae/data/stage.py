@@ -11,7 +11,7 @@ from fpgaae.config import Config
 from fpgaae.data.features import SpreadAccumulator, freeze_features
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
-from fpgaae.data.readers import count_events, event_files, read_events
+from fpgaae.data.readers import EventChunk, count_events, event_files, read_events
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.errors import InputError
@@ -49,6 +49,8 @@ def _write_process(
     is_background = process == config.data.background
     counts = dict.fromkeys(SPLITS if is_background else SPLITS[-1:], 0)
     for chunk in read_events(file, config.data):
+        if is_background:
+            _check_columns(config, chunk, file)
         codes = hardware_codes(chunk.particles, config.data.hardware)
         split = split_of_groups(chunk.groups, config.data.split, config.seed) if is_background else None
         for index, name in enumerate(SPLITS):
@@ -56,11 +58,18 @@ def _write_process(
                 continue
             mine = slice(None) if split is None else split == index
             counts[name] += len(codes[mine])
-            writer.append(process, name, codes[mine], chunk.groups[mine])
+            columns = {column: values[mine] for column, values in chunk.columns.items()}
+            writer.append(process, name, codes[mine], chunk.groups[mine], columns)
             if name == "train":
                 spread.add(codes[mine])
         task.advance(len(codes))
     return counts
+
+
+def _check_columns(config: Config, chunk: EventChunk, file: Path) -> None:
+    for column, name in config.data.columns.named.items():
+        if column not in chunk.columns:
+            raise InputError(f"{file} has no dataset `{name}`; correct `data.columns.{column}` or set it to null")
 
 
 def _check_enough(config: Config, counts: dict[str, int], file: Path) -> None:

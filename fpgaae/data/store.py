@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import h5py
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fpgaae.fixedpoint import Codes
 
 EVENTS_FILE = "events.h5"
+_COLUMNS = "columns"
 _ROWS = 4096  # events an HDF5 chunk
 
 
@@ -24,8 +25,11 @@ class EventWriter:
         self._n_features = n_features
         self._dtype = dtype
 
-    def append(self, process: str, split: str, codes: Codes, groups: NDArray[np.int64]) -> None:
-        """Write events behind those that are there: codes (n, n_features), groups (n,)."""
+    def append(
+        self, process: str, split: str, codes: Codes, groups: NDArray[np.int64],
+        columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """Write events behind those that are there: codes (n, n_features), groups (n,), columns (n,) each."""
         where = f"{process}/{split}"
         if where not in self._file:
             rows = (_ROWS, self._n_features)
@@ -34,7 +38,12 @@ class EventWriter:
                 chunks=rows, compression="lzf", shuffle=True,
             )  # fmt: skip
             self._file.create_dataset(f"{where}/groups", (0,), np.int64, maxshape=(None,), chunks=(_ROWS,))
-        for name, rows_to_add in (("codes", codes), ("groups", groups)):
+            for name in columns:
+                self._file.create_dataset(
+                    f"{where}/{_COLUMNS}/{name}", (0,), np.float64, maxshape=(None,), chunks=(_ROWS,), compression="lzf"
+                )
+        named = {f"{_COLUMNS}/{name}": values for name, values in columns.items()}
+        for name, rows_to_add in (("codes", codes), ("groups", groups), *named.items()):
             dataset = self._file[f"{where}/{name}"]
             dataset.resize(len(dataset) + len(rows_to_add), axis=0)
             dataset[len(dataset) - len(rows_to_add) :] = rows_to_add
@@ -80,3 +89,9 @@ class EventStore:
         """Give the group of each event."""
         with h5py.File(self._path, "r") as file:
             return np.asarray(file[f"{process}/{split}/groups"][:limit], dtype=np.int64)
+
+    def columns(self, process: str, split: str, limit: int | None = None) -> dict[str, NDArray[np.float64]]:
+        """Give the columns of `fpgaae.config.Columns` that the process has, one number an event each."""
+        with h5py.File(self._path, "r") as file:
+            found = file.get(f"{process}/{split}/{_COLUMNS}", {})
+            return {name: np.asarray(values[:limit], dtype=np.float64) for name, values in found.items()}

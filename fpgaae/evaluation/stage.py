@@ -5,121 +5,104 @@ This module imports TensorFlow (Keras 2 for the quantized model, Keras 3 for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import Json, StageRun
-from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
-from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
+from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
+from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.decisions import decisions
 from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure
+from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.evaluation.metrics import roc_curve
+from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
+from fpgaae.evaluation.scoring import Scores, open_partial, score_events
 from fpgaae.evaluation.verdicts import verdicts
-from fpgaae.fixedpoint import Codes, parse_type, values_of
-from fpgaae.hls.csim import SCORES_FILE
-from fpgaae.models.float_output import open_float_output
-from fpgaae.models.float_scores import float_score
-from fpgaae.models.quantized import MODEL_FILE, load_quantized
-from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
+from fpgaae.training.events import open_split
 
 FIGURES_FOLDER = "figures"
-_BATCH = 8192
-_MET = "met"
-Score = Callable[[Codes], NDArray[np.float64]]
-Scores = dict[str, dict[str, NDArray[np.float64]]]  # model -> process -> one a event
+_BLOCK_EVENTS = 4096
+Groups = dict[str, NDArray[np.int64]]
 
 
 def run_evaluate(run: StageRun) -> Json:
     """Score every event of the C simulation with every model, and compare per signal."""
     config = run.config
-    if set(config.data.files) == {config.data.background}:
+    background = config.data.background
+    if set(config.data.files) == {background}:
         raise InputError(f"{run.experiment.config_file} names no signal in `data.files`; add one to evaluate")
-    split = open_split(run, "train")
-    firmware = _firmware_scores(run)
-    models: dict[str, Score] = {FLOAT: _float(run, split), QUANTIZED: _quantized(run, split.features)}
-    models |= dict(zip(BASELINES, _baselines(run, split), strict=True))
-    scores = _score_all(run, models, {process: len(found) for process, found in firmware.items()})
-    scores[FIRMWARE] = firmware
-    groups = {process: split.store.groups(process, "test", limit=len(found)) for process, found in firmware.items()}
+    scores = score_events(run)
+    store = open_split(run, "test").store
+    lengths = {process: len(found) for process, found in scores[FIRMWARE].items()}
+    groups = {process: store.groups(process, "test", limit=length) for process, length in lengths.items()}
+    columns = {process: store.columns(process, "test", limit=length) for process, length in lengths.items()}
+    level = config.evaluation.confidence_level
     settings = BootstrapSettings(
-        n_replicas=config.evaluation.bootstrap_replicas,
-        confidence_level=config.evaluation.confidence_level,
-        seed=config.seed,
+        n_replicas=config.evaluation.bootstrap_replicas, confidence_level=level, seed=config.seed
     )
     with run.progress.task("bootstrap", None):
-        result = compare(scores, groups, config.data.background, settings).to_json()
-        result["delong"] = area_tests(scores, groups, config.data.background)
+        result = compare(scores, groups, background, settings).to_json()
+        result["delong"] = area_tests(scores, groups, background)
     result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
     thresholds = run.result("csim")["thresholds"]
-    level = config.evaluation.confidence_level
-    result["decisions"] = decisions(scores, config.data.background, thresholds, config.trigger, level)
+    result["decisions"] = decisions(scores, background, thresholds, config.trigger, level)
+    result["rates"] = _rates(scores, columns, thresholds, RateSettings(background, config.trigger, level))
+    result["correlation"] = _correlation(run, scores)
+    result |= _losses(run, groups, settings)
     _write_figures(run, scores)
     return result
 
 
-def _firmware_scores(run: StageRun) -> dict[str, NDArray[np.float64]]:
-    """Read what the firmware put out, by process; its codes have fewer than 53 bits and are exact in float64."""
-    fraction = parse_type(run.result("csim")["score_type"]).fraction
-    with np.load(run.upstream("csim") / SCORES_FILE, allow_pickle=False) as codes:
-        return {process: values_of(codes[process], fraction) for process in codes}
+def _rates(scores: Scores, columns: Any, thresholds: list[Json], settings: RateSettings) -> Json:  # noqa: ANN401
+    """Give the rates of every model, and those of the firmware's thresholds against pile-up and run."""
+    background = scores[FIRMWARE][settings.background]
+    accepted = [background > threshold["value"] for threshold in thresholds]
+    taken = columns[settings.background].get("existing_trigger")
+    return {
+        "bunch_crossing_rate_khz": settings.trigger.bunch_crossing_rate_khz,
+        "taken_share": None if taken is None else float(np.mean(taken != 0)),
+        "models": {model: rate_curve(own, columns, settings) for model, own in scores.items()},
+        "by_column": rates_by_column(accepted, columns[settings.background], settings),
+    }
 
 
-def _float(run: StageRun, split: Split) -> Score:
-    model = run.config.model
-    output = open_float_output(run.upstream("reference"), run.config, len(split.features))
-
-    def score(codes: Codes) -> NDArray[np.float64]:
-        x = split.clipped(split.features.values(codes).astype(np.float32))
-        return float_score(model.score, x, output(x), split.features.empty_slot_values())
-
-    return score
+def _correlation(run: StageRun, scores: Scores) -> Json:
+    """Give what the scores of the background go with, besides the quantities themselves."""
+    background = run.config.data.background
+    total, number = (scores[name][background] for name in BASELINES[:2])
+    quantities = {"ht_gev": total * run.config.data.hardware.pt_lsb_gev, "multiplicity": number}
+    networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}
+    return correlations(quantities, networks, run.config.trigger.false_positive_rates, run.config.seed)
 
 
-def _quantized(run: StageRun, features: FeatureMap) -> Score:
-    """Give the score as the Keras model itself predicts it, in float32."""
-    model = load_quantized(str(run.upstream("train") / MODEL_FILE))
-
-    def score(codes: Codes) -> NDArray[np.float64]:
-        x = features.values(codes).astype(np.float32).reshape(-1, *model.input_shape[1:])
-        return np.asarray(model.predict(x, batch_size=_BATCH, verbose=0)[:, 0], dtype=np.float64)
-
-    return score
-
-
-def _baselines(run: StageRun, split: Split) -> Iterator[Score]:
-    """Give the scores without a network: sum of pT, number of objects, principal components."""
-    names = [feature.hardware for feature in split.features.features]
-    objects = [i for i, f in enumerate(names) if f.quantity == "pt" and not f.name.startswith(_MET)]
-    yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
-    yield lambda codes: n_objects(codes[:, objects]).astype(np.float64)
-    components = min(run.config.evaluation.pca_components, len(split.features))
-    pca = PcaBaseline.fit((split.clipped(block) for block in split.ordered_blocks()), components)
-    yield lambda codes: pca.score(split.clipped(split.features.values(codes).astype(np.float32)))
-
-
-def _score_all(run: StageRun, models: dict[str, Score], lengths: dict[str, int]) -> Scores:
-    store = open_split(run, "test").store
-    scores: Scores = {}
-    with run.progress.task("scores", sum(lengths.values())) as task:
-        for process, length in lengths.items():
-            parts: dict[str, list[NDArray[np.float64]]] = {model: [] for model in models}
-            for codes in store.chunks(process, "test", BLOCK_EVENTS, limit=length):
-                for model, score in models.items():
-                    parts[model].append(score(codes))
+def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
+    """Give what each part of the quantization costs, and each layer's error, on a bounded number of events."""
+    network = open_partial(run)
+    split = open_split(run, "test")
+    errors = LayerErrors(network)
+    parts: dict[str, dict[str, list[NDArray[np.float64]]]] = {name: {} for name in ABLATIONS}
+    limit = run.config.evaluation.ablation_events
+    bounded = {process: own[:limit] for process, own in groups.items()}
+    with run.progress.task("losses", sum(len(own) for own in bounded.values())) as task:
+        for process, own in bounded.items():
+            for codes in split.store.chunks(process, "test", _BLOCK_EVENTS, limit=len(own)):
+                features = split.features.values(codes)
+                errors.add(process, features)
+                for name, found in ablated_scores(network, features).items():
+                    parts[name].setdefault(process, []).append(found)
                 task.advance(len(codes))
-            for model, found in parts.items():
-                scores.setdefault(model, {})[process] = np.concatenate(found)
-    return scores
+    scores = {name: {p: np.concatenate(found) for p, found in own.items()} for name, own in parts.items()}
+    ablation = compare_parts(scores, bounded, run.config.data.background, settings)
+    return {"ablation": ablation, "layers": errors.to_json()}
 
 
 def _write_figures(run: StageRun, scores: Scores) -> None:
-    folder: Path = run.folder / FIGURES_FOLDER
+    folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
     signals = [process for process in scores[FIRMWARE] if process != background]

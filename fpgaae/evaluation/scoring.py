@@ -1,0 +1,103 @@
+"""The score of every model on every event: float, quantized, firmware, and those without a network.
+
+What the scores are compared by does not belong here. This module imports TensorFlow (Keras 2 for the quantized model,
+Keras 3 for the float one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import StageRun
+from fpgaae.data.features import FeatureMap
+from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
+from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED
+from fpgaae.fixedpoint import Codes, parse_type, values_of
+from fpgaae.hls.csim import SCORES_FILE
+from fpgaae.models.extract import extract_network
+from fpgaae.models.float_output import open_float_output
+from fpgaae.models.float_scores import float_score
+from fpgaae.models.partial import PartialNetwork, shadow_weights
+from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
+
+_BATCH = 8192
+_MET = "met"
+Score = Callable[[Codes], NDArray[np.float64]]
+Scores = dict[str, dict[str, NDArray[np.float64]]]  # model -> process -> one a event
+
+
+def score_events(run: StageRun) -> Scores:
+    """Score every event of the C simulation with every model."""
+    split = open_split(run, "train")
+    firmware = _firmware_scores(run)
+    models: dict[str, Score] = {FLOAT: _float(run, split), QUANTIZED: _quantized(run, split.features)}
+    models |= dict(zip(BASELINES, _baselines(run, split), strict=True))
+    scores = _score_all(run, models, {process: len(found) for process, found in firmware.items()})
+    scores[FIRMWARE] = firmware
+    return scores
+
+
+def open_partial(run: StageRun) -> PartialNetwork:
+    """Open the trained network with the weights that its own were rounded from."""
+    model = load_quantized(str(run.upstream("train") / MODEL_FILE))
+    network = extract_network(model)
+    return PartialNetwork(network, shadow_weights(model, network))
+
+
+def _firmware_scores(run: StageRun) -> dict[str, NDArray[np.float64]]:
+    """Read what the firmware put out, by process; its codes have fewer than 53 bits and are exact in float64."""
+    fraction = parse_type(run.result("csim")["score_type"]).fraction
+    with np.load(run.upstream("csim") / SCORES_FILE, allow_pickle=False) as codes:
+        return {process: values_of(codes[process], fraction) for process in codes}
+
+
+def _float(run: StageRun, split: Split) -> Score:
+    model = run.config.model
+    output = open_float_output(run.upstream("reference"), run.config, len(split.features))
+
+    def score(codes: Codes) -> NDArray[np.float64]:
+        x = split.clipped(split.features.values(codes).astype(np.float32))
+        return float_score(model.score, x, output(x), split.features.empty_slot_values())
+
+    return score
+
+
+def _quantized(run: StageRun, features: FeatureMap) -> Score:
+    """Give the score as the Keras model itself predicts it, in float32."""
+    model = load_quantized(str(run.upstream("train") / MODEL_FILE))
+
+    def score(codes: Codes) -> NDArray[np.float64]:
+        x = features.values(codes).astype(np.float32).reshape(-1, *model.input_shape[1:])
+        return np.asarray(model.predict(x, batch_size=_BATCH, verbose=0)[:, 0], dtype=np.float64)
+
+    return score
+
+
+def _baselines(run: StageRun, split: Split) -> Iterator[Score]:
+    """Give the scores without a network: sum of pT, number of objects, principal components."""
+    names = [feature.hardware for feature in split.features.features]
+    objects = [i for i, f in enumerate(names) if f.quantity == "pt" and not f.name.startswith(_MET)]
+    yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
+    yield lambda codes: n_objects(codes[:, objects]).astype(np.float64)
+    components = min(run.config.evaluation.pca_components, len(split.features))
+    pca = PcaBaseline.fit((split.clipped(block) for block in split.ordered_blocks()), components)
+    yield lambda codes: pca.score(split.clipped(split.features.values(codes).astype(np.float32)))
+
+
+def _score_all(run: StageRun, models: dict[str, Score], lengths: Mapping[str, int]) -> Scores:
+    store = open_split(run, "test").store
+    scores: Scores = {}
+    with run.progress.task("scores", sum(lengths.values())) as task:
+        for process, length in lengths.items():
+            parts: dict[str, list[NDArray[np.float64]]] = {model: [] for model in models}
+            for codes in store.chunks(process, "test", BLOCK_EVENTS, limit=length):
+                for model, score in models.items():
+                    parts[model].append(score(codes))
+                task.advance(len(codes))
+            for model, found in parts.items():
+                scores.setdefault(model, {})[process] = np.concatenate(found)
+    return scores
