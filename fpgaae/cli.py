@@ -19,13 +19,22 @@ from fpgaae import __version__, doctor
 from fpgaae.artifacts import Experiment, Outcome, RunOptions, open_experiment, read_json
 from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
+from fpgaae.evaluation.drift_run import run_drift
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.stages import IMPORT, STAGES
-from fpgaae.summary import emulate_table, findings_table, layers_table, lint_table, mutants_table, summarize
+from fpgaae.summary import (
+    drift_tables,
+    emulate_table,
+    findings_table,
+    layers_table,
+    lint_table,
+    mutants_table,
+    summarize,
+)
 from fpgaae.terminal import TerminalProgress
 
 app = typer.Typer(
@@ -284,9 +293,42 @@ def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -
 
 
 _add_stage("synth", "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.")
-_add_stage(
-    "evaluate", "Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."
-)
+
+
+@app.command()
+def evaluate(
+    config: ConfigArgument,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Compare the test background with the events of FILE instead: score, rates and features, and which "
+            "feature moved. Writes drift.json.",
+        ),
+    ] = None,
+) -> None:
+    """Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."""
+    options = _Options(runs, as_json, force, verbose)
+    if against is None:
+        _stage("evaluate", config, options)
+        return
+    _set_up_logging(verbose)
+    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    with _errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        run(experiment, "evaluate", RunOptions(force, False, progress))
+        result = run_drift(experiment, against, progress)
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    else:
+        Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(drift_tables(result))
+
+
 _add_stage("report", "Write one self-contained HTML page about the experiment.")
 
 

@@ -64,6 +64,25 @@ def mutants_table(result: Json) -> RenderableType:
     return Group(table, line)
 
 
+def drift_tables(result: Json) -> RenderableType:
+    """Give what `fpgaae evaluate --against` prints: what moved, the rates, and the features that moved the most."""
+    rates = _table("rate above code", "here", "there", "p")
+    for rate in result["rates"]:
+        khz = [rate[name]["rate_khz"] for name in ("reference", "other")]
+        shown = (f"{own['value']:.3g} kHz ({own['low']:.3g} to {own['high']:.3g})" for own in khz)
+        rates.add_row(f"{rate['code']:,}", *shown, f"{rate['p_value']:.2g}")
+    features = _table("feature", "distance", "p (Holm)", "mean code", "there", "saturated", "there", "moved")
+    for entry in result["features"][:10]:
+        pairs = [entry["mean_code"], entry["saturated"]]
+        numbers = [f"{pair[name]:{kind}}" for pair, kind in zip(pairs, (".1f", ".2%"), strict=True) for name in pair]
+        marked = "[yellow]yes[/]" if entry["moved"] else "no"
+        features.add_row(
+            entry["name"], f"{entry['distance']:.4f}", f"{entry['corrected_p_value']:.2g}", *numbers, marked
+        )
+    events = f"{result['events']['reference']:,} events here, {result['events']['other']:,} in {escape(result['file'])}"
+    return Group(events, escape(result["sentence"]), "", rates, "", features)
+
+
 def lint_table(report: Report) -> RenderableType:
     """Give what `fpgaae lint` prints of one thing that it looked at."""
     subject = escape(report.subject)

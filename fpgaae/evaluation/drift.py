@@ -1,0 +1,184 @@
+"""Drift between two samples of events: which features moved, and what it does to score and rates.
+
+Works on hardware integers, whose histograms are exact: nothing is kept of an event but its score and group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import fisher_exact, kstwobign
+
+from fpgaae.config import Trigger
+from fpgaae.data.features import FeatureMap
+from fpgaae.data.layout import HardwareFeature
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes
+from fpgaae.hls.working_points import rate_json
+from fpgaae.models.integer import IntegerNetwork
+from fpgaae.statistics import clopper_pearson, holm
+
+LEVEL = 0.05  # of one false "moved" among all features
+_SAMPLES = ("reference", "other")
+_QUANTILES = (0.5, 0.9, 0.99, 0.999)
+Histogram = NDArray[np.int64]
+
+
+class Sample(NamedTuple):
+    """What is kept of a sample: a histogram of codes a feature, from its smallest code on, and the scores' codes."""
+
+    histograms: tuple[Histogram, ...]
+    score_codes: Codes  # (n_events,)
+    n_groups: int
+
+    @property
+    def n_events(self) -> int:
+        """Number of events."""
+        return int(self.score_codes.size)
+
+
+class DriftSettings(NamedTuple):
+    """The working points of the firmware and the rate of bunch crossings, and the level of the intervals."""
+
+    thresholds: Sequence[dict[str, Any]]
+    trigger: Trigger
+    level: float
+
+
+def take_sample(
+    chunks: Iterable[tuple[Codes, NDArray[np.int64]]], features: FeatureMap, network: IntegerNetwork
+) -> Sample:
+    """Run events through the golden network and count their codes.
+
+    Parameters
+    ----------
+    chunks
+        Hardware codes (n, n_features) and groups (n,).
+
+    Raises
+    ------
+    InputError
+        If there are no events.
+    """
+    low, high = features.limits
+    histograms = [np.zeros(last - first + 1, dtype=np.int64) for first, last in zip(low, high, strict=True)]
+    scores, groups = [], []
+    for codes, own in chunks:
+        for index, first in enumerate(low):
+            histograms[index] += np.bincount(codes[:, index] - first, minlength=histograms[index].size)
+        scores.append(network.run(features.input_codes(codes, network.input_type))[network.score.name].codes[:, 0])
+        groups.append(np.unique(own))
+    if not scores:
+        raise InputError("there are no events to compare; give a file with some")
+    return Sample(tuple(histograms), np.concatenate(scores), int(np.unique(np.concatenate(groups)).size))
+
+
+def compare_samples(
+    reference: Sample, other: Sample, features: FeatureMap, fraction: int, settings: DriftSettings
+) -> dict[str, Any]:
+    """Compare features, score and rates of two samples.
+
+    A feature has moved where the Kolmogorov-Smirnov distance of its codes is larger than chance gives, at 5 % for all
+    features together (Holm). Independent are the groups of events, not the events: the p-values count groups. Codes are
+    discrete, which makes the test cautious.
+
+    Parameters
+    ----------
+    fraction
+        Bits of the score behind the point.
+    """
+    n_groups = (reference.n_groups, other.n_groups)
+    moved = [
+        _feature(feature.hardware, pair, n_groups)
+        for feature, *pair in zip(features.features, reference.histograms, other.histograms, strict=True)
+    ]
+    corrected = holm([entry["p_value"] for entry in moved])
+    for entry, p_value in zip(moved, corrected, strict=True):
+        entry |= {"corrected_p_value": float(p_value), "moved": bool(p_value < LEVEL)}
+    moved.sort(key=lambda entry: -entry["distance"])
+    score = _score(reference.score_codes, other.score_codes, n_groups, fraction)
+    result = {
+        "events": {"reference": reference.n_events, "other": other.n_events},
+        "groups": {"reference": reference.n_groups, "other": other.n_groups},
+        "level": LEVEL,
+        "score": score,
+        "rates": [_rate(reference, other, threshold, settings) for threshold in settings.thresholds],
+        "moved": [entry["name"] for entry in moved if entry["moved"]],
+        "features": moved,
+    }
+    return {"sentence": _sentence(result), **result}
+
+
+def _feature(feature: HardwareFeature, histograms: Sequence[Histogram], n_groups: tuple[int, int]) -> dict[str, Any]:
+    shares = [histogram / histogram.sum() for histogram in histograms]
+    codes = np.arange(feature.min_code, feature.max_code + 1)
+    distance = float(np.abs(np.cumsum(shares[0]) - np.cumsum(shares[1])).max())
+    means = [float(share @ codes) for share in shares]
+    spread = float(np.sqrt(max(shares[0] @ codes.astype(np.float64) ** 2 - means[0] ** 2, 0.0)))
+    at_end = (codes == feature.max_code) | ((codes == feature.min_code) & feature.signed)
+    return {
+        "name": feature.name,
+        "distance": distance,
+        "p_value": _ks_p_value(distance, n_groups),
+        "mean_code": _of_both(means),
+        "shift_in_sigma": (means[1] - means[0]) / spread if spread else None,
+        "saturated": _of_both([float(share[at_end].sum()) if feature.bits else 0.0 for share in shares]),
+        "zero": _of_both([float(share[-feature.min_code]) for share in shares]),
+    }
+
+
+def _of_both(values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(_SAMPLES, values, strict=True))
+
+
+def _ks_p_value(distance: float, n: tuple[int, int]) -> float:
+    """Give the asymptotic probability of a larger distance of two samples of one distribution."""
+    return float(kstwobign.sf(distance * np.sqrt(n[0] * n[1] / (n[0] + n[1]))))
+
+
+def _score(reference: Codes, other: Codes, n_groups: tuple[int, int], fraction: int) -> dict[str, Any]:
+    both = np.unique(np.concatenate([reference, other]))
+    below = [np.searchsorted(np.sort(codes), both, side="right") / codes.size for codes in (reference, other)]
+    distance = float(np.abs(below[0] - below[1]).max())
+    return {
+        "distance": distance,
+        "p_value": _ks_p_value(distance, n_groups),
+        "quantiles": {
+            f"{quantile:g}": _of_both(
+                [
+                    float(np.ldexp(np.quantile(codes, quantile, method="higher"), -fraction))
+                    for codes in (reference, other)
+                ]
+            )
+            for quantile in _QUANTILES
+        },
+    }
+
+
+def _rate(reference: Sample, other: Sample, threshold: dict[str, Any], settings: DriftSettings) -> dict[str, Any]:
+    passed = [int(np.count_nonzero(sample.score_codes > threshold["code"])) for sample in (reference, other)]
+    events = [reference.n_events, other.n_events]
+    table = [[k, n - k] for k, n in zip(passed, events, strict=True)]
+    rates = [
+        rate_json(clopper_pearson(k, n, settings.level), settings.trigger) | {"passed": k}
+        for k, n in zip(passed, events, strict=True)
+    ]
+    return {"code": threshold["code"], **_of_both(rates), "p_value": float(fisher_exact(table).pvalue)}
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    """Say what moved first."""
+    n_features = len(result["features"])
+    score = f"the score's distance is {result['score']['distance']:.3f} (p = {result['score']['p_value']:.2g})"
+    if not result["moved"]:
+        return f"none of {n_features} features moved at the {100 * LEVEL:g} % level, and {score}"
+    first = result["features"][0]
+    return (
+        f"{len(result['moved'])} of {n_features} features moved at the {100 * LEVEL:g} % level, {first['name']} the "
+        f"most (distance {first['distance']:.3f}, mean code {first['mean_code']['reference']:.1f} to "
+        f"{first['mean_code']['other']:.1f}, saturated {first['saturated']['reference']:.2%} to "
+        f"{first['saturated']['other']:.2%}), and {score}"
+    )

@@ -1,0 +1,78 @@
+"""`fpgaae evaluate CONFIG --against FILE`: the test background of an experiment against another file of events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import Experiment, Json, lock, read_json, sha256, write_json
+from fpgaae.config import Config
+from fpgaae.data.features import FeatureMap
+from fpgaae.data.integers import hardware_codes
+from fpgaae.data.readers import count_events, read_events
+from fpgaae.data.store import EventStore
+from fpgaae.errors import InputError
+from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
+from fpgaae.fixedpoint import Codes
+from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.progress import Progress
+
+DRIFT_FILE = "drift.json"
+_CHUNK = 16_384
+Chunks = Iterator[tuple[Codes, NDArray[np.int64]]]
+
+
+def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
+    """Compare the test background with the events of another file, and write `drift.json` beside `metrics.json`.
+
+    The stage `evaluate` is done. At most `csim.max_events_per_process` events of each are read.
+
+    Raises
+    ------
+    InputError
+        If the other file does not exist, is damaged, or has another layout than the config says.
+    """
+    if not other.is_file():
+        raise InputError(f"the event file {other} does not exist; give an HDF5 or npz file to `--against`")
+    config, data = experiment.config, read_json(experiment.result_path("data"))
+    features = FeatureMap.from_json(data["feature_types"])
+    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
+    limit = config.csim.max_events_per_process
+    total = min(count_events(other, config.data), limit) + min(data["events"][config.data.background]["test"], limit)
+    with lock(experiment), progress.task("drift", total) as task:
+
+        def counted(chunks: Chunks) -> Chunks:
+            for codes, groups in chunks:
+                yield codes, groups
+                task.advance(len(codes))
+
+        store = EventStore(experiment.stage_folder("data"))
+        reference = take_sample(counted(_stored(store, config.data.background, limit)), features, network)
+        sample = take_sample(counted(_read(other, config, limit)), features, network)
+        settings = DriftSettings(
+            read_json(experiment.result_path("csim"))["thresholds"], config.trigger, config.evaluation.confidence_level
+        )
+        found = compare_samples(reference, sample, features, network.score.type.fraction, settings)
+        result: Json = {"file": other.name, "sha256": sha256(other), **found}
+        write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, result)
+    return result
+
+
+def _stored(store: EventStore, process: str, limit: int) -> Chunks:
+    groups = store.groups(process, "test", limit)
+    start = 0
+    for codes in store.chunks(process, "test", _CHUNK, limit):
+        yield codes, groups[start : start + len(codes)]
+        start += len(codes)
+
+
+def _read(file: Path, config: Config, limit: int) -> Chunks:
+    left = limit
+    for chunk in read_events(file, config.data, _CHUNK):
+        yield hardware_codes(chunk.particles[:left], config.data.hardware), chunk.groups[:left]
+        left -= len(chunk.particles)
+        if left <= 0:
+            return
