@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from fpgaae.errors import InputError
+from fpgaae.evaluation.binning import equal_bins
 from fpgaae.statistics import threshold_at_fpr
 
 MAX_EVENTS = 4_000  # of a distance correlation, whose cost is their square
@@ -89,12 +90,11 @@ def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, An
     -------
     `low`, `high` and `mean` of x, `events`, and per model `mean` and `standard_error`, one number a bin.
     """
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, MAX_BINS + 1), method="higher"))
-    _, index = np.unique(np.searchsorted(edges[1:-1], x, side="left"), return_inverse=True)
-    members = [np.flatnonzero(index == i) for i in range(int(index.max()) + 1)]
+    index, ends = equal_bins(x, MAX_BINS)
+    members = [np.flatnonzero(index == i) for i in range(len(ends))]
     return {
-        "low": [float(x[m].min()) for m in members],
-        "high": [float(x[m].max()) for m in members],
+        "low": ends[:, 0].tolist(),
+        "high": ends[:, 1].tolist(),
         "mean": [float(x[m].mean()) for m in members],
         "events": [m.size for m in members],
         "models": {

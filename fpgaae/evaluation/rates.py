@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2_contingency
 
 from fpgaae.config import Trigger
+from fpgaae.evaluation.binning import Bins, equal_bins, occupied
 from fpgaae.statistics import as_scores, clopper_pearson
 
 N_POINTS = 120
@@ -94,10 +95,10 @@ def rates_by_column(
     taken = columns.get("existing_trigger")
     fresh = None if taken is None else taken == 0
     result = {}
-    for name, split in (("pileup", _pileup_bins), ("run", _run_bins)):
+    for name, split in (("pileup", lambda values: equal_bins(values, MAX_BINS)), ("run", _by_run)):
         if name in columns:
-            index, ends = split(columns[name])
-            result[name] = [_binned(flags, fresh, index, ends, settings) for flags in accepted]
+            bins = split(columns[name])
+            result[name] = [_binned(flags, fresh, bins, settings) for flags in accepted]
     return result
 
 
@@ -126,27 +127,13 @@ def _intervals(passed: NDArray[np.int64], n: int, level: float, unit: float = 1.
     }
 
 
-def _pileup_bins(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Part events into bins of about equal numbers; ends (n_bins, 2) are the smallest and largest value in a bin."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, MAX_BINS + 1), method="higher"))
-    return _occupied(np.searchsorted(edges[1:-1], values, side="left"), values)
-
-
-def _run_bins(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _by_run(values: NDArray[np.float64]) -> Bins:
     runs, index = np.unique(values, return_inverse=True)
-    together = -(-runs.size // MAX_RUNS)
-    return _occupied(index // together, values)
+    return occupied(index // -(-runs.size // MAX_RUNS), values)
 
 
-def _occupied(index: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    bins, index = np.unique(index, return_inverse=True)
-    ends = [(values[index == i].min(), values[index == i].max()) for i in range(bins.size)]
-    return index, np.array(ends)
-
-
-def _binned(
-    accepted: Flags, fresh: Flags | None, index: NDArray[np.int64], ends: NDArray[np.float64], settings: RateSettings
-) -> dict[str, Any]:
+def _binned(accepted: Flags, fresh: Flags | None, parts: Bins, settings: RateSettings) -> dict[str, Any]:
+    index, ends = parts
     n_bins, khz = len(ends), settings.trigger.bunch_crossing_rate_khz
     events = np.bincount(index, minlength=n_bins)
     passed = np.bincount(index[accepted], minlength=n_bins)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fpgaae.config import Trigger
+from fpgaae.evaluation.rates import MAX_RUNS, RateSettings, rate_curve, rates_by_column
+from fpgaae.statistics import clopper_pearson
+
+SETTINGS = RateSettings("background", Trigger(bunch_crossing_rate_khz=1000.0), 0.6827)
+RNG = np.random.default_rng(3)
+SCORES = {"background": RNG.integers(0, 500, 4000), "signal": RNG.integers(200, 700, 300)}
+
+
+def test_every_point_is_counted() -> None:
+    curve = rate_curve(SCORES, {}, SETTINGS)
+    assert set(curve) == {"threshold", "background_passed", "rate_khz", "efficiency"}
+    assert curve["threshold"] == sorted(set(curve["threshold"]))
+    for i in (0, 40, len(curve["threshold"]) - 1):
+        threshold = curve["threshold"][i]
+        assert threshold in SCORES["background"]
+        passed = int((SCORES["background"] > threshold).sum())
+        assert curve["background_passed"][i] == passed
+        expected = clopper_pearson(passed, 4000, 0.6827)
+        for end in ("value", "low", "high"):
+            assert curve["rate_khz"][end][i] == pytest.approx(1000 * getattr(expected, end), rel=1e-4)
+        assert curve["efficiency"]["signal"]["value"][i] == pytest.approx(
+            np.mean(SCORES["signal"] > threshold), rel=1e-4
+        )
+
+
+def test_the_pure_rate_leaves_out_what_is_taken_already() -> None:
+    taken = (np.arange(4000) % 4 == 0).astype(float)
+    curve = rate_curve(SCORES, {"background": {"existing_trigger": taken}, "signal": {}}, SETTINGS)
+    i = len(curve["threshold"]) // 2
+    above = SCORES["background"] > curve["threshold"][i]
+    assert curve["pure_background_passed"][i] == np.count_nonzero(above & (taken == 0)) < curve["background_passed"][i]
+    assert curve["pure_rate_khz"]["value"][i] == pytest.approx(1000 * np.mean(above & (taken == 0)), rel=1e-4)
+    assert curve["pure_efficiency"] == {}, "the signal does not know what is taken"
+
+
+def test_rates_against_pileup_and_run() -> None:
+    pileup, run = RNG.poisson(50, 4000).astype(float), np.repeat([7.0, 9.0], 2000)
+    accepted = RNG.random(4000) < 0.02 * (pileup / 50) ** 6
+    taken = RNG.random(4000) < 0.5
+    columns = {"pileup": pileup, "run": run, "existing_trigger": taken.astype(float)}
+    found = rates_by_column([accepted], columns, SETTINGS)
+    assert set(found) == {"pileup", "run"}
+    bins = found["pileup"][0]["bins"]
+    assert sum(b["events"] for b in bins) == 4000
+    assert all(a["high"] < b["low"] for a, b in itertools.pairwise(bins))
+    for b in bins:
+        inside = (pileup >= b["low"]) & (pileup <= b["high"])
+        assert b["passed"] == np.count_nonzero(accepted & inside)
+        assert b["rate_khz"]["value"] == pytest.approx(1000 * np.mean(accepted[inside]))
+        assert b["pure_rate_khz"]["value"] == pytest.approx(1000 * np.mean((accepted & ~taken)[inside]))
+    assert found["pileup"][0]["p_value"] < 1e-6, "the rate rises with pile-up"
+    runs = found["run"][0]
+    assert [(b["low"], b["high"], b["events"]) for b in runs["bins"]] == [(7, 7, 2000), (9, 9, 2000)]
+    assert runs["p_value"] > 1e-3
+
+
+def test_many_runs_are_put_together_and_one_is_no_test() -> None:
+    accepted = np.arange(4000) % 50 == 0
+    many = rates_by_column([accepted], {"run": np.arange(4000) // 8.0 // 1}, SETTINGS)["run"][0]
+    assert len(many["bins"]) <= MAX_RUNS
+    one = rates_by_column([accepted, np.zeros(4000, dtype=bool)], {"run": np.ones(4000)}, SETTINGS)["run"]
+    assert [entry["p_value"] for entry in one] == [None, None]
+    assert one[1]["bins"][0]["rate_khz"]["value"] == 0
