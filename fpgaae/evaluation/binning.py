@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 class Bins(NamedTuple):
     """The bin of each event, (n_events,), and the smallest and largest value in each bin, (n_bins, 2)."""
 
-    index: NDArray[np.int64]
+    of_event: NDArray[np.int64]
     ends: NDArray[np.float64]
 
 
@@ -25,7 +25,7 @@ def equal_bins(values: NDArray[Any], n_bins: int) -> Bins:
 
 
 def occupied(index: NDArray[np.int64], values: NDArray[Any]) -> Bins:
-    """Number the bins that hold events anew, and give their ends."""
+    """Leave out the bins that hold no event, and give the ends of the others."""
     numbers, index = np.unique(index, return_inverse=True)
     low, high = np.full(numbers.size, np.inf), np.full(numbers.size, -np.inf)
     np.minimum.at(low, index, values)

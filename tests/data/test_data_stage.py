@@ -171,3 +171,19 @@ def test_wide_hardware_integers_are_kept(tmp_path: Path) -> None:
     assert codes.max() == 2**16 - 1
     assert codes[:, ::3].min() >= 0
     assert result["feature_types"][0]["name"] == "any_1_pt"
+
+
+def test_columns_go_with_their_events_and_the_background_must_have_them(tmp_path: Path) -> None:
+    config = small_config(tmp_path, n_events=N_EVENTS, data={"columns": {"pileup": "nPV"}})
+    with pytest.raises(InputError, match=r"background\.h5 has no dataset `nPV`.*data\.columns\.pileup"):
+        _run(config, tmp_path / "runs")
+    with h5py.File(tmp_path / "background.h5", "a") as file:
+        file["nPV"] = file["Group"][:] * 3
+    experiment, result = _run(config, tmp_path / "runs")
+    store = EventStore(experiment.stage_folder("data"))
+    for split in SPLITS:
+        columns = store.columns("background", split)
+        assert columns["pileup"].size == result["events"]["background"][split]
+        np.testing.assert_array_equal(columns["pileup"], 3 * store.groups("background", split))
+    assert store.columns("background", "test", limit=7)["pileup"].size == 7
+    assert store.columns("signal", "test") == {}, "a signal may lack them"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from support import CONFIGS, N_SLOTS, make_events, make_groups
 
-from fpgaae.config import Data
+from fpgaae.config import Columns, Data
 from fpgaae.config_file import load_config
 from fpgaae.data import readers
 from fpgaae.data.readers import EventChunk, count_events, event_files, event_spans, read_events
@@ -337,3 +337,46 @@ def test_a_missing_file_is_named_with_its_key(tmp_path: Path, name: str) -> None
 
 def test_the_default_chunk_is_a_few_megabytes() -> None:
     assert readers.CHUNK_EVENTS * N_SLOTS * 4 * 8 < 50e6
+
+
+COLUMNS = DATA.model_copy(update={"columns": Columns(existing_trigger="Bits", pileup="nPV", run="Run")})
+
+
+def _with_columns(n: int = 300) -> Arrays:
+    rng = np.random.default_rng(3)
+    bits = rng.random((n, 5)) < 0.1
+    return {
+        **_good(n),
+        "Bits": bits,
+        "nPV": rng.integers(1, 80, n).astype(np.float32),
+        "Run": np.arange(n) // 100 + 362_000,
+    }
+
+
+@every_format
+def test_columns_are_read_in_chunks_beside_the_events(tmp_path: Path, write: Write) -> None:
+    arrays = _with_columns()
+    chunks = list(read_events(write(tmp_path / "events", arrays), COLUMNS, 64))
+    found = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in COLUMNS.columns.named}
+    np.testing.assert_array_equal(found["existing_trigger"], arrays["Bits"].any(axis=1))
+    np.testing.assert_array_equal(found["pileup"], arrays["nPV"])
+    np.testing.assert_array_equal(found["run"], arrays["Run"])
+    assert all(not chunk.columns for chunk in read_events(write(tmp_path / "events", arrays), DATA, 64))
+    assert all(not chunk.columns for chunk in read_events(write(tmp_path / "none", _good()), COLUMNS, 64))
+
+
+@every_format
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("nPV", np.ones((300, 2)), "data.columns.pileup.*shape"),
+        ("Run", np.ones(299), "data.columns.run.*shape"),
+        ("Bits", np.array(["a"] * 300, dtype="S1"), "data.columns.existing_trigger.*type"),
+        ("nPV", np.full(300, np.nan), "pileup of event 0 is NaN"),
+    ],
+    ids=["matrix", "short", "text", "nan"],
+)
+def test_columns_of_another_form_are_refused(
+    tmp_path: Path, write: Write, name: str, values: Any, message: str  # noqa: ANN401
+) -> None:  # fmt: skip
+    assert re.search(message, _refusal(write(tmp_path / "events", {**_with_columns(), name: values}), COLUMNS))
