@@ -231,6 +231,10 @@ class StageRun:
         """Read the result file of an earlier stage."""
         return read_json(self.experiment.result_path(stage))
 
+    def optional_result(self, stage: str) -> Json | None:
+        """Read the result file of one of the spec's optional stages; None where it is not there, stale or edited."""
+        return self.result(stage) if _is_current(self.experiment, stage, self.data_hashes) else None
+
 
 class Outcome(NamedTuple):
     """The content of a stage's result file, and whether it was there already."""
@@ -448,17 +452,32 @@ def _and_more(files: tuple[str, ...]) -> str:
 def _wanted(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> str:
     """Give the fingerprint that a current result has; a check is current for exactly the files that it compared."""
     wanted = fingerprint(experiment, spec.name, data_hashes)
-    if not spec.is_check:
+    actual: dict[str, Mapping[str, str | None]]
+    if spec.optional:
+        taken_in = [name for name in spec.optional if _is_current(experiment, name, data_hashes)]
+        actual = {name: {**_recorded(experiment.stage_folder(name))} for name in taken_in}
+    elif spec.is_check:
+        actual = {name: _hash_present(experiment.stage_folder(name)) for name in spec.upstream}
+    else:
         return wanted
-    actual = {name: _hash_present(experiment.stage_folder(name)) for name in spec.upstream}
     return hashlib.sha256(json.dumps([wanted, actual], sort_keys=True).encode()).hexdigest()
+
+
+def _is_current(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> bool:
+    """Tell whether a stage has a result that is of the present config and as it was written."""
+    folder = experiment.stage_folder(stage)
+    if not (folder / MANIFEST).is_file():
+        return False
+    recorded = read_json(folder / MANIFEST).get("fingerprint")
+    return recorded == _wanted(experiment, experiment.spec(stage), data_hashes) and not edited_files(folder)
 
 
 def _input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> dict[str, str | None]:
     hashes: dict[str, str | None] = (
         {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
     )
-    for name in spec.upstream:
+    taken_in = [name for name in spec.optional if _is_current(experiment, name, data_hashes)]
+    for name in (*spec.upstream, *taken_in):
         hashes |= {f"{name}/{file}": value for file, value in _hash_present(experiment.stage_folder(name)).items()}
     return hashes
 

@@ -23,6 +23,7 @@ class StageSpec(NamedTuple):
     editable: str | None = None  # the folder in which a user may edit files by hand
     sources: tuple[str, ...] = ()  # folders of hand-written firmware whose files go into the result
     packages: tuple[str, ...] = ()  # whose versions decide the result
+    optional: tuple[str, ...] = ()  # further stages whose results are taken in where they are current
 
 
 STAGES: Mapping[str, StageSpec] = {
@@ -59,7 +60,7 @@ STAGES: Mapping[str, StageSpec] = {
         ),
         StageSpec("synth", "synth.json", ("rtl",), ("firmware.part", "firmware.clock_ns")),
         StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
-        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), ()),
+        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), (), optional=("rtl", "synth")),
     )
 }
 IMPORT = "import"

@@ -174,18 +174,25 @@ def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dic
 
 def metrics(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
     """Give the metrics of one model and signal with their intervals."""
+    area = percentile_interval(replicas.nominal.auc, replicas.auc, settings.confidence_level)
+    found = efficiencies(replicas, n_signal, n_background, settings)
+    return SignalMetrics(Estimate(area), {fpr_key(fpr): own for fpr, own in zip(settings.fprs, found, strict=True)})
+
+
+def efficiencies(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> list[Estimate]:
+    """Give the efficiency of one model and signal at each false positive rate of the settings."""
     nominal, level = replicas.nominal, settings.confidence_level
-    tpr = {}
+    found = []
     for i, fpr in enumerate(settings.fprs):
         n_above = int(nominal.background_above[i])
         if n_above < MIN_BACKGROUND_EVENTS:
-            tpr[fpr_key(fpr)] = _not_measurable(n_above, n_background, fpr)
+            found.append(_not_measurable(n_above, n_background, fpr))
             continue
         exact = clopper_pearson(int(nominal.events_above[i]), n_signal, level)
         drawn = percentile_interval(exact.value, replicas.tpr[:, i], level)
         interval = Interval(exact.value, min(exact.low, drawn.low), max(exact.high, drawn.high))
-        tpr[fpr_key(fpr)] = Estimate(interval, n_above)
-    return SignalMetrics(Estimate(percentile_interval(nominal.auc, replicas.auc, level)), tpr)
+        found.append(Estimate(interval, n_above))
+    return found
 
 
 def difference(model: Replicas, reference: Replicas, n_background: int, settings: BootstrapSettings) -> SignalMetrics:

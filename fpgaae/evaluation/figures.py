@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import MODELS
 from fpgaae.evaluation.metrics import RocCurve
+from fpgaae.evaluation.roc_bands import Band
 from fpgaae.evaluation.style import (
     BACKGROUND_COLOUR,
     MODEL_LINES,
@@ -32,13 +31,13 @@ from fpgaae.statistics import as_scores, threshold_at_fpr
 
 LOWEST_FPR = 1e-5
 SCORE_BINS = 60
-PNG_DPI = 150
 LOG_LOSS_RATIO = 5
 
 
 def roc_figure(
     curves: Mapping[str, Mapping[str, RocCurve]],
     background_events: int,
+    bands: Mapping[str, Mapping[str, Band]] = MappingProxyType({}),
     *,
     log_tpr: bool = True,
 ) -> Figure:
@@ -53,6 +52,8 @@ def roc_figure(
         ``curves[signal][model]``.
     background_events
         Size of the background sample; the axis starts at the rate of one event, and not below 1e-5.
+    bands
+        ``bands[signal][model]``, of the models that have one.
     log_tpr
         Whether the signal efficiency is logarithmic too: trigger rates lie where a linear axis shows zero.
 
@@ -73,6 +74,9 @@ def roc_figure(
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         handles: dict[str, Any] = {}
         for panel, (signal, of_signal) in zip(panels.flat, curves.items(), strict=False):
+            for model, band in bands.get(signal, {}).items():
+                colour = MODEL_LINES[model]["color"]
+                panel.fill_between(band.fpr, band.low, band.high, color=colour, alpha=0.22, linewidth=0, zorder=1.5)
             handles |= _roc_panel(panel, of_signal, lowest, log_tpr=log_tpr)
             panel.set_title(signal, loc="left", fontsize="medium")
         for panel in panels.flat[len(curves) :]:
@@ -230,36 +234,3 @@ def training_figure(losses: Mapping[str, Sequence[float]], best_epoch: int | Non
         axes.set_ylabel("Loss")
         figure.legend(loc="outside upper center", ncols=min(5, len(losses) + 1))
         return settled(figure)
-
-
-def figure_svg(figure: Figure) -> str:
-    """Return the figure as SVG, without a date: the same figure gives the same text."""
-    buffer = io.StringIO()
-    with house_style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
-
-
-def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write ``<name>.png`` and ``<name>.pdf`` into a folder that is there; the same figure gives the same bytes.
-
-    Each is written under a temporary name and then renamed, so that a killed process leaves the previous one whole.
-
-    Returns
-    -------
-    The paths of the PNG and the PDF.
-    """
-    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
-    _write(figure, png, dpi=PNG_DPI, metadata={"Software": None})
-    _write(figure, pdf, metadata={"Creator": None, "Producer": None, "CreationDate": None})
-    return png, pdf
-
-
-def _write(figure: Figure, path: Path, **options: Any) -> None:  # noqa: ANN401
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with house_style():
-            figure.savefig(temporary, format=path.suffix[1:], **options)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

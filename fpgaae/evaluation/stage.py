@@ -17,10 +17,13 @@ from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
 from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.decisions import decisions
-from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure
+from fpgaae.evaluation.figure_files import figure_svg, save_figure
+from fpgaae.evaluation.figures import roc_figure, score_figure
 from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.evaluation.metrics import roc_curve
+from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
+from fpgaae.evaluation.roc_bands import Band, roc_bands
 from fpgaae.evaluation.scoring import Scores, open_partial, score_events
 from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.training.events import open_split
@@ -28,6 +31,7 @@ from fpgaae.training.events import open_split
 FIGURES_FOLDER = "figures"
 _BLOCK_EVENTS = 4096
 Groups = dict[str, NDArray[np.int64]]
+Bands = dict[str, dict[str, Band]]
 
 
 def run_evaluate(run: StageRun) -> Json:
@@ -54,7 +58,9 @@ def run_evaluate(run: StageRun) -> Json:
     result["rates"] = _rates(scores, columns, thresholds, RateSettings(background, config.trigger, level))
     result["correlation"] = _correlation(run, scores)
     result |= _losses(run, groups, settings)
-    _write_figures(run, scores)
+    with run.progress.task("figures", None):
+        bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
+        _write_figures(run, scores, result, bands)
     return result
 
 
@@ -101,18 +107,25 @@ def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
     return {"ablation": ablation, "layers": errors.to_json()}
 
 
-def _write_figures(run: StageRun, scores: Scores) -> None:
+def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands) -> None:
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
-    signals = [process for process in scores[FIRMWARE] if process != background]
     curves = {
         signal: {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
-        for signal in signals
+        for signal in scores[FIRMWARE]
+        if signal != background
     }
-    figures = {"scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0])}
-    if curves:
-        figures["roc"] = roc_figure(curves, len(scores[FIRMWARE][background]))
+    figures = {
+        "scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0]),
+        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands),
+        "rates": rate_figure(result["rates"], [decision["value"] for decision in result["decisions"]]),
+        "profiles": profile_figure(result["correlation"]),
+        "losses": loss_figure(result["ablation"]),
+        "layers": layer_figure(result["layers"]),
+    }
+    if by_column := result["rates"]["by_column"]:
+        figures["columns"] = column_figure(by_column)
     for name, figure in figures.items():
         save_figure(figure, folder, name)
         (folder / f"{name}.svg").write_text(figure_svg(figure), encoding="utf-8")

@@ -5,12 +5,22 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from fpgaae.report.tables import DELTAS, NOT_MEASURABLE, MetricRow, metric_rows, model_columns, rate_sentence
+from fpgaae.report.sections import (
+    ResourceRow,
+    ablation_table,
+    correlation_rows,
+    metric_tables,
+    notes,
+    rate_chart,
+    verdict_rows,
+)
+from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence
+
+_SECTIONS = ("physics", "losses", "rates")  # those with figures
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,19 @@ class LayerRow:
     multiplications: int | None = None
     nonzero_weights: int | None = None
     mismatched_values: int | None = None
+    weights: int | None = None
+    weight_type: str | None = None
+    compared: int | None = None  # values that the bit check compared
+    sqnr_db: float | None = None  # of the background
+    saturated: float | None = None  # the largest share of a process
+    zero: float | None = None  # of the background
+
+    @property
+    def sparsity(self) -> float | None:
+        """The share of the weights that are zero."""
+        if not self.weights or self.nonzero_weights is None:
+            return None
+        return 1 - self.nonzero_weights / self.weights
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,7 @@ class PageFigure:
     title: str
     caption: str
     svg: str
+    section: str = "physics"  # "physics", "losses" or "rates"
 
     @property
     def data_uri(self) -> str:
@@ -88,7 +112,7 @@ class PageContent:
     """What the page shows; every part but the experiment's name may be missing, and the page then says so.
 
     `checks` are the bit checks that were run, `metrics` is the content of `metrics.json`, `firmware` holds short facts
-    (latency, resources, part) ready to print, `hashes` sha256 by file, `versions` by package.
+    (latency, part) ready to print, `hashes` sha256 by file, `versions` by package.
     """
 
     experiment: str
@@ -97,6 +121,8 @@ class PageContent:
     layers: tuple[LayerRow, ...] = ()
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
+    resources: tuple[ResourceRow, ...] = ()
+    commands: Mapping[str, str] = field(default_factory=dict)  # by stage
     configuration: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -133,51 +159,25 @@ def render_page(content: PageContent) -> str:
     InputError
         If the metrics lack a signal or a false positive rate that others have.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("fpgaae.report", ""), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.filters["rate_sentence"] = rate_sentence
     environment.filters["count"] = lambda number: NOT_MEASURABLE if number is None else f"{number:,}"
-    template = environment.from_string(files("fpgaae.report").joinpath("page.html").read_text(encoding="utf-8"))
-    return template.render(
+    environment.filters["percent"] = lambda share: NOT_MEASURABLE if share is None else f"{100 * share:.3g} %"
+    metrics = content.metrics
+    return environment.get_template("page.html").render(
         content=content,
         verdict=verdict(content.checks),
-        metric_tables=[] if content.metrics is None else _metric_tables(content.metrics),
-        notes=[] if content.metrics is None else _notes(content.metrics),
-        decisions=[] if content.metrics is None else content.metrics.get("decisions", []),
+        verdict_rows=[] if metrics is None else verdict_rows(metrics),
+        metric_tables=[] if metrics is None else metric_tables(metrics),
+        ablation=None if metrics is None else ablation_table(metrics),
+        correlations=[] if metrics is None else correlation_rows(metrics),
+        chart=None if metrics is None else rate_chart(metrics),
+        notes=[] if metrics is None else notes(metrics),
+        decisions=[] if metrics is None else metrics.get("decisions", []),
+        figures={
+            figure.section: [f for f in content.figures if f.section == figure.section] for figure in content.figures
+        },
     )
-
-
-@dataclass(frozen=True)
-class _MetricTable:
-    title: str
-    columns: list[str]
-    signals: dict[str, list[MetricRow]]
-
-
-def _metric_tables(metrics: Mapping[str, Any]) -> list[_MetricTable]:
-    models = model_columns(metrics)
-    rows = metric_rows([metrics["models"][model] for model in models])
-    tables = [_MetricTable("AUC, and signal efficiency (TPR) in % at a false positive rate", models, _by_signal(rows))]
-    deltas = [key for key in DELTAS if key in metrics]
-    if deltas:
-        rows = metric_rows([metrics[key] for key in deltas], signed=True)
-        title = "Paired differences to the float model, TPR in percentage points"
-        tables.insert(0, _MetricTable(title, [DELTAS[key] for key in deltas], _by_signal(rows)))
-    return tables
-
-
-def _by_signal(rows: list[MetricRow]) -> dict[str, list[MetricRow]]:
-    signals: dict[str, list[MetricRow]] = {}
-    for row in rows:
-        signals.setdefault(row.signal, []).append(row)
-    return signals
-
-
-def _notes(metrics: Mapping[str, Any]) -> list[str]:
-    notes = {
-        estimate["note"]: None
-        for model in model_columns(metrics)
-        for signal in metrics["models"][model].values()
-        for estimate in signal["tpr"].values()
-        if "note" in estimate
-    }
-    return [note[0].upper() + note[1:] + "." for note in notes]

@@ -6,12 +6,46 @@ from pathlib import Path
 
 from fpgaae.artifacts import MANIFEST, Json, StageRun, read_json
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
+from fpgaae.report.sections import resource_rows
+from fpgaae.stages import STAGES
 
-_FIGURES = {
-    "roc": ("ROC curves", "Signal efficiency against false positive rate, per signal, for every score."),
+_FIGURES = {  # file: title, how to read it, section
+    "roc": (
+        "ROC curves",
+        "Signal efficiency against false positive rate, per signal, for every score. Bands: the bootstrap's "
+        "interval of float and firmware, as far down as 5 background events pass.",
+        "physics",
+    ),
     "scores": (
         "Score distributions",
         "The firmware's score per process; the line marks the working point on the test background.",
+        "physics",
+    ),
+    "losses": (
+        "What each part costs",
+        "Only the inputs, the weights, the activations or the score quantized, against the same weights unrounded.",
+        "losses",
+    ),
+    "layers": (
+        "Where precision is lost",
+        "Left: the power of a layer's values over that of their error, what the layers in front did wrong included. "
+        "Right: the share of values at an end of their type; a layer without a point has none.",
+        "losses",
+    ),
+    "rates": (
+        "Rate against threshold",
+        "Float and firmware, with the binomial interval; the lines are the firmware's thresholds.",
+        "rates",
+    ),
+    "columns": (
+        "Rate against pile-up and run",
+        "The firmware's rate at each of its thresholds; open markers: what the existing trigger does not take.",
+        "rates",
+    ),
+    "profiles": (
+        "Score against HT and multiplicity",
+        "Mean score of background events in bins, float and firmware side by side.",
+        "rates",
     ),
 }
 
@@ -20,13 +54,20 @@ def run_report(run: StageRun) -> Json:
     """Write `index.html`, which needs no other file and no network."""
     convert, csim = run.result("convert"), run.result("csim")
     manifest = read_json(run.upstream("convert") / MANIFEST)
+    evaluation = run.result("evaluate")
+    rtl, synth = run.optional_result("rtl"), run.optional_result("synth")
+    checks = [BitCheck.from_json("C simulation", csim)]
+    if rtl is not None:
+        checks.append(BitCheck.from_json("RTL simulation", rtl))
     content = PageContent(
         experiment=run.experiment.name,
-        checks=(BitCheck.from_json("C simulation", csim),),
-        metrics=run.result("evaluate"),
-        layers=_layers(convert, csim),
+        checks=tuple(checks),
+        metrics=evaluation,
+        layers=_layers(convert, csim, evaluation["layers"], run.config.data.background),
         figures=_figures(run.upstream("evaluate") / "figures"),
-        firmware=_firmware(convert, csim),
+        firmware=_firmware(convert, csim, rtl, synth),
+        resources=resource_rows(rtl, synth),
+        commands={stage: run.experiment.command(stage) for stage in STAGES},
         configuration=run.experiment.config_file.read_text(encoding="utf-8"),
         hashes={
             name: value for name, value in manifest["outputs"].items() if name.endswith((".npz", ".cpp", "defines.h"))
@@ -39,31 +80,48 @@ def run_report(run: StageRun) -> Json:
     return {"file": str(run.experiment.result_path("report"))}
 
 
-def _layers(convert: Json, csim: Json) -> tuple[LayerRow, ...]:
-    mismatched = {layer["name"]: layer["mismatched_values"] for layer in csim["layers"]}
+def _layers(convert: Json, csim: Json, errors: list[Json], background: str) -> tuple[LayerRow, ...]:
+    checked = {layer["name"]: layer for layer in csim["layers"]}
+    found = {layer["name"]: layer for layer in errors}
     return tuple(
-        LayerRow(
-            layer["name"],
-            layer["types"]["result"],
-            layer["values"],
-            layer["multiplications"],
-            layer["nonzero_weights"],
-            mismatched.get(layer["name"]),
-        )
-        for layer in convert["layers"]
+        _layer(layer, checked.get(layer["name"]), found.get(layer["golden"]), background) for layer in convert["layers"]
+    )
+
+
+def _layer(layer: Json, check: Json | None, error: Json | None, background: str) -> LayerRow:
+    return LayerRow(
+        layer["name"],
+        layer["types"]["result"],
+        layer["values"],
+        layer["multiplications"],
+        layer["nonzero_weights"],
+        None if check is None else check["mismatched_values"],
+        layer["weights"],
+        layer["types"].get("weight"),
+        None if check is None else check["values"],
+        None if error is None else error["sqnr_db"][background],
+        None if error is None else max(error["saturated"].values()),
+        None if error is None else error["zero"][background],
     )
 
 
 def _figures(folder: Path) -> tuple[PageFigure, ...]:
     found = []
-    for name, (title, caption) in _FIGURES.items():
+    for name, (title, caption, section) in _FIGURES.items():
         if (file := folder / f"{name}.svg").is_file():
-            found.append(PageFigure(title, caption, file.read_text(encoding="utf-8")))
+            found.append(PageFigure(title, caption, file.read_text(encoding="utf-8"), section))
     return tuple(found)
 
 
-def _firmware(convert: Json, csim: Json) -> dict[str, str]:
-    return {
+def _firmware(convert: Json, csim: Json, rtl: Json | None, synth: Json | None) -> dict[str, str]:
+    facts = {}
+    if rtl is not None:
+        cycles = rtl["latency_cycles"]
+        facts["latency"] = f"{cycles} clocks, {cycles * rtl['clock_ns']:g} ns"
+        facts["initiation interval"] = f"{rtl['initiation_interval']} clock"
+    if synth is not None and synth["logic_levels"] is not None:
+        facts["longest path"] = f"{synth['logic_levels']} cells"
+    return facts | {
         "backend": convert["backend"],
         "part": convert["part"],
         "clock": f"{convert['clock_ns']:g} ns",

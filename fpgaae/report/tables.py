@@ -24,6 +24,7 @@ class MetricRow(NamedTuple):
     signal: str
     metric: str  # what the line is about: a metric, or a model where the metrics are the columns
     cells: tuple[str, ...]
+    background_events: int | None = None  # that the efficiencies rest on: of the models, the smallest number
 
 
 def compact_interval(value: float, low: float, high: float) -> str:
@@ -97,7 +98,9 @@ def metric_rows(
             rows.append(MetricRow(signal, "AUC", tuple(_cell(each["auc"], 1, signed) for each in own)))
             for key in keys:
                 cells = tuple(_cell(each["tpr"][key], 100, signed) for each in own)
-                rows.append(MetricRow(signal, f"TPR {key}", cells))
+                counts = [each["tpr"][key].get("background_events_above") for each in own]
+                known = [count for count in counts if count is not None]
+                rows.append(MetricRow(signal, f"TPR {key}", cells, min(known, default=None)))
         except KeyError as error:
             raise InputError(f"The metrics of `{signal}` lack {error}: run the evaluation again.") from error
     return rows

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import MODELS
-from fpgaae.evaluation.figures import figure_svg, roc_figure, save_figure, score_figure, training_figure
+from fpgaae.evaluation.figure_files import figure_svg, save_figure
+from fpgaae.evaluation.figures import roc_figure, score_figure, training_figure
 from fpgaae.evaluation.metrics import RocCurve, roc_curve
 from fpgaae.evaluation.style import house_style
 from fpgaae.statistics import threshold_at_fpr

@@ -1,0 +1,172 @@
+"""Figures of the trigger: rates against threshold, pile-up and run, and what the scores go with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
+from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
+
+_QUANTITIES = {"ht_gev": "$H_T$ [GeV]", "multiplicity": "Number of objects"}
+_COLUMNS = {"pileup": "Pile-up", "run": "Run"}
+_SHOWN = (FLOAT, FIRMWARE)
+
+
+def rate_figure(rates: Mapping[str, Any], thresholds: Sequence[float]) -> Figure:
+    """Rate against the threshold of float and firmware, with bands; dashed what the existing trigger does not take.
+
+    Parameters
+    ----------
+    rates
+        `rates` of `metrics.json`.
+    thresholds
+        Those of the firmware, marked with vertical lines.
+    """
+    with house_style():
+        figure = Figure(figsize=(8.6, 4.6), layout="constrained")
+        axes = figure.subplots()
+        for model in (name for name in _SHOWN if name in rates["models"]):
+            own, colour = rates["models"][model], MODEL_LINES[model]["color"]
+            for key, label, style in (("rate_khz", model, "solid"), ("pure_rate_khz", f"{model}, pure", "dashed")):
+                if key in own:
+                    axes.plot(own["threshold"], own[key]["value"], color=colour, linestyle=style, label=label)
+                    ends = own[key]["low"], own[key]["high"]
+                    axes.fill_between(own["threshold"], *ends, color=colour, alpha=0.2, linewidth=0)
+        for value in thresholds:
+            axes.axvline(value, color="black", linewidth=1.0, linestyle=(0, (5, 3)))
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("Threshold on the anomaly score")
+        axes.set_ylabel("Rate [kHz]")
+        figure.legend(loc="outside upper center", ncols=4)
+        return settled(figure)
+
+
+def column_figure(by_column: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Rate of the firmware at each of its thresholds in bins of pile-up and by run, a panel each.
+
+    Parameters
+    ----------
+    by_column
+        `rates.by_column` of `metrics.json`.
+    """
+    with house_style():
+        figure = Figure(figsize=(8.6, 3.8), layout="constrained")
+        panels = figure.subplots(1, len(by_column), squeeze=False)[0]
+        for panel, (column, points) in zip(panels, by_column.items(), strict=True):
+            for index, (point, colour) in enumerate(zip(points, colours(len(points)), strict=True), 1):
+                _points(panel, point["bins"], colour, f"threshold {index}", by_number=column == "run")
+            panel.set_xlabel(_COLUMNS[column])
+            panel.set_ylabel("Rate [kHz]")
+            panel.set_ylim(bottom=0)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=4)
+        return settled(figure)
+
+
+def _points(panel: Axes, bins: Sequence[Mapping[str, Any]], colour: str, label: str, *, by_number: bool) -> None:
+    x = np.arange(1, len(bins) + 1) if by_number else np.array([(b["low"] + b["high"]) / 2 for b in bins])
+    for key, filled, name in (("rate_khz", colour, label), ("pure_rate_khz", "white", f"{label}, pure")):
+        if key not in bins[0]:
+            continue
+        value, low, high = (np.array([b[key][end] for b in bins]) for end in ("value", "low", "high"))
+        panel.errorbar(
+            x, value, (value - low, high - value), fmt="o", markersize=4, color=colour, mfc=filled, label=name, lw=1.1
+        )
+    if by_number:
+        step = math.ceil(len(bins) / 6)
+        panel.set_xticks(x[::step], [f"{b['low']:.0f}" for b in bins[::step]], rotation=30, ha="right")
+        panel.set_xticks([], minor=True)
+
+
+def profile_figure(correlation: Mapping[str, Any]) -> Figure:
+    """Mean score of float and firmware against HT and multiplicity, with its standard error.
+
+    Parameters
+    ----------
+    correlation
+        `correlation` of `metrics.json`.
+    """
+    with house_style():
+        figure = Figure(figsize=(8.6, 3.9), layout="constrained")
+        panels = figure.subplots(1, len(correlation), squeeze=False, sharey=True)[0]
+        for panel, (quantity, found) in zip(panels, correlation.items(), strict=True):
+            own = found["profile"]
+            for model, marker in zip(_SHOWN, ("o", "s"), strict=True):
+                mean, error = (np.array(own["models"][model][key]) for key in ("mean", "standard_error"))
+                panel.errorbar(
+                    own["mean"], mean, error, fmt=marker, markersize=5 if model == FLOAT else 4, lw=1.1,
+                    color=MODEL_LINES[model]["color"], mfc="white" if model == FLOAT else None, label=model,
+                )  # fmt: skip
+            shown = ", ".join(f"{model} {found['distance_correlation'][model]:.2f}" for model in _SHOWN)
+            panel.set_title(f"distance correlation: {shown}", loc="left", fontsize="small")
+            panel.set_xlabel(_QUANTITIES.get(quantity, quantity))
+            panel.set_yscale("log")
+        panels[0].set_ylabel("Mean anomaly score")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        return settled(figure)
+
+
+def loss_figure(ablation: Mapping[str, Any]) -> Figure:
+    """Change of the area under the curve when only one part is quantized, per signal, with its interval.
+
+    Parameters
+    ----------
+    ablation
+        `ablation` of `metrics.json`.
+    """
+    delta = ablation["delta"]
+    signals = list(next(iter(delta.values())))
+    with house_style():
+        figure = Figure(figsize=(8.6, 0.9 + 0.62 * len(delta)), layout="constrained")
+        axes = figure.subplots()
+        rows = np.arange(len(delta))[::-1]
+        for index, (signal, colour) in enumerate(zip(signals, colours(len(signals)), strict=True)):
+            own = [delta[part][signal]["auc"] for part in delta]
+            value, low, high = (np.array([estimate[end] for estimate in own]) for end in ("value", "low", "high"))
+            offset = 0.12 * ((len(signals) - 1) / 2 - index)
+            errors = np.maximum([value - low, high - value], 0)
+            axes.errorbar(value, rows + offset, xerr=errors, fmt="o", markersize=4, color=colour, label=signal, lw=1.3)
+        axes.axvline(0, color="0.4", linewidth=0.9)
+        axes.set_yticks(rows, list(delta))
+        axes.set_yticks([], minor=True)
+        axes.set_ylim(-0.6, len(delta) - 0.4)
+        axes.set_xlabel("Change of AUC against the unrounded network")
+        figure.legend(loc="outside upper center", ncols=min(5, len(signals)))
+        return settled(figure)
+
+
+def layer_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
+    """Signal-to-noise ratio and saturation of each layer, background and signals.
+
+    Parameters
+    ----------
+    layers
+        `layers` of `metrics.json`.
+    """
+    processes = list(layers[0]["sqnr_db"])
+    rows = np.arange(len(layers))[::-1]
+    with house_style():
+        figure = Figure(figsize=(8.6, 1.0 + 0.3 * len(layers)), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for process, colour in zip(processes, ["0.35", *colours(len(processes) - 1)], strict=True):
+            ratio = [math.nan if layer["sqnr_db"][process] is None else layer["sqnr_db"][process] for layer in layers]
+            left.plot(ratio, rows, "o-", color=colour, markersize=4, linewidth=1.0, label=process)
+            share = [layer["saturated"][process] or math.nan for layer in layers]
+            right.plot(share, rows, "o", color=colour, markersize=4)
+        left.set_yticks(rows, [layer["name"] for layer in layers])
+        left.set_yticks([], minor=True)
+        left.set_xlabel("Signal to quantization noise [dB]")
+        right.set_xlabel("Share of saturated values")
+        right.set_xscale("log")
+        for axes in (left, right):
+            axes.grid(axis="y", color="0.9", linewidth=0.6)
+            axes.set_axisbelow(True)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=min(5, len(processes)))
+        return settled(figure)
