@@ -246,7 +246,11 @@ def _count(number: int | None, percent: float | None) -> str:
 
 
 def _evaluate(result: Json) -> RenderableType:
-    return Group(metrics_table(result), *decision_tables(result))
+    said = [
+        f"[bold]{escape(signal)}[/]: {escape(own['sentence'])}"
+        for signal, own in result["verdicts"]["models"].get("firmware", {}).items()
+    ]
+    return Group(metrics_table(result), *decision_tables(result), *said)
 
 
 def _report(result: Json) -> RenderableType:

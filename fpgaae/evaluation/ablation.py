@@ -66,5 +66,5 @@ def compare_parts(
         "reference": UNQUANTIZED,
         "models": {name: signals_to_json(own) for name, own in found.models.items()},
         "delta": delta,
-        "verdicts": verdicts(delta, "unrounded weights and activations"),
+        "verdicts": verdicts(delta, "rounding {} and rounding nothing"),
     }

@@ -77,14 +77,19 @@ def compare_areas(areas: Areas, model: int, reference: int) -> AreaTest:
     return AreaTest(difference, error, two_sided_p_value(difference, error))
 
 
-def two_sided_p_value(difference: float, standard_error: float) -> float:
-    """Give the probability of so large a difference, either way, if there is none.
+def two_sided_p_value(difference: float, standard_error: float, margin: float = 0.0) -> float:
+    """Give the probability of so large a difference, either way, if the true one is at most a margin.
 
-    Where nothing spreads, it is 1 for no difference and 0 for any.
+    With m the margin, and Phi the normal distribution of the difference's error s::
+
+        p = Phi((m - |difference|) / s) + Phi((-m - |difference|) / s)
+
+    Where nothing spreads, it is 1 for a difference within the margin and 0 for any beyond.
     """
+    size = abs(difference)
     if standard_error > 0:
-        return float(2 * norm.sf(abs(difference) / standard_error))
-    return float(difference == 0)
+        return float(norm.cdf((margin - size) / standard_error) + norm.cdf((-margin - size) / standard_error))
+    return float(size <= margin)
 
 
 def _placements(background: NDArray[Any], signal: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

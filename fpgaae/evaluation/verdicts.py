@@ -10,6 +10,7 @@ from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.statistics import holm
 
 LEVEL = 0.05  # of one false "distinguishable" among all signals and working points of a model
+MARGIN = 1e-4  # of area and efficiency: the same events tell even rounding at 16 bits apart, which is no loss
 _AUC = "auc"
 
 Delta = Mapping[str, Any]  # signal -> an entry of `delta` in metrics.json
@@ -22,18 +23,19 @@ class _Test(NamedTuple):
     p_value: float
 
 
-def verdicts(deltas: Mapping[str, Delta], reference: str = FLOAT) -> dict[str, Any]:
+def verdicts(deltas: Mapping[str, Delta], pair: str = f"{{}} and {FLOAT}") -> dict[str, Any]:
     """Say for each model and signal whether it differs from the float model, or another reference.
 
-    Every area and every measurable efficiency is tested: the difference divided by the bootstrap's standard error is
-    normal where there is none. The p-values of all signals and metrics of a model are corrected together, after Holm.
+    Every area and every measurable efficiency is tested: is the difference larger than the margin, by more than the
+    bootstrap's standard error explains? The p-values of all signals and metrics of a model are corrected together, after
+    Holm.
 
     Parameters
     ----------
     deltas
         By model: `delta` of `metrics.json`, whose estimates have a `standard_error` and an interval at 95 %.
-    reference
-        What the differences are to, in words.
+    pair
+        What is compared, in words, with a place for the model.
 
     Returns
     -------
@@ -41,8 +43,9 @@ def verdicts(deltas: Mapping[str, Delta], reference: str = FLOAT) -> dict[str, A
     """
     return {
         "level": LEVEL,
+        "margin": MARGIN,
         "correction": "holm",
-        "models": {model: _verdicts_of(f"{model} and {reference}", delta) for model, delta in deltas.items()},
+        "models": {model: _verdicts_of(pair.format(model), delta) for model, delta in deltas.items()},
     }
 
 
@@ -58,7 +61,7 @@ def _verdicts_of(pair: str, delta: Delta) -> dict[str, Any]:
             "p_value": min(p for _, p in own),
             "tests_of_the_model": len(tests),
             "metrics": {test.metric: {"p_value": test.p_value, "corrected_p_value": p} for test, p in own},
-            "sentence": _sentence(pair, signal, own),
+            "sentence": _sentence(pair, own),
         }
     return result
 
@@ -66,27 +69,33 @@ def _verdicts_of(pair: str, delta: Delta) -> dict[str, Any]:
 def _tests(signal: str, entry: Mapping[str, Any]) -> Iterator[_Test]:
     for metric, estimate in ((_AUC, entry[_AUC]), *entry["tpr"].items()):
         if estimate["value"] is not None:
-            yield _Test(signal, metric, estimate, two_sided_p_value(estimate["value"], estimate["standard_error"]))
+            yield _Test(
+                signal, metric, estimate, two_sided_p_value(estimate["value"], estimate["standard_error"], MARGIN)
+            )
 
 
-def _sentence(pair: str, signal: str, tests: list[tuple[_Test, float]]) -> str:
+def _sentence(pair: str, tests: list[tuple[_Test, float]]) -> str:
     """Name what differs, or what would have been seen."""
     found = [(test, p) for test, p in tests if p < LEVEL]
     level = f"at the {100 * LEVEL:g} % level"
     if found:
         parts = "; ".join(f"{_difference(test)}, p = {p:.2g}" for test, p in found)
-        return f"{signal}: {pair} are distinguishable {level}: {parts}"
+        return f"{pair} are distinguishable {level}: {parts}"
     if all(test.estimate["value"] == 0 and test.estimate["standard_error"] == 0 for test, _ in tests):
-        return f"{signal}: {pair} order these events the same way; no difference can be measured"
+        return f"{pair} order these events the same way; no difference can be measured"
     test, p = min(tests, key=lambda pair: pair[1])
     area = tests[0][0].estimate["interval_95"]
     return (
-        f"{signal}: {pair} are not distinguishable {level}: the smallest p is {p:.2g} ({_difference(test)}) "
-        f"and the AUC differs by {area['low']:+.4f} to {area['high']:+.4f} (95 %)"
+        f"{pair} are not distinguishable {level}: the smallest p is {p:.2g} ({_difference(test)}) "
+        f"and the AUC differs by {_signed(area['low'])} to {_signed(area['high'])} (95 %)"
     )
 
 
 def _difference(test: _Test) -> str:
     if test.metric == _AUC:
-        return f"AUC {test.estimate['value']:+.4f}"
+        return f"AUC {_signed(test.estimate['value'])}"
     return f"TPR at {test.metric} {100 * test.estimate['value']:+.2f} percentage points"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}" if value == 0 or abs(value) >= MARGIN else f"{value:+.1e}"

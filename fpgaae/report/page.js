@@ -21,6 +21,7 @@
   const py = (value) => scale(value, ys, H - BOTTOM, TOP).toFixed(1);
   const powers = (ends) => Array.from({ length: Math.floor(ends[1]) - Math.ceil(ends[0]) + 1 }, (_, i) => Math.ceil(ends[0]) + i);
   const short = (value) => value >= 1e5 || (value > 0 && value < 1e-2) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  const power = (p) => Math.abs(p) > 4 ? `1e${p}` : String(Number((10 ** p).toPrecision(3)));
   const share = (value) => (100 * value).toFixed(value < 0.001 ? 3 : 2) + " %";
 
   function line(curve) {
@@ -35,9 +36,9 @@
   }
   function frame() {
     const vertical = powers(xs).map((p) => `<line class="grid" x1="${px(10 ** p)}" x2="${px(10 ** p)}" y1="${TOP}" y2="${H - BOTTOM}"/>` +
-      `<text x="${px(10 ** p)}" y="${H - BOTTOM + 20}" text-anchor="middle">${short(10 ** p)}</text>`);
+      `<text x="${px(10 ** p)}" y="${H - BOTTOM + 20}" text-anchor="middle">${power(p)}</text>`);
     const horizontal = powers(ys).map((p) => `<line class="grid" x1="${LEFT}" x2="${W - RIGHT}" y1="${py(10 ** p)}" y2="${py(10 ** p)}"/>` +
-      `<text x="${LEFT - 8}" y="${Number(py(10 ** p)) + 4}" text-anchor="end">${short(10 ** p)}</text>`);
+      `<text x="${LEFT - 8}" y="${Number(py(10 ** p)) + 4}" text-anchor="end">${power(p)}</text>`);
     const marks = data.marks.filter((value) => value > 0).map((value) => `<line class="mark" x1="${px(value)}" x2="${px(value)}" y1="${TOP}" y2="${H - BOTTOM}"/>`);
     return vertical.concat(horizontal, marks).join("") +
       `<rect class="axis" x="${LEFT}" y="${TOP}" width="${W - LEFT - RIGHT}" height="${H - TOP - BOTTOM}"/>` +

@@ -83,6 +83,7 @@ class LayerRow:
     sqnr_db: float | None = None  # of the background
     saturated: float | None = None  # the largest share of a process
     zero: float | None = None  # of the background
+    ranges: tuple[tuple[float, float], ...] = ()  # of the unrounded values, and of the type
 
     @property
     def sparsity(self) -> float | None:

@@ -102,6 +102,7 @@ def _layer(layer: Json, check: Json | None, error: Json | None, background: str)
         None if error is None else error["sqnr_db"][background],
         None if error is None else max(error["saturated"].values()),
         None if error is None else error["zero"][background],
+        () if error is None else (tuple(error["range"]), tuple(error["type_range"])),
     )
 
 

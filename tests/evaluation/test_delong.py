@@ -62,9 +62,19 @@ def test_bootstrap_and_delong_agree_on_grouped_events() -> None:
     assert area_tests({"pca": exact}, groups, "background") == {}
 
 
-@pytest.mark.parametrize(("difference", "error", "expected"), [(0.0, 0.0, 1.0), (0.1, 0.0, 0.0), (1.96, 1.0, 0.05)])
-def test_p_values(difference: float, error: float, expected: float) -> None:
-    assert two_sided_p_value(difference, error) == pytest.approx(expected, abs=1e-4)
+@pytest.mark.parametrize(
+    ("difference", "error", "margin", "expected"),
+    [
+        (0, 0, 0, 1),
+        (0.1, 0, 0, 0),
+        (0.1, 0, 0.1, 1),
+        (1.96, 1, 0, 0.05),
+        (-2.96, 1, 1, 0.025),
+        (1, 1, 1, 0.5 + 0.02275),
+    ],
+)
+def test_p_values(difference: float, error: float, margin: float, expected: float) -> None:
+    assert two_sided_p_value(difference, error, margin) == pytest.approx(expected, abs=1e-4)
 
 
 def test_one_group_has_no_variance() -> None:

@@ -65,7 +65,7 @@ def test_two_bit_weights_are_distinguishable_and_a_16_bit_twin_is_not() -> None:
     assert damaged["delta"]["weights"]["signal"]["auc"]["value"] < -0.05
     for name, own in twin["verdicts"]["models"].items():
         assert not own["signal"]["distinguishable"], f"{name}: {own['signal']['sentence']}"
-    assert "unrounded weights and activations" in verdicts["everything"]["sentence"]
+    assert "rounding everything and rounding nothing are distinguishable" in verdicts["everything"]["sentence"]
     assert set(damaged["models"]) == set(ABLATIONS)
     assert damaged["events"] == {"background": 4000, "signal": 1500}
 

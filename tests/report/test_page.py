@@ -40,7 +40,7 @@ FULL = PageContent(
     checks=(PASSED, BitCheck("RTL simulation", True, 2000, 0)),
     metrics=METRICS,
     layers=(
-        LayerRow("q_dense", "ap_fixed<18,8,RND_CONV,SAT>", 2_432_000, 1824, 912, 0),
+        LayerRow("q_dense", "ap_fixed<18,8,RND_CONV,SAT>", 32, 1824, 912, 0, weights=1824, compared=2_432_000),
         LayerRow("relu", "ap_ufixed<8,3>"),
     ),
     figures=(PageFigure("Curves", "How to read them", SVG),),
@@ -112,7 +112,7 @@ def test_the_page_holds_everything_itself() -> None:
     page = render_page(FULL)
     (address,) = parse(page).addresses
     assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode() == SVG
-    assert re.search(r"url\(|@import|<script|https?:", page) is None
+    assert re.search(r"url\(|@import|<link|<script|https?:", page) is None
 
 
 def test_asymmetric_errors_are_stacked() -> None:
