@@ -16,6 +16,7 @@ from benchmarks import (
     csim_throughput,
     emulate_scale,
     emulator_speed,
+    evaluation,
     main_job,
     memory_large_file,
     mutation,
@@ -27,7 +28,8 @@ from fpgaae.artifacts import write_json
 from fpgaae.errors import FpgaaeError
 
 _MODULES = (
-    main_job, csim_throughput, memory_large_file, mutation, emulate_scale, emulator_speed, rtl_speed, agreement,
+    main_job, csim_throughput, memory_large_file, evaluation, mutation, emulate_scale, emulator_speed, rtl_speed,
+    agreement,
 )  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
     {module.NAME: module.run for module in _MODULES}

@@ -287,7 +287,12 @@ def bootstrap(
     units) and 13 (percentile intervals).
     """
     resamplers = {name: GroupResampler(np.asarray(labels), name, settings.seed) for name, labels in groups.items()}
-    models = {model: RankedModel(own, resamplers, background, settings.fprs) for model, own in scores.items()}
+    copies = _copies(scores)
+    models = {
+        model: RankedModel(own, resamplers, background, settings.fprs)
+        for model, own in scores.items()
+        if copies[model] == model
+    }
     ones = {name: resampler.ones() for name, resampler in resamplers.items()}
     shape = (settings.n_replicas, len(settings.fprs))
     result = {
@@ -303,7 +308,20 @@ def bootstrap(
             for name, drawn in ranked.replica(counts).items():
                 replicas = result[model][name]
                 replicas.auc[i], replicas.tpr[i], replicas.linear_tpr[i] = drawn.auc, drawn.tpr, drawn.linear_tpr
-    return result
+    return {model: result[first] for model, first in copies.items()}
+
+
+def _copies(scores: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, str]:
+    """Name for each model the first one with the very same scores: firmware has those of the quantized model."""
+    copies: dict[str, str] = {}
+    for model, own in scores.items():
+        same = (
+            first
+            for first in dict.fromkeys(copies.values())
+            if all(np.array_equal(own[process], scores[first][process]) for process in own)
+        )
+        copies[model] = next(same, model)
+    return copies
 
 
 def percentile_interval(value: float, replicas: NDArray[np.float64], level: float) -> Interval:

@@ -5,8 +5,6 @@ This module imports TensorFlow (Keras 2 for the quantized model, Keras 3 for the
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,18 +12,15 @@ from fpgaae.artifacts import Json, StageRun
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
-from fpgaae.evaluation.correlation import correlations
-from fpgaae.evaluation.decisions import decisions
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure
 from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
-from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
+from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
 from fpgaae.evaluation.roc_bands import Band, roc_bands
 from fpgaae.evaluation.scoring import Scores, open_partial, score_events
-from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.training.events import open_split
 
 FIGURES_FOLDER = "figures"
@@ -45,45 +40,14 @@ def run_evaluate(run: StageRun) -> Json:
     lengths = {process: len(found) for process, found in scores[FIRMWARE].items()}
     groups = {process: store.groups(process, "test", limit=length) for process, length in lengths.items()}
     columns = {process: store.columns(process, "test", limit=length) for process, length in lengths.items()}
-    level = config.evaluation.confidence_level
-    settings = BootstrapSettings(
-        n_replicas=config.evaluation.bootstrap_replicas, confidence_level=level, seed=config.seed
-    )
+    settings = bootstrap_settings(config)
     with run.progress.task("bootstrap", None):
-        result = compare(scores, groups, background, settings).to_json()
-        result["delong"] = area_tests(scores, groups, background)
-    result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
-    thresholds = run.result("csim")["thresholds"]
-    result["decisions"] = decisions(scores, background, thresholds, config.trigger, level)
-    result["rates"] = _rates(scores, columns, thresholds, RateSettings(background, config.trigger, level))
-    result["correlation"] = _correlation(run, scores)
+        result = evaluate_scores(scores, groups, columns, run.result("csim")["thresholds"], config)
     result |= _losses(run, groups, settings)
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
         _write_figures(run, scores, result, bands)
     return result
-
-
-def _rates(scores: Scores, columns: Any, thresholds: list[Json], settings: RateSettings) -> Json:  # noqa: ANN401
-    """Give the rates of every model, and those of the firmware's thresholds against pile-up and run."""
-    background = scores[FIRMWARE][settings.background]
-    accepted = [background > threshold["value"] for threshold in thresholds]
-    taken = columns[settings.background].get("existing_trigger")
-    return {
-        "bunch_crossing_rate_khz": settings.trigger.bunch_crossing_rate_khz,
-        "taken_share": None if taken is None else float(np.mean(taken != 0)),
-        "models": {model: rate_curve(own, columns, settings) for model, own in scores.items()},
-        "by_column": rates_by_column(accepted, columns[settings.background], settings),
-    }
-
-
-def _correlation(run: StageRun, scores: Scores) -> Json:
-    """Give what the scores of the background go with, besides the quantities themselves."""
-    background = run.config.data.background
-    total, number = (scores[name][background] for name in BASELINES[:2])
-    quantities = {"ht_gev": total * run.config.data.hardware.pt_lsb_gev, "multiplicity": number}
-    networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}
-    return correlations(quantities, networks, run.config.trigger.false_positive_rates, run.config.seed)
 
 
 def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:

@@ -27,8 +27,8 @@ def verdicts(deltas: Mapping[str, Delta], pair: str = f"{{}} and {FLOAT}") -> di
     """Say for each model and signal whether it differs from the float model, or another reference.
 
     Every area and every measurable efficiency is tested: is the difference larger than the margin, by more than the
-    bootstrap's standard error explains? The p-values of all signals and metrics of a model are corrected together, after
-    Holm.
+    bootstrap's standard error explains? The p-values of all signals and metrics of a model are
+    corrected together, after Holm.
 
     Parameters
     ----------

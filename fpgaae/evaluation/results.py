@@ -1,0 +1,82 @@
+"""All that is made of scores: metrics, differences, verdicts, decisions, rates and correlations for `metrics.json`.
+
+Where the scores come from does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import Json
+from fpgaae.config import Config
+from fpgaae.evaluation.bootstrap import BootstrapSettings
+from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
+from fpgaae.evaluation.correlation import correlations
+from fpgaae.evaluation.decisions import decisions
+from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_column
+from fpgaae.evaluation.verdicts import verdicts
+
+Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
+Groups = Mapping[str, NDArray[np.int64]]
+
+
+def bootstrap_settings(config: Config) -> BootstrapSettings:
+    """Give the bootstrap that a config asks for."""
+    return BootstrapSettings(config.evaluation.bootstrap_replicas, config.evaluation.confidence_level, config.seed)
+
+
+def evaluate_scores(
+    scores: Scores,
+    groups: Mapping[str, NDArray[np.int64]],
+    columns: Columns,
+    thresholds: Sequence[Json],
+    config: Config,
+) -> Json:
+    """Compare every model's scores per signal, and give the rates that thresholds on them mean.
+
+    Parameters
+    ----------
+    groups, columns
+        By process, in the order of the scores.
+    thresholds
+        Those of the firmware, from `csim.json`.
+
+    Raises
+    ------
+    InputError
+        If the scores of a model or process are missing.
+    """
+    background, level = config.data.background, config.evaluation.confidence_level
+    result = compare(scores, groups, background, bootstrap_settings(config)).to_json()
+    result["delong"] = area_tests(scores, groups, background)
+    result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
+    result["decisions"] = decisions(scores, background, thresholds, config.trigger, level)
+    result["rates"] = _rates(scores, columns, thresholds, RateSettings(background, config.trigger, level))
+    result["correlation"] = _correlation(scores, config)
+    return result
+
+
+def _rates(scores: Scores, columns: Columns, thresholds: Sequence[Json], settings: RateSettings) -> Json:
+    """Give the rates of every model, and those of the firmware's thresholds against pile-up and run."""
+    background = scores[FIRMWARE][settings.background]
+    accepted = [background > threshold["value"] for threshold in thresholds]
+    taken = columns[settings.background].get("existing_trigger")
+    return {
+        "bunch_crossing_rate_khz": settings.trigger.bunch_crossing_rate_khz,
+        "taken_share": None if taken is None else float(np.mean(taken != 0)),
+        "models": {model: rate_curve(own, columns, settings) for model, own in scores.items()},
+        "by_column": rates_by_column(accepted, columns[settings.background], settings),
+    }
+
+
+def _correlation(scores: Scores, config: Config) -> Json:
+    """Give what the scores of the background go with, besides the quantities themselves."""
+    background = config.data.background
+    total, number = (scores[name][background] for name in BASELINES[:2])
+    quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
+    networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}
+    return correlations(quantities, networks, config.trigger.false_positive_rates, config.seed)
