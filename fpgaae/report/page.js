@@ -5,7 +5,7 @@
   const firmware = data.models.firmware;
   const n = firmware.threshold.length;
   const slider = document.getElementById("threshold");
-  const W = 860, H = 380, LEFT = 62, RIGHT = 12, TOP = 12, BOTTOM = 46;
+  const W = 860, H = 380, LEFT = 76, RIGHT = 12, TOP = 12, BOTTOM = 58;
 
   const curves = Object.entries(data.models).flatMap(([model, own]) =>
     [["rate_khz", ""], ["pure_rate_khz", " pure"]].filter(([key]) => key in own)

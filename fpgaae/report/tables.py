@@ -24,7 +24,12 @@ class MetricRow(NamedTuple):
     signal: str
     metric: str  # what the line is about: a metric, or a model where the metrics are the columns
     cells: tuple[str, ...]
-    background_events: int | None = None  # that the efficiencies rest on: of the models, the smallest number
+    background_events: tuple[int | None, ...] = ()  # that the efficiencies rest on; ties of scores leave fewer
+
+    @property
+    def most_background_events(self) -> int | None:
+        """The number that most columns have: that of those without ties."""
+        return max((number for number in self.background_events if number is not None), default=None)
 
 
 def compact_interval(value: float, low: float, high: float) -> str:
@@ -98,9 +103,8 @@ def metric_rows(
             rows.append(MetricRow(signal, "AUC", tuple(_cell(each["auc"], 1, signed) for each in own)))
             for key in keys:
                 cells = tuple(_cell(each["tpr"][key], 100, signed) for each in own)
-                counts = [each["tpr"][key].get("background_events_above") for each in own]
-                known = [count for count in counts if count is not None]
-                rows.append(MetricRow(signal, f"TPR {key}", cells, min(known, default=None)))
+                numbers = tuple(each["tpr"][key].get("background_events_above") for each in own)
+                rows.append(MetricRow(signal, f"TPR {key}", cells, numbers))
         except KeyError as error:
             raise InputError(f"The metrics of `{signal}` lack {error}: run the evaluation again.") from error
     return rows
