@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
@@ -16,6 +17,7 @@ from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
 _QUANTITIES = {"ht_gev": "$H_T$ [GeV]", "multiplicity": "Number of objects"}
 _COLUMNS = {"pileup": "Pile-up", "run": "Run"}
 _SHOWN = (FLOAT, FIRMWARE)
+Bins = Sequence[Mapping[str, Any]]
 
 
 def rate_figure(rates: Mapping[str, Any], thresholds: Sequence[float]) -> Figure:
@@ -60,8 +62,19 @@ def column_figure(by_column: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figur
         figure = Figure(figsize=(8.6, 3.8), layout="constrained")
         panels = figure.subplots(1, len(by_column), squeeze=False)[0]
         for panel, (column, points) in zip(panels, by_column.items(), strict=True):
-            for index, (point, colour) in enumerate(zip(points, colours(len(points)), strict=True), 1):
-                _points(panel, point["bins"], colour, f"threshold {index}", by_number=column == "run")
+            shown = [
+                (point["bins"], key, colour, f"threshold {index}{name}")
+                for index, (point, colour) in enumerate(zip(points, colours(len(points)), strict=True), 1)
+                for key, name in (("rate_khz", ""), ("pure_rate_khz", ", pure"))
+                if key in point["bins"][0]
+            ]
+            bins = points[0]["bins"]
+            centres = np.array([(b["low"] + b["high"]) / 2 for b in bins])
+            if column == "run":
+                centres = _name_runs(panel, bins)
+            step = np.gradient(centres) if len(bins) > 1 else np.ones(1)
+            for index, series in enumerate(shown):
+                _points(panel, centres + 0.12 * step * (index - (len(shown) - 1) / 2), *series)
             panel.set_xlabel(_COLUMNS[column])
             panel.set_ylabel("Rate [kHz]")
             panel.set_ylim(bottom=0)
@@ -70,19 +83,20 @@ def column_figure(by_column: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figur
         return settled(figure)
 
 
-def _points(panel: Axes, bins: Sequence[Mapping[str, Any]], colour: str, label: str, *, by_number: bool) -> None:
-    x = np.arange(1, len(bins) + 1) if by_number else np.array([(b["low"] + b["high"]) / 2 for b in bins])
-    for key, filled, name in (("rate_khz", colour, label), ("pure_rate_khz", "white", f"{label}, pure")):
-        if key not in bins[0]:
-            continue
-        value, low, high = (np.array([b[key][end] for b in bins]) for end in ("value", "low", "high"))
-        panel.errorbar(
-            x, value, (value - low, high - value), fmt="o", markersize=4, color=colour, mfc=filled, label=name, lw=1.1
-        )
-    if by_number:
-        step = math.ceil(len(bins) / 6)
-        panel.set_xticks(x[::step], [f"{b['low']:.0f}" for b in bins[::step]], rotation=30, ha="right")
-        panel.set_xticks([], minor=True)
+def _points(panel: Axes, x: NDArray[np.float64], bins: Bins, key: str, colour: str, label: str) -> None:
+    value, low, high = (np.array([b[key][end] for b in bins]) for end in ("value", "low", "high"))
+    errors = (value - low, high - value)
+    filled = "white" if key.startswith("pure") else colour
+    panel.errorbar(x, value, errors, fmt="o", markersize=4, color=colour, mfc=filled, label=label, lw=1.1)
+
+
+def _name_runs(panel: Axes, bins: Bins) -> NDArray[np.float64]:
+    """Put runs one after the other, name some of them, and give their places."""
+    places = np.arange(1.0, len(bins) + 1)
+    step = math.ceil(len(bins) / 6)
+    panel.set_xticks(places[::step], [f"{b['low']:.0f}" for b in bins[::step]], rotation=30, ha="right")
+    panel.set_xticks([], minor=True)
+    return places
 
 
 def profile_figure(correlation: Mapping[str, Any]) -> Figure:

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from figure_layout import layout_faults
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
@@ -17,7 +15,6 @@ from fpgaae.evaluation.comparison import MODELS
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure, training_figure
 from fpgaae.evaluation.metrics import RocCurve, roc_curve
-from fpgaae.evaluation.style import house_style
 from fpgaae.statistics import threshold_at_fpr
 
 N_BACKGROUND = 2000
@@ -33,34 +30,6 @@ def make_curves(n_signals: int) -> dict[str, dict[str, RocCurve]]:
     scores = make_scores()
     curve = roc_curve(scores["background"], scores["a_to_4l"], 40)
     return {f"signal {i}": dict.fromkeys(reversed(MODELS), curve) for i in range(n_signals)}
-
-
-def layout_faults(figure: Figure) -> list[tuple[str, ...]]:
-    """Texts that leave the figure, and pairs that overlap."""
-    with house_style():
-        figure.draw_without_rendering()
-    texts = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for axes in figure.axes:
-        if axes.get_visible():
-            texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label, axes.title, *tick_labels(axes)]
-            texts += [child for child in axes.get_children() if isinstance(child, Text) and child is not axes.title]
-    boxes = {
-        id(text): (text.get_text(), text.get_window_extent().shrunk(0.9, 0.9)) for text in texts if text.get_text()
-    }
-    assert len(boxes) > 5
-    width, height = figure.bbox.size
-    cut = [(a,) for a, box in boxes.values() if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height]
-    pairs = itertools.combinations(boxes.values(), 2)
-    return [*cut, *((a, b) for (a, box), (b, other) in pairs if box.overlaps(other))]
-
-
-def tick_labels(axes: Axes) -> list[Text]:
-    labels = []
-    for axis in (axes.xaxis, axes.yaxis):
-        low, high = sorted(axis.get_view_interval())
-        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-        labels += [tick.label1 for tick in ticks if low <= tick.get_loc() <= high and tick.label1.get_visible()]
-    return labels
 
 
 @pytest.mark.parametrize("n_signals", [1, 3, 4])

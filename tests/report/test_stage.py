@@ -1,0 +1,55 @@
+"""The report takes in what was made after it: results of RTL and synthesis, where they are current and unedited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import small_config
+
+from fpgaae.artifacts import Experiment, Json, RunOptions, StageRun, open_experiment, run_stage
+
+STAGES_BEFORE = ("data", "reference", "train", "convert", "csim", "evaluate")
+
+
+def _run(experiment: Experiment, stage: str, seen: list[Json | None] | None = None) -> bool:
+    """Run a stage that does next to nothing; tell whether it ran."""
+
+    def work(run: StageRun) -> Json:
+        if seen is not None:
+            seen.append(run.optional_result("rtl"))
+        (run.folder / "index.html").write_text("page")
+        return {"passed": True, "stage": stage}
+
+    return not run_stage(experiment, stage, work, {}, RunOptions()).was_current
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    opened = open_experiment(small_config(tmp_path, n_events=60), tmp_path / "runs")
+    for stage in STAGES_BEFORE:
+        assert _run(opened, stage)
+    return opened
+
+
+def test_a_later_result_is_taken_in(experiment: Experiment) -> None:
+    seen: list[Json | None] = []
+    assert _run(experiment, "report", seen)
+    assert not _run(experiment, "report", seen), "nothing changed"
+    _run(experiment, "trace")
+    assert not _run(experiment, "report", seen), "the trace alone is no part of it"
+    _run(experiment, "rtl")
+    assert _run(experiment, "report", seen)
+    assert not _run(experiment, "report", seen)
+    assert seen == [None, {"passed": True, "stage": "rtl"}]
+
+
+def test_an_edited_result_is_left_out(experiment: Experiment) -> None:
+    seen: list[Json | None] = []
+    for stage in ("trace", "rtl"):
+        _run(experiment, stage)
+    _run(experiment, "report", seen)
+    result = experiment.result_path("rtl")
+    result.write_text(result.read_text().replace("true", "false"))
+    assert _run(experiment, "report", seen)
+    assert seen[1] is None
