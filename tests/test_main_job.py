@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from conftest import Workspace, open_workspace
 from support import small_config
+from typer.testing import CliRunner
 
 from fpgaae.artifacts import hash_tree, sha256
+from fpgaae.cli import app
 from fpgaae.hls.layer_stimulus import n_layer_rows
 from fpgaae.stages import STAGES
 
@@ -142,6 +144,41 @@ def test_the_report_is_one_file_that_loads_nothing(finished: Workspace) -> None:
     html = (finished.experiment.stage_folder("report") / "index.html").read_text()
     assert 'src="http' not in html
     assert "<link" not in html
+    assert len(html) < 5e6
+    for section in ("Is the firmware distinguishable", "What quantization costs", "Layers", "Rates", "To repeat this"):
+        assert section in html
+    folder = finished.experiment.stage_folder("evaluate") / "figures"
+    for name in ("roc", "scores", "rates", "profiles", "losses", "layers"):
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (folder / f"{name}.png").is_file()
+
+
+def test_the_losses_end_at_the_firmware(finished: Workspace) -> None:
+    """With every part quantized, on all events, the ablation has the firmware's own metrics."""
+    metrics = finished.result("evaluate")
+    ablation = metrics["ablation"]
+    assert ablation["events"]["background"] == metrics["background_events"]
+    assert ablation["models"]["everything"] == metrics["models"]["firmware"]
+    assert [layer["name"] for layer in metrics["layers"]] == [layer.name for layer in finished.network.layers[:-1]]
+    for model, verdict in metrics["verdicts"]["models"].items():
+        assert verdict["signal"]["sentence"].startswith(f"{model} and float ")
+    assert set(metrics["rates"]["models"]) == set(metrics["models"])
+    assert set(metrics["correlation"]) == {"ht_gev", "multiplicity"}
+
+
+def test_drift_against_other_events(finished: Workspace) -> None:
+    other = finished.folder / "signal.h5"  # the same objects with four times the pT
+    arguments = ["evaluate", *finished.arguments, "--against"]
+    done = CliRunner().invoke(app, [*arguments, str(other)])
+    assert done.exit_code == 0, done.output
+    result = json.loads((finished.experiment.stage_folder("evaluate") / "drift.json").read_text())
+    assert result["file"] == "signal.h5"
+    assert "met_pt" in result["moved"]
+    assert result["events"] == {"reference": finished.result("data")["events"]["background"]["test"], "other": 1500}
+    assert result["sentence"].split(",")[0] in " ".join(done.stdout.split())
+    missing = CliRunner().invoke(app, [*arguments, str(finished.folder / "none.h5")])
+    assert missing.exit_code == 2
+    assert "none.h5 does not exist" in missing.output
 
 
 def test_a_second_run_does_nothing(finished: Workspace, run_cli: Cli) -> None:
