@@ -27,14 +27,16 @@ _SIGNALS = ("ato4l", "leptoquark", "hto2tau", "hchtotaunu")
 
 def run(settings: Settings) -> Result:
     """Evaluate the scores in a process of its own."""
-    result = Result(NAME, ("background events", "scores", "seconds", "peak MiB", "other cores"))
+    result = Result(NAME, ("background events", "scores", "seconds", "CPU s", "peak MiB", "other cores"))
     wanted = _QUICK_EVENTS if settings.quick else settings.events
     models = 3 + len(BASELINES)
     for n_events in (wanted // models, wanted):
         with new_bench() as bench:
             usage = run_measured([sys.executable, "-m", "benchmarks.evaluation", str(n_events)], bench.folder / "log")
         n_scores = models * (n_events + len(_SIGNALS) * _SIGNAL_EVENTS)
-        result.rows.append((n_events, n_scores, usage.seconds, usage.tree_peak_mib, usage.other_cores))
+        result.rows.append(
+            (n_events, n_scores, usage.seconds, usage.cpu_seconds, usage.tree_peak_mib, usage.other_cores)
+        )
         what = f"{n_events:,} background events, {n_scores:,} scores"
         result.goals += [
             Goal(f"{what}, time", usage.seconds, _SECONDS, "s"),
