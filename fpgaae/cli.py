@@ -19,11 +19,10 @@ from fpgaae import __version__, doctor
 from fpgaae.artifacts import Experiment, Outcome, RunOptions, open_experiment, read_json
 from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
-from fpgaae.evaluation.drift_run import run_drift
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
-from fpgaae.pipeline import import_model, run
+from fpgaae.pipeline import compare_events, import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.stages import IMPORT, STAGES
 from fpgaae.summary import (
@@ -320,9 +319,7 @@ def evaluate(
     _set_up_logging(verbose)
     progress: Progress = SilentProgress() if as_json else TerminalProgress()
     with _errors_as_sentences():
-        experiment = open_experiment(config, runs)
-        run(experiment, "evaluate", RunOptions(force, False, progress))
-        result = run_drift(experiment, against, progress)
+        result = compare_events(open_experiment(config, runs), against, progress)
     if as_json:
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     else:

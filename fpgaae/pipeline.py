@@ -20,6 +20,7 @@ from fpgaae.artifacts import (
 )
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
+from fpgaae.progress import Progress
 from fpgaae.stages import IMPORT
 
 _log = logging.getLogger(__name__)
@@ -69,6 +70,20 @@ def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, 
     run_stage(experiment, IMPORT, check_and_copy, event_hashes(experiment), options)
     _run(experiment, "reference", options)
     return _run(experiment, "train", options)
+
+
+def compare_events(experiment: Experiment, other: Path, progress: Progress) -> Json:
+    """Evaluate an experiment unless that is done, and compare its test background with another file of events.
+
+    Raises
+    ------
+    FpgaaeError
+        With what is wrong and the way out.
+    """
+    run(experiment, "evaluate", RunOptions(progress=progress))
+    from fpgaae.evaluation.drift_run import run_drift  # noqa: PLC0415
+
+    return run_drift(experiment, other, progress)
 
 
 def _run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.metrics import as_comparable
@@ -88,7 +88,7 @@ def two_sided_p_value(difference: float, standard_error: float, margin: float = 
     """
     size = abs(difference)
     if standard_error > 0:
-        return float(norm.cdf((margin - size) / standard_error) + norm.cdf((-margin - size) / standard_error))
+        return float(ndtr((margin - size) / standard_error) + ndtr((-margin - size) / standard_error))
     return float(size <= margin)
 
 
