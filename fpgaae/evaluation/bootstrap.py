@@ -90,6 +90,11 @@ class GroupResampler:
         return np.ones(self.n_groups, dtype=np.int32)
 
 
+def _narrow(counts: NDArray[np.int32]) -> NDArray[Any]:
+    """Give counts in one byte each, as far as they fit: what is gathered from millions of groups stays in the cache."""
+    return counts.astype(np.uint8) if int(counts.max(initial=0)) < 256 else counts
+
+
 class BackgroundReplica(NamedTuple):
     """The background of one replica, in the order of one model's scores."""
 
@@ -139,7 +144,7 @@ class RankedBackground:
         cumulative weight leaves no more than the allowed number of events above it.
         """
         cumulative = np.zeros(self.ordered.size + 1, dtype=np.int64)
-        np.cumsum(counts.take(self._groups), out=cumulative[1:])
+        np.cumsum(_narrow(counts).take(self._groups), dtype=np.int64, out=cumulative[1:])
         total = int(cumulative[-1])
         kept_below = np.array([total - n_allowed(total, rate) for rate in self._fprs], dtype=np.int64)
         cuts = np.searchsorted(cumulative[1:], kept_below, side="left")
