@@ -132,13 +132,19 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table:
     """
     models = model_columns(metrics)
     by_metric = metric_rows([metrics["models"][model] for model in models], _shown_keys(metrics))
-    names = list(dict.fromkeys(row.metric for row in by_metric))
+    names = [_heading(row) for row in {row.metric: row for row in reversed(by_metric)}.values()][::-1]
     rows = [
         MetricRow(signal, model, tuple(row.cells[index] for row in by_metric if row.signal == signal))
         for signal in dict.fromkeys(row.signal for row in by_metric)
         for index, model in enumerate(models)
     ]
     return _table("AUC, and signal efficiency (TPR) in % at a false positive rate", names, rows, metrics)
+
+
+def _heading(row: MetricRow) -> str:
+    """Name a metric, and below it the background events that it rests on."""
+    most = row.most_background_events
+    return row.metric if most is None else f"{row.metric}\non {most:,} events"
 
 
 def decision_tables(metrics: Mapping[str, Any]) -> list[Table]:

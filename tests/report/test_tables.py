@@ -85,6 +85,7 @@ def test_six_models_fit_into_80_columns() -> None:
     assert [line.split()[0] for line in lines if line.split()[:1] and line.split()[0] in MODELS] == 2 * list(MODELS)
     assert [line.strip() for line in lines if line.strip() in metrics["models"]["float"]] == ["a_to_4l", "leptoquark"]
     assert text.count("TPR 1e-03") == 1
+    assert text.count("on 80 events") == text.count("on 8 events") == 1, "what the numbers of a column rest on"
     assert "1e-05" not in text
 
 
