@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import CONFIGS, new_bench, run_measured
+from benchmarks.measure import CONFIGS, Usage, new_bench, run_measured
 from benchmarks.result import Goal, Result, Settings
 from fpgaae.config_file import load_config
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED
@@ -30,19 +30,21 @@ def run(settings: Settings) -> Result:
     result = Result(NAME, ("background events", "scores", "seconds", "CPU s", "peak MiB", "other cores"))
     wanted = _QUICK_EVENTS if settings.quick else settings.events
     models = 3 + len(BASELINES)
-    for n_events in (wanted // models, wanted):
-        with new_bench() as bench:
-            usage = run_measured([sys.executable, "-m", "benchmarks.evaluation", str(n_events)], bench.folder / "log")
-        n_scores = models * (n_events + len(_SIGNALS) * _SIGNAL_EVENTS)
-        result.rows.append(
-            (n_events, n_scores, usage.seconds, usage.cpu_seconds, usage.tree_peak_mib, usage.other_cores)
-        )
-        what = f"{n_events:,} background events, {n_scores:,} scores"
-        result.goals += [
-            Goal(f"{what}, time", usage.seconds, _SECONDS, "s"),
-            Goal(f"{what}, peak memory", usage.tree_peak_mib, _MEMORY_MIB, "MiB"),
-        ]
+    usages = {n_events: _measured(n_events) for n_events in (wanted // models, wanted)}  # scores, and events
+    for n_events, usage in usages.items():
+        figures = (usage.seconds, usage.cpu_seconds, usage.tree_peak_mib, usage.other_cores)
+        result.rows.append((n_events, models * (n_events + len(_SIGNALS) * _SIGNAL_EVENTS), *figures))
+    usage = usages[wanted // models]
+    result.goals += [
+        Goal(f"{wanted:,} background scores of {models} models, time", usage.seconds, _SECONDS, "s"),
+        Goal("the same, peak memory", usage.tree_peak_mib, _MEMORY_MIB, "MiB"),
+    ]
     return result
+
+
+def _measured(n_events: int) -> Usage:
+    with new_bench() as bench:
+        return run_measured([sys.executable, "-m", "benchmarks.evaluation", str(n_events)], bench.folder / "log")
 
 
 def evaluate(n_events: int) -> dict[str, Any]:
