@@ -138,7 +138,7 @@ def resource_rows(rtl: Mapping[str, Any] | None, synth: Mapping[str, Any] | None
         return tuple(
             ResourceRow(
                 synth["tool"] if row["name"] == "Yosys" else row["name"],
-                row["lut"], row["ff"], row.get("dsp"), row.get("bram"), row.get("percent"),
+                row.get("lut"), row.get("ff"), row.get("dsp"), row.get("bram"), row.get("percent"),
             )
             for row in synth["comparison"]
         )  # fmt: skip
