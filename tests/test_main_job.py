@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
 from support import small_config
@@ -36,6 +38,7 @@ _KEYS = {
     "evaluate": {"background_events", "models", "delta"},
 }  # fmt: skip
 _VAE = {
+    "data": {"columns": {"pileup": "nPV", "run": "Run", "existing_trigger": "Bits"}},
     "model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "kl_divergence"},
     "quantization": {"layers": {"log_variance": {"activations": {"bits": 6}}}},
     "firmware": {"io_type": "io_stream"},
@@ -50,12 +53,22 @@ _EXPERIMENTS: dict[str, dict[str, Any]] = {"ae": {}, "vae": _VAE}
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_cli: Cli) -> Workspace:
     folder = tmp_path_factory.mktemp(request.param)
     small_config(folder, n_events=6000, **_EXPERIMENTS[request.param])
+    _add_columns(folder / "background.h5")
     workspace = open_workspace(folder)
     for stage in _STAGES:
         done = run_cli(stage, *workspace.arguments)
         assert done.returncode == 0, f"{stage}: {done.stderr}"
         assert workspace.experiment.result_path(stage).is_file()
     return workspace
+
+
+def _add_columns(file: Path) -> None:
+    """Add pile-up, runs and trigger bits, which only an experiment that names them reads."""
+    rng = np.random.default_rng(1)
+    with h5py.File(file, "a") as events:
+        n = len(events["Particles"])
+        events["nPV"], events["Run"] = rng.poisson(40, n), 362_000 + np.arange(n) // 1000
+        events["Bits"] = rng.random((n, 8)) < 0.03
 
 
 @pytest.mark.parametrize("stage", [*_KEYS])
@@ -164,6 +177,18 @@ def test_the_losses_end_at_the_firmware(finished: Workspace) -> None:
         assert verdict["signal"]["sentence"].startswith(f"{model} and float ")
     assert set(metrics["rates"]["models"]) == set(metrics["models"])
     assert set(metrics["correlation"]) == {"ht_gev", "multiplicity"}
+
+
+def test_rates_are_told_apart_by_the_columns_that_the_config_names(finished: Workspace) -> None:
+    rates = finished.result("evaluate")["rates"]
+    html = (finished.experiment.stage_folder("report") / "index.html").read_text()
+    named = bool(finished.experiment.config.data.columns.named)
+    assert (rates["taken_share"] is not None) == ("pure_rate_khz" in rates["models"]["firmware"]) == named
+    assert set(rates["by_column"]) == ({"pileup", "run"} if named else set())
+    assert ("Rate against pile-up and run" in html) == ("Pure rate" in html) == named
+    if named:
+        assert rates["taken_share"] == pytest.approx(1 - 0.97**8, abs=0.04)
+        assert [b["low"] for b in rates["by_column"]["run"][0]["bins"]] == list(range(362_000, 362_006))
 
 
 def test_drift_against_other_events(finished: Workspace) -> None:
