@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -26,7 +26,15 @@ from fpgaae.config import Config
 from fpgaae.config_file import load_config
 from fpgaae.errors import InputError
 from fpgaae.progress import Progress, SilentProgress
-from fpgaae.stages import IMPORT, PROJECT_FOLDER, STAGES, STAGES_OF_IMPORT, StageSpec
+from fpgaae.stages import (
+    IMPORT,
+    PROJECT_FOLDER,
+    STAGES,
+    STAGES_OF_IMPORT,
+    STAGES_OF_POST_TRAINING,
+    STAGES_OF_SCAN,
+    StageSpec,
+)
 
 Json = dict[str, Any]
 MANIFEST = "manifest.json"
@@ -58,6 +66,7 @@ class Experiment:
     config: Config
     folder: Path
     imported: ImportedModel | None = None
+    shared: Mapping[str, Path] = field(default_factory=dict)  # stages whose results lie in another run folder
 
     @property
     def name(self) -> str:
@@ -66,7 +75,7 @@ class Experiment:
 
     def stage_folder(self, stage: str) -> Path:
         """Give the folder of a stage's results."""
-        return self.folder / stage
+        return self.shared.get(stage, self.folder) / stage
 
     def result_path(self, stage: str) -> Path:
         """Give the path of a stage's result file."""
@@ -74,7 +83,12 @@ class Experiment:
 
     def spec(self, stage: str) -> StageSpec:
         """Say what a stage is made from."""
-        return STAGES_OF_IMPORT[stage] if self.imported is not None and stage in STAGES_OF_IMPORT else STAGES[stage]
+        known = STAGES | STAGES_OF_SCAN
+        if self.imported is not None:
+            known |= STAGES_OF_IMPORT
+        elif self.config.training.quantizes_after:
+            known |= STAGES_OF_POST_TRAINING
+        return known[stage]
 
     def command(self, stage: str) -> str:
         """Give the command that runs a stage."""
@@ -108,7 +122,7 @@ def find_import(folder: Path) -> ImportedModel | None:
 
 def discard_import(experiment: Experiment) -> Experiment:
     """Forget the imported model, so that `reference` and `train` train again; give the experiment without it."""
-    with lock(experiment):
+    with lock(experiment.folder):
         for folder in (experiment.stage_folder(IMPORT), _old(experiment.stage_folder(IMPORT))):
             (folder / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
@@ -315,7 +329,7 @@ def run_stage(
     """
     spec = experiment.spec(stage)
     folder = experiment.stage_folder(stage)
-    with lock(experiment):
+    with lock(experiment.folder):
         _recover(folder)
         edited = _verify_upstream(experiment, spec, data_hashes)
         wanted = _wanted(experiment, spec, data_hashes)
@@ -353,6 +367,19 @@ def run_stage(
         _replace_folder(partial, folder)
         shutil.rmtree(scratch, ignore_errors=True)
         return Outcome(result, False, edited)
+
+
+def find_current(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> Json | None:
+    """Give the result of a stage if it is finished and made from the config and events as they are now.
+
+    Raises
+    ------
+    InputError
+        If it was edited by hand.
+    """
+    spec = experiment.spec(stage)
+    current = _current(experiment, spec, _wanted(experiment, spec, data_hashes), False)
+    return None if current is None else current.result
 
 
 def _current(experiment: Experiment, spec: StageSpec, wanted: str, keep_edited: bool) -> Outcome | None:

@@ -66,6 +66,7 @@ class Split(Section):
     train: Fraction = 0.55
     validation: Fraction = 0.05
     test: Fraction = 0.40
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # None: the experiment's
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:
@@ -222,7 +223,10 @@ class Quantization(Section):
 
 
 class Pruning(Section):
-    """Polynomial-decay magnitude pruning (Zhu & Gupta 2017); epochs count from the start of the quantized training."""
+    """Polynomial-decay magnitude pruning (Zhu & Gupta 2017); epochs count from the start of the training that prunes.
+
+    That is the quantized training or, where nothing is trained after the reference, the reference itself.
+    """
 
     sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.5
     begin_epoch: Annotated[int, Field(ge=0)] = 0
@@ -251,11 +255,29 @@ class FloatFit(Fit):
     batch_normalization: bool = False
 
 
+class TrainingMode(str, Enum):
+    """How the quantized network comes from the float one."""
+
+    QUANTIZATION_AWARE = "quantization_aware"  # trained and pruned on, through its quantizers
+    POST_TRAINING = "post_training"  # rounded to its widths; the reference is pruned while it is trained
+
+
+class QuantizedFit(Fit):
+    """The quantized training; after a post-training quantization nothing is trained, and the rest is not read."""
+
+    mode: TrainingMode = TrainingMode.QUANTIZATION_AWARE
+
+
 class Training(Section):
-    """Float training first, then quantization-aware training from its weights."""
+    """Float training first, then the quantized network from its weights."""
 
     reference: FloatFit
-    quantized: Fit
+    quantized: QuantizedFit
+
+    @property
+    def quantizes_after(self) -> bool:
+        """Whether the quantized network is the rounded reference, which is then the one that is pruned."""
+        return self.quantized.mode is TrainingMode.POST_TRAINING
 
 
 class Firmware(Section):
@@ -352,10 +374,12 @@ class Config(Section):
     def _layers_exist(self, info: ValidationInfo) -> Config:
         if not (info.context or {}).get("imported"):
             self.check_layers(self.model.deployed_layers)
-        if self.pruning.end_epoch > self.training.quantized.epochs:
+        pruned = "reference" if self.training.quantizes_after else "quantized"
+        epochs = getattr(self.training, pruned).epochs
+        if self.pruning.end_epoch > epochs:
             raise ValueError(
-                f"pruning.end_epoch: {self.pruning.end_epoch} lies behind the last of the "
-                f"{self.training.quantized.epochs} epochs of training.quantized"
+                f"pruning.end_epoch: {self.pruning.end_epoch} lies behind the last of the {epochs} epochs of "
+                f"training.{pruned}"
             )
         return self
 
@@ -370,6 +394,11 @@ class Config(Section):
         for name in self.quantization.layers:
             if name not in known:
                 raise ValueError(f"quantization.layers.{name}: no such layer; the layers are {', '.join(known)}")
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the split: with one of its own, trainings of other seeds see the same events."""
+        return self.seed if self.data.split.seed is None else self.data.split.seed
 
     def weight_width(self, layer: str) -> Width:
         """Give the width of a layer's weights and biases."""

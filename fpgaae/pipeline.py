@@ -108,6 +108,10 @@ def _reference(run: StageRun) -> Json:
 
 def _train(run: StageRun) -> Json:
     _prepare_tensorflow()
+    if run.config.training.quantizes_after:
+        from fpgaae.training.post_training import run_post_training  # noqa: PLC0415
+
+        return run_post_training(run)
     from fpgaae.training.quantized import run_train  # noqa: PLC0415
 
     return run_train(run)

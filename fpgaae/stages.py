@@ -63,6 +63,12 @@ STAGES: Mapping[str, StageSpec] = {
         StageSpec("report", "index.html", ("convert", "csim", "evaluate"), (), optional=("rtl", "synth")),
     )
 }
+STAGES_OF_POST_TRAINING: Mapping[str, StageSpec] = {  # where the reference is pruned and then only rounded
+    "reference": STAGES["reference"]._replace(
+        sections=(*STAGES["reference"].sections, "pruning", "quantization.layers", "training.quantized.mode")
+    ),
+    "train": STAGES["train"]._replace(sections=("seed", "quantization", "training.quantized.mode")),
+}
 IMPORT = "import"
 STAGES_OF_IMPORT: Mapping[str, StageSpec] = {  # what the stages are where a model was imported instead of trained
     spec.name: spec
@@ -70,5 +76,19 @@ STAGES_OF_IMPORT: Mapping[str, StageSpec] = {  # what the stages are where a mod
         StageSpec(IMPORT, "import.json", (), ()),
         StageSpec("reference", "reference.json", ("data", IMPORT), ("model.score", "quantization.inputs")),
         StageSpec("train", "train.json", ("data", "reference", IMPORT), ("model.score", "quantization")),
+    )
+}
+TRIAL, BASELINE = "trial", "baseline"
+STAGES_OF_SCAN: Mapping[str, StageSpec] = {  # what a scan measures of a quantized network, and of its float reference
+    spec.name: spec
+    for spec in (
+        StageSpec(BASELINE, "baseline.json", ("data", "reference"), ("seed", "evaluation"), packages=("tensorflow",)),
+        StageSpec(
+            TRIAL,
+            "trial.json",
+            ("data", "train"),
+            ("seed", "firmware.clock_ns", "trigger", "evaluation"),
+            packages=("da4ml", "qkeras", "tensorflow"),
+        ),
     )
 }

@@ -108,8 +108,8 @@ def _data(result: Json) -> RenderableType:
 
 
 def _training(result: Json) -> RenderableType:
-    if "imported" in result:
-        return _imported(result)
+    if "imported" in result or "quantization_error" in result:
+        return _not_trained(result)
     lines = [
         f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s, "
         f"validation loss {result['val_loss']:.4g}"
@@ -119,10 +119,11 @@ def _training(result: Json) -> RenderableType:
     return Group(*lines)
 
 
-def _imported(result: Json) -> RenderableType:
-    imported = result["imported"]
-    how = "taken as it is" if imported["taken_as_it_is"] else "quantized after training"
-    lines: list[RenderableType] = [f"imported from {imported['file']} ({imported['kind']}), {how}"]
+def _not_trained(result: Json) -> RenderableType:
+    imported = result.get("imported")
+    how = "taken as it is" if imported and imported["taken_as_it_is"] else "quantized after training"
+    source = f"imported from {imported['file']} ({imported['kind']})" if imported else "the float reference"
+    lines: list[RenderableType] = [f"{source}, {how}"]
     if "quantization_error" in result:
         table = _table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
         for name, error in result["quantization_error"].items():

@@ -52,7 +52,7 @@ def _write_process(
         if is_background:
             _check_columns(config, chunk, file)
         codes = hardware_codes(chunk.particles, config.data.hardware)
-        split = split_of_groups(chunk.groups, config.data.split, config.seed) if is_background else None
+        split = split_of_groups(chunk.groups, config.data.split, config.split_seed) if is_background else None
         for index, name in enumerate(SPLITS):
             if name not in counts:
                 continue

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config import Model, ModelKind, Score
 from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
+from fpgaae.models.masked import MaskedDense
 
 Tensor = Any
 WEIGHTS_FILE = "float.weights.h5"
@@ -50,13 +51,22 @@ class Sampling(keras.layers.Layer):
         return mu + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mu), seed=self.noise)
 
 
-def build_float(model: Model, n_features: int, seed: int, *, batch_normalization: bool = False) -> FloatGraph:
-    """Build the float network of a config: rectified hidden layers, linear latent and reconstruction."""
+def build_float(
+    model: Model, n_features: int, seed: int, *, batch_normalization: bool = False, masked: bool = False
+) -> FloatGraph:
+    """Build the float network of a config: rectified hidden layers, linear latent and reconstruction.
+
+    Parameters
+    ----------
+    masked
+        For a training that prunes: every dense layer is a `MaskedDense`.
+    """
     initializers = iter(range(seed, seed + 1000))
+    layer_class = MaskedDense if masked else keras.layers.Dense
 
     def dense(x: Tensor, name: str, units: int) -> Tensor:
         initializer = keras.initializers.HeUniform(seed=next(initializers))
-        return keras.layers.Dense(units, name=name, kernel_initializer=initializer)(x)
+        return layer_class(units, name=name, kernel_initializer=initializer)(x)
 
     def hidden(x: Tensor, name: str, units: int) -> Tensor:
         x = dense(x, name, units)
@@ -69,7 +79,7 @@ def build_float(model: Model, n_features: int, seed: int, *, batch_normalization
         x = hidden(x, f"encoder_{index}", units)
     if model.kind is ModelKind.VARIATIONAL:
         latent = dense(x, "mu", model.latent)
-        log_variance = keras.layers.Dense(model.latent, name="log_variance", kernel_initializer="zeros")(x)
+        log_variance = layer_class(model.latent, name="log_variance", kernel_initializer="zeros")(x)
         x = Sampling(model.beta, seed, name="sampling")([latent, log_variance])
     else:
         x = latent = dense(x, "latent", model.latent)

@@ -70,8 +70,8 @@ def run_train(run: StageRun) -> Json:
     )
     deployed = _deployed(config, training.features, widths, model)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
-    sparsity = _sparsity(config, deployed)
-    _check_sparsity(config, sparsity)
+    sparsity = sparsity_of_codes(config, deployed)
+    check_sparsity(config, sparsity)
     return {
         **history.to_json(),
         "sparsity": sparsity,
@@ -176,7 +176,7 @@ def _deployed(config: Config, features: FeatureMap, widths: Widths, trained: Any
     return deployed
 
 
-def _check_sparsity(config: Config, sparsity: dict[str, float]) -> None:
+def check_sparsity(config: Config, sparsity: dict[str, float]) -> None:
     """Make sure that the pruning did what the config asks for (one weight less, where the share is no whole number)."""
     for name in config.model.deployed_layers:
         if sparsity[name] < config.sparsity(name) - _SPARSITY_SLACK:
@@ -186,7 +186,7 @@ def _check_sparsity(config: Config, sparsity: dict[str, float]) -> None:
             )
 
 
-def _sparsity(config: Config, deployed: Any) -> dict[str, float]:  # noqa: ANN401
+def sparsity_of_codes(config: Config, deployed: Any) -> dict[str, float]:  # noqa: ANN401
     """Give the share of zero weights after quantization, per layer and of the whole network."""
     zeros, sizes = {}, {}
     for name in config.model.deployed_layers:

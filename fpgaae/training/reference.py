@@ -16,16 +16,28 @@ from fpgaae.config import Fit
 from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights, reconstruction_loss
 from fpgaae.models.float_weights import FOLDED_FILE, save_folded
 from fpgaae.training.events import Split, open_split
+from fpgaae.training.float_pruning import prune_for_epoch, without_masks
 from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
 
 
 def run_reference(run: StageRun) -> Json:
-    """Train the float autoencoder of the config and write its weights, as trained and folded."""
+    """Train the float autoencoder of the config and write its weights, as trained and folded.
+
+    It is pruned meanwhile where it is only rounded afterwards (`training.quantized.mode: post_training`).
+    """
     config = run.config
-    fit = config.training.reference
+    fit, pruned = config.training.reference, config.training.quantizes_after
     training, validation = open_split(run, "train"), open_split(run, "validation")
     keras.utils.set_random_seed(config.seed)
-    graph = build_float(config.model, len(training.features), config.seed, batch_normalization=fit.batch_normalization)
+    n_features = len(training.features)
+    graph = build_float(
+        config.model, n_features, config.seed, batch_normalization=fit.batch_normalization, masked=pruned
+    )
+
+    def blocks(epoch: int) -> Iterator[Batch]:
+        prune_for_epoch(config, graph, epoch)
+        return _pairs(training, training.blocks(config.seed, epoch))
+
     graph.training.compile(
         optimizer=keras.optimizers.Adam(_cosine(fit, training.n_events)),
         loss=reconstruction_loss(config.model, _variance(training), training.features.empty_slot_values()),
@@ -33,7 +45,7 @@ def run_reference(run: StageRun) -> Json:
     history = train(
         Run(
             graph.training,
-            lambda epoch: _pairs(training, training.blocks(config.seed, epoch)),
+            blocks,
             lambda: _pairs(validation, validation.ordered_blocks()),
             training.n_events,
         ),
@@ -42,6 +54,8 @@ def run_reference(run: StageRun) -> Json:
         run.progress,
         "float training",
     )
+    if pruned:
+        graph = without_masks(config, n_features, graph)
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
     save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
     return {"backend": keras.backend.backend(), "device": _device(), **history.to_json()}

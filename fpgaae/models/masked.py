@@ -1,0 +1,45 @@
+"""A dense layer of which weights can be taken away (Keras 3), for the pruning of the float reference.
+
+When and how many are taken away does not belong here: `training.float_pruning` decides that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="fpgaae")
+class MaskedDense(keras.layers.Dense):
+    """Dense layer whose kernel is multiplied by a mask of ones and zeros, which no training changes.
+
+    The mask is a weight of the layer, so that it works on every backend of Keras and is part of a checkpoint.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make kernel, bias and a mask that keeps everything."""
+        super().build(input_shape)
+        self.mask = self.add_weight(name="mask", shape=self.kernel.shape, initializer="ones", trainable=False)
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Compute x (kernel * mask) + bias."""
+        del training
+        return ops.matmul(inputs, self.kernel * self.mask) + self.bias
+
+    def prune(self, sparsity: float) -> None:
+        """Take away the smallest weights until a share of the kernel is gone, rounded down; none comes back."""
+        kernel = self.pruned_kernel
+        removed = np.argsort(np.abs(kernel), axis=None, kind="stable")[: int(sparsity * kernel.size)]
+        mask = np.asarray(self.mask).copy().reshape(-1)
+        mask[removed] = 0
+        self.mask.assign(mask.reshape(kernel.shape))
+
+    @property
+    def pruned_kernel(self) -> Any:  # noqa: ANN401
+        """The kernel with its removed weights exactly zero."""
+        return np.asarray(self.kernel) * np.asarray(self.mask)

@@ -1,0 +1,38 @@
+"""Pruning of the float reference while it is trained, for a quantization after the training (Keras 3).
+
+The quantized training prunes with TensorFlow Model Optimization, which knows Keras 2 only; the schedule is the same.
+"""
+
+from __future__ import annotations
+
+from fpgaae.config import Config, Pruning
+from fpgaae.models.float import FloatGraph, build_float
+from fpgaae.models.masked import MaskedDense
+
+
+def prune_for_epoch(config: Config, graph: FloatGraph, epoch: int) -> None:
+    """Take weights of the deployed layers away before an epoch, 0 the first."""
+    for name in config.model.deployed_layers:
+        layer = graph.training.get_layer(name)
+        if isinstance(layer, MaskedDense):
+            layer.prune(sparsity_in_epoch(config.pruning, config.sparsity(name), epoch))
+
+
+def sparsity_in_epoch(pruning: Pruning, final: float, epoch: int) -> float:
+    """Give the share of weights that are gone in an epoch, 0 the first.
+
+    s = final (1 - (1 - t)^3), with t from 0 at the start of `begin_epoch` to 1 at that of the last epoch before
+    `end_epoch` (M. Zhu and S. Gupta, arXiv 1710.01878).
+    """
+    progress = (epoch + 1 - pruning.begin_epoch) / (pruning.end_epoch - pruning.begin_epoch)
+    return final * (1 - (1 - min(max(progress, 0.0), 1.0)) ** 3)
+
+
+def without_masks(config: Config, n_features: int, graph: FloatGraph) -> FloatGraph:
+    """Give a plain network with the weights that are left, the others exactly zero."""
+    fit = config.training.reference
+    plain = build_float(config.model, n_features, config.seed, batch_normalization=fit.batch_normalization)
+    for layer in graph.training.layers:
+        weights = [layer.pruned_kernel, layer.bias] if isinstance(layer, MaskedDense) else layer.get_weights()
+        plain.training.get_layer(layer.name).set_weights(weights)
+    return plain
