@@ -14,7 +14,7 @@ $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint $(STAGES) test check bench clean
+.PHONY: help setup lint $(STAGES) scan test check bench clean
 
 # Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
 .NOTPARALLEL:
@@ -85,6 +85,12 @@ evaluate: csim ## measure float, quantized and firmware side by side
 	$(call run_stage)
 
 report: evaluate ## write the HTML report
+	$(call run_stage)
+
+ifeq "$(origin CONFIG)" "file"
+scan: CONFIG = configs/scan/post_training.yaml
+endif
+scan: $(STAMP) ## train many variants and find the front of performance against cost
 	$(call run_stage)
 
 test: $(STAMP) ## run every test

@@ -83,12 +83,12 @@ class Experiment:
 
     def spec(self, stage: str) -> StageSpec:
         """Say what a stage is made from."""
-        known = STAGES | STAGES_OF_SCAN
+        special: Mapping[str, StageSpec] = {}
         if self.imported is not None:
-            known |= STAGES_OF_IMPORT
+            special = STAGES_OF_IMPORT
         elif self.config.training.quantizes_after:
-            known |= STAGES_OF_POST_TRAINING
-        return known[stage]
+            special = STAGES_OF_POST_TRAINING
+        return next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN) if stage in specs)
 
     def command(self, stage: str) -> str:
         """Give the command that runs a stage."""

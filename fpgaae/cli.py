@@ -32,6 +32,7 @@ from fpgaae.summary import (
     layers_table,
     lint_table,
     mutants_table,
+    scan_summary,
     summarize,
 )
 from fpgaae.terminal import TerminalProgress
@@ -51,6 +52,13 @@ ConfigArgument = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file.", show_default=False)
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", help="Where the run folders are.")]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Of your own Dask scheduler, as in tcp://host:8786."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, metavar="N", help="Processes here; by default one a core.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result file on standard output, and nothing else.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Run although the result is current, or was edited by hand.")
@@ -126,7 +134,7 @@ def _stage(stage: str, config: Path, options: _Options) -> None:
 
 def _set_up_logging(verbose: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
-    for noisy in ("matplotlib", "h5py", "PIL", "absl", "tensorflow"):
+    for noisy in ("matplotlib", "h5py", "PIL", "absl", "tensorflow", "distributed"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
@@ -363,13 +371,8 @@ def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
     output: Annotated[Path, typer.Option("--output", help="Folder for NAME_scores.h5 of each file, and emulate.json.")],
     runs: RunsOption = _RUNS,
     as_json: JsonOption = False,
-    scheduler: Annotated[
-        str | None,
-        typer.Option("--scheduler", metavar="ADDRESS", help="Of your own Dask scheduler, as in tcp://host:8786."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, metavar="N", help="Processes here; by default one a core.")
-    ] = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Give the firmware's exact score and decisions for events in many files, spread over processes or machines.
 
@@ -387,6 +390,38 @@ def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
         Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(emulate_table(result))
     if result["failed"]:
         _fail("; ".join(result["failed"].values()), 2)
+
+
+@app.command(name="scan")
+def scan_command(
+    config: Annotated[
+        Path, typer.Argument(metavar="SCAN", help="A scan's YAML file, as in configs/scan/.", show_default=False)
+    ],
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Train many variants of an experiment and find the front of performance against cost; a killed scan goes on.
+
+    Exits 1 when a trial failed.
+    """
+    from fpgaae.scan.plan import load_scan  # noqa: PLC0415
+    from fpgaae.scan.run import ScanOptions, run_scan  # noqa: PLC0415
+
+    _set_up_logging(verbose)
+    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    with _errors_as_sentences():
+        result = run_scan(load_scan(config), runs, ScanOptions(scheduler, workers, progress))
+    if as_json:
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+        console.print(scan_summary(result))
+    if failed := result["failed"]:
+        trial, sentence = next(iter(failed.items()))
+        _fail(f"{len(failed)} trials failed; {trial}: {sentence}", 1)
 
 
 @app.command(name="doctor")

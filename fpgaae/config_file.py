@@ -25,15 +25,42 @@ def load_config(file: Path, *, imported: bool = False) -> Config:
     ConfigError
         With the key, the file and the line of the first thing that is wrong.
     """
-    source = read_yaml(file, whole=frozenset({"files"}))
+    return validate_config(read_config(file), imported=imported)
+
+
+def read_config(file: Path) -> YamlSource:
+    """Read the keys of an experiment, not validated yet.
+
+    Raises
+    ------
+    ConfigError
+        If the file can't be read.
+    """
+    return read_yaml(file, whole=frozenset({"files"}))
+
+
+def validate_config(source: YamlSource, *, imported: bool = False) -> Config:
+    """Validate an experiment that was read.
+
+    Raises
+    ------
+    ConfigError
+        With the key, the file and the line of the first thing that is wrong.
+    """
     try:
         return Config.model_validate(source.content, context={"imported": imported})
     except ValidationError as error:
-        raise ConfigError(_first_error(error, source)) from None
+        raise ConfigError(first_error(error, source, Config)) from None
 
 
-def _first_error(error: ValidationError, source: YamlSource) -> str:
-    """Say in one sentence what pydantic found: unknown keys first, since they explain missing ones."""
+def first_error(error: ValidationError, source: YamlSource, model: type[Section]) -> str:
+    """Say in one sentence what pydantic found: unknown keys first, since they explain missing ones.
+
+    Parameters
+    ----------
+    model
+        What the content was to be.
+    """
     details = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     detail = details[0]
     path = [part for part in detail["loc"] if not _is_union_tag(part)]
@@ -44,7 +71,7 @@ def _first_error(error: ValidationError, source: YamlSource) -> str:
     key = ".".join(str(part) for part in path) or "the config"
     where = source.position(path)
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key `{key}`{_suggestion(path)}"
+        return f"{where}: unknown key `{key}`{_suggestion(path, model)}"
     if detail["type"] == "missing":
         return f"{where}: the key `{key}` is missing"
     given = detail["input"]
@@ -57,9 +84,9 @@ def _is_union_tag(part: str | int) -> bool:
     return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part == "int")
 
 
-def _suggestion(path: list[Any]) -> str:
+def _suggestion(path: list[Any], model: type[Section]) -> str:
     """Name the closest known key of the same section."""
-    section: Any = Config
+    section: Any = model
     for part in path[:-1]:
         section = _field_type(section, part)
         if section is None:

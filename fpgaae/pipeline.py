@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from fpgaae.artifacts import (
@@ -27,10 +28,15 @@ _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
 
 
-def run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:
+def run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
     """Run one stage of an experiment, unless its result is current.
 
     To force a training means to train: a model that was imported instead is forgotten.
+
+    Parameters
+    ----------
+    hashes
+        What `event_hashes` gave, where that is known.
 
     Raises
     ------
@@ -42,7 +48,7 @@ def run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:
         experiment = discard_import(experiment)
         if stage == "train":
             _run(experiment, "reference", RunOptions(progress=options.progress))
-    return _run(experiment, stage, options)
+    return _run(experiment, stage, options, hashes)
 
 
 def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False) -> Outcome:
@@ -67,7 +73,7 @@ def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, 
 
         return run_import(run, model, replaced)
 
-    run_stage(experiment, IMPORT, check_and_copy, event_hashes(experiment), options)
+    run_stage(experiment, IMPORT, check_and_copy, event_hashes(experiment.config, experiment.config_file), options)
     _run(experiment, "reference", options)
     return _run(experiment, "train", options)
 
@@ -86,11 +92,17 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> J
     return run_drift(experiment, other, progress)
 
 
-def _run(experiment: Experiment, stage: str, options: RunOptions) -> Outcome:
+def _run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
     work = _WORK[stage]
     if experiment.imported is not None and stage in _MADE_BY_IMPORT:
         work = _imported_reference if stage == "reference" else _imported_train
-    return run_stage(experiment, stage, work, event_hashes(experiment), options)
+    return run_stage(
+        experiment,
+        stage,
+        work,
+        event_hashes(experiment.config, experiment.config_file) if hashes is None else hashes,
+        options,
+    )
 
 
 def _data(run: StageRun) -> Json:

@@ -11,6 +11,7 @@ from fpgaae.doctor import Finding, Status
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, metrics_table
+from fpgaae.scan.table import header, rows
 
 
 def summarize(stage: str, result: Json) -> RenderableType:
@@ -98,6 +99,21 @@ def lint_table(report: Report) -> RenderableType:
         cells = (finding.rule, finding.layer, cause, finding.cure)
         table.add_row(f"[{colours[finding.severity]}]{finding.severity.value}[/]", *map(escape, cells))
     return Group(f"[bold]{subject}[/]", table)
+
+
+def scan_summary(result: Json) -> RenderableType:
+    """Give what `fpgaae scan` prints: a row a point, and where the rest lies."""
+    table = _table(*header(result))
+    for row in rows(result):
+        table.add_row(*row)
+    n_trials = sum(len(point["trials"]) for point in result["points"])
+    lines = [
+        f"ratios are to the float reference; *: on the front; of {n_trials} trials {result['trials_run']} were run now",
+        f"differs: corrected for {result['tests']} tests (Holm), level {result['significance']:g}",
+        f"figure and table: {escape(result['folder'])}/scan.png, scan.md, scan.csv",
+        *(f"make convert csim CONFIG={escape(file)}" for file in result["front"]),
+    ]
+    return Group(table, *lines)
 
 
 def _data(result: Json) -> RenderableType:

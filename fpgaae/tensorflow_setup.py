@@ -16,15 +16,22 @@ from contextlib import contextmanager
 from fpgaae.errors import InputError
 
 
-def prepare() -> None:
+def prepare(n_threads: int | None = None) -> None:
     """Set what must be set before TensorFlow is imported, then import it quietly and deterministic.
+
+    Parameters
+    ----------
+    n_threads
+        For the operations of this process, where other processes use the other cores; None for all. What was imported
+        before keeps its threads.
 
     Raises
     ------
     InputError
         If TensorFlow was imported before without the Keras 2 API.
     """
-    if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
+    is_fresh = "tensorflow" not in sys.modules
+    if not is_fresh and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
         raise InputError("TensorFlow was imported before fpgaae; set TF_USE_LEGACY_KERAS=1 in the environment")
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -35,6 +42,9 @@ def prepare() -> None:
         import tensorflow as tf  # noqa: PLC0415
 
     tf.config.experimental.enable_op_determinism()
+    if is_fresh and n_threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(n_threads)
 
 
 @contextmanager

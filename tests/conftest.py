@@ -278,7 +278,7 @@ def converted(
         folder = tmp_path_factory.mktemp("converted")
         small_config(folder, n_events=1500, model=model.model_dump(mode="json"), **overrides)
         workspace = open_workspace(folder)
-        hashes = event_hashes(workspace.experiment)
+        hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
 
         def train(run: StageRun) -> Json:
             features = FeatureMap.from_json(run.result("data")["feature_types"])

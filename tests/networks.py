@@ -163,7 +163,7 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Wor
         random_network(score, features).save(run.folder / GOLDEN_FILE)
         return {}
 
-    hashes = event_hashes(workspace.experiment)
+    hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
     for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", convert)):
         run_stage(workspace.experiment, stage, work, hashes, RunOptions())
     return workspace

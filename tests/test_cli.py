@@ -26,7 +26,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.stages import STAGES
 
 Done = subprocess.CompletedProcess[str]
-COMMANDS = (*STAGES, "export", "emulate", "doctor")
+COMMANDS = (*STAGES, "export", "emulate", "scan", "doctor")
 
 
 def _fpgaae(*arguments: str | Path, cwd: Path | None = None) -> Done:

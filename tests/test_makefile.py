@@ -107,7 +107,7 @@ def test_help_is_the_default_names_every_target_and_installs_nothing(bare: Check
     assert shown.returncode == 0
     assert shown.stdout == bare.make("help").stdout
     listed = re.findall(r"^  ([a-z]+) +\S", shown.stdout, flags=re.MULTILINE)
-    assert listed == ["help", "setup", "lint", *STAGES, "test", "check", "bench", "clean"]
+    assert listed == ["help", "setup", "lint", *STAGES, "scan", "test", "check", "bench", "clean"]
     assert bare.calls() == []
 
 
@@ -147,6 +147,15 @@ def test_the_first_failure_stops(ready: Checkout) -> None:
     failed = ready.make("-j4", "csim", "CONFIG=a.yaml broken.yaml c.yaml")
     assert failed.returncode != 0
     assert ready.calls() == ["fpgaae data a.yaml", "fpgaae data broken.yaml"]
+
+
+@pytest.mark.parametrize("given", ["command line", "environment", "nowhere"])
+def test_a_scan_has_a_config_of_its_own(ready: Checkout, given: str) -> None:
+    arguments = ["CONFIG=mine.yaml"] if given == "command line" else []
+    environment = {"CONFIG": "mine.yaml"} if given == "environment" else {}
+    assert ready.make("scan", *arguments, "ARGS=--workers 2", **environment).returncode == 0
+    config = "configs/scan/post_training.yaml" if given == "nowhere" else "mine.yaml"
+    assert ready.calls() == [f"fpgaae scan {config} --workers 2"]
 
 
 def test_no_experiment_is_an_error(ready: Checkout) -> None:

@@ -16,12 +16,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Experiment, sha256
+from fpgaae.artifacts import sha256
 from fpgaae.config import Config, Data
 from fpgaae.errors import InputError
 
 CHUNK_EVENTS = 32_768
-_SAMPLE_PREFIX = "sample:"
+SAMPLE_PREFIX = "sample:"
 _BITS = "existing_trigger"
 _DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
     OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
@@ -47,8 +47,8 @@ def event_files(config: Config, config_file: Path) -> dict[str, Path]:
     """
     found = {}
     for process, name in config.data.files.items():
-        if name.startswith(_SAMPLE_PREFIX):
-            path = Path(str(resources.files("fpgaae.data") / "sample" / name.removeprefix(_SAMPLE_PREFIX)))
+        if name.startswith(SAMPLE_PREFIX):
+            path = Path(str(resources.files("fpgaae.data") / "sample" / name.removeprefix(SAMPLE_PREFIX)))
         else:
             path = Path(name).expanduser()
             beside = config_file.parent / path
@@ -59,10 +59,9 @@ def event_files(config: Config, config_file: Path) -> dict[str, Path]:
     return found
 
 
-def event_hashes(experiment: Experiment) -> dict[str, str]:
+def event_hashes(config: Config, config_file: Path) -> dict[str, str]:
     """Give the SHA-256 of each process' event file."""
-    files = event_files(experiment.config, experiment.config_file)
-    return {process: sha256(file) for process, file in files.items()}
+    return {process: sha256(file) for process, file in event_files(config, config_file).items()}
 
 
 def event_spans(file: Path, data: Data, n_events: int) -> list[range]:

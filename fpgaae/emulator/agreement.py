@@ -56,7 +56,7 @@ def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
     InputError
         If a stage is missing.
     """
-    hashes = event_hashes(experiment)
+    hashes = event_hashes(experiment.config, experiment.config_file)
     for stage in ("csim", "trace", "rtl"):
         require_current(experiment, stage, hashes)
     deployed = open_deployed(experiment)

@@ -42,7 +42,7 @@ def open_deployed(experiment: Experiment) -> Deployed:
     InputError
         If it is not converted, or was before its config or events changed.
     """
-    hashes = event_hashes(experiment)
+    hashes = event_hashes(experiment.config, experiment.config_file)
     for stage in ("data", "convert"):
         require_current(experiment, stage, hashes, may_be_edited=True)
     network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)

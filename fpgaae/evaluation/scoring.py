@@ -34,7 +34,7 @@ def score_events(run: StageRun) -> Scores:
     """Score every event of the C simulation with every model."""
     split = open_split(run, "train")
     firmware = _firmware_scores(run)
-    models: dict[str, Score] = {FLOAT: _float(run, split), QUANTIZED: _quantized(run, split.features)}
+    models: dict[str, Score] = {FLOAT: float_scorer(run, split), QUANTIZED: _quantized(run, split.features)}
     models |= dict(zip(BASELINES, _baselines(run, split), strict=True))
     scores = _score_all(run, models, {process: len(found) for process, found in firmware.items()})
     scores[FIRMWARE] = firmware
@@ -55,7 +55,8 @@ def _firmware_scores(run: StageRun) -> dict[str, NDArray[np.float64]]:
         return {process: values_of(codes[process], fraction) for process in codes}
 
 
-def _float(run: StageRun, split: Split) -> Score:
+def float_scorer(run: StageRun, split: Split) -> Score:
+    """Give the function from hardware codes (n, n_features) to the scores (n,) of the float reference."""
     model = run.config.model
     output = open_float_output(run.upstream("reference"), run.config, len(split.features))
 

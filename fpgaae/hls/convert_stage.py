@@ -11,9 +11,7 @@ import numpy as np
 
 from fpgaae.artifacts import Json, StageRun
 from fpgaae.data.features import FeatureMap
-from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
@@ -22,8 +20,8 @@ from fpgaae.hls.keras_check import KerasComparison
 from fpgaae.hls.lint.files import read_model_file
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.run import lint_model, refuse_errors
-from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, LAYERS, MADE_UP, Stimuli
-from fpgaae.hls.working_points import choose_thresholds
+from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
+from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
@@ -42,7 +40,7 @@ def run_convert(run: StageRun) -> Json:
     network = extract_network(model)
     if not network.score.kind.is_score or network.score.type.signed:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
-    background = _background_scores(run, network, features)
+    background = background_scores(run, network, features)
     points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
     decided = network.with_thresholds(np.array([point.code for point in points]))
     stimuli = Stimuli(run.config, run.upstream("data"), features, decided)
@@ -99,14 +97,6 @@ def _accept_entry(network: IntegerNetwork) -> Json:
         "strategy": None,
         "reuse_factor": None,
     }
-
-
-def _background_scores(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Codes:
-    """Give the score's code of every background event of the split that the thresholds are chosen on."""
-    store = EventStore(run.upstream("data"))
-    chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
-    name = network.score.name
-    return np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
 
 
 def _lint(run: StageRun) -> tuple[Finding, ...]:

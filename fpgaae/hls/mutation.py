@@ -161,7 +161,7 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> Json:
             f"{experiment.result_path('csim')} is not of the project as `convert` wrote it; run "
             f"`fpgaae convert {experiment.config_file} --force` and `fpgaae csim {experiment.config_file}` first"
         )
-    with lock(experiment), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
+    with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
         started = time.perf_counter()
         run = StageRun(experiment, Path(scratch), Path(scratch), {})
         convert = run.result("convert")

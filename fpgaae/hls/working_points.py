@@ -6,8 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fpgaae.artifacts import StageRun
 from fpgaae.config import Trigger
+from fpgaae.data.features import FeatureMap
+from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.hls.stimulus import CHUNK_EVENTS
+from fpgaae.models.integer import IntegerNetwork
 from fpgaae.statistics import Interval, clopper_pearson, n_allowed
 
 
@@ -45,6 +50,14 @@ def rate_json(rate: Interval, trigger: Trigger) -> dict[str, Any]:
     """Give a rate as the share of the background and in kHz, each {value, low, high}."""
     khz = Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
     return {"false_positive_rate": rate._asdict(), "rate_khz": khz._asdict()}
+
+
+def background_scores(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Codes:
+    """Give the score's code of every background event of the split that the thresholds are chosen on."""
+    store = EventStore(run.upstream("data"))
+    chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
+    name = network.score.name
+    return np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
 
 
 def choose_thresholds(background: Codes, trigger: Trigger, level: float) -> tuple[WorkingPoint, ...]:

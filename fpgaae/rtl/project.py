@@ -67,7 +67,7 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
             )  # fmt: skip
             model.write()
             _take_sources(Path(scratch) / "src", folder / flavour, suffix)
-    design = _design(block, name)
+    design = describe(block, name)
     shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
     values = _placeholders(block, design)
     for template in ("trigger.v", "valid.v", "axis.v", "trigger.vhd"):
@@ -104,7 +104,8 @@ def _take_sources(source: Path, target: Path, suffix: str) -> None:
             (target / file.name).write_text(f"{text}\n", encoding="utf-8")
 
 
-def _design(block: Pipelined, name: str) -> Design:
+def describe(block: Pipelined, name: str) -> Design:
+    """Say what a block has for ports and stages, and what da4ml expects it to cost."""
     pipeline = block.pipeline
     return Design(
         name=name,

@@ -1,0 +1,112 @@
+"""The figure of a scan: the front of performance against cost, and the ratio to the float reference along one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fpgaae.artifacts import Json
+from fpgaae.evaluation.style import PALETTE, colours, house_style, settled
+from fpgaae.scan.table import ratio_metric
+
+_COST_LABELS = {"lut": "LUT (estimated)", "ff": "FF (estimated)", "latency_ns": "Latency (ns)"}
+_PERFORMANCE_LABELS = {"mean_auc": "Mean AUC over the signals", "mean_tpr": "Mean signal efficiency at FPR {rate:g}"}
+_MAX_LABELS = 16
+Point = Mapping[str, Any]
+
+
+def scan_figure(result: Json) -> Figure:
+    """Draw the front, and beside it the ratios where one axis of numbers is scanned.
+
+    Bars of the performance are standard errors: of the events, and of the mean over the seeds. Those of a cost reach
+    from the cheapest to the dearest seed, those of a ratio over its paired 68 % bootstrap interval.
+
+    Parameters
+    ----------
+    result
+        The content of `scan.json`.
+    """
+    with_ratios = _numeric_axis(result)
+    with house_style():
+        figure = Figure(figsize=(9.6 if with_ratios else 5.4, 4.2), layout="constrained")
+        panels = figure.subplots(1, 2 if with_ratios else 1, squeeze=False)[0]
+        _front_panel(panels[-1], result)
+        if with_ratios:
+            _ratio_panel(panels[0], result)
+        return settled(figure)
+
+
+def _numeric_axis(result: Json) -> bool:
+    """Tell whether one axis is scanned, of numbers."""
+    values = [list(point["values"].values()) for point in result["points"]]
+    return len(values) > 1 and all(
+        len(own) == 1 and isinstance(own[0], int | float) and not isinstance(own[0], bool) for own in values
+    )
+
+
+def _ratio_panel(panel: Axes, result: Json) -> None:
+    """Draw each signal's ratio; open markers are points that can't be told from the reference."""
+    metric, (axis,) = ratio_metric(result), result["axes"]
+    points = sorted(result["points"], key=lambda point: point["values"][axis])
+    span = points[-1]["values"][axis] - points[0]["values"][axis]
+    for index, (signal, colour) in enumerate(zip(result["signals"], colours(len(result["signals"])), strict=True)):
+        shift = 0.012 * span * (index - (len(result["signals"]) - 1) / 2)  # so that bars do not hide each other
+        known = [(point["values"][axis], point["signals"][signal][metric]) for point in points]
+        known = [(x + shift, estimate) for x, estimate in known if estimate["ratio"] is not None]
+        if not known:
+            continue
+        x = np.array([place for place, _ in known])
+        value, low, high = (np.array([e["ratio"][key] for _, e in known]) for key in ("value", "low", "high"))
+        bars = np.abs(np.stack([value - low, high - value]))
+        panel.errorbar(x, value, bars, color=colour, linewidth=1.3, elinewidth=1.1, capsize=0)
+        for place, ratio, (_, estimate) in zip(x, value, known, strict=True):
+            panel.plot(place, ratio, "o", color=colour, markersize=5.5, zorder=5,
+                       markerfacecolor=colour if estimate["distinguishable"] else "white")  # fmt: skip
+        panel.plot([], [], "o-", color=colour, linewidth=1.3, markersize=5.5, label=signal)
+    panel.axhline(1, color="0.6", linewidth=0.9, zorder=1)
+    panel.set_xlabel(axis.replace("_", " "))
+    panel.set_xticks([point["values"][axis] for point in points])
+    panel.minorticks_off()
+    name = "AUC" if metric == "auc" else f"TPR at FPR {result['false_positive_rate']:g}"
+    panel.set_ylabel(f"{name} over that of the float reference")
+    panel.plot([], [], "o", color="0.3", markerfacecolor="white", label="open: not distinguishable")
+    panel.legend(loc="best", fontsize="small")
+
+
+def _front_panel(panel: Axes, result: Json) -> None:
+    """Draw performance against the first cost; the points of the front are joined and named."""
+    cost = next(name for name in result["objectives"] if name in _COST_LABELS)
+    points: Sequence[Point] = sorted(result["points"], key=lambda point: point[cost]["value"])
+    front = [point for point in points if point["on_front"]]
+    for own, colour, label in (
+        ([p for p in points if not p["on_front"]], PALETTE[3], "other points"),
+        (front, PALETTE[2], "front"),
+    ):
+        if own:
+            value, low, high = (np.array([p[cost][key] for p in own]) for key in ("value", "low", "high"))
+            panel.errorbar(
+                value, [p["performance"]["value"] for p in own], [p["performance"]["standard_error"] for p in own],
+                np.abs(np.stack([value - low, high - value])), fmt="o", color=colour, markersize=5.5, elinewidth=1.1,
+                label=label, zorder=4 if label == "front" else 3,
+            )  # fmt: skip
+    panel.plot([p[cost]["value"] for p in front], [p["performance"]["value"] for p in front], color=PALETTE[2],
+               linewidth=0.9, alpha=0.6, zorder=2)  # fmt: skip
+    if len(front) <= _MAX_LABELS:
+        for point in front:
+            panel.annotate(_name(point), (point[cost]["value"], point["performance"]["value"]), xytext=(5, -11),
+                           textcoords="offset points", fontsize="small")  # fmt: skip
+    baselines = {round(point["baseline"]["value"], 9) for point in points}
+    if len(baselines) == 1:
+        panel.axhline(baselines.pop(), color=PALETTE[0], linewidth=1.2, linestyle=(0, (5, 3)), label="float reference")
+    panel.set_xlim(left=0)
+    panel.set_xlabel(_COST_LABELS[cost])
+    panel.set_ylabel(_PERFORMANCE_LABELS[result["performance"]].format(rate=result["false_positive_rate"]))
+    panel.legend(loc="lower right", fontsize="small")
+
+
+def _name(point: Point) -> str:
+    return ", ".join(str(value) for value in point["values"].values())

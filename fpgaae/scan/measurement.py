@@ -1,0 +1,83 @@
+"""What one network scores on the test events: areas and efficiencies, on the sample and in bootstrap replicas.
+
+All networks of a scan are resampled alike, so that their differences may be taken replica by replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import StageRun
+from fpgaae.data.store import EventStore
+from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
+from fpgaae.fixedpoint import Codes
+
+MEASUREMENT_FILE = "measurement.npz"
+_CHUNK_EVENTS = 16_384
+_ONLY = "model"
+
+
+class Measurement(NamedTuple):
+    """Areas and efficiencies per signal; the first axis is the signal, the last the false positive rate."""
+
+    signals: tuple[str, ...]
+    fprs: tuple[float, ...]
+    auc: NDArray[np.float64]  # (n_signals,)
+    tpr: NDArray[np.float64]  # (n_signals, n_fprs)
+    background_above: NDArray[np.int64]  # (n_fprs,): background events above the threshold
+    auc_replicas: NDArray[np.float64]  # (n_signals, n_replicas)
+    tpr_replicas: NDArray[np.float64]  # (n_signals, n_replicas, n_fprs)
+
+    def save(self, folder: Path) -> None:
+        """Write everything to an npz file."""
+        np.savez(folder / MEASUREMENT_FILE, **self._asdict())
+
+    @classmethod
+    def load(cls, folder: Path) -> Measurement:
+        """Read what `save` wrote."""
+        with np.load(folder / MEASUREMENT_FILE, allow_pickle=False) as saved:
+            arrays: dict[str, Any] = {name: saved[name] for name in cls._fields}
+        arrays["signals"], arrays["fprs"] = tuple(map(str, arrays["signals"])), tuple(map(float, arrays["fprs"]))
+        return cls(**arrays)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the values on the sample itself."""
+        return {
+            "auc": dict(zip(self.signals, self.auc.tolist(), strict=True)),
+            "tpr": {f"{fpr:.0e}": dict(zip(self.signals, self.tpr[:, i].tolist(), strict=True))
+                    for i, fpr in enumerate(self.fprs)},
+        }  # fmt: skip
+
+
+def measure(run: StageRun, score: Callable[[Codes], NDArray[Any]]) -> Measurement:
+    """Score every test event and resample them by group.
+
+    Parameters
+    ----------
+    score
+        Hardware codes (n, n_features) to scores (n,).
+    """
+    config = run.config
+    store = EventStore(run.upstream("data"))
+    scores = {name: _concatenated(map(score, store.chunks(name, "test", _CHUNK_EVENTS))) for name in config.data.files}
+    groups = {name: store.groups(name, "test") for name in config.data.files}
+    settings = BootstrapSettings(config.evaluation.bootstrap_replicas, seed=config.split_seed)
+    found = bootstrap({_ONLY: scores}, groups, config.data.background, settings)[_ONLY]
+    return Measurement(
+        tuple(found),
+        settings.fprs,
+        np.array([own.nominal.auc for own in found.values()]),
+        np.array([own.nominal.tpr for own in found.values()]),
+        next(iter(found.values())).nominal.background_above,
+        np.array([own.auc for own in found.values()]),
+        np.array([own.linear_tpr for own in found.values()]),
+    )
+
+
+def _concatenated(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(list(parts))

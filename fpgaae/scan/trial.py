@@ -1,0 +1,64 @@
+"""What a scan measures: of a float reference its scores, of a quantized network its firmware's scores and cost.
+
+The integer network's codes are the bits of the firmware, so that nothing is compiled. Needs TensorFlow (Keras 2,
+QKeras) to read the model, and da4ml for the cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import Json, StageRun
+from fpgaae.data.features import FeatureMap
+from fpgaae.evaluation.scoring import float_scorer
+from fpgaae.fixedpoint import Codes
+from fpgaae.hls.working_points import background_scores, choose_thresholds
+from fpgaae.models.extract import extract_network
+from fpgaae.models.integer import IntegerNetwork
+from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.rtl.design import Design
+from fpgaae.rtl.project import cut_into_stages, describe
+from fpgaae.rtl.trace import trace_trigger
+from fpgaae.scan.measurement import measure
+from fpgaae.training.events import open_split
+
+
+def run_baseline(run: StageRun) -> Json:
+    """Measure the float reference."""
+    measured = measure(run, float_scorer(run, open_split(run, "test")))
+    measured.save(run.folder)
+    return measured.to_json()
+
+
+def run_trial(run: StageRun) -> Json:
+    """Measure the firmware that a quantized network will be, without compiling it."""
+    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
+
+    def score(codes: Codes) -> NDArray[np.int64]:
+        return network.run(features.input_codes(codes, network.input_type))[network.score.name].codes[:, 0]
+
+    measured = measure(run, score)
+    measured.save(run.folder)
+    design = _estimate(run, network, features)
+    trained = run.result("train")
+    return {
+        **measured.to_json(),
+        "lut": design.estimated_lut,
+        "ff": design.estimated_ff,
+        "latency_cycles": design.latency_cycles,
+        "latency_ns": design.latency_cycles * run.config.firmware.clock_ns,
+        "sparsity": trained["sparsity"]["whole"],
+        "val_loss": trained["val_loss"],
+        "score_type": str(network.score.type),
+    }
+
+
+def _estimate(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Design:
+    """Trace the whole trigger block, with the thresholds that `convert` would choose, and ask da4ml for its cost."""
+    background = background_scores(run, network, features)
+    points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
+    decided = network.with_thresholds(np.array([point.code for point in points]))
+    block = cut_into_stages(trace_trigger(decided, features), run.config.firmware.clock_ns)
+    return describe(block, run.config.firmware.project_name)

@@ -1,0 +1,88 @@
+"""The tasks of a scan as its workers run them: events, reference, trial; each is a stage that is not run twice.
+
+A worker is a process of its own that may have run other trials before: nothing of those may be left in it. Only here
+TensorFlow is brought up, with one thread.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from fpgaae import pipeline
+from fpgaae.artifacts import Experiment, Json, RunOptions, StageRun, run_stage
+from fpgaae.errors import FpgaaeError
+from fpgaae.stages import BASELINE, TRIAL
+
+Hashes = Mapping[str, str]
+
+
+class Done(NamedTuple):
+    """How a task ended: `error` is the sentence where it failed."""
+
+    error: str | None = None
+
+
+def make_events(experiment: Experiment, hashes: Hashes) -> Done:
+    """Read the events and split them."""
+    return _guarded(lambda: pipeline.run(experiment, "data", RunOptions(), hashes))
+
+
+def make_reference(experiment: Experiment, hashes: Hashes, events: Done) -> Done:
+    """Train the float network that trials start from, and measure it."""
+
+    def work() -> None:
+        pipeline.run(experiment, "reference", RunOptions(), hashes)
+        run_stage(experiment, BASELINE, _baseline, hashes, RunOptions())
+
+    return events if events.error else _guarded(work)
+
+
+def make_trial(experiment: Experiment, hashes: Hashes, reference: Done) -> Done:
+    """Train or round one quantized network, and measure it."""
+
+    def work() -> None:
+        pipeline.run(experiment, "train", RunOptions(), hashes)
+        run_stage(experiment, TRIAL, _trial, hashes, RunOptions())
+
+    return reference if reference.error else _guarded(work)
+
+
+def _baseline(run: StageRun) -> Json:
+    from fpgaae.scan.trial import run_baseline  # noqa: PLC0415
+
+    return run_baseline(run)
+
+
+def _trial(run: StageRun) -> Json:
+    from fpgaae.scan.trial import run_trial  # noqa: PLC0415
+
+    return run_trial(run)
+
+
+def _guarded(work: Callable[[], object]) -> Done:
+    """Give the sentence of an expected error to the scan, which goes on with the other trials; a defect ends it."""
+    from fpgaae.tensorflow_setup import prepare  # noqa: PLC0415
+
+    for noisy in ("absl", "tensorflow"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        prepare(n_threads=1)
+        work()
+    except FpgaaeError as error:
+        return Done(str(error))
+    finally:
+        _forget_models()
+    return Done()
+
+
+def _forget_models() -> None:
+    """Give the memory of this task's networks back."""
+    for name in ("tf_keras", "keras"):
+        if name in sys.modules:
+            sys.modules[name].backend.clear_session()
+    gc.unfreeze()  # the training loop froze what was there when it began
+    gc.collect()

@@ -1,0 +1,194 @@
+"""Running a scan: what is finished is not run again, what fails is named, and a real kill loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import LocalCluster
+from scans import FakeTrainings, write_scan
+
+from fpgaae import pipeline
+from fpgaae.artifacts import Json, RunOptions, read_json
+from fpgaae.cluster import NO_FIXED_PORT
+from fpgaae.errors import CheckFailed, InputError
+from fpgaae.scan import work
+from fpgaae.scan.plan import load_scan
+from fpgaae.scan.run import ScanOptions, run_scan
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> FakeTrainings:
+    """Make up every result of a trial."""
+    fake = FakeTrainings()
+    monkeypatch.setattr("fpgaae.tensorflow_setup.prepare", lambda n_threads=None: None)
+    monkeypatch.setattr(pipeline, "run", fake.stage)
+    monkeypatch.setattr(work, "_baseline", fake.baseline)
+    monkeypatch.setattr(work, "_trial", fake.trial)
+    return fake
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """Give the address of a Dask scheduler whose worker is a thread of this process."""
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=NO_FIXED_PORT) as cluster:
+        yield cluster.scheduler_address
+
+
+def _run(file: Path, scheduler: str) -> Json:
+    return run_scan(load_scan(file), file.parent / "runs", ScanOptions(scheduler))
+
+
+def test_a_scan_shares_events_and_references_and_leaves_its_results(
+    tmp_path: Path, trainings: FakeTrainings, scheduler: str
+) -> None:
+    result = _run(write_scan(tmp_path), scheduler)
+    folder = tmp_path / "runs" / "scan" / "tiny"
+    assert trainings.run == [f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)]
+    shared = sorted(path.name.split("-")[0] for path in (folder / "shared").iterdir())
+    assert shared == ["events", "events", "reference", "reference"], "one of each a seed"
+    assert result == read_json(folder / "scan.json")
+    assert result["trials_run"] == 4
+    assert {"scan.csv", "scan.md", "scan.png", "scan.pdf"} <= {path.name for path in folder.iterdir()}
+    assert [point["on_front"] for point in result["points"]] == [True, True]
+    assert [Path(file).name for file in result["front"]] == ["tiny-bits_4.yaml", "tiny-bits_8.yaml"]
+    assert result["points"][1]["objectives"]["lut"] == 8000
+
+
+def test_finished_trials_are_not_run_again(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
+    file = write_scan(tmp_path)
+    first = _run(file, scheduler)
+    trainings.run.clear()
+    again = run_scan(load_scan(file), tmp_path / "runs", ScanOptions("tcp://127.0.0.1:1"))  # needs no worker at all
+    assert (again["trials_run"], trainings.run) == (0, [])
+    assert again["points"] == first["points"]
+    axes = {"bits": {"keys": ["quantization.weights.bits", "quantization.activations.bits"], "values": [4, 6, 8]}}
+    assert _run(write_scan(tmp_path, axes=axes), scheduler)["trials_run"] == 2
+    assert trainings.run == ["bits_6-seed_1", "bits_6-seed_2"]
+
+
+def test_a_trial_is_run_again_when_its_config_changes_or_its_result_is_gone(
+    tmp_path: Path, trainings: FakeTrainings, scheduler: str
+) -> None:
+    _run(write_scan(tmp_path), scheduler)
+    trainings.run.clear()
+    (tmp_path / "runs/scan/tiny/trials/bits_8-seed_2/trial/manifest.json").unlink()
+    _run(write_scan(tmp_path), scheduler)
+    assert trainings.run == ["bits_8-seed_2"]
+    trainings.run.clear()
+    _run(write_scan(tmp_path, set={"training.quantized.epochs": 3}), scheduler)
+    assert len(trainings.run) == 4
+
+
+def test_a_trial_that_fails_is_named_and_the_others_count(
+    tmp_path: Path, trainings: FakeTrainings, scheduler: str
+) -> None:
+    trainings.failing = {"bits_8-seed_2"}
+    result = _run(write_scan(tmp_path), scheduler)
+    assert result["failed"] == {"bits_8-seed_2": "the loss is not finite"}
+    assert [point["label"] for point in result["points"]] == ["bits_4"]
+    trainings.failing = {f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)}
+    file = write_scan(tmp_path, set={"training.quantized.epochs": 3})
+    with pytest.raises(CheckFailed, match=r"no point of .* was finished; the first failure: the loss is not finite"):
+        _run(file, scheduler)
+
+
+def test_optuna_goes_on_with_what_is_known(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
+    axes = {"bits": {"keys": ["quantization.weights.bits", "quantization.activations.bits"], "low": 2, "high": 16}}
+    keys = {"axes": axes, "seeds": [1], "objectives": ["mean_auc", "lut"]}
+    trainings.failing = {f"bits_{bits}-seed_1" for bits in range(2, 6)}
+    first = _run(write_scan(tmp_path, optuna={"trials": 4}, **keys), scheduler)
+    before = list(trainings.run)
+    trainings.failing = set()
+    more = _run(write_scan(tmp_path, optuna={"trials": 8}, **keys), scheduler)
+    assert not set(before) & set(trainings.run[len(before) :]), "nothing is run twice"
+    labels = {point["label"] for point in first["points"]}
+    assert labels <= {point["label"] for point in more["points"]}
+    assert {label.split("-")[0] for label in first["failed"]} <= {point["label"] for point in more["points"]}
+    asked = read_json(tmp_path / "runs/scan/tiny/points.json")["points"]
+    assert len(asked) == len(more["points"]) <= 8
+
+
+def test_two_scans_at_once_are_refused(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
+    from fpgaae.artifacts import lock  # noqa: PLC0415
+
+    file = write_scan(tmp_path)
+    with lock(tmp_path / "runs/scan/tiny"), pytest.raises(InputError, match=r"another fpgaae process .* is working on"):
+        _run(file, scheduler)
+    assert trainings.run == []
+
+
+# ---- real trainings ----
+
+
+def _scan(file: Path, *arguments: str) -> list[str]:
+    runs = str(file.parent / "runs")
+    return [sys.executable, "-m", "fpgaae.cli", "scan", str(file), "--runs", runs, "--workers", "1", *arguments]
+
+
+def _finished(folder: Path) -> dict[str, int]:
+    return {file.parent.parent.name: file.stat().st_mtime_ns for file in folder.glob("trials/*/trial/manifest.json")}
+
+
+def _resume(file: Path) -> Json:
+    done = subprocess.run(_scan(file, "--json"), capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    result: Json = json.loads(done.stdout)
+    return result
+
+
+@pytest.mark.slow
+def test_a_scan_ended_by_sigkill_goes_on_and_repeats_nothing(tmp_path: Path, tensorflow: None) -> None:
+    axes = {"bits": {"keys": ["quantization.weights.bits", "quantization.activations.bits"], "values": [3, 6, 9]}}
+    file = write_scan(tmp_path, axes=axes, seeds=[1])
+    folder = tmp_path / "runs" / "scan" / "tiny"
+    process = subprocess.Popen(_scan(file), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not _finished(folder):
+        assert process.poll() is None, "the scan ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = _finished(folder)
+    assert 1 <= len(before) < 3
+    assert not (folder / "scan.json").exists()
+    result = _resume(file)
+    after = _finished(folder)
+    assert len(after) == 3
+    assert {label: after[label] for label in before} == before, "a finished trial is not repeated"
+    assert result["trials_run"] == 3 - len(before)
+    assert result["failed"] == {}
+    _assert_a_front_experiment_is_its_trial(result, tmp_path)
+
+
+def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
+    """Train an experiment of the front by itself: it ends with the bits that were measured in the scan."""
+    from fpgaae.artifacts import open_experiment  # noqa: PLC0415
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+    from fpgaae.models.quantized import load_quantized  # noqa: PLC0415
+
+    config = Path(result["front"][-1])
+    label = config.stem.removeprefix("tiny-")
+    experiment = open_experiment(config, folder / "alone")
+    networks = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for stage in ("data", "reference", "train"):
+            pipeline.run(experiment, stage, RunOptions())
+        for run in (experiment.folder, folder / f"runs/scan/tiny/trials/{label}-seed_1"):
+            networks.append(extract_network(load_quantized(str(run / "train" / "model.h5"))))
+    for one, two in zip(networks[0].layers, networks[1].layers, strict=True):
+        assert (one.name, one.type) == (two.name, two.type)
+        if one.kind.has_weights:
+            np.testing.assert_array_equal(one.kernel, two.kernel)
+            np.testing.assert_array_equal(one.bias, two.bias)
