@@ -11,7 +11,7 @@ from fpgaae.doctor import Finding, Status
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, metrics_table
-from fpgaae.scan.table import header, rows
+from fpgaae.scan.table import header, legend, rows
 
 
 def summarize(stage: str, result: Json) -> RenderableType:
@@ -108,8 +108,8 @@ def scan_summary(result: Json) -> RenderableType:
         table.add_row(*row)
     n_trials = sum(len(point["trials"]) for point in result["points"])
     lines = [
-        f"ratios are to the float reference; *: on the front; of {n_trials} trials {result['trials_run']} were run now",
-        f"differs: corrected for {result['tests']} tests (Holm), level {result['significance']:g}",
+        f"{legend(result)}; *: on the front",
+        f"{n_trials} trials, of which {result['trials_run']} were run now, in {result['wall_time_s']:.0f} s",
         f"figure and table: {escape(result['folder'])}/scan.png, scan.md, scan.csv",
         *(f"make convert csim CONFIG={escape(file)}" for file in result["front"]),
     ]

@@ -13,11 +13,12 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import small_config
+from support import merged, small_config
 
 from fpgaae import __version__, artifacts
 from fpgaae.artifacts import (
@@ -28,6 +29,7 @@ from fpgaae.artifacts import (
     RunOptions,
     StageRun,
     edited_files,
+    find_current,
     fingerprint,
     hash_tree,
     lock,
@@ -158,6 +160,45 @@ def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(
         outcome = _run(changed, stage, _work("first" if stage not in stale else "second"))
         assert outcome.was_current == (stage not in stale), stage
         assert _run(changed, stage, _never).was_current
+
+
+_POST_TRAINING = {"training": {"quantized": {"mode": "post_training"}}, "pruning": {"end_epoch": 1}}
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ({"pruning": {"sparsity": 0.25}}, {"reference", "train"}),
+        ({"quantization": {"layers": {"latent": {"sparsity": 0.1}}}}, {"reference", "train"}),
+        ({"quantization": {"weights": {"bits": 6}}}, {"train"}),
+        ({"training": {"quantized": {"epochs": 3}}}, set()),
+        ({"training": {"quantized": {"mode": "quantization_aware"}}}, {"reference", "train"}),
+    ],
+)
+def test_after_the_training_it_is_the_reference_that_is_pruned(
+    experiment: Experiment, change: dict[str, Any], stale: set[str]
+) -> None:
+    one = _with(experiment, **_POST_TRAINING)
+    other = _with(experiment, **merged(_POST_TRAINING, change))
+    found = {name for name in ("data", "reference", "train") if _differs(one, other, name)}
+    assert found == stale
+
+
+def _differs(one: Experiment, other: Experiment, stage: str) -> bool:
+    return fingerprint(one, stage, HASHES) != fingerprint(other, stage, HASHES)
+
+
+def test_a_stage_may_lie_in_the_run_folder_of_another_experiment(experiment: Experiment) -> None:
+    _run(experiment)
+    user = replace(experiment, folder=experiment.folder.with_name("user"), shared={"data": experiment.folder})
+    assert _run(user, "reference").was_current is False
+    assert (user.folder / "reference" / MANIFEST).is_file()
+    assert not (user.folder / "data").exists()
+    assert find_current(user, "reference", HASHES) is not None
+    assert find_current(user, "train", HASHES) is None
+    _edit(experiment.stage_folder("data"))
+    with pytest.raises(InputError, match="is not as the stage `data` wrote it"):
+        _run(user, "reference", force=True)
 
 
 def test_every_key_of_the_config_makes_some_stage_stale(experiment: Experiment) -> None:
@@ -546,11 +587,11 @@ def test_a_second_process_is_refused_and_a_killed_one_frees_the_folder(experimen
 
 def test_another_experiment_is_not_locked(experiment: Experiment, tmp_path: Path) -> None:
     other = open_experiment(small_config(tmp_path, "other"), experiment.folder.parent)
-    with lock(experiment):
+    with lock(experiment.folder):
         _run(other)
-        with pytest.raises(InputError, match="is working on"), lock(experiment):
+        with pytest.raises(InputError, match="is working on"), lock(experiment.folder):
             pass
-    with lock(experiment):
+    with lock(experiment.folder):
         pass
 
 

@@ -289,6 +289,17 @@ def test_a_wrong_key_of_the_base_file_is_placed_there(tmp_path: Path) -> None:
         load_config(tmp_path / "a.yaml")
 
 
+def test_pruning_ends_with_the_training_that_prunes(tmp_path: Path) -> None:
+    """In `post_training` that is the float one: 20 epochs, where the quantized one has 25."""
+    late = {"pruning": {"end_epoch": 22}}
+    words = "`pruning.end_epoch`: 22 lies behind the last of the 20 epochs of training.reference"
+    assert words in _error(tmp_path, {**late, "training": {"quantized": {"mode": "post_training"}}})
+    small = {"training": {"quantized": {"epochs": 20}}}
+    assert "the 20 epochs of training.quantized" in _error(tmp_path, late | small)
+    assert load_config(CONFIGS / "l1_ae_post_training.yaml").training.quantizes_after
+    assert not load_config(CONFIGS / "l1_ae.yaml").training.quantizes_after
+
+
 def test_a_config_cannot_be_changed() -> None:
     config = load_config(CONFIGS / "l1_ae.yaml")
     with pytest.raises(ValidationError, match="frozen"):

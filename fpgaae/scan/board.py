@@ -42,11 +42,16 @@ class Board:
     """
 
     def __init__(self, scan: Scan, folder: Path) -> None:
-        self.finished: dict[str, FinishedPoint] = {}
+        self._begun: dict[str, FinishedPoint | None] = {}  # in the order of the search
         self.failed: dict[str, str] = {}
         self._scan, self._folder = scan, folder
         self.hashes = event_hashes(scan.base_config, scan.base_file)
         self._asked: list[Json] = []
+
+    @property
+    def finished(self) -> list[FinishedPoint]:
+        """The points whose trials are all finished, in the order in which the search gave them."""
+        return [point for point in self._begun.values() if point is not None]
 
     @property
     def first_failure(self) -> str:
@@ -70,6 +75,7 @@ class Board:
         if (entry := dict(values)) not in self._asked and self._scan.settings.optuna is not None:
             self._asked.append(entry)
             write_json(self._folder / _POINTS_FILE, {"scan": self._identity(), "points": self._asked})
+        self._begun.setdefault(point_label(values), None)
         return Point(point_label(values), values, trials)
 
     def missing(self, point: Point) -> list[Trial]:
@@ -80,7 +86,7 @@ class Board:
         """Read the results of a point whose trials have all ended, and give its objectives; None if one failed."""
         if any(trial.label in self.failed for trial in point.trials):
             return None
-        found = self.finished[point.label] = _read(point)
+        found = self._begun[point.label] = _read(point)
         return objective_values(self._scan.settings, found)
 
     def _tried(self) -> Iterator[Tried]:

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from fpgaae.artifacts import Json
-from fpgaae.evaluation.style import PALETTE, colours, house_style, settled
-from fpgaae.scan.table import ratio_metric
+from fpgaae.evaluation.style import PALETTE, colours, house_style, settled, tick_label
+from fpgaae.scan.table import measured
 
 _COST_LABELS = {"lut": "LUT (estimated)", "ff": "FF (estimated)", "latency_ns": "Latency (ns)"}
 _PERFORMANCE_LABELS = {"mean_auc": "Mean AUC over the signals", "mean_tpr": "Mean signal efficiency at FPR {rate:g}"}
 _MAX_LABELS = 16
+_MAX_RATIO = 1.6
 Point = Mapping[str, Any]
 
 
@@ -30,13 +32,22 @@ def scan_figure(result: Json) -> Figure:
     result
         The content of `scan.json`.
     """
-    with_ratios = _numeric_axis(result)
+    metrics = measured(result) if _numeric_axis(result) else ()
     with house_style():
-        figure = Figure(figsize=(9.6 if with_ratios else 5.4, 4.2), layout="constrained")
-        panels = figure.subplots(1, 2 if with_ratios else 1, squeeze=False)[0]
-        _front_panel(panels[-1], result)
-        if with_ratios:
-            _ratio_panel(panels[0], result)
+        figure = Figure(figsize=(10 if metrics else 5.4, 4.2 + 1.4 * max(len(metrics) - 1, 0)), layout="constrained")
+        if not metrics:
+            _front_panel(figure.subplots(), result)
+            return settled(figure)
+        grid = figure.add_gridspec(len(metrics), 2)
+        first = None
+        for row, metric in enumerate(metrics):
+            panel = first = figure.add_subplot(grid[row, 0], sharex=first)
+            _ratio_panel(panel, result, metric)
+            panel.tick_params(labelbottom=metric == metrics[-1])
+        _name_axis(panel, result)
+        _front_panel(figure.add_subplot(grid[:, 1]), result)
+        handles, labels = panel.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize="small")
         return settled(figure)
 
 
@@ -48,33 +59,40 @@ def _numeric_axis(result: Json) -> bool:
     )
 
 
-def _ratio_panel(panel: Axes, result: Json) -> None:
+def _ratio_panel(panel: Axes, result: Json, metric: str) -> None:
     """Draw each signal's ratio; open markers are points that can't be told from the reference."""
-    metric, (axis,) = ratio_metric(result), result["axes"]
+    (axis,) = result["axes"]
     points = sorted(result["points"], key=lambda point: point["values"][axis])
     span = points[-1]["values"][axis] - points[0]["values"][axis]
     for index, (signal, colour) in enumerate(zip(result["signals"], colours(len(result["signals"])), strict=True)):
         shift = 0.012 * span * (index - (len(result["signals"]) - 1) / 2)  # so that bars do not hide each other
-        known = [(point["values"][axis], point["signals"][signal][metric]) for point in points]
-        known = [(x + shift, estimate) for x, estimate in known if estimate["ratio"] is not None]
-        if not known:
-            continue
-        x = np.array([place for place, _ in known])
-        value, low, high = (np.array([e["ratio"][key] for _, e in known]) for key in ("value", "low", "high"))
-        bars = np.abs(np.stack([value - low, high - value]))
-        panel.errorbar(x, value, bars, color=colour, linewidth=1.3, elinewidth=1.1, capsize=0)
-        for place, ratio, (_, estimate) in zip(x, value, known, strict=True):
-            panel.plot(place, ratio, "o", color=colour, markersize=5.5, zorder=5,
-                       markerfacecolor=colour if estimate["distinguishable"] else "white")  # fmt: skip
-        panel.plot([], [], "o-", color=colour, linewidth=1.3, markersize=5.5, label=signal)
+        known = [(point["values"][axis] + shift, point["signals"][signal][metric]) for point in points]
+        _ratio_line(panel, [(x, estimate) for x, estimate in known if estimate["ratio"] is not None], colour)
+        panel.plot([], [], "o-", color=colour, linewidth=1.3, markersize=5, label=signal)
     panel.axhline(1, color="0.6", linewidth=0.9, zorder=1)
+    name = "AUC" if metric == "auc" else f"TPR at FPR {tick_label(result['false_positive_rate'])}"
+    panel.set_ylabel(f"{name} / float", fontsize="medium")
+    if metric == "tpr":  # of a signal that hardly passes at all the ratio is anything
+        panel.set_ylim(0, min(panel.get_ylim()[1], _MAX_RATIO))
+    panel.plot([], [], "o", color="0.3", markerfacecolor="white", markersize=5, label="not distinguishable from float")
+
+
+def _ratio_line(panel: Axes, known: Sequence[tuple[float, Mapping[str, Any]]], colour: str) -> None:
+    if not known:
+        return
+    x = np.array([place for place, _ in known])
+    value, low, high = (np.array([estimate["ratio"][key] for _, estimate in known]) for key in ("value", "low", "high"))
+    panel.errorbar(x, value, np.abs(np.stack([value - low, high - value])), color=colour, linewidth=1.3, elinewidth=1.1)
+    for place, ratio, (_, estimate) in zip(x, value, known, strict=True):
+        face = colour if estimate["distinguishable"] else "white"
+        panel.plot(place, ratio, "o", color=colour, markersize=5, zorder=5, markerfacecolor=face)
+
+
+def _name_axis(panel: Axes, result: Json) -> None:
+    (axis,) = result["axes"]
     panel.set_xlabel(axis.replace("_", " "))
-    panel.set_xticks([point["values"][axis] for point in points])
-    panel.minorticks_off()
-    name = "AUC" if metric == "auc" else f"TPR at FPR {result['false_positive_rate']:g}"
-    panel.set_ylabel(f"{name} over that of the float reference")
-    panel.plot([], [], "o", color="0.3", markerfacecolor="white", label="open: not distinguishable")
-    panel.legend(loc="best", fontsize="small")
+    panel.set_xticks([point["values"][axis] for point in result["points"]])
+    panel.xaxis.set_minor_locator(NullLocator())
 
 
 def _front_panel(panel: Axes, result: Json) -> None:
@@ -103,6 +121,8 @@ def _front_panel(panel: Axes, result: Json) -> None:
     if len(baselines) == 1:
         panel.axhline(baselines.pop(), color=PALETTE[0], linewidth=1.2, linestyle=(0, (5, 3)), label="float reference")
     panel.set_xlim(left=0)
+    panel.xaxis.set_major_locator(MaxNLocator(5))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     panel.set_xlabel(_COST_LABELS[cost])
     panel.set_ylabel(_PERFORMANCE_LABELS[result["performance"]].format(rate=result["false_positive_rate"]))
     panel.legend(loc="lower right", fontsize="small")

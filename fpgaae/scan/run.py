@@ -56,7 +56,7 @@ def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> Json:
             _Conductor(board, search, workers, task).run()
         if not board.finished:
             raise CheckFailed(f"no point of {scan.file} was finished; the first failure: {board.first_failure}")
-        result = summarize_points(scan, list(board.finished.values()), board.failed)
+        result = summarize_points(scan, board.finished, board.failed)
         result |= {"trials_run": workers.n_run, "wall_time_s": round(time.perf_counter() - started, 1)}
         return write_results(scan, folder, result)
 
@@ -136,7 +136,7 @@ class _Conductor:
 
     def run(self) -> None:
         """Go on until the search has enough and every trial has ended."""
-        self._task.advance(sum(len(point.trials) for point in self._board.finished.values()))  # of an earlier process
+        self._task.advance(sum(len(point.trials) for point in self._board.finished))  # of an earlier process
         self._fill()
         while self._workers.n_open:
             self._end(self._workers.next_ended())

@@ -9,38 +9,38 @@ from typing import Any
 
 from fpgaae.artifacts import Json
 
-_FRONT = "front"
+DIFFERS = "\N{NOT EQUAL TO}"  # behind a ratio whose difference from the float reference is more than chance
+METRICS = ("auc", "tpr")
 _COSTS = ("lut", "ff", "latency_ns")
 _NAMES = {"mean_auc": "mean AUC", "mean_tpr": "mean TPR, %"}
 
 
 def header(result: Json) -> list[str]:
     """Name the columns of `rows`."""
-    metric = ratio_metric(result)
-    ratios = [f"{signal} {metric.upper()} ratio" for signal in result["signals"]]
-    return [*result["axes"], _NAMES[result["performance"]], *ratios, "LUT", "FF", "ns", "differs from float", _FRONT]
+    ratios = [f"{signal} {metric.upper()}" for signal in result["signals"] for metric in measured(result)]
+    return [*result["axes"], _NAMES[result["performance"]], *ratios, "LUT", "FF", "ns", "front"]
 
 
-def ratio_metric(result: Json) -> str:
-    """Say which metric of the signals belongs to the objective: `auc` or `tpr`."""
-    return "auc" if result["performance"] == "mean_auc" else "tpr"
+def measured(result: Json) -> tuple[str, ...]:
+    """Name the metrics that the signals have: efficiencies need enough background events."""
+    return tuple(
+        metric for metric in METRICS if all(metric in own for p in result["points"] for own in p["signals"].values())
+    )
 
 
 def rows(result: Json) -> list[list[str]]:
-    """Give a row a point, as text."""
+    """Give a row a point, as text; metrics of a signal are ratios to the float reference."""
     return [_row(result, point) for point in result["points"]]
 
 
 def _row(result: Json, point: Mapping[str, Any]) -> list[str]:
     scale, digits = (100, 2) if result["performance"] == "mean_tpr" else (1, 4)
-    performance = point["performance"]
-    metric = ratio_metric(result)
+    performance, error = (scale * point["performance"][key] for key in ("value", "standard_error"))
     return [
         *(_text(point["values"][name]) for name in result["axes"]),
-        f"{scale * performance['value']:.{digits}f} ± {scale * performance['standard_error']:.{digits}f}",
-        *(_ratio(point["signals"][signal][metric]["ratio"]) for signal in result["signals"]),
+        f"{performance:.{digits}f} \N{PLUS-MINUS SIGN} {error:.{digits}f}",
+        *(_ratio(point["signals"][signal][metric]) for signal in result["signals"] for metric in measured(result)),
         *(f"{point[cost]['value']:,.0f}" for cost in _COSTS),
-        differs(point),
         "*" if point["on_front"] else "",
     ]
 
@@ -49,24 +49,26 @@ def _text(value: Any) -> str:  # noqa: ANN401
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _ratio(ratio: Mapping[str, float] | None) -> str:
-    return "" if ratio is None else f"{ratio['value']:.3f}"
+def _ratio(estimate: Mapping[str, Any]) -> str:
+    ratio = "" if estimate["ratio"] is None else f"{estimate['ratio']['value']:.3f}"
+    return f"{ratio} {DIFFERS if estimate['distinguishable'] else '='}"
 
 
-def differs(point: Mapping[str, Any]) -> str:
-    """Say in which metrics of which signals a point can be told from the float reference."""
-    found = {
-        signal: [metric.upper() for metric, estimate in own.items() if estimate["distinguishable"]]
-        for signal, own in point["signals"].items()
-    }
-    return ", ".join(f"{signal} {'+'.join(metrics)}" for signal, metrics in found.items() if metrics) or "no"
+def legend(result: Json) -> str:
+    """Say what the marks of the table mean."""
+    return (
+        f"AUC and TPR (at a false positive rate of {result['false_positive_rate']:g}) are ratios to the float "
+        f"reference, {DIFFERS} where the two can be told apart and = where not (paired bootstrap, corrected for all "
+        f"{result['tests']} tests after Holm, level {result['significance']:g})"
+    )
 
 
 def as_markdown(result: Json) -> str:
     """Give the table for people."""
     names = header(result)
     lines = [names, ["---"] * len(names), *rows(result)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{table}\n{legend(result)}.\n"
 
 
 def as_csv(result: Json) -> str:

@@ -51,6 +51,16 @@ def test_what_the_stage_writes(tmp_path: Path) -> None:
     assert features.offsets.tolist() == np.rint(codes[split == 0].mean(axis=0)).tolist()  # the training split only
 
 
+def test_a_split_with_a_seed_of_its_own_stays_when_the_experiments_changes(tmp_path: Path) -> None:
+    stores = []
+    for seed, split_seed in ((1, 5), (2, 5), (5, None), (1, None)):
+        config = small_config(tmp_path, f"s{seed}_{split_seed}", seed=seed, data={"split": {"seed": split_seed}})
+        stores.append(EventStore(_run(config, tmp_path / "runs")[0].stage_folder("data")))
+    first, *same, other = [store.groups("background", "test").tolist() for store in stores]
+    assert same == [first, first]
+    assert other != first
+
+
 def test_the_result_does_not_depend_on_the_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = small_config(tmp_path)
     first, result = _run(config, tmp_path / "first")

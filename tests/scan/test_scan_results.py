@@ -19,7 +19,7 @@ from fpgaae.scan.figure import scan_figure
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Objective, Scan, load_scan
 from fpgaae.scan.results import FinishedPoint, objective_values, pareto_front, summarize_points
-from fpgaae.scan.table import as_csv, as_markdown, differs, header, rows
+from fpgaae.scan.table import as_csv, as_markdown, header, rows
 
 
 @pytest.fixture
@@ -125,13 +125,15 @@ def test_the_error_of_a_mean_is_that_of_events_and_seeds(result: Json) -> None:
 def test_the_table_has_a_row_a_point(result: Json) -> None:
     table = rows(result)
     assert header(result) == [
-        "bits", "mean AUC", "signal AUC ratio", "other AUC ratio", "LUT", "FF", "ns", "differs from float", "front",
+        "bits", "mean AUC", "signal AUC", "signal TPR", "other AUC", "other TPR", "LUT", "FF", "ns", "front",
     ]  # fmt: skip
     assert [row[0] for row in table] == ["4", "8", "16"]
     assert [row[-1] for row in table] == ["*", "*", ""]
-    assert table[0][-2] == differs(result["points"][0]) == "signal AUC, other AUC"
-    assert table[1][-2] == "no"
-    assert as_markdown(result).count("\n") == 5
+    assert table[0][2:5] == ["0.945 \N{NOT EQUAL TO}", "1.000 =", "0.938 \N{NOT EQUAL TO}"]
+    assert table[1][2:5] == ["1.001 =", "1.000 =", "1.001 ="]
+    lines = as_markdown(result).splitlines()
+    assert len({line.count("|") for line in lines[:5]}) == 1
+    assert "corrected for all 12 tests after Holm, level 0.05" in lines[-1]
     read = list(csv.DictReader(io.StringIO(as_csv(result))))
     assert [row["bits"] for row in read] == ["4", "8", "16"]
     point = result["points"][0]["signals"]["signal"]["auc"]
@@ -144,9 +146,8 @@ def test_the_figure_draws_front_and_ratios_and_is_the_same_twice(result: Json, t
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = scan_figure(result)
-        assert len(figure.axes) == 2
-        ratio, front = figure.axes
-        assert list(ratio.get_xticks()) == [4, 8, 16]
+        area, efficiency, front = figure.axes
+        assert list(area.get_xticks()) == list(efficiency.get_xticks()) == [4, 8, 16]
         assert {text.get_text() for text in front.texts} == {"4", "8"}
         files = [save_figure(scan_figure(result), tmp_path, name)[0].read_bytes() for name in ("a", "b")]
     assert files[0] == files[1]

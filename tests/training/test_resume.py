@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
 from numpy.typing import NDArray
-from support import small_config
+from support import merged, small_config
 
 from fpgaae.training import events
 
@@ -28,6 +28,7 @@ _WEIGHTS = {"reference": "float.weights.h5", "train": "model.h5"}
 _MODELS: dict[str, dict[str, Any]] = {
     "ae": {},
     "vae": {"model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "mu_squared"}},
+    "pruned": {"training": {"quantized": {"mode": "post_training"}}},
 }
 _FIT = {
     "training": {
@@ -74,7 +75,7 @@ def _several_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _workspace(folder: Path, kind: str) -> Workspace:
-    small_config(folder, n_events=1500, **_MODELS[kind], **_FIT)
+    small_config(folder, n_events=1500, **merged(_MODELS[kind], _FIT))
     workspace = open_workspace(folder)
     workspace.run("data")
     return workspace
@@ -126,7 +127,7 @@ def test_a_killed_float_training_resumes_exactly(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "stage", "killed_after"),
-    [("ae", "reference", 2), ("ae", "train", 2), ("vae", "train", 1)],
+    [("pruned", "reference", 1), ("ae", "train", 2), ("vae", "train", 1)],
 )
 def test_a_killed_training_resumes_exactly(tmp_path: Path, kind: str, stage: str, killed_after: int) -> None:
     _assert_resumes(tmp_path, kind, stage, killed_after)
