@@ -21,6 +21,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.progress import Progress, SilentProgress, Task
 from fpgaae.scan import work
 from fpgaae.scan.board import Board, Point
+from fpgaae.scan.front import write_front
 from fpgaae.scan.layout import Trial, scan_folder
 from fpgaae.scan.plan import Scan
 from fpgaae.scan.results import summarize_points
@@ -57,8 +58,12 @@ def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> Json:
         if not board.finished:
             raise CheckFailed(f"no point of {scan.file} was finished; the first failure: {board.first_failure}")
         result = summarize_points(scan, board.finished, board.failed)
-        result |= {"trials_run": workers.n_run, "wall_time_s": round(time.perf_counter() - started, 1)}
-        return write_results(scan, folder, result)
+        on_front = [p.values for p, own in zip(board.finished, result["points"], strict=True) if own["on_front"]]
+        front = write_front(scan, folder, runs, on_front, board.hashes)
+        result |= {"folder": str(folder), "front": front, "trials_run": workers.n_run}
+        result["wall_time_s"] = round(time.perf_counter() - started, 1)
+        write_results(folder, result)
+        return result
 
 
 class _Ended(NamedTuple):

@@ -18,9 +18,13 @@ from distributed import LocalCluster
 from scans import FakeTrainings, write_scan
 
 from fpgaae import pipeline
-from fpgaae.artifacts import Json, RunOptions, read_json
+from fpgaae.artifacts import Experiment, Json, RunOptions, lock, open_experiment, read_json
 from fpgaae.cluster import NO_FIXED_PORT
+from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
+from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.rtl.project import cut_into_stages, describe
+from fpgaae.rtl.trace import trace_trigger
 from fpgaae.scan import work
 from fpgaae.scan.plan import load_scan
 from fpgaae.scan.run import ScanOptions, run_scan
@@ -62,6 +66,8 @@ def test_a_scan_shares_events_and_references_and_leaves_its_results(
     assert [point["on_front"] for point in result["points"]] == [True, True]
     assert [Path(file).name for file in result["front"]] == ["tiny-bits_4.yaml", "tiny-bits_8.yaml"]
     assert result["points"][1]["objectives"]["lut"] == 8000
+    experiment = open_experiment(Path(result["front"][1]), tmp_path / "runs")
+    assert all(experiment.result_path(stage).is_file() for stage in ("data", "reference", "train"))
 
 
 def test_finished_trials_are_not_run_again(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
@@ -119,8 +125,6 @@ def test_optuna_goes_on_with_what_is_known(tmp_path: Path, trainings: FakeTraini
 
 
 def test_two_scans_at_once_are_refused(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
-    from fpgaae.artifacts import lock  # noqa: PLC0415
-
     file = write_scan(tmp_path)
     with lock(tmp_path / "runs/scan/tiny"), pytest.raises(InputError, match=r"another fpgaae process .* is working on"):
         _run(file, scheduler)
@@ -172,23 +176,27 @@ def test_a_scan_ended_by_sigkill_goes_on_and_repeats_nothing(tmp_path: Path, ten
 
 
 def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
-    """Train an experiment of the front by itself: it ends with the bits that were measured in the scan."""
-    from fpgaae.artifacts import open_experiment  # noqa: PLC0415
+    """Convert an experiment of the front: nothing is trained again, and its bits are those measured in the scan."""
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
     from fpgaae.models.quantized import load_quantized  # noqa: PLC0415
 
     config = Path(result["front"][-1])
-    label = config.stem.removeprefix("tiny-")
-    experiment = open_experiment(config, folder / "alone")
-    networks = []
+    trial = folder / f"runs/scan/tiny/trials/{config.stem.removeprefix('tiny-')}-seed_1"
+    experiment = open_experiment(config, folder / "runs")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for stage in ("data", "reference", "train"):
-            pipeline.run(experiment, stage, RunOptions())
-        for run in (experiment.folder, folder / f"runs/scan/tiny/trials/{label}-seed_1"):
-            networks.append(extract_network(load_quantized(str(run / "train" / "model.h5"))))
-    for one, two in zip(networks[0].layers, networks[1].layers, strict=True):
-        assert (one.name, one.type) == (two.name, two.type)
-        if one.kind.has_weights:
-            np.testing.assert_array_equal(one.kernel, two.kernel)
-            np.testing.assert_array_equal(one.bias, two.bias)
+            assert pipeline.run(experiment, stage, RunOptions()).was_current, stage
+        assert not pipeline.run(experiment, "convert", RunOptions()).was_current
+        measured = extract_network(load_quantized(str(trial / "train" / "model.h5")))
+    golden = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
+    for layer in measured.layers:
+        if layer.kind.has_weights:
+            np.testing.assert_array_equal(golden[layer.name].kernel, layer.kernel)
+            np.testing.assert_array_equal(golden[layer.name].bias, layer.bias)
+    design = describe(cut_into_stages(trace_trigger(golden, _features(experiment)), 5.0), "autoencoder")
+    assert design.estimated_lut == read_json(trial / "trial" / "trial.json")["lut"]
+
+
+def _features(experiment: Experiment) -> FeatureMap:
+    return FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])

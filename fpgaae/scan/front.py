@@ -1,0 +1,66 @@
+"""The front of a scan as experiments of their own: their files, and run folders up to the trained network.
+
+A training elsewhere, or on another number of threads, ends with slightly other weights; so the network that was
+measured is handed over, not trained again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from fpgaae.artifacts import Experiment, Json, RunOptions, StageRun, open_experiment, read_json, run_stage
+from fpgaae.data.store import EVENTS_FILE
+from fpgaae.scan.layout import make_trial, point_label, write_config
+from fpgaae.scan.plan import Scan, Values
+
+_STAGES = ("data", "reference", "train")
+
+
+def write_front(scan: Scan, folder: Path, runs: Path, points: list[Values], hashes: Mapping[str, str]) -> list[str]:
+    """Write an experiment for each point of the front, with the first seed, and its run folder up to `train`.
+
+    Experiments of an earlier front are removed, their run folders stay.
+
+    Raises
+    ------
+    InputError
+        If a run folder of that name was edited by hand.
+    """
+    seed = scan.settings.seeds[0]
+    written = []
+    for values in points:
+        file = folder / "front" / f"{scan.name}-{point_label(values)}.yaml"
+        write_config(file, scan.config(values, seed), f"A point on the front of {scan.file.name}, seed {seed}.")
+        source = make_trial(scan, folder, values, seed, hashes).experiment
+        experiment = open_experiment(file, runs)
+        for stage in _STAGES:
+            run_stage(experiment, stage, _copy_of(source, stage), hashes, RunOptions())
+        written.append(file)
+    for file in (folder / "front").glob("*.yaml"):
+        if file not in written:
+            file.unlink()
+    return [str(file) for file in written]
+
+
+def _copy_of(source: Experiment, stage: str) -> Callable[[StageRun], Json]:
+    """Give the work of a stage whose results are those of a trial."""
+
+    def work(run: StageRun) -> Json:
+        shutil.copytree(source.stage_folder(stage), run.folder, dirs_exist_ok=True, copy_function=_link_events)
+        return read_json(source.result_path(stage))
+
+    return work
+
+
+def _link_events(source: str, target: str) -> None:
+    """Copy a file, but let the events, which may be large, lie on the disk once where the file system can."""
+    if Path(source).name == EVENTS_FILE:
+        try:
+            os.link(source, target)
+        except OSError:  # another file system, or one without links
+            shutil.copy2(source, target)
+    else:
+        shutil.copy2(source, target)
