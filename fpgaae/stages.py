@@ -82,12 +82,18 @@ TRIAL, BASELINE = "trial", "baseline"
 STAGES_OF_SCAN: Mapping[str, StageSpec] = {  # what a scan measures of a quantized network, and of its float reference
     spec.name: spec
     for spec in (
-        StageSpec(BASELINE, "baseline.json", ("data", "reference"), ("seed", "evaluation"), packages=("tensorflow",)),
+        StageSpec(
+            BASELINE,
+            "baseline.json",
+            ("data", "reference"),
+            ("evaluation.bootstrap_replicas",),
+            packages=("tensorflow",),
+        ),
         StageSpec(
             TRIAL,
             "trial.json",
             ("data", "train"),
-            ("seed", "firmware.clock_ns", "trigger", "evaluation"),
+            ("firmware.clock_ns", "trigger", "evaluation.bootstrap_replicas"),
             packages=("da4ml", "qkeras", "tensorflow"),
         ),
     )

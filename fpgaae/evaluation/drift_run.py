@@ -42,7 +42,7 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
     network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
     limit = config.csim.max_events_per_process
     total = min(count_events(other, config.data), limit) + min(data["events"][config.data.background]["test"], limit)
-    with lock(experiment), progress.task("drift", total) as task:
+    with lock(experiment.folder), progress.task("drift", total) as task:
 
         def counted(chunks: Chunks) -> Chunks:
             for codes, groups in chunks:

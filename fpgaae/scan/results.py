@@ -17,6 +17,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import percentile_interval
 from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, fpr_key
 from fpgaae.evaluation.delong import two_sided_p_value
+from fpgaae.evaluation.verdicts import MARGIN
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Objective, Scan, ScanConfig, Values
 from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval, holm
@@ -117,6 +118,7 @@ def summarize_points(scan: Scan, points: Sequence[FinishedPoint], failed: Mappin
         "signals": list(points[0].measured[0].signals),
         "false_positive_rate": settings.false_positive_rate,
         "significance": settings.significance,
+        "margin": MARGIN,
         "correction": "holm",
         "tests": sum(len(own) for own in corrected),
         "points": [
@@ -139,13 +141,14 @@ def _corrected(settings: ScanConfig, points: Sequence[FinishedPoint]) -> list[di
 
 
 def _p_values(settings: ScanConfig, point: FinishedPoint) -> dict[Test, float]:
-    """Test each signal's area and efficiency: the paired difference over its bootstrap standard error is normal."""
+    """Ask of each signal's area and efficiency whether the paired difference exceeds margin and bootstrap error."""
     found = {}
     for name in _metrics(settings, point):
         own, baseline = (_metric(m, name, settings.false_positive_rate) for m in (point.measured, point.baselines))
         spread = (own.replicas - baseline.replicas).std(axis=1, ddof=1)
         for i, signal in enumerate(point.measured[0].signals):
-            found[name, signal] = two_sided_p_value(float(own.values[i] - baseline.values[i]), float(spread[i]))
+            difference = float(own.values[i] - baseline.values[i])
+            found[name, signal] = two_sided_p_value(difference, float(spread[i]), MARGIN)
     return found
 
 

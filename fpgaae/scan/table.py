@@ -58,8 +58,8 @@ def legend(result: Json) -> str:
     """Say what the marks of the table mean."""
     return (
         f"AUC and TPR (at a false positive rate of {result['false_positive_rate']:g}) are ratios to the float "
-        f"reference, {DIFFERS} where the two can be told apart and = where not (paired bootstrap, corrected for all "
-        f"{result['tests']} tests after Holm, level {result['significance']:g})"
+        f"reference, {DIFFERS} where the two can be told apart and = where not (paired bootstrap, margin "
+        f"{result['margin']:g}, corrected for all {result['tests']} tests after Holm, level {result['significance']:g})"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fpgaae.artifacts import Json, write_json
-from fpgaae.evaluation.figures import save_figure
+from fpgaae.evaluation.figure_files import save_figure
 from fpgaae.scan.figure import scan_figure
 from fpgaae.scan.table import as_csv, as_markdown
 
