@@ -120,7 +120,7 @@ def _front_panel(panel: Axes, result: Json) -> None:
     baselines = {round(point["baseline"]["value"], 9) for point in points}
     if len(baselines) == 1:
         panel.axhline(baselines.pop(), color=PALETTE[0], linewidth=1.2, linestyle=(0, (5, 3)), label="float reference")
-    panel.set_xlim(left=0)
+    panel.set_xlim(0, 1.08 * max(point[cost]["high"] for point in points))  # room for the last name
     panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     panel.set_xlabel(_COST_LABELS[cost])
