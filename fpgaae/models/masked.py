@@ -32,9 +32,10 @@ class MaskedDense(keras.layers.Dense):
         return ops.matmul(inputs, self.kernel * self.mask) + self.bias
 
     def prune(self, sparsity: float) -> None:
-        """Take away the smallest weights until a share of the kernel is gone, rounded down; none comes back."""
+        """Take away the smallest weights until a share of the kernel is gone, to the nearest weight, for good."""
         kernel = self.pruned_kernel
-        removed = np.argsort(np.abs(kernel), axis=None, kind="stable")[: int(sparsity * kernel.size)]
+        n_removed = kernel.size - round(kernel.size * (1 - sparsity))  # as TensorFlow Model Optimization counts
+        removed = np.argsort(np.abs(kernel), axis=None, kind="stable")[:n_removed]
         mask = np.asarray(self.mask).copy().reshape(-1)
         mask[removed] = 0
         self.mask.assign(mask.reshape(kernel.shape))

@@ -40,7 +40,7 @@ def run_post_training(run: StageRun) -> Json:
         deployed.get_layer(name).set_weights(weights[name])
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     sparsity = sparsity_of_codes(config, deployed)
-    check_sparsity(config, sparsity)
+    check_sparsity(config, deployed, sparsity)
     errors, loss = _errors(run, validation, weights, extract_network(deployed))
     return {
         "epochs": 0,
