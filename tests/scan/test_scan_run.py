@@ -19,7 +19,7 @@ from scans import FakeTrainings, write_scan
 
 from fpgaae import pipeline
 from fpgaae.artifacts import Experiment, Json, RunOptions, lock, open_experiment, read_json
-from fpgaae.cluster import NO_FIXED_PORT
+from fpgaae.cluster import NO_DASHBOARD
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
@@ -44,7 +44,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> FakeTrainings:
 @pytest.fixture
 def scheduler() -> Iterator[str]:
     """Give the address of a Dask scheduler whose worker is a thread of this process."""
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=NO_FIXED_PORT) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **NO_DASHBOARD) as cluster:
         yield cluster.scheduler_address
 
 
