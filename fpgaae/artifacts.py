@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
@@ -270,13 +270,8 @@ def _try_lock(stream: IO[str]) -> bool:
     return False
 
 
-def lock(experiment: Experiment) -> AbstractContextManager[None]:
-    """Keep a second process out of the run folder, as `lock_folder`."""
-    return lock_folder(experiment.folder)
-
-
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock(folder: Path) -> Iterator[None]:
     """Keep a second process out of a folder, which is made; the lock falls with the process, however it ends.
 
     Raises

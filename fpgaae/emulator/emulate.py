@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 from distributed import Client
 
-from fpgaae.artifacts import Experiment, Json, lock_folder, read_json, require_space, write_json
+from fpgaae.artifacts import Experiment, Json, lock, read_json, require_space, write_json
 from fpgaae.cluster import completed, open_cluster
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
@@ -88,7 +88,7 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     deployed = open_deployed(experiment)
     targets = _targets(sources, folder)
     started = time.perf_counter()
-    with lock_folder(folder):
+    with lock(folder):
         run = _Run(deployed, folder, [_identify(deployed, *pair) for pair in targets.items()])
         run.plan()
         for left in folder.glob(f"{_PACKAGE_PREFIX}*"):  # by a run that was killed

@@ -56,7 +56,7 @@ def compare_layers(experiment: Experiment, progress: Progress) -> Json:
         "layers": [layer.to_json() for layer in total.layers.values()],
         "trace_fingerprint": traced.get("fingerprint"),
     }
-    with lock(experiment):
+    with lock(experiment.folder):
         write_json(experiment.folder / LAYERS_FILE, result)
     return result
 

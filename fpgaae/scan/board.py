@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpgaae.artifacts import Json, read_json, write_json
-from fpgaae.errors import ConfigError
 from fpgaae.data.readers import event_hashes
+from fpgaae.errors import ConfigError
 from fpgaae.scan.layout import Trial, make_trial, point_label
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Scan, Values
