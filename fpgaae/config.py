@@ -99,6 +99,29 @@ class Columns(Section):
         return {column: name for column, name in self if name is not None}
 
 
+class TableValues(str, Enum):
+    """What the numbers of a table are."""
+
+    INTEGERS = "integers"  # hardware integers, as a Level-1 trigger sends them
+    PHYSICAL = "physical"  # pT in GeV, eta, phi in rad
+
+
+class ObjectColumns(Section):
+    """Columns of one kind of object: of lists, or of one slot each with `{slot}`, counted from 1, in the name."""
+
+    pt: str
+    eta: str | None = None  # None: 0
+    phi: str | None = None
+
+
+class Table(Section):
+    """Which column of a table (Parquet, CSV, ROOT) holds what; arrays of objects (HDF5, npz) need none."""
+
+    tree: str | None = None  # of a ROOT file that has several
+    values: TableValues = TableValues.INTEGERS
+    objects: dict[str, ObjectColumns]  # by the name of the kind in `hardware.objects`
+
+
 class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is a file of the bundled sample."""
 
@@ -107,6 +130,7 @@ class Data(Section):
     dataset: str = "Particles"
     group: str | None = "Group"
     columns: Columns = Columns()
+    table: Table | None = None
     hardware: Hardware
     split: Split = Split()
     scaling: Scaling = Scaling()
@@ -117,6 +141,16 @@ class Data(Section):
             raise ValueError(f"`{min(reserved)}` in files is the name of made-up events; choose another")
         if self.background not in self.files:
             raise ValueError(f"files has no entry `{self.background}`, which `background` names")
+        return self
+
+    @model_validator(mode="after")
+    def _table_has_all_objects(self) -> Data:
+        kinds = [kind.name for kind in self.hardware.objects]
+        if self.table is not None and set(self.table.objects) != set(kinds):
+            raise ValueError(
+                f"data.table.objects: names {', '.join(self.table.objects)}, but `hardware.objects` has "
+                f"{', '.join(kinds)}"
+            )
         return self
 
 

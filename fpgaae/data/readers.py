@@ -5,12 +5,11 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import h5py
 import numpy as np
@@ -18,23 +17,15 @@ from numpy.typing import NDArray
 
 from fpgaae.artifacts import sha256
 from fpgaae.config import Config, Data
+from fpgaae.data.source import TRIGGER_BITS, EventChunk, Source, trigger_columns
 from fpgaae.errors import InputError
 
 CHUNK_EVENTS = 32_768
 SAMPLE_PREFIX = "sample:"
-_BITS = "existing_trigger"
+_TABLE_MAGIC = (b"PAR1", b"root")  # how Parquet and ROOT files begin
 _DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
     OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
-
-
-class EventChunk(NamedTuple):
-    """Consecutive events of a file."""
-
-    first_event: int
-    particles: NDArray[np.floating]  # (n, n_slots, >= 3)
-    groups: NDArray[np.int64]  # (n,)
-    columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({})  # (n,) each: those of `Columns` that are there
 
 
 def event_files(config: Config, config_file: Path) -> dict[str, Path]:
@@ -137,28 +128,7 @@ def _check_values(chunk: EventChunk, file: Path) -> None:
         )
 
 
-class _Source:
-    """An open event file."""
-
-    n_events: int
-    seekable = True  # whether reading may begin anywhere
-
-    def read(self, start: int, count: int) -> EventChunk:
-        """Read consecutive events."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Release the file."""
-        raise NotImplementedError
-
-    def __enter__(self) -> _Source:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _open(file: Path, data: Data) -> _Source:
+def _open(file: Path, data: Data) -> Source:
     if file.stat().st_size == 0:
         raise InputError(f"{file} is empty; copy it again")
     try:
@@ -166,11 +136,20 @@ def _open(file: Path, data: Data) -> _Source:
             return _Hdf5Source(file, data)
         if zipfile.is_zipfile(file):
             return _NpzSource(file, data)
+        if _is_table(file):
+            from fpgaae.data.tables import TableSource  # noqa: PLC0415  (three libraries that few files need)
+
+            return TableSource(file, data)
     except _DAMAGE as error:
         raise InputError(f"{file} is damaged ({_line(error)}); copy it again") from None
     raise InputError(
-        f"{file} is neither an HDF5 nor an npz file, or it is truncated; give one that h5py or NumPy opens"
+        f"{file} is neither an HDF5 nor an npz, Parquet, ROOT or .csv file, or it is truncated; give one of these"
     )
+
+
+def _is_table(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(4) in _TABLE_MAGIC or file.suffix.lower() == ".csv"
 
 
 def _line(error: Exception) -> str:
@@ -199,23 +178,16 @@ def _check_groups(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
 
 
 def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, column: str) -> None:
-    wanted = 2 if column == _BITS else 1
+    wanted = 2 if column == TRIGGER_BITS else 1
     if not 1 <= len(shape) <= wanted or shape[0] != n_events or dtype.kind not in "biuf":
-        bits = f" or ({n_events}, bits)" if column == _BITS else ""
+        bits = f" or ({n_events}, bits)" if column == TRIGGER_BITS else ""
         raise InputError(
             f"{file}: the dataset of `data.columns.{column}` has the shape {shape} and type {dtype}, not numbers of "
             f"shape ({n_events},){bits}; correct `data.columns`"
         )
 
 
-def _column(values: NDArray[Any], column: str) -> NDArray[np.float64]:
-    """Give one number an event; of trigger bits, whether any is set."""
-    if column == _BITS:
-        values = np.any(values.reshape(len(values), -1) != 0, axis=1)
-    return values.astype(np.float64)
-
-
-class _Hdf5Source(_Source):
+class _Hdf5Source(Source):
     def __init__(self, file: Path, data: Data) -> None:
         with ExitStack() as opened:
             self._file = opened.enter_context(h5py.File(file, "r"))
@@ -241,14 +213,14 @@ class _Hdf5Source(_Source):
     def read(self, start: int, count: int) -> EventChunk:
         rows = slice(start, start + count)
         groups = np.arange(start, start + count) if self._groups is None else self._groups[rows]
-        columns = {key: _column(column[rows], key) for key, column in self._columns.items()}
+        columns = {key: trigger_columns(column[rows], key) for key, column in self._columns.items()}
         return EventChunk(start, self._particles[rows], groups.astype(np.int64), columns)
 
     def close(self) -> None:
         self._opened.close()
 
 
-class _NpzSource(_Source):
+class _NpzSource(Source):
     """Streams the members of an npz file; reads forward only."""
 
     seekable = False
@@ -294,7 +266,7 @@ class _NpzSource(_Source):
         if self._groups is not None:
             groups = _read_rows(self._groups, count, (), self._group_dtype)
         columns = {
-            key: _column(_read_rows(stream, count, shape, dtype), key)
+            key: trigger_columns(_read_rows(stream, count, shape, dtype), key)
             for key, (stream, shape, dtype) in self._columns.items()
         }
         return EventChunk(start, particles, groups.astype(np.int64), columns)

@@ -11,7 +11,8 @@ from fpgaae.config import Config
 from fpgaae.data.features import SpreadAccumulator, freeze_features
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
-from fpgaae.data.readers import EventChunk, count_events, event_files, read_events
+from fpgaae.data.readers import count_events, event_files, read_events
+from fpgaae.data.source import EventChunk
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.errors import InputError

@@ -18,7 +18,8 @@ from support import CONFIGS, N_SLOTS, make_events, make_groups
 from fpgaae.config import Columns, Data
 from fpgaae.config_file import load_config
 from fpgaae.data import readers
-from fpgaae.data.readers import EventChunk, count_events, event_files, event_spans, read_events
+from fpgaae.data.readers import count_events, event_files, event_spans, read_events
+from fpgaae.data.source import EventChunk
 from fpgaae.errors import FpgaaeError, InputError
 
 DATA = load_config(CONFIGS / "l1_ae.yaml").data
@@ -170,7 +171,7 @@ def test_a_file_that_is_no_event_file(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     message = _refusal(file)
     assert ("is empty" in message) == (content == b"")
-    assert ("neither an HDF5 nor an npz file" in message) == (content != b"")
+    assert ("neither an HDF5 nor an npz, Parquet, ROOT or .csv file" in message) == (content != b"")
 
 
 @every_format
