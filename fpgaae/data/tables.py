@@ -62,7 +62,9 @@ class TableSource(Source):
 
     def __init__(self, file: Path, data: Data) -> None:
         self._file, self._data, self._table = file, data, _required(file, data)
-        self._backend = _open(file, self._table, self._wanted())
+        optional = data.columns.named
+        self._backend = _open(file, self._table, [*self._wanted(), *optional.values()])
+        self._columns = {key: name for key, name in optional.items() if name in self._backend.names}
         for name, key in self._wanted().items():
             if name not in self._backend.names:
                 there = ", ".join(list(self._backend.names)[:30]) or "none"
@@ -83,7 +85,7 @@ class TableSource(Source):
                     wanted[name] = f"data.table.objects.{kind.name}.{quantity}"
         if self._data.group:
             wanted[self._data.group] = "data.group"
-        return wanted | {name: f"data.columns.{key}" for key, name in self._data.columns.named.items()}
+        return wanted
 
     def read(self, start: int, count: int) -> EventChunk:
         """Read consecutive events; Level-1 integers are given in GeV and rad, which the stage `data` codes back."""
@@ -97,9 +99,7 @@ class TableSource(Source):
                     f"{self._file}: `{self._data.group}` holds {groups.dtype} values, but whole numbers are needed; "
                     "correct `data.group`"
                 )
-        columns = {
-            key: trigger_columns(self._scalar(rows, name, start), key) for key, name in self._data.columns.named.items()
-        }
+        columns = {key: trigger_columns(self._scalar(rows, name, start), key) for key, name in self._columns.items()}
         return EventChunk(start, particles, groups.astype(np.int64), columns)
 
     def close(self) -> None:
