@@ -366,7 +366,7 @@ def export(
 def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     config: ConfigArgument,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="HDF5 or npz files of events.", show_default=False)
+        list[Path], typer.Argument(metavar="FILES...", help="Event files, as in `data.files`.", show_default=False)
     ],
     output: Annotated[Path, typer.Option("--output", help="Folder for NAME_scores.h5 of each file, and emulate.json.")],
     runs: RunsOption = _RUNS,

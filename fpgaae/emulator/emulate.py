@@ -70,7 +70,7 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     Parameters
     ----------
     sources
-        HDF5 or npz files of the layout that the config describes; they need no groups.
+        Event files of the layout that the config describes; they need no groups.
     folder
         Made where it is missing.
 

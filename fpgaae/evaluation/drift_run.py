@@ -36,7 +36,7 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
         If the other file does not exist, is damaged, or has another layout than the config says.
     """
     if not other.is_file():
-        raise InputError(f"the event file {other} does not exist; give an HDF5 or npz file to `--against`")
+        raise InputError(f"the event file {other} does not exist; give one to `--against`")
     config, data = experiment.config, read_json(experiment.result_path("data"))
     features = FeatureMap.from_json(data["feature_types"])
     network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)

@@ -95,7 +95,7 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure as SVG (see `fpgaae.evaluation.figure_files.figure_svg`), with its title and a sentence on how to read it."""
+    """A figure as SVG (see `fpgaae.evaluation.figure_files.figure_svg`), its title, and how to read it."""
 
     title: str
     caption: str

@@ -1,4 +1,4 @@
-"""Tables of Level-1 integers: Parquet, CSV and ROOT give the events that were written, or a sentence with the column."""
+"""Tables of Level-1 integers: Parquet, CSV and ROOT give the events that were written, or one sentence."""
 
 from __future__ import annotations
 
