@@ -22,6 +22,7 @@ from fpgaae.errors import InputError
 
 CHUNK_EVENTS = 32_768
 SAMPLE_PREFIX = "sample:"
+_LONGEST_LINE = 200
 _TABLE_MAGIC = (b"PAR1", b"root")  # how Parquet and ROOT files begin
 _DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
     OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
@@ -153,8 +154,8 @@ def _is_table(file: Path) -> bool:
 
 
 def _line(error: Exception) -> str:
-    """Give what a reader said, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Give what a reader said, on one line, and no more of it than a line."""
+    return " ".join(str(error).split())[:_LONGEST_LINE] or type(error).__name__
 
 
 def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path, data: Data) -> None:

@@ -7,6 +7,7 @@ what becomes of them, `TableSource` says once for all. Arrays of objects (HDF5, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -274,13 +275,24 @@ class _Csv(_Arrow):
         self._reader.close()
 
 
+@contextmanager
+def _damage_as_os_error() -> Iterator[None]:
+    """Let every reader of a format say in one way that bytes are damaged: uproot checks them with whatever comes."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - assertions and AttributeErrors among it
+        said = getattr(error, "message", error)  # without the dump of what was read so far
+        raise OSError(f"{type(error).__name__}: {said}") from None
+
+
 class _Root(Backend):
     seekable = True
 
     def __init__(self, file: Path, tree: str | None, wanted: Iterable[str]) -> None:
         self._file = file
-        self._opened = uproot.open(file)
-        trees = self._opened.keys(cycle=False, filter_classname=_TREES)
+        with _damage_as_os_error():
+            self._opened = uproot.open(file)
+            trees = self._opened.keys(cycle=False, filter_classname=_TREES)
         chosen = tree or (trees[0] if len(trees) == 1 else None)
         if chosen not in trees:
             self._opened.close()
@@ -288,17 +300,22 @@ class _Root(Backend):
                 f"{file} has {f'no tree `{tree}`' if tree else 'not one tree'} (there: {', '.join(trees) or 'none'}); "
                 "correct `data.table.tree`"
             )
-        self._tree = self._opened[chosen]
-        self.names = self._tree.keys()
-        self.n_rows = int(self._tree.num_entries)
+        try:
+            with _damage_as_os_error():
+                self._tree = self._opened[chosen]
+                self.names = self._tree.keys()
+                self.n_rows = int(self._tree.num_entries)
+        except OSError:
+            self._opened.close()
+            raise
         self._columns = [name for name in wanted if name in self.names]
 
     def read(self, start: int, count: int) -> Mapping[str, Column]:
         """Give consecutive rows from anywhere."""
-        try:
+        with _damage_as_os_error():
             rows = self._tree.arrays(self._columns, entry_start=start, entry_stop=start + count, library="ak")
-        except uproot.deserialization.DeserializationError as error:
-            raise OSError(str(error)) from None
+        if len(rows) != count:
+            raise EOFError(f"it gives {len(rows)} rows of {count}")
         return {name: self._column(name, rows[name]) for name in self._columns}
 
     def _column(self, name: str, array: Any) -> Column:  # noqa: ANN401

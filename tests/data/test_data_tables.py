@@ -237,6 +237,24 @@ def test_a_truncated_table_is_refused(tmp_path: Path, write: Write, share: float
     assert "copy it again" in _refusal(file, _data(SINGLE))
 
 
+@pytest.mark.parametrize("write", [_root, _ntuple], ids=["tree", "ntuple"])
+def test_wrong_bytes_within_a_root_file_are_refused_or_read(tmp_path: Path, write: Write) -> None:
+    file = write(tmp_path / "e", _columns(_codes(100), lists=True))
+    whole = np.frombuffer(file.read_bytes(), dtype=np.uint8)
+    generator = np.random.default_rng(1)
+    refusals = []
+    for _ in range(40):
+        damaged = whole.copy()
+        damaged[generator.integers(4, whole.size, 10)] = generator.integers(0, 256, 10)
+        file.write_bytes(damaged.tobytes())
+        try:
+            list(read_events(file, _data(), 64))
+        except InputError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 20
+    assert all("\n" not in said and len(said) < 500 for said in refusals)
+
+
 def test_a_text_that_is_cut_within_a_line_is_refused(tmp_path: Path) -> None:
     file = _csv(tmp_path / "e", _columns(_codes(20), lists=False))
     os.truncate(file, file.stat().st_size - 100)
