@@ -161,6 +161,17 @@ class Scan:
         for choice in itertools.product(*(axis.choices for axis in axes.values())):
             yield dict(zip(axes, choice, strict=True))
 
+    def samples(self) -> Iterator[Values]:
+        """Give the points to validate: the whole grid, but of a search, whose grid may be endless, each value once."""
+        axes = self.settings.axes
+        if self.settings.optuna is None:
+            yield from self.grid()
+            return
+        first = {name: axis.choices[0] for name, axis in axes.items()}
+        for name, axis in axes.items():
+            for value in axis.choices:
+                yield {**first, name: value}
+
     def config(self, values: Values, seed: int) -> Config:
         """Give the experiment of a trial.
 
@@ -216,7 +227,7 @@ class Scan:
 
 
 def load_scan(file: Path) -> Scan:
-    """Read and validate a scan and every experiment of its grid.
+    """Read and validate a scan and every experiment of its grid; of a search, each value by itself.
 
     Raises
     ------
@@ -232,7 +243,7 @@ def load_scan(file: Path) -> Scan:
         raise ConfigError(first_error(error, source, ScanConfig)) from None
     base_file = file.parent / settings.base
     scan = Scan(file, settings, source, base_file, read_config(base_file), load_config(base_file))
-    for values in scan.grid():
+    for values in scan.samples():
         scan.config(values, settings.seeds[0])
     signals = set(scan.base_config.data.files) - {scan.base_config.data.background}
     if unknown := [name for name in settings.signals or () if name not in signals]:

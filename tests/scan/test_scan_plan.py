@@ -121,6 +121,18 @@ def test_what_makes_no_experiment_is_placed_in_the_scan(tmp_path: Path, keys: di
     assert any(word in file.read_text().splitlines()[line - 1] for word in ("bits:", "end_epoch:", "keys")), line
 
 
+def test_of_a_search_every_value_is_validated_and_not_every_combination(tmp_path: Path) -> None:
+    """A grid of 84,669 points is not walked through, and a wrong value is still found."""
+    keys = ["quantization.weights.bits", "quantization.activations.bits"]
+    axes: dict[str, Any] = {key: {"low": 4, "high": 16} for key in keys}
+    axes["pruning.sparsity"] = {"low": 0.1, "high": 0.6, "step": 0.001}
+    scan = load_scan(write_scan(tmp_path, axes=axes, optuna={"trials": 1}))
+    assert len(list(scan.samples())) == 13 + 13 + 501
+    axes["pruning.sparsity"] = {"values": [0.5, 1.5]}
+    with pytest.raises(ConfigError, match=r"pruning\.sparsity"):
+        load_scan(write_scan(tmp_path, axes=axes, optuna={"trials": 1}))
+
+
 def test_an_experiment_is_no_scan() -> None:
     with pytest.raises(ConfigError, match="is an experiment, not a scan; give a file such as configs/scan"):
         load_scan(CONFIGS / "l1_ae.yaml")
