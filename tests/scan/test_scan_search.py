@@ -93,3 +93,8 @@ def test_a_point_that_is_proposed_twice_is_told_twice() -> None:
 def test_the_choices_of_an_axis_come_back_from_optuna(axis: Axis, values: list[object]) -> None:
     assert list(axis.choices) == values
     assert [_decode(axis, _encode(axis, value)) for value in axis.choices] == values
+
+
+def test_a_rounded_value_stays_within_a_range_of_more_digits() -> None:
+    axis = Axis(keys=("a",), low=0.12344, high=0.65436)
+    assert [_decode(axis, end) for end in (0.12344, 0.65436)] == [0.12344, 0.65436]
