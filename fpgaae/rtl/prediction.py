@@ -58,10 +58,13 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> dict[str, float]
         },
     }
     asked = {"inputs": network.layers[0].size, "layers": layers, "config": config}
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], input=json.dumps(asked), capture_output=True, text=True, check=False,
-        timeout=_TIMEOUT_S,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM], input=json.dumps(asked), capture_output=True, text=True, check=False,
+            timeout=_TIMEOUT_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise CheckFailed(f"rule4ml gave no answer in {_TIMEOUT_S} s; run the stage again, or remove rule4ml") from None
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise CheckFailed(f"rule4ml failed ({said}); install a version that works here, or remove it")

@@ -223,3 +223,7 @@ def test_rule4ml_is_asked_where_it_is_installed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(prediction, "_PROGRAM", "raise ImportError('no torch')")
     with pytest.raises(CheckFailed, match=r"rule4ml failed .*no torch"):
         predict_hls(network, Firmware())
+    monkeypatch.setattr(prediction, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(prediction, "_PROGRAM", "import time; time.sleep(30)")
+    with pytest.raises(CheckFailed, match=r"rule4ml gave no answer in 0.1 s"):
+        predict_hls(network, Firmware())
