@@ -193,7 +193,7 @@ def test_bad_files_get_their_sentence_and_the_others_are_done(
     result = _emulate(workspace, [broken, text, missing, files["two"]], tmp_path / "out", schedulers[4])
     assert [Path(entry["file"]).name for entry in result["files"]] == ["two.h5"]
     assert "event 700, slot 2 holds a NaN" in result["failed"][str(broken)]
-    assert "neither an HDF5 nor an npz file" in result["failed"][str(text)]
+    assert "neither an HDF5 nor an npz, Parquet, ROOT or .csv file" in result["failed"][str(text)]
     assert "does not exist" in result["failed"][str(missing)]
     assert (tmp_path / "out" / "two_scores.h5").is_file()
     assert not (tmp_path / "out" / ".parts").exists()
