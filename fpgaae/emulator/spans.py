@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,24 +62,28 @@ def score_span(job: Job, span: range) -> SpanDone:
     if all(name.is_file() for name in names):
         return SpanDone(len(span))
     try:
-        for name, part in zip(names, _parts(job, span), strict=True):
+        for name, part in _missing_parts(job, span, names):
             _write(name, part)
     except InputError as error:
         return SpanDone(0, str(error))
     return SpanDone(len(span))
 
 
-def _parts(job: Job, span: range) -> Iterator[Scored]:
+def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tuple[Path, Scored]]:
+    """Score the parts that are not there; a file that can't be read from its middle is read past the others."""
     emulator = _emulator(job.package, job.name)
     done: list[Scored] = []
+    end = 0
     for chunk in read_events(job.file, job.data, CHUNK_EVENTS, span):
+        name = names[end // PART_EVENTS]
+        end += len(chunk.particles)
+        if name.is_file():
+            continue
         scores, accept = emulator.score(hardware_codes(chunk.particles, job.data.hardware))
         done.append(Scored(scores, accept.astype(np.uint8)))
-        if len(done) * CHUNK_EVENTS == PART_EVENTS:
-            yield _joined(done)
+        if end % PART_EVENTS == 0 or end == len(span):
+            yield name, _joined(done)
             done = []
-    if done:
-        yield _joined(done)
 
 
 def _joined(parts: list[Scored]) -> Scored:
