@@ -6,7 +6,7 @@ what becomes of them, `TableSource` says once for all. Arrays of objects (HDF5, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +64,10 @@ class TableSource(Source):
     def __init__(self, file: Path, data: Data) -> None:
         self._file, self._data, self._table = file, data, _required(file, data)
         optional = data.columns.named
-        self._backend = _open(file, self._table, [*self._wanted(), *optional.values()])
+        whole: Container[str | None] = {data.group}
+        if self._table.values is TableValues.INTEGERS:
+            whole = self._wanted()
+        self._backend = _open(file, self._table, [*self._wanted(), *optional.values()], whole)
         self._columns = {key: name for key, name in optional.items() if name in self._backend.names}
         for name, key in self._wanted().items():
             if name not in self._backend.names:
@@ -187,9 +190,10 @@ def _padded(column: Column, slots: int) -> NDArray[np.float64]:
     return padded
 
 
-def _open(file: Path, table: Table, wanted: Iterable[str]) -> Backend:
+def _open(file: Path, table: Table, wanted: Iterable[str], whole: Container[str | None]) -> Backend:
+    """Open a table for some of its columns, of which some must hold whole numbers."""
     if file.suffix.lower() == ".csv":
-        return _Csv(file, wanted)
+        return _Csv(file, wanted, whole)
     with file.open("rb") as stream:
         parquet = stream.read(4) == b"PAR1"
     return _Parquet(file, wanted) if parquet else _Root(file, table.tree, wanted)
@@ -255,16 +259,21 @@ class _Parquet(_Arrow):
 
 
 class _Csv(_Arrow):
-    """A text table with a line of names; its lines are counted once before they are read."""
+    """A text table with a line of names; its lines are counted once before they are read.
 
-    def __init__(self, file: Path, wanted: Iterable[str]) -> None:
+    What a column holds is found in its first block, whose numbers may be whole by chance.
+    """
+
+    def __init__(self, file: Path, wanted: Iterable[str], whole: Container[str | None]) -> None:
         super().__init__()
         self._file = file
         options = pyarrow.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
         with pyarrow.csv.open_csv(file, options) as first:
             self.names = first.schema.names
+            integers = {field.name for field in first.schema if pyarrow.types.is_integer(field.type)}
         columns = [name for name in wanted if name in self.names]
-        convert = pyarrow.csv.ConvertOptions(include_columns=columns)
+        types = {name: pyarrow.float64() for name in columns if name in integers and name not in whole}
+        convert = pyarrow.csv.ConvertOptions(include_columns=columns, column_types=types)
         with pyarrow.csv.open_csv(file, options, convert_options=convert) as reader:
             self.n_rows = sum(batch.num_rows for batch in reader)
         self._reader = pyarrow.csv.open_csv(file, options, convert_options=convert)

@@ -19,6 +19,7 @@ from support import CONFIGS, make_events
 
 from fpgaae.config import Data
 from fpgaae.config_file import load_config
+from fpgaae.data import tables
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.errors import InputError
@@ -253,6 +254,18 @@ def test_wrong_bytes_within_a_root_file_are_refused_or_read(tmp_path: Path, writ
             refusals.append(str(error))
     assert len(refusals) > 20
     assert all("\n" not in said and len(said) < 500 for said in refusals)
+
+
+def test_a_text_may_begin_with_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a column holds is not decided by its first block."""
+    monkeypatch.setattr(tables, "_CSV_BLOCK_BYTES", 4096)
+    columns = _columns(_codes(300), lists=False)
+    columns["met_pt"] = ["40"] * 299 + ["40.5"]
+    file = _csv(tmp_path / "e", columns)
+    file.write_text(file.read_text().replace('"', ""))
+    chunks = list(read_events(file, _data(SINGLE, group="run", values="physical"), 64))
+    assert [chunks[-1].particles[row, 0, 0] for row in (-2, -1)] == [40.0, 40.5]
+    assert "invalid value '40.5'" in _refusal(file, _data(SINGLE))
 
 
 def test_a_text_that_is_cut_within_a_line_is_refused(tmp_path: Path) -> None:
