@@ -21,6 +21,7 @@ from fpgaae.statistics import as_scores, clopper_pearson
 N_POINTS = 120
 MAX_BINS = 10  # of pile-up
 MAX_RUNS = 60  # more are put together, neighbours with each other
+_MIN_EXPECTED, _N_TABLES = 5, 9_999
 
 Scores = Mapping[str, NDArray[Any]]  # process -> one an event
 Columns = Mapping[str, Mapping[str, NDArray[np.float64]]]  # process -> column -> one an event
@@ -89,8 +90,8 @@ def rates_by_column(
     Returns
     -------
     ``result["pileup"]`` and ``result["run"]``, as far as there are such columns: an entry a working point with `bins`
-    {low, high, events, passed, rate_khz, pure_rate_khz} and the `p_value` of one rate in all bins (chi-square of the
-    table of passed and failed events; None where fewer than two bins have events, or none passes).
+    {low, high, events, passed, rate_khz, pure_rate_khz} and the `p_value` of one rate in all bins (`same_rate`; None
+    where fewer than two bins have events, or none or all pass).
     """
     taken = columns.get("existing_trigger")
     fresh = None if taken is None else taken == 0
@@ -100,6 +101,26 @@ def rates_by_column(
             bins = split(columns[name])
             result[name] = [_binned(flags, fresh, bins, settings) for flags in accepted]
     return result
+
+
+def same_rate(passed: NDArray[np.int64], events: NDArray[np.int64]) -> float:
+    """Give the probability of so unequal shares in bins of one rate, for independent events.
+
+    Pearson's chi-square, with its asymptotic distribution where every bin expects 5 passing events or more. Otherwise
+    that of 9,999 tables with the same sums, and the given one: a single event in a bin that expects hardly any is no
+    evidence, although its chi-square is large.
+
+    Parameters
+    ----------
+    passed, events
+        (n_bins,) each; some events pass and some fail.
+    """
+    share = passed.sum() / events.sum()
+    if min(share, 1 - share) * events.min() >= _MIN_EXPECTED:
+        return float(chi2_contingency([passed, events - passed])[1])
+    tables = np.random.default_rng(0).multivariate_hypergeometric(events, passed.sum(), _N_TABLES, method="marginals")
+    unequal = (tables**2 / events).sum(axis=1)  # chi-square but for constants, the sums being the same
+    return float((1 + np.count_nonzero(unequal >= (passed**2 / events).sum() * (1 - 1e-12))) / (1 + _N_TABLES))
 
 
 def _thresholds(background: NDArray[Any]) -> NDArray[Any]:
@@ -154,5 +175,4 @@ def _binned(accepted: Flags, fresh: Flags | None, parts: Bins, settings: RateSet
         for i in range(n_bins)
     ]  # fmt: skip
     testable = n_bins > 1 and 0 < passed.sum() < events.sum()
-    p_value = float(chi2_contingency([passed, events - passed])[1]) if testable else None
-    return {"bins": bins, "p_value": p_value}
+    return {"bins": bins, "p_value": same_rate(passed, events) if testable else None}

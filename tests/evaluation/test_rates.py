@@ -4,9 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from fpgaae.config import Trigger
-from fpgaae.evaluation.rates import MAX_RUNS, RateSettings, rate_curve, rates_by_column
+from fpgaae.evaluation import rates
+from fpgaae.evaluation.rates import MAX_RUNS, RateSettings, rate_curve, rates_by_column, same_rate
 from fpgaae.statistics import clopper_pearson
 
 SETTINGS = RateSettings("background", Trigger(bunch_crossing_rate_khz=1000.0), 0.6827)
@@ -69,3 +71,18 @@ def test_many_runs_are_put_together_and_one_is_no_test() -> None:
     one = rates_by_column([accepted, np.zeros(4000, dtype=bool)], {"run": np.ones(4000)}, SETTINGS)["run"]
     assert [entry["p_value"] for entry in one] == [None, None]
     assert one[1]["bins"][0]["rate_khz"]["value"] == 0
+
+
+def test_one_event_in_a_bin_that_expects_hardly_any_is_weighed_by_its_chance() -> None:
+    """Chi-square's asymptotic distribution would give 1e-46 for what happens in one of 200 samples."""
+    events, passed = np.array([10_000, 5]), np.array([9, 1])
+    exact = 1 - hypergeom(10_005, 10, 5).pmf(0)
+    assert exact == pytest.approx(0.005, rel=0.01)
+    assert same_rate(passed, events) == pytest.approx(exact, rel=0.4)
+
+
+def test_both_ways_to_a_p_value_agree_where_both_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    events, passed = np.array([900, 1000, 1100]), np.array([60, 90, 75])
+    asymptotic = same_rate(passed, events)
+    monkeypatch.setattr(rates, "_MIN_EXPECTED", np.inf)
+    assert 0.01 < same_rate(passed, events) == pytest.approx(asymptotic, abs=0.01)
