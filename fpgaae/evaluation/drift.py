@@ -161,7 +161,9 @@ def _score(reference: Codes, other: Codes, n_groups: tuple[int, int], fraction: 
 def _rate(reference: Sample, other: Sample, threshold: dict[str, Any], settings: DriftSettings) -> dict[str, Any]:
     passed = [int(np.count_nonzero(sample.score_codes > threshold["code"])) for sample in (reference, other)]
     events = [reference.n_events, other.n_events]
-    table = [[k, n - k] for k, n in zip(passed, events, strict=True)]
+    groups = [reference.n_groups, other.n_groups]
+    scaled = [round(k * g / n) for k, g, n in zip(passed, groups, events, strict=True)]
+    table = [[k, g - k] for k, g in zip(scaled, groups, strict=True)]
     rates = [
         rate_json(clopper_pearson(k, n, settings.level), settings.trigger) | {"passed": k}
         for k, n in zip(passed, events, strict=True)

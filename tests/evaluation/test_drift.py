@@ -32,7 +32,7 @@ def compared(network: IntegerNetwork, reference: Codes, other: Codes, events_a_g
         samples.append(
             take_sample(zip(np.array_split(codes, 3), np.array_split(groups, 3), strict=True), FEATURES, network)
         )
-    code = int(np.sort(samples[0].score_codes)[-40])
+    code = int(np.sort(samples[0].score_codes)[-40 * events_a_group])
     settings = DriftSettings([{"code": code}], Trigger(bunch_crossing_rate_khz=100.0), 0.6827)
     return compare_samples(samples[0], samples[1], FEATURES, network.score.type.fraction, settings)
 
@@ -73,6 +73,15 @@ def test_groups_count_and_not_events(network: IntegerNetwork) -> None:
     other[:200, 3] = FEATURES.features[3].hardware.max_code
     assert compared(network, reference, other)["moved"]
     assert compared(network, reference, other, 20)["moved"] == []
+
+
+def test_twenty_copies_of_an_event_say_no_more_of_a_rate_than_one(network: IntegerNetwork) -> None:
+    reference, other = random_hardware(FEATURES, 3000, 1), random_hardware(FEATURES, 3000, 2)
+    once = compared(network, reference, other)["rates"][0]
+    copied = compared(network, np.repeat(reference, 20, axis=0), np.repeat(other, 20, axis=0), 20)["rates"][0]
+    assert copied["code"] == once["code"]
+    assert copied["other"]["passed"] == 20 * once["other"]["passed"]
+    assert copied["p_value"] == pytest.approx(once["p_value"])
 
 
 def test_no_events_are_refused(network: IntegerNetwork) -> None:
