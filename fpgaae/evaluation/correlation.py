@@ -114,7 +114,7 @@ def correlations(
 
     The distance correlation is one of ranks, which a trigger's decisions depend on, of at most 4,000 events chosen at
     random. `shared_decisions` is the share of the events that a model accepts at a rate which a cut on the quantity at
-    the same rate accepts, too (by chance: the rate itself).
+    the same rate accepts, too (by chance: the rate itself). A cut on whole numbers may accept fewer, where they tie.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def correlations(
     Returns
     -------
     ``result[quantity]``: `profile`, `distance_correlation` by model, and `shared_decisions` by model, one a rate (None
-    where nothing is accepted).
+    where either accepts nothing).
     """
     n = next(iter(scores.values())).size
     chosen = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_EVENTS])
@@ -149,4 +149,4 @@ def correlations(
 def _shared(scores: NDArray[Any], x: NDArray[Any], rate: float) -> float | None:
     accepted = scores > threshold_at_fpr(scores, rate)
     also = x > threshold_at_fpr(x, rate)
-    return float(np.mean(also[accepted])) if accepted.any() else None
+    return float(np.mean(also[accepted])) if accepted.any() and also.any() else None

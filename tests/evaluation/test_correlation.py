@@ -61,3 +61,10 @@ def test_an_ht_trigger_is_seen_as_one() -> None:
     assert found["shared_decisions"]["firmware"] == [1.0]
     assert found["shared_decisions"]["float"][0] < 0.1
     assert found["events_of_correlation"] == 4000
+
+
+def test_a_cut_that_ties_forbid_shares_nothing_that_could_be_told() -> None:
+    """Above the largest number of objects there is no event, whatever the score goes with."""
+    number = np.minimum(np.arange(4000) // 100, 30)
+    found = correlations({"multiplicity": number}, {"firmware": number + np.linspace(0, 1, 4000)}, [0.01, 0.5], 1)
+    assert found["multiplicity"]["shared_decisions"]["firmware"] == [None, 1.0]
