@@ -21,8 +21,8 @@ def prune_for_epoch(config: Config, graph: FloatGraph, epoch: int) -> None:
 def sparsity_in_epoch(pruning: Pruning, final: float, epoch: int) -> float:
     """Give the share of weights that are gone in an epoch, 0 the first.
 
-    s = final (1 - (1 - t)^3), with t from 0 at the start of `begin_epoch` to 1 at that of the last epoch before
-    `end_epoch` (M. Zhu and S. Gupta, arXiv 1710.01878).
+    s = final (1 - (1 - t)^3), with t = (epoch + 1 - begin_epoch) / (end_epoch - begin_epoch) within [0, 1]: what the
+    schedule of the quantized training has reached when the epoch ends (M. Zhu and S. Gupta, arXiv 1710.01878).
     """
     progress = (epoch + 1 - pruning.begin_epoch) / (pruning.end_epoch - pruning.begin_epoch)
     return final * (1 - (1 - min(max(progress, 0.0), 1.0)) ** 3)

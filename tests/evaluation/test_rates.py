@@ -74,7 +74,7 @@ def test_many_runs_are_put_together_and_one_is_no_test() -> None:
 
 
 def test_one_event_in_a_bin_that_expects_hardly_any_is_weighed_by_its_chance() -> None:
-    """Chi-square's asymptotic distribution would give 1e-46 for what happens in one of 200 samples."""
+    """Chi-square's asymptotic distribution would give 2e-12 for what happens in one of 200 samples."""
     events, passed = np.array([10_000, 5]), np.array([9, 1])
     exact = 1 - hypergeom(10_005, 10, 5).pmf(0)
     assert exact == pytest.approx(0.005, rel=0.01)
