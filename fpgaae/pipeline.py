@@ -19,7 +19,7 @@ from fpgaae.artifacts import (
     run_stage,
     sha256,
 )
-from fpgaae.data.readers import event_hashes
+from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.progress import Progress
 from fpgaae.stages import IMPORT
@@ -84,8 +84,11 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> J
     Raises
     ------
     FpgaaeError
-        With what is wrong and the way out.
+        With what is wrong and the way out; what is wrong with the other file is said before anything is evaluated.
     """
+    if not other.is_file():
+        raise InputError(f"the event file {other} does not exist; give one to `--against`")
+    count_events(other, experiment.config.data)
     run(experiment, "evaluate", RunOptions(progress=progress))
     from fpgaae.evaluation.drift_run import run_drift  # noqa: PLC0415
 

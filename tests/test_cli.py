@@ -306,3 +306,14 @@ def test_doctor_json(tmp_path: Path) -> None:
     assert done.returncode == (3 if missing else 0)
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_wrong_with_the_file_to_compare_with_is_said_before_anything_is_evaluated(
+    config: Path, tmp_path: Path
+) -> None:
+    options = ("--runs", tmp_path / "runs", "--against")
+    assert "nowhere.h5 does not exist; give one to `--against`" in _sentence(
+        _here("evaluate", config, *options, tmp_path / "nowhere.h5")
+    )
+    (tmp_path / "text.h5").write_text("no events")
+    assert "text.h5 is neither" in _sentence(_here("evaluate", config, *options, tmp_path / "text.h5"))

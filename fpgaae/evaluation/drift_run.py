@@ -14,7 +14,6 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.data.store import EventStore
-from fpgaae.errors import InputError
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.fixedpoint import Codes
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
@@ -33,10 +32,8 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
     Raises
     ------
     InputError
-        If the other file does not exist, is damaged, or has another layout than the config says.
+        If the other file is damaged, or has another layout than the config says.
     """
-    if not other.is_file():
-        raise InputError(f"the event file {other} does not exist; give one to `--against`")
     config, data = experiment.config, read_json(experiment.result_path("data"))
     features = FeatureMap.from_json(data["feature_types"])
     network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
