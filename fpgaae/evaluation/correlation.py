@@ -88,7 +88,8 @@ def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, An
 
     Returns
     -------
-    `low`, `high` and `mean` of x, `events`, and per model `mean` and `standard_error`, one number a bin.
+    `low`, `high` and `mean` of x, `events`, and per model `mean` and `standard_error` (None for a single event), one
+    number a bin.
     """
     index, ends = equal_bins(x, MAX_BINS)
     members = [np.flatnonzero(index == i) for i in range(len(ends))]
@@ -100,11 +101,16 @@ def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, An
         "models": {
             model: {
                 "mean": [float(own[m].mean()) for m in members],
-                "standard_error": [float(own[m].std() / np.sqrt(m.size)) for m in members],
+                "standard_error": [_standard_error(own[m]) for m in members],
             }
             for model, own in scores.items()
         },
     }
+
+
+def _standard_error(values: NDArray[Any]) -> float | None:
+    """Give that of the mean, from the sample's own variance."""
+    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
 
 
 def correlations(

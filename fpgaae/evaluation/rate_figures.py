@@ -113,7 +113,8 @@ def profile_figure(correlation: Mapping[str, Any]) -> Figure:
         for panel, (quantity, found) in zip(panels, correlation.items(), strict=True):
             own = found["profile"]
             for model, marker in zip(_SHOWN, ("o", "s"), strict=True):
-                mean, error = (np.array(own["models"][model][key]) for key in ("mean", "standard_error"))
+                found_of = own["models"][model]
+                mean, error = (np.array(found_of[key], dtype=np.float64) for key in ("mean", "standard_error"))
                 panel.errorbar(
                     own["mean"], mean, error, fmt=marker, markersize=5 if model == FLOAT else 4, lw=1.1,
                     color=MODEL_LINES[model]["color"], mfc="white" if model == FLOAT else None, label=model,

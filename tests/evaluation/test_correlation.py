@@ -45,9 +45,9 @@ def test_arrays_that_do_not_pair_are_refused() -> None:
 
 
 def test_a_profile_worked_by_hand() -> None:
-    found = profile(np.array([1, 1, 2, 2]), {"float": np.array([0.0, 2.0, 5.0, 5.0])})
-    assert (found["low"], found["high"], found["events"]) == ([1, 2], [1, 2], [2, 2])
-    assert found["models"]["float"] == {"mean": [1, 5], "standard_error": [pytest.approx(1 / np.sqrt(2)), 0]}
+    found = profile(np.array([1, 1, 2, 2, 3]), {"float": np.array([0.0, 2.0, 5.0, 5.0, 7.0])})
+    assert (found["low"], found["high"], found["events"]) == ([1, 2, 3], [1, 2, 3], [2, 2, 1])
+    assert found["models"]["float"] == {"mean": [1, 5, 7], "standard_error": [pytest.approx(1), 0, None]}
 
 
 def test_an_ht_trigger_is_seen_as_one() -> None:
