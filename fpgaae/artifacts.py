@@ -146,11 +146,16 @@ def hash_tree(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): sha256(path) for path in files if path.relative_to(folder) != Path(MANIFEST)}
 
 
-def write_json(file: Path, content: Json) -> None:
-    """Write JSON atomically: to a temporary name, then renamed."""
+def write_text(file: Path, text: str) -> None:
+    """Write a text atomically: to a temporary name, then renamed."""
     partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(file)
+
+
+def write_json(file: Path, content: Json) -> None:
+    """Write JSON atomically."""
+    write_text(file, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(file: Path) -> Json:

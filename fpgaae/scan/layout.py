@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from fpgaae.artifacts import Experiment, find_current, fingerprint
+from fpgaae.artifacts import Experiment, find_current, fingerprint, write_text
 from fpgaae.config import Config
 from fpgaae.scan.plan import Scan, Value, Values
 from fpgaae.stages import BASELINE, TRIAL
@@ -91,6 +91,4 @@ def write_config(file: Path, config: Config, comment: str) -> None:
     if file.is_file() and file.read_text(encoding="utf-8") == text:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+    write_text(file, text)

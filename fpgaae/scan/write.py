@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fpgaae.artifacts import Json, write_json
+from fpgaae.artifacts import Json, write_json, write_text
 from fpgaae.evaluation.figure_files import save_figure
 from fpgaae.scan.figure import scan_figure
 from fpgaae.scan.table import as_csv, as_markdown
@@ -15,8 +15,6 @@ RESULT_FILE = "scan.json"
 def write_results(folder: Path, result: Json) -> None:
     """Write everything, the result file last."""
     for name, text in (("scan.csv", as_csv(result)), ("scan.md", as_markdown(result))):
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)
+        write_text(folder / name, text)
     save_figure(scan_figure(result), folder, "scan")
     write_json(folder / RESULT_FILE, result)
