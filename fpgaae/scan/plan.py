@@ -44,6 +44,8 @@ class Axis(Section):
         ends = (self.low, self.high)
         if (self.values is None) is (None in ends) or (self.values is not None and ends != (None, None)):
             raise ValueError("give either values, or low and high")
+        if self.values is not None and len(set(self.values)) != len(self.values):
+            raise ValueError("a value stands twice in values; give each once")
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"low ({self.low:g}) must lie below high ({self.high:g})")
         return self

@@ -86,6 +86,7 @@ def test_the_experiment_of_a_trial_can_be_written_anywhere(tmp_path: Path) -> No
         pytest.param({"axes": {"a": {"keys": ["seed"], "values": [1]}}}, "list the `seeds` of the scan", id="seed"),
         pytest.param({"axes": {"data.split.train": [0.5]}}, "trials are compared on the same events", id="split"),
         pytest.param({"axes": {"model.latent": {"low": 2, "values": [1]}}}, "give either values, or low", id="both"),
+        pytest.param({"axes": {"model.latent": [4, 2, 4]}}, "a value stands twice in values", id="values"),
         pytest.param({"axes": {"model.latent": {"low": 5, "high": 2}}}, "low (5) must lie below high (2)", id="order"),
         pytest.param(
             {"axes": {"pruning.sparsity": {"low": 0.1, "high": 0.5}}}, "give it a step, or search", id="continuous"
