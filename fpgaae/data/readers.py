@@ -57,7 +57,9 @@ def event_hashes(config: Config, config_file: Path) -> dict[str, str]:
 
 
 def event_spans(file: Path, data: Data, n_events: int) -> list[range]:
-    """Divide a file into spans of at most `n_events` that `read_events` can begin with; npz, Parquet and CSV are one span.
+    """Divide a file into spans that `read_events` can begin with.
+
+    They have at most `n_events` events, but an npz, Parquet or CSV file is one span.
 
     Raises
     ------
