@@ -94,6 +94,7 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
         for left in folder.glob(f"{_PACKAGE_PREFIX}*"):  # by a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         if run.open_files:
+            run.write_result()  # does not know the results that will be replaced: a kill may come right behind that
             with tempfile.TemporaryDirectory(dir=folder, prefix=_PACKAGE_PREFIX) as package:
                 local = options.scheduler is None
                 build_package(deployed, Path(package), for_this_machine=local)

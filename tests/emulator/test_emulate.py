@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -178,6 +179,29 @@ def test_a_changed_file_is_scored_again(workspace: Workspace, schedulers: dict[i
     file = write_events(tmp_path / "events.h5", 100, 5)
     _emulate(workspace, [file], tmp_path / "out", schedulers[1])
     write_events(file, 120, 6)
+    _emulate(workspace, [file], tmp_path / "out", schedulers[1])
+    np.testing.assert_array_equal(_read(tmp_path / "out" / "events_scores.h5")[0], _golden(workspace, file)[:, 0])
+
+
+def test_a_result_that_a_killed_run_replaced_is_not_taken_for_the_earlier_one(
+    workspace: Workspace, schedulers: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_events(tmp_path / "events.h5", 100, 5)
+    earlier, modified = file.read_bytes(), file.stat().st_mtime_ns
+    _emulate(workspace, [file], tmp_path / "out", schedulers[1])
+    write_events(file, 120, 6)
+    put_together = module._Run._put_together
+
+    def replace_and_end(run: module._Run, of: module._File) -> None:
+        put_together(run, of)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module._Run, "_put_together", replace_and_end)
+        with pytest.raises(KeyboardInterrupt):
+            _emulate(workspace, [file], tmp_path / "out", schedulers[1])
+    file.write_bytes(earlier)
+    os.utime(file, ns=(modified, modified))
     _emulate(workspace, [file], tmp_path / "out", schedulers[1])
     np.testing.assert_array_equal(_read(tmp_path / "out" / "events_scores.h5")[0], _golden(workspace, file)[:, 0])
 
