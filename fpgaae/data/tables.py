@@ -67,7 +67,8 @@ class TableSource(Source):
         whole: Container[str | None] = {data.group}
         if self._table.values is TableValues.INTEGERS:
             whole = self._wanted()
-        self._backend = _open(file, self._table, [*self._wanted(), *optional.values()], whole)
+        once = dict.fromkeys([*self._wanted(), *optional.values()])  # a column may be wanted for two purposes
+        self._backend = _open(file, self._table, once, whole)
         self._columns = {key: name for key, name in optional.items() if name in self._backend.names}
         for name, key in self._wanted().items():
             if name not in self._backend.names:

@@ -256,6 +256,15 @@ def test_wrong_bytes_within_a_root_file_are_refused_or_read(tmp_path: Path, writ
     assert all("\n" not in said and len(said) < 500 for said in refusals)
 
 
+@EACH
+def test_one_column_may_be_group_and_run(tmp_path: Path, write: Write) -> None:
+    file = write(tmp_path / "e", _columns(_codes(100), lists=False))
+    data = Data.model_validate(_data(SINGLE, group="run").model_dump() | {"columns": {"run": "run"}})
+    (chunk,) = read_events(file, data, 100)
+    np.testing.assert_array_equal(chunk.groups, np.arange(100) // 7)
+    np.testing.assert_array_equal(chunk.columns["run"], np.arange(100) // 7)
+
+
 def test_a_text_may_begin_with_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a column holds is not decided by its first block."""
     monkeypatch.setattr(tables, "_CSV_BLOCK_BYTES", 4096)
