@@ -25,6 +25,7 @@ from distributed import Client
 
 from fpgaae.artifacts import Experiment, Json, lock, read_json, require_space, write_json
 from fpgaae.cluster import completed, open_cluster
+from fpgaae.config import Columns
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.source import network_hashes
@@ -142,7 +143,8 @@ class _Run:
         self._deployed = deployed
         self._folder = folder
         self._files = files
-        self._data = deployed.experiment.config.data.model_copy(update={"group": None})
+        nothing_else = {"group": None, "columns": Columns()}  # which a score does not need
+        self._data = deployed.experiment.config.data.model_copy(update=nothing_else)
         self._parts = folder.absolute() / _PARTS_FOLDER
         self.events_scored = 0
 

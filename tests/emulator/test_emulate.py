@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,14 @@ from typer.testing import CliRunner
 from fpgaae.artifacts import Json
 from fpgaae.cli import app
 from fpgaae.cluster import NO_DASHBOARD
+from fpgaae.config import Columns
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.integers import hardware_codes
+from fpgaae.data.readers import read_events
 from fpgaae.emulator import emulate as module
 from fpgaae.emulator import export, spans
 from fpgaae.emulator.emulate import EmulateOptions, emulate
+from fpgaae.emulator.export import open_deployed
 from fpgaae.errors import InputError
 
 pytestmark = [pytest.mark.usefixtures("compiler"), pytest.mark.xdist_group("emulate")]  # they share a compilation
@@ -204,6 +208,19 @@ def test_a_result_that_a_killed_run_replaced_is_not_taken_for_the_earlier_one(
     os.utime(file, ns=(modified, modified))
     _emulate(workspace, [file], tmp_path / "out", schedulers[1])
     np.testing.assert_array_equal(_read(tmp_path / "out" / "events_scores.h5")[0], _golden(workspace, file)[:, 0])
+
+
+def test_what_a_score_does_not_need_is_not_read(workspace: Workspace, tmp_path: Path) -> None:
+    """A pile-up that is NaN, or no group, is a matter of the training."""
+    file = write_events(tmp_path / "events.h5", 100, 5, groups=False)
+    with h5py.File(file, "r+") as content:
+        content["nPV"] = np.full(100, np.nan)
+    deployed = open_deployed(workspace.experiment)
+    config = deployed.experiment.config
+    data = config.data.model_copy(update={"columns": Columns(pileup="nPV")})
+    experiment = replace(deployed.experiment, config=config.model_copy(update={"data": data}))
+    run = module._Run(deployed._replace(experiment=experiment), tmp_path, [])
+    assert sum(len(chunk.particles) for chunk in read_events(file, run._data)) == 100
 
 
 @pytest.mark.usefixtures("small_parts")
