@@ -66,8 +66,8 @@ def _ratio_panel(panel: Axes, result: Json, metric: str) -> None:
     span = points[-1]["values"][axis] - points[0]["values"][axis]
     for index, (signal, colour) in enumerate(zip(result["signals"], colours(len(result["signals"])), strict=True)):
         shift = 0.012 * span * (index - (len(result["signals"]) - 1) / 2)  # so that bars do not hide each other
-        known = [(point["values"][axis] + shift, point["signals"][signal][metric]) for point in points]
-        _ratio_line(panel, [(x, estimate) for x, estimate in known if estimate["ratio"] is not None], colour)
+        known = [(point["values"][axis] + shift, point["signals"][signal].get(metric)) for point in points]
+        _ratio_line(panel, [(x, estimate) for x, estimate in known if estimate and estimate["ratio"]], colour)
         panel.plot([], [], "o-", color=colour, linewidth=1.3, markersize=5, label=signal)
     panel.axhline(1, color="0.6", linewidth=0.9, zorder=1)
     name = "AUC" if metric == "auc" else f"TPR at FPR {tick_label(result['false_positive_rate'])}"

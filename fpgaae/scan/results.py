@@ -153,7 +153,10 @@ def _p_values(settings: ScanConfig, point: FinishedPoint) -> dict[Test, float]:
 
 
 def _metrics(settings: ScanConfig, point: FinishedPoint) -> tuple[str, ...]:
-    return (AUC, TPR) if _tpr_is_measurable(settings, point) else (AUC,)
+    """Name what is compared: efficiencies where enough background passes in both networks; ties leave fewer."""
+    i = point.measured[0].fprs.index(settings.false_positive_rate)
+    fewest = min(int(own.background_above[i]) for own in (*point.measured, *point.baselines))
+    return (AUC, TPR) if fewest >= MIN_BACKGROUND_EVENTS else (AUC,)
 
 
 def _point_json(

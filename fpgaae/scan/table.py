@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fpgaae.artifacts import Json
+from fpgaae.report.tables import NOT_MEASURABLE
 
 DIFFERS = "\N{NOT EQUAL TO}"  # behind a ratio whose difference from the float reference is more than chance
 METRICS = ("auc", "tpr")
@@ -22,9 +23,9 @@ def header(result: Json) -> list[str]:
 
 
 def measured(result: Json) -> tuple[str, ...]:
-    """Name the metrics that the signals have: efficiencies need enough background events."""
+    """Name the metrics that the signals of some point have: efficiencies need enough background events."""
     return tuple(
-        metric for metric in METRICS if all(metric in own for p in result["points"] for own in p["signals"].values())
+        metric for metric in METRICS if any(metric in own for p in result["points"] for own in p["signals"].values())
     )
 
 
@@ -39,7 +40,7 @@ def _row(result: Json, point: Mapping[str, Any]) -> list[str]:
     return [
         *(_text(point["values"][name]) for name in result["axes"]),
         f"{performance:.{digits}f} \N{PLUS-MINUS SIGN} {error:.{digits}f}",
-        *(_ratio(point["signals"][signal][metric]) for signal in result["signals"] for metric in measured(result)),
+        *(_ratio(point["signals"][signal].get(metric)) for signal in result["signals"] for metric in measured(result)),
         *(f"{point[cost]['value']:,.0f}" for cost in _COSTS),
         "*" if point["on_front"] else "",
     ]
@@ -49,7 +50,9 @@ def _text(value: Any) -> str:  # noqa: ANN401
     return "-".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _ratio(estimate: Mapping[str, Any]) -> str:
+def _ratio(estimate: Mapping[str, Any] | None) -> str:
+    if estimate is None:
+        return NOT_MEASURABLE
     ratio = "" if estimate["ratio"] is None else f"{estimate['ratio']['value']:.3f}"
     return f"{ratio} {DIFFERS if estimate['distinguishable'] else '='}"
 
@@ -60,6 +63,7 @@ def legend(result: Json) -> str:
         f"AUC and TPR (at a false positive rate of {result['false_positive_rate']:g}) are ratios to the float "
         f"reference, {DIFFERS} where the two can be told apart and = where not (paired bootstrap, margin "
         f"{result['margin']:g}, corrected for all {result['tests']} tests after Holm, level {result['significance']:g})"
+        f", {NOT_MEASURABLE} where too few background events pass"
     )
 
 

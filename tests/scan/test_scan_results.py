@@ -74,6 +74,18 @@ def test_an_efficiency_that_cannot_be_measured_is_no_objective(tmp_path: Path) -
     assert objective_values(scan.settings, _point(4, 0.0))[0] == pytest.approx((0.09 + 0.08) / 2)
 
 
+def test_an_efficiency_that_ties_leave_too_few_events_for_is_not_compared(scan: Scan) -> None:
+    """A network of few bits may have one score for all of the tail; the other points keep their efficiencies."""
+    coarse, fine = _point(4, -0.05), _point(8, 0.0)
+    tied = coarse.measured[1]._replace(background_above=np.full_like(coarse.measured[1].background_above, 4))
+    result = summarize_points(scan, [coarse._replace(measured=(coarse.measured[0], tied)), fine], {})
+    assert result["tests"] == 2 + 4
+    assert [set(point["signals"]["signal"]) for point in result["points"]] == [{"auc"}, {"auc", "tpr"}]
+    assert [row[3] for row in rows(result)] == ["\N{EN DASH}", "1.000 ="]
+    assert len(list(csv.DictReader(io.StringIO(as_csv(result))))) == 2
+    assert len(scan_figure(result).axes) == 3
+
+
 def test_differences_are_paired_and_their_p_values_corrected_for_the_whole_scan(scan: Scan) -> None:
     points = [_point(4, -0.05), _point(8, 0.0), _point(16, -0.0005)]
     result = summarize_points(scan, points, {})
@@ -134,7 +146,7 @@ def test_the_table_has_a_row_a_point(result: Json) -> None:
     assert table[1][2:5] == ["1.001 =", "1.000 =", "1.001 ="]
     lines = as_markdown(result).splitlines()
     assert len({line.count("|") for line in lines[:5]}) == 1
-    assert "corrected for all 12 tests after Holm, level 0.05" in lines[-1]
+    assert "corrected for all 12 tests after Holm, level 0.05)" in lines[-1]
     read = list(csv.DictReader(io.StringIO(as_csv(result))))
     assert [row["bits"] for row in read] == ["4", "8", "16"]
     point = result["points"][0]["signals"]["signal"]["auc"]
