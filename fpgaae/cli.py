@@ -279,6 +279,7 @@ def rtl(
     Traces first where that has not been done; Verilog that was edited by hand is compared as it is. The VHDL is
     simulated, too, where GHDL is installed. Exits 1 when one bit differs.
     """
+    _set_up_logging(verbose)
     with _errors_as_sentences():
         experiment = open_experiment(config, runs)
         progress: Progress = SilentProgress() if as_json else TerminalProgress()
