@@ -137,6 +137,6 @@ def _encode(axis: Axis, value: Value) -> Any:  # noqa: ANN401
 
 def _decode(axis: Axis, parameter: Any) -> Value:  # noqa: ANN401
     if not axis.is_continuous:
-        return axis.choices[parameter]
+        return axis.choices[int(parameter)]
     low, high = (float(end or 0) for end in (axis.low, axis.high))
     return min(max(float(f"{parameter:.4g}"), low), high)  # rounding may lead out of a range that has more digits
