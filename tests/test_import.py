@@ -20,7 +20,7 @@ from fpgaae.models.integer import LayerKind
 from fpgaae.pipeline import import_model
 
 pytestmark = [
-    pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("import"),
+    pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore"),
 ]  # fmt: skip
 
 _FEW = {"csim": {"max_events_per_process": 300, "random_events": 100, "processes": 1}}

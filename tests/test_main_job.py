@@ -47,9 +47,7 @@ _VAE = {
 _EXPERIMENTS: dict[str, dict[str, Any]] = {"ae": {}, "vae": _VAE}
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in _EXPERIMENTS]
-)
+@pytest.fixture(scope="module", params=_EXPERIMENTS)
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_cli: Cli) -> Workspace:
     folder = tmp_path_factory.mktemp(request.param)
     small_config(folder, n_events=6000, **_EXPERIMENTS[request.param])

@@ -37,7 +37,7 @@ from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.emulator.export import open_deployed
 from fpgaae.errors import InputError
 
-pytestmark = [pytest.mark.usefixtures("compiler"), pytest.mark.xdist_group("emulate")]  # they share a compilation
+pytestmark = pytest.mark.usefixtures("compiler")
 
 
 @pytest.fixture(scope="module")

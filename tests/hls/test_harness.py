@@ -54,10 +54,7 @@ class Bench(NamedTuple):
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(v, marks=[pytest.mark.xdist_group(f"harness_{v}"), *([pytest.mark.slow] if v in _SLOW else [])])
-        for v in _VARIANTS
-    ],
+    params=[pytest.param(v, marks=pytest.mark.slow if v in _SLOW else ()) for v in _VARIANTS],
 )
 def bench(request: pytest.FixtureRequest, written: Write, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     model, firmware, flags = _VARIANTS[request.param]

@@ -26,8 +26,6 @@ from fpgaae.progress import SilentProgress
 Write = Callable[..., WrittenNetwork]
 _FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
 
-pytestmark = pytest.mark.xdist_group("mutants")  # what they share takes long to make
-
 
 @pytest.fixture(
     params=[("io_parallel", Score.SQUARED_ERROR), ("io_stream", Score.KL_DIVERGENCE)], ids=["ae", "kl_stream"]

@@ -15,8 +15,6 @@ from fpgaae.fixedpoint import FixedPointType
 from fpgaae.rtl import trace
 from fpgaae.rtl.arithmetic import Variable
 
-pytestmark = pytest.mark.xdist_group("stages")  # they share an experiment with `test_stages`
-
 
 def _stop(*_: object) -> None:
     raise ToolMissing("no simulation in this test")

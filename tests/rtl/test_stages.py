@@ -17,8 +17,6 @@ from fpgaae.errors import InputError
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
-pytestmark = pytest.mark.xdist_group("stages")  # what they share takes long to make
-
 
 @pytest.fixture
 def copy(traced: Workspace, tmp_path: Path) -> Workspace:

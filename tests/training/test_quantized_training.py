@@ -17,7 +17,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import codes_of, values_of
 from fpgaae.models.integer import IntegerNetwork, LayerKind
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow"), pytest.mark.xdist_group("quantized_training")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
 _SPARSITY = 0.6
 
