@@ -114,9 +114,10 @@ def _front_panel(panel: Axes, result: Json) -> None:
     panel.plot([p[cost]["value"] for p in front], [p["performance"]["value"] for p in front], color=PALETTE[2],
                linewidth=0.9, alpha=0.6, zorder=2)  # fmt: skip
     if len(front) <= _MAX_LABELS:
-        for point in front:
-            panel.annotate(_name(point), (point[cost]["value"], point["performance"]["value"]), xytext=(5, -11),
-                           textcoords="offset points", fontsize="small")  # fmt: skip
+        for index, point in enumerate(front):  # below and above in turn, since neighbours on the front can be close
+            panel.annotate(_name(point), (point[cost]["value"], point["performance"]["value"]),
+                           xytext=(5, -11 if index % 2 == 0 else 4), textcoords="offset points",
+                           fontsize="small")  # fmt: skip
     baselines = {round(point["baseline"]["value"], 9) for point in points}
     if len(baselines) == 1:
         panel.axhline(baselines.pop(), color=PALETTE[0], linewidth=1.2, linestyle=(0, (5, 3)), label="float reference")
