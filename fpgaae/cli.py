@@ -82,6 +82,21 @@ def _options(
     del version
 
 
+def _progress(as_json: bool) -> Progress:
+    """Show how far the work is, but print nothing beside JSON."""
+    return SilentProgress() if as_json else TerminalProgress()
+
+
+def _print_json(content: object) -> None:
+    """Print a result and nothing else."""
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def _console(columns: int = 100) -> Console:
+    """Give what prints tables: as wide as the terminal, or of so many columns in a file or pipe."""
+    return Console(width=None if sys.stdout.isatty() else columns, highlight=False)
+
+
 def _fail(message: str, exit_code: int) -> NoReturn:
     """Say what is wrong on standard error and exit."""
     sys.stderr.write(f"fpgaae: {message}\n")
@@ -119,13 +134,13 @@ class _Options(NamedTuple):
 def _stage(stage: str, config: Path, options: _Options) -> None:
     """Run a stage, print its result, and exit 1 when a check did not pass."""
     _set_up_logging(options.verbose)
-    progress: Progress = SilentProgress() if options.as_json else TerminalProgress()
+    progress = _progress(options.as_json)
     with _errors_as_sentences():
         experiment = open_experiment(config, options.runs)
         how = RunOptions(options.force, options.keep_edited, progress)
         outcome = run(experiment, stage, how)
     if options.as_json:
-        sys.stdout.write(json.dumps(outcome.result, indent=2) + "\n")
+        _print_json(outcome.result)
     else:
         _print_outcome(experiment, stage, outcome)
     if STAGES[stage].is_check and not outcome.result["passed"]:
@@ -139,7 +154,7 @@ def _set_up_logging(verbose: bool) -> None:
 
 
 def _print_outcome(experiment: Experiment, stage: str, outcome: Outcome) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console = _console()
     state = "is current" if outcome.was_current else "done"
     console.print(
         f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {experiment.result_path(stage)}", soft_wrap=True
@@ -183,12 +198,12 @@ def import_command(
 ) -> None:
     """Take a Keras or QKeras model from a file instead of a training; a float one is quantized by the config."""
     _set_up_logging(False)
-    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    progress = _progress(as_json)
     with _errors_as_sentences():
         outcome = import_model(model, config, runs, RunOptions(force, progress=progress), quantize=quantize)
         experiment = open_experiment(config, runs)
     if as_json:
-        sys.stdout.write(json.dumps(outcome.result, indent=2) + "\n")
+        _print_json(outcome.result)
         return
     replaced = read_json(experiment.result_path(IMPORT))["replaces"]
     if replaced and not outcome.was_current:
@@ -239,7 +254,7 @@ def csim(
         _stage("csim", config, options)
         return
     _set_up_logging(verbose)
-    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    progress = _progress(as_json)
     with _errors_as_sentences():
         experiment = open_experiment(config, runs)
         outcome = run(experiment, "csim", RunOptions(force, False, progress))
@@ -247,9 +262,9 @@ def csim(
             _fail(failure_sentence(outcome.result), 1)
         result = run_mutation(experiment, mutate, progress)
     if as_json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        _print_json(result)
     else:
-        console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+        console = _console()
         console.print(mutants_table(result))
     if not result["passed"]:
         _fail(missed_sentence(result), 1)
@@ -282,7 +297,7 @@ def rtl(
     _set_up_logging(verbose)
     with _errors_as_sentences():
         experiment = open_experiment(config, runs)
-        progress: Progress = SilentProgress() if as_json else TerminalProgress()
+        progress = _progress(as_json)
         run(experiment, "trace", RunOptions(keep_edited=True, progress=progress))
         if layers:
             _compare_layers(experiment, progress, as_json)
@@ -295,7 +310,7 @@ def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -
 
     result = compare_layers(experiment, progress)
     if not as_json:
-        Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(layers_table(result["layers"]))
+        _console().print(layers_table(result["layers"]))
     if not result["passed"]:
         _fail(wrong_layer_sentence(result), 1)
 
@@ -326,13 +341,13 @@ def evaluate(
         _stage("evaluate", config, options)
         return
     _set_up_logging(verbose)
-    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    progress = _progress(as_json)
     with _errors_as_sentences():
         result = compare_events(open_experiment(config, runs), against, progress)
     if as_json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        _print_json(result)
     else:
-        Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(drift_tables(result))
+        _console().print(drift_tables(result))
 
 
 _add_stage("report", "Write one self-contained HTML page about the experiment.")
@@ -356,9 +371,9 @@ def export(
     with _errors_as_sentences():
         result = export_emulator(open_experiment(config, runs), folder)
     if as_json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        _print_json(result)
         return
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console = _console()
     console.print(f"emulator of {escape(result['name'])} in {escape(result['folder'])}", soft_wrap=True)
     console.print(f"{result['vectors']:,} golden events agree; `make test` there repeats it", soft_wrap=True)
 
@@ -382,13 +397,13 @@ def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
     """
     from fpgaae.emulator.emulate import EmulateOptions, emulate  # noqa: PLC0415 - Dask takes a second to import
 
-    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    progress = _progress(as_json)
     with _errors_as_sentences():
         result = emulate(open_experiment(config, runs), files, output, EmulateOptions(scheduler, workers, progress))
     if as_json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        _print_json(result)
     else:
-        Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(emulate_table(result))
+        _console().print(emulate_table(result))
     if result["failed"]:
         _fail("; ".join(result["failed"].values()), 2)
 
@@ -412,13 +427,13 @@ def scan_command(
     from fpgaae.scan.run import ScanOptions, run_scan  # noqa: PLC0415
 
     _set_up_logging(verbose)
-    progress: Progress = SilentProgress() if as_json else TerminalProgress()
+    progress = _progress(as_json)
     with _errors_as_sentences():
         result = run_scan(load_scan(config), runs, ScanOptions(scheduler, workers, progress))
     if as_json:
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+        _print_json(result)
     else:
-        console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+        console = _console(140)
         console.print(scan_summary(result))
     if failed := result["failed"]:
         trial, sentence = next(iter(failed.items()))
@@ -433,7 +448,7 @@ def doctor_command(
     findings = doctor.run_checks()
     if as_json:
         rows = [{"name": f.name, "status": f.status.value, "detail": f.detail, "cure": f.cure} for f in findings]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        _print_json(rows)
     else:
         Console().print(findings_table(findings))
     if any(finding.status is doctor.Status.MISSING for finding in findings):
@@ -457,9 +472,9 @@ def lint_command(
         reports = lint_target(target, runs, config)
     if as_json:
         rows = [row for report in reports for row in report.to_json()]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        _print_json(rows)
     else:
-        console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+        console = _console()
         for report in reports:
             console.print(lint_table(report), soft_wrap=not report.findings)
     if has_errors(reports):
