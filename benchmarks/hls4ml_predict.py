@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import busy_seconds
-from fpgaae.artifacts import Experiment, read_json
+from fpgaae.artifacts import Experiment
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
+from fpgaae.files import read_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork

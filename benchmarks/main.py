@@ -24,8 +24,8 @@ from benchmarks import (
 )
 from benchmarks.measure import StageFailed
 from benchmarks.result import Result, Settings
-from fpgaae.artifacts import write_json
 from fpgaae.errors import FpgaaeError
+from fpgaae.files import write_json
 
 _MODULES = (
     main_job, csim_throughput, memory_large_file, evaluation, mutation, emulate_scale, emulator_speed, rtl_speed,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psutil  # type: ignore[import-untyped]
 import yaml
 
-from fpgaae.artifacts import read_json
+from fpgaae.files import read_json
 from fpgaae.yaml_source import EXTENDS
 
 CONFIGS = Path(__file__).parent.parent / "configs"

@@ -7,24 +7,21 @@ What a stage computes does not belong here.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fpgaae.config import Config
 from fpgaae.config_file import load_config
 from fpgaae.errors import InputError
+from fpgaae.files import Json, lock, read_json, require_space, sha256, write_json
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.stages import (
     IMPORT,
@@ -36,7 +33,6 @@ from fpgaae.stages import (
     StageSpec,
 )
 
-Json = dict[str, Any]
 MANIFEST = "manifest.json"
 RESULT_FORMAT = 2  # raise it when a stage's files change their form: results of another form are made anew
 _VERSIONS_OF = (
@@ -46,7 +42,6 @@ _VERSIONS_OF = (
 
 _FIRMWARE = "fpgaae_firmware"
 _SOURCE_SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp"})
-_LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
 _MIN_FREE_BYTES = 64 * 2**20
 
 
@@ -129,52 +124,10 @@ def discard_import(experiment: Experiment) -> Experiment:
     return open_experiment(experiment.config_file, experiment.folder.parent)
 
 
-def sha256(file: Path) -> str:
-    """Give the SHA-256 of a file's content."""
-    with file.open("rb") as stream:
-        if hasattr(hashlib, "file_digest"):
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
-
-
 def hash_tree(folder: Path) -> dict[str, str]:
     """Give the SHA-256 of every file below a folder, by relative path, without the manifest."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): sha256(path) for path in files if path.relative_to(folder) != Path(MANIFEST)}
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text atomically: to a temporary name, then renamed."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
-
-
-def write_json(file: Path, content: Json) -> None:
-    """Write JSON atomically."""
-    write_text(file, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(file: Path) -> Json:
-    """Read a JSON file that a stage wrote.
-
-    Raises
-    ------
-    InputError
-        If it is missing or damaged.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file} is missing; run the stage `{file.parent.name}` again") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} can't be read ({error}); run the stage `{file.parent.name}` with --force") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{file} does not hold a JSON object; run the stage `{file.parent.name}` with --force")
-    return content
 
 
 def edited_files(folder: Path) -> tuple[str, ...]:
@@ -261,39 +214,6 @@ class Outcome(NamedTuple):
     result: Json
     was_current: bool
     edited: tuple[str, ...] = ()
-
-
-def _try_lock(stream: IO[str]) -> bool:
-    """Take the lock, trying for a moment: a child that a killed process had just started may hold it until its exec."""
-    for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_LOCK_WAIT_S)
-        else:
-            return True
-    return False
-
-
-@contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Keep a second process out of a folder, which is made; the lock falls with the process, however it ends.
-
-    Raises
-    ------
-    InputError
-        If another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as stream:
-        if not _try_lock(stream):
-            stream.seek(0)
-            holder = stream.read().strip() or "unknown"
-            raise InputError(f"another fpgaae process ({holder}) is working on {folder}; wait for it to end")
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()}")
-        stream.flush()
-        yield
 
 
 @dataclass(frozen=True)
@@ -431,18 +351,6 @@ def require_current(
     if spec.is_check and not read_json(experiment.result_path(stage)).get("passed"):
         raise InputError(f"{experiment.result_path(stage)} says that the check did not pass; run {command} again")
     return changed
-
-
-def require_space(folder: Path, n_bytes: int) -> None:
-    """Refuse to start what would fill the disk: HDF5 does not survive a full one.
-
-    Raises
-    ------
-    OSError
-        With ENOSPC, if fewer than `n_bytes` are free.
-    """
-    if shutil.disk_usage(folder).free < n_bytes:
-        raise OSError(errno.ENOSPC, f"fewer than {n_bytes / 2**20:,.0f} MiB are free", str(folder))
 
 
 def _refuse_to_lose_edits(experiment: Experiment, spec: StageSpec) -> None:

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from fpgaae import __version__, doctor
-from fpgaae.artifacts import Experiment, Outcome, RunOptions, open_experiment, read_json
+from fpgaae.artifacts import Experiment, Outcome, RunOptions, open_experiment
 from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
+from fpgaae.files import read_json
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation

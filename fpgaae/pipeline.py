@@ -9,7 +9,6 @@ from pathlib import Path
 from fpgaae.artifacts import (
     Experiment,
     ImportedModel,
-    Json,
     Outcome,
     RunOptions,
     StageRun,
@@ -17,10 +16,10 @@ from fpgaae.artifacts import (
     find_import,
     open_experiment,
     run_stage,
-    sha256,
 )
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
+from fpgaae.files import Json, sha256
 from fpgaae.progress import Progress
 from fpgaae.stages import IMPORT
 

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from fpgaae.artifacts import Json
 from fpgaae.doctor import Finding, Status
+from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, metrics_table

@@ -17,19 +17,11 @@ from numpy.typing import NDArray
 from support import small_config, trigger_objects
 
 from fpgaae import pipeline
-from fpgaae.artifacts import (
-    Experiment,
-    Json,
-    Outcome,
-    RunOptions,
-    StageRun,
-    open_experiment,
-    read_json,
-    run_stage,
-)
+from fpgaae.artifacts import Experiment, Outcome, RunOptions, StageRun, open_experiment, run_stage
 from fpgaae.config import Firmware, Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
+from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork

@@ -13,11 +13,12 @@ import pytest
 from conftest import Workspace, open_workspace
 from support import small_config
 
-from fpgaae.artifacts import Json, RunOptions, StageRun, run_stage
+from fpgaae.artifacts import RunOptions, StageRun, run_stage
 from fpgaae.config import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
+from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.models.integer import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
 from fpgaae.models.integer_convolution import convolution_layer, mean_layer, moved_layer

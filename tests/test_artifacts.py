@@ -24,7 +24,6 @@ from fpgaae import __version__, artifacts
 from fpgaae.artifacts import (
     MANIFEST,
     Experiment,
-    Json,
     Outcome,
     RunOptions,
     StageRun,
@@ -32,14 +31,11 @@ from fpgaae.artifacts import (
     find_current,
     fingerprint,
     hash_tree,
-    lock,
     open_experiment,
-    read_json,
     run_stage,
-    sha256,
-    write_json,
 )
 from fpgaae.errors import InputError
+from fpgaae.files import Json, lock, read_json, sha256, write_json
 from fpgaae.stages import PROJECT_FOLDER, STAGES
 
 HASHES = {"background": "1" * 64, "signal": "2" * 64}

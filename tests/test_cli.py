@@ -18,11 +18,12 @@ from support import merged, small_config
 from typer.testing import CliRunner
 
 from fpgaae import __version__
-from fpgaae.artifacts import Json, StageRun, edited_files, read_json
+from fpgaae.artifacts import StageRun, edited_files
 from fpgaae.cli import app
 from fpgaae.data import stage
 from fpgaae.data.store import EVENTS_FILE
 from fpgaae.errors import CheckFailed
+from fpgaae.files import Json, read_json
 from fpgaae.stages import STAGES
 
 Done = subprocess.CompletedProcess[str]

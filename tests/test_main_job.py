@@ -15,8 +15,9 @@ from conftest import Workspace, open_workspace
 from support import small_config
 from typer.testing import CliRunner
 
-from fpgaae.artifacts import hash_tree, sha256
+from fpgaae.artifacts import hash_tree
 from fpgaae.cli import app
+from fpgaae.files import sha256
 from fpgaae.hls.layer_stimulus import n_layer_rows
 from fpgaae.stages import STAGES
 

@@ -15,10 +15,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import sha256
 from fpgaae.config import Config, Data
 from fpgaae.data.source import TRIGGER_BITS, EventChunk, Source, trigger_columns
 from fpgaae.errors import InputError
+from fpgaae.files import sha256
 
 CHUNK_EVENTS = 32_768
 SAMPLE_PREFIX = "sample:"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fpgaae.artifacts import Json, StageRun, require_space
+from fpgaae.artifacts import StageRun
 from fpgaae.config import Config
 from fpgaae.data.features import SpreadAccumulator, freeze_features
 from fpgaae.data.integers import hardware_codes
@@ -16,6 +16,7 @@ from fpgaae.data.source import EventChunk
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.errors import InputError
+from fpgaae.files import Json, require_space
 from fpgaae.progress import Task
 
 

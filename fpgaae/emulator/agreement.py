@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 
-from fpgaae.artifacts import Experiment, Json, require_current
+from fpgaae.artifacts import Experiment, require_current
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.package import open_binding
 from fpgaae.errors import CheckFailed
+from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.csim_library import CsimLibrary
 from fpgaae.hls.stimulus import LAYERS, Stimuli

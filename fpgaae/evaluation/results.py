@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Json
 from fpgaae.config import Config
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
@@ -19,6 +18,7 @@ from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.decisions import decisions
 from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_column
 from fpgaae.evaluation.verdicts import verdicts
+from fpgaae.files import Json
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
 Groups = Mapping[str, NDArray[np.int64]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
@@ -21,6 +21,7 @@ from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_fig
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
 from fpgaae.evaluation.roc_bands import Band, roc_bands
 from fpgaae.evaluation.scoring import Scores, open_partial, score_events
+from fpgaae.files import Json
 from fpgaae.training.events import open_split
 
 FIGURES_FOLDER = "figures"

@@ -9,9 +9,10 @@ import logging
 
 import numpy as np
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
+from fpgaae.files import Json
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.errors import CheckFailed
+from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, parse_type
 from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project

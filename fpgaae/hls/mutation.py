@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fpgaae.artifacts import MANIFEST, Experiment, Json, StageRun, lock, read_json, write_json
+from fpgaae.artifacts import MANIFEST, Experiment, StageRun
 from fpgaae.errors import CheckFailed, InputError
+from fpgaae.files import Json, lock, read_json, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fpgaae.artifacts import MANIFEST, Json, StageRun, read_json
+from fpgaae.artifacts import MANIFEST, StageRun
+from fpgaae.files import Json, read_json
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import resource_rows
 from fpgaae.stages import STAGES

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fpgaae.artifacts import read_json
 from fpgaae.errors import InputError
+from fpgaae.files import read_json
 from fpgaae.fixedpoint import FixedPointType, parse_type
 
 DESIGN_FILE = "design.json"

@@ -10,8 +10,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from fpgaae.artifacts import MANIFEST, Experiment, Json, lock, read_json, write_json
+from fpgaae.artifacts import MANIFEST, Experiment
 from fpgaae.data.features import FeatureMap
+from fpgaae.files import Json, lock, read_json, write_json
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.comparison import Comparison, Mismatch, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Stimuli

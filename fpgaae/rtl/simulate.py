@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
+from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.errors import CheckFailed
+from fpgaae.files import Json
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.prediction import PUBLISHED_ERROR, predict_hls

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
+from fpgaae.files import Json
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl

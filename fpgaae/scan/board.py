@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fpgaae.artifacts import Json, read_json, write_json
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import ConfigError
+from fpgaae.files import Json, read_json, write_json
 from fpgaae.scan.layout import Trial, make_trial, point_label
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Scan, Values

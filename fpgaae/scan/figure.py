@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from fpgaae.artifacts import Json
 from fpgaae.evaluation.style import PALETTE, colours, house_style, settled, tick_label
+from fpgaae.files import Json
 from fpgaae.scan.table import measured
 
 _COST_LABELS = {"lut": "LUT (estimated)", "ff": "FF (estimated)", "latency_ns": "Latency (ns)"}

@@ -11,8 +11,9 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fpgaae.artifacts import Experiment, Json, RunOptions, StageRun, open_experiment, read_json, run_stage
+from fpgaae.artifacts import Experiment, RunOptions, StageRun, open_experiment, run_stage
 from fpgaae.data.store import EVENTS_FILE
+from fpgaae.files import Json, read_json
 from fpgaae.scan.layout import make_trial, point_label, write_config
 from fpgaae.scan.plan import Scan, Values
 

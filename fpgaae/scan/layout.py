@@ -16,8 +16,9 @@ from pathlib import Path
 
 import yaml
 
-from fpgaae.artifacts import Experiment, find_current, fingerprint, write_text
+from fpgaae.artifacts import Experiment, find_current, fingerprint
 from fpgaae.config import Config
+from fpgaae.files import write_text
 from fpgaae.scan.plan import Scan, Value, Values
 from fpgaae.stages import BASELINE, TRIAL
 

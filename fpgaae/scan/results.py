@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Json
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import percentile_interval
 from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, fpr_key
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.evaluation.verdicts import MARGIN
+from fpgaae.files import Json
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Objective, Scan, ScanConfig, Values
 from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval, holm

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from fpgaae.artifacts import Json
+from fpgaae.files import Json
 from fpgaae.report.tables import NOT_MEASURABLE
 
 DIFFERS = "\N{NOT EQUAL TO}"  # behind a ratio whose difference from the float reference is more than chance

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.evaluation.scoring import float_scorer
+from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from fpgaae import pipeline
-from fpgaae.artifacts import Experiment, Json, RunOptions, StageRun, run_stage
+from fpgaae.artifacts import Experiment, RunOptions, StageRun, run_stage
 from fpgaae.errors import FpgaaeError
+from fpgaae.files import Json
 from fpgaae.stages import BASELINE, TRIAL
 
 Hashes = Mapping[str, str]

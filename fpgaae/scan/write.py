@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fpgaae.artifacts import Json, write_json, write_text
 from fpgaae.evaluation.figure_files import save_figure
+from fpgaae.files import Json, write_json, write_text
 from fpgaae.scan.figure import scan_figure
 from fpgaae.scan.table import as_csv, as_markdown
 

@@ -16,10 +16,11 @@ import numpy as np
 import tf_keras
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import ImportedModel, Json, StageRun
+from fpgaae.artifacts import ImportedModel, StageRun
 from fpgaae.config import Config, Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import ConfigError, InputError
+from fpgaae.files import Json
 from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network

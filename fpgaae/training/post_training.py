@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
+from fpgaae.files import Json
 from fpgaae.fixedpoint import codes_of, values_of
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded

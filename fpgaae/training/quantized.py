@@ -21,10 +21,11 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
     pruning_wrapper,
 )
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.config import Config, Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
+from fpgaae.files import Json
 from fpgaae.fixedpoint import values_of
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded
 from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, ResolvedWidth, Widths, build_quantized

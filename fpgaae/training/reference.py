@@ -11,8 +11,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Json, StageRun
+from fpgaae.artifacts import StageRun
 from fpgaae.config import Fit
+from fpgaae.files import Json
 from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights, reconstruction_loss
 from fpgaae.models.float_weights import FOLDED_FILE, save_folded
 from fpgaae.training.events import Split, open_split

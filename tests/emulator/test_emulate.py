@@ -24,7 +24,6 @@ from distributed import LocalCluster
 from support import make_events, write_events
 from typer.testing import CliRunner
 
-from fpgaae.artifacts import Json
 from fpgaae.cli import app
 from fpgaae.cluster import NO_DASHBOARD
 from fpgaae.config import Columns
@@ -36,6 +35,7 @@ from fpgaae.emulator import export, spans
 from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.emulator.export import open_deployed
 from fpgaae.errors import InputError
+from fpgaae.files import Json
 
 pytestmark = pytest.mark.usefixtures("compiler")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from conftest import Workspace, WrittenNetwork, small_model, variational
 
-from fpgaae.artifacts import read_json
 from fpgaae.config import Firmware, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
+from fpgaae.files import read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
 from fpgaae.hls import mutation
 from fpgaae.hls.equivalence import Original, prove_equivalent

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from support import small_config
 
-from fpgaae.artifacts import Experiment, Json, RunOptions, StageRun, open_experiment, run_stage
+from fpgaae.artifacts import Experiment, RunOptions, StageRun, open_experiment, run_stage
+from fpgaae.files import Json
 
 STAGES_BEFORE = ("data", "reference", "train", "convert", "csim", "evaluate")
 

@@ -9,9 +9,10 @@ import numpy as np
 import yaml
 from support import small_config
 
-from fpgaae.artifacts import Experiment, Json, Outcome, RunOptions, StageRun, run_stage
+from fpgaae.artifacts import Experiment, Outcome, RunOptions, StageRun, run_stage
 from fpgaae.errors import CheckFailed
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
+from fpgaae.files import Json
 from fpgaae.scan.measurement import Measurement
 
 SIGNALS = ("signal", "other")

@@ -12,9 +12,9 @@ import pytest
 from scans import make_measurement, write_scan
 from scipy.stats import norm
 
-from fpgaae.artifacts import Json
 from fpgaae.errors import InputError
 from fpgaae.evaluation.figure_files import save_figure
+from fpgaae.files import Json
 from fpgaae.scan.figure import scan_figure
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Objective, Scan, load_scan

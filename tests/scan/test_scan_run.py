@@ -18,10 +18,11 @@ from distributed import LocalCluster
 from scans import FakeTrainings, write_scan
 
 from fpgaae import pipeline
-from fpgaae.artifacts import Experiment, Json, RunOptions, lock, open_experiment, read_json
+from fpgaae.artifacts import Experiment, RunOptions, open_experiment
 from fpgaae.cluster import NO_DASHBOARD
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
+from fpgaae.files import Json, lock, read_json
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger

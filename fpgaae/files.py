@@ -1,0 +1,110 @@
+"""Files that others rely on: hashed, written whole or not at all, locked, and refused in one sentence.
+
+What the files of a run folder mean does not belong here: `artifacts` says that.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from fpgaae.errors import InputError
+
+Json = dict[str, Any]
+_LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
+
+
+def sha256(file: Path) -> str:
+    """Give the SHA-256 of a file's content."""
+    with file.open("rb") as stream:
+        if hasattr(hashlib, "file_digest"):
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text atomically: to a temporary name, then renamed."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
+def write_json(file: Path, content: Json) -> None:
+    """Write JSON atomically."""
+    write_text(file, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(file: Path) -> Json:
+    """Read a JSON file that a stage wrote.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file} is missing; run the stage `{file.parent.name}` again") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} can't be read ({error}); run the stage `{file.parent.name}` with --force") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file} does not hold a JSON object; run the stage `{file.parent.name}` with --force")
+    return content
+
+
+def _try_lock(stream: IO[str]) -> bool:
+    """Take the lock, trying for a moment: a child that a killed process had just started may hold it until its exec."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_WAIT_S)
+        else:
+            return True
+    return False
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a folder, which is made; the lock falls with the process, however it ends.
+
+    Raises
+    ------
+    InputError
+        If another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as stream:
+        if not _try_lock(stream):
+            stream.seek(0)
+            holder = stream.read().strip() or "unknown"
+            raise InputError(f"another fpgaae process ({holder}) is working on {folder}; wait for it to end")
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()}")
+        stream.flush()
+        yield
+
+
+def require_space(folder: Path, n_bytes: int) -> None:
+    """Refuse to start what would fill the disk: HDF5 does not survive a full one.
+
+    Raises
+    ------
+    OSError
+        With ENOSPC, if fewer than `n_bytes` are free.
+    """
+    if shutil.disk_usage(folder).free < n_bytes:
+        raise OSError(errno.ENOSPC, f"fewer than {n_bytes / 2**20:,.0f} MiB are free", str(folder))
