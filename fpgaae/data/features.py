@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -130,8 +132,10 @@ class SpreadAccumulator:
 
     @property
     def standard_deviation(self) -> NDArray[np.float64]:
-        """Standard deviation of the code."""
-        return np.sqrt(np.maximum(self._sum_of_squares / max(self._n, 1) - self.mean**2, 0))
+        """Standard deviation of the code, from the exact variance: floats would cancel where the mean is large."""
+        n = max(self._n, 1)
+        sums = zip(self._sum.tolist(), self._sum_of_squares.tolist(), strict=True)
+        return np.array([math.sqrt(Fraction(n * squares - total**2, n * n)) for total, squares in sums])
 
 
 def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling) -> FeatureMap:

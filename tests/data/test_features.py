@@ -93,8 +93,10 @@ def test_the_spread_is_exact_and_independent_of_the_chunks(rows: list[list[int]]
     spread = SpreadAccumulator(3)
     for start in range(0, len(codes), chunk):
         spread.add(codes[start : start + chunk])
-    np.testing.assert_allclose(spread.mean, codes.mean(axis=0), rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(spread.standard_deviation, codes.std(axis=0), rtol=1e-6, atol=1e-4)
+    for column, mean, deviation in zip(zip(*rows, strict=True), spread.mean, spread.standard_deviation, strict=True):
+        exact = Fraction(sum(column), len(column))
+        assert mean == float(exact)
+        assert deviation == math.sqrt(sum((code - exact) ** 2 for code in column) / len(column))
 
 
 def _spread(columns: list[list[int]]) -> SpreadAccumulator:
