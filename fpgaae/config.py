@@ -75,9 +75,12 @@ class ArrayWidth(Section):
     bits: Annotated[int, Field(ge=1, le=16)]
     signed: bool = False
     lsb: Annotated[float, Field(gt=0)] = 1.0  # what a count stands for
+    absent: tuple[int, ...] = ()  # cells, counted in order, that the detector has not: no port, always 0
 
     @model_validator(mode="after")
-    def _not_too_large(self) -> ArrayWidth:
+    def _cells_fit(self) -> ArrayWidth:
+        if any(not 0 <= cell < self.n_cells for cell in self.absent) or len(set(self.absent)) >= self.n_cells:
+            raise ValueError(f"absent: cells are counted from 0 to {self.n_cells - 1}, and one must be left")
         if self.n_cells > 4096:
             raise ValueError(f"an array of {self.n_cells} cells is more than the 4096 that an event may have")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import ArrayWidth, Hardware
+from fpgaae.config import Hardware
 from fpgaae.data.layout import code_limits, hardware_features
 from fpgaae.fixedpoint import Codes
 
@@ -26,19 +26,20 @@ def hardware_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:
     -------
     (n_events, n_features) codes, in the order of `hardware_features`.
     """
-    if hardware.array is not None:
-        return _array_codes(values, hardware.array)
-    values = values[..., :3].astype(np.float64)
-    lsb = np.array([hardware.pt_lsb_gev, hardware.eta_lsb, 2 * np.pi / hardware.phi_steps])
-    codes = np.clip(np.rint(values / lsb), -_FAR, _FAR).astype(np.int64)
-    half_turn = hardware.phi_steps // 2
-    codes[..., 2] = (codes[..., 2] + half_turn) % hardware.phi_steps - half_turn
-    codes[values[..., 0] == 0] = 0
+    codes = _object_codes(values, hardware) if hardware.array is None else _whole(values, hardware.array.lsb)
     low, high = code_limits(hardware_features(hardware))
     return np.asarray(np.clip(codes.reshape(len(codes), -1), low, high), dtype=np.int64)
 
 
-def _array_codes(values: NDArray[np.number], array: ArrayWidth) -> Codes:
-    scaled = np.rint(values.reshape(len(values), -1).astype(np.float64) / array.lsb)
-    low, high = (-(1 << (array.bits - 1)), (1 << (array.bits - 1)) - 1) if array.signed else (0, (1 << array.bits) - 1)
-    return np.asarray(np.clip(scaled, low, high), dtype=np.int64)
+def _whole(values: NDArray[np.number], lsb: float | NDArray[np.float64]) -> Codes:
+    return np.asarray(np.clip(np.rint(values / lsb), -_FAR, _FAR), dtype=np.int64)
+
+
+def _object_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:
+    values = values[..., :3].astype(np.float64)
+    lsb = np.array([hardware.pt_lsb_gev, hardware.eta_lsb, 2 * np.pi / hardware.phi_steps])
+    codes = _whole(values, lsb)
+    half_turn = hardware.phi_steps // 2
+    codes[..., 2] = (codes[..., 2] + half_turn) % hardware.phi_steps - half_turn
+    codes[values[..., 0] == 0] = 0
+    return codes

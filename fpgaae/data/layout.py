@@ -43,8 +43,8 @@ def hardware_features(hardware: Hardware) -> tuple[HardwareFeature, ...]:
         array = hardware.array
         quantity = LEVEL if array.signed else AMOUNT
         return tuple(
-            HardwareFeature("_".join([array.name, *map(str, cell)]), quantity, array.bits)
-            for cell in np.ndindex(array.shape)
+            HardwareFeature("_".join([array.name, *map(str, cell)]), quantity, 0 if i in array.absent else array.bits)
+            for i, cell in enumerate(np.ndindex(array.shape))
         )
     return tuple(
         HardwareFeature(f"{kind.name}_{slot}_{prop}" if kind.slots > 1 else f"{kind.name}_{prop}", prop, bits)

@@ -49,8 +49,8 @@ def event_files(config: Config, config_file: Path) -> dict[str, EventFile]:
         else:
             path = Path(name).expanduser()
             beside = config_file.parent / path
-            path = beside if beside.is_file() else path
-        if not path.is_file():
+            path = beside if beside.exists() else path
+        if not (path.is_file() or (config.data.reader is not None and path.is_dir())):
             raise InputError(f"the event file {name} of `data.files.{process}` does not exist; correct {config_file}")
         found[process] = EventFile(str(path), path, selection=selection)
     return found
@@ -59,12 +59,19 @@ def event_files(config: Config, config_file: Path) -> dict[str, EventFile]:
 def event_hashes(config: Config, config_file: Path) -> dict[str, str]:
     """Give the SHA-256 of each process' event file, and of the code of a reader."""
     hashes = {
-        process: sha256_of_text(file.name) if file.path is None else sha256(file.path)
+        process: sha256_of_text(file.name) if file.path is None else _sha256(file.path)
         for process, file in event_files(config, config_file).items()
     }
     if config.data.reader is not None:
         hashes["data.reader"] = sha256(Path(str(reader_module(config.data.reader).__file__)))
     return hashes
+
+
+def _sha256(path: Path) -> str:
+    """Give the SHA-256 of a file, or of the names and contents of those in a folder."""
+    if path.is_file():
+        return sha256(path)
+    return sha256_of_text("".join(f"{file.name} {sha256(file)}\n" for file in sorted(path.iterdir()) if file.is_file()))
 
 
 def _known_toy(file: EventFile, data: Data, key: str) -> EventFile:

@@ -6,6 +6,7 @@ Nothing here imports hls4ml; the hand-written parts stand in `firmware/hls/`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,7 +181,7 @@ def write_golden_vectors(
 def _ports(hardware: Hardware) -> Iterator[Port]:
     if hardware.array is not None:
         array = hardware.array
-        yield Port(array.name, array.n_cells, _integer(array.bits, signed=array.signed))
+        yield Port(array.name, array.n_cells - len(set(array.absent)), _integer(array.bits, signed=array.signed))
     for kind in hardware.objects:
         widths = zip(QUANTITIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
         fields = tuple((_integer(bits, signed=quantity != "pt"), quantity) for quantity, bits in widths if bits)
@@ -193,8 +194,9 @@ def _integer(bits: int, *, signed: bool) -> str:
 
 def _elements(hardware: Hardware, features: FeatureMap) -> Iterator[Element]:
     if hardware.array is not None:
-        for cell, feature in enumerate(features.features):
-            yield Element(feature, f"{hardware.array.name}[{cell}]")
+        place = count()
+        for feature in features.features:
+            yield Element(feature, f"{hardware.array.name}[{next(place)}]" if feature.hardware.bits else "")
     index = iter(features.features)
     for kind in hardware.objects:
         for slot in range(kind.slots):
