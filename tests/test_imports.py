@@ -19,7 +19,7 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "qkeras", "tensorflow_model_optimiza
 LAYERS = (
     ("errors", "stages", "files"),
     ("fixedpoint", "statistics", "yaml_source", "progress", "tensorflow_setup", "doctor", "cluster"),
-    ("config",),
+    ("section", "network_layers", "config"),
     ("config_file",),
     ("artifacts",),
     ("data",),
