@@ -10,7 +10,11 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
+
+from fpgaae.methods.ensemble import Ensemble
+from fpgaae.methods.registry import MethodSection, check_method
+from fpgaae.section import Section
 
 Bits = Annotated[int, Field(ge=2, le=24)]
 IntegerBits = Annotated[int, Field(ge=0, le=20)] | Literal["auto"]
@@ -21,12 +25,6 @@ Units = Annotated[int, Field(ge=1, le=4096)]
 RESERVED_ORIGINS = frozenset(
     {"random", "extremes", "layers"}
 )  # what the C simulation is fed with besides the processes
-
-
-class Section(BaseModel):
-    """A part of the config: unknown keys are refused, values can't be changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class ObjectWidths(Section):
@@ -252,7 +250,7 @@ class Quantization(Section):
     inputs: InputWidth
     weights: Width
     activations: Width
-    layers: dict[str, LayerQuantization] = {}
+    layers: dict[str, LayerQuantization] = Field(default_factory=dict)
     score_table_fraction_bits: Annotated[int, Field(ge=0, le=16)] = 8  # of the exponential in a score
 
 
@@ -287,6 +285,7 @@ class FloatFit(Fit):
     """The full-precision training."""
 
     batch_normalization: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"  # of what a `method` computes with; weights stay float32
 
 
 class TrainingMode(str, Enum):
@@ -403,6 +402,15 @@ class Config(Section):
     csim: Csim = Csim()
     trigger: Trigger = Trigger()
     evaluation: Evaluation = Evaluation()
+    method: MethodSection | None = None  # None: the autoencoder of `model`, whose quantized twin is deployed
+    ensemble: Ensemble = Ensemble()
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> Config:
+        if self.method is not None:
+            n_features = 3 * self.data.hardware.n_slots
+            check_method(self.method, self.ensemble, self.model.latent, n_features)
+        return self
 
     @model_validator(mode="after")
     def _layers_exist(self, info: ValidationInfo) -> Config:

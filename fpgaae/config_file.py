@@ -12,8 +12,9 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from fpgaae.config import Config, Section
+from fpgaae.config import Config
 from fpgaae.errors import ConfigError
+from fpgaae.section import Section
 from fpgaae.yaml_source import YamlSource, read_yaml
 
 

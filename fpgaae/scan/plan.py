@@ -16,12 +16,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from fpgaae.config import Config, Fraction, Section
+from fpgaae.config import Config, Fraction
 from fpgaae.config_file import first_error, load_config, read_config, validate_config
 from fpgaae.data.readers import SAMPLE_PREFIX, event_files
 from fpgaae.errors import ConfigError
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
 from fpgaae.evaluation.comparison import fpr_key
+from fpgaae.section import Section
 from fpgaae.yaml_source import Position, YamlSource, read_yaml
 
 Value = bool | int | float | str | tuple[int, ...]
