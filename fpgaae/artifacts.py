@@ -28,6 +28,7 @@ from fpgaae.stages import (
     PROJECT_FOLDER,
     STAGES,
     STAGES_OF_IMPORT,
+    STAGES_OF_METHOD,
     STAGES_OF_POST_TRAINING,
     STAGES_OF_SCAN,
     StageSpec,
@@ -81,6 +82,8 @@ class Experiment:
         special: Mapping[str, StageSpec] = {}
         if self.imported is not None:
             special = STAGES_OF_IMPORT
+        elif self.config.method is not None:
+            special = STAGES_OF_METHOD
         elif self.config.training.quantizes_after:
             special = STAGES_OF_POST_TRAINING
         return next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN) if stage in specs)

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
+from fpgaae.methods.ensemble import Ensemble
+from fpgaae.methods.registry import MethodSection, check_method
 from fpgaae.network_layers import NamedLayer, NetworkLayers, Units, check_shapes, named_layers
 from fpgaae.section import Section
 
@@ -392,6 +394,7 @@ class FloatFit(Fit):
     """The full-precision training."""
 
     batch_normalization: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"  # of what a `method` computes with; weights stay float32
 
 
 class TrainingMode(str, Enum):
@@ -508,6 +511,15 @@ class Config(Section):
     csim: Csim = Csim()
     trigger: Trigger = Trigger()
     evaluation: Evaluation = Evaluation()
+    method: MethodSection | None = None  # None: the autoencoder of `model`, whose quantized twin is deployed
+    ensemble: Ensemble = Ensemble()
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> Config:
+        if self.method is not None:
+            n_features = 3 * self.data.hardware.n_slots
+            check_method(self.method, self.ensemble, self.model.latent, n_features)
+        return self
 
     @model_validator(mode="after")
     def _layers_exist(self, info: ValidationInfo) -> Config:

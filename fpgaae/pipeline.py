@@ -114,6 +114,13 @@ def _data(run: StageRun) -> Json:
 
 
 def _reference(run: StageRun) -> Json:
+    if run.config.method is not None:
+        from fpgaae.reference.backend import prepare  # noqa: PLC0415
+
+        prepare()
+        from fpgaae.reference.stage import run_method  # noqa: PLC0415
+
+        return run_method(run)
     _prepare_tensorflow()
     from fpgaae.training.reference import run_reference  # noqa: PLC0415
 

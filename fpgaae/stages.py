@@ -69,6 +69,9 @@ STAGES_OF_POST_TRAINING: Mapping[str, StageSpec] = {  # where the reference is p
     ),
     "train": STAGES["train"]._replace(sections=("seed", "quantization", "training.quantized.mode")),
 }
+STAGES_OF_METHOD: Mapping[str, StageSpec] = {  # where the reference is one of the float methods
+    "reference": STAGES["reference"]._replace(sections=(*STAGES["reference"].sections, "method", "ensemble")),
+}
 IMPORT = "import"
 STAGES_OF_IMPORT: Mapping[str, StageSpec] = {  # what the stages are where a model was imported instead of trained
     spec.name: spec

@@ -17,9 +17,11 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "qkeras", "tensorflow_model_optimiza
 
 # From the ground up: a module imports those of its own line and of the lines above it.
 LAYERS = (
-    ("errors", "stages", "files"),
+    ("errors", "stages", "files", "section"),
     ("fixedpoint", "statistics", "yaml_source", "progress", "tensorflow_setup", "doctor", "cluster"),
-    ("section", "network_layers", "config"),
+    ("network_layers",),
+    ("methods",),
+    ("config",),
     ("config_file",),
     ("artifacts",),
     ("data",),
@@ -29,6 +31,7 @@ LAYERS = (
     ("rtl",),
     ("evaluation",),
     ("report",),
+    ("reference",),
     ("emulator",),
     ("pipeline", "terminal"),
     ("scan",),

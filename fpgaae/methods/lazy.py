@@ -1,0 +1,23 @@
+"""Keras 3, imported when it is first used: so that the options of a method and its networks stand in one file.
+
+A config is validated by every command, and most of them never need Keras.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class _LazyModule:
+    """Stands for a module until one of its attributes is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401
+        return getattr(importlib.import_module(self._name), attribute)
+
+
+keras: Any = _LazyModule("keras")
+ops: Any = _LazyModule("keras.ops")

@@ -1,0 +1,58 @@
+"""The events of a method as arrays: the clipped float inputs that the present float reference sees, too.
+
+Columns that a method wants beside them (`Method.columns`) are made here, by name, from `COLUMNS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import StageRun
+from fpgaae.errors import InputError
+from fpgaae.methods.base import Setting
+from fpgaae.training.events import Split, open_split
+
+Columns = dict[str, NDArray[np.float32]]  # "x": (n, n_features); others: (n,) or (n, ...)
+ColumnMaker = Callable[[StageRun, str, str], NDArray[np.float32]]  # run, process, split -> one an event
+COLUMNS: Mapping[str, ColumnMaker] = {}
+
+
+def load_columns(run: StageRun, process: str, split: str, wanted: tuple[str, ...] = ()) -> Columns:
+    """Read the events of a process in a split, in the order of the file, with the columns that a method wants."""
+    opened = open_split(run, split)._replace(process=process)
+    return {"x": load_inputs(opened), **{name: COLUMNS[name](run, process, split) for name in wanted}}
+
+
+def load_inputs(split: Split) -> NDArray[np.float32]:
+    """Read the clipped inputs of a split, (n, n_features)."""
+    blocks = [split.clipped(block) for block in split.ordered_blocks()]
+    if not blocks:
+        raise InputError(
+            f"the split `{split.name}` of `{split.process}` has no event; give more events or change `data.split`"
+        )
+    return np.concatenate(blocks)
+
+
+def setting_of(run: StageRun, x: NDArray[np.float32]) -> Setting:
+    """Say to a method what it must know of the experiment and of the training events."""
+    config, features = run.config, open_split(run, "train").features
+    wide = x.astype(np.float64)
+    variance: Any = wide.var(axis=0)
+    model = config.model
+    return Setting(
+        n_features=x.shape[1],
+        image_shape=(config.data.hardware.n_slots, x.shape[1] // config.data.hardware.n_slots, 1),
+        encoder=model.encoder,
+        latent=model.latent,
+        decoder=model.decoder,
+        mean=wide.mean(axis=0).astype(np.float32),
+        variance=variance.astype(np.float32),
+        low=x.min(axis=0),
+        high=x.max(axis=0),
+        empty=features.empty_slot_values().astype(np.float32),
+        precision=config.training.reference.precision,
+    )

@@ -1,0 +1,269 @@
+"""The training loop on JAX: all members at once, an epoch one compiled scan, the events on the device.
+
+This module imports Keras 3 with the JAX backend.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.methods.base import Objective, Phase, ScoreFunction, Step
+from fpgaae.methods.ensemble import LEARNING_RATE
+from fpgaae.reference.dataset import Columns
+from fpgaae.reference.training import (
+    Job,
+    MemberHistory,
+    Trained,
+    Values,
+    build_networks,
+    initial_values,
+    require_finite,
+    variables_of_all,
+)
+
+Array = Any
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Adam, as Keras has it
+_SCORED_EVENTS = 8192  # a call
+
+
+class Moments(NamedTuple):
+    """Adam's running means of the gradient and of its square, of one objective."""
+
+    first: list[Array]
+    second: list[Array]
+    count: Array
+
+
+class State(NamedTuple):
+    """All that changes in the training of a member."""
+
+    values: list[Array]  # of every variable
+    moments: tuple[Moments, ...]  # by objective
+
+
+class _Noise:
+    """Random numbers of one step: each draw has a key of its own."""
+
+    def __init__(self, key: Array) -> None:
+        self._key = key
+        self._draws = 0
+
+    def _next(self) -> Array:
+        self._draws += 1
+        return jax.random.fold_in(self._key, self._draws)
+
+    def normal(self, shape: tuple[int, ...]) -> Array:
+        """Give new unit normal numbers."""
+        return jax.random.normal(self._next(), shape)
+
+    def uniform(self, shape: tuple[int, ...]) -> Array:
+        """Give new numbers from 0 to 1."""
+        return jax.random.uniform(self._next(), shape)
+
+
+def make_step(key: Array, knobs: Mapping[str, Array], progress: Array, *, training: bool) -> Step:
+    """Give what terms and scores may depend on."""
+    noise = _Noise(key)
+    return Step(training, progress, knobs, noise.normal, noise.uniform)
+
+
+def train_with_jax(job: Job) -> Trained:
+    """Train every member of the ensemble at once.
+
+    Raises
+    ------
+    CheckFailed
+        If a loss is not finite.
+    InputError
+        If there are fewer events than a batch holds.
+    """
+    job.require_a_batch()
+    starts = []
+    for member in job.members:
+        networks = build_networks(job.method, member.seed)
+        starts.append(initial_values(networks))
+    return _Loop(job, networks, starts).run()
+
+
+class _Loop:
+    """The compiled functions of one job."""
+
+    def __init__(self, job: Job, networks: Mapping[str, Any], starts: list[Values]) -> None:
+        self._job = job
+        self._networks = networks
+        self._variables = variables_of_all(networks)
+        self._values = [jnp.stack(own) for own in zip(*starts, strict=True)]
+        self._keys = jnp.stack([jax.random.key(member.seed) for member in job.members])
+        knobs = [job.knobs(member) for member in job.members]
+        self._knobs = {name: jnp.array([own[name] for own in knobs], dtype=jnp.float32) for name in knobs[0]}
+        self._columns = {name: jnp.asarray(column) for name, column in job.training.items()}
+        self._validation = {name: jnp.asarray(column) for name, column in job.validation.items()}
+
+    def run(self) -> Trained:
+        """Train phase by phase."""
+        job = self._job
+        n = len(job.members)
+        terms: dict[str, list[list[float]]] = {}
+        val_loss: list[list[float]] = [[] for _ in range(n)]
+        seconds, done = 0.0, 0
+        with job.progress.task("float training", job.fit.epochs) as task:
+            for phase, epochs in phase_epochs(job):
+                state = State(self._values, jax.vmap(partial(self._fresh, phase))(self._values))
+                epoch_function = jax.jit(
+                    jax.vmap(partial(self._epoch, phase), in_axes=(0, 0, 0, None, None)), donate_argnums=0
+                )
+                for epoch in range(epochs):
+                    started = time.perf_counter()
+                    state, found = epoch_function(
+                        state, self._keys, self._knobs, jnp.array([done, epoch, epochs]), self._columns
+                    )
+                    found = jax.device_get(found)
+                    seconds += time.perf_counter() - started
+                    require_finite(job, done, found)
+                    for name, values in found.items():
+                        terms.setdefault(name, [[] for _ in range(n)])
+                        for member, value in enumerate(values):
+                            terms[name][member].append(float(value))
+                    validated = self._validate(phase, state.values)
+                    for member, value in enumerate(validated):
+                        val_loss[member].append(float(value))
+                    done += 1
+                    task.note(f"validation loss {np.mean(validated):.4g}")
+                    task.advance()
+                self._values = state.values
+        histories = tuple(MemberHistory({name: own[i] for name, own in terms.items()}, val_loss[i]) for i in range(n))
+        host = [np.asarray(value) for value in self._values]
+        values = tuple([own[i] for own in host] for i in range(n))
+        rate = job.steps * job.batch_size * done * n / max(seconds, 1e-9)
+        return Trained(self._networks, values, histories, rate, "scan")
+
+    def _indices(self, objective: Objective) -> list[int]:
+        position = {id(variable): index for index, variable in enumerate(self._variables)}
+        return [position[id(variable)] for variable in objective.variables(self._networks)]
+
+    def _fresh(self, phase: Phase, values: list[Array]) -> tuple[Moments, ...]:
+        moments = []
+        for objective in phase.objectives:
+            zeros = [jnp.zeros_like(values[i]) for i in self._indices(objective)]
+            moments.append(Moments(zeros, [jnp.zeros_like(zero) for zero in zeros], jnp.zeros((), jnp.int32)))
+        return tuple(moments)
+
+    def _epoch(
+        self, phase: Phase, state: State, key: Array, knobs: Mapping[str, Array], where: Array, columns: Columns
+    ) -> tuple[State, dict[str, Array]]:
+        job, (done, epoch, epochs) = self._job, where
+        of_epoch = jax.random.fold_in(key, done)
+        order = jax.random.permutation(of_epoch, job.n_events)[: job.steps * job.batch_size]
+
+        def body(state: State, item: tuple[Array, Array]) -> tuple[State, dict[str, Array]]:
+            rows, index = item
+            batch = {name: jnp.take(column, rows, axis=0) for name, column in columns.items()}
+            progress = (epoch + index / job.steps) / epochs
+            step = make_step(jax.random.fold_in(of_epoch, index), knobs, progress, training=True)
+            return self._update(phase, state, batch, step)
+
+        items = (order.reshape(job.steps, job.batch_size), jnp.arange(job.steps))
+        state, terms = jax.lax.scan(body, state, items)
+        return state, {name: jnp.mean(values) for name, values in terms.items()}
+
+    def _update(
+        self, phase: Phase, state: State, batch: Mapping[str, Array], step: Step
+    ) -> tuple[State, dict[str, Array]]:
+        values, moments = list(state.values), list(state.moments)
+        terms: dict[str, Array] = {}
+        rate = self._learning_rate(step)
+        for number, objective in enumerate(phase.objectives):
+            indices = self._indices(objective)
+            for _ in range(objective.updates):
+
+                def loss(own: list[Array]) -> tuple[Array, tuple[dict[str, Array], list[Array]]]:
+                    merged = list(values)  # noqa: B023 - called at once
+                    for i, value in zip(indices, own, strict=True):  # noqa: B023
+                        merged[i] = value
+                    found, after = self._terms(objective, merged, batch, step)  # noqa: B023
+                    return sum(found.values()), (found, after)
+
+                own = [values[i] for i in indices]
+                gradients, (found, after) = jax.grad(loss, has_aux=True)(own)
+                new, moments[number] = adam(own, gradients, moments[number], rate)
+                values = after
+                for i, value in zip(indices, new, strict=True):
+                    values[i] = value
+            terms |= found
+        return State(values, tuple(moments)), terms
+
+    def _learning_rate(self, step: Step) -> Array:
+        """Fall along a cosine to the final learning rate."""
+        start, end = step.knobs[LEARNING_RATE], self._job.fit.final_learning_rate
+        return end + (start - end) * 0.5 * (1 + jnp.cos(jnp.pi * step.progress))
+
+    def _terms(
+        self, objective: Objective, values: list[Array], batch: Mapping[str, Array], step: Step
+    ) -> tuple[dict[str, Array], list[Array]]:
+        """Give the terms, and every variable after the call (batch normalization changes some)."""
+        mapping = list(zip(self._variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            found = objective.terms(self._networks, batch, step)
+        after = [scope.get_current_value(variable) for variable in self._variables]
+        return {name: term.astype(jnp.float32) for name, term in found.items()}, after
+
+    def _validate(self, phase: Phase, values: list[Array]) -> NDArray[np.floating]:
+        """Give the loss on the validation events, (n_members,)."""
+
+        def loss(values: list[Array], knobs: Mapping[str, Array], columns: Columns) -> Array:
+            step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
+            found = [self._terms(objective, values, columns, step)[0] for objective in phase.objectives]
+            return sum(term for terms in found for term in terms.values())
+
+        return np.asarray(jax.jit(jax.vmap(loss, in_axes=(0, 0, None)))(values, self._knobs, self._validation))
+
+
+def phase_epochs(job: Job) -> list[tuple[Phase, int]]:
+    """Give every phase with its number of epochs, one at least; the last takes what is left."""
+    phases = job.method.phases()
+    total = sum(phase.share for phase in phases)
+    epochs = [max(1, round(job.fit.epochs * phase.share / total)) for phase in phases]
+    epochs[-1] = max(1, job.fit.epochs - sum(epochs[:-1]))
+    return list(zip(phases, epochs, strict=True))
+
+
+def adam(values: list[Array], gradients: list[Array], moments: Moments, rate: Array) -> tuple[list[Array], Moments]:
+    """Make one step of Adam (Kingma & Ba, arXiv 1412.6980), with Keras' place of epsilon."""
+    count = moments.count + 1
+    first = [_BETA_1 * m + (1 - _BETA_1) * g for m, g in zip(moments.first, gradients, strict=True)]
+    second = [_BETA_2 * v + (1 - _BETA_2) * g * g for v, g in zip(moments.second, gradients, strict=True)]
+    power = count.astype(jnp.float32)
+    scale = rate * jnp.sqrt(1 - _BETA_2**power) / (1 - _BETA_1**power)
+    new = [value - scale * m / (jnp.sqrt(v) + _EPSILON) for value, m, v in zip(values, first, second, strict=True)]
+    return new, Moments(first, second, count)
+
+
+def score_with_jax(
+    function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]], columns: Columns
+) -> NDArray[np.float64]:
+    """Give a score of every event for every member, (n_members, n)."""
+    variables = variables_of_all(trained.networks)
+
+    def score(values: list[Array], knobs: Mapping[str, Array], batch: Columns) -> Array:
+        step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(trained.networks, batch, step).astype(jnp.float32)
+
+    compiled = jax.jit(jax.vmap(score, in_axes=(0, 0, None)))
+    values = [jnp.stack(own) for own in zip(*trained.values, strict=True)]
+    stacked = {name: jnp.array([own[name] for own in knobs], dtype=jnp.float32) for name in knobs[0]}
+    n = len(columns["x"])
+    parts = []
+    for start in range(0, n, _SCORED_EVENTS):
+        rows = np.minimum(np.arange(start, start + _SCORED_EVENTS), n - 1)  # one shape, compiled once
+        parts.append(np.asarray(compiled(values, stacked, {name: c[rows] for name, c in columns.items()})))
+    return np.concatenate(parts, axis=1)[:, :n].astype(np.float64)

@@ -1,0 +1,125 @@
+"""The stage `reference` of a config with `method:`: every member trained, scored and compared.
+
+This module imports Keras 3, with the backend that `fpgaae.reference.backend` chose.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import StageRun
+from fpgaae.config import Config
+from fpgaae.files import Json
+from fpgaae.methods.base import Method
+from fpgaae.methods.registry import method_class
+from fpgaae.reference.backend import JAX, backend, device
+from fpgaae.reference.dataset import load_columns, setting_of
+from fpgaae.reference.separation import mean_and_spread, separation
+from fpgaae.reference.store import load_members, save_members
+from fpgaae.reference.training import Job, Trained, build_networks
+
+MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
+
+
+class Reference(NamedTuple):
+    """A finished reference, to be used: the method with its networks, and the weights of every member."""
+
+    method: Method
+    trained: Trained
+    config: Config
+
+
+def run_method(run: StageRun) -> Json:
+    """Train the method of the config, score the test events of every process, and write weights and result."""
+    job = open_job(run)
+    trained = train(job)
+    save_members(run.folder, trained.networks, trained.values)
+    scores = score_processes(run, job, trained)
+    return _result(job, trained, scores, run.config.data.background)
+
+
+def open_job(run: StageRun) -> Job:
+    """Say what the config wants to be trained on which events."""
+    config = run.config
+    if config.method is None:
+        raise ValueError("a config without a method is not trained here")
+    found = method_class(config.method.kind)
+    background = config.data.background
+    training, validation = (load_columns(run, background, name, found.columns) for name in ("train", "validation"))
+    method = found(config.method, setting_of(run, training["x"]))
+    members = config.ensemble.members(config.seed)
+    return Job(method, members, config.training.reference, training, validation, run.scratch, run.progress)
+
+
+def train(job: Job) -> Trained:
+    """Train with the loop of the backend that Keras has."""
+    if backend() == JAX:
+        from fpgaae.reference.jax_loop import train_with_jax  # noqa: PLC0415
+
+        return train_with_jax(job)
+    from fpgaae.reference.keras_loop import train_with_keras  # noqa: PLC0415
+
+    return train_with_keras(job)
+
+
+def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
+    """Score the test events of every process with every score that the config names."""
+    functions = job.method.scores()
+    names = job.method.options.scores or tuple(functions)
+    knobs = [job.knobs(member) for member in job.members]
+    scores: MemberScores = {name: {} for name in names}
+    with run.progress.task("scores", len(run.config.data.files)) as task:
+        for process in run.config.data.files:
+            columns = {"x": load_columns(run, process, "test")["x"]}
+            for name in names:
+                if backend() == JAX:
+                    from fpgaae.reference.jax_loop import score_with_jax as score  # noqa: PLC0415
+                else:
+                    from fpgaae.reference.keras_loop import score_with_keras as score  # noqa: PLC0415
+                scores[name][process] = score(functions[name], trained, knobs, columns)
+            task.advance()
+    return scores
+
+
+def open_reference(run: StageRun) -> Reference:
+    """Open the finished reference that a run folder holds, for its uses.
+
+    Parameters
+    ----------
+    run
+        Of anything behind the stage `reference`.
+    """
+    job = open_job(run)
+    networks = build_networks(job.method, run.config.seed)
+    values = load_members(run.upstream("reference"), networks)
+    return Reference(job.method, Trained(networks, values, (), 0.0, ""), run.config)
+
+
+def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:
+    per_score = {name: separation(own, background) for name, own in scores.items()}
+    last = [history.val_loss[-1] for history in trained.histories]
+    return {
+        "method": job.method.options.kind,
+        "backend": backend(),
+        "device": device(),
+        "loop": trained.loop,
+        "precision": job.fit.precision,
+        "events_per_second": round(trained.events_per_second, 1),
+        "epochs": len(trained.histories[0].val_loss),
+        "val_loss": float(np.mean(last)),
+        "scores": {name: mean_and_spread(members) for name, members in per_score.items()},
+        "members": [
+            {
+                "seed": member.seed,
+                "point": member.point,
+                "loss": history.loss,
+                "terms": history.terms,
+                "val_losses": history.val_loss,
+                "scores": {name: members[i] for name, members in per_score.items()},
+            }
+            for i, (member, history) in enumerate(zip(job.members, trained.histories, strict=True))
+        ],
+    }
