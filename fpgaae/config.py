@@ -496,6 +496,7 @@ class Evaluation(Section):
     confidence_level: Fraction = 0.6827
     pca_components: Annotated[int, Field(ge=1)] = 16
     ablation_events: Annotated[int, Field(ge=100)] = 20_000  # of each process: what each part's quantization costs
+    compression_events: Annotated[int, Field(ge=2)] | None = None  # of each process: what the latents keep of images
 
 
 class Config(Section):
@@ -529,6 +530,8 @@ class Config(Section):
             self.check_layers(model.rounded_layers)
         if self.model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
             raise ValueError("model.score: masked_squared_error leaves out empty slots, which an array has not")
+        if self.evaluation.compression_events is not None:
+            self._check_compression()
         pruned = "reference" if self.training.quantizes_after else "quantized"
         epochs = getattr(self.training, pruned).epochs
         if self.pruning.end_epoch > epochs:
@@ -537,6 +540,16 @@ class Config(Section):
                 f"training.{pruned}"
             )
         return self
+
+    def _check_compression(self) -> None:
+        array = self.data.hardware.array
+        if array is None or array.signed or self.data.hardware.image_shape[2] != 1:
+            raise ValueError("evaluation.compression_events: only images of amounts, without channels, are compared")
+        if self.model.kind is not ModelKind.VARIATIONAL or self.model.score.needs_variance:
+            raise ValueError(
+                "evaluation.compression_events: the firmware must be an encoder whose score reads its latents; set "
+                "`model.kind` to variational and `model.score` to mu_squared"
+            )
 
     def check_layers(self, known: Collection[str]) -> None:
         """Refuse widths for a layer that the network has not; of an imported model, only its file tells the layers.

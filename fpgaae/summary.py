@@ -267,7 +267,29 @@ def _evaluate(result: Json) -> RenderableType:
         f"[bold]{escape(signal)}[/]: {escape(own['sentence'])}"
         for signal, own in result["verdicts"]["models"].get("firmware", {}).items()
     ]
+    if compression := result.get("compression"):
+        said.append(_compression(compression))
     return Group(metrics_table(result), *decision_tables(result), *said)
+
+
+def _compression(result: Json) -> str:
+    return (
+        f"{result['latents']} latents: {result['input_bits']} bits in, {result['output_bits']} out "
+        f"({result['compression_ratio']:.2f} times fewer, {result['output_gbit_per_s']:.3g} Gbit/s of "
+        f"{result['input_gbit_per_s']:.3g})\n"
+    ) + "\n".join(
+        f"{escape(process)}: earth mover's distance {_value(found['firmware']['earth_movers_distance'])} cells "
+        f"(float {_value(found['float']['earth_movers_distance'])}), telescope error "
+        f"{_value(found['firmware']['telescope'])} (float {_value(found['float']['telescope'])})"
+        for process, found in result["processes"].items()
+    )
+
+
+def _value(measure: Json) -> str:
+    """Write a mean with half its interval, or say that there is none."""
+    if measure["value"] is None:
+        return "not measurable"
+    return f"{measure['value']:.4g} +- {(measure['high'] - measure['low']) / 2:.2g}"
 
 
 def _report(result: Json) -> RenderableType:

@@ -5,7 +5,10 @@ This module imports TensorFlow (Keras 2 for the quantized model, Keras 3 for the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
@@ -13,6 +16,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
+from fpgaae.evaluation.compression_run import run_compression
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure
 from fpgaae.evaluation.layer_errors import LayerErrors
@@ -45,9 +49,13 @@ def run_evaluate(run: StageRun) -> Json:
     with run.progress.task("bootstrap", None):
         result = evaluate_scores(scores, groups, columns, run.result("csim")["thresholds"], config)
     result |= _losses(run, groups, settings)
+    figures = {}
+    if (limit := config.evaluation.compression_events) is not None:
+        with run.progress.task("compression", None):
+            result["compression"], figures["compression"] = run_compression(run, limit)
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
-        _write_figures(run, scores, result, bands)
+        _write_figures(run, scores, result, bands, figures)
     return result
 
 
@@ -72,7 +80,7 @@ def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
     return {"ablation": ablation, "layers": errors.to_json()}
 
 
-def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands) -> None:
+def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, further: Mapping[str, Figure]) -> None:
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
@@ -82,6 +90,7 @@ def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands) ->
         if signal != background
     }
     figures = {
+        **further,
         "scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0]),
         "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands),
         "rates": rate_figure(result["rates"], [decision["value"] for decision in result["decisions"]]),
