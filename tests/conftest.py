@@ -88,6 +88,27 @@ def variational(encoder: tuple[int, ...], latent: int, score: Score = Score.MU_S
     return Model(kind=ModelKind.VARIATIONAL, encoder=encoder, latent=latent, decoder=encoder[::-1], score=score)
 
 
+def convolutional(score: Score = Score.SQUARED_ERROR) -> Model:
+    """Describe a model of events of 6 x 3 x 1 with every layer that a config may name."""
+    encoder = [
+        {"pad": [[1, 0], [0, 1]]},
+        {"filters": 3, "kernel": [3, 3]},
+        {"pool": [2, 1], "kind": "max"},
+        {"filters": 4, "kernel": [2, 3], "padding": "same", "strides": [1, 2]},
+        {"pool": [2, 1]},
+    ]
+    decoder = [
+        6,
+        {"reshape": [3, 1, 2]},
+        {"upsample": [2, 3]},
+        {"filters": 2, "kernel": [3, 2], "padding": "same"},
+        {"pad": [[1, 1], [0, 0]]},
+        {"filters": 1, "kernel": [3, 1]},
+    ]
+    kind = ModelKind.AUTOENCODER if score.of_reconstruction else ModelKind.VARIATIONAL
+    return Model.model_validate({"kind": kind, "encoder": encoder, "latent": 2, "decoder": decoder, "score": score})
+
+
 def small_model(score: Score, encoder: tuple[int, ...] = (6, 4), latent: int = 3) -> Model:
     """Describe a model that has the score."""
     return (autoencoder if score.of_reconstruction else variational)(encoder, latent, score)

@@ -8,36 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, autoencoder, variational
+from conftest import RandomNetwork, autoencoder, convolutional, variational
 
-from fpgaae.config import Model, ModelKind, Score
+from fpgaae.config import Model, Score
 from fpgaae.models import float_weights
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.float_weights import layer_outputs, selected_outputs
 from fpgaae.models.plan import deployed_part, plan_network
 
 IMAGE = (6, 3, 1)
-ENCODER = [
-    {"pad": [[1, 0], [0, 1]]},
-    {"filters": 3, "kernel": [3, 3], "strides": [1, 1]},
-    {"pool": [2, 1], "kind": "max"},
-    {"filters": 4, "kernel": [2, 3], "padding": "same", "strides": [1, 2]},
-    {"pool": [2, 1]},
-]
-DECODER = [
-    6,
-    {"reshape": [3, 1, 2]},
-    {"upsample": [2, 3]},
-    {"filters": 2, "kernel": [3, 2], "padding": "same"},
-    {"pad": [[1, 1], [0, 0]]},
-    {"filters": 1, "kernel": [3, 1]},
-]
-
-
-def convolutional(score: Score = Score.SQUARED_ERROR) -> Model:
-    """Describe a model with every layer that a config may name."""
-    kind = ModelKind.AUTOENCODER if score.of_reconstruction else ModelKind.VARIATIONAL
-    return Model.model_validate({"kind": kind, "encoder": ENCODER, "latent": 2, "decoder": DECODER, "score": score})
 
 
 @pytest.fixture(autouse=True)
