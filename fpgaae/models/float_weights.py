@@ -116,7 +116,7 @@ def _convolution(layer: LayerDescription, x: Values, image: Shape, weights: Floa
     size, strides = layer.settings["kernel_size"], layer.settings["strides"]
     padding = same_padding(image, size, strides) if layer.settings["padding"] == "same" else (0, 0, 0, 0)
     window = Window(image, size, strides, padding)
-    sums = convolve(x, kernel, window, np.matmul)  # type: ignore[arg-type]
+    sums = convolve(x, kernel, window)
     return np.asarray(sums.reshape(len(x), *window.positions, len(bias)) + bias, dtype=np.float32)
 
 
