@@ -10,7 +10,7 @@ from fpgaae.doctor import Finding, Status
 from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
-from fpgaae.report.tables import decision_tables, metrics_table
+from fpgaae.report.tables import decision_tables, metrics_table, student_sentences
 from fpgaae.scan.table import header, legend, rows
 
 
@@ -267,7 +267,7 @@ def _evaluate(result: Json) -> RenderableType:
         f"[bold]{escape(signal)}[/]: {escape(own['sentence'])}"
         for signal, own in result["verdicts"]["models"].get("firmware", {}).items()
     ]
-    return Group(metrics_table(result), *decision_tables(result), *said)
+    return Group(metrics_table(result), *decision_tables(result), *said, *map(escape, student_sentences(result)))
 
 
 def _report(result: Json) -> RenderableType:
