@@ -109,8 +109,15 @@ def convolutional(score: Score = Score.SQUARED_ERROR) -> Model:
     return Model.model_validate({"kind": kind, "encoder": encoder, "latent": 2, "decoder": decoder, "score": score})
 
 
+def student(encoder: tuple[int, ...]) -> Model:
+    """Describe a student, whose one output is the score."""
+    return Model(kind=ModelKind.STUDENT, encoder=encoder, latent=1, decoder=(), score=Score.REGRESSION)
+
+
 def small_model(score: Score, encoder: tuple[int, ...] = (6, 4), latent: int = 3) -> Model:
     """Describe a model that has the score."""
+    if score.kind is ModelKind.STUDENT:
+        return student(encoder)
     return (autoencoder if score.of_reconstruction else variational)(encoder, latent, score)
 
 
