@@ -24,6 +24,7 @@ from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 _TYPED_BY_SUMS = frozenset({
     LayerKind.DENSE, LayerKind.CONVOLUTION, LayerKind.MAX_POOLING, LayerKind.UPSAMPLING, LayerKind.ZERO_PADDING,
 })  # fmt: skip
+_DATAFLOW = "    #pragma HLS DATAFLOW\n"
 _INTERFACE = re.compile(r"^ *#pragma HLS INTERFACE bram port=\S+ *\n", re.MULTILINE)
 
 
@@ -93,10 +94,9 @@ def declare_ports(project: Path, top: TopFunction) -> None:
         (project / "firmware" / "weights" / f"{port.name}.h").unlink(missing_ok=True)
     source = project / "firmware" / f"{top.project_name}.cpp"
     text = source.read_text(encoding="utf-8")
-    stable = (
-        "".join(f"    #pragma HLS STABLE variable={port.name}\n" for port in top.weights) if top.is_dataflow else ""
-    )
-    edited, found = _INTERFACE.subn(stable, text)
-    if found != 1:
+    stable = "".join(f"    #pragma HLS STABLE variable={port.name}\n" for port in top.weights)
+    edited = _INTERFACE.sub("", text)
+    if top.is_dataflow and edited.count(_DATAFLOW) != 1:
         raise CheckFailed(f"{source} is not written as hls4ml 1.3.0 writes it; install the pinned version")
+    edited = edited.replace(_DATAFLOW, f"{_DATAFLOW}{stable}")
     source.write_text(edited, encoding="utf-8")
