@@ -87,8 +87,8 @@ def write_project(
         model = _with_outputs(model, network)
         graph = _convert(model, network, conversion or Conversion.of(firmware), firmware, project)
         names = _golden_names(graph, network)
-        correct_types(graph, network, names)
         weights = open_weights(graph, network, names, firmware) if network.reloadable else ()
+        correct_types(graph, network, names)
         if network.reloadable or len(graph.outputs) > 1:
             graph.get_output_variables()[0].type.name = _SCORE_TYPE  # as hls4ml calls that of a single output
             graph.apply_flow(f"{graph.config.backend.name.lower()}:apply_templates")  # with these types and zeros

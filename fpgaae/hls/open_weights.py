@@ -22,7 +22,7 @@ from fpgaae.hls.project import TopFunction, WeightPort
 from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 
 _TYPED_BY_SUMS = frozenset({
-    LayerKind.DENSE, LayerKind.CONVOLUTION, LayerKind.MAX_POOLING, LayerKind.UPSAMPLING, LayerKind.ZERO_PADDING,
+    LayerKind.DENSE, LayerKind.CONVOLUTION, LayerKind.MAX_POOLING, LayerKind.ZERO_PADDING,
 })  # fmt: skip
 _DATAFLOW = "    #pragma HLS DATAFLOW\n"
 _INTERFACE = re.compile(r"^ *#pragma HLS INTERFACE bram port=\S+ *\n", re.MULTILINE)
@@ -35,6 +35,8 @@ def open_weights(
     firmware: Firmware,
 ) -> tuple[WeightPort, ...]:
     """Make arguments of all weights and biases of a converted graph; give them in the order of the layers.
+
+    Means and enlarged images get their types from `correct_types`, which comes after this.
 
     Parameters
     ----------
