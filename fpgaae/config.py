@@ -494,9 +494,16 @@ class Firmware(Section):
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
     reuse_factor: Annotated[int, Field(ge=1)] = 1
     project_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "autoencoder"
+    reloadable_weights: bool = False  # weights and biases are ports, not constants
+    output_latents: bool = False  # the latents are a port beside score and accept bits
 
     @model_validator(mode="after")
     def _reuse_is_possible(self) -> Firmware:
+        if self.strategy == "distributed_arithmetic" and self.reloadable_weights:
+            raise ValueError(
+                "distributed_arithmetic makes adders of constant weights, so that none can be reloaded; set strategy "
+                "to latency or resource, or reloadable_weights to false"
+            )
         if self.strategy == "distributed_arithmetic" and self.reuse_factor != 1:
             raise ValueError("distributed_arithmetic has no multiplier to reuse; set reuse_factor to 1")
         return self

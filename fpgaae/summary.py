@@ -166,7 +166,12 @@ def _convert(result: Json) -> RenderableType:
         f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
         f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
     ]
+    if ports := result.get("weight_ports"):
+        lines.append(f"{sum(port['size'] for port in ports):,} weights and biases are loaded at run time")
     trigger = result["trigger"]
+    outputs = ", ".join(f"{entry['values']} {_short(entry['type'])} {entry['name']}" for entry in result["outputs"])
+    gbit_s = result["output_bits"] * trigger["bunch_crossing_rate_khz"] / 1e6
+    lines.append(f"puts out {outputs}: {result['output_bits']} bits an event, {gbit_s:.4g} Gbit/s")
     for index, point in enumerate(trigger["thresholds"]):
         rate, khz = point["false_positive_rate"]["value"], point["rate_khz"]["value"]
         lines.append(
@@ -204,6 +209,11 @@ def _csim(result: Json) -> RenderableType:
         f"{verdict}: of {result['events']:,} events {result['mismatched_events']:,} differ in a layer, "
         f"{result['score_mismatches']:,} in the score, {result['decision_flips']:,} in the decision"
     )
+    if reloaded := result.get("reloaded"):
+        lines.append(
+            f"with {reloaded['weights']:,} other weights loaded: of {reloaded['events']:,} events "
+            f"{reloaded['mismatched_events']:,} differ in a layer"
+        )
     lines.append(f"{result['events_per_second']:,.0f} events/s on {result['processes']} processes")
     return Group(*lines)
 

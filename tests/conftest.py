@@ -24,7 +24,7 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
 from fpgaae.hls.front_end import TriggerBlock
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork, LayerKind
 
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
@@ -219,16 +219,19 @@ def write_trigger(
         Go to `write_project`.
     """
     from fpgaae.hls.convert import write_project  # noqa: PLC0415
+    from fpgaae.hls.deployment import deploy  # noqa: PLC0415
     from fpgaae.hls.harness import write_harness  # noqa: PLC0415
 
     hardware, features = trigger_objects(made.network.layers[0].size)
+    network = deploy(made.network, firmware)
     thresholds = quantile_thresholds(made.network, features, n_thresholds)
-    done = write_project(made.model, made.network, firmware, project, **options)
+    done = write_project(made.model, network, firmware, project, **options)
     block = TriggerBlock(done.top, hardware, features, thresholds)
     block.write(project)
     write_harness(project, block, firmware)
-    names = {**done.golden_names, ACCEPT_LAYER: ACCEPT_LAYER}
-    network = made.network.with_thresholds(thresholds)
+    ports = [layer.name for layer in network.layers if layer.kind is LayerKind.PORT]
+    names = {**done.golden_names, **{name: name for name in [*ports, ACCEPT_LAYER]}}
+    network = network.with_thresholds(thresholds)
     return WrittenNetwork(network, project, names, done.layers, block, features)
 
 

@@ -216,6 +216,11 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest(
         pytest.param({"firmware": {"io_type": "io_serial"}}, "`firmware.io_type`", id="io-type"),
         pytest.param({"firmware": {"project_name": "a b"}}, "`firmware.project_name`", id="project-name"),
         pytest.param(
+            {"firmware": {"strategy": "distributed_arithmetic", "reloadable_weights": True}},
+            "distributed_arithmetic makes adders of constant weights, so that none can be reloaded; set strategy to",
+            id="reloadable-adders",
+        ),
+        pytest.param(
             {"trigger": {"thresholds": [{"false_positive_rate": 0}]}},
             "`trigger.thresholds.0.false_positive_rate`",
             id="rate",

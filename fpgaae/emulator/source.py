@@ -65,6 +65,11 @@ class EmulatorSource:
     """
 
     def __init__(self, network: IntegerNetwork, features: FeatureMap) -> None:
+        if network.reloadable:
+            raise InputError(
+                "the emulator holds weights as constants, and these are loaded at run time; set "
+                "firmware.reloadable_weights to false"
+            )
         self._network = network
         self._features = features
         self._constants: list[str] = []
@@ -80,6 +85,11 @@ class EmulatorSource:
     def constants(self) -> str:
         """C++ of the constants."""
         return "\n".join(self._constants)
+
+    @property
+    def n_latents(self) -> int:
+        """Number of values on the port of the latents; 0 for none."""
+        return sum(layer.size for layer in self._network.layers if layer.kind is LayerKind.PORT)
 
     @property
     def body(self) -> str:
@@ -280,6 +290,7 @@ _WRITERS: dict[LayerKind, _Writer] = {
     LayerKind.UPSAMPLING: EmulatorSource._move,
     LayerKind.ZERO_PADDING: EmulatorSource._move,
     LayerKind.RESHAPE: EmulatorSource._move,
+    LayerKind.PORT: EmulatorSource._move,
     LayerKind.RELU: EmulatorSource._relu,
     LayerKind.QUANTIZE: EmulatorSource._quantize,
     LayerKind.SQUARED_ERROR: EmulatorSource._error,

@@ -16,6 +16,7 @@ from fpgaae.config import Hardware
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.fixedpoint import Codes
+from fpgaae.hls.network_ports import port_values
 from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
 
 FRONT_END_HEADER = "fpgaae_front_end.h"
@@ -83,7 +84,7 @@ class TriggerBlock:
     def values(self) -> dict[str, str]:
         """Give what the templates leave open."""
         top = self.top
-        return {
+        return port_values(top) | {
             "PROJECT": top.project_name,
             "GUARD": top.project_name.upper(),
             "STRUCTS": "\n".join(filter(None, (port.struct for port in self.ports))),
@@ -155,7 +156,12 @@ def read_score(top: TopFunction) -> str:
 
 
 def write_golden_vectors(
-    project: Path, block: TriggerBlock, hardware_codes: Codes, score_codes: Codes, accept: Codes
+    project: Path,
+    block: TriggerBlock,
+    hardware_codes: Codes,
+    score_codes: Codes,
+    accept: Codes,
+    latents: Codes | None = None,
 ) -> None:
     """Write what the testbench feeds and expects, hexadecimal, an event a line.
 
@@ -167,6 +173,8 @@ def write_golden_vectors(
         (n_events,) codes of the score.
     accept
         (n_events, n_thresholds) decisions, 0 or 1.
+    latents
+        (n_events, n_latents) codes in two's complement, where they are a port.
     """
     folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)
@@ -175,7 +183,8 @@ def write_golden_vectors(
     stimulus = hardware_codes[:, ports] & ((1 << bits) - 1)
     accepted = (accept << np.arange(accept.shape[1])).sum(axis=1)
     np.savetxt(folder / STIMULUS_FILE, stimulus, fmt="%x")
-    np.savetxt(folder / EXPECTED_FILE, np.stack([score_codes, accepted], axis=1), fmt="%x")
+    columns = [score_codes[:, None], accepted[:, None], *([] if latents is None else [latents])]
+    np.savetxt(folder / EXPECTED_FILE, np.concatenate(columns, axis=1), fmt="%x")
 
 
 def _ports(hardware: Hardware) -> Iterator[Port]:

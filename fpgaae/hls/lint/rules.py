@@ -283,6 +283,11 @@ _TABLE = (
         "a DSP48E2 multiplies 27 x 18 signed bits (AMD UG579): a wider product takes two of them or more",
         "take bits off one operand until one has 27 or fewer and the other 18 or fewer",
     ),
+    Rule(
+        "reloadable-zeros", _N,
+        "weights that are ports can take any value, so that each has a multiplier and a zero saves nothing",
+        "set pruning.sparsity to 0, or firmware.reloadable_weights to false",
+    ),
     # a written project
     Rule(
         "testbench-never-compares", _E,
