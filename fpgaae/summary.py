@@ -10,7 +10,7 @@ from fpgaae.doctor import Finding, Status
 from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
-from fpgaae.report.tables import decision_tables, metrics_table, student_sentences
+from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.scan.table import header, legend, rows
 
 
@@ -166,6 +166,12 @@ def _convert(result: Json) -> RenderableType:
         f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
         f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
     ]
+    if reuse := result["reuse"]:
+        lines.append(
+            f"estimated from the reuse factors: {reuse['multipliers']:,} multipliers (DSP), latency "
+            f"{reuse['latency_clocks']:,} clocks ({reuse['latency_ns'] / 1e3:g} us), an event every "
+            f"{reuse['interval_clocks']:,} ({reuse['interval_ns'] / 1e3:g} us)"
+        )
     trigger = result["trigger"]
     for index, point in enumerate(trigger["thresholds"]):
         rate, khz = point["false_positive_rate"]["value"], point["rate_khz"]["value"]
@@ -270,7 +276,8 @@ def _evaluate(result: Json) -> RenderableType:
     if compression := result.get("compression"):
         said.append(_compression(compression))
     said += map(escape, student_sentences(result))
-    return Group(metrics_table(result), *decision_tables(result), *said)
+    groups = [group_table(result)] if "groups" in result else []
+    return Group(metrics_table(result), *groups, *decision_tables(result), *said)
 
 
 def _compression(result: Json) -> str:
