@@ -31,10 +31,9 @@ def test_the_partial_area_is_that_of_scikit_learn(max_fpr: float, ties: bool) ->
 
 
 def test_a_partial_area_worked_by_hand() -> None:
-    """Up to 0.5 the curve is flat at 1/2, rising at 1/4 to 3/4 by a tie: 1/8 + (1/2 + 3/4) / 8 = 9/32."""
-    assert partial_auc(np.array([1, 2, 3, 4]), np.array([3, 5]), 0.5) == pytest.approx(
-        0.5 * (1 + (9 / 32 - 1 / 8) / 0.375)
-    )
+    """The curve goes (0, 1/2), (1/4, 1/2), and by the tie at 3 to (1/2, 1): 1/8 + 3/16 = 5/16 up to 1/2."""
+    by_hand = 0.5 * (1 + (5 / 16 - 1 / 8) / (1 / 2 - 1 / 8))
+    assert partial_auc(np.array([1, 2, 3, 4]), np.array([3, 5]), 0.5) == pytest.approx(by_hand)
     assert partial_auc(np.array([0, 1]), np.array([2, 3]), 0.1) == 1
     assert partial_auc(np.array([7, 7]), np.array([7, 7]), 0.1) == pytest.approx(0.5)
 
