@@ -28,6 +28,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 _DOMAINS = "fpgaae.data.domains"
+TOY_PREFIX = "toy:"
 RESERVED_ORIGINS = frozenset(
     {"random", "extremes", "layers"}
 )  # what the C simulation is fed with besides the processes
@@ -188,6 +189,14 @@ class Table(Section):
     objects: dict[str, ObjectColumns]  # by the name of the kind in `hardware.objects`
 
 
+def _first_option_error(error: ValidationError, options: type[Section]) -> str:
+    detail = error.errors()[0]
+    key = ".".join(["data.options", *map(str, detail["loc"])])
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown option; there are {', '.join(options.model_fields)}"
+    return f"{key}: {detail['msg'].removeprefix('Value error, ')} (given: {detail['input']!r})"
+
+
 class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is bundled, `toy:NAME` is made up."""
 
@@ -220,11 +229,26 @@ class Data(Section):
             raise ValueError(f"the reader {self.reader} gives an array; describe it in `hardware.array`")
         else:
             try:
-                reader_module(self.reader).READER.options.model_validate(self.options)
+                reader = reader_module(self.reader).READER
+            except ValueError as error:
+                raise ValueError(f"data.reader: {error}") from None
+            try:
+                reader.options.model_validate(self.options)
             except ValidationError as error:
-                detail = error.errors()[0]
-                key = ".".join(map(str, detail["loc"])) or "options"
-                raise ValueError(f"data.options.{key}: {detail['msg'].removeprefix('Value error, ')}") from None
+                raise ValueError(_first_option_error(error, reader.options)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _toys_exist(self) -> Data:
+        known = () if self.reader is None else reader_module(self.reader).READER.toys
+        there = f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
+        for process, entry in self.files.items():
+            kind = entry.partition("#")[0].removeprefix(TOY_PREFIX).partition(":")[0]
+            if entry.startswith(TOY_PREFIX) and kind not in known:
+                there = (
+                    f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
+                )
+                raise ValueError(f"data.files.{process}: there is no toy {kind}; {there}")
         return self
 
     @model_validator(mode="after")
@@ -566,6 +590,8 @@ class Evaluation(Section):
     pca_components: Annotated[int, Field(ge=1)] = 16
     ablation_events: Annotated[int, Field(ge=100)] = 20_000  # of each process: what each part's quantization costs
     compression_events: Annotated[int, Field(ge=2)] | None = None  # of each process: what the latents keep of images
+    average_over_groups: bool = False  # also judge the mean score of each group of events, such as a clip
+    partial_auc_rate: Fraction = 0.1  # false positive rate up to which the partial area of these goes
 
 
 class Config(Section):

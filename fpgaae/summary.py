@@ -10,7 +10,7 @@ from fpgaae.doctor import Finding, Status
 from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
-from fpgaae.report.tables import decision_tables, metrics_table, student_sentences
+from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.scan.table import header, legend, rows
 
 
@@ -168,6 +168,12 @@ def _convert(result: Json) -> RenderableType:
     ]
     if ports := result.get("weight_ports"):
         lines.append(f"{sum(port['size'] for port in ports):,} weights and biases are loaded at run time")
+    if reuse := result["reuse"]:
+        lines.append(
+            f"estimated from the reuse factors: {reuse['multipliers']:,} multipliers (DSP), latency "
+            f"{reuse['latency_clocks']:,} clocks ({reuse['latency_ns'] / 1e3:g} us), an event every "
+            f"{reuse['interval_clocks']:,} ({reuse['interval_ns'] / 1e3:g} us)"
+        )
     trigger = result["trigger"]
     outputs = ", ".join(f"{entry['values']} {_short(entry['type'])} {entry['name']}" for entry in result["outputs"])
     gbit_s = result["output_bits"] * trigger["bunch_crossing_rate_khz"] / 1e6
@@ -280,7 +286,8 @@ def _evaluate(result: Json) -> RenderableType:
     if compression := result.get("compression"):
         said.append(_compression(compression))
     said += map(escape, student_sentences(result))
-    return Group(metrics_table(result), *decision_tables(result), *said)
+    groups = [group_table(result)] if "groups" in result else []
+    return Group(metrics_table(result), *groups, *decision_tables(result), *said)
 
 
 def _compression(result: Json) -> str:

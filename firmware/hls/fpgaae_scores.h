@@ -26,6 +26,9 @@ namespace nnet {
 struct score_config {
     static const unsigned n_in = 1;    // elements of each input
     static const unsigned n_table = 1; // entries of the table; for the masked score, slots
+    // Of arrays: clocks from event to event, and the multipliers that are enough for it, as in hls4ml's dense layers.
+    static const unsigned reuse_factor = 1;
+    static const unsigned multiplier_limit = 1;
     typedef float table_t;
     typedef float accum_t;
 };
@@ -90,7 +93,8 @@ struct DivergenceTerm {
 // ---- sums over arrays (io_parallel) and over streams of packs (io_stream) ----
 
 template <class TERM, class x_T, class score_T, typename CONFIG_T> void sum_of_terms(x_T x[CONFIG_T::n_in], score_T score[1]) {
-    #pragma HLS PIPELINE II=1
+    #pragma HLS PIPELINE II=CONFIG_T::reuse_factor
+    #pragma HLS ALLOCATION operation instances=mul limit=CONFIG_T::multiplier_limit
     typename CONFIG_T::accum_t sum = 0;
 Elements:
     for (unsigned i = 0; i < CONFIG_T::n_in; i++) {
@@ -120,7 +124,8 @@ Packs:
 
 template <class TERM, class x_T, class y_T, class score_T, typename CONFIG_T, class... table_T>
 void sum_of_pairs(x_T x[CONFIG_T::n_in], y_T y[CONFIG_T::n_in], score_T score[1], table_T *...table) {
-    #pragma HLS PIPELINE II=1
+    #pragma HLS PIPELINE II=CONFIG_T::reuse_factor
+    #pragma HLS ALLOCATION operation instances=mul limit=CONFIG_T::multiplier_limit
     typename CONFIG_T::accum_t sum = 0;
 Elements:
     for (unsigned i = 0; i < CONFIG_T::n_in; i++) {

@@ -13,9 +13,19 @@ from numpy.typing import NDArray
 
 from fpgaae.config import Config
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
+from fpgaae.evaluation.comparison import (
+    ARRAY_LABELS,
+    BASELINES,
+    DELTAS,
+    FIRMWARE,
+    FLOAT,
+    QUANTIZED,
+    area_tests,
+    compare,
+)
 from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.decisions import decisions
+from fpgaae.evaluation.group_scores import evaluate_groups
 from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_column
 from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.files import Json
@@ -52,11 +62,15 @@ def evaluate_scores(
     """
     background, level = config.data.background, config.evaluation.confidence_level
     result = compare(scores, groups, background, bootstrap_settings(config)).to_json()
+    result["labels"] = dict(ARRAY_LABELS) if config.data.hardware.array else {}
     result["delong"] = area_tests(scores, groups, background)
     result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
     result["decisions"] = decisions(scores, background, thresholds, config.trigger, level)
     result["rates"] = _rates(scores, columns, thresholds, RateSettings(background, config.trigger, level))
     result["correlation"] = _correlation(scores, config)
+    if config.evaluation.average_over_groups:
+        rate = config.evaluation.partial_auc_rate
+        result["groups"] = evaluate_groups(scores, groups, background, rate, bootstrap_settings(config))
     return result
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import hls4ml
 import numpy as np
 
-from fpgaae.config import Firmware
+from fpgaae.config import Firmware, Score
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.conversion import Conversion
@@ -33,6 +33,7 @@ from fpgaae.hls.image_layers import (
 from fpgaae.hls.open_weights import declare_ports, open_weights
 from fpgaae.hls.project import Port, TopFunction, WeightPort, complete_project
 from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.models.integer_scores import score_products
 from fpgaae.models.latents import LATENTS_LAYER
 from fpgaae.models.windows import count_products
 from fpgaae.tensorflow_setup import keras2_as_keras
@@ -268,10 +269,7 @@ def _multiplications(network: IntegerNetwork, name: str) -> int:
         return int(np.count_nonzero(kernel))
     if layer.kind is LayerKind.CONVOLUTION and layer.window is not None:
         return count_products(kernel, layer.window)
-    if layer.kind.is_score and layer.kind not in {LayerKind.ABSOLUTE_ERROR, LayerKind.REGRESSION}:
-        factor = 2 if layer.kind is LayerKind.MU_SQUARED_OVER_VARIANCE else 1
-        return factor * network[layer.inputs[0]].size
-    return 0
+    return score_products(Score(layer.kind.value), network[layer.inputs[0]].size) if layer.kind.is_score else 0
 
 
 def _type_name(named_type: Any) -> str:  # noqa: ANN401

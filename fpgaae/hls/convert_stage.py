@@ -23,6 +23,7 @@ from fpgaae.hls.lint.files import read_model_file
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.run import lint_model, refuse_errors
 from fpgaae.hls.network_ports import write_weights
+from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
@@ -71,6 +72,7 @@ def run_convert(run: StageRun) -> Json:
         "io_type": firmware.io_type,
         "strategy": firmware.strategy,
         "reuse_factor": firmware.reuse_factor,
+        "reuse": reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
         "input_type": str(network.input_type),
         "score_type": str(network.score.type),
         "layers": [*written.layers[:-1], *_port_entries(decided), written.layers[-1], _entry(decided[ACCEPT_LAYER])],

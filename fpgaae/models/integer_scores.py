@@ -130,6 +130,13 @@ def _output_type(output: FixedPointType, n: int) -> FixedPointType:
     return type_for_range(0, output.max_code, output.fraction)
 
 
+def score_products(score: Score, n_elements: int) -> int:
+    """Count the products that a score of so many features or latents takes."""
+    if score in {Score.ABSOLUTE_ERROR, Score.REGRESSION}:
+        return 0
+    return n_elements * (2 if score is Score.MU_SQUARED_OVER_VARIANCE else 1)
+
+
 def score_codes(score: Score, inputs: Sequence[Tensor], table: Table | None = None) -> Tensor:
     """Compute a score of each event, exactly.
 
