@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum
-from typing import Annotated, Literal
+from importlib import import_module
+from math import prod
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import MethodSection, check_method
@@ -22,9 +26,33 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 
 
+_DOMAINS = "fpgaae.data.domains"
 RESERVED_ORIGINS = frozenset(
     {"random", "extremes", "layers"}
 )  # what the C simulation is fed with besides the processes
+
+
+def reader_module(name: str) -> ModuleType:
+    """Import what `data.reader` names: a module of `fpgaae.data.domains`, or with a dot in its name any other.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is no reader.
+    """
+    module = name if "." in name else f"{_DOMAINS}.{name}"
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if not module.startswith(str(error.name)):
+            raise
+        known = sorted(entry.name for entry in iter_modules(import_module(_DOMAINS).__path__))
+        raise ValueError(
+            f"there is no reader {name}; there are {', '.join(known)}, or name a module that can be imported"
+        ) from None
+    if not hasattr(found, "READER"):
+        raise ValueError(f"the module {module} is no reader of events; it must hold READER")
+    return found
 
 
 class ObjectWidths(Section):
@@ -37,13 +65,44 @@ class ObjectWidths(Section):
     phi_bits: Annotated[int, Field(ge=0, le=16)]
 
 
+class ArrayWidth(Section):
+    """A detector that is read out as an array of numbers, such as the cells of a calorimeter, all of one width."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+    shape: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=3)]
+    bits: Annotated[int, Field(ge=1, le=16)]
+    signed: bool = False
+    lsb: Annotated[float, Field(gt=0)] = 1.0  # what a count stands for
+    absent: tuple[int, ...] = ()  # cells, counted in order, that the detector has not: no port, always 0
+
+    @model_validator(mode="after")
+    def _cells_fit(self) -> ArrayWidth:
+        if any(not 0 <= cell < self.n_cells for cell in self.absent) or len(set(self.absent)) >= self.n_cells:
+            raise ValueError(f"absent: cells are counted from 0 to {self.n_cells - 1}, and one must be left")
+        if self.n_cells > 4096:
+            raise ValueError(f"an array of {self.n_cells} cells is more than the 4096 that an event may have")
+        return self
+
+    @property
+    def n_cells(self) -> int:
+        """Number of hardware integers of an event."""
+        return prod(self.shape)
+
+
 class Hardware(Section):
-    """The hardware integers: what a Level-1 trigger sends for each object."""
+    """The hardware integers: what a Level-1 trigger sends for each object, or a detector for each cell of an array."""
 
     pt_lsb_gev: Annotated[float, Field(gt=0)] = 0.5
     eta_lsb: Annotated[float, Field(gt=0)] = 0.0435
     phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
-    objects: Annotated[tuple[ObjectWidths, ...], Field(min_length=1)]
+    objects: tuple[ObjectWidths, ...] = ()
+    array: ArrayWidth | None = None
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> Hardware:
+        if bool(self.objects) is (self.array is not None):
+            raise ValueError("give either `objects` (trigger objects) or `array` (cells of a detector)")
+        return self
 
     @model_validator(mode="after")
     def _phi_fits(self) -> Hardware:
@@ -56,6 +115,14 @@ class Hardware(Section):
     def n_slots(self) -> int:
         """Number of objects an event holds."""
         return sum(kind.slots for kind in self.objects)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The hardware integers of an event as (height, width, channels): an object a row, or the array."""
+        if self.array is None:
+            return self.n_slots, 3, 1
+        height, width, channels = (*self.array.shape, 1, 1)[:3]
+        return height, width, channels
 
 
 class Split(Section):
@@ -121,8 +188,10 @@ class Table(Section):
 
 
 class Data(Section):
-    """Where the events are and how they are coded; `sample:NAME` is a file of the bundled sample."""
+    """Where the events are and how they are coded; `sample:NAME` is bundled, `toy:NAME` is made up."""
 
+    reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
+    options: dict[str, Any] = {}  # of that module
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str]
     background: str = "background"
     dataset: str = "Particles"
@@ -139,6 +208,22 @@ class Data(Section):
             raise ValueError(f"`{min(reserved)}` in files is the name of made-up events; choose another")
         if self.background not in self.files:
             raise ValueError(f"files has no entry `{self.background}`, which `background` names")
+        return self
+
+    @model_validator(mode="after")
+    def _reader_fits(self) -> Data:
+        if self.reader is None:
+            if self.options:
+                raise ValueError("`options` are those of a `reader`, and none is named")
+        elif self.hardware.array is None:
+            raise ValueError(f"the reader {self.reader} gives an array; describe it in `hardware.array`")
+        else:
+            try:
+                reader_module(self.reader).READER.options.model_validate(self.options)
+            except ValidationError as error:
+                detail = error.errors()[0]
+                key = ".".join(map(str, detail["loc"])) or "options"
+                raise ValueError(f"data.options.{key}: {detail['msg'].removeprefix('Value error, ')}") from None
         return self
 
     @model_validator(mode="after")
@@ -408,7 +493,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _method_fits(self) -> Config:
         if self.method is not None:
-            n_features = 3 * self.data.hardware.n_slots
+            n_features = prod(self.data.hardware.image_shape)
             check_method(self.method, self.ensemble, self.model.latent, n_features)
         return self
 
@@ -416,6 +501,8 @@ class Config(Section):
     def _layers_exist(self, info: ValidationInfo) -> Config:
         if not (info.context or {}).get("imported"):
             self.check_layers(self.model.deployed_layers)
+        if self.model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
+            raise ValueError("model.score: masked_squared_error leaves out empty slots, which an array has not")
         pruned = "reference" if self.training.quantizes_after else "quantized"
         epochs = getattr(self.training, pruned).epochs
         if self.pruning.end_epoch > epochs:

@@ -34,6 +34,11 @@ def sha256(file: Path) -> str:
         return digest.hexdigest()
 
 
+def sha256_of_text(text: str) -> str:
+    """Give the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def write_text(file: Path, text: str) -> None:
     """Write a text atomically: to a temporary name, then renamed."""
     partial = file.with_name(f".{file.name}.partial")

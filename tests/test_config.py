@@ -166,7 +166,9 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest(
             "decoder_2, reconstruction",
             id="unknown-layer",
         ),
-        pytest.param({"data": {"hardware": {"objects": []}}}, "`data.hardware.objects`", id="no-objects"),
+        pytest.param(
+            {"data": {"hardware": {"objects": []}}}, "`data.hardware`: give either `objects`", id="no-objects"
+        ),
         pytest.param({"data": {"hardware": {"phi_steps": 2}}}, "`data.hardware.phi_steps`", id="phi-steps"),
         pytest.param({"data": {"hardware": {"pt_lsb_gev": 0}}}, "`data.hardware.pt_lsb_gev`", id="zero-lsb"),
         pytest.param(

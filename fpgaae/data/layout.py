@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from fpgaae.config import Hardware
 
-QUANTITIES = ("pt", "eta", "phi")
+QUANTITIES = ("pt", "eta", "phi")  # of an object, in the order of its features
+AMOUNT, LEVEL = "amount", "level"  # of a cell of an array: never negative, or of either sign
+_UNSIGNED = frozenset({"pt", AMOUNT})
 
 
 class HardwareFeature(NamedTuple):
-    """One hardware integer of an event: one of `QUANTITIES` of an object."""
+    """One hardware integer of an event: one of `QUANTITIES` of an object, or a cell of an array."""
 
     name: str
     quantity: str
@@ -22,7 +24,7 @@ class HardwareFeature(NamedTuple):
     @property
     def signed(self) -> bool:
         """Whether the code can be negative."""
-        return self.quantity != "pt"
+        return self.quantity not in _UNSIGNED
 
     @property
     def min_code(self) -> int:
@@ -36,7 +38,14 @@ class HardwareFeature(NamedTuple):
 
 
 def hardware_features(hardware: Hardware) -> tuple[HardwareFeature, ...]:
-    """Name the hardware integers of an event, slot by slot, each slot's pT, eta and phi together."""
+    """Name the hardware integers of an event: slot by slot, each slot's pT, eta and phi together, or cell by cell."""
+    if hardware.array is not None:
+        array = hardware.array
+        quantity = LEVEL if array.signed else AMOUNT
+        return tuple(
+            HardwareFeature("_".join([array.name, *map(str, cell)]), quantity, 0 if i in array.absent else array.bits)
+            for i, cell in enumerate(np.ndindex(array.shape))
+        )
     return tuple(
         HardwareFeature(f"{kind.name}_{slot}_{prop}" if kind.slots > 1 else f"{kind.name}_{prop}", prop, bits)
         for kind in hardware.objects

@@ -1,25 +1,64 @@
-"""What every reader of event files gives: chunks of events from an open file.
+"""Where events come from: an event file of a config, the chunks that a reader gives, and what each reader is.
 
 How a format is read does not belong here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.config import Data, Section
+from fpgaae.errors import InputError
+
 TRIGGER_BITS = "existing_trigger"
+TOY_PREFIX = "toy:"
+_TOY_EVENTS = 20_000
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """An entry of `data.files`: a file on the disk, or a sample that its reader makes up or holds.
+
+    `PATH#SELECTION` and `toy:KIND:EVENTS#SELECTION` choose a part of the events, where the reader knows parts.
+    """
+
+    name: str  # as it is shown
+    path: Path | None  # None for a toy
+    toy: str = ""
+    n_toy_events: int = 0
+    selection: str = ""
+
+    def __str__(self) -> str:
+        """Give its name."""
+        return self.name
+
+
+def toy_file(name: str, selection: str) -> EventFile:
+    """Read `toy:KIND` or `toy:KIND:EVENTS`.
+
+    Raises
+    ------
+    InputError
+        If the number of events is none.
+    """
+    kind, _, events = name.removeprefix(TOY_PREFIX).partition(":")
+    if events and not (events.isdecimal() and int(events) > 0):
+        raise InputError(f"{name}: `{events}` is no number of events; write toy:KIND or toy:KIND:EVENTS")
+    return EventFile(name, None, kind, int(events or _TOY_EVENTS), selection)
 
 
 class EventChunk(NamedTuple):
     """Consecutive events of a file."""
 
     first_event: int
-    particles: NDArray[np.floating]  # (n, n_slots, >= 3)
+    values: NDArray[np.number]  # (n, n_slots, >= 3) of trigger objects, or (n, *shape) of an array
     groups: NDArray[np.int64]  # (n,)
     columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({})  # (n,) each: those of `Columns` that are there
 
@@ -43,6 +82,18 @@ class Source:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Reader(NamedTuple):
+    """A domain: what `data.reader` names is a module that holds one of these as `READER`.
+
+    `open` gives None for a file that it does not know, which is then read as an HDF5 or npz array; it raises an
+    InputError for one that it knows and that is wrong.
+    """
+
+    options: type[Section]  # what `data.options` may hold
+    open: Callable[[EventFile, Data, Any], Source | None]
+    toys: tuple[str, ...] = ()  # the kinds of `toy:KIND`
 
 
 def trigger_columns(values: NDArray[Any], column: str) -> NDArray[np.float64]:

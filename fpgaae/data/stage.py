@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from fpgaae.artifacts import StageRun
@@ -12,7 +10,7 @@ from fpgaae.data.features import SpreadAccumulator, freeze_features
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
 from fpgaae.data.readers import count_events, event_files, read_events
-from fpgaae.data.source import EventChunk
+from fpgaae.data.source import EventChunk, EventFile
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.errors import InputError
@@ -41,11 +39,15 @@ def run_data(run: StageRun) -> Json:
         }
     _check_enough(config, events[config.data.background], files[config.data.background])
     features = freeze_features(hardware, spread, config.data.scaling)
-    return {"events": events, "feature_types": features.to_json(), "files": {p: f.name for p, f in files.items()}}
+    return {
+        "events": events,
+        "feature_types": features.to_json(),
+        "files": {p: file.path.name if file.path else file.name for p, file in files.items()},
+    }
 
 
 def _write_process(
-    process: str, file: Path, config: Config, writer: EventWriter, spread: SpreadAccumulator, task: Task
+    process: str, file: EventFile, config: Config, writer: EventWriter, spread: SpreadAccumulator, task: Task
 ) -> dict[str, int]:
     """Write one process and give its number of events a split."""
     is_background = process == config.data.background
@@ -53,7 +55,7 @@ def _write_process(
     for chunk in read_events(file, config.data):
         if is_background:
             _check_columns(config, chunk, file)
-        codes = hardware_codes(chunk.particles, config.data.hardware)
+        codes = hardware_codes(chunk.values, config.data.hardware)
         split = split_of_groups(chunk.groups, config.data.split, config.split_seed) if is_background else None
         for index, name in enumerate(SPLITS):
             if name not in counts:
@@ -68,13 +70,13 @@ def _write_process(
     return counts
 
 
-def _check_columns(config: Config, chunk: EventChunk, file: Path) -> None:
+def _check_columns(config: Config, chunk: EventChunk, file: EventFile) -> None:
     for column, name in config.data.columns.named.items():
         if column not in chunk.columns:
             raise InputError(f"{file} has no dataset `{name}`; correct `data.columns.{column}` or set it to null")
 
 
-def _check_enough(config: Config, counts: dict[str, int], file: Path) -> None:
+def _check_enough(config: Config, counts: dict[str, int], file: EventFile) -> None:
     batch = max(config.training.reference.batch_size, config.training.quantized.batch_size)
     if counts["train"] < batch:
         raise InputError(

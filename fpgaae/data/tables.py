@@ -1,55 +1,22 @@
 """Events in tables: Parquet, CSV and ROOT, of which the config's `data.table` says which column holds what.
 
-A column holds one number an event, or a list of them, one a slot. Each backend gives consecutive rows of named columns;
-what becomes of them, `TableSource` says once for all. Arrays of objects (HDF5, npz) do not belong here.
+A column holds one number an event, or a list of them, one a slot. How the formats are read does not belong here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import awkward
 import numpy as np
-import pyarrow
-import pyarrow.compute
-import pyarrow.csv
-import pyarrow.parquet
-import uproot
 from numpy.typing import NDArray
 
 from fpgaae.config import Data, ObjectWidths, Table, TableValues
+from fpgaae.data.backends import Column, open_backend
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.source import EventChunk, Source, trigger_columns
 from fpgaae.errors import InputError
-
-_CSV_BLOCK_BYTES = 4 * 2**20
-_PARQUET_ROWS = 16_384
-_TREES = ("TTree", "ROOT::RNTuple")
-
-
-class Column(NamedTuple):
-    """Consecutive rows of a column."""
-
-    lengths: NDArray[np.int64] | None  # (n,) numbers in each row's list; None where a row is one number
-    values: NDArray[Any]  # all numbers, row after row
-
-
-class Backend:
-    """An open table; rows are read forward only, unless it says that they can be read from anywhere."""
-
-    n_rows: int
-    names: Sequence[str]
-    seekable = False
-
-    def read(self, start: int, count: int) -> Mapping[str, Column]:
-        """Give consecutive rows of the columns that were asked for."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Release the file."""
 
 
 class TableSource(Source):
@@ -68,7 +35,7 @@ class TableSource(Source):
         if self._table.values is TableValues.INTEGERS:
             whole = self._wanted()
         once = dict.fromkeys([*self._wanted(), *optional.values()])  # a column may be wanted for two purposes
-        self._backend = _open(file, self._table, once, whole)
+        self._backend = open_backend(file, self._table, once, whole)
         self._columns = {key: name for key, name in optional.items() if name in self._backend.names}
         for name, key in self._wanted().items():
             if name not in self._backend.names:
@@ -189,152 +156,3 @@ def _padded(column: Column, slots: int) -> NDArray[np.float64]:
     padded = np.zeros(index.shape)
     padded[there] = column.values[index[there]]
     return padded
-
-
-def _open(file: Path, table: Table, wanted: Iterable[str], whole: Container[str | None]) -> Backend:
-    """Open a table for some of its columns, of which some must hold whole numbers."""
-    if file.suffix.lower() == ".csv":
-        return _Csv(file, wanted, whole)
-    with file.open("rb") as stream:
-        parquet = stream.read(4) == b"PAR1"
-    return _Parquet(file, wanted) if parquet else _Root(file, table.tree, wanted)
-
-
-class _Arrow(Backend):
-    """Record batches of whatever size, given out as many rows at a time as are asked for."""
-
-    _batches: Iterator[pyarrow.RecordBatch]
-    _file: Path
-
-    def __init__(self) -> None:
-        self._waiting: list[pyarrow.RecordBatch] = []
-
-    def read(self, start: int, count: int) -> Mapping[str, Column]:
-        """Give the next rows."""
-        while sum(batch.num_rows for batch in self._waiting) < count:
-            batch = next(self._batches, None)
-            if batch is None:
-                raise EOFError(f"it ends {count - sum(batch.num_rows for batch in self._waiting)} rows early")
-            self._waiting.append(batch)
-        rows = pyarrow.Table.from_batches(self._waiting)
-        self._waiting = rows.slice(count).to_batches()
-        taken = rows.slice(0, count).combine_chunks()
-        return {name: _from_arrow(taken.column(name), name, self._file, start) for name in taken.column_names}
-
-
-def _from_arrow(column: pyarrow.ChunkedArray, name: str, file: Path, start: int) -> Column:
-    array = pyarrow.concat_arrays(column.chunks)
-    _refuse_nulls(array, name, file, start)
-    if pyarrow.types.is_fixed_size_list(array.type):
-        array = array.cast(pyarrow.list_(array.type.value_type))
-    if pyarrow.types.is_list(array.type) or pyarrow.types.is_large_list(array.type):
-        values = array.flatten()
-        _refuse_nulls(values, name, file, start)
-        lengths = pyarrow.compute.list_value_length(array).to_numpy(zero_copy_only=False)
-        return Column(lengths.astype(np.int64), _to_numpy(values))
-    return Column(None, _to_numpy(array))
-
-
-def _to_numpy(array: pyarrow.Array) -> NDArray[Any]:
-    return np.asarray(array.to_numpy(zero_copy_only=False))
-
-
-def _refuse_nulls(array: pyarrow.Array, name: str, file: Path, start: int) -> None:
-    if array.null_count:
-        raise InputError(f"{file}: the column `{name}` holds {array.null_count} nulls from event {start} on; fill them")
-
-
-class _Parquet(_Arrow):
-    def __init__(self, file: Path, wanted: Iterable[str]) -> None:
-        super().__init__()
-        self._file = file
-        self._opened = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
-        self.names = self._opened.schema_arrow.names
-        self.n_rows = self._opened.metadata.num_rows
-        columns = [name for name in wanted if name in self.names]
-        self._batches = self._opened.iter_batches(_PARQUET_ROWS, columns=columns)
-
-    def close(self) -> None:
-        """Release the file."""
-        self._opened.close()
-
-
-class _Csv(_Arrow):
-    """A text table with a line of names; its lines are counted once before they are read.
-
-    What a column holds is found in its first block, whose numbers may be whole by chance.
-    """
-
-    def __init__(self, file: Path, wanted: Iterable[str], whole: Container[str | None]) -> None:
-        super().__init__()
-        self._file = file
-        options = pyarrow.csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK_BYTES)
-        with pyarrow.csv.open_csv(file, options) as first:
-            self.names = first.schema.names
-            integers = {field.name for field in first.schema if pyarrow.types.is_integer(field.type)}
-        columns = [name for name in wanted if name in self.names]
-        types = {name: pyarrow.float64() for name in columns if name in integers and name not in whole}
-        convert = pyarrow.csv.ConvertOptions(include_columns=columns, column_types=types)
-        with pyarrow.csv.open_csv(file, options, convert_options=convert) as reader:
-            self.n_rows = sum(batch.num_rows for batch in reader)
-        self._reader = pyarrow.csv.open_csv(file, options, convert_options=convert)
-        self._batches = iter(self._reader)
-
-    def close(self) -> None:
-        """Release the file."""
-        self._reader.close()
-
-
-@contextmanager
-def _damage_as_os_error() -> Iterator[None]:
-    """Let every reader of a format say in one way that bytes are damaged: uproot checks them with whatever comes."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - assertions and AttributeErrors among it
-        said = getattr(error, "message", error)  # without the dump of what was read so far
-        raise OSError(f"{type(error).__name__}: {said}") from None
-
-
-class _Root(Backend):
-    seekable = True
-
-    def __init__(self, file: Path, tree: str | None, wanted: Iterable[str]) -> None:
-        self._file = file
-        with _damage_as_os_error():
-            self._opened = uproot.open(file)
-            trees = self._opened.keys(cycle=False, filter_classname=_TREES)
-        chosen = tree or (trees[0] if len(trees) == 1 else None)
-        if chosen not in trees:
-            self._opened.close()
-            raise InputError(
-                f"{file} has {f'no tree `{tree}`' if tree else 'not one tree'} (there: {', '.join(trees) or 'none'}); "
-                "correct `data.table.tree`"
-            )
-        try:
-            with _damage_as_os_error():
-                self._tree = self._opened[chosen]
-                self.names = self._tree.keys()
-                self.n_rows = int(self._tree.num_entries)
-        except OSError:
-            self._opened.close()
-            raise
-        self._columns = [name for name in wanted if name in self.names]
-
-    def read(self, start: int, count: int) -> Mapping[str, Column]:
-        """Give consecutive rows from anywhere."""
-        with _damage_as_os_error():
-            rows = self._tree.arrays(self._columns, entry_start=start, entry_stop=start + count, library="ak")
-        if len(rows) != count:
-            raise EOFError(f"it gives {len(rows)} rows of {count}")
-        return {name: self._column(name, rows[name]) for name in self._columns}
-
-    def _column(self, name: str, array: Any) -> Column:  # noqa: ANN401
-        if array.ndim > 2:
-            raise InputError(f"{self._file}: the column `{name}` holds lists of lists; give numbers or lists of them")
-        if array.ndim == 1:
-            return Column(None, awkward.to_numpy(array))
-        return Column(awkward.to_numpy(awkward.num(array)), awkward.to_numpy(awkward.flatten(array)))
-
-    def close(self) -> None:
-        """Release the file."""
-        self._opened.close()

@@ -76,10 +76,10 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
     end = 0
     for chunk in read_events(job.file, job.data, CHUNK_EVENTS, span):
         name = names[end // PART_EVENTS]
-        end += len(chunk.particles)
+        end += len(chunk.values)
         if name.is_file():
             continue
-        scores, accept = emulator.score(hardware_codes(chunk.particles, job.data.hardware))
+        scores, accept = emulator.score(hardware_codes(chunk.values, job.data.hardware))
         done.append(Scored(scores, accept.astype(np.uint8)))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)

@@ -70,7 +70,7 @@ def _stored(store: EventStore, process: str, limit: int) -> Chunks:
 def _read(file: Path, config: Config, limit: int) -> Chunks:
     left = limit
     for chunk in read_events(file, config.data, _CHUNK):
-        yield hardware_codes(chunk.particles[:left], config.data.hardware), chunk.groups[:left]
-        left -= len(chunk.particles)
+        yield hardware_codes(chunk.values[:left], config.data.hardware), chunk.groups[:left]
+        left -= len(chunk.values)
         if left <= 0:
             return

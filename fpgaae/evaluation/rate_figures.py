@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
 
-_QUANTITIES = {"ht_gev": "$H_T$ [GeV]", "multiplicity": "Number of objects"}
+_QUANTITIES = {
+    "ht_gev": "$H_T$ [GeV]", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
+}  # fmt: skip
 _COLUMNS = {"pileup": "Pile-up", "run": "Run"}
 _SHOWN = (FLOAT, FIRMWARE)
 Bins = Sequence[Mapping[str, Any]]

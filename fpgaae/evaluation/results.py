@@ -77,6 +77,9 @@ def _correlation(scores: Scores, config: Config) -> Json:
     """Give what the scores of the background go with, besides the quantities themselves."""
     background = config.data.background
     total, number = (scores[name][background] for name in BASELINES[:2])
-    quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
+    if array := config.data.hardware.array:
+        quantities = {"sum": total * array.lsb, "cells": number}
+    else:
+        quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
     networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}
     return correlations(quantities, networks, config.trigger.false_positive_rates, config.seed)

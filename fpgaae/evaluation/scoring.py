@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.layout import AMOUNT, LEVEL
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED
 from fpgaae.fixedpoint import Codes, parse_type, values_of
@@ -79,9 +80,13 @@ def _quantized(run: StageRun, features: FeatureMap) -> Score:
 
 
 def _baselines(run: StageRun, split: Split) -> Iterator[Score]:
-    """Give the scores without a network: sum of pT, number of objects, principal components."""
+    """Give the scores without a network: sum of pT (of all cells), number of objects (of cells above 0), PCA."""
     names = [feature.hardware for feature in split.features.features]
-    objects = [i for i, f in enumerate(names) if f.quantity == "pt" and not f.name.startswith(_MET)]
+    objects = [
+        i
+        for i, f in enumerate(names)
+        if f.quantity in {AMOUNT, LEVEL} or (f.quantity == "pt" and not f.name.startswith(_MET))
+    ]
     yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
     yield lambda codes: n_objects(codes[:, objects]).astype(np.float64)
     components = min(run.config.evaluation.pca_components, len(split.features))

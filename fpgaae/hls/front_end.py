@@ -6,6 +6,7 @@ Nothing here imports hls4ml; the hand-written parts stand in `firmware/hls/`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,17 +29,24 @@ class Element(NamedTuple):
     expression: str
 
 
-class Objects(NamedTuple):
-    """The ports of one kind of object: an array of `<name>_object`."""
+class Port(NamedTuple):
+    """An array that enters the block: of `<name>_object` for one kind of object, or of plain integers."""
 
     name: str
-    slots: int
-    fields: tuple[tuple[str, str], ...]  # C++ type and name; a property of 0 bits has none
+    size: int
+    type_name: str
+    fields: tuple[tuple[str, str], ...] = ()  # C++ type and name of an object's; a property of 0 bits has none
 
     @property
     def declaration(self) -> str:
         """Give the port as an argument."""
-        return f"{self.name}_object {self.name}[{self.slots}]"
+        return f"{self.type_name} {self.name}[{self.size}]"
+
+    @property
+    def struct(self) -> str:
+        """Give the definition of its type, empty where there is nothing to define."""
+        fields = "".join(f"    {of} {name};\n" for of, name in self.fields)
+        return f"struct {self.type_name} {{\n{fields}}};\n" if fields else ""
 
 
 class TriggerBlock:
@@ -49,7 +57,7 @@ class TriggerBlock:
     top
         The network's top function.
     hardware
-        The kinds of objects; their order and properties are those of `features`.
+        The kinds of objects, or the array; their order and properties are those of `features`.
     thresholds
         (n_thresholds,) codes of the score.
     """
@@ -58,18 +66,7 @@ class TriggerBlock:
         self.top = top
         self.thresholds = thresholds
         self.elements = tuple(_elements(hardware, features))
-        self.objects = tuple(
-            Objects(
-                kind.name,
-                kind.slots,
-                tuple(
-                    (f"ap_{'u' if prop == 'pt' else ''}int<{bits}>", prop)
-                    for prop, bits in zip(QUANTITIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
-                    if bits
-                ),
-            )
-            for kind in hardware.objects
-        )
+        self.ports = tuple(_ports(hardware))
 
     def write(self, project: Path) -> None:
         """Write the block's sources into a project."""
@@ -89,12 +86,12 @@ class TriggerBlock:
         return {
             "PROJECT": top.project_name,
             "GUARD": top.project_name.upper(),
-            "STRUCTS": "\n".join(_struct(kind) for kind in self.objects),
+            "STRUCTS": "\n".join(filter(None, (port.struct for port in self.ports))),
             "SCORE_TYPE": f"{top.output.type_name}::value_type" if top.is_stream else top.output.type_name,
-            "PORTS": ",\n    ".join(kind.declaration for kind in self.objects),
-            "PORT_NAMES": ", ".join(kind.name for kind in self.objects),
+            "PORTS": ",\n    ".join(port.declaration for port in self.ports),
+            "PORT_NAMES": ", ".join(port.name for port in self.ports),
             "PARTITIONS": "\n".join(
-                f"    #pragma HLS ARRAY_PARTITION variable={kind.name} complete dim=0" for kind in self.objects
+                f"    #pragma HLS ARRAY_PARTITION variable={port.name} complete dim=0" for port in self.ports
             ),
             "SCHEDULE": "DATAFLOW" if top.is_dataflow else "PIPELINE II=1",
             "NETWORK_INPUT": _argument(top.input.type_name, "features", top.input.size, top.is_stream),
@@ -111,7 +108,7 @@ class TriggerBlock:
         An array in the order of the features has a place for each of them, one in the order of the ports' elements
         leaves out those of 0 bits: `{feature}` or `{element}` stands for the place.
         """
-        lines = [f"{kind.declaration};" for kind in self.objects]
+        lines = [f"{port.declaration};" for port in self.ports]
         element = 0
         for index, (_, expression) in enumerate(self.elements):
             if expression:
@@ -181,7 +178,25 @@ def write_golden_vectors(
     np.savetxt(folder / EXPECTED_FILE, np.stack([score_codes, accepted], axis=1), fmt="%x")
 
 
+def _ports(hardware: Hardware) -> Iterator[Port]:
+    if hardware.array is not None:
+        array = hardware.array
+        yield Port(array.name, array.n_cells - len(set(array.absent)), _integer(array.bits, signed=array.signed))
+    for kind in hardware.objects:
+        widths = zip(QUANTITIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
+        fields = tuple((_integer(bits, signed=quantity != "pt"), quantity) for quantity, bits in widths if bits)
+        yield Port(kind.name, kind.slots, f"{kind.name}_object", fields)
+
+
+def _integer(bits: int, *, signed: bool) -> str:
+    return f"ap_{'' if signed else 'u'}int<{bits}>"
+
+
 def _elements(hardware: Hardware, features: FeatureMap) -> Iterator[Element]:
+    if hardware.array is not None:
+        place = count()
+        for feature in features.features:
+            yield Element(feature, f"{hardware.array.name}[{next(place)}]" if feature.hardware.bits else "")
     index = iter(features.features)
     for kind in hardware.objects:
         for slot in range(kind.slots):
@@ -194,11 +209,6 @@ def _scaled(element: Element) -> str:
     feature, expression = element
     code = expression or "ap_uint<1>(0)"
     return f"fpgaae::scale<{feature.shift}>({code}, {feature.offset})"
-
-
-def _struct(kind: Objects) -> str:
-    fields = "".join(f"    {of} {name};\n" for of, name in kind.fields)
-    return f"struct {kind.name}_object {{\n{fields}}};\n"
 
 
 def _argument(type_name: str, name: str, size: int, is_stream: bool) -> str:

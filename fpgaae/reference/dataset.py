@@ -45,7 +45,7 @@ def setting_of(run: StageRun, x: NDArray[np.float32]) -> Setting:
     model = config.model
     return Setting(
         n_features=x.shape[1],
-        image_shape=(config.data.hardware.n_slots, x.shape[1] // config.data.hardware.n_slots, 1),
+        image_shape=config.data.hardware.image_shape,
         encoder=model.encoder,
         latent=model.latent,
         decoder=model.decoder,

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.report.tables import DELTAS, NOT_MEASURABLE, MetricRow, metric_rows, model_columns
 
-QUANTITIES = {"ht_gev": "HT", "multiplicity": "Number of objects"}
+QUANTITIES = {
+    "ht_gev": "HT", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
+}  # fmt: skip
 _ABLATION_KEYS = ("1e-02", "1e-03")
 
 

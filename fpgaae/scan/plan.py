@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from fpgaae.config import Config, Fraction
 from fpgaae.config_file import first_error, load_config, read_config, validate_config
 from fpgaae.data.readers import SAMPLE_PREFIX, event_files
+from fpgaae.data.source import EventFile
 from fpgaae.errors import ConfigError
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
 from fpgaae.evaluation.comparison import fpr_key
@@ -200,10 +201,7 @@ class Scan:
     def _with_absolute_files(self, config: Config) -> Config:
         """Name the event files so that the experiment may lie in any folder."""
         found = event_files(config, self.base_file)
-        files = {
-            process: name if name.startswith(SAMPLE_PREFIX) else str(found[process].resolve())
-            for process, name in config.data.files.items()
-        }
+        files = {process: _absolute(name, found[process]) for process, name in config.data.files.items()}
         return config.model_copy(update={"data": config.data.model_copy(update={"files": files})})
 
     def _set(
@@ -227,6 +225,13 @@ class Scan:
                 raise ConfigError(f"{position}: `{key}` is no key of an experiment; `{section}` holds no other keys")
         content[last] = list(value) if isinstance(value, tuple) else value
         positions[tuple(key.split("."))] = position
+
+
+def _absolute(entry: str, found: EventFile) -> str:
+    """Give an entry of `data.files` that means the same from any folder."""
+    if found.path is None or entry.startswith(SAMPLE_PREFIX):
+        return entry
+    return str(found.path.resolve()) + (f"#{found.selection}" if found.selection else "")
 
 
 def load_scan(file: Path) -> Scan:

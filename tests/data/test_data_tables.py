@@ -19,7 +19,7 @@ from support import CONFIGS, make_events
 
 from fpgaae.config import Data
 from fpgaae.config_file import load_config
-from fpgaae.data import tables
+from fpgaae.data import backends
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.errors import InputError
@@ -106,8 +106,8 @@ EACH = pytest.mark.parametrize("write", [_parquet, _csv, _root], ids=["parquet",
 
 def _read(file: Path, data: Data, chunk_events: int = 64) -> Codes:
     chunks = list(read_events(file, data, chunk_events))
-    assert all(len(chunk.particles) <= chunk_events for chunk in chunks)
-    particles = np.concatenate([chunk.particles for chunk in chunks])
+    assert all(len(chunk.values) <= chunk_events for chunk in chunks)
+    particles = np.concatenate([chunk.values for chunk in chunks])
     return hardware_codes(particles, data.hardware).reshape(len(particles), -1, 3)
 
 
@@ -267,13 +267,13 @@ def test_one_column_may_be_group_and_run(tmp_path: Path, write: Write) -> None:
 
 def test_a_text_may_begin_with_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a column holds is not decided by its first block."""
-    monkeypatch.setattr(tables, "_CSV_BLOCK_BYTES", 4096)
+    monkeypatch.setattr(backends, "_CSV_BLOCK_BYTES", 4096)
     columns = _columns(_codes(300), lists=False)
     columns["met_pt"] = ["40"] * 299 + ["40.5"]
     file = _csv(tmp_path / "e", columns)
     file.write_text(file.read_text().replace('"', ""))
     chunks = list(read_events(file, _data(SINGLE, group="run", values="physical"), 64))
-    assert [chunks[-1].particles[row, 0, 0] for row in (-2, -1)] == [40.0, 40.5]
+    assert [chunks[-1].values[row, 0, 0] for row in (-2, -1)] == [40.0, 40.5]
     assert "invalid value '40.5'" in _refusal(file, _data(SINGLE))
 
 
@@ -301,7 +301,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, write: Write) -> Non
     before = most = process.memory_info().rss
     n_events = 0
     for chunk in read_events(file, _data(SINGLE)):
-        n_events += len(chunk.particles)
+        n_events += len(chunk.values)
         most = max(most, process.memory_info().rss)
     assert n_events == 200_000
     assert most - before < 300e6, f"{(most - before) / 1e6:.0f} MB"

@@ -62,7 +62,7 @@ def test_the_spans_of_a_file_are_the_whole_of_it(write: Write, tmp_path: Path) -
     assert spans == ([range(128), range(128, 256), range(256, 300)] if write is _write_hdf5 else [range(300)])
     chunks = [chunk for span in spans for chunk in read_events(file, DATA, 50, span)]
     whole = _read_all(file)
-    np.testing.assert_array_equal(np.concatenate([chunk.particles for chunk in chunks]), whole.particles)
+    np.testing.assert_array_equal(np.concatenate([chunk.values for chunk in chunks]), whole.values)
     np.testing.assert_array_equal(np.concatenate([chunk.groups for chunk in chunks]), whole.groups)
     first = {span.start + 50 * i for span in spans for i in range(-(-len(span) // 50))}
     assert {chunk.first_event for chunk in chunks} == first
@@ -71,8 +71,8 @@ def test_the_spans_of_a_file_are_the_whole_of_it(write: Write, tmp_path: Path) -
 def _read_all(file: Path, data: Data = DATA, chunk_events: int = 64) -> EventChunk:
     chunks = list(read_events(file, data, chunk_events))
     assert [chunk.first_event for chunk in chunks] == list(range(0, 64 * len(chunks), 64)) or chunk_events != 64
-    assert all(len(chunk.particles) == len(chunk.groups) <= chunk_events for chunk in chunks)
-    return EventChunk(0, np.concatenate([c.particles for c in chunks]), np.concatenate([c.groups for c in chunks]))
+    assert all(len(chunk.values) == len(chunk.groups) <= chunk_events for chunk in chunks)
+    return EventChunk(0, np.concatenate([c.values for c in chunks]), np.concatenate([c.groups for c in chunks]))
 
 
 def _refusal(file: Path, data: Data = DATA) -> str:
@@ -94,7 +94,7 @@ def test_chunks_are_the_whole_file(tmp_path: Path, write: Write, chunk_events: i
     arrays = _good()
     file = write(tmp_path / "events.dat", arrays)
     found = _read_all(file, chunk_events=chunk_events)
-    assert np.array_equal(found.particles, arrays["Particles"])
+    assert np.array_equal(found.values, arrays["Particles"])
     assert np.array_equal(found.groups, arrays["Group"])
     assert found.groups.dtype == np.int64
     assert count_events(file, DATA) == 300
@@ -112,7 +112,7 @@ def test_numbers_of_every_type_are_read(tmp_path: Path, write: Write, dtype: str
     particles = np.clip(make_events(100, 1), 0, 200).astype(dtype)
     groups = np.arange(100, dtype="<u4")
     found = _read_all(write(tmp_path / "events.dat", {"Particles": particles, "Group": groups}))
-    assert np.array_equal(found.particles, particles)
+    assert np.array_equal(found.values, particles)
     assert found.groups.tolist() == list(range(100))
 
 
@@ -120,7 +120,7 @@ def test_the_dataset_may_have_another_name_and_stand_in_a_folder(tmp_path: Path)
     data = DATA.model_copy(update={"dataset": "full/events", "group": "full/run"})
     arrays = _good()
     file = _write_hdf5(tmp_path / "e.h5", {"full/events": arrays["Particles"], "full/run": arrays["Group"]})
-    assert np.array_equal(_read_all(file, data).particles, arrays["Particles"])
+    assert np.array_equal(_read_all(file, data).values, arrays["Particles"])
 
 
 def test_npz_is_streamed_and_hdf5_is_sliced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_npz_is_streamed_and_hdf5_is_sliced(tmp_path: Path, monkeypatch: pytest.
     arrays = _good(1000)
     file = _write_compressed_npz(tmp_path / "e.npz", arrays)
     monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
-    assert np.array_equal(_read_all(file).particles, arrays["Particles"])
+    assert np.array_equal(_read_all(file).values, arrays["Particles"])
     assert max(asked) == largest
     assert min(asked) >= 0  # a negative number reads everything
     slices: list[slice] = []
@@ -148,7 +148,7 @@ def test_npz_is_streamed_and_hdf5_is_sliced(tmp_path: Path, monkeypatch: pytest.
 
     file = _write_hdf5(tmp_path / "e.h5", arrays)
     monkeypatch.setattr(h5py.Dataset, "__getitem__", getitem)
-    assert np.array_equal(_read_all(file).particles, arrays["Particles"])
+    assert np.array_equal(_read_all(file).values, arrays["Particles"])
     assert max(s.stop - s.start for s in slices) == 64
 
 
@@ -279,7 +279,7 @@ def test_a_bad_event_is_named(tmp_path: Path, write: Write, place: Any, value: f
 def test_what_is_not_used_is_not_judged(tmp_path: Path, write: Write) -> None:
     arrays = _good()
     arrays["Particles"][:, :, 3] = np.nan  # the kind of object
-    assert len(_read_all(write(tmp_path / "e.dat", arrays)).particles) == 300
+    assert len(_read_all(write(tmp_path / "e.dat", arrays)).values) == 300
 
 
 @pytest.mark.parametrize("kind", ["fortran", "object", "no-npy"])
@@ -321,8 +321,8 @@ def test_event_files_are_found_beside_the_config_in_the_current_folder_and_in_th
         update={"files": {"background": "both.h5", "s": "here.h5", "t": str(tmp_path / "here.h5")}}
     )
     found = event_files(config.model_copy(update={"data": data}), tmp_path / "configs" / "a.yaml")
-    assert found["background"].resolve() == tmp_path / "configs" / "both.h5"
-    assert found["s"].resolve() == found["t"] == tmp_path / "here.h5"
+    assert found["background"].path.resolve() == tmp_path / "configs" / "both.h5"
+    assert found["s"].path.resolve() == found["t"].path == tmp_path / "here.h5"
 
 
 @pytest.mark.parametrize("name", ["none.h5", "sample:none.h5", "."])

@@ -220,7 +220,7 @@ def test_what_a_score_does_not_need_is_not_read(workspace: Workspace, tmp_path: 
     data = config.data.model_copy(update={"columns": Columns(pileup="nPV")})
     experiment = replace(deployed.experiment, config=config.model_copy(update={"data": data}))
     run = module._Run(deployed._replace(experiment=experiment), tmp_path, [])
-    assert sum(len(chunk.particles) for chunk in read_events(file, run._data)) == 100
+    assert sum(len(chunk.values) for chunk in read_events(file, run._data)) == 100
 
 
 @pytest.mark.usefixtures("small_parts")
