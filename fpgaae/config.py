@@ -614,7 +614,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _method_fits(self) -> Config:
         if self.method is not None:
-            n_features = 3 * self.data.hardware.n_slots
+            n_features = prod(self.data.hardware.image_shape)
             check_method(self.method, self.ensemble, self.model.latent, n_features)
         return self
 

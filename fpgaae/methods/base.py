@@ -8,8 +8,8 @@ value of a tensor, no NumPy, and randomness from the `Step` only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,32 @@ class MethodOptions(Section):
         return {name: value for name, value in self if isinstance(value, float)}
 
 
+class PlannedLayer(Protocol):
+    """A layer of the network that the config names (`fpgaae.models.plan`)."""
+
+    @property
+    def name(self) -> str:
+        """As in the quantized twin."""
+
+    @property
+    def kind(self) -> str:
+        """Keras' class."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What Keras' class is given."""
+
+
 class Setting(NamedTuple):
     """What a method is told of the experiment: the shape of its networks, and the training events in a few numbers."""
 
     n_features: int
     image_shape: tuple[int, int, int]  # (height, width, channels) of the same values
-    encoder: tuple[int, ...]  # units or filters of the hidden layers
+    encoder: tuple[int, ...]  # units or filters of the hidden layers with weights
     latent: int
     decoder: tuple[int, ...]
+    encoder_plan: Sequence[PlannedLayer]  # from the inputs to what the latent layer reads
+    decoder_plan: Sequence[PlannedLayer]  # from behind the latents to the flat reconstruction
     mean: NDArray[np.float32]  # of every input in training, (n_features,)
     variance: NDArray[np.float32]  # likewise; 0 for an input that never varies
     low: NDArray[np.float32]  # smallest value in training, (n_features,)
@@ -73,6 +91,7 @@ class Objective(NamedTuple):
     terms: TermFunction
     variables: Callable[[Networks], list[Any]]
     updates: int = 1  # per batch: more than one for a critic that must keep ahead
+    bound: float | None = None  # every variable is clipped to +- this after an update
 
 
 class Phase(NamedTuple):
@@ -89,6 +108,7 @@ class Method(ABC):
     options_class: ClassVar[type[MethodOptions]]
     over_complete: ClassVar[bool] = False  # whether the latent may be wider than the input
     columns: ClassVar[tuple[str, ...]] = ()  # what a batch holds besides "x" (`fpgaae.reference.dataset`)
+    mixes: ClassVar[bool] = False  # whether signals are mixed into its training (`fpgaae.reference.mixtures`)
 
     def __init__(self, options: Any, setting: Setting) -> None:  # noqa: ANN401 - each method has its own class
         self.options = options
@@ -123,6 +143,11 @@ class Method(ABC):
     def decode(self, networks: Networks, z: Tensor) -> Tensor:
         """Give the events (n, n_features) of latents (n, k)."""
         del networks, z
+        raise NotImplementedError
+
+    def sample(self, networks: Networks, n: int, step: Step) -> Tensor:
+        """Give new events (n, n_features), by the randomness of the step."""
+        del networks, n, step
         raise NotImplementedError
 
 
