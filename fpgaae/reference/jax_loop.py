@@ -157,7 +157,7 @@ class _Loop:
         values = tuple([own[i] for own in host] for i in range(n))
         return Trained(self._networks, values, histories, rate, "scan", self._place.n_devices)
 
-    def _train_phase(  # noqa: PLR0913, PLR0917
+    def _train_phase(
         self, phase: Phase, span: tuple[int, int], state: State, at: _Progress, checkpoint: Checkpoint, task: Task
     ) -> tuple[State, _Progress]:
         """Train the epochs of a phase from `span[0]` on."""
