@@ -248,6 +248,7 @@ def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[s
         "golden": golden_name,
         "kind": golden.kind.value,
         "values": golden.size,
+        "shape": list(golden.shape) or [golden.size],  # height, width and channels of an image
         "types": types,
         "golden_type": str(golden.type),
         "weights": int(golden.kernel.size),

@@ -109,6 +109,7 @@ def _entry(layer: IntegerLayer) -> Json:
         "golden": layer.name,
         "kind": layer.kind.value,
         "values": layer.size,
+        "shape": [layer.size],
         "types": {"result": str(layer.type)},
         "golden_type": str(layer.type),
         "weights": 0,

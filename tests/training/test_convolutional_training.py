@@ -63,6 +63,8 @@ def test_a_trained_convolutional_autoencoder_is_exact_in_both_kinds_of_interface
     assert len(layers["encoder_1"]["saturated_channels"]["background"]) == 2, "a channel a filter"
     models = workspace.result("evaluate")["models"]
     assert models["firmware"]["signal"]["auc"]["value"] == models["quantized"]["signal"]["auc"]["value"]
+    shapes = {layer["name"]: layer["shape"] for layer in workspace.result("convert")["layers"]}
+    assert (shapes["encoder_1"], shapes["encoder_pool_1"], shapes["latent"]) == ([9, 1, 2], [3, 1, 2], [2])
     stream = _run(tmp_path, stages, model=_MODEL, training=training, firmware={"io_type": "io_stream"})
     assert stream.result("convert")["io_type"] == "io_stream"
     assert stream.result("train") == trained, "only the firmware was made anew"
