@@ -154,7 +154,7 @@ def _convert(result: Json) -> RenderableType:
     for layer in result["layers"]:
         table.add_row(
             layer["name"],
-            " x ".join(map(str, layer["shape"])),
+            " x ".join(map(str, layer.get("shape", [layer["values"]]))),
             _short(layer["types"]["result"]),
             _short(layer["types"].get("weight", "")),
             f"{layer['nonzero_weights']:,} of {layer['weights']:,}" if layer["weights"] else "",
