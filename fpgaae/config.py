@@ -24,6 +24,7 @@ from fpgaae.section import Section
 Bits = Annotated[int, Field(ge=2, le=24)]
 IntegerBits = Annotated[int, Field(ge=0, le=20)] | Literal["auto"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 _DOMAINS = "fpgaae.data.domains"
@@ -238,10 +239,11 @@ class Data(Section):
 
 
 class ModelKind(str, Enum):
-    """What is trained; a variational autoencoder deploys its encoder only."""
+    """What is trained; a variational autoencoder deploys its encoder only, a student learns a teacher's score."""
 
     AUTOENCODER = "autoencoder"
     VARIATIONAL = "variational"
+    STUDENT = "student"
 
 
 class Score(str, Enum):
@@ -253,10 +255,18 @@ class Score(str, Enum):
     MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
     MU_SQUARED_OVER_VARIANCE = "mu_squared_over_variance"  # sum over the latents of mu^2 / sigma^2
     KL_DIVERGENCE = "kl_divergence"  # 1/2 sum over the latents of (mu^2 + sigma^2 - 1 - log sigma^2)
+    REGRESSION = "regression"  # what the network puts out, one number
+
+    @property
+    def kind(self) -> ModelKind:
+        """The kind of model that has it."""
+        if self is Score.REGRESSION:
+            return ModelKind.STUDENT
+        return ModelKind.AUTOENCODER if self.of_reconstruction else ModelKind.VARIATIONAL
 
     @property
     def of_reconstruction(self) -> bool:
-        """Whether it compares the inputs with their reconstruction; the others read the latents."""
+        """Whether it compares the inputs with their reconstruction; the others read latents or an output alone."""
         return self in {Score.SQUARED_ERROR, Score.MASKED_SQUARED_ERROR, Score.ABSOLUTE_ERROR}
 
     @property
@@ -266,7 +276,7 @@ class Score(str, Enum):
 
 
 class Model(Section):
-    """The network: hidden layers of encoder and decoder, and the latent width.
+    """The network: hidden layers of encoder and decoder, and the latent width; of a student, the hidden layers.
 
     An encoder that begins with a convolution or another layer of images reads the event as one
     (`data.hardware.image_shape`); a decoder that ends in a convolution reconstructs with it, any other with a dense
@@ -275,19 +285,26 @@ class Model(Section):
 
     kind: ModelKind = ModelKind.AUTOENCODER
     encoder: NetworkLayers
-    latent: Units
-    decoder: NetworkLayers
+    latent: Units = 1
+    decoder: NetworkLayers = ()
     score: Score
     beta: Annotated[float, Field(ge=0)] = 0.8
 
     @model_validator(mode="after")
     def _score_fits(self) -> Model:
-        wants_reconstruction = self.kind is ModelKind.AUTOENCODER
-        if self.score.of_reconstruction is not wants_reconstruction:
-            possible = [score.value for score in Score if score.of_reconstruction is wants_reconstruction]
-            raise ValueError(
-                f"a model of kind {self.kind.value} has the score {', '.join(possible[:-1])} or {possible[-1]}"
-            )
+        if self.score.kind is not self.kind:
+            possible = [score.value for score in Score if score.kind is self.kind]
+            listed = " or ".join(filter(None, (", ".join(possible[:-1]), possible[-1])))
+            raise ValueError(f"a model of kind {self.kind.value} has the score {listed}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_layers(self) -> Model:
+        if self.kind is ModelKind.STUDENT:
+            if self.decoder or self.latent != 1:
+                raise ValueError("a student has one output and no decoder; set latent: 1 and decoder: []")
+        elif missing := [key for key in ("latent", "decoder") if key not in self.model_fields_set]:
+            raise ValueError(f"a model of kind {self.kind.value} needs the key `{missing[0]}`")
         return self
 
     @property
@@ -312,11 +329,13 @@ class Model(Section):
         encoder = tuple(named.name for named in self.encoder_layers if named.is_rounded)
         if self.kind is ModelKind.VARIATIONAL:
             return (*encoder, "mu", "log_variance") if self.score.needs_variance else (*encoder, "mu")
+        if self.kind is ModelKind.STUDENT:
+            return (*encoder, "output")
         decoder = tuple(named.name for named in self.decoder_layers if named.is_rounded)
         return (*encoder, "latent", *(name for name in decoder if name != "reconstruction"), "reconstruction")
 
 
-_ENDS = frozenset({"latent", "mu", "log_variance", "reconstruction"})
+_ENDS = frozenset({"latent", "mu", "log_variance", "reconstruction", "output"})
 
 
 class Width(Section):
@@ -395,6 +414,46 @@ class FloatFit(Fit):
 
     batch_normalization: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"  # of what a `method` computes with; weights stay float32
+
+
+class OutlierKind(str, Enum):
+    """How an unusual event is made of background events."""
+
+    MIXED = "mixed"  # each hardware integer from one of two events
+    OVERLAID = "overlaid"  # the sum of two events
+    SCALED = "scaled"  # some integers multiplied by up to 8
+
+
+class Outliers(Section):
+    """Made-up events that a student learns beside the background, so that it sees large scores; no signal is needed."""
+
+    share: Annotated[float, Field(ge=0, le=4)] = 0.0  # of the number of background events
+    kinds: Annotated[tuple[OutlierKind, ...], Field(min_length=1)] = (OutlierKind.MIXED,)
+
+
+class Distillation(Section):
+    """What a student learns: the score s of a teacher, an autoencoder in full precision that never becomes firmware.
+
+    The target is scale (clip(log s, low, high) - low) / (high - low), after CICADA, the Calorimeter Image Convolutional
+    Anomaly Detection Algorithm of CMS, whose target is 32 log s between 0 and 256.
+    """
+
+    teacher: Model
+    fit: FloatFit
+    low: float | None = None  # of log s; null: the first of the quantiles
+    high: float | None = None
+    quantiles: tuple[Share, Share] = (0.001, 1.0)  # of log s over all that the student is trained on
+    scale: Annotated[float, Field(gt=0)] = 16.0  # the largest target
+    outliers: Outliers = Outliers()
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Distillation:
+        if self.teacher.kind is not ModelKind.AUTOENCODER:
+            raise ValueError(f"distillation.teacher.kind: a teacher is an autoencoder, not {self.teacher.kind.value}")
+        for name, low, high in (("high", self.low, self.high), ("quantiles", *self.quantiles)):
+            if low is not None and high is not None and low >= high:
+                raise ValueError(f"distillation.{name}: the upper end, {high:g}, is not above the lower, {low:g}")
+        return self
 
 
 class TrainingMode(str, Enum):
@@ -505,6 +564,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
     data: Data
     model: Model
+    distillation: Distillation | None = None
     quantization: Quantization
     pruning: Pruning = Pruning()
     training: Training
@@ -523,13 +583,26 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_student_has_a_teacher(self, info: ValidationInfo) -> Config:
+        is_student = self.model.kind is ModelKind.STUDENT
+        if is_student and self.distillation is None and not (info.context or {}).get("imported"):
+            raise ValueError("model.kind: a student needs a teacher; describe it under `distillation:`")
+        if self.distillation is not None and not is_student:
+            raise ValueError(
+                f"model.kind: a model of kind {self.model.kind.value} has no teacher; set `distillation` to null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _layers_exist(self, info: ValidationInfo) -> Config:
         if not (info.context or {}).get("imported"):
-            model = self.model
-            check_shapes(model.encoder_layers, model.latent, model.decoder_layers, self.data.hardware.image_shape)
-            self.check_layers(model.rounded_layers)
-        if self.model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
-            raise ValueError("model.score: masked_squared_error leaves out empty slots, which an array has not")
+            image = self.data.hardware.image_shape
+            for key, model in self._models.items():
+                check_shapes(model.encoder_layers, model.latent, model.decoder_layers, image, key)
+            self.check_layers(self.model.rounded_layers)
+        for key, model in self._models.items():
+            if model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
+                raise ValueError(f"{key}.score: masked_squared_error leaves out empty slots, which an array has not")
         if self.evaluation.compression_events is not None:
             self._check_compression()
         pruned = "reference" if self.training.quantizes_after else "quantized"
@@ -540,6 +613,13 @@ class Config(Section):
                 f"training.{pruned}"
             )
         return self
+
+    @property
+    def _models(self) -> dict[str, Model]:
+        """The networks that are trained, by key."""
+        return {"model": self.model} | (
+            {} if self.distillation is None else {"distillation.teacher": self.distillation.teacher}
+        )
 
     def _check_compression(self) -> None:
         array = self.data.hardware.array

@@ -10,7 +10,7 @@ from fpgaae.doctor import Finding, Status
 from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
-from fpgaae.report.tables import decision_tables, metrics_table
+from fpgaae.report.tables import decision_tables, metrics_table, student_sentences
 from fpgaae.scan.table import header, legend, rows
 
 
@@ -269,6 +269,7 @@ def _evaluate(result: Json) -> RenderableType:
     ]
     if compression := result.get("compression"):
         said.append(_compression(compression))
+    said += map(escape, student_sentences(result))
     return Group(metrics_table(result), *decision_tables(result), *said)
 
 

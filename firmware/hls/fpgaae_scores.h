@@ -9,6 +9,7 @@
 //     mu_squared                  sum over the latents of mu^2
 //     mu_squared_over_variance    sum over the latents of mu^2 exp(-v), v = log sigma^2
 //     kl_divergence               1/2 sum over the latents of (mu^2 + exp(v) - 1 - v)
+//     regression                  the network's one output
 //
 // The exponential is a table with an entry for each code of v, made by `fpgaae convert`: there is no argument for which it
 // has none, so that nothing wraps or saturates.
@@ -54,6 +55,13 @@ struct SquaredTerm {
     template <class sum_T, class mu_T> static void add(sum_T &sum, mu_T mu) {
         #pragma HLS INLINE
         sum += mu * mu;
+    }
+};
+
+struct OutputTerm {
+    template <class sum_T, class x_T> static void add(sum_T &sum, x_T x) {
+        #pragma HLS INLINE
+        sum += x;
     }
 };
 
@@ -159,6 +167,12 @@ void absolute_error(X &x, Y &y, S &score) {
 template <class mu_T, class score_T, typename CONFIG_T, class M, class S> void mu_squared(M &mu, S &score) {
     #pragma HLS INLINE
     sum_of_terms<SquaredTerm, mu_T, score_T, CONFIG_T>(mu, score);
+}
+
+template <class x_T, class score_T, typename CONFIG_T, class X, class S> void regression(X &x, S &score) {
+    #pragma HLS INLINE
+    static_assert(CONFIG_T::n_in == 1, "a regression has one output");
+    sum_of_terms<OutputTerm, x_T, score_T, CONFIG_T>(x, score);
 }
 
 template <class mu_T, class v_T, class score_T, typename CONFIG_T, class M, class V, class S>

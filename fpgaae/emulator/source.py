@@ -222,6 +222,10 @@ class EmulatorSource:
             arguments += f", {common - 2 * mu.type.fraction}, {common - table.type.fraction}"
         self._body.append(f"{layer.kind.value}({arguments}, score_table, {len(table.codes)}, score);")
 
+    def _output(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+        self._check_held(*sources)
+        self._body.append(f"Row<int64_t> score;\n    {layer.kind.value}({_name(sources[0])}, score);")
+
     def _accept(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
         del sources
         if layer.table is not None:
@@ -284,5 +288,6 @@ _WRITERS: dict[LayerKind, _Writer] = {
     LayerKind.MU_SQUARED: EmulatorSource._latent,
     LayerKind.MU_SQUARED_OVER_VARIANCE: EmulatorSource._latent,
     LayerKind.KL_DIVERGENCE: EmulatorSource._latent,
+    LayerKind.REGRESSION: EmulatorSource._output,
     LayerKind.ACCEPT: EmulatorSource._accept,
 }

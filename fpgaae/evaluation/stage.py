@@ -15,7 +15,7 @@ from fpgaae.artifacts import StageRun
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, TEACHER
 from fpgaae.evaluation.compression_run import run_compression
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure
@@ -24,8 +24,11 @@ from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
 from fpgaae.evaluation.roc_bands import Band, roc_bands
-from fpgaae.evaluation.scoring import Scores, open_partial, score_events
+from fpgaae.evaluation.scoring import Scores, has_teacher, open_partial, score_events
+from fpgaae.evaluation.student import compare_with_teacher, sizes
+from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.files import Json
+from fpgaae.models.target import Target
 from fpgaae.training.events import open_split
 
 FIGURES_FOLDER = "figures"
@@ -53,6 +56,11 @@ def run_evaluate(run: StageRun) -> Json:
     if (limit := config.evaluation.compression_events) is not None:
         with run.progress.task("compression", None):
             result["compression"], figures["compression"] = run_compression(run, limit)
+    if has_teacher(run):
+        result["distillation"] = _distillation(run, scores, groups, settings)
+        figures["student"] = student_figure(
+            _student_pairs(scores, result["distillation"]), Target.from_json(result["distillation"]["target"])
+        )
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
         _write_figures(run, scores, result, bands, figures)
@@ -78,6 +86,20 @@ def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
     scores = {name: {p: np.concatenate(found) for p, found in own.items()} for name, own in parts.items()}
     ablation = compare_parts(scores, bounded, run.config.data.background, settings)
     return {"ablation": ablation, "layers": errors.to_json()}
+
+
+def _distillation(run: StageRun, scores: Scores, groups: Groups, settings: BootstrapSettings) -> Json:
+    reference = run.result("reference")
+    return {
+        **compare_with_teacher(scores, groups, run.config.data.background, settings),
+        "weights": sizes(open_partial(run).network, reference),
+        "target": reference["target"],
+    }
+
+
+def _student_pairs(scores: Scores, found: Json) -> dict[str, Pair]:
+    ranks = found["rank_correlation"]
+    return {process: Pair(scores[TEACHER][process], own, ranks[process]) for process, own in scores[FIRMWARE].items()}
 
 
 def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, further: Mapping[str, Figure]) -> None:

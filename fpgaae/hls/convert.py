@@ -239,7 +239,7 @@ def _multiplications(network: IntegerNetwork, name: str) -> int:
         return int(np.count_nonzero(layer.kernel))
     if layer.kind is LayerKind.CONVOLUTION and layer.window is not None:
         return count_products(layer.kernel, layer.window)
-    if layer.kind.is_score and layer.kind is not LayerKind.ABSOLUTE_ERROR:
+    if layer.kind.is_score and layer.kind not in {LayerKind.ABSOLUTE_ERROR, LayerKind.REGRESSION}:
         factor = 2 if layer.kind is LayerKind.MU_SQUARED_OVER_VARIANCE else 1
         return factor * network[layer.inputs[0]].size
     return 0

@@ -179,6 +179,7 @@ _READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
     "MuSquaredScore": _read_score,
     "MuSquaredOverVarianceScore": _read_score,
     "KlDivergenceScore": _read_score,
+    "RegressionScore": _read_score,
 }
 
 SUPPORTED_LAYERS = frozenset(_READERS)  # Keras classes that have an exact integer form, besides the Input

@@ -1,4 +1,4 @@
-"""What the float network puts out for `evaluate`: of the trained reference, or of an imported model.
+"""What a float network puts out: the trained reference, an imported model, or a student's teacher.
 
 This module imports Keras 3 for the one and TensorFlow (Keras 2) for the other.
 """
@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config
+from fpgaae.config import Config, Distillation
 from fpgaae.errors import InputError
+from fpgaae.network_layers import Shape
 
 IMPORTED_FLOAT_FILE = "float.h5"
 _BATCH = 8192
@@ -68,6 +69,24 @@ def _open_graph(folder: Path, config: Config) -> Any:  # noqa: ANN401
     )
     graph.training.load_weights(folder / WEIGHTS_FILE)
     return graph
+
+
+def open_teacher_output(folder: Path, distillation: Distillation, image: Shape) -> FloatOutput:
+    """Give the function from clipped features (n, n_features) to the teacher's reconstruction (n, n_features).
+
+    Parameters
+    ----------
+    folder
+        Results of the stage `reference`.
+    image
+        Height, width and channels of an event.
+    """
+    from fpgaae.models.float import TEACHER_WEIGHTS_FILE, build_float  # noqa: PLC0415
+
+    fit = distillation.fit
+    graph = build_float(distillation.teacher, image, 0, batch_normalization=fit.batch_normalization)
+    graph.training.load_weights(folder / TEACHER_WEIGHTS_FILE)
+    return lambda x: np.asarray(graph.scoring.predict(x, batch_size=_BATCH, verbose=0))
 
 
 def _imported(file: Path) -> FloatOutput:

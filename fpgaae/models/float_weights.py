@@ -40,6 +40,11 @@ def load_folded(file: Path) -> FloatWeights:
         return {name: (saved[f"{name}/kernel"], saved[f"{name}/bias"]) for name in names}
 
 
+def count_weights(weights: FloatWeights) -> int:
+    """Count the weights of a network, biases among them."""
+    return sum(kernel.size + bias.size for kernel, bias in weights.values())
+
+
 def layer_outputs(
     network: NetworkDescription, weights: FloatWeights, x: NDArray[np.float32]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -49,6 +49,7 @@ class LayerKind(str, Enum):
     MU_SQUARED = Score.MU_SQUARED.value
     MU_SQUARED_OVER_VARIANCE = Score.MU_SQUARED_OVER_VARIANCE.value
     KL_DIVERGENCE = Score.KL_DIVERGENCE.value
+    REGRESSION = Score.REGRESSION.value
     ACCEPT = "accept"  # one bit a threshold: 1 where the score is above it
     CONVOLUTION = "convolution"
     AVERAGE_POOLING = "average_pooling"  # cut off towards zero where the mean has no finite binary form

@@ -22,6 +22,12 @@ _FIGURES = {  # file: title, how to read it, section
         "The firmware's score per process; the line marks the working point on the test background.",
         "physics",
     ),
+    "student": (
+        "Student against teacher",
+        "How often each pair of scores occurs, per process; the line is what the student was taught, the points are "
+        "its median with 68 % of the events, and \N{GREEK SMALL LETTER RHO} is Spearman's rank correlation.",
+        "physics",
+    ),
     "losses": (
         "What each part costs",
         "Only the inputs, the weights, the activations or the score quantized, against the same weights unrounded.",

@@ -175,6 +175,38 @@ def decision_tables(metrics: Mapping[str, Any]) -> list[Table]:
     return tables
 
 
+def student_sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """Say how much of its teacher's separation a student keeps, per signal, and with how many weights.
+
+    Parameters
+    ----------
+    metrics
+        The content of `metrics.json`.
+    """
+    found = metrics.get("distillation")
+    if found is None:
+        return []
+    own, ranks = found["weights"], found["rank_correlation"]
+    sentences = [
+        f"the student has {own['student']:,} weights, {100 * own['share']:.1f} % of the {own['teacher']:,} of its "
+        f"teacher, and {own['student_nonzero']:,} of them are not zero"
+    ]
+    for process, rank in ranks.items():
+        shown = NOT_MEASURABLE if rank is None else f"{rank:.3f}"
+        text = f"{process}: rank correlation of student and teacher {shown}"
+        if (signal := found["signals"].get(process)) is not None:
+            kept = signal["kept"]
+            share = kept.get("note")
+            if share is None:
+                share = f"{compact_interval(*(100 * kept[end] for end in ('value', 'low', 'high')))} %"
+            text += (
+                f", AUC {signal['student_auc']:.4f} of {signal['teacher_auc']:.4f}; kept of the teacher's AUC above "
+                f"1/2: {share}"
+            )
+        sentences.append(text)
+    return sentences
+
+
 def rate_sentence(decision: Mapping[str, Any]) -> str:
     """Say which rate was asked for and which one the firmware gives.
 

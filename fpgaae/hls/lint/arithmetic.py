@@ -177,7 +177,7 @@ def _score(layer: LayerDescription, sources: list[Values]) -> Values:
     score, types = _SCORES.get(layer.kind), [source.type for source in sources]
     known = [of for of in types if of is not None]
     shape = sources[0].shape
-    wanted = 1 if score is Score.MU_SQUARED else 2
+    wanted = 1 if score in {Score.MU_SQUARED, Score.REGRESSION} else 2
     if score is None or shape is None or len(known) != len(types) or len(types) != wanted:
         return Values(None, (1,))
     table = None
