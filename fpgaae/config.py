@@ -285,8 +285,8 @@ class Model(Section):
 
     kind: ModelKind = ModelKind.AUTOENCODER
     encoder: NetworkLayers
-    latent: Units = 1
-    decoder: NetworkLayers = ()
+    latent: Units
+    decoder: NetworkLayers
     score: Score
     beta: Annotated[float, Field(ge=0)] = 0.8
 
@@ -298,13 +298,16 @@ class Model(Section):
             raise ValueError(f"a model of kind {self.kind.value} has the score {listed}")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_no_decoder(cls, given: Any) -> Any:  # noqa: ANN401
+        is_student = isinstance(given, dict) and given.get("kind") == ModelKind.STUDENT
+        return {"latent": 1, "decoder": (), **given} if is_student else given
+
     @model_validator(mode="after")
-    def _has_its_layers(self) -> Model:
-        if self.kind is ModelKind.STUDENT:
-            if self.decoder or self.latent != 1:
-                raise ValueError("a student has one output and no decoder; set latent: 1 and decoder: []")
-        elif missing := [key for key in ("latent", "decoder") if key not in self.model_fields_set]:
-            raise ValueError(f"a model of kind {self.kind.value} needs the key `{missing[0]}`")
+    def _has_one_output(self) -> Model:
+        if self.kind is ModelKind.STUDENT and (self.decoder or self.latent != 1):
+            raise ValueError("a student has one output and no decoder; set latent: 1 and decoder: []")
         return self
 
     @property

@@ -88,8 +88,15 @@ def variational(encoder: tuple[int, ...], latent: int, score: Score = Score.MU_S
     return Model(kind=ModelKind.VARIATIONAL, encoder=encoder, latent=latent, decoder=encoder[::-1], score=score)
 
 
+def student(encoder: tuple[int, ...]) -> Model:
+    """Describe a student, whose one output is the score."""
+    return Model(kind=ModelKind.STUDENT, encoder=encoder, latent=1, decoder=(), score=Score.REGRESSION)
+
+
 def small_model(score: Score, encoder: tuple[int, ...] = (6, 4), latent: int = 3) -> Model:
     """Describe a model that has the score."""
+    if score.kind is ModelKind.STUDENT:
+        return student(encoder)
     return (autoencoder if score.of_reconstruction else variational)(encoder, latent, score)
 
 
