@@ -258,6 +258,8 @@ CASES = (
          lambda: real(mu_quantized=lambda: [quantizer("one"), quantizer("two", RELU)]), where="two"),
     Case("score-input-not-quantized", lambda: real(mu_quantized=None), where="score",
          also=frozenset({"score-beyond-float32"})),
+    Case("score-may-be-negative", _scored("RegressionScore", SIGNED), _scored("RegressionScore", RELU), where="score",
+         also=_BUT_CLASS),
     Case("score-exp-table", _scored("KlDivergenceScore", SIGNED, None), _scored("KlDivergenceScore", SIGNED, SIGNED),
          where="score", also=_BUT_CLASS),
     Case("score-exp-table", _scored("MuSquaredOverVarianceScore", SIGNED, _13_BITS),

@@ -180,6 +180,8 @@ def _score(layer: LayerDescription, sources: list[Values]) -> Values:
     wanted = 1 if score in {Score.MU_SQUARED, Score.REGRESSION} else 2
     if score is None or shape is None or len(known) != len(types) or len(types) != wanted:
         return Values(None, (1,))
+    if score is Score.REGRESSION and (known[0].signed or prod(shape) != 1):  # which is a finding of its own
+        return Values(None, (1,))
     table = None
     if score.needs_variance:
         fraction_bits = layer.config.get("fraction_bits")

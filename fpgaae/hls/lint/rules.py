@@ -223,6 +223,11 @@ _TABLE = (
         "give both inputs the same shape",
     ),
     Rule(
+        "score-may-be-negative", _E,
+        "the score regression is the network's one output, which the firmware compares as a number without a sign",
+        "end in one unit with a QActivation(quantized_relu(...)) behind it",
+    ),
+    Rule(
         "score-exp-table", _E,
         "a score with exp() holds a table of every value of log sigma^2, which must be quantized to at most 12 bits; "
         "hls4ml's own table (1,024 entries, ap_fixed<18,8>) wraps above 4.85",
