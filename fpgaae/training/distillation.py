@@ -20,7 +20,7 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.models.float_output import open_teacher_output
 from fpgaae.models.float_scores import float_score
 from fpgaae.models.target import Target, logarithms
-from fpgaae.training.events import BLOCK_EVENTS, Split
+from fpgaae.training.events import Split
 from fpgaae.training.loop import Batch
 from fpgaae.training.outliers import make_outliers
 
@@ -47,7 +47,7 @@ class Lessons(NamedTuple):
     def epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
         """Give the events of an epoch, shuffled within their blocks, with the outliers of this epoch among them."""
         for start, order in self.split.places(seed, epoch):
-            codes, log_scores = self.split.codes(start)[order], self._of_block(start)[order]
+            codes, log_scores = self.split.codes(start)[order], self.log_scores[start + order]
             if self.distillation.outliers.share:
                 rng = np.random.default_rng([seed, epoch, start, _OUTLIERS])
                 codes, log_scores = self._with_outliers(codes, log_scores, rng)
@@ -59,14 +59,14 @@ class Lessons(NamedTuple):
         """Give the background events once, in the order of the file: what a validation is about."""
         start = 0
         for x in self.split.ordered_blocks():
-            yield x, self._targets(self._of_block(start))
+            yield x, self._targets(self.log_scores[start : start + len(x)])
             start += len(x)
 
     def fitted(self) -> Lessons:
         """Give the same with the target that the config asks for, from all of the background and some outliers."""
         codes = self.split.codes(0)
         rng = np.random.default_rng([0, _OUTLIERS])
-        _, log_scores = self._with_outliers(codes, self._of_block(0), rng)
+        _, log_scores = self._with_outliers(codes, self.log_scores[: len(codes)], rng)
         everything = np.concatenate([self.log_scores, log_scores[len(codes) :]])
         return self._replace(target=Target.of_config(self.distillation, everything))
 
@@ -80,9 +80,6 @@ class Lessons(NamedTuple):
 
     def _targets(self, log_scores: LogScores) -> NDArray[np.float32]:
         return self.target.of_logarithms(log_scores).astype(np.float32)[:, None]
-
-    def _of_block(self, start: int) -> LogScores:
-        return self.log_scores[start : start + BLOCK_EVENTS]
 
     def _n_outliers(self, n_events: int) -> int:
         return round(self.distillation.outliers.share * n_events)
@@ -123,9 +120,7 @@ def distillation_of(config: Config) -> Distillation:
 def prepare_lessons(config: Config, teacher: Teacher, training: Split, validation: Split, folder: Path) -> Target:
     """Score the background with the teacher, write the scores, and give the map from them to the student's target."""
     log_scores = {
-        split.name: np.concatenate(
-            [_log_scores(teacher, split.codes(start)) for start in range(0, split.n_events, BLOCK_EVENTS)]
-        )
+        split.name: np.concatenate([_log_scores(teacher, split.codes(start)) for start in split.starts])
         for split in (training, validation)
     }
     np.savez(folder / LOG_SCORES_FILE, **log_scores)  # type: ignore[arg-type]

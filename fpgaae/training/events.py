@@ -30,10 +30,15 @@ class Split(NamedTuple):
         """Number of events."""
         return self.store.count(self.process, self.name)
 
+    @property
+    def starts(self) -> range:
+        """The first event of each block, in the order of the file."""
+        return range(0, self.n_events, BLOCK_EVENTS)
+
     def places(self, seed: int, epoch: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
         """Give the order of an epoch: the first event of each block, and the order of those in it."""
         rng = np.random.default_rng([seed, epoch])
-        for start in rng.permutation(np.arange(0, self.n_events, BLOCK_EVENTS)):
+        for start in rng.permutation(np.array(self.starts, dtype=np.int64)):
             yield int(start), rng.permutation(min(BLOCK_EVENTS, self.n_events - int(start)))
 
     def blocks(self, seed: int, epoch: int) -> Iterator[NDArray[np.float32]]:
@@ -43,7 +48,7 @@ class Split(NamedTuple):
 
     def ordered_blocks(self) -> Iterator[NDArray[np.float32]]:
         """Give every event once, in the order of the file."""
-        for start in range(0, self.n_events, BLOCK_EVENTS):
+        for start in self.starts:
             yield self.inputs(self.codes(start))
 
     def codes(self, start: int) -> Codes:

@@ -49,8 +49,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def split(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Split:
     """Give the training events, in several blocks."""
-    for module in (events, distillation):
-        monkeypatch.setattr(module, "BLOCK_EVENTS", 300)
+    monkeypatch.setattr(events, "BLOCK_EVENTS", 300)
     run = StageRun(workspace.experiment, workspace.folder, workspace.folder, {})
     return open_split(run, "train")
 
