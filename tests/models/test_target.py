@@ -18,9 +18,9 @@ def _distillation(**options: Any) -> Distillation:  # noqa: ANN401
 
 
 def test_a_target_is_the_clipped_logarithm_on_a_scale() -> None:
-    """e^1 is a quarter of the way from 0 to 4, and so 2 of 8; below e^0 and above e^4 it is clipped."""
-    target = Target(0.0, 4.0, 8.0)
-    scores = np.array([np.e, np.e**3, 1.0, 0.0, np.e**4, np.e**9])
+    """e^2 is a quarter of the way from 1 to 5, and so 2 of 8; below e^1 and above e^5 it is clipped."""
+    target = Target(1.0, 5.0, 8.0)
+    scores = np.array([np.e**2, np.e**4, 1.0, 0.0, np.e**5, np.e**9])
     np.testing.assert_allclose(target.of_logarithms(logarithms(scores)), [2, 6, 0, 0, 8, 8])
 
 
