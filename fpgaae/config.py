@@ -425,6 +425,7 @@ class OutlierKind(str, Enum):
     MIXED = "mixed"  # each hardware integer from one of two events
     OVERLAID = "overlaid"  # the sum of two events
     SCALED = "scaled"  # some integers multiplied by up to 8
+    HOT = "hot"  # one to eight integers anywhere in their range, as of hot cells
 
 
 class Outliers(Section):
