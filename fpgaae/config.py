@@ -449,6 +449,7 @@ class OutlierKind(str, Enum):
     MIXED = "mixed"  # each hardware integer from one of two events
     OVERLAID = "overlaid"  # the sum of two events
     SCALED = "scaled"  # some integers multiplied by up to 8
+    HOT = "hot"  # one to eight integers anywhere in their range, as of hot cells
 
 
 class Outliers(Section):
@@ -623,6 +624,8 @@ class Config(Section):
         is_student = self.model.kind is ModelKind.STUDENT
         if is_student and self.distillation is None and not (info.context or {}).get("imported"):
             raise ValueError("model.kind: a student needs a teacher; describe it under `distillation:`")
+        if is_student and self.method is not None:
+            raise ValueError("model.kind: a student learns from its teacher, by no other method; set `method` to null")
         if self.distillation is not None and not is_student:
             raise ValueError(
                 f"model.kind: a model of kind {self.model.kind.value} has no teacher; set `distillation` to null"

@@ -14,7 +14,8 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import Codes
 
 _LARGEST_FACTOR = 8.0
-Maker = Callable[[Codes, Codes, np.random.Generator], Codes]
+_MOST_HOT = 8
+Maker = Callable[[Codes, Codes, FeatureMap, np.random.Generator], Codes]
 
 
 def make_outliers(
@@ -38,31 +39,46 @@ def make_outliers(
     made = first.copy()
     for index, kind in enumerate(kinds):
         own = kind_of == index
-        made[own] = _MAKERS[kind](first[own], second[own], rng)
+        made[own] = _MAKERS[kind](first[own], second[own], features, rng)
     low, high = features.limits
     return np.asarray(np.clip(made, low, high))
 
 
-def _mixed(first: Codes, second: Codes, rng: np.random.Generator) -> Codes:
+def _mixed(first: Codes, second: Codes, features: FeatureMap, rng: np.random.Generator) -> Codes:
+    del features
     return np.where(rng.random(first.shape) < 0.5, first, second)
 
 
-def _overlaid(first: Codes, second: Codes, rng: np.random.Generator) -> Codes:
-    del rng
+def _overlaid(first: Codes, second: Codes, features: FeatureMap, rng: np.random.Generator) -> Codes:
+    del features, rng
     return np.asarray(first + second)
 
 
-def _scaled(first: Codes, second: Codes, rng: np.random.Generator) -> Codes:
+def _scaled(first: Codes, second: Codes, features: FeatureMap, rng: np.random.Generator) -> Codes:
     """Multiply a random share of an event's integers by a factor of the event, uniform in its logarithm."""
-    del second
+    del second, features
     n = len(first)
     factors = np.exp(rng.uniform(0, np.log(_LARGEST_FACTOR), (n, 1)))
     chosen = rng.random(first.shape) < rng.random((n, 1))
     return np.where(chosen, np.rint(first * factors).astype(np.int64), first)
 
 
+def _hot(first: Codes, second: Codes, features: FeatureMap, rng: np.random.Generator) -> Codes:
+    """Give some integers of an event magnitudes that are uniform in their logarithm, up to the ends of their range."""
+    del second
+    n, n_features = first.shape
+    wanted = rng.integers(1, _MOST_HOT + 1, (n, 1))
+    chosen = rng.random((n, n_features)) < wanted / n_features
+    low, high = features.limits
+    is_negative = rng.random((n, n_features)) < 0.5
+    largest = np.where(is_negative & (low < 0), low, high)
+    magnitudes = np.exp(rng.random((n, n_features)) * np.log1p(np.abs(largest))) - 1
+    return np.where(chosen, np.sign(largest) * np.rint(magnitudes).astype(np.int64), first)
+
+
 _MAKERS: Mapping[OutlierKind, Maker] = {
     OutlierKind.MIXED: _mixed,
     OutlierKind.OVERLAID: _overlaid,
     OutlierKind.SCALED: _scaled,
+    OutlierKind.HOT: _hot,
 }

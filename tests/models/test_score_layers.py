@@ -92,7 +92,7 @@ def test_a_saved_model_gives_the_same_scores(
         loaded = load_quantized(str(tmp_path / "model.h5"))
     values = random_events(made.network.input_type, 6, 50).values.astype(np.float32)
     expected = made.model.predict(values, verbose=0)
-    assert len(np.unique(expected)) > 10
+    assert len(np.unique(expected)) > (2 if score is Score.REGRESSION else 10), "an output is rectified, most are zero"
     np.testing.assert_array_equal(loaded.predict(values, verbose=0), expected)
     again = extract_network(loaded)
     assert [layer.type for layer in again.layers] == [layer.type for layer in made.network.layers]
