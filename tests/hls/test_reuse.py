@@ -50,5 +50,6 @@ def test_the_score_is_told_its_multipliers(written: Callable[..., WrittenNetwork
     assert "reuse_factor = 3;" in config
     assert "multiplier_limit = 3;" in config
     assert reuse_estimate(made.layers, 5) == {
-        "multipliers": 9 + 3 + 3 + 9 + 3, "latency_clocks": 15, "latency_ns": 75, "interval_clocks": 3, "interval_ns": 15,
+        "multipliers": 9 + 3 + 3 + 9 + 3, "latency_clocks": 15, "latency_ns": 75,
+        "interval_clocks": 3, "interval_ns": 15,
     }  # fmt: skip
