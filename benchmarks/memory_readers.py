@@ -87,9 +87,7 @@ def _formats(n_rows: int) -> tuple[Format, ...]:
         Format("ROOT", "e.root", _write_root, table),
         Format("calorimeter npz", "cells.npz", _write_cells, calorimeter),
         Format("ECON-T CSV", "econ.csv", _write_charges, econ_t),
-        Format(
-            "raw sound frames", "clip.f32", _write_frames, array | {"reader": "sounds", "hardware": {"array": level}}
-        ),
+        Format("raw sound frames", "clip.f32", _write_frames, sounds),
         Format("toy of econ_t", f"toy:electrons:{n_rows}", lambda *_: None, econ_t),
     )
 
