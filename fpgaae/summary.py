@@ -168,7 +168,7 @@ def _convert(result: Json) -> RenderableType:
     ]
     if ports := result.get("weight_ports"):
         lines.append(f"{sum(port['size'] for port in ports):,} weights and biases are loaded at run time")
-    if reuse := result["reuse"]:
+    if reuse := result.get("reuse"):
         lines.append(
             f"estimated from the reuse factors: {reuse['multipliers']:,} multipliers (DSP), latency "
             f"{reuse['latency_clocks']:,} clocks ({reuse['latency_ns'] / 1e3:g} us), an event every "

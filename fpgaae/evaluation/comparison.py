@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,6 @@ from fpgaae.statistics import Interval, as_scores, clopper_pearson
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
 TEACHER = "teacher"  # of a student, which the other three are
 BASELINES = ("sum_pt", "n_objects", "pca")
-ARRAY_LABELS = MappingProxyType({"sum_pt": "sum of cells", "n_objects": "cells above 0"})  # where there are no objects
 MODELS = (FLOAT, QUANTIZED, FIRMWARE, TEACHER, *BASELINES)
 MIN_BACKGROUND_EVENTS = 5
 DELTAS = {FIRMWARE: "delta", QUANTIZED: "delta_quantized"}  # model: key in metrics.json of its difference to float

@@ -16,6 +16,7 @@ from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
 
 _QUANTITIES = {
     "ht_gev": "$H_T$ [GeV]", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
+    "cells_above_mean": "Cells above their mean",
 }  # fmt: skip
 _COLUMNS = {"pileup": "Pile-up", "run": "Run"}
 _SHOWN = (FLOAT, FIRMWARE)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from fpgaae.config import Config
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import (
-    ARRAY_LABELS,
     BASELINES,
     DELTAS,
     FIRMWARE,
@@ -62,7 +61,7 @@ def evaluate_scores(
     """
     background, level = config.data.background, config.evaluation.confidence_level
     result = compare(scores, groups, background, bootstrap_settings(config)).to_json()
-    result["labels"] = dict(ARRAY_LABELS) if config.data.hardware.array else {}
+    result["labels"] = _labels(config)
     result["delong"] = area_tests(scores, groups, background)
     result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
     result["decisions"] = decisions(scores, background, thresholds, config.trigger, level)
@@ -72,6 +71,14 @@ def evaluate_scores(
         rate = config.evaluation.partial_auc_rate
         result["groups"] = evaluate_groups(scores, groups, background, rate, bootstrap_settings(config))
     return result
+
+
+def _labels(config: Config) -> dict[str, str]:
+    """Give the models that are shown under another name: the cells of an array are no objects."""
+    array = config.data.hardware.array
+    if array is None:
+        return {}
+    return {"sum_pt": "sum of cells", "n_objects": "cells above mean" if array.signed else "cells above 0"}
 
 
 def _rates(scores: Scores, columns: Columns, thresholds: Sequence[Json], settings: RateSettings) -> Json:
@@ -92,7 +99,7 @@ def _correlation(scores: Scores, config: Config) -> Json:
     background = config.data.background
     total, number = (scores[name][background] for name in BASELINES[:2])
     if array := config.data.hardware.array:
-        quantities = {"sum": total * array.lsb, "cells": number}
+        quantities = {"sum": total * array.lsb, "cells_above_mean" if array.signed else "cells": number}
     else:
         quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
     networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}

@@ -114,7 +114,7 @@ def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, fu
     figures = {
         **further,
         "scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0]),
-        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands),
+        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands, result["labels"]),
         "rates": rate_figure(result["rates"], [decision["value"] for decision in result["decisions"]]),
         "profiles": profile_figure(result["correlation"]),
         "losses": loss_figure(result["ablation"]),

@@ -177,6 +177,7 @@ def render_page(content: PageContent) -> str:
         ablation=None if metrics is None else ablation_table(metrics),
         correlations=[] if metrics is None else correlation_rows(metrics),
         chart=None if metrics is None else rate_chart(metrics),
+        labels={} if metrics is None else metrics.get("labels", {}),
         notes=[] if metrics is None else notes(metrics),
         decisions=[] if metrics is None else metrics.get("decisions", []),
         figures={

@@ -21,6 +21,7 @@ from fpgaae.report.tables import (
 
 QUANTITIES = {
     "ht_gev": "HT", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
+    "cells_above_mean": "Cells above their mean",
 }  # fmt: skip
 _ABLATION_KEYS = ("1e-02", "1e-03")
 

@@ -140,3 +140,23 @@ def test_a_missing_signal_is_named() -> None:
     del metrics["models"]["pca"]["leptoquark"]
     with pytest.raises(InputError, match="leptoquark"):
         metrics_table(metrics)
+
+
+def test_scores_of_groups_are_tabulated() -> None:
+    area, part = ({"value": 0.9, "low": 0.88, "high": 0.92}, {"value": 0.6, "low": 0.55, "high": 0.65})
+    own = {"broken": {"auc": area, "partial_auc": part}}
+    delta = {"value": 0.01, "low": 0.0, "high": 0.02}
+    metrics = {
+        "background_events": 4000, "confidence_level": 0.6827, "labels": {"sum_pt": "sum of cells"},
+        "groups": {
+            "groups": {"normal": 200, "broken": 100}, "max_false_positive_rate": 0.1,
+            "models": {"sum_pt": own, "firmware": own}, "delta": {"broken": {"auc": delta, "partial_auc": delta}},
+        },
+    }  # fmt: skip
+    shown = "\n".join(printed(tables.group_table(metrics)))
+    assert "200 of normal, 100 of broken" in shown
+    assert "pAUC to 0.1" in shown
+    lines = {line.strip().rsplit("  ", 2)[0].strip(): line.split() for line in shown.splitlines() if "(" in line}
+    assert lines["sum of cells"][-2:] == lines["firmware"][-2:] == ["0.900(20)", "0.60(5)"]
+    assert any(line.split()[-2:] == ["+0.010(10)", "+0.010(10)"] for line in shown.splitlines())
+    assert tables.group_rows({}) == []
