@@ -27,6 +27,7 @@ from fpgaae.reference.shuffle import shuffled
 from fpgaae.reference.training import (
     Job,
     MemberHistory,
+    Scorer,
     Trained,
     Values,
     build_networks,
@@ -134,20 +135,26 @@ class _Loop:
         checkpoint = Checkpoint(job.scratch)
         saved = checkpoint.load()
         at = _Progress(0, 0.0, {}, [[] for _ in range(n)]) if saved is None else _Progress(*saved.notes["progress"])
-        before = 0
+        before, skipped = 0, 0 if saved is None else int(saved.notes["phase"])
         with job.progress.task("float training", job.fit.epochs) as task:
             task.advance(at.done)
-            for phase, epochs in phase_epochs(job):
+            for index, (phase, epochs) in enumerate(phase_epochs(job)):
                 first = max(0, at.done - before)
                 before += epochs
-                if first >= epochs and before < job.fit.epochs:
+                if index < skipped:
                     continue  # of a resumed training: its state is that of a later phase
                 state = State(self._values, jax.vmap(partial(self._fresh, phase))(self._values))
                 if saved is not None:
                     shapes = jax.tree.structure(state)
                     state = jax.device_put(jax.tree.unflatten(shapes, saved.arrays), self._place.sharding(MEMBERS))
                     saved = None
-                state, at = self._train_phase(phase, (first, epochs), state, at, checkpoint, task)
+
+                def save(state: State, at: _Progress, phase: int = index) -> None:
+                    if checkpoint.is_due():
+                        checkpoint.save(jax.tree.leaves(state), {"phase": phase, "progress": list(at)})
+
+                if first < epochs:
+                    state, at = self._train_phase(phase, (first, epochs), state, at, save, task)
                 self._values = state.values
         host = [np.asarray(value) for value in self._values]
         histories = tuple(
@@ -158,7 +165,13 @@ class _Loop:
         return Trained(self._networks, values, histories, rate, "scan", self._place.n_devices)
 
     def _train_phase(
-        self, phase: Phase, span: tuple[int, int], state: State, at: _Progress, checkpoint: Checkpoint, task: Task
+        self,
+        phase: Phase,
+        span: tuple[int, int],
+        state: State,
+        at: _Progress,
+        save: Callable[[State, _Progress], None],
+        task: Task,
     ) -> tuple[State, _Progress]:
         """Train the epochs of a phase from `span[0]` on."""
         first, epochs = span
@@ -181,8 +194,7 @@ class _Loop:
             at = _Progress(
                 at.done + 1, seconds, _longer(at.terms, found), _longer({"": at.val_loss}, {"": validated})[""]
             )
-            if checkpoint.is_due():
-                checkpoint.save(jax.tree.leaves(state), {"progress": list(at)})
+            save(state, at)
             task.note(f"validation loss {validated.mean():.4g}")
             task.advance()
         return state, at
@@ -314,13 +326,11 @@ def adam(values: list[Array], gradients: list[Array], moments: Moments, rate: Ar
     return new, Moments(first, second, count)
 
 
-def score_with_jax(
-    function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]], columns: Columns
-) -> NDArray[np.float64]:
-    """Give a score of every event for every member, (n_members, n)."""
+def jax_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
+    """Give the compiled function from events to a score for every member."""
     variables = variables_of_all(trained.networks)
 
-    def score(values: list[Array], knobs: Mapping[str, Array], batch: Columns) -> Array:
+    def score(values: list[Array], knobs: Mapping[str, Array], batch: Mapping[str, Array]) -> Array:
         step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return function(trained.networks, batch, step).astype(jnp.float32)
@@ -328,9 +338,14 @@ def score_with_jax(
     compiled = jax.jit(jax.vmap(score, in_axes=(0, 0, None)))
     values = [jnp.stack(own) for own in zip(*trained.values, strict=True)]
     stacked = {name: jnp.array([own[name] for own in knobs], dtype=jnp.float32) for name in knobs[0]}
-    n = len(columns["x"])
-    parts = []
-    for start in range(0, n, _SCORED_EVENTS):
-        rows = np.minimum(np.arange(start, start + _SCORED_EVENTS), n - 1)  # one shape, compiled once
-        parts.append(np.asarray(compiled(values, stacked, {name: c[rows] for name, c in columns.items()})))
-    return np.concatenate(parts, axis=1)[:, :n].astype(np.float64)
+
+    def scores(columns: Columns) -> NDArray[np.float64]:
+        n = len(columns["x"])
+        parts = []
+        for start in range(0, n, _SCORED_EVENTS):
+            rows = np.minimum(np.arange(start, start + _SCORED_EVENTS), n - 1)  # one shape, compiled once
+            batch = {name: column[rows] for name, column in columns.items()}
+            parts.append(np.asarray(compiled(values, stacked, batch)))
+        return np.concatenate(parts, axis=1)[:, :n].astype(np.float64)
+
+    return scores
