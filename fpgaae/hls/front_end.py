@@ -15,8 +15,9 @@ import numpy as np
 from fpgaae.config import Hardware
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.hls.network_ports import port_values
+from fpgaae.hls.network_ports import port_names, port_values
 from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
 
 FRONT_END_HEADER = "fpgaae_front_end.h"
@@ -61,6 +62,11 @@ class TriggerBlock:
         The kinds of objects, or the array; their order and properties are those of `features`.
     thresholds
         (n_thresholds,) codes of the score.
+
+    Raises
+    ------
+    InputError
+        If an input has the name of a port of the network.
     """
 
     def __init__(self, top: TopFunction, hardware: Hardware, features: FeatureMap, thresholds: Codes) -> None:
@@ -68,6 +74,8 @@ class TriggerBlock:
         self.thresholds = thresholds
         self.elements = tuple(_elements(hardware, features))
         self.ports = tuple(_ports(hardware))
+        if clash := port_names(top) & {port.name for port in self.ports}:
+            raise InputError(f"data.hardware calls an input `{min(clash)}`, as a port of the network; rename it")
 
     def write(self, project: Path) -> None:
         """Write the block's sources into a project."""

@@ -46,6 +46,11 @@ def port_values(top: TopFunction) -> dict[str, str]:
     }
 
 
+def port_names(top: TopFunction) -> set[str]:
+    """Name these ports."""
+    return {port.name for port in top.weights} | ({LATENTS} if top.latents else set())
+
+
 def _comment(top: TopFunction) -> str:
     lines = []
     if top.latents:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from conftest import Workspace, WrittenNetwork, autoencoder, variational
 
-from fpgaae.config import Firmware
+from fpgaae.config import Firmware, Hardware, ObjectWidths
 from fpgaae.doctor import require_compiler
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.hls.mutants import Damage, ProjectSources, make_mutants
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.progress import SilentProgress
@@ -146,3 +148,11 @@ def test_a_resource_layer_reads_its_weights_from_a_memory(written: Callable[...,
     assert kernel.codes(layer).tolist() == layer.kernel.T.ravel().tolist(), "hls4ml transposes it"
     assert top.latents is not None
     assert (top.latents.layer, top.latents.size) == ("latents", 3)
+
+
+@pytest.mark.parametrize("name", ["latents", "w3"])
+def test_an_input_with_the_name_of_a_port_is_refused(written: Callable[..., WrittenNetwork], name: str) -> None:
+    made = written(variational((6,), 3), 9, Firmware(**_PORTS))  # type: ignore[arg-type]
+    kind = ObjectWidths(name=name, slots=3, pt_bits=9, eta_bits=8, phi_bits=8)
+    with pytest.raises(InputError, match=f"data.hardware calls an input `{name}`, as a port of the network; rename"):
+        TriggerBlock(made.block.top, Hardware(objects=(kind,)), made.features, made.block.thresholds)
