@@ -14,6 +14,7 @@ from fpgaae.config import Firmware, Hardware, ObjectWidths
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import parse_type
+from fpgaae.hls import mutation
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.hls.mutants import Damage, ProjectSources, make_mutants
@@ -74,6 +75,7 @@ def test_the_project_holds_no_weight(proven: Workspace) -> None:
         assert f"ARRAY_PARTITION variable={port['name']} complete" in trigger
 
 
+@pytest.mark.slow
 def test_a_weight_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Path) -> None:
     """With the trained weights nothing differs: only the second set shows it."""
     workspace = proven.copy(tmp_path / "copy")
@@ -94,12 +96,15 @@ def _sources(workspace: Workspace) -> ProjectSources:
 
 
 @pytest.mark.slow
-def test_every_damage_of_a_port_is_caught(proven: Workspace) -> None:
-    result = run_mutation(proven.experiment, 22, SilentProgress())
+def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), 20, seed=1)}
+    assert Damage.WEIGHT_BIT not in made, "no weight stands in the project"
+    ports = [made[Damage.HELD_WEIGHT], made[Damage.LATENTS_PORT]]
+    monkeypatch.setattr(mutation, "make_mutants", lambda *_: ports)
+    result = run_mutation(proven.experiment, len(ports), SilentProgress())
     assert result["passed"], missed_sentence(result)
-    found = {entry["damage"]: entry["outcome"] for entry in result["mutants"]}
-    assert found[Damage.HELD_WEIGHT.value] == found[Damage.LATENTS_PORT.value] == "caught"
-    assert Damage.WEIGHT_BIT.value not in found
+    assert result["caught"] == len(ports)
+    assert [entry["named_layer"] for entry in result["mutants"]] == [ports[0].layer, "latents"]
 
 
 @pytest.mark.slow
