@@ -153,10 +153,10 @@ def test_scores_of_groups_are_tabulated() -> None:
             "models": {"sum_pt": own, "firmware": own}, "delta": {"broken": {"auc": delta, "partial_auc": delta}},
         },
     }  # fmt: skip
-    shown = "\n".join(printed(tables.group_table(metrics)))
-    assert "200 of normal, 100 of broken" in shown
-    assert "pAUC to 0.1" in shown
-    lines = {line.strip().rsplit("  ", 2)[0].strip(): line.split() for line in shown.splitlines() if "(" in line}
-    assert lines["sum of cells"][-2:] == lines["firmware"][-2:] == ["0.900(20)", "0.60(5)"]
-    assert any(line.split()[-2:] == ["+0.010(10)", "+0.010(10)"] for line in shown.splitlines())
+    lines = printed(tables.group_table(metrics))
+    shown = " ".join(" ".join(lines).split())
+    assert "(200 of normal, 100 of broken); pAUC: standardised, 0.5 is chance" in shown
+    assert "firmware 0.900(20) 0.60(5) sum of cells 0.900(20) 0.60(5)" in shown
+    assert "firmware \N{MINUS SIGN} float +0.010(10) +0.010(10)" in shown
+    assert shown.index("AUC") < shown.index("pAUC to 0.1")
     assert tables.group_rows({}) == []
