@@ -21,6 +21,7 @@ from benchmarks import (
     memory_large_file,
     memory_readers,
     mutation,
+    reference_speed,
     rtl_speed,
 )
 from benchmarks.measure import StageFailed
@@ -30,7 +31,7 @@ from fpgaae.files import write_json
 
 _MODULES = (
     main_job, csim_throughput, memory_large_file, memory_readers, evaluation, mutation, emulate_scale, emulator_speed,
-    rtl_speed, agreement,
+    rtl_speed, agreement, reference_speed,
 )  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
     {module.NAME: module.run for module in _MODULES}
