@@ -51,7 +51,7 @@ def test_the_result_keeps_its_contract_and_adds_the_scores(trained: Workspace) -
 
 
 def test_a_stage_behind_is_refused(trained: Workspace) -> None:
-    with pytest.raises(InputError, match="names the method dense, which has no quantized twin for `train`.*weights_of"):
+    with pytest.raises(InputError, match=r"the method dense, which has no quantized twin for `train`.*weights_of"):
         trained.run("train")
 
 
@@ -103,7 +103,7 @@ def test_weights_of_nothing_are_one_sentence(tmp_path: Path) -> None:
     small_config(tmp_path, "warm", training={"reference": {"weights_of": "configs/reference/none.yaml"}})
     warm = open_workspace(tmp_path, "warm")
     warm.run("data")
-    with pytest.raises(InputError, match="run `fpgaae reference configs/reference/none.yaml` first"):
+    with pytest.raises(InputError, match=r"run `fpgaae reference configs/reference/none.yaml` first"):
         warm.run("reference")
 
 
