@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +54,7 @@ def test_the_result_keeps_its_contract_and_adds_the_scores(trained: Workspace) -
 
 
 def test_a_stage_behind_is_refused(trained: Workspace) -> None:
-    with pytest.raises(InputError, match="names the method dense, which has no quantized twin for `train`.*weights_of"):
+    with pytest.raises(InputError, match=r"the method dense, which has no quantized twin for `train`.*weights_of"):
         trained.run("train")
 
 
@@ -103,7 +106,7 @@ def test_weights_of_nothing_are_one_sentence(tmp_path: Path) -> None:
     small_config(tmp_path, "warm", training={"reference": {"weights_of": "configs/reference/none.yaml"}})
     warm = open_workspace(tmp_path, "warm")
     warm.run("data")
-    with pytest.raises(InputError, match="run `fpgaae reference configs/reference/none.yaml` first"):
+    with pytest.raises(InputError, match=r"run `fpgaae reference configs/reference/none.yaml` first"):
         warm.run("reference")
 
 
@@ -115,3 +118,23 @@ def test_finished_methods_stand_in_one_table(trained: Workspace, tmp_path: Path)
     assert table.splitlines()[0] == "| experiment | score | members | signal |"
     with pytest.raises(InputError, match="no finished float method"):
         compare_references([tmp_path])
+
+
+def test_the_command_trains_on_jax_and_compares(
+    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    file = small_config(tmp_path, "sparse", method={"kind": "sparse"}, ensemble={"points": [{"sparsity_weight": 0.3}]})
+    runs = ("--runs", tmp_path / "runs")
+    environment = {"KERAS_BACKEND": "jax"}
+    assert run_cli("data", file, *runs, **environment).returncode == 0
+    done = run_cli("reference", file, *runs, **environment)
+    assert done.returncode == 0, done.stderr
+    assert "sparse, 1 trained on 1 cpu device, jax: 1 epochs at" in done.stdout
+    result = read_json(tmp_path / "runs" / "sparse" / "reference" / "reference.json")
+    assert (result["backend"], result["loop"], result["members"][0]["point"]) == (
+        "jax",
+        "scan",
+        {"sparsity_weight": 0.3},
+    )
+    table = run_cli("references", tmp_path / "runs" / "sparse", "--json")
+    assert [row["score"] for row in json.loads(table.stdout)["rows"]][-1] == "masked_reconstruction"
