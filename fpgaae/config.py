@@ -621,6 +621,10 @@ class Config(Section):
                 "afterwards (`training.quantized.mode: post_training`), is trained itself; remove this key"
             )
         if self.method is not None:
+            if self.training.reference.batch_normalization:
+                raise ValueError(
+                    "training.reference.batch_normalization: the networks of a float method have none; remove this key"
+                )
             n_features = prod(self.data.hardware.image_shape)
             check_method(self.method, self.ensemble, self.model.latent, n_features)
         return self
