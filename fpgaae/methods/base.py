@@ -73,6 +73,7 @@ class Objective(NamedTuple):
     terms: TermFunction
     variables: Callable[[Networks], list[Any]]
     updates: int = 1  # per batch: more than one for a critic that must keep ahead
+    bound: float | None = None  # every variable is clipped to +- this after an update
 
 
 class Phase(NamedTuple):
@@ -89,6 +90,7 @@ class Method(ABC):
     options_class: ClassVar[type[MethodOptions]]
     over_complete: ClassVar[bool] = False  # whether the latent may be wider than the input
     columns: ClassVar[tuple[str, ...]] = ()  # what a batch holds besides "x" (`fpgaae.reference.dataset`)
+    mixes: ClassVar[bool] = False  # whether signals are mixed into its training (`fpgaae.reference.mixtures`)
 
     def __init__(self, options: Any, setting: Setting) -> None:  # noqa: ANN401 - each method has its own class
         self.options = options
@@ -123,6 +125,11 @@ class Method(ABC):
     def decode(self, networks: Networks, z: Tensor) -> Tensor:
         """Give the events (n, n_features) of latents (n, k)."""
         del networks, z
+        raise NotImplementedError
+
+    def sample(self, networks: Networks, n: int, step: Step) -> Tensor:
+        """Give new events (n, n_features), by the randomness of the step."""
+        del networks, n, step
         raise NotImplementedError
 
 

@@ -196,6 +196,8 @@ class _Loop:
                 gradients, (found, after) = jax.grad(loss, has_aux=True)(own)
                 new, moments[number] = adam(own, gradients, moments[number], rate)
                 values = after
+                if objective.bound is not None:
+                    new = [jnp.clip(value, -objective.bound, objective.bound) for value in new]
                 for i, value in zip(indices, new, strict=True):
                     values[i] = value
             terms |= found

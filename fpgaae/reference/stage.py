@@ -16,7 +16,8 @@ from fpgaae.files import Json
 from fpgaae.methods.base import Method
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.backend import JAX, backend, device
-from fpgaae.reference.dataset import load_columns, setting_of
+from fpgaae.reference.dataset import setting_of
+from fpgaae.reference.mixtures import tested_columns, training_columns
 from fpgaae.reference.separation import mean_and_spread, separation
 from fpgaae.reference.store import load_members, save_members
 from fpgaae.reference.training import Job, Trained, build_networks
@@ -47,8 +48,7 @@ def open_job(run: StageRun) -> Job:
     if config.method is None:
         raise ValueError("a config without a method is not trained here")
     found = method_class(config.method.kind)
-    background = config.data.background
-    training, validation = (load_columns(run, background, name, found.columns) for name in ("train", "validation"))
+    training, validation = (training_columns(run, name, found) for name in ("train", "validation"))
     method = found(config.method, setting_of(run, training["x"]))
     members = config.ensemble.members(config.seed)
     return Job(method, members, config.training.reference, training, validation, run.scratch, run.progress)
@@ -73,7 +73,7 @@ def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
     scores: MemberScores = {name: {} for name in names}
     with run.progress.task("scores", len(run.config.data.files)) as task:
         for process in run.config.data.files:
-            columns = {"x": load_columns(run, process, "test")["x"]}
+            columns = tested_columns(run, process, type(job.method))
             for name in names:
                 if backend() == JAX:
                     from fpgaae.reference.jax_loop import score_with_jax as score  # noqa: PLC0415

@@ -49,6 +49,10 @@ class VariationalAutoencoder(Method):
         """Give the mean of the events of latents."""
         return networks["decoder"](z)
 
+    def sample(self, networks: Networks, n: int, step: Step) -> Tensor:
+        """Give the mean of the events of latents from the prior."""
+        return self.decode(networks, step.normal((n, self.setting.latent)))
+
     def scores(self) -> dict[str, ScoreFunction]:
         """Give the scores of a variational autoencoder."""
         return {"kl": self._kl, "reconstruction": self._reconstruction, "mu_squared": self._mu_squared}
