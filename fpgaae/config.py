@@ -18,12 +18,12 @@ from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import MethodSection, check_method
+from fpgaae.network_layers import NamedLayer, NetworkLayers, Units, check_shapes, named_layers
 from fpgaae.section import Section
 
 Bits = Annotated[int, Field(ge=2, le=24)]
 IntegerBits = Annotated[int, Field(ge=0, le=20)] | Literal["auto"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Units = Annotated[int, Field(ge=1, le=4096)]
 
 
 _DOMAINS = "fpgaae.data.domains"
@@ -191,7 +191,7 @@ class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is bundled, `toy:NAME` is made up."""
 
     reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
-    options: dict[str, Any] = {}  # of that module
+    options: dict[str, Any] = Field(default_factory=dict)  # of that module
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str]
     background: str = "background"
     dataset: str = "Particles"
@@ -266,12 +266,17 @@ class Score(str, Enum):
 
 
 class Model(Section):
-    """The network: hidden layers of encoder and decoder, and the latent width."""
+    """The network: hidden layers of encoder and decoder, and the latent width.
+
+    An encoder that begins with a convolution or another layer of images reads the event as one
+    (`data.hardware.image_shape`); a decoder that ends in a convolution reconstructs with it, any other with a dense
+    layer of its own.
+    """
 
     kind: ModelKind = ModelKind.AUTOENCODER
-    encoder: tuple[Units, ...]
+    encoder: NetworkLayers
     latent: Units
-    decoder: tuple[Units, ...]
+    decoder: NetworkLayers
     score: Score
     beta: Annotated[float, Field(ge=0)] = 0.8
 
@@ -286,13 +291,32 @@ class Model(Section):
         return self
 
     @property
+    def encoder_layers(self) -> tuple[NamedLayer, ...]:
+        """The encoder's layers with their names."""
+        return named_layers(self.encoder, "encoder")
+
+    @property
+    def decoder_layers(self) -> tuple[NamedLayer, ...]:
+        """The decoder's layers with their names; the reconstruction is among them where it is a convolution."""
+        return named_layers(self.decoder, "decoder")
+
+    @property
     def deployed_layers(self) -> tuple[str, ...]:
         """Names of the layers with weights that go into the firmware, in graph order."""
-        encoder = tuple(f"encoder_{i}" for i in range(1, len(self.encoder) + 1))
+        weighted = {name for name, layer in (*self.encoder_layers, *self.decoder_layers) if layer.has_weights}
+        return tuple(name for name in self.rounded_layers if name in {*weighted, *_ENDS})
+
+    @property
+    def rounded_layers(self) -> tuple[str, ...]:
+        """Names of all layers of the firmware whose values are rounded, means among them, in graph order."""
+        encoder = tuple(named.name for named in self.encoder_layers if named.is_rounded)
         if self.kind is ModelKind.VARIATIONAL:
             return (*encoder, "mu", "log_variance") if self.score.needs_variance else (*encoder, "mu")
-        decoder = tuple(f"decoder_{i}" for i in range(1, len(self.decoder) + 1))
-        return (*encoder, "latent", *decoder, "reconstruction")
+        decoder = tuple(named.name for named in self.decoder_layers if named.is_rounded)
+        return (*encoder, "latent", *(name for name in decoder if name != "reconstruction"), "reconstruction")
+
+
+_ENDS = frozenset({"latent", "mu", "log_variance", "reconstruction"})
 
 
 class Width(Section):
@@ -500,7 +524,9 @@ class Config(Section):
     @model_validator(mode="after")
     def _layers_exist(self, info: ValidationInfo) -> Config:
         if not (info.context or {}).get("imported"):
-            self.check_layers(self.model.deployed_layers)
+            model = self.model
+            check_shapes(model.encoder_layers, model.latent, model.decoder_layers, self.data.hardware.image_shape)
+            self.check_layers(model.rounded_layers)
         if self.model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
             raise ValueError("model.score: masked_squared_error leaves out empty slots, which an array has not")
         pruned = "reference" if self.training.quantizes_after else "quantized"

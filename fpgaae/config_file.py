@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from fpgaae.config import Config
 from fpgaae.errors import ConfigError
+from fpgaae.network_layers import LAYER_KINDS
 from fpgaae.section import Section
 from fpgaae.yaml_source import YamlSource, read_yaml
 
@@ -68,11 +69,11 @@ def first_error(error: ValidationError, source: YamlSource, model: type[Section]
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "value_error" and ": " in message and message.split(": ")[0].count("."):
         key, message = message.split(": ", 1)
-        path = list(key.split("."))
+        path = [int(part) if part.isdigit() else part for part in key.split(".")]
     key = ".".join(str(part) for part in path) or "the config"
     where = source.position(path)
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key `{key}`{_suggestion(path, model)}"
+        return f"{where}: unknown key `{key}`{_suggestion(detail['loc'], model)}"
     if detail["type"] == "missing":
         return f"{where}: the key `{key}` is missing"
     given = detail["input"]
@@ -82,14 +83,18 @@ def first_error(error: ValidationError, source: YamlSource, model: type[Section]
 
 def _is_union_tag(part: str | int) -> bool:
     """Tell whether pydantic put this into the path to name the branch of a union."""
-    return isinstance(part, str) and (part.startswith(("literal[", "constrained-", "function-")) or part == "int")
+    branches = ("literal[", "constrained-", "function-", "layer[")
+    return isinstance(part, str) and (part.startswith(branches) or part == "int")
 
 
-def _suggestion(path: list[Any], model: type[Section]) -> str:
+def _suggestion(path: tuple[int | str, ...], model: type[Section]) -> str:
     """Name the closest known key of the same section."""
     section: Any = model
     for part in path[:-1]:
-        section = _field_type(section, part)
+        if part in LAYER_KINDS:
+            section = LAYER_KINDS[str(part)]
+        elif not _is_union_tag(part):
+            section = _field_type(section, part)
         if section is None:
             return ""
     known = list(section.model_fields) if isinstance(section, type) and issubclass(section, Section) else []

@@ -1,4 +1,4 @@
-"""What every part of a YAML file is made of: a pydantic model that refuses unknown keys and can't be changed."""
+"""The base of every part of a YAML file: unknown keys are refused, values can't be changed."""
 
 from __future__ import annotations
 

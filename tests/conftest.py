@@ -97,7 +97,8 @@ def small_model(score: Score, encoder: tuple[int, ...] = (6, 4), latent: int = 3
 def random_network(tensorflow: None) -> Callable[..., RandomNetwork]:
     """Give a function that makes a deployed network with random weights off the grid, some zero, some saturating."""
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
-    from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
+    from fpgaae.models.quantized import build_quantized  # noqa: PLC0415
+    from fpgaae.models.resolved_widths import ResolvedWidth, Widths  # noqa: PLC0415
 
     def make(
         model: Model, features: int | FeatureMap, seed: int = 1, *, bits: int = 8, input_bits: int = 10,
@@ -112,13 +113,13 @@ def random_network(tensorflow: None) -> Callable[..., RandomNetwork]:
                 name: ResolvedWidth(input_bits, 4)
                 if name == "reconstruction"
                 else ResolvedWidth(bits, min(2 + index % 3, bits - 2) + more_integer)
-                for index, name in enumerate(names)
+                for index, name in enumerate(model.rounded_layers)
             },
             table_bits,
         )
         if isinstance(features, int):
             features = trigger_objects(features).features
-        deployed = build_quantized(model, features, widths).deployed()
+        deployed = build_quantized(model, (len(features) // 3, 3, 1), features, widths).deployed()
         for name in names:
             layer = deployed.get_layer(name)
             kernel, bias = layer.get_weights()

@@ -19,6 +19,7 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "qkeras", "tensorflow_model_optimiza
 LAYERS = (
     ("errors", "stages", "files", "section"),
     ("fixedpoint", "statistics", "yaml_source", "progress", "tensorflow_setup", "doctor", "cluster"),
+    ("network_layers",),
     ("methods",),
     ("config",),
     ("config_file",),

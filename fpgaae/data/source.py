@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Data, Section
+from fpgaae.config import Data
 from fpgaae.errors import InputError
+from fpgaae.section import Section
 
 TRIGGER_BITS = "existing_trigger"
 TOY_PREFIX = "toy:"

@@ -59,7 +59,7 @@ def _firmware_scores(run: StageRun) -> dict[str, NDArray[np.float64]]:
 def float_scorer(run: StageRun, split: Split) -> Score:
     """Give the function from hardware codes (n, n_features) to the scores (n,) of the float reference."""
     model = run.config.model
-    output = open_float_output(run.upstream("reference"), run.config, len(split.features))
+    output = open_float_output(run.upstream("reference"), run.config)
 
     def score(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.features.values(codes).astype(np.float32))

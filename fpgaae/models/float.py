@@ -1,10 +1,12 @@
 """The full-precision autoencoders (Keras 3): the reference, and where the quantized training starts from.
 
-Layer names are those of the quantized twin, so that weights go over by name. This module imports Keras 3.
+Layers and their names are those of `fpgaae.models.plan`, as in the quantized twin, so that weights go over by name.
+This module imports Keras 3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -13,11 +15,15 @@ from keras import ops
 from numpy.typing import NDArray
 
 from fpgaae.config import Model, ModelKind, Score
+from fpgaae.models.description import WEIGHTED, LayerDescription
 from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
-from fpgaae.models.masked import MaskedDense
+from fpgaae.models.masked import MaskedConv2D, MaskedDense
+from fpgaae.models.plan import FEATURES, SAMPLING, plan_network
+from fpgaae.network_layers import Shape
 
 Tensor = Any
 WEIGHTS_FILE = "float.weights.h5"
+_MASKED = {"Dense": MaskedDense, "Conv2D": MaskedConv2D}
 
 
 class FloatGraph(NamedTuple):
@@ -52,44 +58,43 @@ class Sampling(keras.layers.Layer):
 
 
 def build_float(
-    model: Model, n_features: int, seed: int, *, batch_normalization: bool = False, masked: bool = False
+    model: Model, image: Shape, seed: int, *, batch_normalization: bool = False, masked: bool = False
 ) -> FloatGraph:
-    """Build the float network of a config: rectified hidden layers, linear latent and reconstruction.
+    """Build the float network of a config, with batch normalization in front of each activation if that is wanted.
 
     Parameters
     ----------
+    image
+        Height, width and channels of an event.
     masked
-        For a training that prunes: every dense layer is a `MaskedDense`.
+        For a training that prunes: every layer with weights can lose some.
     """
     initializers = iter(range(seed, seed + 1000))
-    layer_class = MaskedDense if masked else keras.layers.Dense
-
-    def dense(x: Tensor, name: str, units: int) -> Tensor:
-        initializer = keras.initializers.HeUniform(seed=next(initializers))
-        return layer_class(units, name=name, kernel_initializer=initializer)(x)
-
-    def hidden(x: Tensor, name: str, units: int) -> Tensor:
-        x = dense(x, name, units)
-        if batch_normalization:
-            x = keras.layers.BatchNormalization(name=f"{name}_normalization")(x)
-        return keras.layers.ReLU(name=f"{name}_relu")(x)
-
-    features = x = keras.Input((n_features,), name="features")
-    for index, units in enumerate(model.encoder, 1):
-        x = hidden(x, f"encoder_{index}", units)
-    if model.kind is ModelKind.VARIATIONAL:
-        latent = dense(x, "mu", model.latent)
-        log_variance = layer_class(model.latent, name="log_variance", kernel_initializer="zeros")(x)
-        x = Sampling(model.beta, seed, name="sampling")([latent, log_variance])
-    else:
-        x = latent = dense(x, "latent", model.latent)
-    for index, units in enumerate(model.decoder, 1):
-        x = hidden(x, f"decoder_{index}", units)
-    reconstruction = dense(x, "reconstruction", n_features)
-    scored = latent if model.kind is ModelKind.VARIATIONAL else reconstruction
+    network = plan_network(model, image)
+    tensors: dict[str, Tensor] = {FEATURES: keras.Input(network.input_shape, name=FEATURES)}
+    for layer in network.layers[1:]:
+        x = [tensors[name] for name in layer.inputs]
+        if layer.kind == "Sampling":
+            tensors[layer.name] = Sampling(model.beta, seed, name=SAMPLING)(x)
+            continue
+        if layer.kind == "ReLU" and batch_normalization:
+            x = [keras.layers.BatchNormalization(name=f"{layer.inputs[0]}_normalization")(x[0])]
+        tensors[layer.name] = _make(layer, initializers, masked=masked)(x[0])
+    reconstruction = tensors[network.outputs[0]]
+    scored = tensors["mu"] if model.kind is ModelKind.VARIATIONAL else reconstruction
     if model.score.needs_variance:
-        scored = keras.layers.Concatenate()([latent, log_variance])
-    return FloatGraph(keras.Model(features, reconstruction), keras.Model(features, scored))
+        scored = keras.layers.Concatenate()([scored, tensors["log_variance"]])
+    return FloatGraph(keras.Model(tensors[FEATURES], reconstruction), keras.Model(tensors[FEATURES], scored))
+
+
+def _make(layer: LayerDescription, seeds: Iterator[int], *, masked: bool) -> keras.layers.Layer:
+    """Make a planned layer; of those with weights, each takes the next seed, but log sigma^2 starts at zero."""
+    if layer.kind not in WEIGHTED:
+        return getattr(keras.layers, layer.kind)(name=layer.name, **layer.settings)
+    is_zero = layer.name == "log_variance"
+    initializer = "zeros" if is_zero else keras.initializers.HeUniform(seed=next(seeds))
+    kind = _MASKED[layer.kind] if masked else getattr(keras.layers, layer.kind)
+    return kind(name=layer.name, kernel_initializer=initializer, **layer.settings)
 
 
 def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDArray[np.float64]) -> Any:  # noqa: ANN401
@@ -128,15 +133,15 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
 
 
 def folded_weights(training: keras.Model) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Give kernel and bias of every dense layer by name, with the batch normalization behind it folded in.
+    """Give kernel and bias of every layer with weights by name, with the batch normalization behind it folded in.
 
-    y = gamma (W x + b - mean) / sqrt(variance + epsilon) + beta is the dense layer with W' = W g and
+    y = gamma (W x + b - mean) / sqrt(variance + epsilon) + beta is the layer with W' = W g and
     b' = (b - mean) g + beta, g = gamma / sqrt(variance + epsilon).
     """
     weights = {}
     names = {layer.name: layer for layer in training.layers}
     for name, layer in names.items():
-        if not isinstance(layer, keras.layers.Dense):
+        if not isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):
             continue
         kernel, bias = (np.asarray(array, dtype=np.float64) for array in layer.get_weights())
         if (normalization := names.get(f"{name}_normalization")) is not None:

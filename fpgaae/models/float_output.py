@@ -18,7 +18,7 @@ _BATCH = 8192
 FloatOutput = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-def open_float_output(folder: Path, config: Config, n_features: int) -> FloatOutput:
+def open_float_output(folder: Path, config: Config) -> FloatOutput:
     """Give the function from clipped features (n, n_features) to reconstruction or latents (n, n_outputs).
 
     Parameters
@@ -32,7 +32,9 @@ def open_float_output(folder: Path, config: Config, n_features: int) -> FloatOut
     from fpgaae.models.float import WEIGHTS_FILE, build_float  # noqa: PLC0415
 
     fit = config.training.reference
-    graph = build_float(config.model, n_features, config.seed, batch_normalization=fit.batch_normalization)
+    graph = build_float(
+        config.model, config.data.hardware.image_shape, config.seed, batch_normalization=fit.batch_normalization
+    )
     graph.training.load_weights(folder / WEIGHTS_FILE)
     return lambda x: np.asarray(graph.scoring.predict(x, batch_size=_BATCH, verbose=0))
 

@@ -1,74 +1,38 @@
 """The quantized twin (QKeras): the network exactly as the firmware computes it, built from resolved widths.
 
-This module imports TensorFlow. Layer names are those of the float model: `encoder_1`, `latent` or `mu`, `decoder_1`,
-`reconstruction`; what follows a layer is called `<layer>_relu` or `<layer>_quantized`.
+This module imports TensorFlow. Layers and their names are those of `fpgaae.models.plan`, as in the float model:
+`encoder_1`, `latent` or `mu`, `decoder_1`, `reconstruction`; what follows a layer is called `<layer>_relu` or
+`<layer>_quantized`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tf_keras
-from qkeras import QActivation, QDense
 from qkeras.utils import load_qmodel
 
-from fpgaae.config import Model, ModelKind, Score
+from fpgaae.config import Model, Score
 from fpgaae.data.features import FeatureMap
-from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, values_of
+from fpgaae.fixedpoint import FixedPointType, values_of
+from fpgaae.models.calibrate import quantizer_sites
+from fpgaae.models.plan import FEATURES, deployed_part, plan_deployed, plan_network
+from fpgaae.models.rebuild import Wrapper, build_tensors
+from fpgaae.models.resolved_widths import Widths
 from fpgaae.models.scores import LAYER_OF_SCORE, SCORE_LAYERS, ScoreLayer
+from fpgaae.network_layers import Shape
 
 Tensor = Any
 MODEL_FILE = "model.h5"
-Wrapper = Callable[[tf_keras.layers.Layer], tf_keras.layers.Layer]
-
-
-class ResolvedWidth(NamedTuple):
-    """A quantizer's width with its integer bits known; `integer_bits` without the sign, as QKeras counts."""
-
-    bits: int
-    integer_bits: int
-
-    def signed(self) -> str:
-        """Give the QKeras quantizer of a signed value: `ap_fixed<bits, integer_bits + 1, RND_CONV, SAT>`."""
-        return f"quantized_bits({self.bits},{self.integer_bits},0,alpha=1)"
-
-    def signed_type(self) -> FixedPointType:
-        """Give the type that `signed` stands for."""
-        return FixedPointType(self.bits, self.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE)
-
-    def relu(self) -> str:
-        """Give the QKeras quantizer of a rectified value: `ap_ufixed<bits, integer_bits, RND_CONV, SAT>`."""
-        return f"quantized_relu({self.bits},{self.integer_bits})"
-
-
-class Widths(NamedTuple):
-    """Every quantizer of a network, by layer name."""
-
-    inputs: ResolvedWidth
-    weights: Mapping[str, ResolvedWidth]
-    activations: Mapping[str, ResolvedWidth]
-    score_table_fraction_bits: int = 8
-
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values for a result file."""
-        return {
-            "inputs": self.inputs._asdict(),
-            "weights": {name: width._asdict() for name, width in self.weights.items()},
-            "activations": {name: width._asdict() for name, width in self.activations.items()},
-            "score_table_fraction_bits": self.score_table_fraction_bits,
-        }
 
 
 class QuantizedGraph(NamedTuple):
     """The symbolic tensors of a network, for training and for deployment."""
 
     features: Tensor
-    inputs: Tensor  # quantized features
-    hidden: Tensor  # last hidden activation of the encoder
     latent: Tensor
     log_variance: Tensor | None  # None where the score does not need it
-    reconstruction: Tensor | None  # None where only the encoder is deployed
+    reconstruction: Tensor | None  # flat; None where only the encoder is deployed
     score: Tensor
 
     def deployed(self) -> tf_keras.Model:
@@ -77,47 +41,32 @@ class QuantizedGraph(NamedTuple):
 
 
 def build_quantized(
-    model: Model, feature_map: FeatureMap, widths: Widths, wrap: Wrapper | None = None
+    model: Model, image: Shape, feature_map: FeatureMap, widths: Widths, wrap: Wrapper | None = None
 ) -> QuantizedGraph:
     """Build the deployed network.
 
     Parameters
     ----------
+    image
+        Height, width and channels of an event.
     feature_map
         The scaling of the inputs; a masked score finds in it what an empty slot looks like.
     wrap
         Applied to each layer with weights before it is called: the pruning wrapper during training.
     """
-
-    def dense(x: Tensor, name: str, units: int) -> Tensor:
-        quantizer = widths.weights[name].signed()
-        layer = QDense(units, kernel_quantizer=quantizer, bias_quantizer=quantizer, name=name)
-        return (wrap(layer) if wrap else layer)(x)
-
-    def hidden(x: Tensor, name: str, units: int) -> Tensor:
-        return QActivation(widths.activations[name].relu(), name=f"{name}_relu")(dense(x, name, units))
-
-    def linear(x: Tensor, name: str, units: int) -> Tensor:
-        return QActivation(widths.activations[name].signed(), name=f"{name}_quantized")(dense(x, name, units))
-
-    features = tf_keras.layers.Input((len(feature_map),), name="features")
-    x = inputs = QActivation(widths.inputs.signed(), name="features_quantized")(features)
-    for index, units in enumerate(model.encoder, 1):
-        x = hidden(x, f"encoder_{index}", units)
-    last_hidden = x
-    if model.kind is ModelKind.VARIATIONAL:
-        mu, log_variance = linear(x, "mu", model.latent), None
-        if model.score.needs_variance:
-            log_variance = linear(x, "log_variance", model.latent)
-        layer = score_layer(model.score, feature_map, widths.inputs.signed_type(), _variance_table(model, widths))
-        score = layer(mu if log_variance is None else [mu, log_variance])
-        return QuantizedGraph(features, inputs, last_hidden, mu, log_variance, None, score)
-    x = latent = linear(x, "latent", model.latent)
-    for index, units in enumerate(model.decoder, 1):
-        x = hidden(x, f"decoder_{index}", units)
-    reconstruction = linear(x, "reconstruction", len(feature_map))
-    score = score_layer(model.score, feature_map, widths.inputs.signed_type())([inputs, reconstruction])
-    return QuantizedGraph(features, inputs, last_hidden, latent, None, reconstruction, score)
+    sites = quantizer_sites(deployed_part(model, plan_network(model, image)))
+    settings = _score_settings(model.score, feature_map, widths.inputs.signed_type(), _variance_table(model, widths))
+    network = plan_deployed(model, image, widths.quantizers(sites), settings)
+    tensors = build_tensors(network, wrap)
+    score = network["score"]
+    is_reconstruction = model.score.of_reconstruction
+    return QuantizedGraph(
+        tensors[FEATURES],
+        tensors["latent_quantized" if is_reconstruction else "mu_quantized"],
+        tensors.get("log_variance_quantized"),
+        tensors[score.inputs[1]] if is_reconstruction else None,
+        tensors["score"],
+    )
 
 
 class VarianceTable(NamedTuple):
@@ -133,24 +82,24 @@ def _variance_table(model: Model, widths: Widths) -> VarianceTable | None:
     return VarianceTable(widths.activations["log_variance"].signed_type(), widths.score_table_fraction_bits)
 
 
-def score_layer(
-    score: Score, feature_map: FeatureMap, inputs: FixedPointType, table: VarianceTable | None = None
-) -> ScoreLayer:
-    """Make the Keras layer of a score, called `score`.
+def score_layer(score: Score, feature_map: FeatureMap, inputs: FixedPointType) -> ScoreLayer:
+    """Make the Keras layer of a score without a table, called `score`.
 
     Parameters
     ----------
     inputs
         Type of the network's inputs.
-    table
-        For the scores that need sigma.
     """
-    options: dict[str, Any] = {"name": "score"}
+    return LAYER_OF_SCORE[score](name="score", **_score_settings(score, feature_map, inputs, None))
+
+
+def _score_settings(
+    score: Score, feature_map: FeatureMap, inputs: FixedPointType, table: VarianceTable | None
+) -> dict[str, Any]:
+    """Give what a score's layer is made from."""
     if score is Score.MASKED_SQUARED_ERROR:
-        options["empty"] = values_of(feature_map.empty_slot_codes(inputs), inputs.fraction).tolist()
-    elif table is not None:
-        options |= {"argument": str(table.argument), "fraction_bits": table.fraction_bits}
-    return LAYER_OF_SCORE[score](**options)
+        return {"empty": values_of(feature_map.empty_slot_codes(inputs), inputs.fraction).tolist()}
+    return {} if table is None else {"argument": str(table.argument), "fraction_bits": table.fraction_bits}
 
 
 def load_quantized(file: str) -> tf_keras.Model:

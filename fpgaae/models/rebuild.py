@@ -6,7 +6,7 @@ This module imports TensorFlow (Keras 2, QKeras).
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import qkeras
@@ -18,6 +18,7 @@ from fpgaae.models.description import QUANTIZED, SCORES, WEIGHTED, LayerDescript
 from fpgaae.models.scores import SCORE_LAYERS, ScoreLayer
 
 Tensor = Any
+Wrapper = Callable[[tf_keras.layers.Layer], tf_keras.layers.Layer]
 _POSITIONS = {  # of the arguments of QKeras 0.9.0's quantizers
     "quantized_bits": ("bits", "integer", "symmetric", "keep_negative", "alpha"),
     "quantized_relu": (
@@ -39,6 +40,24 @@ def rebuild(network: NetworkDescription) -> tf_keras.Model:
     InputError
         If its layers do not fit together, or a quantizer has no exact fixed-point form.
     """
+    tensors = build_tensors(network)
+    outputs = [tensors[name] for name in network.outputs]
+    return tf_keras.Model(tensors[network.layers[0].name], outputs if len(outputs) > 1 else outputs[0])
+
+
+def build_tensors(network: NetworkDescription, wrap: Wrapper | None = None) -> dict[str, Tensor]:
+    """Build the layers of a network, with weights where it has some, and give what each puts out.
+
+    Parameters
+    ----------
+    wrap
+        Applied to each layer with weights before it is called: the pruning wrapper during training.
+
+    Raises
+    ------
+    InputError
+        If its layers do not fit together, or a quantizer has no exact fixed-point form.
+    """
     tensors: dict[str, Tensor] = {}
     for layer in network.layers:
         if layer.kind == "InputLayer":
@@ -46,8 +65,9 @@ def rebuild(network: NetworkDescription) -> tf_keras.Model:
             continue
         sources = [tensors[name] for name in layer.inputs]
         made = _make(layer)
+        called = wrap(made) if wrap and layer.kind in WEIGHTED | QUANTIZED else made
         try:
-            tensors[layer.name] = made(sources if len(sources) > 1 else sources[0])
+            tensors[layer.name] = called(sources if len(sources) > 1 else sources[0])
             if layer.weights:
                 made.set_weights([layer.weights[name] for name in ("kernel", "bias")])
         except (ValueError, TypeError, KeyError) as error:
@@ -55,8 +75,7 @@ def rebuild(network: NetworkDescription) -> tf_keras.Model:
             raise InputError(
                 f"the layer {layer.name} does not fit its input or its weights ({reason}); save the model again"
             ) from None
-    outputs = [tensors[name] for name in network.outputs]
-    return tf_keras.Model(tensors[network.layers[0].name], outputs if len(outputs) > 1 else outputs[0])
+    return tensors
 
 
 def _make(layer: LayerDescription) -> Any:  # noqa: ANN401

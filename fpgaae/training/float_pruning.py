@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from fpgaae.config import Config, Pruning
 from fpgaae.models.float import FloatGraph, build_float
-from fpgaae.models.masked import MaskedDense
+from fpgaae.models.masked import Masked
 
 
 def prune_for_epoch(config: Config, graph: FloatGraph, epoch: int) -> None:
     """Take weights of the deployed layers away before an epoch, 0 the first."""
     for name in config.model.deployed_layers:
         layer = graph.training.get_layer(name)
-        if isinstance(layer, MaskedDense):
+        if isinstance(layer, Masked):
             layer.prune(sparsity_in_epoch(config.pruning, config.sparsity(name), epoch))
 
 
@@ -28,11 +28,12 @@ def sparsity_in_epoch(pruning: Pruning, final: float, epoch: int) -> float:
     return final * (1 - (1 - min(max(progress, 0.0), 1.0)) ** 3)
 
 
-def without_masks(config: Config, n_features: int, graph: FloatGraph) -> FloatGraph:
+def without_masks(config: Config, graph: FloatGraph) -> FloatGraph:
     """Give a plain network with the weights that are left, the others exactly zero."""
     fit = config.training.reference
-    plain = build_float(config.model, n_features, config.seed, batch_normalization=fit.batch_normalization)
+    image = config.data.hardware.image_shape
+    plain = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization)
     for layer in graph.training.layers:
-        weights = [layer.pruned_kernel, layer.bias] if isinstance(layer, MaskedDense) else layer.get_weights()
+        weights = [layer.pruned_kernel, layer.bias] if isinstance(layer, Masked) else layer.get_weights()
         plain.training.get_layer(layer.name).set_weights(weights)
     return plain

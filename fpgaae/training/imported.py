@@ -27,8 +27,9 @@ from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
 from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.model_file import read_model_file
-from fpgaae.models.quantized import MODEL_FILE, ResolvedWidth, Widths
+from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
+from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.stages import IMPORT
 from fpgaae.training.events import Split, open_split
 from fpgaae.training.import_checks import Prepared, check_input, check_score, deploy, prepare_network

@@ -7,7 +7,7 @@ reference was pruned while it was trained. This module imports TensorFlow (Keras
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from fpgaae.artifacts import StageRun
 from fpgaae.files import Json
 from fpgaae.fixedpoint import codes_of, values_of
+from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded
 from fpgaae.models.integer import IntegerNetwork
+from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.quantized import MODEL_FILE, build_quantized
 from fpgaae.training.events import Split, open_split
 from fpgaae.training.quantization_error import QuantizationError
@@ -36,7 +38,7 @@ def run_post_training(run: StageRun) -> Json:
     with run.progress.task("calibration", None):
         widths = resolve_widths(config, weights, (training.clipped(block) for block in training.ordered_blocks()))
     seconds = time.perf_counter() - started
-    deployed = build_quantized(config.model, training.features, widths).deployed()
+    deployed = build_quantized(config.model, config.data.hardware.image_shape, training.features, widths).deployed()
     for name in config.model.deployed_layers:
         deployed.get_layer(name).set_weights(weights[name])
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
@@ -63,14 +65,15 @@ def _errors(run: StageRun, split: Split, weights: FloatWeights, network: Integer
     difference from the float latents.
     """
     model = run.config.model
-    quantizer = _quantizers(network, model.deployed_layers)
-    errors = {name: QuantizationError(network[quantizer[name]].type) for name in model.deployed_layers}
+    planned = deployed_part(model, plan_network(model, run.config.data.hardware.image_shape))
+    quantizer = {site.layer: site.quantizer for site in quantizer_sites(planned)}
+    errors = {name: QuantizationError(network[quantizer[name]].type) for name in quantizer}
     latents = [name for name in ("mu", "log_variance") if name in errors]
     total, n_values = 0.0, 0
     for x in _chunks(split):
         tensors = network.run(codes_of(split.quantized(x).astype(np.float64), network.input_type))
         found = {name: values_of(*tensors[quantizer[name]]) for name in errors}
-        exact = dict(layer_outputs(weights, model.deployed_layers, split.clipped(x)))
+        exact = dict(layer_outputs(planned, weights, split.clipped(x)))
         for name, error in errors.items():
             error.add(exact[name], found[name])
         if model.score.of_reconstruction:
@@ -79,11 +82,6 @@ def _errors(run: StageRun, split: Split, weights: FloatWeights, network: Integer
             total += sum(float(np.square(found[name] - exact[name].astype(np.float64)).sum()) for name in latents)
         n_values += len(x) * (x.shape[1] if model.score.of_reconstruction else len(latents) * model.latent)
     return {quantizer[name]: error.to_json() for name, error in errors.items()}, total / n_values
-
-
-def _quantizers(network: IntegerNetwork, layers: tuple[str, ...]) -> Mapping[str, str]:
-    """Name for each layer with weights the one behind it, which quantizes what it puts out."""
-    return {layer.inputs[0]: layer.name for layer in network.layers if layer.inputs and layer.inputs[0] in layers}
 
 
 def _chunks(split: Split) -> Iterator[NDArray[np.float32]]:

@@ -27,8 +27,10 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import values_of
-from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded
-from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, ResolvedWidth, Widths, build_quantized
+from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, load_folded, selected_outputs
+from fpgaae.models.plan import deployed_part, plan_network
+from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, build_quantized
+from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.training.events import Split, open_split
 from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
 from fpgaae.training.widths import resolve_widths
@@ -46,7 +48,9 @@ def run_train(run: StageRun) -> Json:
     widths = resolve_widths(config, weights, (training.clipped(block) for block in training.ordered_blocks()))
     tf_keras.utils.set_random_seed(config.seed)
     steps = steps_per_epoch(training.n_events, fit.batch_size)
-    graph = build_quantized(config.model, training.features, widths, _pruning(config, steps))
+    graph = build_quantized(
+        config.model, config.data.hardware.image_shape, training.features, widths, _pruning(config, steps)
+    )
     model = tf_keras.Model(graph.features, _trained_output(graph))
     _warm_start(model, weights)
     schedule = tf_keras.optimizers.schedules.CosineDecay(
@@ -111,13 +115,8 @@ def _target(
     if config.model.kind is ModelKind.AUTOENCODER:
         return split.quantized
 
-    def float_mu(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        outputs = dict(layer_outputs(weights, config.model.deployed_layers, split.clipped(x)))
-        if config.model.score.needs_variance:
-            return np.concatenate([outputs["mu"], outputs["log_variance"]], axis=1)
-        return outputs["mu"]
-
-    return float_mu
+    network = deployed_part(config.model, plan_network(config.model, config.data.hardware.image_shape))
+    return lambda x: selected_outputs(network, weights, split.clipped(x), network.outputs)
 
 
 def _pairs(
@@ -165,7 +164,7 @@ def _warm_start(model: Any, weights: FloatWeights) -> None:  # noqa: ANN401
 
 def _deployed(config: Config, features: FeatureMap, widths: Widths, trained: Any) -> Any:  # noqa: ANN401
     """Build the deployed model with the trained weights, pruned ones exactly zero."""
-    deployed = build_quantized(config.model, features, widths).deployed()
+    deployed = build_quantized(config.model, config.data.hardware.image_shape, features, widths).deployed()
     for layer in trained.layers:
         inner = _inner(layer)
         if inner.name not in config.model.deployed_layers:

@@ -30,10 +30,8 @@ def run_reference(run: StageRun) -> Json:
     fit, pruned = config.training.reference, config.training.quantizes_after
     training, validation = open_split(run, "train"), open_split(run, "validation")
     keras.utils.set_random_seed(config.seed)
-    n_features = len(training.features)
-    graph = build_float(
-        config.model, n_features, config.seed, batch_normalization=fit.batch_normalization, masked=pruned
-    )
+    image = config.data.hardware.image_shape
+    graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization, masked=pruned)
 
     def blocks(epoch: int) -> Iterator[Batch]:
         prune_for_epoch(config, graph, epoch)
@@ -56,7 +54,7 @@ def run_reference(run: StageRun) -> Json:
         "float training",
     )
     if pruned:
-        graph = without_masks(config, n_features, graph)
+        graph = without_masks(config, graph)
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
     save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
     return {"backend": keras.backend.backend(), "device": _device(), **history.to_json()}

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config import Config, Width
-from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT, FloatWeights, layer_outputs
-from fpgaae.models.quantized import ResolvedWidth, Widths
+from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT, FloatWeights, bounded_parts, layer_outputs
+from fpgaae.models.plan import deployed_part, plan_network
+from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 
 TAIL = 1e-4  # share of a layer's values in training that may saturate
 _MARGIN = 1.001
@@ -32,7 +33,7 @@ def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArr
     return Widths(
         ResolvedWidth(fixed.bits, fixed.integer_bits),
         {n: resolve_width(config.weight_width(n), max(float(np.abs(a).max()) for a in weights[n])) for n in names},
-        {n: resolve_width(config.activation_width(n), ranges[n]) for n in names},
+        {n: resolve_width(config.activation_width(n), needed) for n, needed in ranges.items()},
         config.quantization.score_table_fraction_bits,
     )
 
@@ -51,11 +52,11 @@ def resolve_width(width: Width, largest: float) -> ResolvedWidth:
 def _activation_ranges(
     config: Config, weights: FloatWeights, blocks: Iterable[NDArray[np.float32]]
 ) -> dict[str, float]:
-    """Give the magnitude that each layer's output needs, over the worst block."""
-    names = config.model.deployed_layers
-    ranges = dict.fromkeys(names, 0.0)
-    for block in blocks:
-        for name, output in layer_outputs(weights, names, block):
+    """Give the magnitude that each layer's output needs, over the worst block, or part of one."""
+    network = deployed_part(config.model, plan_network(config.model, config.data.hardware.image_shape))
+    ranges = dict.fromkeys(config.model.rounded_layers, 0.0)
+    for part in (part for block in blocks for part in bounded_parts(network, weights, block)):
+        for name, output in layer_outputs(network, weights, part):
             magnitude = np.abs(output)
             needed = magnitude.max() if name in {"mu", "log_variance"} else np.quantile(magnitude, 1 - TAIL)
             if name == "log_variance":

@@ -98,7 +98,8 @@ def test_the_signatures_are_those_of_qkeras(name: str) -> None:
 def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
     """With the integer bits that stand for `auto`, build_quantized gives these layers, inputs and quantizers."""
     del tensorflow
-    from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
+    from fpgaae.models.quantized import build_quantized  # noqa: PLC0415
+    from fpgaae.models.resolved_widths import ResolvedWidth, Widths  # noqa: PLC0415
 
     for name in ("l1_ae.yaml", "l1_ae_masked.yaml", "l1_vae.yaml", "l1_vae_kl.yaml"):
         config = load_config(CONFIGS / name)
@@ -107,10 +108,16 @@ def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
             widths = Widths(
                 ResolvedWidth(config.quantization.inputs.bits, config.quantization.inputs.integer_bits),
                 {n: ResolvedWidth(w.bits, auto.of(w)) for n in names for w in [config.weight_width(n)]},
-                {n: ResolvedWidth(w.bits, auto.of(w, n)) for n in names for w in [config.activation_width(n)]},
+                {
+                    n: ResolvedWidth(w.bits, auto.of(w, n))
+                    for n in config.model.rounded_layers
+                    for w in [config.activation_width(n)]
+                },
             )
             features = FeatureMap(tuple(Feature(h, 0, 0) for h in hardware_features(config.data.hardware)))
-            built = describe_model(build_quantized(config.model, features, widths).deployed())
+            built = describe_model(
+                build_quantized(config.model, config.data.hardware.image_shape, features, widths).deployed()
+            )
             planned = describe_planned(config, auto)
             assert planned.outputs == built.outputs
             # Keras sorts layers by depth, which is another graph order where two of them read the same layer

@@ -61,7 +61,7 @@ def test_the_type_rounds_and_saturates_as_the_quantizer_does(kind: str, bits: in
     import qkeras  # noqa: PLC0415
 
     from fpgaae.fixedpoint import requantize, values_of  # noqa: PLC0415
-    from fpgaae.models.quantized import ResolvedWidth  # noqa: PLC0415
+    from fpgaae.models.resolved_widths import ResolvedWidth  # noqa: PLC0415
 
     width = ResolvedWidth(bits, 2)
     text = width.signed() if kind == "signed" else width.relu()

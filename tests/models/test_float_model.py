@@ -14,6 +14,7 @@ from conftest import autoencoder, variational
 from fpgaae.config import Score
 from fpgaae.models.float_scores import float_score
 from fpgaae.models.float_weights import layer_outputs
+from fpgaae.models.plan import plan_network
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -28,7 +29,7 @@ def _keras_warnings() -> Iterator[None]:
 def _build(model: Any, **options: Any) -> Any:  # noqa: ANN401
     from fpgaae.models.float import build_float  # noqa: PLC0415
 
-    return build_float(model, 5, seed=3, **options)
+    return build_float(model, (5, 1, 1), seed=3, **options)
 
 
 def test_folded_batch_normalization_equals_the_unfolded_network() -> None:
@@ -46,7 +47,7 @@ def test_folded_batch_normalization_equals_the_unfolded_network() -> None:
     folded = {
         name: (k.astype(np.float64), b.astype(np.float64)) for name, (k, b) in folded_weights(graph.training).items()
     }
-    outputs = dict(layer_outputs(folded, autoencoder((4, 3), 2).deployed_layers, x.astype(np.float64)))  # type: ignore[arg-type]
+    outputs = dict(layer_outputs(plan_network(autoencoder((4, 3), 2), (5, 1, 1)), folded, x.astype(np.float64)))  # type: ignore[arg-type]
     unfolded = np.asarray(graph.training.predict(x, verbose=0), dtype=np.float64)
     assert np.abs(unfolded).max() > 0.1
     np.testing.assert_allclose(outputs["reconstruction"], unfolded, rtol=1e-4, atol=1e-5)
@@ -185,7 +186,7 @@ def test_the_loss_of_an_autoencoder_is_its_score_over_the_number_of_features(sco
 def test_the_seed_decides_the_first_weights() -> None:
     from fpgaae.models.float import build_float  # noqa: PLC0415
 
-    a, b, c = (build_float(autoencoder((4,), 2), 5, seed=s).training.get_weights() for s in (3, 3, 4))
+    a, b, c = (build_float(autoencoder((4,), 2), (5, 1, 1), seed=s).training.get_weights() for s in (3, 3, 4))
     for first, second in zip(a, b, strict=True):
         np.testing.assert_array_equal(first, second)
     assert any((first != third).any() for first, third in zip(a, c, strict=True))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 
 
 def test_a_width_is_the_quantizer_of_its_fixed_point_type() -> None:
-    from fpgaae.models.quantized import ResolvedWidth  # noqa: PLC0415
+    from fpgaae.models.resolved_widths import ResolvedWidth  # noqa: PLC0415
 
     assert ResolvedWidth(8, 3).signed() == "quantized_bits(8,3,0,alpha=1)"
     assert ResolvedWidth(8, 3).relu() == "quantized_relu(8,3)"
@@ -75,7 +75,8 @@ def test_the_masked_score_knows_the_quantized_pt_of_an_empty_slot(
 
 
 def test_the_wrapper_is_applied_to_every_layer_with_weights() -> None:
-    from fpgaae.models.quantized import ResolvedWidth, Widths, build_quantized  # noqa: PLC0415
+    from fpgaae.models.quantized import build_quantized  # noqa: PLC0415
+    from fpgaae.models.resolved_widths import ResolvedWidth, Widths  # noqa: PLC0415
 
     model = autoencoder((4,), 2)
     widths = dict.fromkeys(model.deployed_layers, ResolvedWidth(8, 2))
@@ -85,5 +86,5 @@ def test_the_wrapper_is_applied_to_every_layer_with_weights() -> None:
         wrapped.append(layer.name)
         return layer
 
-    build_quantized(model, trigger_objects(6).features, Widths(ResolvedWidth(10, 4), widths, widths), wrap)
+    build_quantized(model, (2, 3, 1), trigger_objects(6).features, Widths(ResolvedWidth(10, 4), widths, widths), wrap)
     assert tuple(wrapped) == model.deployed_layers

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fpgaae.config import Data, Section
+from fpgaae.config import Data
 from fpgaae.data.source import EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
+from fpgaae.section import Section
 
 Values = NDArray[np.float64]
 

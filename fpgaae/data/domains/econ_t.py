@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fpgaae.config import Data, Section
+from fpgaae.config import Data
 from fpgaae.data.backends import CsvTable
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
 from fpgaae.errors import InputError
+from fpgaae.section import Section
 
 N_CELLS, SIZE = 48, 8
 _CELL_OF_PLACE = np.array([  # -1: absent

@@ -18,9 +18,10 @@ from pydantic import Field
 from scipy.ndimage import affine_transform
 from sklearn.datasets import load_digits
 
-from fpgaae.config import Data, Section
+from fpgaae.config import Data
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.errors import InputError
+from fpgaae.section import Section
 
 _IMAGES, _LABELS = "images-idx3", "labels-idx1"
 _UNSIGNED_BYTES = 8

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fpgaae.config import Data, Section
+from fpgaae.config import Data
 from fpgaae.data.source import EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
 from fpgaae.errors import InputError
+from fpgaae.section import Section
 
 CRITICAL_TEMPERATURE = float(2 / np.log(1 + np.sqrt(2)))
 _KINDS = {"ising": (0.0, np.inf), "ordered": (0.0, CRITICAL_TEMPERATURE), "disordered": (CRITICAL_TEMPERATURE, np.inf)}

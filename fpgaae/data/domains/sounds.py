@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.io import wavfile
 
-from fpgaae.config import Data, Section
+from fpgaae.config import Data
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
 from fpgaae.errors import InputError
+from fpgaae.section import Section
 
 _KINDS = {"normal": 0.0, "worn": 0.5, "broken": 1.0}
 _RAW = (".bin", ".f32", ".raw")

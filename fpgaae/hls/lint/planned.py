@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from enum import Enum
 from math import ceil, log2
-from typing import Any
 
-from fpgaae.config import Config, InputWidth, ModelKind, Width
-from fpgaae.data.layout import hardware_features
+from fpgaae.config import Config, InputWidth, Width
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
+from fpgaae.models.calibrate import quantizer_sites
+from fpgaae.models.description import QUANTIZED
+from fpgaae.models.description import LayerDescription as PlannedLayer
 from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
-
-_LINEAR = frozenset({"mu", "log_variance", "latent", "reconstruction"})
+from fpgaae.models.plan import deployed_part, plan_deployed, plan_network
+from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 
 
 class AutoBits(Enum):
@@ -37,36 +38,24 @@ class AutoBits(Enum):
 
 def describe_planned(config: Config, auto: AutoBits) -> ModelDescription:
     """Describe the deployed model of an experiment."""
-    model, n_features = config.model, len(hardware_features(config.data.hardware))
-    layers = [LayerDescription("features", "InputLayer", {"batch_input_shape": [None, n_features]}, ())]
+    model, image = config.model, config.data.hardware.image_shape
+    inputs = config.quantization.inputs
+    widths = Widths(
+        ResolvedWidth(inputs.bits, inputs.integer_bits),
+        {n: ResolvedWidth(w.bits, auto.of(w)) for n in model.deployed_layers for w in [config.weight_width(n)]},
+        {n: ResolvedWidth(w.bits, auto.of(w, n)) for n in model.rounded_layers for w in [config.activation_width(n)]},
+    )
+    sites = quantizer_sites(deployed_part(model, plan_network(model, image)))
+    table = {"fraction_bits": config.quantization.score_table_fraction_bits} if model.score.needs_variance else {}
+    network = plan_deployed(model, image, widths.quantizers(sites), table)
+    return ModelDescription(tuple(_described(layer) for layer in network.layers), network.outputs)
 
-    def quantize(name: str, source: str, width: Width | InputWidth, *, relu: bool = False) -> str:
-        kind, rest = ("quantized_relu", "") if relu else ("quantized_bits", ",0,alpha=1")
-        text = f"{kind}({width.bits},{auto.of(width, name)}{rest})"
-        layers.append(LayerDescription(name, "QActivation", {"activation": text}, (source,)))
-        return name
 
-    def dense(name: str, source: str, units: int) -> str:
-        width = config.weight_width(name)
-        text = f"quantized_bits({width.bits},{auto.of(width)},0,alpha=1)"
-        options: dict[str, Any] = {"units": units, "use_bias": True, "kernel_quantizer": text, "bias_quantizer": text}
-        layers.append(LayerDescription(name, "QDense", options, (source,)))
-        relu = name not in _LINEAR
-        return quantize(f"{name}_{'relu' if relu else 'quantized'}", name, config.activation_width(name), relu=relu)
-
-    inputs = x = hidden = quantize("features_quantized", "features", config.quantization.inputs)
-    units = dict(zip((f"encoder_{i}" for i in range(1, len(model.encoder) + 1)), model.encoder, strict=True))
-    units |= dict(zip((f"decoder_{i}" for i in range(1, len(model.decoder) + 1)), model.decoder, strict=True))
-    scored: list[str] = []
-    for name in model.deployed_layers:
-        source = hidden if name in {"mu", "log_variance"} else x  # these two read the last hidden layer
-        x = dense(name, source, n_features if name == "reconstruction" else units.get(name, model.latent))
-        if name in {"mu", "log_variance"}:
-            scored.append(x)
-        elif name.startswith("encoder_"):
-            hidden = x
-    read = tuple(scored) if model.kind is ModelKind.VARIATIONAL else (inputs, x)
-    kind = "".join(part.capitalize() for part in model.score.value.split("_")) + "Score"
-    options = {"fraction_bits": config.quantization.score_table_fraction_bits} if model.score.needs_variance else {}
-    layers.append(LayerDescription("score", kind, options, read))
-    return ModelDescription(tuple(layers), ("score",))
+def _described(layer: PlannedLayer) -> LayerDescription:
+    """Give a planned layer in the form of the rules: its settings as Keras saves them."""
+    settings = dict(layer.settings)
+    if layer.kind == "InputLayer":
+        settings = {"batch_input_shape": [None, *settings["shape"]]}
+    if layer.kind in QUANTIZED:
+        settings["use_bias"] = True
+    return LayerDescription(layer.name, layer.kind, settings, layer.inputs)
