@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fpgaae.methods.base import Method, Networks, Setting, Step, Tensor
-from fpgaae.methods.lazy import keras
-from fpgaae.methods.networks import dense, dense_decoder, dense_layers
+from fpgaae.methods.base import Batch, Method, Networks, ScoreFunction, Setting, Step, Tensor
+from fpgaae.methods.lazy import keras, ops
+from fpgaae.methods.networks import dense, dense_layers
+
+_SAMPLED = 4096  # made events whose mean judgement is taken
 
 
 class Adversarial(Method):
@@ -15,8 +17,19 @@ class Adversarial(Method):
     judge: str  # name of that network
 
     def build(self) -> dict[str, Any]:
-        """Build the generator, which is the decoder of `model`, and the judge, with the widths of its encoder."""
-        return {"generator": dense_decoder(self.setting), self.judge: judge_network(self.setting, self.judge)}
+        """Build the generator, with the widths of `model.decoder`, and the judge, with those of `model.encoder`."""
+        latents = keras.Input((self.setting.latent,), name="latents")
+        x = dense_layers(latents, "hidden", self.setting.decoder, "relu")
+        generator = keras.Model(latents, dense(x, "generated", self.setting.n_features), name="generator")
+        return {"generator": generator, self.judge: judge_network(self.setting, self.judge)}
+
+    def scores(self) -> dict[str, ScoreFunction]:
+        """Give the distance of the judgement from that on made events, and the judgement, small for what seems made.
+
+        Nothing teaches a judge what it is to say far from both kinds of events. What it says there is likely to lie
+        beyond what it says of true ones, on either side, so that the distance is the better score.
+        """
+        return {f"{self.judge}_distance": self._distance, self.judge: self._judgement}
 
     def sample(self, networks: Networks, n: int, step: Step) -> Tensor:
         """Give events of unit normal latents."""
@@ -25,6 +38,14 @@ class Adversarial(Method):
     def decode(self, networks: Networks, z: Tensor) -> Tensor:
         """Give the events (n, n_features) of latents (n, k)."""
         return networks["generator"](z)
+
+    def _judgement(self, networks: Networks, batch: Batch, step: Step) -> Tensor:
+        del step
+        return -networks[self.judge](batch["x"])[:, 0]
+
+    def _distance(self, networks: Networks, batch: Batch, step: Step) -> Tensor:
+        usual = ops.mean(networks[self.judge](self.sample(networks, _SAMPLED, step)))
+        return ops.absolute(networks[self.judge](batch["x"])[:, 0] - usual)
 
 
 def judge_network(setting: Setting, name: str) -> Any:  # noqa: ANN401

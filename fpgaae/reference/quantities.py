@@ -54,7 +54,7 @@ def _mean(codes: Codes, hardware: Hardware) -> NDArray[np.float64]:
 QUANTITIES: Mapping[str, Quantity] = {
     "ht": Quantity("Sum of pT [GeV]", True, _ht, long_tail=True),
     "multiplicity": Quantity("Number of objects", True, _multiplicity),
-    "mean": Quantity("Mean of the cells", False, _mean),
+    "mean": Quantity("Mean of the cells (magnetisation of spins)", False, _mean),
 }
 
 

@@ -5,6 +5,7 @@ This module imports Keras 3, with the backend that `fpgaae.reference.backend` ch
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -75,13 +76,20 @@ def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
         for process in run.config.data.files:
             columns = tested_columns(run, process, type(job.method))
             for name in names:
-                if backend() == JAX:
-                    from fpgaae.reference.jax_loop import score_with_jax as score  # noqa: PLC0415
-                else:
-                    from fpgaae.reference.keras_loop import score_with_keras as score  # noqa: PLC0415
-                scores[name][process] = score(functions[name], trained, knobs, columns)
+                scores[name][process] = score_function()(functions[name], trained, knobs, columns)
             task.advance()
     return scores
+
+
+def score_function() -> Callable[..., NDArray[np.float64]]:
+    """Give what scores events with every member, on the backend that Keras has."""
+    if backend() == JAX:
+        from fpgaae.reference.jax_loop import score_with_jax  # noqa: PLC0415
+
+        return score_with_jax
+    from fpgaae.reference.keras_loop import score_with_keras  # noqa: PLC0415
+
+    return score_with_keras
 
 
 def open_reference(run: StageRun) -> Reference:

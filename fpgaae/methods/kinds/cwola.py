@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from fpgaae.methods.adversarial import judge_network
 from fpgaae.methods.base import Batch, Method, MethodOptions, Networks, ScoreFunction, Step, Tensor, Terms
-from fpgaae.methods.lazy import ops
 from fpgaae.methods.reconstruction import mean_logistic_loss
 
 _CLASSIFIER = "classifier"

@@ -1,8 +1,9 @@
 """An autoencoder whose score says little about a nuisance variable, by an adversary that tries to predict it.
 
-After G. Louppe, M. Kagan & K. Cranmer, "Learning to pivot with adversarial networks", arXiv 1611.01046. With s the
-logarithm of the squared error and v the nuisance in units of its spread, the adversary r minimises E (v - r(s))^2 = L_r;
-the autoencoder minimises its own loss - strength * min(L_r, 1). Where L_r is 1 the score says nothing of E[v].
+After G. Louppe, M. Kagan & K. Cranmer, "Learning to pivot with adversarial networks", arXiv 1611.01046. With s
+the logarithm of the squared error and v the nuisance in units of its spread, the adversary r minimises
+L_r = E (v - r(s))^2; the autoencoder minimises its own loss - strength * min(L_r, 1). Where L_r is 1 the score says
+nothing of the mean of v.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ class NormalizingFlow(Method):
 
     options_class = FlowOptions
     options: FlowOptions
+    one_to_one = True
 
     def build(self) -> dict[str, Any]:
         """Build the network of s and t of every coupling layer; all begin as the identity."""

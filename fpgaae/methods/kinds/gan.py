@@ -13,9 +13,7 @@ from fpgaae.methods.base import (
     Networks,
     Objective,
     Phase,
-    ScoreFunction,
     Step,
-    Tensor,
     Terms,
     variables_of,
 )
@@ -57,10 +55,6 @@ class GenerativeAdversarialNetwork(Adversarial):
             ),
         )
 
-    def scores(self) -> dict[str, ScoreFunction]:
-        """Give -log D(x), the discriminator's surprise."""
-        return {_DISCRIMINATOR: self._surprise}
-
     def _discriminator(self, networks: Networks, batch: Batch, step: Step) -> Terms:
         real = networks[_DISCRIMINATOR](batch["x"])
         made = networks[_DISCRIMINATOR](self.sample(networks, ops.shape(batch["x"])[0], step))
@@ -72,7 +66,3 @@ class GenerativeAdversarialNetwork(Adversarial):
     def _generator(self, networks: Networks, batch: Batch, step: Step) -> Terms:
         made = networks[_DISCRIMINATOR](self.sample(networks, ops.shape(batch["x"])[0], step))
         return {"generator": ops.mean(ops.softplus(-made))}
-
-    def _surprise(self, networks: Networks, batch: Batch, step: Step) -> Tensor:
-        del step
-        return ops.softplus(-networks[_DISCRIMINATOR](batch["x"]))[:, 0]

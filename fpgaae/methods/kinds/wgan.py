@@ -17,7 +17,6 @@ from fpgaae.methods.base import (
     Networks,
     Objective,
     Phase,
-    ScoreFunction,
     Step,
     Tensor,
     Terms,
@@ -54,10 +53,6 @@ class WassersteinGan(Adversarial):
         critic = Objective(self._critic, variables_of(_CRITIC), self.options.critic_updates, bound)
         return (Phase("training", 1.0, (critic, Objective(self._generator, variables_of("generator")))),)
 
-    def scores(self) -> dict[str, ScoreFunction]:
-        """Give -f(x): the critic is large for events like the true ones."""
-        return {_CRITIC: self._score}
-
     def gradient_norm(self, networks: Networks, x: Tensor) -> Tensor:
         """Give |df/dx| of every event, (n,)."""
         gradient = input_gradient(lambda points: ops.sum(networks[_CRITIC](points)), x)
@@ -75,7 +70,3 @@ class WassersteinGan(Adversarial):
 
     def _generator(self, networks: Networks, batch: Batch, step: Step) -> Terms:
         return {"generator": -ops.mean(networks[_CRITIC](self.sample(networks, ops.shape(batch["x"])[0], step)))}
-
-    def _score(self, networks: Networks, batch: Batch, step: Step) -> Tensor:
-        del step
-        return -networks[_CRITIC](batch["x"])[:, 0]
