@@ -6,7 +6,7 @@ from typing import Any
 
 from fpgaae.methods.base import Batch, Method, Networks, ScoreFunction, Step, Tensor, Terms
 from fpgaae.methods.lazy import ops
-from fpgaae.methods.networks import dense_decoder, dense_encoder
+from fpgaae.methods.networks import decoder_network, encoder_network
 from fpgaae.methods.reconstruction import masked_squared_error, squared_error
 
 
@@ -14,8 +14,8 @@ class Autoencoder(Method):
     """An undercomplete autoencoder; subclasses change its networks or add terms."""
 
     def build(self) -> dict[str, Any]:
-        """Build the dense encoder and decoder of the config's `model`."""
-        return {"encoder": dense_encoder(self.setting), "decoder": dense_decoder(self.setting)}
+        """Build the encoder and decoder of the config's `model`."""
+        return {"encoder": encoder_network(self.setting), "decoder": decoder_network(self.setting)}
 
     def terms(self, networks: Networks, batch: Batch, step: Step) -> Terms:
         """Give the mean squared error over events and inputs."""

@@ -8,8 +8,8 @@ value of a tensor, no NumPy, and randomness from the `Step` only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,32 @@ class MethodOptions(Section):
         return {name: value for name, value in self if isinstance(value, float)}
 
 
+class PlannedLayer(Protocol):
+    """A layer of the network that the config names (`fpgaae.models.plan`)."""
+
+    @property
+    def name(self) -> str:
+        """As in the quantized twin."""
+
+    @property
+    def kind(self) -> str:
+        """Keras' class."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What Keras' class is given."""
+
+
 class Setting(NamedTuple):
     """What a method is told of the experiment: the shape of its networks, and the training events in a few numbers."""
 
     n_features: int
     image_shape: tuple[int, int, int]  # (height, width, channels) of the same values
-    encoder: tuple[int, ...]  # units or filters of the hidden layers
+    encoder: tuple[int, ...]  # units or filters of the hidden layers with weights
     latent: int
     decoder: tuple[int, ...]
+    encoder_plan: Sequence[PlannedLayer]  # from the inputs to what the latent layer reads
+    decoder_plan: Sequence[PlannedLayer]  # from behind the latents to the flat reconstruction
     mean: NDArray[np.float32]  # of every input in training, (n_features,)
     variance: NDArray[np.float32]  # likewise; 0 for an input that never varies
     low: NDArray[np.float32]  # smallest value in training, (n_features,)

@@ -12,8 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
+from fpgaae.config import ModelKind
+from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.methods.base import Setting
+from fpgaae.models.plan import plan_network
+from fpgaae.network_layers import RECONSTRUCTION, Convolution, Dense, NamedLayer
 from fpgaae.reference.quantities import nuisance_column
 from fpgaae.training.events import Split, open_split
 
@@ -44,16 +48,36 @@ def setting_of(run: StageRun, x: NDArray[np.float32]) -> Setting:
     wide = x.astype(np.float64)
     variance: Any = wide.var(axis=0)
     model = config.model
+    plan = plan_network(model.model_copy(update={"kind": ModelKind.AUTOENCODER}), config.data.hardware.image_shape)
+    layers = plan.layers
+    latent = next(index for index, layer in enumerate(layers) if layer.name == "latent")
     return Setting(
         n_features=x.shape[1],
         image_shape=config.data.hardware.image_shape,
-        encoder=model.encoder,
+        encoder=_widths(model.encoder_layers),
         latent=model.latent,
-        decoder=model.decoder,
+        decoder=_widths(model.decoder_layers),
+        encoder_plan=layers[1:latent],
+        decoder_plan=layers[latent + 1 :],
         mean=wide.mean(axis=0).astype(np.float32),
         variance=variance.astype(np.float32),
         low=x.min(axis=0),
         high=x.max(axis=0),
-        empty=features.empty_slot_values().astype(np.float32),
+        empty=_empty(features, 3 if config.data.hardware.array is None else 1),
         precision=config.training.reference.precision,
+    )
+
+
+def _empty(features: FeatureMap, slot_size: int) -> NDArray[np.float32]:
+    """Give what the first input of each slot is when its code is zero; a cell of an array is a slot of its own."""
+    zeros = features.values(np.zeros((1, len(features)), dtype=np.int64))
+    return zeros[0, ::slot_size].astype(np.float32)
+
+
+def _widths(layers: tuple[NamedLayer, ...]) -> tuple[int, ...]:
+    """Give units or filters of the hidden layers with weights."""
+    return tuple(
+        layer.dense if isinstance(layer, Dense) else layer.filters
+        for name, layer in layers
+        if isinstance(layer, Dense | Convolution) and name != RECONSTRUCTION
     )

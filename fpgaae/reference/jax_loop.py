@@ -6,7 +6,7 @@ This module imports Keras 3 with the JAX backend.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,11 +14,16 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from jax.sharding import PartitionSpec
 from numpy.typing import NDArray
 
 from fpgaae.methods.base import Objective, Phase, ScoreFunction, Step
 from fpgaae.methods.ensemble import LEARNING_RATE
+from fpgaae.progress import Task
+from fpgaae.reference.checkpoint import Checkpoint
 from fpgaae.reference.dataset import Columns
+from fpgaae.reference.devices import EVENTS, MEMBERS, place, require_memory
+from fpgaae.reference.shuffle import shuffled
 from fpgaae.reference.training import (
     Job,
     MemberHistory,
@@ -32,7 +37,7 @@ from fpgaae.reference.training import (
 
 Array = Any
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Adam, as Keras has it
-_SCORED_EVENTS = 8192  # a call
+_SCORED_EVENTS = 4096  # a call
 
 
 class Moments(NamedTuple):
@@ -87,11 +92,21 @@ def train_with_jax(job: Job) -> Trained:
         If there are fewer events than a batch holds.
     """
     job.require_a_batch()
+    require_memory(job.training)
     starts = []
     for member in job.members:
         networks = build_networks(job.method, member.seed)
         starts.append(initial_values(networks))
     return _Loop(job, networks, starts).run()
+
+
+class _Progress(NamedTuple):
+    """How far a training is, and what it gave."""
+
+    done: int  # epochs of all phases
+    seconds: float
+    terms: dict[str, list[list[float]]]  # by name and member
+    val_loss: list[list[float]]  # by member
 
 
 class _Loop:
@@ -101,50 +116,85 @@ class _Loop:
         self._job = job
         self._networks = networks
         self._variables = variables_of_all(networks)
-        self._values = [jnp.stack(own) for own in zip(*starts, strict=True)]
-        self._keys = jnp.stack([jax.random.key(member.seed) for member in job.members])
-        knobs = [job.knobs(member) for member in job.members]
-        self._knobs = {name: jnp.array([own[name] for own in knobs], dtype=jnp.float32) for name in knobs[0]}
-        self._columns = {name: jnp.asarray(column) for name, column in job.training.items()}
-        self._validation = {name: jnp.asarray(column) for name, column in job.validation.items()}
+        self._place = place(len(job.members), job.batch_size)
+        members = [min(i, len(starts) - 1) for i in range(self._place.padded(len(starts)))]  # the last one repeated
+        knobs = [job.knobs(job.members[i]) for i in members]
+        spread, whole = self._place.sharding(MEMBERS), self._place.sharding()
+        stacked = [np.stack([starts[i][v] for i in members]) for v in range(len(self._variables))]
+        self._values = jax.device_put(stacked, spread)
+        self._keys = jax.device_put(jnp.stack([jax.random.key(job.members[i].seed) for i in members]), spread)
+        named = {name: np.array([own[name] for own in knobs], dtype=np.float32) for name in knobs[0]}
+        self._knobs = jax.device_put(named, spread)
+        self._columns = jax.device_put(dict(job.training), whole)
+        self._validation = jax.device_put(dict(job.validation), whole)
 
     def run(self) -> Trained:
         """Train phase by phase."""
-        job = self._job
-        n = len(job.members)
-        terms: dict[str, list[list[float]]] = {}
-        val_loss: list[list[float]] = [[] for _ in range(n)]
-        seconds, done = 0.0, 0
+        job, n = self._job, len(self._job.members)
+        checkpoint = Checkpoint(job.scratch)
+        saved = checkpoint.load()
+        at = _Progress(0, 0.0, {}, [[] for _ in range(n)]) if saved is None else _Progress(*saved.notes["progress"])
+        before = 0
         with job.progress.task("float training", job.fit.epochs) as task:
+            task.advance(at.done)
             for phase, epochs in phase_epochs(job):
+                first = max(0, at.done - before)
+                before += epochs
+                if first >= epochs and before < job.fit.epochs:
+                    continue  # of a resumed training: its state is that of a later phase
                 state = State(self._values, jax.vmap(partial(self._fresh, phase))(self._values))
-                epoch_function = jax.jit(
-                    jax.vmap(partial(self._epoch, phase), in_axes=(0, 0, 0, None, None)), donate_argnums=0
-                )
-                for epoch in range(epochs):
-                    started = time.perf_counter()
-                    state, found = epoch_function(
-                        state, self._keys, self._knobs, jnp.array([done, epoch, epochs]), self._columns
-                    )
-                    found = jax.device_get(found)
-                    seconds += time.perf_counter() - started
-                    require_finite(job, done, found)
-                    for name, values in found.items():
-                        terms.setdefault(name, [[] for _ in range(n)])
-                        for member, value in enumerate(values):
-                            terms[name][member].append(float(value))
-                    validated = self._validate(phase, state.values)
-                    for member, value in enumerate(validated):
-                        val_loss[member].append(float(value))
-                    done += 1
-                    task.note(f"validation loss {np.mean(validated):.4g}")
-                    task.advance()
+                if saved is not None:
+                    shapes = jax.tree.structure(state)
+                    state = jax.device_put(jax.tree.unflatten(shapes, saved.arrays), self._place.sharding(MEMBERS))
+                    saved = None
+                state, at = self._train_phase(phase, (first, epochs), state, at, checkpoint, task)
                 self._values = state.values
-        histories = tuple(MemberHistory({name: own[i] for name, own in terms.items()}, val_loss[i]) for i in range(n))
         host = [np.asarray(value) for value in self._values]
+        histories = tuple(
+            MemberHistory({name: own[i] for name, own in at.terms.items()}, at.val_loss[i]) for i in range(n)
+        )
+        rate = job.steps * job.batch_size * at.done * n / max(at.seconds, 1e-9)
         values = tuple([own[i] for own in host] for i in range(n))
-        rate = job.steps * job.batch_size * done * n / max(seconds, 1e-9)
-        return Trained(self._networks, values, histories, rate, "scan")
+        return Trained(self._networks, values, histories, rate, "scan", self._place.n_devices)
+
+    def _train_phase(  # noqa: PLR0913, PLR0917
+        self, phase: Phase, span: tuple[int, int], state: State, at: _Progress, checkpoint: Checkpoint, task: Task
+    ) -> tuple[State, _Progress]:
+        """Train the epochs of a phase from `span[0]` on."""
+        first, epochs = span
+
+        offset = at.done - first
+
+        def where(epoch: int) -> Array:
+            return jax.device_put(np.array([offset + epoch, epoch, epochs], dtype=np.int32), self._place.sharding())
+
+        function = jax.jit(self._spread(partial(self._epoch, phase), 3, 2), donate_argnums=0)
+        compiled = function.lower(state, self._keys, self._knobs, where(first), self._columns).compile()
+        validate = jax.jit(self._spread(partial(self._loss, phase), 2, 1))
+        for epoch in range(first, epochs):
+            started = time.perf_counter()
+            state, found = compiled(state, self._keys, self._knobs, where(epoch), self._columns)
+            found = {name: values[: len(at.val_loss)] for name, values in jax.device_get(found).items()}
+            seconds = at.seconds + time.perf_counter() - started
+            require_finite(self._job, at.done, found)
+            validated = np.asarray(validate(state.values, self._knobs, self._validation))[: len(at.val_loss)]
+            at = _Progress(
+                at.done + 1, seconds, _longer(at.terms, found), _longer({"": at.val_loss}, {"": validated})[""]
+            )
+            if checkpoint.is_due():
+                checkpoint.save(jax.tree.leaves(state), {"progress": list(at)})
+            task.note(f"validation loss {validated.mean():.4g}")
+            task.advance()
+        return state, at
+
+    def _spread(self, function: Callable[..., Any], n_by_member: int, n_common: int) -> Callable[..., Any]:
+        """Run a function of one member for all: the first arguments are by member, the others common to all."""
+        mapped = jax.vmap(function, in_axes=(*[0] * n_by_member, *[None] * n_common))
+        if self._place.mesh is None or self._place.axis != MEMBERS:
+            return mapped
+        by_member, common = PartitionSpec(MEMBERS), PartitionSpec()
+        specs = (*[by_member] * n_by_member, *[common] * n_common)
+        return jax.shard_map(mapped, mesh=self._place.mesh, in_specs=specs, out_specs=by_member, check_vma=False)
 
     def _indices(self, objective: Objective) -> list[int]:
         position = {id(variable): index for index, variable in enumerate(self._variables)}
@@ -158,15 +208,24 @@ class _Loop:
         return tuple(moments)
 
     def _epoch(
-        self, phase: Phase, state: State, key: Array, knobs: Mapping[str, Array], where: Array, columns: Columns
+        self,
+        phase: Phase,
+        state: State,
+        key: Array,
+        knobs: Mapping[str, Array],
+        where: Array,
+        columns: Mapping[str, Array],
     ) -> tuple[State, dict[str, Array]]:
         job, (done, epoch, epochs) = self._job, where
         of_epoch = jax.random.fold_in(key, done)
-        order = jax.random.permutation(of_epoch, job.n_events)[: job.steps * job.batch_size]
+        order = shuffled(of_epoch, job.n_events)[: job.steps * job.batch_size]
+        spread = self._place.sharding(EVENTS) if self._place.axis == EVENTS else None
 
         def body(state: State, item: tuple[Array, Array]) -> tuple[State, dict[str, Array]]:
             rows, index = item
-            batch = {name: jnp.take(column, rows, axis=0) for name, column in columns.items()}
+            batch = {name: column.at[rows].get(mode="promise_in_bounds") for name, column in columns.items()}
+            if spread is not None:
+                batch = jax.lax.with_sharding_constraint(batch, spread)
             progress = (epoch + index / job.steps) / epochs
             step = make_step(jax.random.fold_in(of_epoch, index), knobs, progress, training=True)
             return self._update(phase, state, batch, step)
@@ -218,15 +277,21 @@ class _Loop:
         after = [scope.get_current_value(variable) for variable in self._variables]
         return {name: term.astype(jnp.float32) for name, term in found.items()}, after
 
-    def _validate(self, phase: Phase, values: list[Array]) -> NDArray[np.floating]:
-        """Give the loss on the validation events, (n_members,)."""
+    def _loss(self, phase: Phase, values: list[Array], knobs: Mapping[str, Array], columns: Columns) -> Array:
+        """Give the loss of a phase, without the randomness of training."""
+        step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
+        found = [self._terms(objective, values, columns, step)[0] for objective in phase.objectives]
+        return sum(term for terms in found for term in terms.values())
 
-        def loss(values: list[Array], knobs: Mapping[str, Array], columns: Columns) -> Array:
-            step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
-            found = [self._terms(objective, values, columns, step)[0] for objective in phase.objectives]
-            return sum(term for terms in found for term in terms.values())
 
-        return np.asarray(jax.jit(jax.vmap(loss, in_axes=(0, 0, None)))(values, self._knobs, self._validation))
+def _longer(
+    history: Mapping[str, list[list[float]]], found: Mapping[str, NDArray[np.floating]]
+) -> dict[str, list[list[float]]]:
+    """Add one number a member to each of some lists."""
+    return {
+        name: [[*own, float(value)] for own, value in zip(history.get(name, [[]] * len(values)), values, strict=True)]
+        for name, values in found.items()
+    }
 
 
 def phase_epochs(job: Job) -> list[tuple[Phase, int]]:

@@ -80,7 +80,8 @@ def _signals(run: StageRun, wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _signal_events(run: StageRun, process: str, split: str, rng: np.random.Generator) -> NDArray[np.float32]:
-    return load_columns(run, process, _TEST)["x"][rng.permutation(_rows(run, process, split))]
+    rows = rng.permutation(_rows(run, process, split))
+    return np.asarray(load_columns(run, process, _TEST)["x"][rows])
 
 
 def _rows(run: StageRun, process: str, split: str) -> NDArray[np.int64]:

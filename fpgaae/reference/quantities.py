@@ -39,7 +39,7 @@ def _pt_codes(codes: Codes, hardware: Hardware) -> Codes:
 
 
 def _ht(codes: Codes, hardware: Hardware) -> NDArray[np.float64]:
-    return sum_pt(_pt_codes(codes, hardware)) * hardware.pt_lsb_gev
+    return np.asarray(sum_pt(_pt_codes(codes, hardware)) * hardware.pt_lsb_gev, dtype=np.float64)
 
 
 def _multiplicity(codes: Codes, hardware: Hardware) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from fpgaae.reference.dataset import setting_of
 from fpgaae.reference.mixtures import tested_columns, training_columns
 from fpgaae.reference.separation import mean_and_spread, separation
 from fpgaae.reference.store import load_members, save_members
-from fpgaae.reference.training import Job, Trained, build_networks
+from fpgaae.reference.training import Job, MemberHistory, Trained, build_networks, solve
 
 MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
 
@@ -56,7 +56,9 @@ def open_job(run: StageRun) -> Job:
 
 
 def train(job: Job) -> Trained:
-    """Train with the loop of the backend that Keras has."""
+    """Train with the loop of the backend that Keras has, or take the closed form."""
+    if (solved := solve(job)) is not None:
+        return solved
     if backend() == JAX:
         from fpgaae.reference.jax_loop import train_with_jax  # noqa: PLC0415
 
@@ -108,16 +110,18 @@ def open_reference(run: StageRun) -> Reference:
 
 def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:
     per_score = {name: separation(own, background) for name, own in scores.items()}
+    histories = trained.histories or (MemberHistory({}, []),) * len(job.members)
     last = [history.val_loss[-1] for history in trained.histories]
     return {
         "method": job.method.options.kind,
         "backend": backend(),
         "device": device(),
+        "n_devices": trained.n_devices,
         "loop": trained.loop,
         "precision": job.fit.precision,
         "events_per_second": round(trained.events_per_second, 1),
-        "epochs": len(trained.histories[0].val_loss),
-        "val_loss": float(np.mean(last)),
+        "epochs": len(histories[0].val_loss),
+        "val_loss": float(np.mean(last)) if last else None,
         "scores": {name: mean_and_spread(members) for name, members in per_score.items()},
         "members": [
             {
@@ -128,6 +132,6 @@ def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -
                 "val_losses": history.val_loss,
                 "scores": {name: members[i] for name, members in per_score.items()},
             }
-            for i, (member, history) in enumerate(zip(job.members, trained.histories, strict=True))
+            for i, (member, history) in enumerate(zip(job.members, histories, strict=True))
         ],
     }

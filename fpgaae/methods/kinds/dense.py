@@ -1,4 +1,4 @@
-"""The dense autoencoder, of any depth."""
+"""The undercomplete autoencoder of dense layers, of any depth."""
 
 from __future__ import annotations
 

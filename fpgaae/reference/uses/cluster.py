@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.style import PALETTE, house_style, settled
+from fpgaae.files import Json
 from fpgaae.reference.explorer import ENCODE, Explorer, Found, Use
 from fpgaae.reference.uses.pictures import Plane, legend_above
 
@@ -40,17 +41,14 @@ def _explore(explorer: Explorer) -> Found:
     processes = np.repeat(np.arange(len(names)), n)
     spaces = {"latents": explorer.encode(x), "inputs": x}
     clusters = {space: _clusters(own, len(names), explorer.seed) for space, own in spaces.items()}
-    numbers = {
-        "events": len(x),
-        "clusters": len(names),
-        **{
-            space: {"adjusted_rand_index": _rand_index(processes, own), "purity": purity(processes, own)}
-            for space, own in clusters.items()
-        },
+    agreement = {
+        space: {"adjusted_rand_index": _rand_index(processes, own), "purity": purity(processes, own)}
+        for space, own in clusters.items()
     }
+    numbers: Json = {"events": len(x), "clusters": len(names), **agreement}
     summary = tuple(
-        f"clusters of the {space}: adjusted Rand index {numbers[space]['adjusted_rand_index']:.3f}, "
-        f"purity {numbers[space]['purity']:.3f}"
+        f"clusters of the {space}: adjusted Rand index {agreement[space]['adjusted_rand_index']:.3f}, "
+        f"purity {agreement[space]['purity']:.3f}"
         for space in spaces
     )
     return Found(numbers, summary, _figure(spaces["latents"], processes, clusters["latents"], names))

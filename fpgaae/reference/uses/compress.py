@@ -38,8 +38,8 @@ def _explore(explorer: Explorer) -> Found:
     }
     curves: dict[str, Json] = {}
     for name, (encode, decode) in coders.items():
-        z, ends = encode(x), np.quantile(encode(training), _ENDS, axis=0)
-        errors = [_error(x, decode(rounded(z, *ends, bits).astype(np.float32))) for bits in _BITS]
+        z, (low, high) = encode(x), np.quantile(encode(training), _ENDS, axis=0)
+        errors = [_error(x, decode(rounded(z, low, high, bits).astype(np.float32))) for bits in _BITS]
         exact = _error(x, decode(z))
         enough = next((b for b, error in zip(_BITS, errors, strict=True) if error <= _TOLERATED * exact), None)
         curves[name] = {"error": exact, "error_by_bits": dict(zip(map(str, _BITS), errors, strict=True))}

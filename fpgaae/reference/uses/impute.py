@@ -6,6 +6,8 @@ true ones (Wang et al., IEEE Trans. Image Process. 13 (2004) 600; scikit-image's
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -34,7 +36,8 @@ def similarity(true: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     side = min(true.shape[1:])
     window = max(min(_USUAL_WINDOW, side - 1 + side % 2), _LEAST_WINDOW)
     pairs = zip(true, other, strict=True)
-    values = [structural_similarity(a, b, data_range=high - low, win_size=window) for a, b in pairs]
+    compare: Any = structural_similarity
+    values = [compare(a, b, data_range=high - low, win_size=window) for a, b in pairs]
     return float(np.mean(values))
 
 
@@ -75,7 +78,7 @@ def _errors(
 ) -> list[float]:
     """Give the error of every input in hardware integers, where it is missing."""
     squared = np.square(explorer.codes(filled) - explorer.codes(x)) * missing
-    return np.sqrt(squared.sum(axis=0) / np.maximum(missing.sum(axis=0), 1)).tolist()
+    return [float(value) for value in np.sqrt(squared.sum(axis=0) / np.maximum(missing.sum(axis=0), 1))]
 
 
 def _image_figure(images: dict[str, NDArray[np.float64]], missing: NDArray[np.bool_]) -> Figure:

@@ -39,7 +39,8 @@ def _figure(points: dict[str, NDArray[np.float64]], plane: Plane, background: st
         panel = figure.subplots()
         if next(iter(points.values())).shape[1] == 1:
             joined = np.concatenate(list(points.values()))
-            edges = np.linspace(*np.quantile(joined, [0.002, 0.998]), 50)
+            low, high = (float(end) for end in np.quantile(joined, [0.002, 0.998]))
+            edges = np.linspace(low, high, 50)
             for process, colour in process_colours(list(points), background).items():
                 panel.hist(points[process][:, 0], edges, density=True, histtype="step", color=colour, label=process)
             panel.set_xlabel("Latent")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -81,6 +82,6 @@ def legend_above(figure: Figure, panel: Axes) -> None:
     handles, labels = panel.get_legend_handles_labels()
     legend = figure.legend(handles, labels, loc="outside upper center", ncols=min(5, len(labels)))
     for handle in legend.legend_handles:
-        if hasattr(handle, "set_sizes"):
+        if isinstance(handle, PathCollection):
             handle.set_sizes([40])
             handle.set_alpha(1)
