@@ -139,7 +139,9 @@ class Explorer:
 
         twin = object.__new__(Explorer)
         twin.run, twin.config, twin.features = self.run, self.config, self.features
-        twin.job = self.job._replace(method=method, members=self.job.members[:1])
+        scratch = self.run.scratch / method.options.kind  # its checkpoints are none of the stage's
+        scratch.mkdir(parents=True, exist_ok=True)
+        twin.job = self.job._replace(method=method, members=self.job.members[:1], scratch=scratch)
         twin.method = method
         twin.trained = train(twin.job)
         twin._adopt(twin.trained)

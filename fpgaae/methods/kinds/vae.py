@@ -81,10 +81,6 @@ class VariationalAutoencoder(Method):
             z = z / ops.sqrt(chi_squared / degrees)
         return self.decode(networks, z)
 
-    def sample(self, networks: Networks, n: int, step: Step) -> Tensor:
-        """Give the mean of the events of latents from the prior."""
-        return self.decode(networks, step.normal((n, self.setting.latent)))
-
     def scores(self) -> dict[str, ScoreFunction]:
         """Give the scores of a variational autoencoder."""
         return {

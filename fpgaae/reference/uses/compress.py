@@ -89,7 +89,7 @@ def _figure(curves: dict[str, Json], k: int, n_bits: int) -> Figure:
             label = name.upper() if name == "pca" else name
             panel.plot(share, list(own["error_by_bits"].values()), "o-", color=colour, markersize=4, label=label)
             panel.axhline(own["error"], color=colour, linewidth=1, linestyle=(0, (5, 3)))
-        panel.set_yscale("log")
+        panel.set_ylim(0, None)
         panel.set_xlabel("Bits of the latents / bits of the inputs")
         panel.set_ylabel("Mean squared error [units of the spread]")
         panel.legend(title="dashed: exact latents")

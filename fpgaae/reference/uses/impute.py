@@ -86,11 +86,10 @@ def _image_figure(images: dict[str, NDArray[np.float64]], missing: NDArray[np.bo
     holes = np.where(missing[:_SHOWN].reshape(true.shape), np.nan, true)
     rows = {"True": true, "Missing": holes, "Mean": images[MEAN][:_SHOWN], "Imputed": images[IMPUTED][:_SHOWN]}
     with house_style():
-        figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+        figure = Figure(figsize=(8.4, 4.6), layout="constrained")
         for panel, (name, own) in zip(figure.subplots(4), rows.items(), strict=True):
             show_images(panel, [own], code_limits_of(true))
-            panel.images[0].get_cmap().set_bad("#f0c9a0") if name == "Missing" else None
-            panel.text(-0.01, 0.5, name, transform=panel.transAxes, ha="right", va="center", fontsize="small")
+            panel.set_title(name, loc="left", fontsize="small")
         return settled(figure)
 
 

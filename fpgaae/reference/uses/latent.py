@@ -40,7 +40,7 @@ def _figure(points: dict[str, NDArray[np.float64]], plane: Plane, background: st
         if next(iter(points.values())).shape[1] == 1:
             joined = np.concatenate(list(points.values()))
             low, high = (float(end) for end in np.quantile(joined, [0.002, 0.998]))
-            edges = np.linspace(low, high, 50)
+            edges = np.linspace(low, high, 50).tolist()
             for process, colour in process_colours(list(points), background).items():
                 panel.hist(points[process][:, 0], edges, density=True, histtype="step", color=colour, label=process)
             panel.set_xlabel("Latent")

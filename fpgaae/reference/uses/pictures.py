@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.baselines import PcaBaseline
 from fpgaae.evaluation.style import BACKGROUND_COLOUR, PALETTE
 
-IMAGE_COLOURS = "gray_r"
+_HOLE = "#f0c9a0"
 
 
 def process_colours(processes: Sequence[str], background: str) -> dict[str, str]:
@@ -25,13 +26,13 @@ def process_colours(processes: Sequence[str], background: str) -> dict[str, str]
 
 
 def show_images(panel: Axes, rows: Sequence[NDArray[np.float64]], limits: tuple[float, float]) -> None:
-    """Draw images (n, height, width) of each row side by side, a pixel apart."""
+    """Draw images (n, height, width) of each row side by side, a pixel apart; what is not a number is a hole."""
     height, width = rows[0].shape[1:]
-    canvas = np.full((len(rows) * (height + 1) - 1, len(rows[0]) * (width + 1) - 1), np.nan)
+    canvas = np.full((len(rows) * (height + 1) - 1, len(rows[0]) * (width + 1) - 1), limits[0])
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             canvas[i * (height + 1) : i * (height + 1) + height, j * (width + 1) : j * (width + 1) + width] = image
-    panel.imshow(canvas, cmap=IMAGE_COLOURS, vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    panel.imshow(canvas, cmap=colormaps["gray_r"].with_extremes(bad=_HOLE), vmin=limits[0], vmax=limits[1], interpolation="nearest")
     panel.set_axis_off()
 
 
