@@ -37,6 +37,7 @@ from fpgaae.stages import (
 )
 
 MANIFEST = "manifest.json"
+MEMBERS_FILE = "members.npz"  # the weights of a float method, every member of its ensemble
 RESULT_FORMAT = 2  # raise it when a stage's files change their form: results of another form are made anew
 _VERSIONS_OF = (
     "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
@@ -56,6 +57,13 @@ class ImportedModel(NamedTuple):
     quantize: bool  # quantized after training, although its quantizers are known or because it has none
 
 
+class TakenWeights(NamedTuple):
+    """The float method whose weights the reference takes."""
+
+    folder: str  # of its run
+    sha256: str | None  # of its weights; None: it is not finished
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A config and its run folder, `runs/<name of the config file without its ending>/`."""
@@ -64,6 +72,7 @@ class Experiment:
     config: Config
     folder: Path
     imported: ImportedModel | None = None
+    taken: TakenWeights | None = None  # of a float method, instead of a training
     shared: Mapping[str, Path] = field(default_factory=dict)  # stages whose results lie in another run folder
 
     @property
@@ -109,7 +118,17 @@ def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | No
     """
     folder = runs / config_file.stem
     imported = importing or find_import(folder)
-    return Experiment(config_file, load_config(config_file, imported=imported is not None), folder, imported)
+    config = load_config(config_file, imported=imported is not None)
+    return Experiment(config_file, config, folder, imported, _find_taken(config, runs))
+
+
+def _find_taken(config: Config, runs: Path) -> TakenWeights | None:
+    """Give the weights that `training.reference.weights_of` names, as they are now."""
+    if (source := config.training.reference.weights_of) is None:
+        return None
+    folder = runs / Path(source).stem / "reference"
+    recorded = _recorded(folder) if (folder / MANIFEST).is_file() else {}
+    return TakenWeights(str(folder), recorded.get(MEMBERS_FILE))
 
 
 def find_import(folder: Path) -> ImportedModel | None:
@@ -173,6 +192,7 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
         "files": dict(data_hashes) if stage == "data" else {},
         **({"model": experiment.imported} if stage == IMPORT else {}),
+        **({"taken": experiment.taken} if stage == "reference" and experiment.taken is not None else {}),
         "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},
         "packages": {name: metadata.version(name) for name in spec.packages},
     }
@@ -418,6 +438,8 @@ def _input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[
     hashes: dict[str, str | None] = (
         {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
     )
+    if spec.name == "reference" and experiment.taken is not None:
+        hashes[f"{experiment.taken.folder}/{MEMBERS_FILE}"] = experiment.taken.sha256
     taken_in = [name for name in spec.optional if _is_current(experiment, name, data_hashes)]
     for name in (*spec.upstream, *taken_in):
         hashes |= {f"{name}/{file}": value for file, value in _hash_present(experiment.stage_folder(name)).items()}

@@ -395,6 +395,7 @@ class FloatFit(Fit):
 
     batch_normalization: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"  # of what a `method` computes with; weights stay float32
+    weights_of: str | None = None  # the config of a finished float method whose weights are taken instead of trained
 
 
 class TrainingMode(str, Enum):
@@ -534,6 +535,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _method_fits(self) -> Config:
+        if self.training.reference.weights_of is not None and (self.method or self.training.quantizes_after):
+            raise ValueError(
+                "training.reference.weights_of: a float method, or a reference that is pruned since it is only rounded "
+                "afterwards (`training.quantized.mode: post_training`), is trained itself; remove this key"
+            )
         if self.method is not None:
             n_features = prod(self.data.hardware.image_shape)
             check_method(self.method, self.ensemble, self.model.latent, n_features)

@@ -26,6 +26,7 @@ from fpgaae.stages import IMPORT, USES, explore_stage
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
+_OF_A_METHOD = ("data", "reference")
 
 
 def run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
@@ -131,6 +132,11 @@ def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) 
 
 def _run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
     work = _WORK[stage]
+    if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
+        raise InputError(
+            f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
+            f"its weights to an experiment with firmware, by `training.reference.weights_of: {experiment.config_file}`"
+        )
     if experiment.imported is not None and stage in _MADE_BY_IMPORT:
         work = _imported_reference if stage == "reference" else _imported_train
     return run_stage(
@@ -152,11 +158,15 @@ def _reference(run: StageRun) -> Json:
     if run.config.method is not None:
         from fpgaae.reference.backend import prepare  # noqa: PLC0415
 
-        prepare()
+        prepare(len(run.config.ensemble.members(run.config.seed)))
         from fpgaae.reference.stage import run_method  # noqa: PLC0415
 
         return run_method(run)
     _prepare_tensorflow()
+    if run.config.training.reference.weights_of is not None:
+        from fpgaae.reference.warm_start import run_warm_start  # noqa: PLC0415
+
+        return run_warm_start(run)
     from fpgaae.training.reference import run_reference  # noqa: PLC0415
 
     return run_reference(run)

@@ -38,7 +38,7 @@ def prepare(n_threads: int | None = None) -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its blocked sums depend on the number of threads
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|tf_keras|qkeras|tensorflow_model_optimization|hls4ml)")
-    with _native_output_hidden():
+    with native_output_hidden():
         import tensorflow as tf  # noqa: PLC0415
 
     tf.config.experimental.enable_op_determinism()
@@ -48,7 +48,7 @@ def prepare(n_threads: int | None = None) -> None:
 
 
 @contextmanager
-def _native_output_hidden() -> Iterator[None]:
+def native_output_hidden() -> Iterator[None]:
     """Hide what TensorFlow's libraries write to file descriptor 2 while they are loaded; show it if that fails."""
     sys.stderr.flush()
     shown = os.dup(2)

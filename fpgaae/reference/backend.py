@@ -8,24 +8,46 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from typing import Any
 
-JAX = "jax"
+from fpgaae.tensorflow_setup import native_output_hidden
+from fpgaae.tensorflow_setup import prepare as prepare_tensorflow
+
+JAX, _TENSORFLOW = "jax", "tensorflow"
+_FORCED_DEVICES = "xla_force_host_platform_device_count"
 
 
-def prepare() -> None:
+def prepare(n_members: int = 1) -> None:
     """Choose JAX where nobody chose another backend, before Keras is imported.
 
-    Where Keras is there already, or KERAS_BACKEND is set, that backend trains through Keras' own `fit`.
+    Where Keras is there already, or KERAS_BACKEND is set, that backend trains. On a CPU, JAX gets a device a core, as
+    many as there are members: the compiled loop of one member runs on one core.
     """
-    if "keras" not in sys.modules and os.environ.get("KERAS_BACKEND", JAX) == JAX:
-        os.environ["KERAS_BACKEND"] = JAX
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's own messages
-        warnings.filterwarnings("ignore", module=r"keras")
+    chosen = os.environ.get("KERAS_BACKEND", JAX)
+    if "keras" in sys.modules or chosen == _TENSORFLOW:
+        if backend_is(_TENSORFLOW):
+            prepare_tensorflow()
         return
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        from fpgaae.tensorflow_setup import prepare as prepare_tensorflow  # noqa: PLC0415
+    os.environ["KERAS_BACKEND"] = chosen
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's own messages
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # of the other stages of this process
+    warnings.filterwarnings("ignore", module=r"keras")
+    if chosen == JAX and _FORCED_DEVICES not in os.environ.get("XLA_FLAGS", ""):
+        import jax  # noqa: PLC0415
 
-        prepare_tensorflow()
+        config: Any = jax.config
+        n_cores = len(os.sched_getaffinity(0))
+        if n_members > 1 and n_cores > 1 and config.jax_num_cpu_devices < 1:
+            config.update("jax_num_cpu_devices", min(n_cores, n_members))
+    with native_output_hidden():  # Keras imports TensorFlow where it is installed
+        import keras  # noqa: F401, PLC0415
+
+
+def backend_is(name: str) -> bool:
+    """Tell whether Keras has, or would have, a backend."""
+    if "keras" in sys.modules:
+        return backend() == name
+    return os.environ.get("KERAS_BACKEND", JAX) == name
 
 
 def backend() -> str:

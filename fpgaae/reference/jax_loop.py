@@ -27,6 +27,7 @@ from fpgaae.reference.shuffle import shuffled
 from fpgaae.reference.training import (
     Job,
     MemberHistory,
+    Scorer,
     Trained,
     Values,
     build_networks,
@@ -157,7 +158,7 @@ class _Loop:
         values = tuple([own[i] for own in host] for i in range(n))
         return Trained(self._networks, values, histories, rate, "scan", self._place.n_devices)
 
-    def _train_phase(  # noqa: PLR0913, PLR0917
+    def _train_phase(
         self, phase: Phase, span: tuple[int, int], state: State, at: _Progress, checkpoint: Checkpoint, task: Task
     ) -> tuple[State, _Progress]:
         """Train the epochs of a phase from `span[0]` on."""
@@ -314,13 +315,11 @@ def adam(values: list[Array], gradients: list[Array], moments: Moments, rate: Ar
     return new, Moments(first, second, count)
 
 
-def score_with_jax(
-    function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]], columns: Columns
-) -> NDArray[np.float64]:
-    """Give a score of every event for every member, (n_members, n)."""
+def jax_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
+    """Give the compiled function from events to a score for every member."""
     variables = variables_of_all(trained.networks)
 
-    def score(values: list[Array], knobs: Mapping[str, Array], batch: Columns) -> Array:
+    def score(values: list[Array], knobs: Mapping[str, Array], batch: Mapping[str, Array]) -> Array:
         step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return function(trained.networks, batch, step).astype(jnp.float32)
@@ -328,9 +327,14 @@ def score_with_jax(
     compiled = jax.jit(jax.vmap(score, in_axes=(0, 0, None)))
     values = [jnp.stack(own) for own in zip(*trained.values, strict=True)]
     stacked = {name: jnp.array([own[name] for own in knobs], dtype=jnp.float32) for name in knobs[0]}
-    n = len(columns["x"])
-    parts = []
-    for start in range(0, n, _SCORED_EVENTS):
-        rows = np.minimum(np.arange(start, start + _SCORED_EVENTS), n - 1)  # one shape, compiled once
-        parts.append(np.asarray(compiled(values, stacked, {name: c[rows] for name, c in columns.items()})))
-    return np.concatenate(parts, axis=1)[:, :n].astype(np.float64)
+
+    def scores(columns: Columns) -> NDArray[np.float64]:
+        n = len(columns["x"])
+        parts = []
+        for start in range(0, n, _SCORED_EVENTS):
+            rows = np.minimum(np.arange(start, start + _SCORED_EVENTS), n - 1)  # one shape, compiled once
+            batch = {name: column[rows] for name, column in columns.items()}
+            parts.append(np.asarray(compiled(values, stacked, batch)))
+        return np.concatenate(parts, axis=1)[:, :n].astype(np.float64)
+
+    return scores

@@ -21,6 +21,7 @@ from fpgaae.reference.dataset import Columns
 from fpgaae.reference.training import (
     Job,
     MemberHistory,
+    Scorer,
     Trained,
     build_networks,
     initial_values,
@@ -138,19 +139,22 @@ def _validate(model: keras.Model, job: Job) -> float:
     return float(found["loss"])
 
 
-def score_with_keras(
-    function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]], columns: Columns
-) -> NDArray[np.float64]:
-    """Give a score of every event for every member, (n_members, n)."""
+def keras_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
+    """Give the function from events to a score for every member."""
     variables = variables_of_all(trained.networks)
-    scores = []
-    for values, own in zip(trained.values, knobs, strict=True):
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-        step = make_step(keras.random.SeedGenerator(0), own, 1.0, training=False)
-        parts = []
-        for start in range(0, len(columns["x"]), _SCORED_EVENTS):
-            batch = {name: ops.convert_to_tensor(c[start : start + _SCORED_EVENTS]) for name, c in columns.items()}
-            parts.append(ops.convert_to_numpy(function(trained.networks, batch, step)))
-        scores.append(np.concatenate(parts).astype(np.float64))
-    return np.stack(scores)
+
+    def scores(columns: Columns) -> NDArray[np.float64]:
+        found = []
+        for values, own in zip(trained.values, knobs, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            step = make_step(keras.random.SeedGenerator(0), own, 1.0, training=False)
+            parts = []
+            for start in range(0, len(columns["x"]), _SCORED_EVENTS):
+                stop = start + _SCORED_EVENTS
+                batch = {name: ops.convert_to_tensor(column[start:stop]) for name, column in columns.items()}
+                parts.append(ops.convert_to_numpy(function(trained.networks, batch, step)))
+            found.append(np.concatenate(parts).astype(np.float64))
+        return np.stack(found)
+
+    return scores

@@ -5,7 +5,6 @@ This module imports Keras 3, with the backend that `fpgaae.reference.backend` ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 from fpgaae.artifacts import StageRun
 from fpgaae.config import Config
 from fpgaae.files import Json
-from fpgaae.methods.base import Method
+from fpgaae.methods.base import Method, ScoreFunction
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.backend import JAX, backend, device
 from fpgaae.reference.dataset import setting_of
 from fpgaae.reference.mixtures import tested_columns, training_columns
 from fpgaae.reference.separation import mean_and_spread, separation
 from fpgaae.reference.store import load_members, save_members
-from fpgaae.reference.training import Job, MemberHistory, Trained, build_networks, solve
+from fpgaae.reference.training import Job, MemberHistory, Scorer, Trained, build_networks, solve
 
 MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
 
@@ -74,24 +73,25 @@ def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
     names = job.method.options.scores or tuple(functions)
     knobs = [job.knobs(member) for member in job.members]
     scores: MemberScores = {name: {} for name in names}
+    scorers = {name: open_scorer(functions[name], trained, knobs) for name in names}
     with run.progress.task("scores", len(run.config.data.files)) as task:
         for process in run.config.data.files:
             columns = tested_columns(run, process, type(job.method))
-            for name in names:
-                scores[name][process] = score_function()(functions[name], trained, knobs, columns)
+            for name, scorer in scorers.items():
+                scores[name][process] = scorer(columns)
             task.advance()
     return scores
 
 
-def score_function() -> Callable[..., NDArray[np.float64]]:
+def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
     """Give what scores events with every member, on the backend that Keras has."""
     if backend() == JAX:
-        from fpgaae.reference.jax_loop import score_with_jax  # noqa: PLC0415
+        from fpgaae.reference.jax_loop import jax_scorer  # noqa: PLC0415
 
-        return score_with_jax
-    from fpgaae.reference.keras_loop import score_with_keras  # noqa: PLC0415
+        return jax_scorer(function, trained, knobs)
+    from fpgaae.reference.keras_loop import keras_scorer  # noqa: PLC0415
 
-    return score_with_keras
+    return keras_scorer(function, trained, knobs)
 
 
 def open_reference(run: StageRun) -> Reference:

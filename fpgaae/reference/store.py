@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.artifacts import MEMBERS_FILE
 from fpgaae.reference.training import Values, variables_of_all
-
-WEIGHTS_FILE = "members.npz"
 
 
 def variable_names(networks: Mapping[str, Any]) -> list[str]:
@@ -25,11 +24,11 @@ def save_members(folder: Path, networks: Mapping[str, Any], members: tuple[Value
     names = variable_names(networks)
     stacked = {name: np.stack(own) for name, own in zip(names, zip(*members, strict=True), strict=True)}
     arrays: dict[str, Any] = dict(stacked)
-    np.savez(folder / WEIGHTS_FILE, **arrays)
+    np.savez(folder / MEMBERS_FILE, **arrays)
 
 
 def load_members(folder: Path, networks: Mapping[str, Any]) -> tuple[Values, ...]:
     """Read what `save_members` wrote, in the order of `variables_of_all` of these networks."""
-    with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as saved:
+    with np.load(folder / MEMBERS_FILE, allow_pickle=False) as saved:
         stacked: list[NDArray[Any]] = [saved[name] for name in variable_names(networks)]
     return tuple([own[i] for own in stacked] for i in range(len(stacked[0])))

@@ -88,7 +88,7 @@ class Trained(NamedTuple):
     n_devices: int = 1
 
 
-Build = Callable[[Member], dict[str, Any]]
+Scorer = Callable[[Columns], NDArray[np.float64]]  # events -> a score for every member, (n_members, n)
 
 
 def build_networks(method: Method, seed: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fpgaae.evaluation.style import PALETTE, house_style, settled
 from fpgaae.files import Json
 from fpgaae.reference.explorer import ENCODE, Explorer, Found, Use, has
 from fpgaae.reference.quantities import QUANTITIES, known_quantities, measure
-from fpgaae.reference.stage import score_function
+from fpgaae.reference.stage import open_scorer
 
 _BINS = 12
 _SHOWN_POINTS = 4000
@@ -59,7 +59,7 @@ def _scores(explorer: Explorer, x: NDArray[np.float32]) -> tuple[str, NDArray[np
     functions = explorer.method.scores()
     main = next(iter(explorer.method.options.scores or functions))
     knobs = [explorer.job.knobs(member) for member in explorer.job.members]
-    return main, score_function()(functions[main], explorer.trained, knobs, {"x": x})
+    return main, open_scorer(functions[main], explorer.trained, knobs)({"x": x})
 
 
 def _of_scores(explorer: Explorer, scores: NDArray[np.float64], values: NDArray[np.float64]) -> list[Json]:
