@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 from matplotlib.figure import Figure
@@ -21,9 +22,8 @@ from fpgaae.methods.registry import method_class
 from fpgaae.reference.dataset import load_columns
 from fpgaae.reference.keras_loop import make_step
 from fpgaae.reference.mixtures import tested_columns
-from fpgaae.reference.stage import open_job
-from fpgaae.reference.store import load_members
-from fpgaae.reference.training import Job, Trained, build_networks, variables_of_all
+from fpgaae.reference.stage import open_reference, train
+from fpgaae.reference.training import Trained, variables_of_all
 from fpgaae.training.events import open_split
 
 Floats = NDArray[np.float32]
@@ -62,10 +62,8 @@ class Explorer:
     def __init__(self, run: StageRun) -> None:
         self.run = run
         self.config = run.config
-        self.job: Job = open_job(run)
+        self.job, self.trained = open_reference(run)
         self.method: Method = self.job.method
-        networks = build_networks(self.method, self.config.seed)
-        self.trained = Trained(networks, load_members(run.upstream("reference"), networks), (), 0.0, "")
         self._adopt(self.trained)
         self.features = open_split(run, "train").features
 
@@ -112,10 +110,14 @@ class Explorer:
         """Give what comes out for events that are put in, (n, n_features)."""
         return self.decode(self.encode(x))
 
+    def posterior(self, x: Floats) -> tuple[Floats, Floats]:
+        """Give mean and spread of the latents (n, k) of events, of a variational autoencoder."""
+        variational: Any = self.method
+        mu, log_variance = variational.posterior(self.trained.networks, ops.convert_to_tensor(x))
+        return np.asarray(ops.convert_to_numpy(mu)), np.exp(0.5 * np.asarray(ops.convert_to_numpy(log_variance)))
+
     def sample(self, n: int) -> Floats:
         """Give new events, (n, n_features)."""
-        import keras  # noqa: PLC0415
-
         step = make_step(
             keras.random.SeedGenerator(self.seed), self.job.knobs(self.job.members[0]), 1.0, training=False
         )
@@ -135,8 +137,6 @@ class Explorer:
 
     def another(self, method: Method) -> Explorer:
         """Give the same experiment with a method that is trained now, with the first member's seed."""
-        from fpgaae.reference.stage import train  # noqa: PLC0415
-
         twin = object.__new__(Explorer)
         twin.run, twin.config, twin.features = self.run, self.config, self.features
         scratch = self.run.scratch / method.options.kind  # its checkpoints are none of the stage's

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Config
 from fpgaae.files import Json
-from fpgaae.methods.base import Method, ScoreFunction
+from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.backend import JAX, backend, device
 from fpgaae.reference.dataset import setting_of
@@ -26,11 +25,10 @@ MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> 
 
 
 class Reference(NamedTuple):
-    """A finished reference, to be used: the method with its networks, and the weights of every member."""
+    """A finished reference, to be used: what was trained, and the weights of every member."""
 
-    method: Method
+    job: Job
     trained: Trained
-    config: Config
 
 
 def run_method(run: StageRun) -> Json:
@@ -105,7 +103,7 @@ def open_reference(run: StageRun) -> Reference:
     job = open_job(run)
     networks = build_networks(job.method, run.config.seed)
     values = load_members(run.upstream("reference"), networks)
-    return Reference(job.method, Trained(networks, values, (), 0.0, ""), run.config)
+    return Reference(job, Trained(networks, values, (), 0.0, ""))
 
 
 def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:

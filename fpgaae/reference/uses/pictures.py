@@ -32,7 +32,8 @@ def show_images(panel: Axes, rows: Sequence[NDArray[np.float64]], limits: tuple[
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             canvas[i * (height + 1) : i * (height + 1) + height, j * (width + 1) : j * (width + 1) + width] = image
-    panel.imshow(canvas, cmap=colormaps["gray_r"].with_extremes(bad=_HOLE), vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    colours = colormaps["gray_r"].with_extremes(bad=_HOLE)
+    panel.imshow(canvas, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
     panel.set_axis_off()
 
 

@@ -1,10 +1,14 @@
 """New events from the prior, and how far they are from true ones.
 
 Beside those of a VAE stand those of a plain autoencoder with the same networks, trained on the same events, whose
-latents are drawn from the Gaussian that fits them: what it decodes between its training events is arbitrary.
+latents are drawn from the Gaussian that fits them: what it decodes between its training events is arbitrary. New events
+are compared with true ones, which also counts how blurred a decoder is, and with what the same model decodes of true
+ones, which only counts how well its latents are drawn.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 
 from fpgaae.evaluation.style import BACKGROUND_COLOUR, PALETTE, house_style, settled
 from fpgaae.evaluation.two_sample import classifier_auc, energy_distance
+from fpgaae.files import Json
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.explorer import ENCODE, SAMPLE, Explorer, Found, Use, has
 from fpgaae.reference.uses.pictures import code_limits_of, show_images
@@ -32,41 +37,69 @@ def fitted_gaussian(explorer: Explorer, n: int) -> NDArray[np.float32]:
     return explorer.decode(drawn.astype(np.float32))
 
 
-def _samples(explorer: Explorer, n: int) -> dict[str, NDArray[np.float32]]:
-    """Give what can be drawn: from the prior, and from the latents of a plain autoencoder."""
+class Drawn(NamedTuple):
+    """New events of a model, and what it makes of true ones: how well it decodes does not tell these apart."""
+
+    new: NDArray[np.float32]
+    decoded: NDArray[np.float32] | None
+
+
+def decoded_latents(explorer: Explorer, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Encode and decode events; a variational autoencoder decodes latents drawn from its posterior."""
+    if not hasattr(explorer.method, "posterior"):
+        return explorer.reconstruct(x)
+    mu, sigma = explorer.posterior(x)
+    noise = np.random.default_rng(explorer.seed).normal(size=mu.shape)
+    return explorer.decode((mu + sigma * noise).astype(np.float32))
+
+
+def draw(explorer: Explorer, x: NDArray[np.float32]) -> dict[str, Drawn]:
+    """Give what can be drawn, as many as `x`: from the prior, and from the latents of a plain autoencoder."""
     method = type(explorer.method)
-    samples = {}
-    if has(method, SAMPLE):
-        samples[PRIOR] = explorer.sample(n)
-        if has(method, ENCODE) and not method.one_to_one:
-            plain = method_class(_PLAIN)
-            options = plain.options_class(kind=_PLAIN)
-            samples[FITTED] = fitted_gaussian(explorer.another(plain(options, explorer.method.setting)), n)
-    else:
-        samples[FITTED] = fitted_gaussian(explorer, n)
-    return samples
+    if not has(method, SAMPLE):
+        return {FITTED: Drawn(fitted_gaussian(explorer, len(x)), decoded_latents(explorer, x))}
+    new = explorer.sample(len(x))
+    if not has(method, ENCODE) or method.one_to_one:
+        return {PRIOR: Drawn(new, None)}
+    found = {PRIOR: Drawn(new, decoded_latents(explorer, x))}
+    plain = method_class(_PLAIN)
+    twin = explorer.another(plain(plain.options_class(kind=_PLAIN), explorer.method.setting))
+    return {**found, FITTED: Drawn(fitted_gaussian(twin, len(x)), decoded_latents(twin, x))}
+
+
+def compare(explorer: Explorer, first: NDArray[np.float32], drawn: Drawn) -> Json:
+    """Measure how far new events are from true ones, and from those that the same model makes of true ones."""
+    level = explorer.config.evaluation.confidence_level
+    found: Json = {"to_test_events": energy_distance(first, drawn.new, level)._asdict()}
+    if drawn.decoded is not None:
+        found["to_decoded_events"] = energy_distance(drawn.decoded, drawn.new, level)._asdict()
+        found["classifier_auc"] = classifier_auc(drawn.decoded, drawn.new, explorer.seed, level)._asdict()
+    return found
 
 
 def _explore(explorer: Explorer) -> Found:
     true = explorer.events(explorer.background, 2 * explorer.settings.events)
     true = true[np.random.default_rng(explorer.seed).permutation(len(true))]
     first, second = np.array_split(true, 2)
-    samples = _samples(explorer, len(first))
-    level = explorer.config.evaluation.confidence_level
-    compared = {TRUE: second, **samples}
-    numbers = {
-        name: {
-            "energy_distance": energy_distance(first, own, level)._asdict(),
-            "classifier_auc": classifier_auc(first, own, explorer.seed, level)._asdict(),
-        }
-        for name, own in compared.items()
+    drawn = {TRUE: Drawn(second, None), **draw(explorer, second)}
+    numbers = {name: compare(explorer, first, own) for name, own in drawn.items()}
+    content = {
+        "events": len(second),
+        "confidence_level": explorer.config.evaluation.confidence_level,
+        "samples": numbers,
     }
-    summary = tuple(
-        f"{name}: energy distance {_text(own['energy_distance'])}, classifier AUC {_text(own['classifier_auc'])}"
-        for name, own in numbers.items()
+    shown = {name: own.new for name, own in drawn.items()}
+    return Found(content, tuple(_sentence(*item) for item in numbers.items()), _figure(explorer, shown))
+
+
+def _sentence(name: str, own: Json) -> str:
+    text = f"{name}: energy distance to test events {_text(own['to_test_events'])}"
+    if "to_decoded_events" not in own:
+        return text
+    return (
+        f"{text}, to the same model's decoded test events {_text(own['to_decoded_events'])}, "
+        f"AUC of a classifier of these {_text(own['classifier_auc'])}"
     )
-    content = {"events": len(first), "confidence_level": level, "samples": numbers}
-    return Found(content, summary, _figure(explorer, {TRUE: first, **samples}))
 
 
 def _text(interval: dict[str, float]) -> str:
