@@ -21,7 +21,7 @@ from fpgaae.methods.base import Method
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.dataset import load_columns
 from fpgaae.reference.keras_loop import make_step
-from fpgaae.reference.mixtures import tested_columns
+from fpgaae.reference.mixtures import unseen_columns
 from fpgaae.reference.stage import open_reference, train
 from fpgaae.reference.training import Trained, variables_of_all
 from fpgaae.training.events import open_split
@@ -93,7 +93,7 @@ class Explorer:
 
     def events(self, process: str, limit: int | None = None) -> Floats:
         """Give test events of a process, (n, n_features), drawn at random where there are more than the limit."""
-        x = tested_columns(self.run, process, type(self.method))["x"]
+        x = unseen_columns(self.run, process, type(self.method))["x"]
         if limit is None or len(x) <= limit:
             return x
         return x[np.sort(np.random.default_rng(self.seed).permutation(len(x))[:limit])]

@@ -33,7 +33,7 @@ def training_columns(run: StageRun, split: str, method: type[Method]) -> Columns
     return _mixtures(run, split) if method.mixes else load_columns(run, background, split, method.columns)
 
 
-def tested_columns(run: StageRun, process: str, method: type[Method]) -> Columns:
+def unseen_columns(run: StageRun, process: str, method: type[Method]) -> Columns:
     """Give the inputs of the events of a process that no training of this method has seen."""
     columns = {"x": load_columns(run, process, _TEST)["x"]}
     if not method.mixes or process == run.config.data.background:

@@ -16,7 +16,7 @@ from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.backend import JAX, backend, device
 from fpgaae.reference.dataset import setting_of
-from fpgaae.reference.mixtures import tested_columns, training_columns
+from fpgaae.reference.mixtures import unseen_columns, training_columns
 from fpgaae.reference.separation import mean_and_spread, separation
 from fpgaae.reference.store import load_members, save_members
 from fpgaae.reference.training import Job, MemberHistory, Scorer, Trained, build_networks, solve
@@ -74,7 +74,7 @@ def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
     scorers = {name: open_scorer(functions[name], trained, knobs) for name in names}
     with run.progress.task("scores", len(run.config.data.files)) as task:
         for process in run.config.data.files:
-            columns = tested_columns(run, process, type(job.method))
+            columns = unseen_columns(run, process, type(job.method))
             for name, scorer in scorers.items():
                 scores[name][process] = scorer(columns)
             task.advance()

@@ -15,7 +15,7 @@ from fpgaae.data.layout import hardware_features
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.methods.registry import method_class
-from fpgaae.reference.mixtures import tested_columns, training_columns
+from fpgaae.reference.mixtures import unseen_columns, training_columns
 from fpgaae.reference.quantities import measure, nuisance_column
 
 CWOLA = method_class("cwola")
@@ -45,10 +45,10 @@ def test_mixtures_hold_the_shares_of_signal_that_are_asked_for(run: StageRun) ->
 
 def test_no_signal_event_is_both_trained_on_and_tested_with(run: StageRun) -> None:
     trained = {row.tobytes() for split in ("train", "validation") for row in training_columns(run, split, CWOLA)["x"]}
-    tested = tested_columns(run, "signal", CWOLA)["x"]
+    tested = unseen_columns(run, "signal", CWOLA)["x"]
     assert len(tested) > 50
     assert not trained & {row.tobytes() for row in tested}
-    assert len(tested_columns(run, "signal", method_class("dense"))["x"]) > len(tested)
+    assert len(unseen_columns(run, "signal", method_class("dense"))["x"]) > len(tested)
 
 
 @pytest.mark.parametrize(

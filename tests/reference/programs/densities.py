@@ -28,7 +28,11 @@ SCRATCH = Path(tempfile.mkdtemp(prefix="fpgaae-test-"))
 
 
 def train(
-    name: str, made: Method, x: NDArray[np.float32], columns: dict[str, Any] | None = None, **fit: Any  # noqa: ANN401
+    name: str,
+    made: Method,
+    x: NDArray[np.float32],
+    columns: dict[str, Any] | None = None,
+    **fit: Any,  # noqa: ANN401
 ) -> Trained:
     """Train one member, whose weights are then those of the networks."""
     planned: Job = job(made, x, SCRATCH / name, **fit)
