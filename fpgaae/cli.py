@@ -473,6 +473,25 @@ def scan_command(
         _fail(f"{len(failed)} trials failed; {trial}: {sentence}", 1)
 
 
+@app.command(name="references")
+def references_command(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUNS...", help="Run folders; by default all of --runs.")
+    ] = None,
+    runs: RunsOption = _RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Compare finished float methods: AUC and TPR per score and signal, mean and spread over the ensemble."""
+    from fpgaae.reference.comparison import compare_references, comparison_markdown  # noqa: PLC0415
+
+    with _errors_as_sentences():
+        result = compare_references(folders or [path.parent for path in runs.glob("*/reference")])
+    if as_json:
+        _print_json(result)
+    else:
+        sys.stdout.write(comparison_markdown(result))
+
+
 @app.command(name="doctor")
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,

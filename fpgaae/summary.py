@@ -126,6 +126,8 @@ def _data(result: Json) -> RenderableType:
 def _training(result: Json) -> RenderableType:
     if "imported" in result or "quantization_error" in result:
         return _not_trained(result)
+    if "method" in result:
+        return _method(result)
     lines = [
         f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s, "
         f"validation loss {result['val_loss']:.4g}"
@@ -133,6 +135,24 @@ def _training(result: Json) -> RenderableType:
     if "sparsity" in result:
         lines.append(f"{result['sparsity']['whole']:.1%} of the weights are zero")
     return Group(*lines)
+
+
+def _method(result: Json) -> RenderableType:
+    """Give the separation of a float method by each of its scores, and how it was trained."""
+    signals = list(next(iter(result["scores"].values())))
+    table = _table("score: AUC, %", *map(escape, signals))
+    for name, found in (result["scores"] | result["baselines"]).items():
+        table.add_row(name, *(_mean_and_spread(found[signal]["auc"]) for signal in signals))
+    how = "in closed form"
+    if result["epochs"]:
+        how = f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s ({result['loop']})"
+        how += f", validation loss {result['val_loss']:.4g}"
+    device = f"{result['n_devices']} {result['device']} device{'s' * (result['n_devices'] > 1)}"
+    return Group(table, f"{result['method']}, {len(result['members'])} members on {device}, {result['backend']}: {how}")
+
+
+def _mean_and_spread(value: Json) -> str:
+    return f"{100 * value['mean']:.1f}" + ("" if value["spread"] is None else f" ± {100 * value['spread']:.1f}")
 
 
 def _not_trained(result: Json) -> RenderableType:

@@ -53,3 +53,11 @@ def correlated(n: int, n_features: int = 8, rank: int = 2, noise: float = 0.3, s
     loadings = np.linalg.qr(rng.normal(size=(n_features, n_features)))[0][:, :rank] * (2.0 - 0.7 * np.arange(rank))
     factors = rng.normal(size=(n, rank))
     return (factors @ loadings.T + noise * rng.normal(size=(n, n_features)) + 0.5).astype(np.float32)
+
+
+def clusters(n: int, n_features: int = 8, distance: float = 2.0, seed: int = 0) -> NDArray[np.float32]:
+    """Give events in narrow clusters at plus and minus each axis: no direction has more variance than another."""
+    rng = np.random.default_rng(seed)
+    x = 0.1 * rng.normal(size=(n, n_features))
+    x[np.arange(n), rng.integers(0, n_features, n)] += distance * rng.choice([-1, 1], n)
+    return x.astype(np.float32)

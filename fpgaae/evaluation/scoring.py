@@ -6,16 +6,15 @@ Keras 3 for the float one).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
-from fpgaae.data.layout import AMOUNT, LEVEL
-from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
-from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED
+from fpgaae.evaluation.baseline_scores import Score, baseline_scorers
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.models.extract import extract_network
@@ -26,8 +25,6 @@ from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
 
 _BATCH = 8192
-_MET = "met"
-Score = Callable[[Codes], NDArray[np.float64]]
 Scores = dict[str, dict[str, NDArray[np.float64]]]  # model -> process -> one a event
 
 
@@ -36,7 +33,7 @@ def score_events(run: StageRun) -> Scores:
     split = open_split(run, "train")
     firmware = _firmware_scores(run)
     models: dict[str, Score] = {FLOAT: float_scorer(run, split), QUANTIZED: _quantized(run, split.features)}
-    models |= dict(zip(BASELINES, _baselines(run, split), strict=True))
+    models |= baseline_scorers(run, split)
     scores = _score_all(run, models, {process: len(found) for process, found in firmware.items()})
     scores[FIRMWARE] = firmware
     return scores
@@ -77,21 +74,6 @@ def _quantized(run: StageRun, features: FeatureMap) -> Score:
         return np.asarray(model.predict(x, batch_size=_BATCH, verbose=0)[:, 0], dtype=np.float64)
 
     return score
-
-
-def _baselines(run: StageRun, split: Split) -> Iterator[Score]:
-    """Give the scores without a network: sum of pT (of all cells), number of objects (of cells above 0), PCA."""
-    names = [feature.hardware for feature in split.features.features]
-    objects = [
-        i
-        for i, f in enumerate(names)
-        if f.quantity in {AMOUNT, LEVEL} or (f.quantity == "pt" and not f.name.startswith(_MET))
-    ]
-    yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
-    yield lambda codes: n_objects(codes[:, objects]).astype(np.float64)
-    components = min(run.config.evaluation.pca_components, len(split.features))
-    pca = PcaBaseline.fit((split.clipped(block) for block in split.ordered_blocks()), components)
-    yield lambda codes: pca.score(split.clipped(split.features.values(codes).astype(np.float32)))
 
 
 def _score_all(run: StageRun, models: dict[str, Score], lengths: Mapping[str, int]) -> Scores:

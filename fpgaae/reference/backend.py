@@ -39,8 +39,10 @@ def prepare(n_members: int = 1) -> None:
         n_cores = len(os.sched_getaffinity(0))
         if n_members > 1 and n_cores > 1 and config.jax_num_cpu_devices < 1:
             config.update("jax_num_cpu_devices", min(n_cores, n_members))
-    with native_output_hidden():  # Keras imports TensorFlow where it is installed
-        import keras  # noqa: F401, PLC0415
+    with native_output_hidden():  # of TensorFlow, which Keras imports where it is installed to seed it, too
+        import keras  # noqa: PLC0415
+
+        keras.utils.set_random_seed(0)
 
 
 def backend_is(name: str) -> bool:

@@ -135,20 +135,26 @@ class _Loop:
         checkpoint = Checkpoint(job.scratch)
         saved = checkpoint.load()
         at = _Progress(0, 0.0, {}, [[] for _ in range(n)]) if saved is None else _Progress(*saved.notes["progress"])
-        before = 0
+        before, skipped = 0, 0 if saved is None else int(saved.notes["phase"])
         with job.progress.task("float training", job.fit.epochs) as task:
             task.advance(at.done)
-            for phase, epochs in phase_epochs(job):
+            for index, (phase, epochs) in enumerate(phase_epochs(job)):
                 first = max(0, at.done - before)
                 before += epochs
-                if first >= epochs and before < job.fit.epochs:
+                if index < skipped:
                     continue  # of a resumed training: its state is that of a later phase
                 state = State(self._values, jax.vmap(partial(self._fresh, phase))(self._values))
                 if saved is not None:
                     shapes = jax.tree.structure(state)
                     state = jax.device_put(jax.tree.unflatten(shapes, saved.arrays), self._place.sharding(MEMBERS))
                     saved = None
-                state, at = self._train_phase(phase, (first, epochs), state, at, checkpoint, task)
+
+                def save(state: State, at: _Progress, phase: int = index) -> None:
+                    if checkpoint.is_due():
+                        checkpoint.save(jax.tree.leaves(state), {"phase": phase, "progress": list(at)})
+
+                if first < epochs:
+                    state, at = self._train_phase(phase, (first, epochs), state, at, save, task)
                 self._values = state.values
         host = [np.asarray(value) for value in self._values]
         histories = tuple(
@@ -159,7 +165,13 @@ class _Loop:
         return Trained(self._networks, values, histories, rate, "scan", self._place.n_devices)
 
     def _train_phase(
-        self, phase: Phase, span: tuple[int, int], state: State, at: _Progress, checkpoint: Checkpoint, task: Task
+        self,
+        phase: Phase,
+        span: tuple[int, int],
+        state: State,
+        at: _Progress,
+        save: Callable[[State, _Progress], None],
+        task: Task,
     ) -> tuple[State, _Progress]:
         """Train the epochs of a phase from `span[0]` on."""
         first, epochs = span
@@ -182,8 +194,7 @@ class _Loop:
             at = _Progress(
                 at.done + 1, seconds, _longer(at.terms, found), _longer({"": at.val_loss}, {"": validated})[""]
             )
-            if checkpoint.is_due():
-                checkpoint.save(jax.tree.leaves(state), {"progress": list(at)})
+            save(state, at)
             task.note(f"validation loss {validated.mean():.4g}")
             task.advance()
         return state, at

@@ -11,16 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
+from fpgaae.evaluation.baseline_scores import baseline_scorers
 from fpgaae.files import Json
 from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.backend import JAX, backend, device
 from fpgaae.reference.dataset import setting_of
-from fpgaae.reference.mixtures import unseen_columns, training_columns
+from fpgaae.reference.figures import write_figures
+from fpgaae.reference.mixtures import training_columns, unseen_columns
 from fpgaae.reference.separation import mean_and_spread, separation
 from fpgaae.reference.store import load_members, save_members
 from fpgaae.reference.training import Job, MemberHistory, Scorer, Trained, build_networks, solve
+from fpgaae.training.events import BLOCK_EVENTS, open_split
 
+_DRAWN_SCORES = 3
 MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
 
 
@@ -37,7 +41,16 @@ def run_method(run: StageRun) -> Json:
     trained = train(job)
     save_members(run.folder, trained.networks, trained.values)
     scores = score_processes(run, job, trained)
-    return _result(job, trained, scores, run.config.data.background)
+    background = run.config.data.background
+    baselines = score_without_network(run)
+    with run.progress.task("figures", None):
+        first = {name: {process: own[0] for process, own in found.items()} for name, found in scores.items()}
+        write_figures(run.folder, dict(list(first.items())[:_DRAWN_SCORES]) | baselines, background, trained.histories)
+    result = _result(job, trained, scores, background)
+    for name, own in baselines.items():
+        members = separation({process: found[None] for process, found in own.items()}, background)
+        result["baselines"][name] = mean_and_spread(members)
+    return result
 
 
 def open_job(run: StageRun) -> Job:
@@ -81,6 +94,18 @@ def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
     return scores
 
 
+def score_without_network(run: StageRun) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Score the same events without a network, by name and process."""
+    split = open_split(run, "train")
+    scorers = baseline_scorers(run, split)
+    scores: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in scorers}
+    for process in run.config.data.files:
+        chunks = list(split.store.chunks(process, "test", BLOCK_EVENTS))
+        for name, scorer in scorers.items():
+            scores[name][process] = np.concatenate([scorer(codes) for codes in chunks])
+    return scores
+
+
 def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
     """Give what scores events with every member, on the backend that Keras has."""
     if backend() == JAX:
@@ -121,6 +146,7 @@ def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -
         "epochs": len(histories[0].val_loss),
         "val_loss": float(np.mean(last)) if last else None,
         "scores": {name: mean_and_spread(members) for name, members in per_score.items()},
+        "baselines": {},
         "members": [
             {
                 "seed": member.seed,

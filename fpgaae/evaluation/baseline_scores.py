@@ -1,0 +1,44 @@
+"""The scores without a network as functions of an event's hardware codes, fitted on the training events if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.artifacts import StageRun
+from fpgaae.data.layout import AMOUNT, LEVEL
+from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
+from fpgaae.evaluation.comparison import BASELINES
+from fpgaae.fixedpoint import Codes
+from fpgaae.training.events import Split
+
+_MET = "met"
+Score = Callable[[Codes], NDArray[np.float64]]
+
+
+def baseline_scorers(run: StageRun, split: Split) -> dict[str, Score]:
+    """Give the function from hardware codes (n, n_features) to scores (n,) of each baseline.
+
+    Parameters
+    ----------
+    split
+        The training events of the background.
+    """
+    return dict(zip(BASELINES, _scorers(run, split), strict=True))
+
+
+def _scorers(run: StageRun, split: Split) -> Iterator[Score]:
+    """Give the scores without a network: sum of pT (of all cells), number of objects (of cells above 0), PCA."""
+    names = [feature.hardware for feature in split.features.features]
+    objects = [
+        i
+        for i, f in enumerate(names)
+        if f.quantity in {AMOUNT, LEVEL} or (f.quantity == "pt" and not f.name.startswith(_MET))
+    ]
+    yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
+    yield lambda codes: n_objects(codes[:, objects]).astype(np.float64)
+    components = min(run.config.evaluation.pca_components, len(split.features))
+    pca = PcaBaseline.fit((split.clipped(block) for block in split.ordered_blocks()), components)
+    yield lambda codes: pca.score(split.clipped(split.features.values(codes).astype(np.float32)))
