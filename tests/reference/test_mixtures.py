@@ -15,7 +15,7 @@ from fpgaae.data.layout import hardware_features
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.methods.registry import method_class
-from fpgaae.reference.mixtures import unseen_columns, training_columns
+from fpgaae.reference.mixtures import training_columns, unseen_columns
 from fpgaae.reference.quantities import measure, nuisance_column
 
 CWOLA = method_class("cwola")

@@ -73,7 +73,7 @@ def compare(explorer: Explorer, first: NDArray[np.float32], drawn: Drawn) -> Jso
     found: Json = {"to_test_events": energy_distance(first, drawn.new, level)._asdict()}
     if drawn.decoded is not None:
         found["to_decoded_events"] = energy_distance(drawn.decoded, drawn.new, level)._asdict()
-        found["classifier_auc"] = classifier_auc(drawn.decoded, drawn.new, explorer.seed, level)._asdict()
+        found["classifier_auc"] = classifier_auc(drawn.decoded, drawn.new, level)._asdict()
     return found
 
 
