@@ -152,7 +152,7 @@ def gan() -> dict[str, Any]:
     """Train a GAN, and give the means of made and true events."""
     x = correlated(2000, n_features=4)
     made = method("gan", setting(x, (32,)))
-    trained = train("gan", made, x, epochs=30, batch_size=200, learning_rate=2e-3)
+    trained = train("gan", made, x, epochs=80, batch_size=100, learning_rate=2e-3)
     noise = np.random.default_rng(7).normal(size=(2000, 2))
     generated = np.asarray(made.decode(trained.networks, jnp.asarray(noise, dtype=jnp.float32)))
     scores = {"true": score(made, trained, x[:500]), "far": score(made, trained, x[:500] + 8)}
