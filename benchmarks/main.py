@@ -20,6 +20,7 @@ from benchmarks import (
     main_job,
     memory_large_file,
     mutation,
+    reference_speed,
     rtl_speed,
 )
 from benchmarks.measure import StageFailed
@@ -29,7 +30,7 @@ from fpgaae.files import write_json
 
 _MODULES = (
     main_job, csim_throughput, memory_large_file, evaluation, mutation, emulate_scale, emulator_speed, rtl_speed,
-    agreement,
+    agreement, reference_speed,
 )  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
     {module.NAME: module.run for module in _MODULES}

@@ -148,7 +148,7 @@ def _method(result: Json) -> RenderableType:
         how = f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s ({result['loop']})"
         how += f", validation loss {result['val_loss']:.4g}"
     device = f"{result['n_devices']} {result['device']} device{'s' * (result['n_devices'] > 1)}"
-    return Group(table, f"{result['method']}, {len(result['members'])} members on {device}, {result['backend']}: {how}")
+    return Group(table, f"{result['method']}, {len(result['members'])} trained on {device}, {result['backend']}: {how}")
 
 
 def _mean_and_spread(value: Json) -> str:

@@ -27,7 +27,7 @@ from fpgaae.files import Json, read_json
 from fpgaae.stages import STAGES
 
 Done = subprocess.CompletedProcess[str]
-COMMANDS = (*STAGES, "export", "emulate", "scan", "doctor")
+COMMANDS = (*STAGES, "export", "emulate", "scan", "references", "doctor")
 
 
 def _fpgaae(*arguments: str | Path, cwd: Path | None = None) -> Done:

@@ -37,7 +37,7 @@ class _FitModel(keras.Model):
     """The terms of a method as the loss of a Keras model."""
 
     def __init__(self, job: Job, member: Member, networks: Networks) -> None:
-        super().__init__()
+        super().__init__(name="fit")
         self._job = job
         self._networks = dict(networks)
         self._noise = keras.random.SeedGenerator(member.seed)

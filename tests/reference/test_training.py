@@ -47,7 +47,7 @@ def test_an_order_holds_every_event_once(results: dict[str, Any]) -> None:
 def test_members_trained_at_once_are_those_trained_alone(results: dict[str, Any]) -> None:
     found = results["ensembles"]
     assert np.ptp(np.array(found["together"]), axis=0).min() > 1e-3, "members must differ"
-    np.testing.assert_allclose(found["together"], found["alone"], rtol=1e-4)
+    np.testing.assert_allclose(found["together"][1:], found["alone"], rtol=1e-4)
 
 
 def test_devices_give_the_same_losses(results: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ def test_a_loss_that_is_not_finite_names_epoch_term_and_member(results: dict[str
 def test_a_killed_training_ends_as_one_that_was_not(results: dict[str, Any]) -> None:
     found = results["resumed"]
     np.testing.assert_allclose(found["resumed"], found["whole"], rtol=1e-5)
-    assert found["epochs_run"] < 2 * 8, "it must go on, not begin anew"
+    assert found["epochs_run"] < 2 * 6, "it must go on, not begin anew"
 
 
 @pytest.mark.usefixtures("tensorflow")
