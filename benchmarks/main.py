@@ -19,6 +19,7 @@ from benchmarks import (
     evaluation,
     main_job,
     memory_large_file,
+    memory_readers,
     mutation,
     reference_speed,
     rtl_speed,
@@ -29,8 +30,8 @@ from fpgaae.errors import FpgaaeError
 from fpgaae.files import write_json
 
 _MODULES = (
-    main_job, csim_throughput, memory_large_file, evaluation, mutation, emulate_scale, emulator_speed, rtl_speed,
-    agreement, reference_speed,
+    main_job, csim_throughput, memory_large_file, memory_readers, evaluation, mutation, emulate_scale, emulator_speed,
+    rtl_speed, agreement, reference_speed,
 )  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
     {module.NAME: module.run for module in _MODULES}

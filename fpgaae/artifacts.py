@@ -24,6 +24,7 @@ from fpgaae.errors import InputError
 from fpgaae.files import Json, lock, read_json, require_space, sha256, write_json
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.stages import (
+    DISTILLATION,
     IMPORT,
     PROJECT_FOLDER,
     STAGES,
@@ -97,7 +98,10 @@ class Experiment:
             special = STAGES_OF_METHOD
         elif self.config.training.quantizes_after:
             special = STAGES_OF_POST_TRAINING
-        return next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN, STAGES_OF_USES) if stage in specs)
+        spec = next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN, STAGES_OF_USES) if stage in specs)
+        if stage == "reference" and self.config.distillation is not None and self.imported is None:
+            spec = spec._replace(sections=(*spec.sections, DISTILLATION))
+        return spec
 
     def command(self, stage: str) -> str:
         """Give the command that runs a stage."""

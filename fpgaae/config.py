@@ -24,9 +24,11 @@ from fpgaae.section import Section
 Bits = Annotated[int, Field(ge=2, le=24)]
 IntegerBits = Annotated[int, Field(ge=0, le=20)] | Literal["auto"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 _DOMAINS = "fpgaae.data.domains"
+TOY_PREFIX = "toy:"
 RESERVED_ORIGINS = frozenset(
     {"random", "extremes", "layers"}
 )  # what the C simulation is fed with besides the processes
@@ -187,6 +189,14 @@ class Table(Section):
     objects: dict[str, ObjectColumns]  # by the name of the kind in `hardware.objects`
 
 
+def _first_option_error(error: ValidationError, options: type[Section]) -> str:
+    detail = error.errors()[0]
+    key = ".".join(["data.options", *map(str, detail["loc"])])
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown option; there are {', '.join(options.model_fields)}"
+    return f"{key}: {detail['msg'].removeprefix('Value error, ')} (given: {detail['input']!r})"
+
+
 class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is bundled, `toy:NAME` is made up."""
 
@@ -219,11 +229,26 @@ class Data(Section):
             raise ValueError(f"the reader {self.reader} gives an array; describe it in `hardware.array`")
         else:
             try:
-                reader_module(self.reader).READER.options.model_validate(self.options)
+                reader = reader_module(self.reader).READER
+            except ValueError as error:
+                raise ValueError(f"data.reader: {error}") from None
+            try:
+                reader.options.model_validate(self.options)
             except ValidationError as error:
-                detail = error.errors()[0]
-                key = ".".join(map(str, detail["loc"])) or "options"
-                raise ValueError(f"data.options.{key}: {detail['msg'].removeprefix('Value error, ')}") from None
+                raise ValueError(_first_option_error(error, reader.options)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _toys_exist(self) -> Data:
+        known = () if self.reader is None else reader_module(self.reader).READER.toys
+        there = f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
+        for process, entry in self.files.items():
+            kind = entry.partition("#")[0].removeprefix(TOY_PREFIX).partition(":")[0]
+            if entry.startswith(TOY_PREFIX) and kind not in known:
+                there = (
+                    f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
+                )
+                raise ValueError(f"data.files.{process}: there is no toy {kind}; {there}")
         return self
 
     @model_validator(mode="after")
@@ -238,10 +263,11 @@ class Data(Section):
 
 
 class ModelKind(str, Enum):
-    """What is trained; a variational autoencoder deploys its encoder only."""
+    """What is trained; a variational autoencoder deploys its encoder only, a student learns a teacher's score."""
 
     AUTOENCODER = "autoencoder"
     VARIATIONAL = "variational"
+    STUDENT = "student"
 
 
 class Score(str, Enum):
@@ -253,10 +279,18 @@ class Score(str, Enum):
     MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
     MU_SQUARED_OVER_VARIANCE = "mu_squared_over_variance"  # sum over the latents of mu^2 / sigma^2
     KL_DIVERGENCE = "kl_divergence"  # 1/2 sum over the latents of (mu^2 + sigma^2 - 1 - log sigma^2)
+    REGRESSION = "regression"  # what the network puts out, one number
+
+    @property
+    def kind(self) -> ModelKind:
+        """The kind of model that has it."""
+        if self is Score.REGRESSION:
+            return ModelKind.STUDENT
+        return ModelKind.AUTOENCODER if self.of_reconstruction else ModelKind.VARIATIONAL
 
     @property
     def of_reconstruction(self) -> bool:
-        """Whether it compares the inputs with their reconstruction; the others read the latents."""
+        """Whether it compares the inputs with their reconstruction; the others read latents or an output alone."""
         return self in {Score.SQUARED_ERROR, Score.MASKED_SQUARED_ERROR, Score.ABSOLUTE_ERROR}
 
     @property
@@ -266,7 +300,7 @@ class Score(str, Enum):
 
 
 class Model(Section):
-    """The network: hidden layers of encoder and decoder, and the latent width.
+    """The network: hidden layers of encoder and decoder, and the latent width; of a student, the hidden layers.
 
     An encoder that begins with a convolution or another layer of images reads the event as one
     (`data.hardware.image_shape`); a decoder that ends in a convolution reconstructs with it, any other with a dense
@@ -282,12 +316,22 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _score_fits(self) -> Model:
-        wants_reconstruction = self.kind is ModelKind.AUTOENCODER
-        if self.score.of_reconstruction is not wants_reconstruction:
-            possible = [score.value for score in Score if score.of_reconstruction is wants_reconstruction]
-            raise ValueError(
-                f"a model of kind {self.kind.value} has the score {', '.join(possible[:-1])} or {possible[-1]}"
-            )
+        if self.score.kind is not self.kind:
+            possible = [score.value for score in Score if score.kind is self.kind]
+            listed = " or ".join(filter(None, (", ".join(possible[:-1]), possible[-1])))
+            raise ValueError(f"a model of kind {self.kind.value} has the score {listed}")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_no_decoder(cls, given: Any) -> Any:  # noqa: ANN401
+        is_student = isinstance(given, dict) and given.get("kind") == ModelKind.STUDENT
+        return {"latent": 1, "decoder": (), **given} if is_student else given
+
+    @model_validator(mode="after")
+    def _has_one_output(self) -> Model:
+        if self.kind is ModelKind.STUDENT and (self.decoder or self.latent != 1):
+            raise ValueError("a student has one output and no decoder; set latent: 1 and decoder: []")
         return self
 
     @property
@@ -312,11 +356,13 @@ class Model(Section):
         encoder = tuple(named.name for named in self.encoder_layers if named.is_rounded)
         if self.kind is ModelKind.VARIATIONAL:
             return (*encoder, "mu", "log_variance") if self.score.needs_variance else (*encoder, "mu")
+        if self.kind is ModelKind.STUDENT:
+            return (*encoder, "output")
         decoder = tuple(named.name for named in self.decoder_layers if named.is_rounded)
         return (*encoder, "latent", *(name for name in decoder if name != "reconstruction"), "reconstruction")
 
 
-_ENDS = frozenset({"latent", "mu", "log_variance", "reconstruction"})
+_ENDS = frozenset({"latent", "mu", "log_variance", "reconstruction", "output"})
 
 
 class Width(Section):
@@ -398,6 +444,47 @@ class FloatFit(Fit):
     weights_of: str | None = None  # the config of a finished float method whose weights are taken instead of trained
 
 
+class OutlierKind(str, Enum):
+    """How an unusual event is made of background events."""
+
+    MIXED = "mixed"  # each hardware integer from one of two events
+    OVERLAID = "overlaid"  # the sum of two events
+    SCALED = "scaled"  # some integers multiplied by up to 8
+    HOT = "hot"  # one to eight integers anywhere in their range, as of hot cells
+
+
+class Outliers(Section):
+    """Made-up events that a student learns beside the background, so that it sees large scores; no signal is needed."""
+
+    share: Annotated[float, Field(ge=0, le=4)] = 0.0  # of the number of background events
+    kinds: Annotated[tuple[OutlierKind, ...], Field(min_length=1)] = (OutlierKind.MIXED,)
+
+
+class Distillation(Section):
+    """What a student learns: the score s of a teacher, an autoencoder in full precision that never becomes firmware.
+
+    The target is scale (clip(log s, low, high) - low) / (high - low), after CICADA, the Calorimeter Image Convolutional
+    Anomaly Detection Algorithm of CMS, whose target is 32 log s between 0 and 256.
+    """
+
+    teacher: Model
+    fit: FloatFit
+    low: float | None = None  # of log s; null: the first of the quantiles
+    high: float | None = None
+    quantiles: tuple[Share, Share] = (0.001, 1.0)  # of log s over all that the student is trained on
+    scale: Annotated[float, Field(gt=0)] = 16.0  # the largest target
+    outliers: Outliers = Outliers()
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Distillation:
+        if self.teacher.kind is not ModelKind.AUTOENCODER:
+            raise ValueError(f"distillation.teacher.kind: a teacher is an autoencoder, not {self.teacher.kind.value}")
+        for name, low, high in (("high", self.low, self.high), ("quantiles", *self.quantiles)):
+            if low is not None and high is not None and low >= high:
+                raise ValueError(f"distillation.{name}: the upper end, {high:g}, is not above the lower, {low:g}")
+        return self
+
+
 class TrainingMode(str, Enum):
     """How the quantized network comes from the float one."""
 
@@ -433,9 +520,16 @@ class Firmware(Section):
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
     reuse_factor: Annotated[int, Field(ge=1)] = 1
     project_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "autoencoder"
+    reloadable_weights: bool = False  # weights and biases are ports, not constants
+    output_latents: bool = False  # the latents are a port beside score and accept bits
 
     @model_validator(mode="after")
     def _reuse_is_possible(self) -> Firmware:
+        if self.strategy == "distributed_arithmetic" and self.reloadable_weights:
+            raise ValueError(
+                "distributed_arithmetic makes adders of constant weights, so that none can be reloaded; set strategy "
+                "to latency or resource, or reloadable_weights to false"
+            )
         if self.strategy == "distributed_arithmetic" and self.reuse_factor != 1:
             raise ValueError("distributed_arithmetic has no multiplier to reuse; set reuse_factor to 1")
         return self
@@ -497,6 +591,9 @@ class Evaluation(Section):
     confidence_level: Fraction = 0.6827
     pca_components: Annotated[int, Field(ge=1)] = 16
     ablation_events: Annotated[int, Field(ge=100)] = 20_000  # of each process: what each part's quantization costs
+    compression_events: Annotated[int, Field(ge=2)] | None = None  # of each process: what the latents keep of images
+    average_over_groups: bool = False  # also judge the mean score of each group of events, such as a clip
+    partial_auc_rate: Fraction = 0.1  # false positive rate up to which the partial area of these goes
 
 
 class Explore(Section):
@@ -513,6 +610,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
     data: Data
     model: Model
+    distillation: Distillation | None = None
     quantization: Quantization
     pruning: Pruning = Pruning()
     training: Training
@@ -541,18 +639,39 @@ class Config(Section):
                 "afterwards (`training.quantized.mode: post_training`), is trained itself; remove this key"
             )
         if self.method is not None:
+            if self.training.reference.batch_normalization:
+                raise ValueError(
+                    "training.reference.batch_normalization: the networks of a float method have none; remove this key"
+                )
             n_features = prod(self.data.hardware.image_shape)
             check_method(self.method, self.ensemble, self.model.latent, n_features)
         return self
 
     @model_validator(mode="after")
+    def _a_student_has_a_teacher(self, info: ValidationInfo) -> Config:
+        is_student = self.model.kind is ModelKind.STUDENT
+        if is_student and self.distillation is None and not (info.context or {}).get("imported"):
+            raise ValueError("model.kind: a student needs a teacher; describe it under `distillation:`")
+        if is_student and self.method is not None:
+            raise ValueError("model.kind: a student learns from its teacher, by no other method; set `method` to null")
+        if self.distillation is not None and not is_student:
+            raise ValueError(
+                f"model.kind: a model of kind {self.model.kind.value} has no teacher; set `distillation` to null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _layers_exist(self, info: ValidationInfo) -> Config:
         if not (info.context or {}).get("imported"):
-            model = self.model
-            check_shapes(model.encoder_layers, model.latent, model.decoder_layers, self.data.hardware.image_shape)
-            self.check_layers(model.rounded_layers)
-        if self.model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
-            raise ValueError("model.score: masked_squared_error leaves out empty slots, which an array has not")
+            image = self.data.hardware.image_shape
+            for key, model in self._models.items():
+                check_shapes(model.encoder_layers, model.latent, model.decoder_layers, image, key)
+            self.check_layers(self.model.rounded_layers)
+        for key, model in self._models.items():
+            if model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
+                raise ValueError(f"{key}.score: masked_squared_error leaves out empty slots, which an array has not")
+        if self.evaluation.compression_events is not None:
+            self._check_compression()
         pruned = "reference" if self.training.quantizes_after else "quantized"
         epochs = getattr(self.training, pruned).epochs
         if self.pruning.end_epoch > epochs:
@@ -561,6 +680,23 @@ class Config(Section):
                 f"training.{pruned}"
             )
         return self
+
+    @property
+    def _models(self) -> dict[str, Model]:
+        """The networks that are trained, by key."""
+        return {"model": self.model} | (
+            {} if self.distillation is None else {"distillation.teacher": self.distillation.teacher}
+        )
+
+    def _check_compression(self) -> None:
+        array = self.data.hardware.array
+        if array is None or array.signed or self.data.hardware.image_shape[2] != 1:
+            raise ValueError("evaluation.compression_events: only images of amounts, without channels, are compared")
+        if self.model.kind is not ModelKind.VARIATIONAL or self.model.score.needs_variance:
+            raise ValueError(
+                "evaluation.compression_events: the firmware must be an encoder whose score reads its latents; set "
+                "`model.kind` to variational and `model.score` to mu_squared"
+            )
 
     def check_layers(self, known: Collection[str]) -> None:
         """Refuse widths for a layer that the network has not; of an imported model, only its file tells the layers.

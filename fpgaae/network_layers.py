@@ -204,19 +204,26 @@ def named_layers(layers: Sequence[int | AnyLayer], part: str) -> tuple[NamedLaye
     return tuple(named)
 
 
-def check_shapes(encoder: Sequence[NamedLayer], latent: int, decoder: Sequence[NamedLayer], image: Shape) -> None:
+def check_shapes(
+    encoder: Sequence[NamedLayer], latent: int, decoder: Sequence[NamedLayer], image: Shape, key: str = "model"
+) -> None:
     """Make sure that every layer fits what it reads, and that a decoder gives back the image.
+
+    Parameters
+    ----------
+    key
+        Where the network stands in the config.
 
     Raises
     ------
     ValueError
         With the key of the first layer that does not, in front.
     """
-    _follow(encoder, first_shape(encoder, image), "model.encoder")
-    shape = _follow(decoder, (latent,), "model.decoder")
+    _follow(encoder, first_shape(encoder, image), f"{key}.encoder")
+    shape = _follow(decoder, (latent,), f"{key}.decoder")
     if decoder and decoder[-1].name == RECONSTRUCTION and shape != image:
         raise ValueError(
-            f"model.decoder.{len(decoder) - 1}: the reconstruction is {_sizes(shape)}, but an event {_sizes(image)}; "
+            f"{key}.decoder.{len(decoder) - 1}: the reconstruction is {_sizes(shape)}, but an event {_sizes(image)}; "
             "change the layers in front of it or its filters, or end with a layer that is no convolution"
         )
 

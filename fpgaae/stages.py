@@ -63,6 +63,7 @@ STAGES: Mapping[str, StageSpec] = {
         StageSpec("report", "index.html", ("convert", "csim", "evaluate"), (), optional=("rtl", "synth")),
     )
 }
+DISTILLATION = "distillation"  # a further section of the stage `reference`, where a student learns a teacher's score
 STAGES_OF_POST_TRAINING: Mapping[str, StageSpec] = {  # where the reference is pruned and then only rounded
     "reference": STAGES["reference"]._replace(
         sections=(*STAGES["reference"].sections, "pruning", "quantization.layers", "training.quantized.mode")

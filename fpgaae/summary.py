@@ -10,7 +10,7 @@ from fpgaae.doctor import Finding, Status
 from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
-from fpgaae.report.tables import decision_tables, metrics_table
+from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.scan.table import header, legend, rows
 
 
@@ -174,7 +174,7 @@ def _convert(result: Json) -> RenderableType:
     for layer in result["layers"]:
         table.add_row(
             layer["name"],
-            str(layer["values"]),
+            " x ".join(map(str, layer.get("shape", [layer["values"]]))),
             _short(layer["types"]["result"]),
             _short(layer["types"].get("weight", "")),
             f"{layer['nonzero_weights']:,} of {layer['weights']:,}" if layer["weights"] else "",
@@ -186,7 +186,18 @@ def _convert(result: Json) -> RenderableType:
         f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
         f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
     ]
+    if ports := result.get("weight_ports"):
+        lines.append(f"{sum(port['size'] for port in ports):,} weights and biases are loaded at run time")
+    if reuse := result.get("reuse"):
+        lines.append(
+            f"estimated from the reuse factors: {reuse['multipliers']:,} multipliers (DSP), latency "
+            f"{reuse['latency_clocks']:,} clocks ({reuse['latency_ns'] / 1e3:g} us), an event every "
+            f"{reuse['interval_clocks']:,} ({reuse['interval_ns'] / 1e3:g} us)"
+        )
     trigger = result["trigger"]
+    outputs = ", ".join(f"{entry['values']} {_short(entry['type'])} {entry['name']}" for entry in result["outputs"])
+    gbit_s = result["output_bits"] * trigger["bunch_crossing_rate_khz"] / 1e6
+    lines.append(f"puts out {outputs}: {result['output_bits']} bits an event, {gbit_s:.4g} Gbit/s")
     for index, point in enumerate(trigger["thresholds"]):
         rate, khz = point["false_positive_rate"]["value"], point["rate_khz"]["value"]
         lines.append(
@@ -224,6 +235,11 @@ def _csim(result: Json) -> RenderableType:
         f"{verdict}: of {result['events']:,} events {result['mismatched_events']:,} differ in a layer, "
         f"{result['score_mismatches']:,} in the score, {result['decision_flips']:,} in the decision"
     )
+    if reloaded := result.get("reloaded"):
+        lines.append(
+            f"with {reloaded['weights']:,} other weights loaded: of {reloaded['events']:,} events "
+            f"{reloaded['mismatched_events']:,} differ in a layer"
+        )
     lines.append(f"{result['events_per_second']:,.0f} events/s on {result['processes']} processes")
     return Group(*lines)
 
@@ -287,7 +303,31 @@ def _evaluate(result: Json) -> RenderableType:
         f"[bold]{escape(signal)}[/]: {escape(own['sentence'])}"
         for signal, own in result["verdicts"]["models"].get("firmware", {}).items()
     ]
-    return Group(metrics_table(result), *decision_tables(result), *said)
+    if compression := result.get("compression"):
+        said.append(_compression(compression))
+    said += map(escape, student_sentences(result))
+    groups = [group_table(result)] if "groups" in result else []
+    return Group(metrics_table(result), *groups, *decision_tables(result), *said)
+
+
+def _compression(result: Json) -> str:
+    return (
+        f"{result['latents']} latents: {result['input_bits']} bits in, {result['output_bits']} out "
+        f"({result['compression_ratio']:.2f} times fewer, {result['output_gbit_per_s']:.3g} Gbit/s of "
+        f"{result['input_gbit_per_s']:.3g})\n"
+    ) + "\n".join(
+        f"{escape(process)}: earth mover's distance {_value(found['firmware']['earth_movers_distance'])} cells "
+        f"(float {_value(found['float']['earth_movers_distance'])}), telescope error "
+        f"{_value(found['firmware']['telescope'])} (float {_value(found['float']['telescope'])})"
+        for process, found in result["processes"].items()
+    )
+
+
+def _value(measure: Json) -> str:
+    """Write a mean with half its interval, or say that there is none."""
+    if measure["value"] is None:
+        return "not measurable"
+    return f"{measure['value']:.4g} +- {(measure['high'] - measure['low']) / 2:.2g}"
 
 
 def _report(result: Json) -> RenderableType:

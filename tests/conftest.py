@@ -24,7 +24,7 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
 from fpgaae.hls.front_end import TriggerBlock
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork, LayerKind
 
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
@@ -88,8 +88,36 @@ def variational(encoder: tuple[int, ...], latent: int, score: Score = Score.MU_S
     return Model(kind=ModelKind.VARIATIONAL, encoder=encoder, latent=latent, decoder=encoder[::-1], score=score)
 
 
+def convolutional(score: Score = Score.SQUARED_ERROR) -> Model:
+    """Describe a model of events of 6 x 3 x 1 with every layer that a config may name."""
+    encoder = [
+        {"pad": [[1, 0], [0, 1]]},
+        {"filters": 3, "kernel": [3, 3]},
+        {"pool": [2, 1], "kind": "max"},
+        {"filters": 4, "kernel": [2, 3], "padding": "same", "strides": [1, 2]},
+        {"pool": [2, 1]},
+    ]
+    decoder = [
+        6,
+        {"reshape": [3, 1, 2]},
+        {"upsample": [2, 3]},
+        {"filters": 2, "kernel": [3, 2], "padding": "same"},
+        {"pad": [[1, 1], [0, 0]]},
+        {"filters": 1, "kernel": [3, 1]},
+    ]
+    kind = ModelKind.AUTOENCODER if score.of_reconstruction else ModelKind.VARIATIONAL
+    return Model.model_validate({"kind": kind, "encoder": encoder, "latent": 2, "decoder": decoder, "score": score})
+
+
+def student(encoder: tuple[int, ...]) -> Model:
+    """Describe a student, whose one output is the score."""
+    return Model(kind=ModelKind.STUDENT, encoder=encoder, latent=1, decoder=(), score=Score.REGRESSION)
+
+
 def small_model(score: Score, encoder: tuple[int, ...] = (6, 4), latent: int = 3) -> Model:
     """Describe a model that has the score."""
+    if score.kind is ModelKind.STUDENT:
+        return student(encoder)
     return (autoencoder if score.of_reconstruction else variational)(encoder, latent, score)
 
 
@@ -191,16 +219,19 @@ def write_trigger(
         Go to `write_project`.
     """
     from fpgaae.hls.convert import write_project  # noqa: PLC0415
+    from fpgaae.hls.deployment import deploy  # noqa: PLC0415
     from fpgaae.hls.harness import write_harness  # noqa: PLC0415
 
     hardware, features = trigger_objects(made.network.layers[0].size)
+    network = deploy(made.network, firmware)
     thresholds = quantile_thresholds(made.network, features, n_thresholds)
-    done = write_project(made.model, made.network, firmware, project, **options)
+    done = write_project(made.model, network, firmware, project, **options)
     block = TriggerBlock(done.top, hardware, features, thresholds)
     block.write(project)
     write_harness(project, block, firmware)
-    names = {**done.golden_names, ACCEPT_LAYER: ACCEPT_LAYER}
-    network = made.network.with_thresholds(thresholds)
+    ports = [layer.name for layer in network.layers if layer.kind is LayerKind.PORT]
+    names = {**done.golden_names, **{name: name for name in [*ports, ACCEPT_LAYER]}}
+    network = network.with_thresholds(thresholds)
     return WrittenNetwork(network, project, names, done.layers, block, features)
 
 

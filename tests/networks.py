@@ -29,6 +29,7 @@ EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
 INPUT = FixedPointType(7, 4, True, *EVEN_SAT)
 RELU = FixedPointType(5, 2, False, *EVEN_SAT)
 LATENT = FixedPointType(5, 3, True, *EVEN_SAT)
+OUTPUT = FixedPointType(8, 3, False, *EVEN_SAT)
 
 
 def need(program: str) -> None:
@@ -85,6 +86,10 @@ def random_network(score: Score, features: FeatureMap, seed: int = 1) -> Integer
         inputs, types = ("features", out.name), [INPUT, INPUT]
         if score is Score.MASKED_SQUARED_ERROR:
             table = Table(features.empty_slot_codes(INPUT), INPUT)
+    elif score is Score.REGRESSION:
+        dense = add(_random_dense(rng, "output", relu, 1))
+        add(IntegerLayer("output_relu", LayerKind.RELU, (dense.name,), 1, OUTPUT))
+        inputs, types, n = ("output_relu",), [OUTPUT], 1
     else:
         names = ["mu", "log_variance"] if score.needs_variance else ["mu"]
         for name in names:

@@ -39,6 +39,10 @@ def whole_network(score: Score, seed: int = 1) -> IntegerNetwork:
         layers.append(dense("reconstruction", hidden, N_FEATURES))
         layers.append(after(layers[-1], "reconstruction_quantized", quantized(8, 4)))
         read = [features, layers[-1]]
+    elif score is Score.REGRESSION:
+        layers.append(dense("output", hidden, 1))
+        read = [after(layers[-1], "output_relu", quantized(7, 4, signed=False))]
+        layers += read
     else:
         heads = ("mu", "log_variance") if score.needs_variance else ("mu",)
         layers += [dense(name, hidden, 2) for name in heads]

@@ -43,7 +43,7 @@ def rational_score(
     Parameters
     ----------
     codes
-        x and its reconstruction, or mu and log sigma^2.
+        x and its reconstruction, mu and log sigma^2, or the output.
     empty
         Code of the first feature of each slot when it is empty, in the type of x.
     entry_bits
@@ -51,6 +51,9 @@ def rational_score(
     """
     values = [[rational(code, of.fraction) for code in row] for row, of in zip(codes, types, strict=True)]
     first, second = values[0], values[-1]
+    if score is Score.REGRESSION:
+        (output,) = first
+        return output
     if score is Score.MU_SQUARED:
         return sum((mu * mu for mu in first), start=Fraction(0))
     if score.needs_variance:

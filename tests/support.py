@@ -13,9 +13,12 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from fpgaae.config import Hardware, ObjectWidths
+from fpgaae.config import Data, Hardware, ObjectWidths
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
+from fpgaae.data.readers import read_events
+from fpgaae.data.source import EventChunk, toy_file
+from fpgaae.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "configs"
@@ -140,3 +143,32 @@ NO_SCORES = [  # what is no array of scores, and what the error says of it
     pytest.param(np.array([True]), "bool", id="bool"),
     pytest.param(np.array([2**63], dtype=np.uint64), "int64", id="uint64"),
 ]
+
+
+def array_data(array: Mapping[str, Any], reader: str | None = None, **options: Any) -> Data:  # noqa: ANN401
+    """Describe a detector that is read out as an array, by a reader with options; its files don't matter."""
+    return Data.model_validate(
+        {"files": {"background": "events"}, "group": None, "dataset": "cells", "reader": reader, "options": options}
+        | {"hardware": {"array": array}}
+    )
+
+
+def read_all(file: Path | str, data: Data, chunk_events: int = 1000, span: range | None = None) -> EventChunk:
+    """Read a file, or a toy by its name, chunk by chunk, and put the chunks together."""
+    source = file
+    if isinstance(file, str):
+        name, _, selection = file.partition("#")
+        source = toy_file(name, selection)
+    chunks = list(read_events(source, data, chunk_events, span))
+    assert all(len(chunk.values) <= chunk_events for chunk in chunks)
+    values, groups = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("values", "groups"))
+    return EventChunk(chunks[0].first_event, values, groups)
+
+
+def refusal(file: Path | str, data: Data) -> str:
+    """Give the one sentence with which reading a file is refused."""
+    with pytest.raises(InputError) as caught:
+        read_all(file, data)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message

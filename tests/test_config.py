@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 from support import CONFIGS, merged
 
-from fpgaae.config import Config, ModelKind, Score
+from fpgaae.config import Config, Model, ModelKind, Score
 from fpgaae.config_file import load_config
 from fpgaae.errors import ConfigError
 
@@ -21,7 +21,7 @@ SHIPPED = sorted(CONFIGS.glob("*.yaml"))
 @pytest.mark.parametrize("file", SHIPPED, ids=[file.stem for file in SHIPPED])
 def test_the_shipped_configs_load(file: Path) -> None:
     config = load_config(file)
-    assert config.data.hardware.n_slots == 19
+    assert config.data.hardware.array is not None or config.data.hardware.n_slots == 19
     assert config.seed >= 0
 
 
@@ -216,6 +216,11 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest(
         pytest.param({"firmware": {"io_type": "io_serial"}}, "`firmware.io_type`", id="io-type"),
         pytest.param({"firmware": {"project_name": "a b"}}, "`firmware.project_name`", id="project-name"),
         pytest.param(
+            {"firmware": {"strategy": "distributed_arithmetic", "reloadable_weights": True}},
+            "distributed_arithmetic makes adders of constant weights, so that none can be reloaded; set strategy to",
+            id="reloadable-adders",
+        ),
+        pytest.param(
             {"trigger": {"thresholds": [{"false_positive_rate": 0}]}},
             "`trigger.thresholds.0.false_positive_rate`",
             id="rate",
@@ -361,14 +366,63 @@ def test_the_shipped_scores() -> None:
 @pytest.mark.parametrize("kind", ModelKind, ids=lambda kind: kind.value)
 def test_a_score_belongs_to_one_kind_of_model(kind: ModelKind, score: Score) -> None:
     model = {"kind": kind.value, "score": score.value}
-    if score.of_reconstruction is (kind is ModelKind.AUTOENCODER):
-        assert _default(model=model).model.score is score
+    if kind is ModelKind.STUDENT:
+        model |= {"latent": 1, "decoder": []}
+    teacher = {"encoder": [8], "latent": 2, "decoder": [8], "score": "squared_error"}
+    distillation = {"teacher": teacher, "fit": {"epochs": 1}} if kind is ModelKind.STUDENT else None
+    of_kind = {"regression": "student", "mu_squared": "variational", "squared_error": "autoencoder"}
+    assert score.kind.value == of_kind.get(score.value, score.kind.value)
+    if score.kind is kind:
+        assert _default(model=model, distillation=distillation).model.score is score
     else:
         with pytest.raises(ValidationError, match=f"a model of kind {kind.value} has the score"):
-            _default(model=model)
+            _default(model=model, distillation=distillation)
 
 
 def test_a_variational_autoencoder_deploys_its_encoder_only() -> None:
     config = load_config(CONFIGS / "l1_vae.yaml")
     assert config.model.deployed_layers == ("encoder_1", "encoder_2", "mu")
     assert config.activation_width("mu").bits == 12
+
+
+_TEACHER = {"encoder": [8], "latent": 2, "decoder": [8], "score": "squared_error"}
+_STUDENT: dict[str, Any] = {
+    "model": {"kind": "student", "encoder": [4], "latent": 1, "decoder": [], "score": "regression"},
+    "distillation": {"teacher": _TEACHER, "fit": {"epochs": 1}},
+}
+
+
+def test_a_student_is_its_hidden_layers_and_one_output() -> None:
+    config = load_config(CONFIGS / "l1_student.yaml")
+    assert config.model.deployed_layers == ("encoder_1", "encoder_2", "output")
+    model = {"kind": "student", "encoder": [4], "score": "regression"}
+    assert (Model.model_validate(model).latent, Model.model_validate(model).decoder) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"distillation": None}, "a student needs a teacher; describe it under `distillation:`"),
+        ({"model": {"latent": 2}}, "a student has one output and no decoder; set latent: 1 and decoder: \\[\\]"),
+        ({"model": {"decoder": [4]}}, "a student has one output and no decoder"),
+        (
+            {"distillation": {"teacher": {"kind": "variational", "score": "mu_squared"}}},
+            "a teacher is an autoencoder, not variational",
+        ),
+        ({"distillation": {"low": 2, "high": 1}}, "distillation.high: the upper end, 1, is not above the lower, 2"),
+        ({"distillation": {"quantiles": [0.5, 0.5]}}, "distillation.quantiles: the upper end, 0.5, is not above"),
+        (
+            {"distillation": {"teacher": {"decoder": [{"filters": 1, "kernel": [1, 1]}]}}},
+            r"distillation.teacher.decoder.0: a convolution reads an image",
+        ),
+    ],
+    ids=["alone", "latent", "decoder", "teacher", "ends", "quantiles", "shape"],
+)
+def test_what_no_student_is(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        _default(**merged(_STUDENT, change))
+
+
+def test_only_a_student_has_a_teacher() -> None:
+    with pytest.raises(ValidationError, match="a model of kind autoencoder has no teacher"):
+        _default(distillation=_STUDENT["distillation"])

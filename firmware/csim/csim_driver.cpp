@@ -14,6 +14,8 @@ size_t trace_type_size = sizeof(double);
 
 static const size_t n_inputs = @N_INPUTS@;
 
+// Weights that can be reloaded stand in the order of the ports; zero until they are loaded.
+@DECLARE_WEIGHTS@
 static void tap_accept(ap_uint<n_thresholds> accept) {
     ap_uint<1> bits[n_thresholds];
     for (unsigned i = 0; i < n_thresholds; i++)
@@ -28,8 +30,8 @@ static void tap_accept(ap_uint<n_thresholds> accept) {
 static void run_objects(const int64_t *codes) {
 @OBJECTS@
     score_t score;
-    ap_uint<n_thresholds> accept;
-    @PROJECT@_trigger(@PORT_NAMES@, score, accept);
+    ap_uint<n_thresholds> accept;@DECLARE_LATENTS@
+    @PROJECT@_trigger(@PORT_NAMES@, @TRIGGER_ARGUMENTS@);@TAP_LATENTS@
     csim::tap(&score, "@OUTPUT_LAYER@", 1);
     tap_accept(accept);
 }
@@ -37,9 +39,9 @@ static void run_objects(const int64_t *codes) {
 // One event through the network alone: values of its inputs, also such as no hardware integer gives.
 static void run_values(double *values) {
     @INPUT_DECLARATION@
-    @OUTPUT_DECLARATION@
+    @OUTPUT_DECLARATION@@LOCAL_LATENTS@
     nnet::convert_data<double, @INPUT_TYPE@, n_inputs>(values, inputs);
-    @PROJECT@(inputs, outputs);
+    @PROJECT@(inputs, outputs@MORE_ARGUMENTS@);@DECLARE_LATENTS@@PUT_OUT_LATENTS@@TAP_LATENTS@
     @READ_SCORE@
     csim::tap(&result, "@OUTPUT_LAYER@", 1);
     tap_accept(fpgaae::decide<n_thresholds>(result, thresholds));
@@ -64,6 +66,12 @@ const char *csim_describe() {
     run_values(zeros);
     csim::recorder().description = nullptr;
     return text.c_str();
+}
+
+// Loads the codes of every weight that is a port, and gives their number.
+int64_t csim_load_weights(const int64_t *codes) {
+    const int64_t *first = codes;
+@LOAD_WEIGHTS@    return codes - first;
 }
 
 // Runs n events through the trigger block: hardware integers (n, n_inputs), codes (n, codes an event). Returns the number

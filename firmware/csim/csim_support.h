@@ -67,6 +67,13 @@ template <class T> inline void set_code(T &value, int64_t code) {
     value.range(T::width - 1, 0) = ap_int<T::width>(code);
 }
 
+// Sets the elements of an array to codes, and gives the place behind those.
+template <class T> const int64_t *load(T *values, size_t size, const int64_t *codes) {
+    for (size_t i = 0; i < size; i++)
+        set_code(values[i], *codes++);
+    return codes;
+}
+
 // Records an element and replaces it where the driver asks for it.
 template <class T> inline void record(T &value) {
     *recorder().next++ = code_of(value);

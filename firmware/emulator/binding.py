@@ -31,6 +31,10 @@ class Emulator:
         self.n_features = int(library[f"{NAME}_n_features"]())
         self.n_thresholds = int(library[f"{NAME}_n_thresholds"]())
         self.score_fraction = int(library[f"{NAME}_score_fraction"]())
+        self.n_latents = int(library[f"{NAME}_n_latents"]())
+        self._latents_batch = library[f"{NAME}_latents_batch"]
+        self._latents_batch.restype = None
+        self._latents_batch.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 
     def score(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the score's codes (n,) and the decisions (n, n_thresholds) of hardware integers (n, n_features).
@@ -40,16 +44,32 @@ class Emulator:
         ValueError
             If the objects are not integers of that shape, or do not fit 16 bits.
         """
+        codes = self._checked(objects)
+        scores = np.empty(len(codes), dtype=np.int64)
+        accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
+        self._batch(codes.ctypes.data, len(codes), scores.ctypes.data, accept.ctypes.data)
+        return scores, accept.astype(bool)
+
+    def latents(self, objects: np.ndarray) -> np.ndarray:
+        """Give the codes of the latents (n, n_latents) of hardware integers (n, n_features), where they are a port.
+
+        Raises
+        ------
+        ValueError
+            As `score`.
+        """
+        codes = self._checked(objects)
+        latents = np.empty((len(codes), self.n_latents), dtype=np.int32)
+        self._latents_batch(codes.ctypes.data, len(codes), latents.ctypes.data)
+        return latents.astype(np.int64)
+
+    def _checked(self, objects: np.ndarray) -> np.ndarray:
         given = np.asarray(objects)
         if given.ndim != 2 or given.shape[1] != self.n_features or not np.issubdtype(given.dtype, np.integer):
             raise ValueError(f"give integers of the shape (n, {self.n_features}), not {given.dtype} {given.shape}")
         if given.size and (given.min() < -(2**15) or given.max() >= 2**16):
             raise ValueError("an object has more than 16 bits")
-        codes = np.ascontiguousarray(given.astype(np.int64, copy=False).astype(np.int16))
-        scores = np.empty(len(codes), dtype=np.int64)
-        accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
-        self._batch(codes.ctypes.data, len(codes), scores.ctypes.data, accept.ctypes.data)
-        return scores, accept.astype(bool)
+        return np.ascontiguousarray(given.astype(np.int64, copy=False).astype(np.int16))
 
 
 def _text(function: Callable[[], bytes]) -> str:

@@ -9,8 +9,14 @@ namespace {
 @CONSTANTS@
 
 // A block of at most block_events events.
-void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept) {
+void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
 @BODY@
+    if (latents)
+        for (int e = 0; e < n; e++)
+            for (int i = 0; i < @N_LATENTS@; i++)
+                latents[e * @N_LATENTS@ + i] = @LATENTS@;
+    if (!scores)
+        return;
     for (int e = 0; e < n; e++)
         scores[e] = score.lane[e];
     if (accept)
@@ -34,7 +40,17 @@ __attribute__((visibility("default"))) void @NAME@_score_batch(const int16_t *ob
                                                                uint8_t *accept) {
     for (int64_t first = 0; first < n; first += block_events) {
         int here = n - first < block_events ? (int)(n - first) : block_events;
-        run_block(objects + first * @N_FEATURES@, here, scores + first, accept ? accept + first * @N_THRESHOLDS@ : accept);
+        run_block(objects + first * @N_FEATURES@, here, scores + first, accept ? accept + first * @N_THRESHOLDS@ : accept,
+                  nullptr);
+    }
+}
+
+__attribute__((visibility("default"))) int @NAME@_n_latents(void) { return @N_LATENTS@; }
+
+__attribute__((visibility("default"))) void @NAME@_latents_batch(const int16_t *objects, int64_t n, int32_t *latents) {
+    for (int64_t first = 0; first < n; first += block_events) {
+        int here = n - first < block_events ? (int)(n - first) : block_events;
+        run_block(objects + first * @N_FEATURES@, here, nullptr, nullptr, latents + first * @N_LATENTS@);
     }
 }
 

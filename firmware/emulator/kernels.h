@@ -166,6 +166,11 @@ inline void mu_squared(const Row<int32_t> *mu, int n, Row<int64_t> &score) {
     score = sum;
 }
 
+inline void regression(const Row<int32_t> *x, Row<int64_t> &score) {
+    for (int e = 0; e < block_events; e++)
+        score.lane[e] = x[0].lane[e];
+}
+
 // The table has an entry for each code of v, at the place that its bits, read as an unsigned number, give.
 inline void mu_squared_over_variance(const Row<int32_t> *mu, const Row<int32_t> *v, int n, const int64_t *table,
                                      int table_size, Row<int64_t> &score) {

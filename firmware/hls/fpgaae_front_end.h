@@ -5,6 +5,7 @@
 
 #include "ap_fixed.h"
 #include "ap_int.h"
+#include "hls_stream.h"
 
 namespace fpgaae {
 
@@ -36,6 +37,30 @@ Thresholds:
         accept[i] = code > thresholds[i];
     }
     return accept;
+}
+
+// What a layer put out, to a port: an array's elements (io_parallel), or those of a stream's packs (io_stream).
+template <unsigned N, class value_T> void put_out(value_T values[N], value_T port[N]) {
+    #pragma HLS INLINE off
+Values:
+    for (unsigned i = 0; i < N; i++) {
+        #pragma HLS UNROLL
+        port[i] = values[i];
+    }
+}
+
+template <unsigned N, class pack_T> void put_out(hls::stream<pack_T> &values, typename pack_T::value_type port[N]) {
+    #pragma HLS INLINE off
+Packs:
+    for (unsigned i = 0; i < N / pack_T::size; i++) {
+        #pragma HLS PIPELINE II=1
+        pack_T pack = values.read();
+    Values:
+        for (unsigned j = 0; j < pack_T::size; j++) {
+            #pragma HLS UNROLL
+            port[i * pack_T::size + j] = pack[j];
+        }
+    }
 }
 
 } // namespace fpgaae

@@ -9,6 +9,7 @@
 //     mu_squared                  sum over the latents of mu^2
 //     mu_squared_over_variance    sum over the latents of mu^2 exp(-v), v = log sigma^2
 //     kl_divergence               1/2 sum over the latents of (mu^2 + exp(v) - 1 - v)
+//     regression                  the network's one output
 //
 // The exponential is a table with an entry for each code of v, made by `fpgaae convert`: there is no argument for which it
 // has none, so that nothing wraps or saturates.
@@ -25,6 +26,9 @@ namespace nnet {
 struct score_config {
     static const unsigned n_in = 1;    // elements of each input
     static const unsigned n_table = 1; // entries of the table; for the masked score, slots
+    // Of arrays: clocks from event to event, and the multipliers that are enough for it, as in hls4ml's dense layers.
+    static const unsigned reuse_factor = 1;
+    static const unsigned multiplier_limit = 1;
     typedef float table_t;
     typedef float accum_t;
 };
@@ -57,6 +61,13 @@ struct SquaredTerm {
     }
 };
 
+struct OutputTerm {
+    template <class sum_T, class x_T> static void add(sum_T &sum, x_T x) {
+        #pragma HLS INLINE
+        sum += x;
+    }
+};
+
 // The bits of v, read as an unsigned number, are the place of its entry.
 template <class table_T, class v_T> table_T look_up(table_T *table, v_T v) {
     #pragma HLS INLINE
@@ -82,7 +93,8 @@ struct DivergenceTerm {
 // ---- sums over arrays (io_parallel) and over streams of packs (io_stream) ----
 
 template <class TERM, class x_T, class score_T, typename CONFIG_T> void sum_of_terms(x_T x[CONFIG_T::n_in], score_T score[1]) {
-    #pragma HLS PIPELINE II=1
+    #pragma HLS PIPELINE II=CONFIG_T::reuse_factor
+    #pragma HLS ALLOCATION operation instances=mul limit=CONFIG_T::multiplier_limit
     typename CONFIG_T::accum_t sum = 0;
 Elements:
     for (unsigned i = 0; i < CONFIG_T::n_in; i++) {
@@ -112,7 +124,8 @@ Packs:
 
 template <class TERM, class x_T, class y_T, class score_T, typename CONFIG_T, class... table_T>
 void sum_of_pairs(x_T x[CONFIG_T::n_in], y_T y[CONFIG_T::n_in], score_T score[1], table_T *...table) {
-    #pragma HLS PIPELINE II=1
+    #pragma HLS PIPELINE II=CONFIG_T::reuse_factor
+    #pragma HLS ALLOCATION operation instances=mul limit=CONFIG_T::multiplier_limit
     typename CONFIG_T::accum_t sum = 0;
 Elements:
     for (unsigned i = 0; i < CONFIG_T::n_in; i++) {
@@ -159,6 +172,12 @@ void absolute_error(X &x, Y &y, S &score) {
 template <class mu_T, class score_T, typename CONFIG_T, class M, class S> void mu_squared(M &mu, S &score) {
     #pragma HLS INLINE
     sum_of_terms<SquaredTerm, mu_T, score_T, CONFIG_T>(mu, score);
+}
+
+template <class x_T, class score_T, typename CONFIG_T, class X, class S> void regression(X &x, S &score) {
+    #pragma HLS INLINE
+    static_assert(CONFIG_T::n_in == 1, "a regression has one output");
+    sum_of_terms<OutputTerm, x_T, score_T, CONFIG_T>(x, score);
 }
 
 template <class mu_T, class v_T, class score_T, typename CONFIG_T, class M, class V, class S>

@@ -17,15 +17,15 @@ static void decide(@NETWORK_OUTPUT@, score_t &score, ap_uint<n_thresholds> &acce
 }
 
 void @PROJECT@_trigger(
-    @PORTS@,
+    @PORTS@@WEIGHT_PORTS@,
     score_t &score,
-    ap_uint<n_thresholds> &accept
+    ap_uint<n_thresholds> &accept@LATENT_PORT@
 ) {
-@PARTITIONS@
+@PARTITIONS@@WEIGHT_PRAGMAS@@LATENT_PARTITION@
     #pragma HLS @SCHEDULE@
     @LOCAL_INPUT@
-    @LOCAL_OUTPUT@
+    @LOCAL_OUTPUT@@LOCAL_LATENTS@
     scale_objects(@PORT_NAMES@, features);
-    @PROJECT@(features, outputs);
-    decide(outputs, score, accept);
+    @PROJECT@(features, outputs@MORE_ARGUMENTS@);
+    decide(outputs, score, accept);@PUT_OUT_LATENTS@
 }

@@ -9,13 +9,13 @@
 #include "thresholds.h"
 
 @STRUCTS@
-typedef @SCORE_TYPE@ score_t;
+typedef @SCORE_TYPE@ score_t;@LATENT_TYPE@
 
-// accept[i] is 1 where the score is above threshold i.
+// accept[i] is 1 where the score is above threshold i.@PORT_COMMENT@
 void @PROJECT@_trigger(
-    @PORTS@,
+    @PORTS@@WEIGHT_PORTS@,
     score_t &score,
-    ap_uint<n_thresholds> &accept
+    ap_uint<n_thresholds> &accept@LATENT_PORT@
 );
 
 #endif

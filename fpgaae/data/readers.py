@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config, Data, reader_module
+from fpgaae.config import TOY_PREFIX, Config, Data, reader_module
 from fpgaae.data.arrays import Hdf5Source, NpzSource
-from fpgaae.data.source import TOY_PREFIX, EventChunk, EventFile, Reader, Source, toy_file
+from fpgaae.data.source import EventChunk, EventFile, Reader, Source, toy_file
 from fpgaae.errors import InputError
 from fpgaae.files import sha256, sha256_of_text
 
@@ -34,7 +34,7 @@ def event_files(config: Config, config_file: Path) -> dict[str, EventFile]:
     Raises
     ------
     InputError
-        If a file does not exist, or the reader has no such toy.
+        If a file does not exist, or a toy has no number of events.
     """
     found = {}
     for process, entry in config.data.files.items():
@@ -42,7 +42,7 @@ def event_files(config: Config, config_file: Path) -> dict[str, EventFile]:
         if config.data.reader is not None:
             name, _, selection = entry.partition("#")
         if name.startswith(TOY_PREFIX):
-            found[process] = _known_toy(toy_file(name, selection), config.data, f"`data.files.{process}`")
+            found[process] = toy_file(name, selection)
             continue
         if name.startswith(SAMPLE_PREFIX):
             path = Path(str(resources.files("fpgaae.data") / "sample" / name.removeprefix(SAMPLE_PREFIX)))
@@ -72,14 +72,6 @@ def _sha256(path: Path) -> str:
     if path.is_file():
         return sha256(path)
     return sha256_of_text("".join(f"{file.name} {sha256(file)}\n" for file in sorted(path.iterdir()) if file.is_file()))
-
-
-def _known_toy(file: EventFile, data: Data, key: str) -> EventFile:
-    known = () if data.reader is None else _reader(data).toys
-    if file.toy not in known:
-        there = f"it has {', '.join(known)}" if known else "only a `data.reader` has toys"
-        raise InputError(f"{file} of {key} is no sample that the reader makes up; {there}")
-    return file
 
 
 def _reader(data: Data) -> Reader:

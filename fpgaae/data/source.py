@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Data
+from fpgaae.config import TOY_PREFIX, Data
 from fpgaae.errors import InputError
 from fpgaae.section import Section
 
 TRIGGER_BITS = "existing_trigger"
-TOY_PREFIX = "toy:"
 _TOY_EVENTS = 20_000
 
 

@@ -17,7 +17,8 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.stimulus import LAYERS, Stimuli
-from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
+from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork, LayerKind
+from fpgaae.models.latents import LATENTS_LAYER
 
 _VECTORS_AN_ORIGIN = 200
 
@@ -98,9 +99,12 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     codes = _vectors(Stimuli(config, deployed.experiment.stage_folder("data"), features, network))
     result = write_package(folder, deployed.name, network, features, codes)
     compile_package(folder, deployed.name, for_this_machine=for_this_machine)
-    scores, accept = open_binding(folder, deployed.name).score(codes)
+    emulator = open_binding(folder, deployed.name)
+    scores, accept = emulator.score(codes)
     golden = network.run(features.input_codes(codes, network.input_type))
     wrong = (scores != golden[network.score.name].codes[:, 0]) | (accept != golden[ACCEPT_LAYER].codes).any(axis=1)
+    if any(layer.kind is LayerKind.PORT for layer in network.layers):
+        wrong |= (emulator.latents(codes) != golden[LATENTS_LAYER].codes).any(axis=1)
     if wrong.any():
         raise CheckFailed(f"the emulator differs from the golden codes in {wrong.sum()} of {len(codes)} events")
     return result

@@ -19,6 +19,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.project import fill_template, firmware_source
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.models.latents import LATENTS_LAYER
 
 VECTORS_FILE = "vectors.dat"
 _THIS_MACHINE = "-march=native"
@@ -63,6 +64,8 @@ def write_package(
         "TYPES_HASH": hashes.types,
         "CONSTANTS": source.constants,
         "BODY": source.body,
+        "N_LATENTS": str(source.n_latents),
+        "LATENTS": f"{LATENTS_LAYER}_codes[i].lane[e]" if source.n_latents else "0",
     }
     for template, target in _files(name).items():
         (folder / target).write_text(fill_template(f"emulator/{template}", values), encoding="utf-8")

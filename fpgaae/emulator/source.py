@@ -65,6 +65,11 @@ class EmulatorSource:
     """
 
     def __init__(self, network: IntegerNetwork, features: FeatureMap) -> None:
+        if network.reloadable:
+            raise InputError(
+                "the emulator holds weights as constants, and these are loaded at run time; set "
+                "firmware.reloadable_weights to false"
+            )
         self._network = network
         self._features = features
         self._constants: list[str] = []
@@ -80,6 +85,11 @@ class EmulatorSource:
     def constants(self) -> str:
         """C++ of the constants."""
         return "\n".join(self._constants)
+
+    @property
+    def n_latents(self) -> int:
+        """Number of values on the port of the latents; 0 for none."""
+        return sum(layer.size for layer in self._network.layers if layer.kind is LayerKind.PORT)
 
     @property
     def body(self) -> str:
@@ -222,6 +232,10 @@ class EmulatorSource:
             arguments += f", {common - 2 * mu.type.fraction}, {common - table.type.fraction}"
         self._body.append(f"{layer.kind.value}({arguments}, score_table, {len(table.codes)}, score);")
 
+    def _output(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+        self._check_held(*sources)
+        self._body.append(f"Row<int64_t> score;\n    {layer.kind.value}({_name(sources[0])}, score);")
+
     def _accept(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
         del sources
         if layer.table is not None:
@@ -276,6 +290,7 @@ _WRITERS: dict[LayerKind, _Writer] = {
     LayerKind.UPSAMPLING: EmulatorSource._move,
     LayerKind.ZERO_PADDING: EmulatorSource._move,
     LayerKind.RESHAPE: EmulatorSource._move,
+    LayerKind.PORT: EmulatorSource._move,
     LayerKind.RELU: EmulatorSource._relu,
     LayerKind.QUANTIZE: EmulatorSource._quantize,
     LayerKind.SQUARED_ERROR: EmulatorSource._error,
@@ -284,5 +299,6 @@ _WRITERS: dict[LayerKind, _Writer] = {
     LayerKind.MU_SQUARED: EmulatorSource._latent,
     LayerKind.MU_SQUARED_OVER_VARIANCE: EmulatorSource._latent,
     LayerKind.KL_DIVERGENCE: EmulatorSource._latent,
+    LayerKind.REGRESSION: EmulatorSource._output,
     LayerKind.ACCEPT: EmulatorSource._accept,
 }

@@ -30,7 +30,10 @@ def baseline_scorers(run: StageRun, split: Split) -> dict[str, Score]:
 
 
 def _scorers(run: StageRun, split: Split) -> Iterator[Score]:
-    """Give the scores without a network: sum of pT (of all cells), number of objects (of cells above 0), PCA."""
+    """Give the scores without a network: sum of pT (of all cells), number of objects, PCA.
+
+    Of an array the cells above 0 are counted, or, where they have either sign, those above their mean in training.
+    """
     names = [feature.hardware for feature in split.features.features]
     objects = [
         i
@@ -38,7 +41,8 @@ def _scorers(run: StageRun, split: Split) -> Iterator[Score]:
         if f.quantity in {AMOUNT, LEVEL} or (f.quantity == "pt" and not f.name.startswith(_MET))
     ]
     yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
-    yield lambda codes: n_objects(codes[:, objects]).astype(np.float64)
+    empty = np.array([f.offset if f.hardware.quantity == LEVEL else 0 for f in split.features.features])[objects]
+    yield lambda codes: n_objects(codes[:, objects] - empty).astype(np.float64)
     components = min(run.config.evaluation.pca_components, len(split.features))
     pca = PcaBaseline.fit((split.clipped(block) for block in split.ordered_blocks()), components)
     yield lambda codes: pca.score(split.clipped(split.features.values(codes).astype(np.float32)))

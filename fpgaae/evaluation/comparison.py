@@ -15,8 +15,9 @@ from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
 from fpgaae.statistics import Interval, as_scores, clopper_pearson
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
+TEACHER = "teacher"  # of a student, which the other three are
 BASELINES = ("sum_pt", "n_objects", "pca")
-MODELS = (FLOAT, QUANTIZED, FIRMWARE, *BASELINES)
+MODELS = (FLOAT, QUANTIZED, FIRMWARE, TEACHER, *BASELINES)
 MIN_BACKGROUND_EVENTS = 5
 DELTAS = {FIRMWARE: "delta", QUANTIZED: "delta_quantized"}  # model: key in metrics.json of its difference to float
 

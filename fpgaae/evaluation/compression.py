@@ -5,11 +5,11 @@ The latents are the firmware's, the decoder is the float one behind them. Which 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import ot
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -63,6 +63,7 @@ def earth_movers_distance(images: Images, decoded: Images) -> NDArray[np.float64
     images, decoded
         (n, height, width), never negative.
     """
+    ot = _pot()
     places = np.argwhere(np.ones(images.shape[1:])).astype(np.float64)
     distances = ot.dist(places, metric="euclidean")
     result = np.full(len(images), np.nan)
@@ -73,6 +74,18 @@ def earth_movers_distance(images: Images, decoded: Images) -> NDArray[np.float64
             shares = [values[cells] / total for values, cells, total in zip(pair, filled, totals, strict=True)]
             result[event] = ot.emd2(*shares, np.ascontiguousarray(distances[np.ix_(*filled)]))
     return result
+
+
+def _pot() -> Any:  # noqa: ANN401
+    """Import POT without the array libraries that it would bring up, TensorFlow among them, which need their own setup.
+
+    https://pythonot.github.io/all.html#backend
+    """
+    for library in ("TENSORFLOW", "JAX", "PYTORCH", "CUPY"):
+        os.environ.setdefault(f"POT_BACKEND_DISABLE_{library}", "1")
+    import ot  # noqa: PLC0415
+
+    return ot
 
 
 def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> dict[str, Any]:

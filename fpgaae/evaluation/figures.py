@@ -38,6 +38,7 @@ def roc_figure(
     curves: Mapping[str, Mapping[str, RocCurve]],
     background_events: int,
     bands: Mapping[str, Mapping[str, Band]] = MappingProxyType({}),
+    labels: Mapping[str, str] = MappingProxyType({}),
     *,
     log_tpr: bool = True,
 ) -> Figure:
@@ -54,6 +55,8 @@ def roc_figure(
         Size of the background sample; the axis starts at the rate of one event, and not below 1e-5.
     bands
         ``bands[signal][model]``, of the models that have one.
+    labels
+        Of the models that are shown under another name.
     log_tpr
         Whether the signal efficiency is logarithmic too: trigger rates lie where a linear axis shows zero.
 
@@ -86,7 +89,8 @@ def roc_figure(
         figure.supylabel("True positive rate (signal kept)", fontsize="medium")
         ordered = sorted(handles, key=_model_order)
         ncols = len(ordered) if columns > 1 else 3
-        figure.legend([handles[model] for model in ordered], ordered, loc="outside upper center", ncols=ncols)
+        names = [labels.get(model, model) for model in ordered]
+        figure.legend([handles[model] for model in ordered], names, loc="outside upper center", ncols=ncols)
         return settled(figure)
 
 

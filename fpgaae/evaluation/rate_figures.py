@@ -16,6 +16,7 @@ from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
 
 _QUANTITIES = {
     "ht_gev": "$H_T$ [GeV]", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
+    "cells_above_mean": "Cells above their mean",
 }  # fmt: skip
 _COLUMNS = {"pileup": "Pile-up", "run": "Run"}
 _SHOWN = (FLOAT, FIRMWARE)
@@ -124,6 +125,7 @@ def profile_figure(correlation: Mapping[str, Any]) -> Figure:
             shown = ", ".join(f"{model} {found['distance_correlation'][model]:.2f}" for model in _SHOWN)
             panel.set_title(f"distance correlation: {shown}", loc="left", fontsize="small")
             panel.set_xlabel(_QUANTITIES.get(quantity, quantity))
+            panel.locator_params(axis="x", nbins=6)  # sums of an array have long numbers
             panel.set_yscale("log")
         panels[0].set_ylabel("Mean anomaly score")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 
 from fpgaae.config import Config
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import BASELINES, DELTAS, FIRMWARE, FLOAT, QUANTIZED, area_tests, compare
+from fpgaae.evaluation.comparison import (
+    BASELINES,
+    DELTAS,
+    FIRMWARE,
+    FLOAT,
+    QUANTIZED,
+    area_tests,
+    compare,
+)
 from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.decisions import decisions
+from fpgaae.evaluation.group_scores import evaluate_groups
 from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_column
 from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.files import Json
@@ -52,12 +61,24 @@ def evaluate_scores(
     """
     background, level = config.data.background, config.evaluation.confidence_level
     result = compare(scores, groups, background, bootstrap_settings(config)).to_json()
+    result["labels"] = _labels(config)
     result["delong"] = area_tests(scores, groups, background)
     result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
     result["decisions"] = decisions(scores, background, thresholds, config.trigger, level)
     result["rates"] = _rates(scores, columns, thresholds, RateSettings(background, config.trigger, level))
     result["correlation"] = _correlation(scores, config)
+    if config.evaluation.average_over_groups:
+        rate = config.evaluation.partial_auc_rate
+        result["groups"] = evaluate_groups(scores, groups, background, rate, bootstrap_settings(config))
     return result
+
+
+def _labels(config: Config) -> dict[str, str]:
+    """Give the models that are shown under another name: the cells of an array are no objects."""
+    array = config.data.hardware.array
+    if array is None:
+        return {}
+    return {"sum_pt": "sum of cells", "n_objects": "cells above mean" if array.signed else "cells above 0"}
 
 
 def _rates(scores: Scores, columns: Columns, thresholds: Sequence[Json], settings: RateSettings) -> Json:
@@ -78,7 +99,7 @@ def _correlation(scores: Scores, config: Config) -> Json:
     background = config.data.background
     total, number = (scores[name][background] for name in BASELINES[:2])
     if array := config.data.hardware.array:
-        quantities = {"sum": total * array.lsb, "cells": number}
+        quantities = {"sum": total * array.lsb, "cells_above_mean" if array.signed else "cells": number}
     else:
         quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
     networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}

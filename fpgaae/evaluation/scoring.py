@@ -1,4 +1,4 @@
-"""The score of every model on every event: float, quantized, firmware, and those without a network.
+"""The score of every model on every event: float, quantized, firmware, a teacher, and those without a network.
 
 What the scores are compared by does not belong here. This module imports TensorFlow (Keras 2 for the quantized model,
 Keras 3 for the float one).
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.evaluation.baseline_scores import Score, baseline_scorers
-from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED, TEACHER
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.models.extract import extract_network
@@ -22,6 +22,7 @@ from fpgaae.models.float_output import open_float_output
 from fpgaae.models.float_scores import float_score
 from fpgaae.models.partial import PartialNetwork, shadow_weights
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.training.distillation import open_teacher
 from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
 
 _BATCH = 8192
@@ -33,10 +34,17 @@ def score_events(run: StageRun) -> Scores:
     split = open_split(run, "train")
     firmware = _firmware_scores(run)
     models: dict[str, Score] = {FLOAT: float_scorer(run, split), QUANTIZED: _quantized(run, split.features)}
+    if has_teacher(run):
+        models[TEACHER] = open_teacher(run.upstream("reference"), run.config, split)
     models |= baseline_scorers(run, split)
     scores = _score_all(run, models, {process: len(found) for process, found in firmware.items()})
     scores[FIRMWARE] = firmware
     return scores
+
+
+def has_teacher(run: StageRun) -> bool:
+    """Tell whether what is evaluated is a student that was trained here; an imported one comes without its teacher."""
+    return run.config.distillation is not None and "teacher" in run.result("reference")
 
 
 def open_partial(run: StageRun) -> PartialNetwork:

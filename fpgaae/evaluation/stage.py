@@ -5,14 +5,18 @@ This module imports TensorFlow (Keras 2 for the quantized model, Keras 3 for the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, TEACHER
+from fpgaae.evaluation.compression_run import run_compression
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure
 from fpgaae.evaluation.layer_errors import LayerErrors
@@ -20,8 +24,11 @@ from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
 from fpgaae.evaluation.roc_bands import Band, roc_bands
-from fpgaae.evaluation.scoring import Scores, open_partial, score_events
+from fpgaae.evaluation.scoring import Scores, has_teacher, open_partial, score_events
+from fpgaae.evaluation.student import compare_with_teacher, sizes
+from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.files import Json
+from fpgaae.models.target import Target
 from fpgaae.training.events import open_split
 
 FIGURES_FOLDER = "figures"
@@ -45,9 +52,18 @@ def run_evaluate(run: StageRun) -> Json:
     with run.progress.task("bootstrap", None):
         result = evaluate_scores(scores, groups, columns, run.result("csim")["thresholds"], config)
     result |= _losses(run, groups, settings)
+    figures = {}
+    if (limit := config.evaluation.compression_events) is not None:
+        with run.progress.task("compression", None):
+            result["compression"], figures["compression"] = run_compression(run, limit)
+    if has_teacher(run):
+        result["distillation"] = _distillation(run, scores, groups, settings)
+        figures["student"] = student_figure(
+            _student_pairs(scores, result["distillation"]), Target.from_json(result["distillation"]["target"])
+        )
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
-        _write_figures(run, scores, result, bands)
+        _write_figures(run, scores, result, bands, figures)
     return result
 
 
@@ -72,7 +88,21 @@ def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
     return {"ablation": ablation, "layers": errors.to_json()}
 
 
-def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands) -> None:
+def _distillation(run: StageRun, scores: Scores, groups: Groups, settings: BootstrapSettings) -> Json:
+    reference = run.result("reference")
+    return {
+        **compare_with_teacher(scores, groups, run.config.data.background, settings),
+        "weights": sizes(open_partial(run).network, reference),
+        "target": reference["target"],
+    }
+
+
+def _student_pairs(scores: Scores, found: Json) -> dict[str, Pair]:
+    ranks = found["rank_correlation"]
+    return {process: Pair(scores[TEACHER][process], own, ranks[process]) for process, own in scores[FIRMWARE].items()}
+
+
+def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, further: Mapping[str, Figure]) -> None:
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
@@ -82,8 +112,9 @@ def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands) ->
         if signal != background
     }
     figures = {
+        **further,
         "scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0]),
-        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands),
+        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands, result["labels"]),
         "rates": rate_figure(result["rates"], [decision["value"] for decision in result["decisions"]]),
         "profiles": profile_figure(result["correlation"]),
         "losses": loss_figure(result["ablation"]),

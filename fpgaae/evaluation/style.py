@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED, TEACHER
 
 # Ten colours that remain distinct in the common forms of colour blindness: M. A. Petroff, arXiv:2107.02270 (2021)
 PALETTE = (
@@ -34,6 +34,7 @@ MODEL_LINES: dict[str, dict[str, Any]] = {
     FLOAT: {"color": PALETTE[0], "linewidth": 3.2, "alpha": 0.75, "zorder": 3},
     QUANTIZED: {"color": PALETTE[1], "linewidth": 1.8, "zorder": 4},
     FIRMWARE: {"color": PALETTE[2], "linewidth": 1.4, "linestyle": (0, (4, 3)), "zorder": 5},
+    TEACHER: {"color": "black", "linewidth": 1.1, "zorder": 3.5},
     "sum_pt": {"color": PALETTE[8], "linewidth": 1.2, "linestyle": "dotted", "zorder": 2},
     "n_objects": {"color": PALETTE[4], "linewidth": 1.1, "linestyle": "dashdot", "zorder": 2},
     "pca": {"color": PALETTE[5], "linewidth": 1.2, "linestyle": (0, (1, 1)), "zorder": 2},

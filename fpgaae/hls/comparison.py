@@ -35,6 +35,9 @@ def failure_sentence(result: Mapping[str, Any]) -> str:
     """Say in one sentence why a check whose result file says `passed: false` failed."""
     if result["first_mismatch"] is None and result.get("failure"):
         return str(result["failure"])
+    reloaded = result.get("reloaded", {"passed": True})
+    if result["first_mismatch"] is None and not reloaded["passed"]:
+        return f"with other weights loaded, {failure_sentence(reloaded)}"
     if result["first_mismatch"] is None:
         return f"nothing was compared: {result['events']} events"
     first = Mismatch(**result["first_mismatch"])

@@ -22,12 +22,16 @@ class Conversion:
     bit_exact: bool | None = True  # None leaves the choice to hls4ml, which leaves the flow out for QKeras
     granularity: str = "name"
     max_precision: str | None = None  # widest type that hls4ml may infer
+    reloadable_weights: bool = False
     accumulators: Mapping[str, str] = field(default_factory=dict)  # layer -> type of its sums, instead of the derived
 
     @classmethod
     def of(cls, firmware: Firmware) -> Conversion:
         """Give the settings for the firmware section of an experiment."""
-        return cls(firmware.backend, firmware.io_type, firmware.strategy, firmware.reuse_factor)
+        return cls(
+            firmware.backend, firmware.io_type, firmware.strategy, firmware.reuse_factor,
+            reloadable_weights=firmware.reloadable_weights,
+        )  # fmt: skip
 
     @property
     def is_stream(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import hls4ml
 import numpy as np
 
-from fpgaae.config import Firmware
+from fpgaae.config import Firmware, Score
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.conversion import Conversion
@@ -30,8 +30,11 @@ from fpgaae.hls.image_layers import (
     refuse_repeated,
     refuse_streams,
 )
-from fpgaae.hls.project import Port, TopFunction, complete_project
+from fpgaae.hls.open_weights import declare_ports, open_weights
+from fpgaae.hls.project import Port, TopFunction, WeightPort, complete_project
 from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.models.integer_scores import score_products
+from fpgaae.models.latents import LATENTS_LAYER
 from fpgaae.models.windows import count_products
 from fpgaae.tensorflow_setup import keras2_as_keras
 
@@ -43,6 +46,7 @@ _OF_ITS_SOURCE = frozenset(  # their type follows from that of their input
         LayerKind.ZERO_PADDING,
     )
 )  # fmt: skip
+_SCORE_TYPE = "result_t"
 _log = logging.getLogger(__name__)
 
 
@@ -81,15 +85,22 @@ def write_project(
     register_scores()
     refuse_streams(network, firmware)
     with keras2_as_keras(), _hls4ml_output():
+        model = _with_outputs(model, network)
         graph = _convert(model, network, conversion or Conversion.of(firmware), firmware, project)
         names = _golden_names(graph, network)
+        weights = open_weights(graph, network, names, firmware) if network.reloadable else ()
         correct_types(graph, network, names)
+        if network.reloadable or len(graph.outputs) > 1:
+            graph.get_output_variables()[0].type.name = _SCORE_TYPE  # as hls4ml calls that of a single output
+            graph.apply_flow(f"{graph.config.backend.name.lower()}:apply_templates")  # with these types and zeros
         for node in graph.graph.values():
             node.set_attr("trace", node.name in names and node.class_name != "Input")
         graph.config.trace_output = True
         deepen_skips(graph)
         graph.write()
-    top = _top_function(graph, firmware)
+    top = _top_function(graph, firmware, weights)
+    if weights:
+        declare_ports(project, top)
     tapped = complete_project(project, top)
     missing = set(names) - set(tapped)
     if missing:
@@ -176,8 +187,16 @@ def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noq
     return names
 
 
-def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN401
-    (source,), (result,) = graph.get_input_variables(), graph.get_output_variables()
+def _with_outputs(model: Any, network: IntegerNetwork) -> Any:  # noqa: ANN401
+    """Give a model that puts out its latents, too, where the network has a port for them."""
+    port = next((layer for layer in network.layers if layer.kind is LayerKind.PORT), None)
+    if port is None:
+        return model
+    return type(model)(model.input, [model.output, model.get_layer(port.inputs[0]).output])
+
+
+def _top_function(graph: Any, firmware: Firmware, weights: tuple[WeightPort, ...]) -> TopFunction:  # noqa: ANN401
+    (source,), (result, *latents) = graph.get_input_variables(), graph.get_output_variables()
     output_layer = next(node.name for node in graph.graph.values() if result in node.get_variables())
     input_layer = next(node.name for node in graph.graph.values() if node.class_name == "Input")
     return TopFunction(
@@ -187,7 +206,14 @@ def _top_function(graph: Any, firmware: Firmware) -> TopFunction:  # noqa: ANN40
         is_stream=firmware.io_type == "io_stream",
         score_width=int(result.type.precision.width),
         is_dataflow=str(graph.config.pipeline_style).lower() == "dataflow",
+        latents=next((_latents_port(variable) for variable in latents), None),
+        weights=weights,
     )
+
+
+def _latents_port(variable: Any) -> Port:  # noqa: ANN401
+    shape = variable.shape
+    return Port(LATENTS_LAYER, variable.name, variable.type.name, int(np.prod(shape)), int(shape[-1]))
 
 
 def _check_types(layers: tuple[dict[str, Any], ...]) -> None:
@@ -222,6 +248,7 @@ def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[s
         "golden": golden_name,
         "kind": golden.kind.value,
         "values": golden.size,
+        "shape": list(golden.shape) or [golden.size],  # height, width and channels of an image
         "types": types,
         "golden_type": str(golden.type),
         "weights": int(golden.kernel.size),
@@ -233,16 +260,17 @@ def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[s
 
 
 def _multiplications(network: IntegerNetwork, name: str) -> int:
-    """Count the products of one event that do not vanish: non-zero weights, and the squares of a score."""
+    """Count the products of one event that do not vanish: non-zero weights, and the squares of a score.
+
+    A weight that can be reloaded may be zero now and not later.
+    """
     layer = network[name]
+    kernel = np.ones_like(layer.kernel) if layer.reloadable else layer.kernel
     if layer.kind is LayerKind.DENSE:
-        return int(np.count_nonzero(layer.kernel))
+        return int(np.count_nonzero(kernel))
     if layer.kind is LayerKind.CONVOLUTION and layer.window is not None:
-        return count_products(layer.kernel, layer.window)
-    if layer.kind.is_score and layer.kind is not LayerKind.ABSOLUTE_ERROR:
-        factor = 2 if layer.kind is LayerKind.MU_SQUARED_OVER_VARIANCE else 1
-        return factor * network[layer.inputs[0]].size
-    return 0
+        return count_products(kernel, layer.window)
+    return score_products(Score(layer.kind.value), network[layer.inputs[0]].size) if layer.kind.is_score else 0
 
 
 def _type_name(named_type: Any) -> str:  # noqa: ANN401

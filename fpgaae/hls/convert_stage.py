@@ -15,16 +15,20 @@ from fpgaae.errors import InputError
 from fpgaae.files import Json
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
+from fpgaae.hls.deployment import deploy
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
 from fpgaae.hls.harness import write_harness
 from fpgaae.hls.keras_check import KerasComparison
 from fpgaae.hls.lint.files import read_model_file
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.run import lint_model, refuse_errors
+from fpgaae.hls.network_ports import write_weights
+from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
-from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
+from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.models.latents import LATENTS_LAYER
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.stages import PROJECT_FOLDER
 
@@ -38,7 +42,8 @@ def run_convert(run: StageRun) -> Json:
     features = FeatureMap.from_json(run.result("data")["feature_types"])
     findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
-    network = extract_network(model)
+    trained = extract_network(model)
+    network = deploy(trained, run.config.firmware)
     if not network.score.kind.is_score or network.score.type.signed:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
     background = background_scores(run, network, features)
@@ -53,8 +58,9 @@ def run_convert(run: StageRun) -> Json:
         block.write(project)
         write_harness(project, block, run.config.firmware)
         _write_vectors(run, decided, stimuli, block)
+        write_weights(project, written.top, network)
     decided.save(run.folder / GOLDEN_FILE)
-    keras = _compare_with_keras(run, KerasComparison(model, network), stimuli, features)
+    keras = _compare_with_keras(run, KerasComparison(model, trained), stimuli, features)
     firmware = run.config.firmware
     return {
         "project_dir": PROJECT_FOLDER,
@@ -66,9 +72,13 @@ def run_convert(run: StageRun) -> Json:
         "io_type": firmware.io_type,
         "strategy": firmware.strategy,
         "reuse_factor": firmware.reuse_factor,
+        "reuse": reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
         "input_type": str(network.input_type),
         "score_type": str(network.score.type),
-        "layers": [*written.layers, _accept_entry(decided)],
+        "layers": [*written.layers[:-1], *_port_entries(decided), written.layers[-1], _entry(decided[ACCEPT_LAYER])],
+        "output_bits": sum(layer.size * layer.type.width for layer in _outputs(decided)),
+        "outputs": [{"name": layer.name, "values": layer.size, "type": str(layer.type)} for layer in _outputs(decided)],
+        **({"weight_ports": [port.to_json() for port in written.top.weights]} if written.top.weights else {}),
         "trigger": {
             "bunch_crossing_rate_khz": run.config.trigger.bunch_crossing_rate_khz,
             "chosen_on": run.config.trigger.chosen_on,
@@ -82,16 +92,26 @@ def run_convert(run: StageRun) -> Json:
     }
 
 
-def _accept_entry(network: IntegerNetwork) -> Json:
-    """Describe the decisions as a layer."""
-    accept = network[ACCEPT_LAYER]
+def _outputs(network: IntegerNetwork) -> tuple[IntegerLayer, ...]:
+    """Give what the trigger block puts out."""
+    ports = (layer for layer in network.layers if layer.kind is LayerKind.PORT)
+    return network.score, network[ACCEPT_LAYER], *ports
+
+
+def _port_entries(network: IntegerNetwork) -> tuple[Json, ...]:
+    return tuple(_entry(layer) for layer in network.layers if layer.kind is LayerKind.PORT)
+
+
+def _entry(layer: IntegerLayer) -> Json:
+    """Describe as a layer what stands behind the network: a port, or the decisions."""
     return {
-        "name": accept.name,
-        "golden": accept.name,
-        "kind": accept.kind.value,
-        "values": accept.size,
-        "types": {"result": str(accept.type)},
-        "golden_type": str(accept.type),
+        "name": layer.name,
+        "golden": layer.name,
+        "kind": layer.kind.value,
+        "values": layer.size,
+        "shape": [layer.size],
+        "types": {"result": str(layer.type)},
+        "golden_type": str(layer.type),
         "weights": 0,
         "nonzero_weights": 0,
         "multiplications": 0,
@@ -136,4 +156,7 @@ def _write_vectors(run: StageRun, network: IntegerNetwork, stimuli: Stimuli, blo
     hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))
     golden = network.run(input_codes)
     scores, accept = golden[network.score.name].codes[:, 0], golden[ACCEPT_LAYER].codes
-    write_golden_vectors(run.folder / PROJECT_FOLDER, block, hardware, scores, accept)
+    latents = next((golden[layer.name].codes for layer in network.layers if layer.kind is LayerKind.PORT), None)
+    if latents is not None:
+        latents = latents & ((1 << network[LATENTS_LAYER].type.width) - 1)
+    write_golden_vectors(run.folder / PROJECT_FOLDER, block, hardware, scores, accept, latents)

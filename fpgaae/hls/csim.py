@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ from fpgaae.fixedpoint import Codes, parse_type
 from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project
 from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
-from fpgaae.hls.stimulus import Source
+from fpgaae.hls.stimulus import MADE_UP, Source
 from fpgaae.models.integer import IntegerNetwork
 
 SCORES_FILE = "scores.npz"
+_RELOADED_EVENTS = 10_000  # real events an origin that the second set of weights sees, up to the end of a chunk
 
 
 def run_csim(run: StageRun) -> Json:
@@ -40,28 +42,15 @@ def run_csim(run: StageRun) -> Json:
     simulation = Simulation.of_run(run, library)
     IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
     taps = check_layout(library, convert["layers"])
-    plan = list(simulation.stimuli().sources())
-    processes = _n_processes(run, len(plan))
-    total = Comparison.of_layers([tap.layer for tap in taps])
     scores: dict[str, list[Codes]] = {}
     started = time.perf_counter()
-    with run.progress.task("C simulation", sum(s.stop - s.start for s in plan)) as task:
-        for source, part in _simulate_all(simulation, plan, processes):
-            total.merge(part.comparison)
-            if part.score_codes is not None:
-                scores.setdefault(source.origin, []).append(part.score_codes)
-            task.advance(source.stop - source.start)
+    total = _compare(run, simulation, taps, scores)
     seconds = time.perf_counter() - started
+    reloaded = _compare_reloaded(run, simulation, taps) if simulation.weight_ports else {}
     np.savez_compressed(run.folder / SCORES_FILE, **{origin: np.concatenate(c) for origin, c in scores.items()})  # type: ignore[arg-type]
     return {
-        "passed": total.passed,
-        "events": total.events,
-        "events_by_origin": total.events_by_origin,
-        "mismatched_events": total.mismatched_events,
-        "score_mismatches": total.score_mismatches,
-        "decision_flips": total.decision_flips,
-        "first_mismatch": total.first_mismatch and total.first_mismatch._asdict(),
-        "layers": [layer.to_json() for layer in total.layers.values()],
+        "passed": total.passed and all(result["passed"] for result in reloaded.values()),
+        **_counts(total),
         "score_type": str(taps[-2].type),
         "thresholds": convert["trigger"]["thresholds"],
         "changed_types": _changed_types(taps, convert["layers"]),
@@ -69,7 +58,56 @@ def run_csim(run: StageRun) -> Json:
         "keras": convert["keras"],
         "events_per_second": round(total.events / seconds, 1),
         "compile_seconds": round(compile_seconds, 2),
-        "processes": processes,
+        "processes": _n_processes(run, len(list(simulation.stimuli().sources()))),
+        **reloaded,
+    }
+
+
+def _compare(
+    run: StageRun,
+    simulation: Simulation,
+    taps: tuple[Tap, ...],
+    scores: dict[str, list[Codes]],
+    title: str = "C simulation",
+) -> Comparison:
+    """Compare every part of the stimulus; score codes of real events are added to `scores`, by origin."""
+    plan = list(simulation.stimuli().sources())
+    if simulation.reload_seed is not None:
+        plan = [source for source in plan if source.origin in MADE_UP or source.start < _RELOADED_EVENTS]
+    total = Comparison.of_layers([tap.layer for tap in taps])
+    with run.progress.task(title, sum(s.stop - s.start for s in plan)) as task:
+        for source, part in _simulate_all(simulation, plan, _n_processes(run, len(plan))):
+            total.merge(part.comparison)
+            if part.score_codes is not None:
+                scores.setdefault(source.origin, []).append(part.score_codes)
+            task.advance(source.stop - source.start)
+    return total
+
+
+def _compare_reloaded(run: StageRun, simulation: Simulation, taps: tuple[Tap, ...]) -> dict[str, Json]:
+    """Load random weights over the trained ones and compare every layer again, by the same library."""
+    seed = run.config.seed
+    total = _compare(run, replace(simulation, reload_seed=seed), taps, {}, "the same with reloaded weights")
+    return {
+        "reloaded": {
+            "passed": total.passed,
+            "seed": seed,
+            "weights": sum(port.size for port in simulation.weight_ports),
+            **_counts(total),
+        }
+    }
+
+
+def _counts(total: Comparison) -> Json:
+    """Say what was compared, and what differed."""
+    return {
+        "events": total.events,
+        "events_by_origin": total.events_by_origin,
+        "mismatched_events": total.mismatched_events,
+        "score_mismatches": total.score_mismatches,
+        "decision_flips": total.decision_flips,
+        "first_mismatch": total.first_mismatch and total.first_mismatch._asdict(),
+        "layers": [layer.to_json() for layer in total.layers.values()],
     }
 
 

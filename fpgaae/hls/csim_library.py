@@ -23,6 +23,7 @@ _FAST, _QUICK = "-O3", "-O1"
 _INCLUDES = ("-I.", "-Ifirmware", "-Ifirmware/ap_types")
 _FLAGS = ("-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w", f"-D{CSIM_MACRO}")
 _TAIL_LINES = 12
+_SPARE_WEIGHTS = 2**16
 _LOG = "compile.log"
 _PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
@@ -169,12 +170,28 @@ class CsimLibrary:
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.csim_describe.restype = ctypes.c_char_p
+        self._library.csim_load_weights.restype = ctypes.c_int64
+        self._library.csim_load_weights.argtypes = (ctypes.c_void_p,)
         self._library.csim_run_objects.restype = ctypes.c_int64
         self._library.csim_run_objects.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
         self._library.csim_run_values.restype = ctypes.c_int64
         self._library.csim_run_values.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
         self.taps = tuple(_parse_tap(line) for line in self._library.csim_describe().decode().splitlines())
         self._codes_an_event = sum(tap.size for tap in self.taps)
+
+    def load_weights(self, codes: Codes) -> None:
+        """Load the weights that are ports, the codes of all ports one behind the other.
+
+        Raises
+        ------
+        CheckFailed
+            If the project takes another number of them.
+        """
+        room = np.zeros(2 * len(codes) + _SPARE_WEIGHTS, dtype=np.int64)  # for a project with more ports than converted
+        room[: len(codes)] = codes
+        taken = self._library.csim_load_weights(room.ctypes.data)
+        if taken != len(codes):
+            raise CheckFailed(f"the project takes {taken} reloadable weights where {len(codes)} were converted")
 
     def run_objects(self, hardware: Codes) -> dict[str, Codes]:
         """Simulate events through the trigger block: hardware integers (n, n_features) in, as `run_values`."""

@@ -20,10 +20,11 @@ from fpgaae.config import Score
 from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
 from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
-from fpgaae.models.integer_scores import Table, function_table, score_type
+from fpgaae.models.integer_scores import Table, function_table, score_products, score_type
 from fpgaae.models.scores import LAYER_OF_SCORE
 
 HEADER = "fpgaae_scores.h"
+_COUNTS = ("n_in", "reuse_factor", "multiplier_limit")
 
 
 class HlsScore(Layer):
@@ -33,7 +34,11 @@ class HlsScore(Layer):
 
     def initialize(self) -> None:
         """Declare the output, and the constants where there are any."""
-        self.set_attr("n_in", int(np.prod(self.get_input_variable(self.inputs[0]).shape)))
+        n_in = int(np.prod(self.get_input_variable(self.inputs[0]).shape))
+        kind, reuse_factor = Score(self.get_attr("score_kind")), min(self.model.config.get_reuse_factor(self), n_in)
+        self.set_attr("n_in", n_in)
+        self.set_attr("reuse_factor", reuse_factor)
+        self.set_attr("multiplier_limit", max(-(-score_products(kind, n_in) // reuse_factor), 1))
         self.add_output_variable(shape=[1])
         if self.get_attr("table_data") is not None:
             self.add_weights_variable(name="table", var_name="t{index}")
@@ -47,7 +52,7 @@ class _ScoreConfig(LayerConfigTemplate):
 
     def format(self, node: Layer) -> str:
         """Fill the template."""
-        lines = [f"static const unsigned n_in = {node.get_attr('n_in')};"]
+        lines = [f"static const unsigned {name} = {node.get_attr(name)};" for name in _COUNTS]
         if _has_table(node):
             lines += [f"static const unsigned n_table = {len(node.get_attr('table_data'))};"]
             lines += [f"typedef {node.get_attr('table_t').name} table_t;"]

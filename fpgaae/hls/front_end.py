@@ -15,7 +15,9 @@ import numpy as np
 from fpgaae.config import Hardware
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.hls.network_ports import port_names, port_values
 from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
 
 FRONT_END_HEADER = "fpgaae_front_end.h"
@@ -60,6 +62,11 @@ class TriggerBlock:
         The kinds of objects, or the array; their order and properties are those of `features`.
     thresholds
         (n_thresholds,) codes of the score.
+
+    Raises
+    ------
+    InputError
+        If an input has the name of a port of the network.
     """
 
     def __init__(self, top: TopFunction, hardware: Hardware, features: FeatureMap, thresholds: Codes) -> None:
@@ -67,6 +74,8 @@ class TriggerBlock:
         self.thresholds = thresholds
         self.elements = tuple(_elements(hardware, features))
         self.ports = tuple(_ports(hardware))
+        if clash := port_names(top) & {port.name for port in self.ports}:
+            raise InputError(f"data.hardware calls an input `{min(clash)}`, as a port of the network; rename it")
 
     def write(self, project: Path) -> None:
         """Write the block's sources into a project."""
@@ -83,7 +92,7 @@ class TriggerBlock:
     def values(self) -> dict[str, str]:
         """Give what the templates leave open."""
         top = self.top
-        return {
+        return port_values(top) | {
             "PROJECT": top.project_name,
             "GUARD": top.project_name.upper(),
             "STRUCTS": "\n".join(filter(None, (port.struct for port in self.ports))),
@@ -155,7 +164,12 @@ def read_score(top: TopFunction) -> str:
 
 
 def write_golden_vectors(
-    project: Path, block: TriggerBlock, hardware_codes: Codes, score_codes: Codes, accept: Codes
+    project: Path,
+    block: TriggerBlock,
+    hardware_codes: Codes,
+    score_codes: Codes,
+    accept: Codes,
+    latents: Codes | None = None,
 ) -> None:
     """Write what the testbench feeds and expects, hexadecimal, an event a line.
 
@@ -167,6 +181,8 @@ def write_golden_vectors(
         (n_events,) codes of the score.
     accept
         (n_events, n_thresholds) decisions, 0 or 1.
+    latents
+        (n_events, n_latents) codes in two's complement, where they are a port.
     """
     folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)
@@ -175,7 +191,8 @@ def write_golden_vectors(
     stimulus = hardware_codes[:, ports] & ((1 << bits) - 1)
     accepted = (accept << np.arange(accept.shape[1])).sum(axis=1)
     np.savetxt(folder / STIMULUS_FILE, stimulus, fmt="%x")
-    np.savetxt(folder / EXPECTED_FILE, np.stack([score_codes, accepted], axis=1), fmt="%x")
+    columns = [score_codes[:, None], accepted[:, None], *([] if latents is None else [latents])]
+    np.savetxt(folder / EXPECTED_FILE, np.concatenate(columns, axis=1), fmt="%x")
 
 
 def _ports(hardware: Hardware) -> Iterator[Port]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fpgaae.config import Firmware
 from fpgaae.hls.front_end import TriggerBlock
+from fpgaae.hls.network_ports import load_lines, read_lines
 from fpgaae.hls.project import DRIVER, SUPPORT_HEADER, fill_template, firmware_source, indented
 from fpgaae.models.integer import ACCEPT_LAYER
 
@@ -37,6 +38,7 @@ def _write_driver(project: Path, block: TriggerBlock) -> None:
         "OUTPUT_LAYER": top.output.layer,
         "ACCEPT_LAYER": ACCEPT_LAYER,
         "OBJECTS": indented(block.fill_ports("codes[{feature}]"), 4),
+        "LOAD_WEIGHTS": load_lines(top),
     }
     values["READ_SCORE"] = values["READ_SCORE"].lstrip()
     (project / DRIVER).write_text(fill_template(f"csim/{DRIVER}", values), encoding="utf-8")
@@ -49,6 +51,7 @@ def _write_testbench(project: Path, block: TriggerBlock) -> None:
     values = block.values() | {
         "N_CODES": str(block.n_elements),
         "OBJECTS": indented(block.fill_ports("codes[{element}]"), 8),
+        "READ_WEIGHTS": read_lines(block.top),
     }
     file = project / f"{block.top.project_name}_test.cpp"
     file.write_text(fill_template("csim/testbench.cpp", values), encoding="utf-8")

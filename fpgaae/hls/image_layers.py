@@ -7,10 +7,10 @@ bits. A stream that skips layers holds one pack, where an event has a pack a pix
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from copy import copy
 from typing import Any
 
 import numpy as np
+from hls4ml.backends.fpga.fpga_types import APTypeConverter
 from hls4ml.model.layers import (
     Activation,
     Conv1D,
@@ -26,12 +26,14 @@ from hls4ml.model.layers import (
 )
 from hls4ml.model.optimizer import get_optimizer
 from hls4ml.model.optimizer.passes import bit_exact
+from hls4ml.model.types import FixedPrecisionType
 
 from fpgaae.config import Firmware
 from fpgaae.errors import InputError
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.models.integer import IntegerNetwork, LayerKind
 
-WITHOUT_TAP = frozenset({LayerKind.RESHAPE})  # hls4ml passes its input on under another shape
+WITHOUT_TAP = frozenset({LayerKind.RESHAPE, LayerKind.PORT})  # hls4ml passes its input on, under another shape or not
 _COPIES = frozenset({"Clone", "Repack", "Reshape"})
 _PADDING = frozenset({"ZeroPadding1D", "ZeroPadding2D"})
 
@@ -117,16 +119,13 @@ def correct_types(graph: Any, network: IntegerNetwork, names: Mapping[str, str])
         golden = network[names[node.name]]
         result, n_values = golden.type, golden.window.n_values if golden.window else 1
         more = (n_values - 1).bit_length()
-        _set_type(node.get_output_variable().type, result.width, result.integer, signed=result.signed)
-        _set_type(node.get_attr("accum_t"), result.width + more, result.integer + more, signed=result.signed)
+        set_type(node.get_output_variable().type, result)
+        set_type(node.get_attr("accum_t"), FixedPointType(result.width + more, result.integer + more, result.signed))
 
 
-def _set_type(named: Any, width: int, integer: int, *, signed: bool) -> None:  # noqa: ANN401
-    """Give a named type another width; the copy leaves others that share the old one as they are."""
-    precision = copy(named.precision)
-    precision.width, precision.integer, precision.signed = width, integer, signed
-    precision.rounding_mode, precision.saturation_mode = None, None  # cut off and wrap
-    named.precision = precision
+def set_type(named: Any, of: FixedPointType) -> None:  # noqa: ANN401
+    """Give a named type of hls4ml other bits, cutting off and wrapping; others that share the old ones keep them."""
+    named.precision = APTypeConverter().convert(FixedPrecisionType(of.width, of.integer, of.signed))
 
 
 def refuse_repeated(network: IntegerNetwork, lost: Collection[str]) -> None:
@@ -154,6 +153,8 @@ def deepen_skips(graph: Any) -> None:  # noqa: ANN401
         if node.class_name != "Clone":
             continue
         for name in node.outputs:
+            if name in graph.outputs:
+                continue  # an argument of the top function, read by what stands around it
             variable = node.get_output_variable(name)
             distance = position[_reader(graph, name).name] - position[node.name]
             packs = int(np.prod(variable.shape[:-1], dtype=int))

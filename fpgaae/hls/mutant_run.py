@@ -18,6 +18,25 @@ from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary
 
 OBJECTS, VALUES, LAYERS = "objects", "values", "layers"  # how a batch of events enters
+RELOADED = "reloaded/"  # in front of the batches for weights that are loaded over the trained ones
+WEIGHTS = "weights"
+
+
+def compare_loaded(library: CsimLibrary, batches: Mapping[str, Codes]) -> Comparison:
+    """Compare the codes of every layer with the trained weights, then with those that are loaded over them.
+
+    Parameters
+    ----------
+    batches
+        As for `compare_batches`, and `weights`; where weights can be reloaded, all of it again behind `reloaded/`.
+    """
+    total = Comparison.of_layers([tap.layer for tap in library.taps])
+    for prefix in ("", RELOADED):
+        loaded = {name.removeprefix(prefix): codes for name, codes in batches.items() if name.startswith(prefix)}
+        if loaded:
+            library.load_weights(loaded[WEIGHTS])
+            total.merge(compare_batches(library, loaded))
+    return total
 
 
 def compare_batches(library: CsimLibrary, batches: Mapping[str, Codes]) -> Comparison:
@@ -64,7 +83,7 @@ def main() -> None:
             raise CheckFailed("the recorded layers are others")
         if wrong := [t.layer for t in compiled.taps if batches[f"{OBJECTS}/golden/{t.layer}"].shape[1] != t.size]:
             raise CheckFailed(f"the layer {wrong[0]} has another size")
-        comparison = compare_batches(compiled, batches)
+        comparison = compare_loaded(compiled, batches)
     except (CheckFailed, OSError, AttributeError, ValueError) as error:
         found = {"passed": False, "error": str(error), "first_mismatch": None}
     else:

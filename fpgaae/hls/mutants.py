@@ -16,7 +16,10 @@ import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, parse_type
+from fpgaae.hls.network_ports import WEIGHTS_FILE
+from fpgaae.hls.project import VECTORS_FOLDER
 from fpgaae.models.integer import ACCEPT_LAYER
+from fpgaae.models.latents import LATENTS_LAYER
 
 _CALL = re.compile(r"^ *nnet::(?P<kernel>\w+)<(?P<types>[^>]*)>\((?P<arguments>.*)\); // (?P<layer>\w+)$", re.MULTILINE)
 _STRUCT = re.compile(r"^struct (?P<name>\w+)(?: : [\w:]+)? \{(?P<body>.*?)^\};", re.MULTILINE | re.DOTALL)
@@ -25,6 +28,7 @@ _VALUES = re.compile(r"(?P<head>.*#endif\n)(?P<values>[^}]*)\};", re.DOTALL)
 _ARRAY_TYPE = re.compile(r"^(?P<type>\w+) \w+\[\d+\] = \{", re.MULTILINE)
 _SCALE = re.compile(r"fpgaae::scale<(?P<shift>-?\d+)>\((?P<code>.*?), (?P<offset>-?\d+)\);")
 _THRESHOLDS = re.compile(r"thresholds\[n_thresholds\] = \{(?P<codes>[^}]*)\}")
+_PUT_OUT = re.compile(r"fpgaae::put_out<(?P<n>\d+)>")
 _TRIES = 200
 
 
@@ -43,6 +47,8 @@ class Damage(str, Enum):
     SCALING = "scaling of an input"
     SWAPPED_LAYERS = "two layers swapped"
     TRUNCATED_FILE = "truncated weight file"
+    HELD_WEIGHT = "weight that is not reloaded"
+    LATENTS_PORT = "port of the latents"
 
 
 @dataclass(frozen=True)
@@ -324,6 +330,43 @@ def _truncated(sources: ProjectSources, rng: np.random.Generator) -> Mutant | No
     return Mutant(Damage.TRUNCATED_FILE, array.layer, what, {array.file: text[:end]}, array.name)
 
 
+def _held(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
+    """Let a weight that is a port keep its trained code, whatever is loaded."""
+    file = sources.project / VECTORS_FOLDER / WEIGHTS_FILE
+    if not file.is_file():
+        return None
+    trained = {name: codes for name, *codes in map(str.split, file.read_text(encoding="utf-8").splitlines())}
+    name = sorted(trained)[_pick(rng, sorted(trained))]
+    place = _pick(rng, trained[name])
+    call = next(call for call in sources.calls if name in call["arguments"].split(", "))
+    types = re.search(rf"(\w+) {name}\[\d+\]", sources.text(sources.top))
+    if types is None:
+        return None
+    text, width = sources.text(sources.top), sources.types[types[1]].width
+    hold = f"    {name}[{place}].range({width - 1}, 0) = 0x{trained[name][place]};\n"
+    edited = text[: call.start()] + hold + text[call.start() :]
+    what = f"{sources.top}: value {place} of {name} stays at its trained code 0x{trained[name][place]}"
+    return Mutant(Damage.HELD_WEIGHT, call["layer"], what, {sources.top: edited}, name)
+
+
+def _latents(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
+    """Put one latent out in the place of each, or leave out the last."""
+    text = sources.text(sources.trigger)
+    match = _PUT_OUT.search(text)
+    if match is None or int(match["n"]) < 2:
+        return None
+    n = int(match["n"])
+    fewer = text[: match.start("n")] + str(n - 1) + text[match.end("n") :]
+    kernels = "firmware/fpgaae_front_end.h"
+    first = sources.text(kernels).replace("port[i] = values[i]", "port[i] = values[0]").replace("pack[j];", "pack[0];")
+    choices = [
+        (sources.trigger, fewer, f"{n - 1} of {n} latents are put out"),
+        (kernels, first, "the first latent is put out in the place of each"),
+    ]
+    file, edited, what = choices[_pick(rng, choices)]
+    return Mutant(Damage.LATENTS_PORT, LATENTS_LAYER, f"{file}: {what}", {file: edited})
+
+
 _MAKERS: tuple[Maker, ...] = (
     _array_bit(Damage.WEIGHT_BIT, "w"),
     _array_bit(Damage.BIAS_BIT, "b"),
@@ -337,4 +380,6 @@ _MAKERS: tuple[Maker, ...] = (
     _scaling,
     _swapped,
     _truncated,
+    _held,
+    _latents,
 )

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,8 +30,9 @@ from fpgaae.files import Json, lock, read_json, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
-from fpgaae.hls.mutant_run import LAYERS, OBJECTS, VALUES
+from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, VALUES, WEIGHTS
 from fpgaae.hls.mutants import Mutant, ProjectSources, make_mutants
+from fpgaae.hls.project import port_codes
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.stimulus import MADE_UP, Stimuli
 from fpgaae.models.integer import IntegerNetwork
@@ -72,10 +74,10 @@ class Mutation:
     def __init__(self, sources: ProjectSources, project_name: str, simulation: Simulation, folder: Path) -> None:
         self._folder = folder
         self._name = project_name
-        network = IntegerNetwork.load(simulation.golden)
+        network = simulation.network()
         self._original = Original(sources, network, simulation.golden_names, simulation.features)
         self._stimulus = folder / "stimulus.npz"
-        np.savez(self._stimulus, **_batches(simulation.stimuli(), network, simulation.golden_names))  # type: ignore[arg-type]
+        np.savez(self._stimulus, **_loaded_batches(simulation))  # type: ignore[arg-type]
         sound = folder / "sound"
         shutil.copytree(sources.project, sound, ignore=shutil.ignore_patterns("tb_data", "*.tcl"))
         self._sound = Compilation(sound, project_name, quick=True)
@@ -230,6 +232,18 @@ def _entry(mutant: Mutant, verdict: Verdict, layers: list[str]) -> Json:
         "attributed": attributed,
         "detail": verdict.detail,
     }
+
+
+def _loaded_batches(simulation: Simulation) -> dict[str, Codes]:
+    """Give the stimulus of the mutants for each set of weights: see `compare_loaded`."""
+    result: dict[str, Codes] = {}
+    ports = simulation.weight_ports
+    others = {RELOADED: replace(simulation, reload_seed=simulation.config.seed)} if ports else {}
+    for prefix, loaded in {"": simulation, **others}.items():
+        network = loaded.network()
+        batches = _batches(loaded.stimuli(), network, loaded.golden_names) | {WEIGHTS: port_codes(ports, network)}
+        result |= {f"{prefix}{name}": codes for name, codes in batches.items()}
+    return result
 
 
 def _batches(stimuli: Stimuli, network: IntegerNetwork, golden_names: Mapping[str, str]) -> dict[str, Codes]:

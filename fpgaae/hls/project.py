@@ -6,12 +6,17 @@ Nothing here imports hls4ml: a project is a folder of C++ files.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from fpgaae.errors import CheckFailed
+from fpgaae.files import Json
+from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
+from fpgaae.models.integer import IntegerLayer, IntegerNetwork
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
@@ -36,6 +41,38 @@ class Port(NamedTuple):
     pack_size: int = 1  # elements of a pack
 
 
+class WeightPort(NamedTuple):
+    """A port through which weights or biases of a layer are loaded; codes come in the order of `codes`."""
+
+    name: str  # of the argument
+    layer: str  # of the golden network
+    is_bias: bool
+    size: int
+    type_name: str  # C++ type of a value
+    type: FixedPointType
+    is_memory: bool  # read word by word; otherwise all at once
+    filters_first: bool  # hls4ml's order in the resource strategy; otherwise that of the model
+
+    def codes(self, layer: IntegerLayer) -> Codes:
+        """Give the codes (size,) of a layer's weights as the port takes them."""
+        kernel = np.moveaxis(layer.kernel, -1, 0) if self.filters_first else layer.kernel
+        return (layer.bias if self.is_bias else kernel).ravel()
+
+    def to_json(self) -> Json:
+        """Give an entry of `weight_ports` in `convert.json`."""
+        return {**self._asdict(), "type": str(self.type)}
+
+    @classmethod
+    def from_json(cls, entry: Json) -> WeightPort:
+        """Read what `to_json` gave."""
+        return cls(**{**entry, "type": parse_type(entry["type"])})
+
+
+def port_codes(ports: Sequence[WeightPort], network: IntegerNetwork) -> Codes:
+    """Give the codes of all ports one behind the other, with the weights of a network."""
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(port.codes(network[port.layer]) for port in ports)])
+
+
 class TopFunction(NamedTuple):
     """What a driver must know of a project's top function."""
 
@@ -45,6 +82,8 @@ class TopFunction(NamedTuple):
     is_stream: bool
     score_width: int  # bits
     is_dataflow: bool = False  # how its layers are scheduled; otherwise they are one pipeline
+    latents: Port | None = None
+    weights: tuple[WeightPort, ...] = ()  # where they are reloadable
 
 
 def firmware_source(name: str) -> Path:

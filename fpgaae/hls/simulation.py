@@ -16,8 +16,10 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary, Tap, probe
+from fpgaae.hls.project import WeightPort, port_codes
 from fpgaae.hls.stimulus import MADE_UP, Source, Stimuli
 from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.models.reloadable import with_random_weights
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Simulation:
     config: Config
     features: FeatureMap
     golden_names: dict[str, str]  # recorded layer -> golden layer
+    weight_ports: tuple[WeightPort, ...] = ()
+    reload_seed: int | None = None  # of the weights that are loaded over the trained ones
 
     @classmethod
     def of_run(cls, run: StageRun, library: Path) -> Simulation:
@@ -41,11 +45,17 @@ class Simulation:
             config=run.config,
             features=FeatureMap.from_json(run.result("data")["feature_types"]),
             golden_names={layer["name"]: layer["golden"] for layer in run.result("convert")["layers"]},
+            weight_ports=tuple(WeightPort.from_json(port) for port in run.result("convert").get("weight_ports", ())),
         )
+
+    def network(self) -> IntegerNetwork:
+        """Give the golden network: with the trained weights, or with those that are loaded over them."""
+        trained = IntegerNetwork.load(self.golden)
+        return trained if self.reload_seed is None else with_random_weights(trained, self.reload_seed)
 
     def stimuli(self) -> Stimuli:
         """Give what makes the stimulus."""
-        return Stimuli(self.config, self.data_folder, self.features, IntegerNetwork.load(self.golden))
+        return Stimuli(self.config, self.data_folder, self.features, self.network())
 
 
 class Part(NamedTuple):
@@ -61,8 +71,17 @@ class Simulator:
     def __init__(self, simulation: Simulation) -> None:
         self._names = simulation.golden_names
         self._library = CsimLibrary(simulation.library)
-        self._network = IntegerNetwork.load(simulation.golden)
+        self._network = simulation.network()
         self._stimuli = simulation.stimuli()
+        self._load_weights(simulation)
+
+    def _load_weights(self, simulation: Simulation) -> None:
+        """Load the trained weights; those that are to replace them are loaded after an event was run with them."""
+        ports = simulation.weight_ports
+        self._library.load_weights(port_codes(ports, IntegerNetwork.load(simulation.golden)))
+        if simulation.reload_seed is not None:
+            self._library.run_values(np.zeros((1, self._network.layers[0].size)))
+            self._library.load_weights(port_codes(ports, self._network))
 
     def compare(self, source: Source) -> Part:
         """Simulate and compare one part."""

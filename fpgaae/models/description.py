@@ -23,7 +23,7 @@ QUANTIZED = frozenset(f"Q{kind}" for kind in WEIGHTED)
 AVERAGES = frozenset({"AveragePooling1D", "AveragePooling2D"})
 SCORES = frozenset({
     "SquaredErrorScore", "MaskedSquaredErrorScore", "AbsoluteErrorScore", "MuSquaredScore",
-    "MuSquaredOverVarianceScore", "KlDivergenceScore",
+    "MuSquaredOverVarianceScore", "KlDivergenceScore", "RegressionScore",
 })  # fmt: skip
 
 

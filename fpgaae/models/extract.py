@@ -14,10 +14,8 @@ from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer, refuse_wide
 from fpgaae.models.integer_scores import Table, score_type
-
-_FLOAT64_BITS = 53
 
 
 def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401
@@ -67,13 +65,7 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
         layer = reader(keras_layer, [layers.get(name, _input_placeholder(name)) for name in sources])
         layers[layer.name] = layer
         name_of[keras_layer.name] = layer.name
-    for layer in layers.values():
-        if layer.type.width > _FLOAT64_BITS:
-            raise InputError(
-                f"the layer {layer.name} needs {layer.type.width} bits, more than the {_FLOAT64_BITS} that "
-                "Keras can be compared in; use narrower inputs or weights"
-            )
-    return IntegerNetwork(tuple(layers.values()))
+    return refuse_wide(IntegerNetwork(tuple(layers.values())))
 
 
 def _input_names(keras_layer: Any) -> list[str]:  # noqa: ANN401
@@ -179,6 +171,7 @@ _READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
     "MuSquaredScore": _read_score,
     "MuSquaredOverVarianceScore": _read_score,
     "KlDivergenceScore": _read_score,
+    "RegressionScore": _read_score,
 }
 
 SUPPORTED_LAYERS = frozenset(_READERS)  # Keras classes that have an exact integer form, besides the Input

@@ -18,19 +18,20 @@ from fpgaae.config import Model, ModelKind, Score
 from fpgaae.models.description import WEIGHTED, LayerDescription
 from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
 from fpgaae.models.masked import MaskedConv2D, MaskedDense
-from fpgaae.models.plan import FEATURES, SAMPLING, plan_network
+from fpgaae.models.plan import FEATURES, OUTPUT, SAMPLING, plan_network
 from fpgaae.network_layers import Shape
 
 Tensor = Any
 WEIGHTS_FILE = "float.weights.h5"
+TEACHER_WEIGHTS_FILE = "teacher.weights.h5"
 _MASKED = {"Dense": MaskedDense, "Conv2D": MaskedConv2D}
 
 
 class FloatGraph(NamedTuple):
     """A model to train, and the part of it that gives the score."""
 
-    training: keras.Model  # features -> reconstruction
-    scoring: keras.Model  # features -> reconstruction, mu, or mu and log sigma^2 beside each other
+    training: keras.Model  # features -> reconstruction, or a student's one output
+    scoring: keras.Model  # features -> reconstruction, mu, mu and log sigma^2 beside each other, or the output
 
 
 @keras.saving.register_keras_serializable(package="fpgaae")
@@ -80,6 +81,9 @@ def build_float(
         if layer.kind == "ReLU" and batch_normalization:
             x = [keras.layers.BatchNormalization(name=f"{layer.inputs[0]}_normalization")(x[0])]
         tensors[layer.name] = _make(layer, initializers, masked=masked)(x[0])
+    if model.kind is ModelKind.STUDENT:  # trained without its last ReLU, behind which nothing is learned below zero
+        student = keras.Model(tensors[FEATURES], tensors[OUTPUT])
+        return FloatGraph(student, student)
     reconstruction = tensors[network.outputs[0]]
     scored = tensors["mu"] if model.kind is ModelKind.VARIATIONAL else reconstruction
     if model.score.needs_variance:
@@ -98,7 +102,7 @@ def _make(layer: LayerDescription, seeds: Iterator[int], *, masked: bool) -> ker
 
 
 def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDArray[np.float64]) -> Any:  # noqa: ANN401
-    """Give the reconstruction term of the loss.
+    """Give the reconstruction term of the loss; of a student, the squared difference from its target.
 
     Autoencoder: the score divided by the number of features. Variational: the sum over the features of the squared
     error divided by the feature's variance, -2 log p of a Gaussian likelihood with that width up to a constant, so that
@@ -111,7 +115,7 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
     empty
         What the first feature of each slot is when the slot is empty, (n_slots,).
     """
-    if model.score is Score.SQUARED_ERROR:
+    if model.score in {Score.SQUARED_ERROR, Score.REGRESSION}:
         return "mean_squared_error"
     if model.score is Score.ABSOLUTE_ERROR:
         return "mean_absolute_error"

@@ -19,7 +19,7 @@ def float_score(
     features
         (n, n_features) inputs of the network.
     output
-        The reconstruction, mu, or mu and log sigma^2 beside each other.
+        The reconstruction, mu, mu and log sigma^2 beside each other, or a student's one output.
     empty
         What the first feature of each slot is when the slot is empty, (n_slots,).
     """
@@ -30,6 +30,8 @@ def float_score(
         if score is Score.KL_DIVERGENCE:
             return np.asarray(0.5 * (mu**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1))
         return np.asarray((mu**2 * np.exp(-log_variance)).sum(axis=1))
+    if score is Score.REGRESSION:
+        return np.asarray(np.maximum(y[:, 0], 0))  # as the firmware's last quantizer
     if score is Score.MU_SQUARED:
         return np.asarray((y * y).sum(axis=1))
     if score is Score.ABSOLUTE_ERROR:

@@ -40,6 +40,11 @@ def load_folded(file: Path) -> FloatWeights:
         return {name: (saved[f"{name}/kernel"], saved[f"{name}/bias"]) for name in names}
 
 
+def count_weights(weights: FloatWeights) -> int:
+    """Count the weights of a network, biases among them."""
+    return sum(kernel.size + bias.size for kernel, bias in weights.values())
+
+
 def layer_outputs(
     network: NetworkDescription, weights: FloatWeights, x: NDArray[np.float32]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -116,7 +121,7 @@ def _convolution(layer: LayerDescription, x: Values, image: Shape, weights: Floa
     size, strides = layer.settings["kernel_size"], layer.settings["strides"]
     padding = same_padding(image, size, strides) if layer.settings["padding"] == "same" else (0, 0, 0, 0)
     window = Window(image, size, strides, padding)
-    sums = convolve(x, kernel, window, np.matmul)  # type: ignore[arg-type]
+    sums = convolve(x, kernel, window)
     return np.asarray(sums.reshape(len(x), *window.positions, len(bias)) + bias, dtype=np.float32)
 
 

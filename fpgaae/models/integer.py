@@ -34,6 +34,7 @@ from fpgaae.models.windows import Window, convolve, enlarge, exact_product, larg
 GOLDEN_FILE = "golden.npz"
 ACCEPT_LAYER = "accept"
 _NEVER_EXACT = 2**62
+_FLOAT64_BITS = 53
 
 
 class LayerKind(str, Enum):
@@ -49,6 +50,7 @@ class LayerKind(str, Enum):
     MU_SQUARED = Score.MU_SQUARED.value
     MU_SQUARED_OVER_VARIANCE = Score.MU_SQUARED_OVER_VARIANCE.value
     KL_DIVERGENCE = Score.KL_DIVERGENCE.value
+    REGRESSION = Score.REGRESSION.value
     ACCEPT = "accept"  # one bit a threshold: 1 where the score is above it
     CONVOLUTION = "convolution"
     AVERAGE_POOLING = "average_pooling"  # cut off towards zero where the mean has no finite binary form
@@ -56,6 +58,7 @@ class LayerKind(str, Enum):
     UPSAMPLING = "upsampling"  # nearest neighbour
     ZERO_PADDING = "zero_padding"
     RESHAPE = "reshape"
+    PORT = "port"  # what a layer before it put out, on a port of the trigger block
 
     @property
     def is_score(self) -> bool:
@@ -74,7 +77,8 @@ class IntegerLayer:
 
     For a layer with weights and a score, `type` is derived: the narrowest that holds every sum which inputs of their
     types can give. `table` holds what a score reads (see `score_codes`), or the thresholds in the type of the score.
-    Values are flat, (n_events, size); `shape` says which image they stand for, empty for none.
+    Values are flat, (n_events, size); `shape` says which image they stand for, empty for none. Where the weights are
+    `reloadable`, `type` holds the sums of any weights of their types, and `kernel` and `bias` are those loaded now.
     """
 
     name: str
@@ -89,6 +93,7 @@ class IntegerLayer:
     table: Table | None = field(default=None, repr=False)
     shape: tuple[int, ...] = ()  # (height, width, channels)
     window: Window | None = None
+    reloadable: bool = False
 
     @property
     def is_cut_off(self) -> bool:
@@ -122,8 +127,8 @@ def dense_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
     InputError
         If the layer has no weight types.
     """
-    smallest, largest, bias = _sums_of_one_sign(layer, source)
-    return int((smallest + bias).min()), int((largest + bias).max())
+    smallest, largest, (low_bias, high_bias) = _sums_of_one_sign(layer, source)
+    return int((smallest + low_bias).min()), int((largest + high_bias).max())
 
 
 def partial_sum_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
@@ -137,18 +142,42 @@ def partial_sum_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, i
     InputError
         If the layer has no weight types.
     """
-    smallest, largest, bias = _sums_of_one_sign(layer, source)
-    return int((smallest + np.minimum(bias, 0)).min()), int((largest + np.maximum(bias, 0)).max())
+    smallest, largest, (low_bias, high_bias) = _sums_of_one_sign(layer, source)
+    return int((smallest + np.minimum(low_bias, 0)).min()), int((largest + np.maximum(high_bias, 0)).max())
 
 
-def _sums_of_one_sign(layer: IntegerLayer, source: IntegerLayer) -> tuple[Codes, Codes, Codes]:
-    """Give the smallest and the largest sum of products of each unit of a dense layer, and its bias, on one grid."""
+def _sums_of_one_sign(layer: IntegerLayer, source: IntegerLayer) -> tuple[Codes, Codes, tuple[Codes, Codes]]:
+    """Give the smallest and the largest sum of products of each unit of a dense layer, and its bias, on one grid.
+
+    A bias has a smallest and a largest code, too, which differ where it is reloadable.
+    """
     kernel_type, bias_type = _weight_types(layer)
     up_product = layer.type.fraction - source.type.fraction - kernel_type.fraction
-    positive, negative = np.maximum(layer.kernel, 0).sum(axis=0), np.minimum(layer.kernel, 0).sum(axis=0)
     low, high = source.type.min_code, source.type.max_code
-    smallest, largest = positive * low + negative * high << up_product, positive * high + negative * low << up_product
-    return smallest, largest, layer.bias << (layer.type.fraction - bias_type.fraction)
+    sums = []
+    for kernel, _ in extreme_weights(layer):
+        positive, negative = np.maximum(kernel, 0).sum(axis=0), np.minimum(kernel, 0).sum(axis=0)
+        sums.append((positive * low + negative * high, positive * high + negative * low))
+    smallest, largest = np.min([s for s, _ in sums], axis=0), np.max([s for _, s in sums], axis=0)
+    return smallest << up_product, largest << up_product, bias_range(layer, layer.type.fraction - bias_type.fraction)
+
+
+def extreme_weights(layer: IntegerLayer) -> tuple[tuple[Codes, Codes], ...]:
+    """Give kernels and biases between which those of a layer stay: its own, or the ends of their types.
+
+    A sum of products is linear in each weight: over all of them it is smallest and largest at such ends.
+    """
+    if not layer.reloadable:
+        return ((layer.kernel, layer.bias),)
+    types = _weight_types(layer)
+    highest, lowest = tuple(of.max_code for of in types), tuple(of.min_code for of in types)
+    return tuple((np.full_like(layer.kernel, k), np.full_like(layer.bias, b)) for k, b in (highest, lowest))
+
+
+def bias_range(layer: IntegerLayer, up: int) -> tuple[Codes, Codes]:
+    """Give the smallest and the largest bias of each unit, shifted up by some bits."""
+    biases = np.stack([bias for _, bias in extreme_weights(layer)]) << up
+    return biases.min(axis=0), biases.max(axis=0)
 
 
 def _weight_types(layer: IntegerLayer) -> tuple[FixedPointType, FixedPointType]:
@@ -167,6 +196,11 @@ class IntegerNetwork:
     def input_type(self) -> FixedPointType:
         """Type of the network's inputs."""
         return self.layers[0].type
+
+    @property
+    def reloadable(self) -> bool:
+        """Whether its weights can be loaded at run time."""
+        return any(layer.reloadable for layer in self.layers)
 
     @property
     def score(self) -> IntegerLayer:
@@ -237,7 +271,7 @@ class IntegerNetwork:
                 "kernel_type": layer.kernel_type and str(layer.kernel_type),
                 "bias_type": layer.bias_type and str(layer.bias_type),
                 "table_type": layer.table and str(layer.table.type),
-                "shape": layer.shape, "window": layer.window,
+                "shape": layer.shape, "window": layer.window, "reloadable": layer.reloadable,
             }
             for layer in self.layers
         ]  # fmt: skip
@@ -279,17 +313,35 @@ def _read_layer(entry: Mapping[str, Any], arrays: Mapping[str, Codes]) -> Intege
             "bias": arrays[f"{entry['name']}/bias"],
             "kernel_type": parse_type(entry["kernel_type"]),
             "bias_type": parse_type(entry["bias_type"]),
+            "reloadable": bool(entry.get("reloadable", False)),
         }
     if entry["table_type"]:
         others["table"] = Table(arrays[f"{entry['name']}/table"], parse_type(entry["table_type"]))
     return IntegerLayer(entry["name"], kind, tuple(entry["inputs"]), entry["size"], parse_type(entry["type"]), **others)
 
 
+def refuse_wide(network: IntegerNetwork) -> IntegerNetwork:
+    """Give a network back whose codes float64 holds.
+
+    Raises
+    ------
+    InputError
+        If a layer needs more bits.
+    """
+    for layer in network.layers:
+        if layer.type.width > _FLOAT64_BITS:
+            raise InputError(
+                f"the layer {layer.name} needs {layer.type.width} bits, more than the {_FLOAT64_BITS} that "
+                "Keras can be compared in; use narrower inputs or weights"
+            )
+    return network
+
+
 def _apply(layer: IntegerLayer, inputs: list[Tensor]) -> Tensor:
     first = inputs[0]
     if layer.kind.has_weights:
         return _weighted_sums(layer, first)
-    if layer.kind is LayerKind.RESHAPE or layer.window is not None:
+    if layer.kind in {LayerKind.RESHAPE, LayerKind.PORT} or layer.window is not None:
         return Tensor(_pool_or_move(layer, layer.window, first), layer.type.fraction)
     if layer.kind is LayerKind.RELU:
         return Tensor(requantize(np.maximum(first.codes, 0), first.fraction, layer.type), layer.type.fraction)
@@ -344,8 +396,13 @@ def largest_sum(layer: IntegerLayer, inputs: list[IntegerLayer]) -> int:
     if layer.kind.has_weights and layer.kernel_type is not None and layer.bias_type is not None:
         source = inputs[0].type
         fraction = layer.type.fraction
-        kernel = np.abs(layer.kernel).reshape(-1, layer.kernel.shape[-1])
-        products = kernel.sum(axis=0) * max(abs(source.min_code), source.max_code)
-        products = products << (fraction - source.fraction - layer.kernel_type.fraction)
-        return int((products + (np.abs(layer.bias) << (fraction - layer.bias_type.fraction))).max())
+        up_product, up_bias = (
+            fraction - source.fraction - layer.kernel_type.fraction,
+            fraction - layer.bias_type.fraction,
+        )
+        peak = max(abs(source.min_code), source.max_code) << up_product
+        return max(
+            int((np.abs(kernel).reshape(-1, kernel.shape[-1]).sum(axis=0) * peak + (np.abs(bias) << up_bias)).max())
+            for kernel, bias in extreme_weights(layer)
+        )
     return max(abs(layer.type.min_code), layer.type.max_code)

@@ -6,8 +6,13 @@ point that the quantizer behind it can't tell: see `mean_fraction`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, type_for_range
-from fpgaae.models.integer import IntegerLayer, LayerKind
+from fpgaae.models.integer import IntegerLayer, LayerKind, bias_range, extreme_weights
 from fpgaae.models.windows import Shape, Window, range_of_sums
 
 
@@ -29,15 +34,32 @@ def convolution_layer(
     """
     (kernel_codes, kernel_type), (bias_codes, bias_type) = kernel, bias
     fraction = max(source.type.fraction + kernel_type.fraction, bias_type.fraction)
-    up_product = fraction - source.type.fraction - kernel_type.fraction
-    smallest, largest = range_of_sums(kernel_codes, window, source.type.min_code, source.type.max_code)
-    offset = bias_codes << (fraction - bias_type.fraction)
-    low, high = int(((smallest << up_product) + offset).min()), int(((largest << up_product) + offset).max())
     shape = (*window.positions, kernel_codes.shape[-1])
-    return IntegerLayer(
-        name, LayerKind.CONVOLUTION, (source.name,), _size(shape), type_for_range(min(low, 0), max(high, 0), fraction),
+    layer = IntegerLayer(
+        name, LayerKind.CONVOLUTION, (source.name,), _size(shape), FixedPointType(1, 1 - fraction),
         kernel_codes, bias_codes, kernel_type, bias_type, shape=shape, window=window,
     )  # fmt: skip
+    low, high = convolution_range(layer, source)
+    return replace(layer, type=type_for_range(min(low, 0), max(high, 0), fraction))
+
+
+def convolution_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
+    """Give the smallest and the largest code that a convolution can put out for inputs of their type.
+
+    Raises
+    ------
+    InputError
+        If the layer has no window or no weight types.
+    """
+    if layer.window is None or layer.kernel_type is None or layer.bias_type is None:
+        raise InputError(f"the convolution {layer.name} of the golden network has no window; run `convert` again")
+    fraction = layer.type.fraction
+    up_product = fraction - source.type.fraction - layer.kernel_type.fraction
+    low_bias, high_bias = bias_range(layer, fraction - layer.bias_type.fraction)
+    ends = source.type.min_code, source.type.max_code
+    sums = [range_of_sums(kernel, layer.window, *ends) for kernel, _ in extreme_weights(layer)]
+    smallest, largest = np.min([s for s, _ in sums], axis=0), np.max([s for _, s in sums], axis=0)
+    return int(((smallest << up_product) + low_bias).min()), int(((largest << up_product) + high_bias).max())
 
 
 def mean_fraction(source: FixedPointType, n_values: int, rounded_to: int) -> int:

@@ -6,6 +6,7 @@
     mu_squared                  sum over the latents of mu^2
     mu_squared_over_variance    sum over the latents of mu^2 / sigma^2 = mu^2 exp(-log sigma^2)
     kl_divergence               1/2 sum over the latents of (mu^2 + sigma^2 - 1 - log sigma^2)
+    regression                  the network's one output, which is never negative
 
 The divergence is that of N(mu, sigma^2) from N(0, 1) (Kingma & Welling, arXiv 1312.6114, appendix B). A network puts
 out log sigma^2, so that the one transcendental function is the exponential; it is a table with an entry for each code
@@ -92,10 +93,17 @@ def score_type(
     Parameters
     ----------
     inputs
-        x and its reconstruction, or mu and, where the score needs it, log sigma^2.
+        x and its reconstruction, or mu and, where the score needs it, log sigma^2, or the output.
     table
         Type of the entries of `function_table`.
+
+    Raises
+    ------
+    InputError
+        If the output of a regression is not one number that is never negative.
     """
+    if score is Score.REGRESSION:
+        return _output_type(inputs[0], n)
     if score.of_reconstruction:
         a, b = inputs
         fraction = max(a.fraction, b.fraction)
@@ -115,6 +123,20 @@ def score_type(
     return type_for_range(0, n * term, common + 1)  # the half is one bit more behind the point
 
 
+def _output_type(output: FixedPointType, n: int) -> FixedPointType:
+    if n != 1 or output.signed:
+        what = f"puts out {n} numbers" if n != 1 else f"puts out a number of the type {output}, which may be negative"
+        raise InputError(f"the network {what}; the score regression needs one number behind a ReLU")
+    return type_for_range(0, output.max_code, output.fraction)
+
+
+def score_products(score: Score, n_elements: int) -> int:
+    """Count the products that a score of so many features or latents takes."""
+    if score in {Score.ABSOLUTE_ERROR, Score.REGRESSION}:
+        return 0
+    return n_elements * (2 if score is Score.MU_SQUARED_OVER_VARIANCE else 1)
+
+
 def score_codes(score: Score, inputs: Sequence[Tensor], table: Table | None = None) -> Tensor:
     """Compute a score of each event, exactly.
 
@@ -131,6 +153,8 @@ def score_codes(score: Score, inputs: Sequence[Tensor], table: Table | None = No
     """
     if score.of_reconstruction:
         return _error(score, inputs[0], inputs[1], table)
+    if score is Score.REGRESSION:
+        return inputs[0]
     mu = inputs[0]
     squares, fraction = mu.codes * mu.codes, 2 * mu.fraction
     if score is not Score.MU_SQUARED and table is not None:

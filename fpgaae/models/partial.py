@@ -84,7 +84,7 @@ class PartialNetwork:
         if quantized and layer.kernel_type is not None and layer.bias_type is not None:
             kernel = values_of(layer.kernel, layer.kernel_type.fraction)
             bias = values_of(layer.bias, layer.bias_type.fraction)
-        sums = x @ kernel if layer.window is None else convolve(x, kernel, layer.window, np.matmul)  # type: ignore[arg-type]
+        sums = x @ kernel if layer.window is None else convolve(x, kernel, layer.window)
         return np.asarray(sums + np.tile(bias, layer.size // len(bias)), dtype=np.float64)
 
     def _score(self, layer: IntegerLayer, inputs: list[Values], quantized: bool) -> Values:

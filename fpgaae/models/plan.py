@@ -26,7 +26,7 @@ from fpgaae.network_layers import (
 )
 
 FEATURES, INPUTS = "features", "features_quantized"
-SAMPLING = "sampling"
+SAMPLING, OUTPUT = "sampling", "output"
 _IMAGE = "image"
 _FLAT_RECONSTRUCTION = f"{RECONSTRUCTION}_flat"
 
@@ -92,7 +92,7 @@ def _image_layer(layer: AnyLayer) -> tuple[str, Mapping[str, Any]]:
 def plan_network(model: Model, image: Shape) -> NetworkDescription:
     """Plan the float network: rectified hidden layers, linear latent and reconstruction.
 
-    Its output is the reconstruction, flat.
+    Its output is the reconstruction, flat, or a student's one number, rectified.
 
     Parameters
     ----------
@@ -104,6 +104,10 @@ def plan_network(model: Model, image: Shape) -> NetworkDescription:
         chain.reshape(_IMAGE, shape)
     for named in model.encoder_layers:
         chain.layer(*named)
+    if model.kind is ModelKind.STUDENT:
+        chain.dense(OUTPUT, 1)
+        end = chain.add(f"{OUTPUT}_relu", "ReLU")
+        return NetworkDescription(tuple(chain.layers), (end,))
     if model.kind is ModelKind.VARIATIONAL:
         mu = chain.dense("mu", model.latent)
         log_variance = chain.dense("log_variance", model.latent, chain.layers[-1].inputs[0])
@@ -121,7 +125,7 @@ def plan_network(model: Model, image: Shape) -> NetworkDescription:
 
 def deployed_part(model: Model, network: NetworkDescription) -> NetworkDescription:
     """Give the part of a planned network that goes into the firmware; its outputs are what the score reads of it."""
-    if model.kind is ModelKind.AUTOENCODER:
+    if model.kind is not ModelKind.VARIATIONAL:
         return network
     read = ("mu", "log_variance") if model.score.needs_variance else ("mu",)
     needed = set(read)

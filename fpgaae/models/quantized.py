@@ -1,8 +1,8 @@
 """The quantized twin (QKeras): the network exactly as the firmware computes it, built from resolved widths.
 
 This module imports TensorFlow. Layers and their names are those of `fpgaae.models.plan`, as in the float model:
-`encoder_1`, `latent` or `mu`, `decoder_1`, `reconstruction`; what follows a layer is called `<layer>_relu` or
-`<layer>_quantized`.
+`encoder_1`, `latent` or `mu`, `decoder_1`, `reconstruction`, `output`; what follows a layer is called `<layer>_relu`
+or `<layer>_quantized`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class QuantizedGraph(NamedTuple):
     """The symbolic tensors of a network, for training and for deployment."""
 
     features: Tensor
-    latent: Tensor
+    latent: Tensor  # of a student, its output
     log_variance: Tensor | None  # None where the score does not need it
     reconstruction: Tensor | None  # flat; None where only the encoder is deployed
     score: Tensor
@@ -62,7 +62,7 @@ def build_quantized(
     is_reconstruction = model.score.of_reconstruction
     return QuantizedGraph(
         tensors[FEATURES],
-        tensors["latent_quantized" if is_reconstruction else "mu_quantized"],
+        tensors["latent_quantized" if is_reconstruction else score.inputs[0]],
         tensors.get("log_variance_quantized"),
         tensors[score.inputs[1]] if is_reconstruction else None,
         tensors["score"],

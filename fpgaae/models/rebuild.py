@@ -150,7 +150,7 @@ def with_score(model: tf_keras.Model, inputs: str, score: ScoreLayer) -> tf_kera
     inputs
         The quantizer behind the Input.
     score
-        The layer, which reads mu, or the inputs and their reconstruction.
+        The layer, which reads mu or an output, or the inputs and their reconstruction.
     """
     output = model.output
     if not score.score.of_reconstruction:

@@ -92,6 +92,17 @@ class MuSquaredScore(ScoreLayer):
         return _total(tf.square(inputs))
 
 
+@tf_keras.utils.register_keras_serializable(package="fpgaae")
+class RegressionScore(ScoreLayer):
+    """The network's one output, which is never negative: input (n, 1)."""
+
+    score = Score.REGRESSION
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Pass the output on."""
+        return tf.identity(inputs)
+
+
 class TableScoreLayer(ScoreLayer):
     """A score of [mu, log sigma^2], each (n, n_latent), with a table over the codes of the second.
 
@@ -158,7 +169,7 @@ LAYER_OF_SCORE: dict[Score, type[ScoreLayer]] = {
     layer.score: layer
     for layer in (
         SquaredErrorScore, MaskedSquaredErrorScore, AbsoluteErrorScore,
-        MuSquaredScore, MuSquaredOverVarianceScore, KlDivergenceScore,
+        MuSquaredScore, MuSquaredOverVarianceScore, KlDivergenceScore, RegressionScore,
     )
 }  # fmt: skip
 SCORE_LAYERS = {layer.__name__: layer for layer in LAYER_OF_SCORE.values()}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fpgaae.fixedpoint import Codes
 
 Shape = tuple[int, int, int]
-_FLOAT64_EXACT = 2**53
+_FLOAT32_EXACT, _FLOAT64_EXACT = 2**24, 2**53
 _BLOCK_VALUES = 1 << 22  # values of unfolded windows that are held at a time
 
 
@@ -65,10 +65,15 @@ def same_padding(image: Shape, size: tuple[int, int], strides: tuple[int, int]) 
 
 
 def exact_product(a: Codes, b: Codes) -> Codes:
-    """Multiply matrices of codes: in float64 where no sum of |products| can pass 2**53, and else in int64."""
-    if int(np.abs(a).max(initial=0)) * int(np.abs(b).sum(axis=0).max(initial=0)) < _FLOAT64_EXACT:
-        return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
-    return a @ b
+    """Multiply matrices of codes, in floating point where that is exact (see `_exact_type`)."""
+    to = _exact_type(a, b)
+    return np.asarray((a.astype(to) @ b.astype(to)).astype(np.int64, copy=False))
+
+
+def _exact_type(a: Codes, b: Codes) -> Any:  # noqa: ANN401
+    """Give the fastest type in which a @ b is exact: no sum of |products| passes the integers that it holds."""
+    largest_sum = int(np.abs(a).max(initial=0)) * int(np.abs(b).sum(axis=0).max(initial=0))
+    return np.float32 if largest_sum <= _FLOAT32_EXACT else np.float64 if largest_sum < _FLOAT64_EXACT else np.int64
 
 
 def unfold(codes: Any, window: Window) -> Any:  # noqa: ANN401
@@ -103,20 +108,21 @@ def _by_block(codes: Any, window: Window, work: Callable[[Any], Any]) -> Any:  #
     return np.concatenate([part.reshape(len(part), int(np.prod(part.shape[1:]))) for part in parts])
 
 
-def convolve(codes: Codes, kernel: Codes, window: Window, product: Callable[[Any, Any], Any] = exact_product) -> Codes:
+def convolve(codes: Any, kernel: Any, window: Window) -> Any:  # noqa: ANN401
     """Give the sums of products of a kernel (height, width, channels, filters) at every position, (n_events, size).
 
-    With `numpy.matmul` for the product, values take the place of codes.
+    Those of integer codes are exact; values in floating point are summed as they are.
     """
     flat = kernel.reshape(-1, kernel.shape[-1])
+    is_codes = np.issubdtype(codes.dtype, np.integer)
+    to = _exact_type(codes, flat) if is_codes else np.result_type(codes, flat)
+    weights = flat.astype(to)
 
-    def work(views: Codes) -> Codes:
-        places = views.shape[:3]
-        sums: Codes = product(views.reshape(int(np.prod(places)), len(flat)), flat)
-        return sums.reshape(*places, kernel.shape[-1])
+    def work(views: Any) -> Any:  # noqa: ANN401
+        sums = views.reshape(int(np.prod(views.shape[:3])), len(flat)) @ weights
+        return (sums.astype(np.int64, copy=False) if is_codes else sums).reshape(*views.shape[:3], kernel.shape[-1])
 
-    found: Codes = _by_block(codes, window, work)
-    return found
+    return _by_block(codes.astype(to), window, work)
 
 
 def range_of_sums(kernel: Codes, window: Window, low: int, high: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -18,7 +18,7 @@ from fpgaae.report.sections import (
     rate_chart,
     verdict_rows,
 )
-from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence
+from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 
 _SECTIONS = ("physics", "losses", "rates")  # those with figures
 
@@ -173,9 +173,11 @@ def render_page(content: PageContent) -> str:
         verdict=verdict(content.checks),
         verdict_rows=[] if metrics is None else verdict_rows(metrics),
         metric_tables=[] if metrics is None else metric_tables(metrics),
+        student=[] if metrics is None else student_sentences(metrics),
         ablation=None if metrics is None else ablation_table(metrics),
         correlations=[] if metrics is None else correlation_rows(metrics),
         chart=None if metrics is None else rate_chart(metrics),
+        labels={} if metrics is None else metrics.get("labels", {}),
         notes=[] if metrics is None else notes(metrics),
         decisions=[] if metrics is None else metrics.get("decisions", []),
         figures={

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
-from fpgaae.report.tables import DELTAS, NOT_MEASURABLE, MetricRow, metric_rows, model_columns
+from fpgaae.report.tables import (
+    DELTAS,
+    NOT_MEASURABLE,
+    MetricRow,
+    group_columns,
+    group_rows,
+    group_sentence,
+    metric_rows,
+    model_columns,
+    model_label,
+)
 
 QUANTITIES = {
     "ht_gev": "HT", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
+    "cells_above_mean": "Cells above their mean",
 }  # fmt: skip
 _ABLATION_KEYS = ("1e-02", "1e-03")
 
@@ -67,7 +78,10 @@ def metric_tables(metrics: Mapping[str, Any]) -> list[MetricTable]:
     """Give the differences to the float model first, then every model's metrics."""
     models = model_columns(metrics)
     rows = metric_rows([metrics["models"][model] for model in models])
-    tables = [MetricTable("AUC, and signal efficiency (TPR) in % at a false positive rate", models, _by_signal(rows))]
+    labels = [model_label(model, metrics) for model in models]
+    tables = [MetricTable("AUC, and signal efficiency (TPR) in % at a false positive rate", labels, _by_signal(rows))]
+    if "groups" in metrics:
+        tables.append(MetricTable(group_sentence(metrics), group_columns(metrics), _by_signal(group_rows(metrics))))
     deltas = [key for key in DELTAS if key in metrics]
     if deltas:
         rows = metric_rows([metrics[key] for key in deltas], signed=True)

@@ -22,6 +22,12 @@ _FIGURES = {  # file: title, how to read it, section
         "The firmware's score per process; the line marks the working point on the test background.",
         "physics",
     ),
+    "student": (
+        "Student against teacher",
+        "How often each pair of scores occurs, per process; the line is what the student was taught, the points are "
+        "its median with 68 % of the events, and \N{GREEK SMALL LETTER RHO} is Spearman's rank correlation.",
+        "physics",
+    ),
     "losses": (
         "What each part costs",
         "Only the inputs, the weights, the activations or the score quantized, against the same weights unrounded.",
@@ -44,7 +50,7 @@ _FIGURES = {  # file: title, how to read it, section
         "rates",
     ),
     "profiles": (
-        "Score against HT and multiplicity",
+        "What the score goes with",
         "Mean score of background events in bins, float and firmware side by side.",
         "rates",
     ),
@@ -121,6 +127,9 @@ def _firmware(convert: Json, csim: Json, rtl: Json | None, synth: Json | None) -
         cycles = rtl["latency_cycles"]
         facts["latency"] = f"{cycles} clocks, {cycles * rtl['clock_ns']:g} ns"
         facts["initiation interval"] = f"{rtl['initiation_interval']} clock"
+    elif reuse := convert.get("reuse"):
+        facts["latency, sum of reuse factors"] = f"{reuse['latency_clocks']:,} clocks, {reuse['latency_ns'] / 1e3:g} us"
+        facts["multipliers, from reuse factors"] = f"{reuse['multipliers']:,}"
     if synth is not None and synth["logic_levels"] is not None:
         facts["longest path"] = f"{synth['logic_levels']} cells"
     return facts | {

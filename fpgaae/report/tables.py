@@ -117,6 +117,68 @@ def _cell(estimate: Mapping[str, Any], scale: int, signed: bool) -> str:
     return f"+{text}" if signed and estimate["value"] > 0 else text
 
 
+def group_rows(metrics: Mapping[str, Any]) -> list[MetricRow]:
+    """Format the areas from the mean score of each group, a column each model, then firmware - float; empty without.
+
+    Parameters
+    ----------
+    metrics
+        The content of `metrics.json`.
+    """
+    own = metrics.get("groups")
+    if own is None:
+        return []
+    columns = [own["models"][model] for model in model_columns(own)]
+    names = {"auc": "AUC", "partial_auc": f"pAUC to {own['max_false_positive_rate']:g}"}
+    return [
+        MetricRow(
+            signal,
+            label,
+            (
+                *(_cell(column[signal][name], 1, signed=False) for column in columns),
+                *([_cell(own["delta"][signal][name], 1, signed=True)] if "delta" in own else []),
+            ),
+        )
+        for signal in columns[0]
+        for name, label in names.items()
+    ]
+
+
+def group_columns(metrics: Mapping[str, Any]) -> list[str]:
+    """Name the columns of `group_rows`."""
+    own = metrics["groups"]
+    return [model_label(model, metrics) for model in model_columns(own)] + ([DELTAS["delta"]] if "delta" in own else [])
+
+
+def group_sentence(metrics: Mapping[str, Any]) -> str:
+    """Say what is judged in `group_rows`, and on how many."""
+    counts = ", ".join(f"{number:,} of {process}" for process, number in metrics["groups"]["groups"].items())
+    return f"Mean score of each group of events ({counts}); pAUC: standardised, 0.5 is chance"
+
+
+def group_table(metrics: Mapping[str, Any]) -> Table:
+    """Tabulate the areas from the mean score of each group, a row each model, for a terminal.
+
+    Parameters
+    ----------
+    metrics
+        The content of `metrics.json`, with `groups`.
+    """
+    by_metric = group_rows(metrics)
+    names = list(dict.fromkeys(row.metric for row in by_metric))
+    rows = [
+        MetricRow(signal, column, tuple(row.cells[index] for row in by_metric if row.signal == signal))
+        for signal in dict.fromkeys(row.signal for row in by_metric)
+        for index, column in enumerate(group_columns(metrics))
+    ]
+    return _table(group_sentence(metrics), names, rows, metrics)
+
+
+def model_label(model: str, metrics: Mapping[str, Any]) -> str:
+    """Name a model as the evaluation does: the sums of an array are none of pT."""
+    return str(metrics.get("labels", {}).get(model, model))
+
+
 def metrics_table(metrics: Mapping[str, Any]) -> Table:
     """Tabulate AUC and signal efficiency of every model, a row each, for a terminal of 80 columns.
 
@@ -134,7 +196,9 @@ def metrics_table(metrics: Mapping[str, Any]) -> Table:
     by_metric = metric_rows([metrics["models"][model] for model in models], _shown_keys(metrics))
     names = [_heading(row) for row in {row.metric: row for row in reversed(by_metric)}.values()][::-1]
     rows = [
-        MetricRow(signal, model, tuple(row.cells[index] for row in by_metric if row.signal == signal))
+        MetricRow(
+            signal, model_label(model, metrics), tuple(row.cells[index] for row in by_metric if row.signal == signal)
+        )
         for signal in dict.fromkeys(row.signal for row in by_metric)
         for index, model in enumerate(models)
     ]
@@ -173,6 +237,38 @@ def decision_tables(metrics: Mapping[str, Any]) -> list[Table]:
             table.add_row(_escaped(process), *(f"{number:,}" for number in numbers))
         tables.append(table)
     return tables
+
+
+def student_sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """Say how much of its teacher's separation a student keeps, per signal, and with how many weights.
+
+    Parameters
+    ----------
+    metrics
+        The content of `metrics.json`.
+    """
+    found = metrics.get("distillation")
+    if found is None:
+        return []
+    own, ranks = found["weights"], found["rank_correlation"]
+    sentences = [
+        f"the student has {own['student']:,} weights, {100 * own['share']:.1f} % of the {own['teacher']:,} of its "
+        f"teacher, and {own['student_nonzero']:,} of them are not zero"
+    ]
+    for process, rank in ranks.items():
+        shown = NOT_MEASURABLE if rank is None else f"{rank:.3f}"
+        text = f"{process}: rank correlation of student and teacher {shown}"
+        if (signal := found["signals"].get(process)) is not None:
+            kept = signal["kept"]
+            share = kept.get("note")
+            if share is None:
+                share = f"{compact_interval(*(100 * kept[end] for end in ('value', 'low', 'high')))} %"
+            text += (
+                f", AUC {signal['student_auc']:.4f} of {signal['teacher_auc']:.4f}; kept of the teacher's AUC above "
+                f"1/2: {share}"
+            )
+        sentences.append(text)
+    return sentences
 
 
 def rate_sentence(decision: Mapping[str, Any]) -> str:

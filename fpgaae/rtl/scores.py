@@ -34,6 +34,8 @@ def trace_score(score: Score, inputs: Sequence[Signal], table: Table | None) -> 
     """
     if score.of_reconstruction:
         return _error(score, inputs, table)
+    if score is Score.REGRESSION:
+        return inputs[0].variables[0]
     mu = inputs[0]
     squares = [square(x) for x in mu.variables]
     if not score.needs_variance:

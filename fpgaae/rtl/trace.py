@@ -56,6 +56,16 @@ def trace_trigger(network: IntegerNetwork, features: FeatureMap) -> Traced:
     """
     if network.layers[-1].name != ACCEPT_LAYER:
         raise InputError("the golden network has no thresholds; run the stage `convert` again")
+    if network.reloadable:
+        raise InputError(
+            "the RTL folds weights into adders, and these are loaded at run time; set firmware.reloadable_weights to "
+            "false, or synthesize the HLS project"
+        )
+    if any(layer.kind is LayerKind.PORT for layer in network.layers):
+        raise InputError(
+            "the RTL puts out the score and the accept bits only; set firmware.output_latents to false, or synthesize "
+            "the HLS project"
+        )
     wide = next((layer for layer in network.layers if layer.type.width > MAX_CODE_BITS), None)
     if wide is not None:
         raise InputError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
+from fpgaae.errors import InputError
 from fpgaae.evaluation.scoring import float_scorer
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
@@ -34,6 +35,10 @@ def run_baseline(run: StageRun) -> Json:
 
 def run_trial(run: StageRun) -> Json:
     """Measure the firmware that a quantized network will be, without compiling it."""
+    if run.config.firmware.reloadable_weights:
+        raise InputError(
+            "a scan estimates the area of constant weights; set firmware.reloadable_weights to false in the scan's base"
+        )
     features = FeatureMap.from_json(run.result("data")["feature_types"])
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
-from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, nearest_codes, values_of
+from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, nearest_codes, values_of
 
 BLOCK_EVENTS = 131_072
 
@@ -30,22 +30,34 @@ class Split(NamedTuple):
         """Number of events."""
         return self.store.count(self.process, self.name)
 
+    @property
+    def starts(self) -> range:
+        """The first event of each block, in the order of the file."""
+        return range(0, self.n_events, BLOCK_EVENTS)
+
+    def places(self, seed: int, epoch: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Give the order of an epoch: the first event of each block, and the order of those in it."""
+        rng = np.random.default_rng([seed, epoch])
+        for start in rng.permutation(np.array(self.starts, dtype=np.int64)):
+            yield int(start), rng.permutation(min(BLOCK_EVENTS, self.n_events - int(start)))
+
     def blocks(self, seed: int, epoch: int) -> Iterator[NDArray[np.float32]]:
         """Give every event once, shuffled: blocks in random order, and the events of each block."""
-        rng = np.random.default_rng([seed, epoch])
-        starts = np.arange(0, self.n_events, BLOCK_EVENTS)
-        for start in rng.permutation(starts):
-            block = self._read(int(start))
-            yield block[rng.permutation(len(block))]
+        for start, order in self.places(seed, epoch):
+            yield self.inputs(self.codes(start))[order]
 
     def ordered_blocks(self) -> Iterator[NDArray[np.float32]]:
         """Give every event once, in the order of the file."""
-        for start in range(0, self.n_events, BLOCK_EVENTS):
-            yield self._read(start)
+        for start in self.starts:
+            yield self.inputs(self.codes(start))
 
-    def _read(self, start: int) -> NDArray[np.float32]:
-        stop = min(start + BLOCK_EVENTS, self.n_events)
-        return self.features.values(self.store.read(self.process, self.name, start, stop)).astype(np.float32)
+    def codes(self, start: int) -> Codes:
+        """Give the hardware codes of the block that begins with an event, (n, n_features)."""
+        return self.store.read(self.process, self.name, start, min(start + BLOCK_EVENTS, self.n_events))
+
+    def inputs(self, codes: Codes) -> NDArray[np.float32]:
+        """Give the network inputs of hardware codes."""
+        return self.features.values(codes).astype(np.float32)
 
     def clipped(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Clip inputs to the range of the network's input type, without rounding: what the float reference sees."""

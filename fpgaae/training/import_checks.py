@@ -106,6 +106,13 @@ def check_score(config: Config, given: NetworkDescription, n_inputs: int, output
             f"the model ends in a {given.score.kind}, but `model.score` is {score.value}; change one of them"
         )
     n_outputs = int(np.prod(output_shape))
+    if score is Score.REGRESSION:
+        if n_outputs != 1:
+            raise InputError(
+                f"the model puts out {n_outputs} values, but `model.score` is regression, which is one number; give a "
+                "model with one output behind a ReLU"
+            )
+        return
     if score is Score.MU_SQUARED and n_outputs == n_inputs:
         raise InputError(
             f"the model puts out as many values as it takes in ({n_inputs}), a reconstruction, but `model.score` is "

@@ -101,7 +101,7 @@ def run_imported_reference(run: StageRun) -> Json:
     model = rebuild(prepared.twin)
     model.save(run.folder / IMPORTED_FLOAT_FILE, save_format="h5")
     loss = None
-    if config_score(run) is not Score.MU_SQUARED:
+    if config_score(run).of_reconstruction:
         loss = _mean(
             [(x, _flat(model.predict_on_batch(_shaped(model, x)))) for x in _chunks(open_split(run, "validation"))]
         )
@@ -219,7 +219,7 @@ def _width(config: Config, site: Site, output: str) -> Width:
     special = config.quantization.layers.get(site.layer)
     if special and special.activations:
         return special.activations
-    if site.tensor == output and config.model.score is not Score.MU_SQUARED:
+    if site.tensor == output and config.model.score.of_reconstruction:
         return Width(**config.quantization.inputs.model_dump())
     return config.quantization.activations
 
@@ -234,7 +234,7 @@ def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasMode
             outputs = model.predict_on_batch(_shaped(model, x))
             for site, values in zip(sites, outputs if len(sites) > 1 else [outputs], strict=True):
                 magnitude = np.abs(values)
-                is_score = site.tensor == output and run.config.model.score is Score.MU_SQUARED
+                is_score = site.tensor == output and not run.config.model.score.of_reconstruction
                 needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
                 ranges[site.tensor] = max(ranges[site.tensor], float(needed))
             task.advance(len(x))
@@ -264,7 +264,7 @@ def _errors(
             errors[name].add(true, found)
             inputs = _flat(found) if is_input[name] else inputs
         float_end, quantized_end = (_flat(model.predict_on_batch(shaped)) for model in ends)
-        losses.append((float_end if run.config.model.score is Score.MU_SQUARED else inputs, quantized_end))
+        losses.append((inputs if run.config.model.score.of_reconstruction else float_end, quantized_end))
     return {name: error.to_json() for name, error in errors.items()}, _mean(losses)
 
 

@@ -19,6 +19,14 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 _CHECKPOINT = "checkpoint.npz"
 
 
+class Material(NamedTuple):
+    """What is learned, in blocks, and what is validated on."""
+
+    training_blocks: Callable[[int], Iterable[Batch]]  # by epoch
+    validation_blocks: Callable[[], Iterable[Batch]]
+    n_events: int
+
+
 class Run(NamedTuple):
     """A model and what it is trained on."""
 

@@ -61,14 +61,14 @@ def run_post_training(run: StageRun) -> Json:
 def _errors(run: StageRun, split: Split, weights: FloatWeights, network: IntegerNetwork) -> tuple[Json, float]:
     """Compare every quantizer with its float layer, and give the loss that a quantized training would report.
 
-    Of an autoencoder that is the mean score divided by the number of features, of an encoder the mean squared
-    difference from the float latents.
+    Of an autoencoder that is the mean score divided by the number of features, of an encoder or a student the mean
+    squared difference from the float latents or output.
     """
     model = run.config.model
     planned = deployed_part(model, plan_network(model, run.config.data.hardware.image_shape))
     quantizer = {site.layer: site.quantizer for site in quantizer_sites(planned)}
     errors = {name: QuantizationError(network[quantizer[name]].type) for name in quantizer}
-    latents = [name for name in ("mu", "log_variance") if name in errors]
+    latents = [name for name in ("mu", "log_variance", "output") if name in errors]
     total, n_values = 0.0, 0
     for x in _chunks(split):
         tensors = network.run(codes_of(split.quantized(x).astype(np.float64), network.input_type))

@@ -2,7 +2,8 @@
 
 An autoencoder learns to reconstruct its own quantized inputs, so that the loss is the firmware's score divided by the
 number of features. Of a variational autoencoder only the encoder is quantized: it learns the mu (and log sigma^2) of
-the float one. This module imports TensorFlow (Keras 2, QKeras).
+the float one. A student learns its teacher's scores. This module imports TensorFlow (Keras 2, QKeras), and Keras 3 for
+the teacher.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, load_folded, 
 from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, build_quantized
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
+from fpgaae.models.target import Target
+from fpgaae.training.distillation import open_lessons
 from fpgaae.training.events import Split, open_split
-from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
+from fpgaae.training.loop import Batch, Material, Run, steps_per_epoch, train
 from fpgaae.training.widths import resolve_widths
 
 _SPARSITY_SLACK = 0.02
@@ -47,7 +50,8 @@ def run_train(run: StageRun) -> Json:
     weights = load_folded(run.upstream("reference") / FOLDED_FILE)
     widths = resolve_widths(config, weights, (training.clipped(block) for block in training.ordered_blocks()))
     tf_keras.utils.set_random_seed(config.seed)
-    steps = steps_per_epoch(training.n_events, fit.batch_size)
+    material = _material(run, training, validation, weights)
+    steps = steps_per_epoch(material.n_events, fit.batch_size)
     graph = build_quantized(
         config.model, config.data.hardware.image_shape, training.features, widths, _pruning(config, steps)
     )
@@ -59,15 +63,8 @@ def run_train(run: StageRun) -> Json:
     model.compile(
         optimizer=tf_keras.optimizers.Adam(schedule), loss=_loss(config.model, widths.inputs, training.features)
     )
-    target = _target(config, training, weights)
     history = train(
-        Run(
-            model,
-            lambda epoch: _pairs(training.blocks(config.seed, epoch), target),
-            lambda: _pairs(validation.ordered_blocks(), target),
-            training.n_events,
-            [pruning_callbacks.UpdatePruningStep()],
-        ),
+        Run(model, *material, [pruning_callbacks.UpdatePruningStep()]),
         fit,
         run.scratch,
         run.progress,
@@ -83,6 +80,21 @@ def run_train(run: StageRun) -> Json:
         "weights_bits": {name: widths.weights[name].bits for name in config.model.deployed_layers},
         "widths": widths.to_json(),
     }
+
+
+def _material(run: StageRun, training: Split, validation: Split, weights: FloatWeights) -> Material:
+    """Give the events of every epoch with what the network shall put out."""
+    config = run.config
+    if config.model.kind is ModelKind.STUDENT:
+        folder, target = run.upstream("reference"), Target.from_json(run.result("reference")["target"])
+        taught, checked = (open_lessons(run, folder, target, split) for split in (training, validation))
+        return Material(lambda epoch: taught.epoch(config.seed, epoch), checked.ordered, taught.n_events)
+    wanted = _target(config, training, weights)
+    return Material(
+        lambda epoch: _pairs(training.blocks(config.seed, epoch), wanted),
+        lambda: _pairs(validation.ordered_blocks(), wanted),
+        training.n_events,
+    )
 
 
 def _trained_output(graph: QuantizedGraph) -> Any:  # noqa: ANN401
@@ -111,7 +123,10 @@ def _loss(model: Model, inputs: ResolvedWidth, features: FeatureMap) -> Any:  # 
 def _target(
     config: Config, split: Split, weights: FloatWeights
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Give what the network shall put out: its quantized inputs, or the float encoder's mu (and log sigma^2)."""
+    """Give what a network that is no student shall put out: its quantized inputs, or the float encoder's mu.
+
+    Beside mu is log sigma^2, where the score needs it.
+    """
     if config.model.kind is ModelKind.AUTOENCODER:
         return split.quantized
 

@@ -5,24 +5,24 @@ This module imports Keras 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Fit
+from fpgaae.config import Distillation
 from fpgaae.files import Json
-from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights, reconstruction_loss
-from fpgaae.models.float_weights import FOLDED_FILE, save_folded
+from fpgaae.models.float import TEACHER_WEIGHTS_FILE, WEIGHTS_FILE, build_float, folded_weights
+from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded
+from fpgaae.training.distillation import open_lessons, open_teacher, prepare_lessons
 from fpgaae.training.events import Split, open_split
+from fpgaae.training.float_fit import FloatLesson, fit_float, reconstruction_lesson, student_lesson
 from fpgaae.training.float_pruning import prune_for_epoch, without_masks
-from fpgaae.training.loop import Batch, Run, steps_per_epoch, train
+from fpgaae.training.loop import Batch
 
 
 def run_reference(run: StageRun) -> Json:
-    """Train the float autoencoder of the config and write its weights, as trained and folded.
+    """Train the float network of the config and write its weights, as trained and folded; a teacher before its student.
 
     It is pruned meanwhile where it is only rounded afterwards (`training.quantized.mode: post_training`).
     """
@@ -30,58 +30,55 @@ def run_reference(run: StageRun) -> Json:
     fit, pruned = config.training.reference, config.training.quantizes_after
     training, validation = open_split(run, "train"), open_split(run, "validation")
     keras.utils.set_random_seed(config.seed)
+    taught: Json = {}
+    if config.distillation is None:
+        lesson = reconstruction_lesson(config.model, training, validation, config.seed)
+    else:
+        lesson, taught = _teach(run, config.distillation, training, validation)
     image = config.data.hardware.image_shape
     graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization, masked=pruned)
 
-    def blocks(epoch: int) -> Iterator[Batch]:
+    def blocks(epoch: int) -> Iterable[Batch]:
         prune_for_epoch(config, graph, epoch)
-        return _pairs(training, training.blocks(config.seed, epoch))
+        return lesson.material.training_blocks(epoch)
 
-    graph.training.compile(
-        optimizer=keras.optimizers.Adam(_cosine(fit, training.n_events)),
-        loss=reconstruction_loss(config.model, _variance(training), training.features.empty_slot_values()),
-    )
-    history = train(
-        Run(
-            graph.training,
-            blocks,
-            lambda: _pairs(validation, validation.ordered_blocks()),
-            training.n_events,
-        ),
-        fit,
-        run.scratch,
-        run.progress,
-        "float training",
+    material = lesson.material._replace(training_blocks=blocks)
+    history = fit_float(
+        graph.training, lesson._replace(material=material), fit, run.scratch, run.progress, "float training"
     )
     if pruned:
         graph = without_masks(config, graph)
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
-    save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
-    return {"backend": keras.backend.backend(), "device": _device(), **history.to_json()}
+    folded = folded_weights(graph.training)
+    save_folded(run.folder / FOLDED_FILE, folded)
+    return {
+        "backend": keras.backend.backend(),
+        "device": _device(),
+        **history.to_json(),
+        "weights": count_weights(folded),
+        **taught,
+    }
 
 
-def _cosine(fit: Fit, n_events: int) -> keras.optimizers.schedules.CosineDecay:
-    steps = fit.epochs * steps_per_epoch(n_events, fit.batch_size)
-    return keras.optimizers.schedules.CosineDecay(
-        fit.learning_rate, steps, alpha=fit.final_learning_rate / fit.learning_rate
-    )
-
-
-def _pairs(split: Split, blocks: Iterator[NDArray[np.float32]]) -> Iterator[Batch]:
-    for block in blocks:
-        x = split.clipped(block)
-        yield x, x
-
-
-def _variance(split: Split) -> NDArray[np.float64]:
-    """Give the variance of every clipped input over the training split, (n_features,)."""
-    n, total, squares = 0, 0.0, 0.0
-    for block in split.ordered_blocks():
-        x = split.clipped(block).astype(np.float64)
-        n += len(x)
-        total = total + x.sum(axis=0)
-        squares = squares + (x * x).sum(axis=0)
-    return np.asarray(np.maximum(squares / n - (total / n) ** 2, 0))
+def _teach(run: StageRun, distillation: Distillation, training: Split, validation: Split) -> tuple[FloatLesson, Json]:
+    """Train the teacher, and give what its student learns and the entries of the result file."""
+    config, fit = run.config, distillation.fit
+    image = config.data.hardware.image_shape
+    graph = build_float(distillation.teacher, image, config.seed, batch_normalization=fit.batch_normalization)
+    lesson = reconstruction_lesson(distillation.teacher, training, validation, config.seed)
+    scratch = run.scratch / "teacher"
+    scratch.mkdir(exist_ok=True)
+    history = fit_float(graph.training, lesson, fit, scratch, run.progress, "teacher training")
+    graph.training.save_weights(run.folder / TEACHER_WEIGHTS_FILE)
+    with run.progress.task("teacher's scores", None):
+        teacher = open_teacher(run.folder, config, training)
+        target = prepare_lessons(config, teacher, training, validation, run.folder)
+    taught = {
+        "teacher": {**history.to_json(), "weights": count_weights(folded_weights(graph.training))},
+        "target": target._asdict(),
+    }
+    learned, checked = (open_lessons(run, run.folder, target, split) for split in (training, validation))
+    return student_lesson(learned, checked, config.seed), taught
 
 
 def _device() -> str:

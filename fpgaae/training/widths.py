@@ -14,13 +14,15 @@ from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 
 TAIL = 1e-4  # share of a layer's values in training that may saturate
 _MARGIN = 1.001
+_MAKE_THE_SCORE = frozenset({"mu", "log_variance", "output"})
 
 
 def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArray[np.float32]]) -> Widths:
     """Give every quantizer its integer bits: as the config says, or from the float network's own ranges.
 
     Weights: enough for the largest. Activations: enough for all but 1e-4 of their values in training, since what
-    saturates is the tail, where anomalies are; mu and log sigma^2, which make the score, for the largest.
+    saturates is the tail, where anomalies are; mu, log sigma^2 and a student's output, which make the score, for the
+    largest.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ def _activation_ranges(
     for part in (part for block in blocks for part in bounded_parts(network, weights, block)):
         for name, output in layer_outputs(network, weights, part):
             magnitude = np.abs(output)
-            needed = magnitude.max() if name in {"mu", "log_variance"} else np.quantile(magnitude, 1 - TAIL)
+            needed = magnitude.max() if name in _MAKE_THE_SCORE else np.quantile(magnitude, 1 - TAIL)
             if name == "log_variance":
                 needed = min(needed, LOG_VARIANCE_LIMIT / _MARGIN)  # where it is clipped, so that 3 bits are enough
             ranges[name] = max(ranges[name], float(needed))

@@ -31,6 +31,8 @@ from fpgaae.emulator.source import NetworkHashes, network_hashes
 from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.models.latents import LATENTS_LAYER, with_latents
+from fpgaae.models.reloadable import make_reloadable
 
 pytestmark = pytest.mark.usefixtures("compiler")
 Random = Callable[..., RandomNetwork]
@@ -68,6 +70,26 @@ def test_every_score_is_exact(random_network: Random, tmp_path: Path, score: Sco
     features = trigger_objects(9).features
     network = _decided(random_network(small_model(score), features).network, features)
     _assert_exact(_written(tmp_path / "package", network, features), network, features)
+
+
+@pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
+def test_latents_on_a_port_are_exact(random_network: Random, tmp_path: Path, score: Score) -> None:
+    features = trigger_objects(9).features
+    network = _decided(with_latents(random_network(small_model(score), features).network), features)
+    emulator = _written(tmp_path / "package", network, features)
+    _assert_exact(emulator, network, features)
+    codes = _hardware(features)
+    golden = network.run(features.input_codes(codes, network.input_type))[LATENTS_LAYER].codes
+    assert emulator.n_latents == 3
+    assert len(np.unique(golden)) > 5
+    np.testing.assert_array_equal(emulator.latents(codes), golden)
+
+
+def test_weights_that_are_loaded_at_run_time_are_refused(random_network: Random) -> None:
+    features = trigger_objects(9).features
+    network = _decided(make_reloadable(random_network(variational((6,), 3), features).network), features)
+    with pytest.raises(InputError, match=r"holds weights as constants, .* set firmware\.reloadable_weights to false"):
+        source.EmulatorSource(network, features)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_scores_that_can_not_be_ranked_are_refused(scores: NDArray[Any], message
 
 
 def test_the_examples_of_the_docstrings() -> None:
-    assert doctest.testmod(metrics) == doctest.TestResults(failed=0, attempted=1)
+    assert doctest.testmod(metrics) == doctest.TestResults(failed=0, attempted=2)
 
 
 def test_a_curve_needs_two_points() -> None:

@@ -17,7 +17,9 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, Tensor, parse_type
 from fpgaae.hls.csim_library import CsimLibrary, compile_project
 from fpgaae.hls.layer_stimulus import layer_codes
+from fpgaae.hls.project import port_codes
 from fpgaae.models.integer import LayerKind
+from fpgaae.models.reloadable import with_random_weights
 
 pytestmark = pytest.mark.usefixtures("compiler", "tensorflow")
 
@@ -155,10 +157,24 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., WrittenNetw
 
 
 def _mismatches(written: WrittenNetwork, build: Path, n_events: int = 1000) -> dict[str, int]:
-    """Compile a project and count the codes of every layer that differ, on events and on codes put into each layer."""
+    """Compile a project and count the codes of every layer that differ, on events and on codes put into each layer.
+
+    Weights that can be reloaded are the trained ones first, then random ones.
+    """
     build.mkdir(exist_ok=True)
-    network = written.network
     library = CsimLibrary(compile_project(written.project, written.block.top.project_name, build))
+    ports = written.block.top.weights
+    counts = _mismatches_of_loaded(written, library, n_events)
+    if ports:
+        others = written._replace(network=with_random_weights(written.network, seed=1))
+        again = _mismatches_of_loaded(others, library, n_events)
+        return {name: counts[name] + again[name] for name in counts}
+    return counts
+
+
+def _mismatches_of_loaded(written: WrittenNetwork, library: CsimLibrary, n_events: int) -> dict[str, int]:
+    network = written.network
+    library.load_weights(port_codes(written.block.top.weights, network))
     compared = [written.golden_names[tap.layer] for tap in library.taps]
     assert compared == [layer.name for layer in network.layers if layer.kind is not LayerKind.RESHAPE]
     events = random_events(network.input_type, network.layers[0].size, n_events)
@@ -217,6 +233,29 @@ def test_other_settings_are_bit_exact(
     firmware = Firmware(io_type=io_type, strategy=strategy, backend=backend)  # type: ignore[arg-type]
     counts = _mismatches(write("strided", firmware), tmp_path / "build")
     assert set(counts.values()) == {0}, counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "io_type", "strategy"),
+    [
+        ("one_dimension", "io_parallel", "latency"),
+        ("strided", "io_stream", "resource"),
+    ],
+)
+def test_reloaded_weights_and_a_port_of_latents_are_bit_exact(
+    write: Callable[..., WrittenNetwork], tmp_path: Path, name: str, io_type: str, strategy: str
+) -> None:
+    firmware = Firmware(
+        io_type=io_type, strategy=strategy, reuse_factor=2, reloadable_weights=True, output_latents=True
+    )  # type: ignore[arg-type]
+    made = write(name, firmware)
+    assert {port.layer for port in made.block.top.weights} == {
+        layer.name for layer in made.network.layers if layer.kind.has_weights
+    }
+    counts = _mismatches(made, tmp_path / "build")
+    assert set(counts.values()) == {0}, counts
+    assert "latents" in counts
 
 
 @pytest.mark.slow

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, autoencoder, variational
+from conftest import RandomNetwork, autoencoder, convolutional, variational
 from lint_models import NARROW, SIGNED, encoder, layer
 from support import CONFIGS
 
@@ -23,6 +24,7 @@ from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.quantizers import SIGNATURES, Quantizer, parse_quantizer
 from fpgaae.hls.lint.run import lint_model
+from fpgaae.hls.lint.shapes import shape_after
 from fpgaae.hls.lint.width_checks import fits_dsp, used_reuse_factor
 
 
@@ -101,7 +103,14 @@ def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
     from fpgaae.models.quantized import build_quantized  # noqa: PLC0415
     from fpgaae.models.resolved_widths import ResolvedWidth, Widths  # noqa: PLC0415
 
-    for name in ("l1_ae.yaml", "l1_ae_masked.yaml", "l1_vae.yaml", "l1_vae_kl.yaml"):
+    for name in (
+        "l1_ae.yaml",
+        "l1_ae_masked.yaml",
+        "l1_vae.yaml",
+        "l1_vae_kl.yaml",
+        "l1_cnn_ae.yaml",
+        "l1_cnn_vae.yaml",
+    ):
         config = load_config(CONFIGS / name)
         for auto in AutoBits:
             names = config.model.deployed_layers
@@ -126,9 +135,13 @@ def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
 
 def _essence(of: LayerDescription) -> tuple[Any, ...]:
     quantizers = {role: one and (one.kind, one.type, one.options.get("alpha")) for role, one in of.quantizers.items()}
-    sizes = [of.config.get(key) for key in ("units", "use_bias")]
+    keys = ("units", "use_bias", "filters", "kernel_size", "padding", "pool_size", "size", "target_shape")
+    sizes = json.loads(json.dumps([of.config.get(key) for key in keys]))
     shape = list(of.config.get("batch_input_shape", ()))
-    return of.name, of.kind, of.inputs, quantizers, sizes, shape
+    # Keras writes out strides that are left to it
+    strides = list(of.config.get("strides") or of.config.get("pool_size") or ())
+    padding = of.config.get("padding") if of.kind != "AveragePooling2D" else "valid"
+    return of.name, of.kind, of.inputs, quantizers, [*sizes[:4], *sizes[5:]], shape, strides, json.dumps(padding)
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.stem)
@@ -177,6 +190,47 @@ def test_bounds_are_those_of_the_golden_network(random_network: Any, kind: str) 
     first_beyond = next((name for name, held in holds.items() if not held), None)
     beyond = [f.layer for f in lint_model(describe_model(made.model), Conversion()) if "float32" in f.rule]
     assert (beyond[:1] or [None])[0] == first_beyond
+
+
+def test_images_are_followed_through_a_convolutional_network(random_network: Any) -> None:  # noqa: ANN401
+    """Every shape is that of the golden network, and no sum of it passes its bound."""
+    made: RandomNetwork = random_network(convolutional(), 18)
+    values = values_of_layers(describe_model(made.model))
+    kinds = set()
+    for golden in made.network.layers[1:]:
+        found = values[golden.name]
+        assert found.shape == (golden.shape or (golden.size,)), golden.name
+        kinds.add(golden.kind)
+        if golden.kind.has_weights:
+            assert found.type is not None
+            assert found.type.fraction == golden.type.fraction
+            assert golden.type.width <= found.type.width <= golden.type.width + 1
+    assert {"convolution", "average_pooling", "max_pooling", "upsampling", "zero_padding"} <= {k.value for k in kinds}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "before", "after"),
+    [
+        ("QConv2D", {"filters": 4, "kernel_size": [3, 2], "padding": "valid"}, (19, 3, 1), (17, 2, 4)),
+        ("QConv2D", {"filters": 4, "kernel_size": 3, "strides": [2, 2], "padding": "same"}, (19, 3, 1), (10, 2, 4)),
+        ("QConv1D", {"filters": 4, "kernel_size": [3], "strides": [2]}, (19, 3), (9, 4)),
+        ("MaxPooling2D", {"pool_size": [2, 1], "strides": None}, (19, 3, 5), (9, 3, 5)),
+        ("AveragePooling1D", {"pool_size": 4, "strides": 1}, (19, 3), (16, 3)),
+        ("UpSampling2D", {"size": [2, 3]}, (5, 1, 4), (10, 3, 4)),
+        ("ZeroPadding2D", {"padding": [[1, 0], [2, 3]]}, (5, 1, 4), (6, 6, 4)),
+        ("ZeroPadding1D", {"padding": [1, 2]}, (5, 4), (8, 4)),
+        ("Flatten", {}, (5, 1, 4), (20,)),
+        ("Reshape", {"target_shape": [2, 10]}, (20,), (2, 10)),
+        ("Reshape", {"target_shape": [-1, 10]}, (20,), None),
+        ("QConv2D", {"filters": 4, "kernel_size": "3"}, (19, 3, 1), None),
+        ("UpSampling2D", {"size": [2]}, (5, 1, 4), None),
+        ("Dot", {}, (5, 1, 4), None),
+    ],
+)
+def test_the_shape_behind_a_described_layer(
+    kind: str, config: dict[str, Any], before: tuple[int, ...], after: tuple[int, ...] | None
+) -> None:
+    assert shape_after(LayerDescription("a", kind, config, ()), before) == after
 
 
 @pytest.mark.usefixtures("tensorflow")

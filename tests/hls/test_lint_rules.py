@@ -33,6 +33,7 @@ from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
+RELOADABLE = Conversion(reloadable_weights=True)
 RESOURCE = Conversion(strategy="resource", reuse_factor=4)
 NOT_EXACT = Conversion(bit_exact=False)
 _IN_PROJECTS = {"testbench-never-compares", "golden-vectors-missing"}
@@ -54,6 +55,13 @@ def _dense_with(**options: Any) -> Callable[[], Looked]:  # noqa: ANN401
 
 def _activation(of: str) -> Callable[[], Looked]:
     return lambda: real(encoder_1_relu=lambda: quantizer("encoder_1_relu", of))
+
+
+def _with_zeros(conversion: Conversion) -> Looked:
+    """Prune every weight of a model."""
+    model = real().model
+    layers = tuple(replace(layer, weights={k: 0 * w for k, w in layer.weights.items()}) for layer in model.layers)
+    return Looked(replace(model, layers=layers), conversion)
 
 
 def _keras(name: str, *arguments: Any, **options: Any) -> Callable[[], Looked]:  # noqa: ANN401
@@ -258,6 +266,8 @@ CASES = (
          lambda: real(mu_quantized=lambda: [quantizer("one"), quantizer("two", RELU)]), where="two"),
     Case("score-input-not-quantized", lambda: real(mu_quantized=None), where="score",
          also=frozenset({"score-beyond-float32"})),
+    Case("score-may-be-negative", _scored("RegressionScore", SIGNED), _scored("RegressionScore", RELU), where="score",
+         also=_BUT_CLASS),
     Case("score-exp-table", _scored("KlDivergenceScore", SIGNED, None), _scored("KlDivergenceScore", SIGNED, SIGNED),
          where="score", also=_BUT_CLASS),
     Case("score-exp-table", _scored("MuSquaredOverVarianceScore", SIGNED, _13_BITS),
@@ -287,6 +297,8 @@ CASES = (
     Case("dsp-input-wasted", _wide(19), _wide(18), also=frozenset({"accumulator-beyond-float32"})),
     Case("dsp-input-wasted", _wide(19), _wide(19, "distributed_arithmetic"),
          also=frozenset({"accumulator-beyond-float32"})),
+    Case("reloadable-zeros", lambda: _with_zeros(RELOADABLE), lambda: real(RELOADABLE), where=""),
+    Case("reloadable-zeros", lambda: _with_zeros(RELOADABLE), lambda: _with_zeros(Conversion()), where=""),
 )  # fmt: skip
 
 

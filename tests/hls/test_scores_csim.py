@@ -190,6 +190,7 @@ _EXHAUSTIVE = {
     "over_variance": Kernel(Score.MU_SQUARED_OVER_VARIANCE, (_type(5, 3), _type(5, 3)), 1, _WIDE),
     "over_variance_two": Kernel(Score.MU_SQUARED_OVER_VARIANCE, (_type(4, 3), _type(4, 4)), 2, _WIDE),
     "divergence": Kernel(Score.KL_DIVERGENCE, (_type(5, 3), _type(5, 5)), 1, _WIDE),
+    "regression": Kernel(Score.REGRESSION, (FixedPointType(6, 3, signed=False),), 1, _WIDE),
     "divergence_two": Kernel(Score.KL_DIVERGENCE, (_type(4, 3), _type(4, 4)), 2, _WIDE),
 }
 _QUICK = {("masked_a_slot", "io_stream"), ("divergence", "io_parallel")}

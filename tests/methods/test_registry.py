@@ -41,8 +41,12 @@ def test_every_method_is_shipped_and_has_a_score(kind: str) -> None:
             {"method": {"kind": "vae"}, "training": {"reference": {"weights_of": "a.yaml"}}},
             "`training.reference.weights_of`",
         ),
+        (
+            {"method": {"kind": "vae"}, "training": {"reference": {"batch_normalization": True}}},
+            "`training.reference.batch_normalization`: the networks of a float method have none",
+        ),
     ],
-    ids=["kind", "no-kind", "prior", "key", "score", "latent", "point", "weights-of"],
+    ids=["kind", "no-kind", "prior", "key", "score", "latent", "point", "weights-of", "batch-normalization"],
 )
 def test_a_mistake_is_one_sentence(overrides: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=sentence):

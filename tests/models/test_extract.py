@@ -99,6 +99,7 @@ def test_a_score_reads_the_layers_that_it_is_defined_by(
         Score.MU_SQUARED: ("mu_quantized",),
         Score.MU_SQUARED_OVER_VARIANCE: ("mu_quantized", "log_variance_quantized"),
         Score.KL_DIVERGENCE: ("mu_quantized", "log_variance_quantized"),
+        Score.REGRESSION: ("output_relu",),
     }
     assert network.score is network.layers[-1]
     assert network.score.kind is LayerKind(score.value)

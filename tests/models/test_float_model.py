@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import autoencoder, variational
+from conftest import autoencoder, student, variational
 
 from fpgaae.config import Score
 from fpgaae.models.float_scores import float_score
@@ -129,6 +129,19 @@ EMPTY = np.array([0.5, 0.25])  # of two slots of two features: filled and filled
 )
 def test_the_scores_by_hand(score: Score, expected: list[float]) -> None:
     np.testing.assert_allclose(float_score(score, X, Y, EMPTY), expected, rtol=1e-15)
+
+
+def test_the_score_of_a_student_is_its_output_and_never_negative() -> None:
+    output = np.array([[1.5], [-0.5]], dtype=np.float32)
+    np.testing.assert_array_equal(float_score(Score.REGRESSION, X, output, EMPTY), [1.5, 0])
+
+
+def test_a_student_is_trained_without_its_last_relu() -> None:
+    """Where a ReLU cuts off, nothing would be learned."""
+    graph = _build(student((4,)))
+    graph.training.get_layer("output").set_weights([np.zeros((4, 1)), np.array([-2.0])])
+    for network in graph:
+        np.testing.assert_array_equal(np.asarray(network.predict(np.ones((2, 5)), verbose=0)), [[-2.0], [-2.0]])
 
 
 def test_log_variance_is_kept_within_its_limit() -> None:

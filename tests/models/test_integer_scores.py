@@ -18,7 +18,7 @@ from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, Tensor
 from fpgaae.models.integer_scores import MAX_TABLE_BITS, Table, function_table, score_codes, score_type
 
 OF_VARIANCE = [score for score in Score if score.needs_variance]
-OF_PAIRS = [score for score in Score if score is not Score.MU_SQUARED]
+OF_ONE = {Score.MU_SQUARED, Score.REGRESSION}
 BY_VALUE = {"ids": lambda score: score.value}
 
 
@@ -106,6 +106,23 @@ def test_every_mu_squared(of: FixedPointType) -> None:
     _assert_rational(Score.MU_SQUARED, [of], [codes], None)
 
 
+def test_every_output_is_its_own_score() -> None:
+    for of in (_type(6, 3, signed=False), _type(5, -1, signed=False), _type(4, 7, signed=False)):
+        codes = np.array(list(_codes_of(of)))[:, None]
+        _assert_rational(Score.REGRESSION, [of], [codes], None)
+        assert score_type(Score.REGRESSION, [of], 1) == FixedPointType(of.width, of.integer, signed=False)
+
+
+@pytest.mark.parametrize(
+    ("of", "n", "said"),
+    [(_type(6, 3), 1, "a number of the type .*, which may be negative"), (_type(6, 3, signed=False), 2, "2 numbers")],
+    ids=["signed", "two"],
+)
+def test_an_output_that_is_no_score_is_refused(of: FixedPointType, n: int, said: str) -> None:
+    with pytest.raises(InputError, match=f"puts out {said}; the score regression needs one number behind a ReLU"):
+        score_type(Score.REGRESSION, [of], n)
+
+
 def test_a_slot_at_the_pt_of_an_empty_one_does_not_count_and_one_code_above_it_does() -> None:
     of = _type(6, 4)
     table = Table(np.array([-3, 5]), of)
@@ -121,11 +138,12 @@ def test_a_slot_at_the_pt_of_an_empty_one_does_not_count_and_one_code_above_it_d
 def _events(draw: st.DrawFn) -> tuple[Score, list[FixedPointType], list[np.ndarray], Table | None]:
     score = draw(st.sampled_from(list(Score)))
     slots, slot_size = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    n = slots * slot_size
+    n = 1 if score is Score.REGRESSION else slots * slot_size
     types = []
-    for _ in range(1 if score is Score.MU_SQUARED else 2):
+    for _ in range(1 if score in OF_ONE else 2):
         width = draw(st.integers(2, 9))
-        types.append(_type(width, draw(st.integers(-2, min(width + 1, 5))), draw(st.booleans())))
+        signed = score is not Score.REGRESSION and draw(st.booleans())
+        types.append(_type(width, draw(st.integers(-2, min(width + 1, 5))), signed))
     inputs = []
     for of in types:
         codes = st.sampled_from([of.min_code, of.max_code, 0]) | st.integers(of.min_code, of.max_code)
@@ -226,7 +244,7 @@ def _worst(score: Score, types: list[FixedPointType], n: int, table: Table | Non
     [[_type(5, 2), _type(5, 2)], [_type(4, 3), _type(6, 3)], [_type(5, 1, signed=False), _type(4, 4)]],
     ids=lambda types: f"{types[0].width}_{types[1].width}",
 )
-@pytest.mark.parametrize("score", Score, **BY_VALUE)
+@pytest.mark.parametrize("score", [score for score in Score if score is not Score.REGRESSION], **BY_VALUE)
 def test_the_accumulator_holds_the_worst_case_and_is_the_narrowest(
     score: Score, types: list[FixedPointType], n: int
 ) -> None:

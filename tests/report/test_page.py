@@ -86,6 +86,21 @@ def text_of(content: PageContent) -> str:
     return re.sub(r"\s+", " ", " ".join(parse(render_page(content)).words))
 
 
+def test_a_student_is_set_against_its_teacher() -> None:
+    kept = {"student_auc": 0.89, "teacher_auc": 0.9, "kept": {"value": 0.975, "low": 0.97, "high": 0.98}}
+    distillation = {
+        "signals": {"a_to_4l": kept},
+        "rank_correlation": {"background": 0.98, "a_to_4l": None},
+        "weights": {"student": 1_073, "student_nonzero": 600, "teacher": 12_161, "share": 1_073 / 12_161},
+    }
+    text = text_of(dataclasses.replace(FULL, metrics={**METRICS, "distillation": distillation}))
+    assert "What the student keeps of its teacher" in text
+    assert "The student has 1,073 weights, 8.8 % of the 12,161 of its teacher, and 600 of them are not zero." in text
+    assert "Background: rank correlation of student and teacher 0.980." in text
+    assert "AUC 0.8900 of 0.9000; kept of the teacher's AUC above 1/2: 97.5(5) %." in text
+    assert "student" not in text_of(FULL)
+
+
 def test_the_whole_page() -> None:
     text = text_of(FULL)
     for expected in (

@@ -140,3 +140,23 @@ def test_a_missing_signal_is_named() -> None:
     del metrics["models"]["pca"]["leptoquark"]
     with pytest.raises(InputError, match="leptoquark"):
         metrics_table(metrics)
+
+
+def test_scores_of_groups_are_tabulated() -> None:
+    area, part = ({"value": 0.9, "low": 0.88, "high": 0.92}, {"value": 0.6, "low": 0.55, "high": 0.65})
+    own = {"broken": {"auc": area, "partial_auc": part}}
+    delta = {"value": 0.01, "low": 0.0, "high": 0.02}
+    metrics = {
+        "background_events": 4000, "confidence_level": 0.6827, "labels": {"sum_pt": "sum of cells"},
+        "groups": {
+            "groups": {"normal": 200, "broken": 100}, "max_false_positive_rate": 0.1,
+            "models": {"sum_pt": own, "firmware": own}, "delta": {"broken": {"auc": delta, "partial_auc": delta}},
+        },
+    }  # fmt: skip
+    lines = printed(tables.group_table(metrics))
+    shown = " ".join(" ".join(lines).split())
+    assert "(200 of normal, 100 of broken); pAUC: standardised, 0.5 is chance" in shown
+    assert "firmware 0.900(20) 0.60(5) sum of cells 0.900(20) 0.60(5)" in shown
+    assert "firmware \N{MINUS SIGN} float +0.010(10) +0.010(10)" in shown
+    assert shown.index("AUC") < shown.index("pAUC to 0.1")
+    assert tables.group_rows({}) == []

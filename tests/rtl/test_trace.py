@@ -14,6 +14,8 @@ from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.models.integer import IntegerNetwork
+from fpgaae.models.latents import with_latents
+from fpgaae.models.reloadable import make_reloadable
 from fpgaae.rtl.arithmetic import HARDWARE, exact_ranges
 from fpgaae.rtl.trace import trace_layers, trace_trigger
 from fpgaae.rtl.windows import mean
@@ -78,6 +80,15 @@ def test_a_network_without_thresholds_is_refused() -> None:
     network = IntegerNetwork(networks.random_network(Score.MU_SQUARED, features).layers[:-1])
     with pytest.raises(InputError, match="no thresholds; run the stage `convert`"):
         trace_trigger(network, features)
+
+
+def test_ports_beside_score_and_accept_bits_are_refused() -> None:
+    features = networks.feature_map()
+    network = networks.random_network(Score.MU_SQUARED, features, 1)
+    with pytest.raises(InputError, match=r"are loaded at run time; set firmware\.reloadable_weights to false, or"):
+        trace_trigger(make_reloadable(network), features)
+    with pytest.raises(InputError, match=r"accept bits only; set firmware\.output_latents to false, or"):
+        trace_trigger(with_latents(network), features)
 
 
 def test_codes_that_are_too_wide_are_refused() -> None:

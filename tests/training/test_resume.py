@@ -29,6 +29,14 @@ _MODELS: dict[str, dict[str, Any]] = {
     "ae": {},
     "vae": {"model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "mu_squared"}},
     "pruned": {"training": {"quantized": {"mode": "post_training"}}},
+    "student": {
+        "model": {"kind": "student", "encoder": [8], "latent": 1, "decoder": [], "score": "regression"},
+        "distillation": {
+            "teacher": {"encoder": [8], "latent": 3, "decoder": [8], "score": "squared_error"},
+            "fit": {"epochs": 2, "batch_size": 128, "batch_normalization": True},
+            "outliers": {"share": 0.3},
+        },
+    },
 }
 _FIT = {
     "training": {
@@ -113,8 +121,10 @@ def _assert_resumes(folder: Path, kind: str, stage: str, killed_after: int) -> N
         killed.run(stage, progress=KillAfter(killed_after))
     assert not killed.experiment.result_path(stage).exists()
     (checkpoint,) = killed.experiment.folder.glob(f".scratch/{stage}-*/checkpoint.npz")
+    teacher = checkpoint.parent / "teacher" / "checkpoint.npz"
+    assert teacher.is_file() == (stage == "reference" and kind == "student")
     with np.load(checkpoint) as saved:
-        assert len(saved["loss"]) == killed_after
+        assert len(saved["loss"]) == killed_after - (2 if teacher.is_file() else 0)
     killed.run(stage)
     _assert_same_weights(whole, killed, stage)
     assert not checkpoint.exists(), "a finished training leaves no checkpoint"
@@ -127,7 +137,13 @@ def test_a_killed_float_training_resumes_exactly(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "stage", "killed_after"),
-    [("pruned", "reference", 1), ("ae", "train", 2), ("vae", "train", 1)],
+    [
+        ("pruned", "reference", 1),
+        ("ae", "train", 2),
+        ("vae", "train", 1),
+        ("student", "reference", 3),
+        ("student", "train", 1),
+    ],
 )
 def test_a_killed_training_resumes_exactly(tmp_path: Path, kind: str, stage: str, killed_after: int) -> None:
     _assert_resumes(tmp_path, kind, stage, killed_after)

@@ -83,7 +83,8 @@ def _moved(image: NDArray[np.float64], turn: float, shift: NDArray[np.float64]) 
     """Turn an image around its centre and shift it."""
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     centre = (np.array(image.shape) - 1) / 2
-    moved = affine_transform(image, rotation, offset=centre - rotation @ (centre + shift), order=1)
+    offset = centre - rotation @ (centre + shift)
+    moved = affine_transform(image, rotation, offset=offset, order=1, mode="grid-constant")  # fades out over the edge
     return np.asarray(np.clip(moved, 0, image.max()))
 
 
@@ -130,7 +131,7 @@ def _read_idx(stream: BinaryIO | gzip.GzipFile, n_axes: int, path: Path) -> NDAr
     shape = np.frombuffer(stream.read(4 * n_axes), dtype=">u4").astype(int)
     content = stream.read()
     if len(shape) != n_axes or len(content) != np.prod(shape):
-        raise InputError(f"{path} holds {len(content)} bytes, but its head says {tuple(shape)}; copy it again")
+        raise InputError(f"{path} holds {len(content)} bytes, but its head says {tuple(shape.tolist())}; copy it again")
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 

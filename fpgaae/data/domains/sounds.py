@@ -8,7 +8,8 @@ Y. Koizumi et al., WASPAA 2019 (ToyADMOS); C. Banbury et al., arXiv 2106.07597 (
 
 from __future__ import annotations
 
-from itertools import pairwise
+import struct
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from fpgaae.section import Section
 
 _KINDS = {"normal": 0.0, "worn": 0.5, "broken": 1.0}
 _RAW = (".bin", ".f32", ".raw")
+_BLOCK_EVENTS = 4096
 _FLOOR = 1e-10  # power that stands for silence: -100 dB
 Frames = NDArray[np.float64]
 
@@ -51,32 +53,91 @@ def log_mel(samples: NDArray[Any], rate: int, options: Options) -> Frames:
     return np.asarray(10 * np.log10(np.maximum(power.T, _FLOOR)), dtype=np.float64)
 
 
-def read_clip(file: Path, options: Options) -> Frames:
-    """Read the spectra of a clip in dB, (n_frames, bands).
+class _Clip:
+    """A clip of which any frames can be read; the file itself stays on the disk."""
+
+    n_frames: int
+
+    def frames(self, first: int, last: int) -> Frames:
+        """Give the spectra of consecutive frames in dB, (last - first, bands)."""
+        raise NotImplementedError
+
+
+class _RawClip(_Clip):
+    """A file of float32 frames."""
+
+    def __init__(self, file: Path, options: Options) -> None:
+        n_values, rest = divmod(file.stat().st_size, 4)
+        if rest or n_values % options.bands:
+            raise InputError(
+                f"{file} holds {n_values} numbers{' and a part of one' if rest else ''}, no whole frames of "
+                f"{options.bands}; correct `data.options.bands`"
+            )
+        self._file, self._bands, self.n_frames = file, options.bands, n_values // options.bands
+
+    def frames(self, first: int, last: int) -> Frames:
+        count, offset = (last - first) * self._bands, 4 * first * self._bands
+        values = np.fromfile(self._file, dtype="<f4", count=count, offset=offset)
+        return values.reshape(-1, self._bands).astype(np.float64)
+
+
+class _WavClip(_Clip):
+    """A WAV file, whose frames are made into spectra when they are asked for."""
+
+    def __init__(self, file: Path, options: Options) -> None:
+        self._options = options
+        self._rate, self._samples = read_wav(file)
+        self.n_frames = max(1 + (len(self._samples) - options.window) // options.hop, 0)
+
+    def frames(self, first: int, last: int) -> Frames:
+        options = self._options
+        samples = self._samples[first * options.hop : (last - 1) * options.hop + options.window]
+        return log_mel(as_mono(samples), self._rate, options)
+
+
+def as_mono(samples: NDArray[Any]) -> NDArray[np.float64]:
+    """Give the mean of all channels within +-1, (n,), for samples (n,) or (n, channels) as a WAV file holds them."""
+    if samples.dtype.kind == "f":
+        zero, largest = 0, 1
+    else:
+        zero, largest = (0 if samples.dtype.kind == "i" else 128), 1 << (8 * samples.dtype.itemsize - 1)
+    return np.asarray((samples.reshape(len(samples), -1).mean(axis=1) - zero) / largest)
+
+
+def read_wav(file: Path) -> tuple[int, NDArray[Any]]:
+    """Give the samples a second and the samples of a WAV file, which stay on the disk (but for 24 bits).
+
+    Raises
+    ------
+    InputError
+        If it is no WAV file, or shorter than it says.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that are no samples
+        warnings.filterwarnings("error", "Reached EOF prematurely", wavfile.WavFileWarning)
+        try:
+            try:
+                rate, samples = wavfile.read(file, mmap=True)
+            except ValueError:  # numbers of 24 bits can't be mapped; what is damaged can't be read either way
+                rate, samples = wavfile.read(file)
+        except (ValueError, EOFError, OSError, struct.error, wavfile.WavFileWarning) as error:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(f"{file} is no WAV file or damaged ({said}); give a whole one, or a raw one") from None
+    return int(rate), samples
+
+
+def open_clip(file: Path, options: Options) -> _Clip:
+    """Open a clip.
 
     Raises
     ------
     InputError
         If it is neither a WAV file nor a raw one of whole frames, or is too short for one event.
     """
-    if file.suffix.lower() in _RAW:
-        values = np.fromfile(file, dtype="<f4")
-        if values.size % options.bands:
-            raise InputError(f"{file} holds {values.size} numbers, no whole frames of {options.bands}; correct `bands`")
-        frames = values.reshape(-1, options.bands).astype(np.float64)
-    else:
-        try:
-            rate, samples = wavfile.read(file)
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(f"{file} is no WAV file ({str(error).splitlines()[0]}); give one, or a raw one") from None
-        mono = samples.reshape(len(samples), -1).mean(axis=1)
-        largest = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
-        if len(mono) < options.window + (options.frames - 1) * options.hop:
-            raise InputError(f"{file} has {len(mono)} samples, too few for one event of {options.frames} frames")
-        frames = log_mel(mono / largest, rate, options)
-    if len(frames) < options.frames:
-        raise InputError(f"{file} has {len(frames)} frames, too few for one event of {options.frames}")
-    return frames
+    clip = _RawClip(file, options) if file.suffix.lower() in _RAW else _WavClip(file, options)
+    if clip.n_frames < options.frames:
+        raise InputError(f"{file} has {clip.n_frames} frames, too few for one event of {options.frames}")
+    return clip
 
 
 def events_of(frames: Frames, options: Options) -> Frames:
@@ -86,30 +147,39 @@ def events_of(frames: Frames, options: Options) -> Frames:
 
 
 class _Clips(Source):
-    """Clips one behind the other, of which one is in memory."""
+    """Clips one behind the other, of which one block of events is in memory.
+
+    Blocks begin at the same events however they are read, so that the last bits of a spectrum do not depend on that.
+    """
 
     def __init__(self, files: list[Path], options: Options) -> None:
         self._files, self._options = files, options
-        self._latest: tuple[int, Frames] = -1, np.zeros((0, 0))
-        lengths = [len(read_clip(file, options)) - options.frames + 1 for file in files]
+        self._latest: tuple[tuple[int, int], Frames] = (-1, -1), np.zeros((0, 0))
+        lengths = [open_clip(file, options).n_frames - options.frames + 1 for file in files]
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         self.n_events = int(self._starts[-1])
 
     def read(self, start: int, count: int) -> EventChunk:
         parts, groups = [], []
-        for clip, (first, end) in enumerate(pairwise(self._starts.tolist())):
-            low, high = max(first, start), min(end, start + count)
-            if low < high:
-                parts.append(self._clip(clip)[low - first : high - first])
-                groups.append(np.full(high - low, clip))
+        event, end = start, start + count
+        while event < end:
+            clip = int(np.searchsorted(self._starts, event, side="right")) - 1
+            block, skipped = divmod(event - int(self._starts[clip]), _BLOCK_EVENTS)
+            found = self._block(clip, block)[skipped : skipped + end - event]
+            parts.append(found)
+            groups.append(np.full(len(found), clip))
+            event += len(found)
         return EventChunk(start, np.concatenate(parts), np.concatenate(groups))
 
     def close(self) -> None:
         """Release nothing."""
 
-    def _clip(self, index: int) -> Frames:
-        if self._latest[0] != index:
-            self._latest = index, events_of(read_clip(self._files[index], self._options), self._options)
+    def _block(self, clip: int, block: int) -> Frames:
+        if self._latest[0] != (clip, block):
+            opened = open_clip(self._files[clip], self._options)
+            first = block * _BLOCK_EVENTS
+            last = min(first + _BLOCK_EVENTS + self._options.frames - 1, opened.n_frames)
+            self._latest = (clip, block), events_of(opened.frames(first, last), self._options)
         return self._latest[1]
 
 

@@ -5,7 +5,6 @@ Where weights are not known yet, the largest that their quantizers allow stand f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import prod
 from typing import NamedTuple
 
@@ -16,12 +15,13 @@ from fpgaae.config import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, type_for_range
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
+from fpgaae.hls.lint.shapes import input_shape, shape_after
 from fpgaae.models.integer_scores import function_table, score_type
 
-_MOVES_VALUES = frozenset(
-    {"MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D"}
-)
-_SAME_SHAPE = frozenset({"QActivation", "Activation", "ReLU"})
+_MOVES_VALUES = frozenset({
+    "MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Flatten",
+    "Reshape",
+})  # fmt: skip
 _MAX_TABLE_FRACTION_BITS = 24
 _MAX_WEIGHT_BITS = 40  # the sums of codes below are 64-bit integers
 
@@ -66,7 +66,7 @@ def products(layer: LayerDescription, source: Values) -> Products | None:
 
 def _values(layer: LayerDescription, sources: list[Values]) -> Values:
     if layer.kind == "InputLayer":
-        return Values(None, _input_shape(layer.config))
+        return Values(None, input_shape(layer.config))
     if not sources:
         return Values()
     if layer.is_weighted_sum:
@@ -76,29 +76,11 @@ def _values(layer: LayerDescription, sources: list[Values]) -> Values:
 
 def _moved(layer: LayerDescription, source: Values) -> Values:
     """Follow values through a quantizer, or a layer that only moves them."""
+    shape = shape_after(layer, source.shape)
     if layer.kind == "QActivation":
         quantizer = layer.quantizers["activation"]
-        return Values(quantizer.type if quantizer else None, source.shape)
-    if layer.kind in {"Flatten", "Reshape"}:
-        return Values(source.type, _reshaped(layer, source.shape))
-    if layer.kind in _MOVES_VALUES:
-        return Values(source.type)
-    return Values(None, source.shape if layer.kind in _SAME_SHAPE else None)
-
-
-def _input_shape(config: Mapping[str, object]) -> tuple[int, ...] | None:
-    shape = config.get("batch_input_shape") or config.get("batch_shape")
-    if not isinstance(shape, list | tuple) or not all(isinstance(size, int) for size in shape[1:]):
-        return None
-    return tuple(shape[1:])
-
-
-def _reshaped(layer: LayerDescription, shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    if layer.kind == "Flatten":
-        return None if shape is None else (prod(shape),)
-    target = layer.config.get("target_shape")
-    known = isinstance(target, list | tuple) and all(isinstance(size, int) and size > 0 for size in target)
-    return tuple(target) if known and target is not None else None
+        return Values(quantizer.type if quantizer else None, shape)
+    return Values(source.type if layer.kind in _MOVES_VALUES else None, shape)
 
 
 class _Sums(NamedTuple):
@@ -112,8 +94,7 @@ class _Sums(NamedTuple):
 
 def _weighted_sum(layer: LayerDescription, source: Values) -> Values:
     """Bound a dense layer or a convolution, whose sums have products with the weights and a bias."""
-    units = layer.config.get("units")
-    shape = (*source.shape[:-1], units) if source.shape and isinstance(units, int) else None
+    shape = shape_after(layer, source.shape)
     kernel, bias = layer.quantizers.get("kernel"), layer.quantizers.get("bias")
     size = products(layer, source)
     if source.type is None or size is None or kernel is None or kernel.type is None:
@@ -177,8 +158,10 @@ def _score(layer: LayerDescription, sources: list[Values]) -> Values:
     score, types = _SCORES.get(layer.kind), [source.type for source in sources]
     known = [of for of in types if of is not None]
     shape = sources[0].shape
-    wanted = 1 if score is Score.MU_SQUARED else 2
+    wanted = 1 if score in {Score.MU_SQUARED, Score.REGRESSION} else 2
     if score is None or shape is None or len(known) != len(types) or len(types) != wanted:
+        return Values(None, (1,))
+    if score is Score.REGRESSION and (known[0].signed or prod(shape) != 1):  # which is a finding of its own
         return Values(None, (1,))
     table = None
     if score.needs_variance:

@@ -26,6 +26,8 @@ def check_conversion(model: ModelDescription, conversion: Conversion) -> Iterato
         yield finding("granularity-not-name", "", f"granularity={conversion.granularity!r}")
     if conversion.strategy == "distributed_arithmetic" and conversion.reuse_factor != 1:
         yield finding("distributed-arithmetic-reuse", "", f"reuse_factor {conversion.reuse_factor}")
+    if conversion.reloadable_weights:
+        yield from _check_zeros(model)
     if conversion.bit_exact is True:
         if conversion.max_precision is not None:
             yield finding("override-ignored", "", f"max_precision={conversion.max_precision}")
@@ -33,6 +35,14 @@ def check_conversion(model: ModelDescription, conversion: Conversion) -> Iterato
             yield finding("override-ignored", name, f"accumulator {given}")
     else:
         yield from _check_overrides(model, conversion)
+
+
+def _check_zeros(model: ModelDescription) -> Iterator[Finding]:
+    """Look for weights that were pruned in vain; before a training nothing is known of them."""
+    weights = [values for layer in model.layers if layer.is_weighted_sum for values in layer.weights.values()]
+    zeros, n = sum(int((values == 0).sum()) for values in weights), sum(values.size for values in weights)
+    if zeros or not n:
+        yield finding("reloadable-zeros", "", f"{zeros} of {n} weights and biases are zero" if n else "")
 
 
 def _check_overrides(model: ModelDescription, conversion: Conversion) -> Iterator[Finding]:

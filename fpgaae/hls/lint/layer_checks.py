@@ -12,6 +12,7 @@ from fpgaae.models.extract import SUPPORTED_LAYERS
 from fpgaae.models.integer_scores import MAX_TABLE_BITS
 
 _WITH_TABLE = frozenset({"MuSquaredOverVarianceScore", "KlDivergenceScore"})
+_REGRESSION = "RegressionScore"
 _RULE_OF_KIND = {
     "Lambda": "lambda-layer",
     "SlicingOpLambda": "lambda-layer",
@@ -107,6 +108,8 @@ def _check_summed(model: ModelDescription, layer: LayerDescription) -> Iterator[
 def _check_scored(model: ModelDescription, layer: LayerDescription) -> Iterator[Finding]:
     """Look at what a score reads; log sigma^2 is the second input of those that need it."""
     has_table = layer.kind in _WITH_TABLE
+    if layer.kind == _REGRESSION:
+        yield from _check_output(model, layer)
     for index, name in enumerate(layer.inputs):
         source = _behind(model, name)
         if not (has_table and index == 1):
@@ -121,6 +124,13 @@ def _check_scored(model: ModelDescription, layer: LayerDescription) -> Iterator[
             yield finding("score-exp-table", layer.name, f"{name}: {quantizer}, {entries}")
     if has_table and len(layer.inputs) < 2:
         yield finding("score-exp-table", layer.name, "log sigma^2 is not an input")
+
+
+def _check_output(model: ModelDescription, score: LayerDescription) -> Iterator[Finding]:
+    for name in score.inputs:
+        quantizer = _behind(model, name).quantizers.get("activation")
+        if quantizer is not None and quantizer.type is not None and quantizer.type.signed:
+            yield finding("score-may-be-negative", score.name, f"reads {name}: {quantizer}")
 
 
 def _behind(model: ModelDescription, name: str) -> LayerDescription:

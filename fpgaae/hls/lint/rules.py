@@ -223,6 +223,11 @@ _TABLE = (
         "give both inputs the same shape",
     ),
     Rule(
+        "score-may-be-negative", _E,
+        "the score regression is the network's one output, which the firmware compares as a number without a sign",
+        "end in one unit with a QActivation(quantized_relu(...)) behind it",
+    ),
+    Rule(
         "score-exp-table", _E,
         "a score with exp() holds a table of every value of log sigma^2, which must be quantized to at most 12 bits; "
         "hls4ml's own table (1,024 entries, ap_fixed<18,8>) wraps above 4.85",
@@ -277,6 +282,11 @@ _TABLE = (
         "dsp-input-wasted", _W,
         "a DSP48E2 multiplies 27 x 18 signed bits (AMD UG579): a wider product takes two of them or more",
         "take bits off one operand until one has 27 or fewer and the other 18 or fewer",
+    ),
+    Rule(
+        "reloadable-zeros", _N,
+        "weights that are ports can take any value, so that each has a multiplier and a zero saves nothing",
+        "set pruning.sparsity to 0, or firmware.reloadable_weights to false",
     ),
     # a written project
     Rule(

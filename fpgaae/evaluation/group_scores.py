@@ -1,0 +1,110 @@
+"""The mean score of each group of events, such as a clip of a sound: areas under the curve, whole and partial.
+
+A group is judged as a whole here; events of a group that stay apart are the matter of `fpgaae.evaluation.comparison`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.errors import InputError
+from fpgaae.evaluation.bootstrap import BootstrapSettings, GroupResampler, percentile_interval
+from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
+from fpgaae.evaluation.metrics import auc, partial_auc
+from fpgaae.files import Json
+
+Values = NDArray[np.float64]
+Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
+Groups = Mapping[str, NDArray[np.int64]]  # process -> one an event
+Metric = Callable[[Values, Values], float]
+
+
+def group_means(scores: NDArray[Any], groups: NDArray[np.int64]) -> Values:
+    """Give the mean score of each group, (n_groups,), in the order of the groups' numbers.
+
+    Raises
+    ------
+    InputError
+        If there is not one group an event.
+    """
+    if scores.shape != groups.shape or scores.ndim != 1:
+        raise InputError(f"{scores.shape} scores and {groups.shape} groups don't belong together: give one each.")
+    _, index, n_events = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(np.bincount(index, weights=scores) / n_events)
+
+
+def evaluate_groups(
+    scores: Scores,
+    groups: Mapping[str, NDArray[np.int64]],
+    background: str,
+    max_fpr: float,
+    settings: BootstrapSettings,
+) -> Json:
+    """Give AUC and partial AUC of every model on every signal from the mean score of each group.
+
+    Groups are drawn with replacement, the same for every model; `delta` is firmware - float, paired.
+
+    Raises
+    ------
+    InputError
+        If a process has fewer than two groups, or a score is not finite.
+    """
+    means = {
+        model: {process: group_means(own[process], groups[process]) for process in groups}
+        for model, own in scores.items()
+    }
+    metrics: dict[str, Metric] = {"auc": auc, "partial_auc": lambda b, s: partial_auc(b, s, max_fpr)}
+    draws = _draws(groups, settings)
+    found = {
+        model: {
+            signal: {name: _values(metric, own[background], own[signal], draws[background], draws[signal])
+                     for name, metric in metrics.items()}
+            for signal in groups
+            if signal != background
+        }
+        for model, own in means.items()
+    }  # fmt: skip
+    level = settings.confidence_level
+    result: Json = {
+        "groups": {process: len(own) for process, own in means[FIRMWARE].items()},
+        "max_false_positive_rate": max_fpr,
+        "models": {model: _intervals(own, level) for model, own in found.items()},
+    }
+    if FLOAT in found:
+        delta = {
+            signal: {name: found[FIRMWARE][signal][name] - found[FLOAT][signal][name] for name in metrics}
+            for signal in found[FIRMWARE]
+        }
+        result["delta"] = _intervals(delta, level)
+    return result
+
+
+def _draws(groups: Groups, settings: BootstrapSettings) -> dict[str, list[NDArray[np.int64]]]:
+    """Give the groups of the sample and of each replica by their places, each (n_groups,)."""
+    draws = {}
+    for process, own in groups.items():
+        resampler = GroupResampler(own, process, settings.seed)
+        counts = [resampler.ones(), *(resampler.draw() for _ in range(settings.n_replicas))]
+        draws[process] = [np.repeat(np.arange(resampler.n_groups), count) for count in counts]
+    return draws
+
+
+def _values(
+    metric: Metric, background: Values, signal: Values, of_background: list[NDArray[np.int64]],
+    of_signal: list[NDArray[np.int64]],
+) -> Values:  # fmt: skip
+    """Give a metric of the sample, and of each replica behind it, (1 + n_replicas,)."""
+    return np.array([metric(background[b], signal[s]) for b, s in zip(of_background, of_signal, strict=True)])
+
+
+def _intervals(found: Mapping[str, Mapping[str, Values]], level: float) -> Json:
+    return {
+        signal: {
+            name: percentile_interval(float(values[0]), values[1:], level)._asdict() for name, values in own.items()
+        }
+        for signal, own in found.items()
+    }

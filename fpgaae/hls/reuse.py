@@ -1,0 +1,52 @@
+"""What a design of reused multipliers takes, from the layers alone: no synthesis is needed for these numbers.
+
+What a synthesis finds does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fpgaae.files import Json
+from fpgaae.models.integer import LayerKind
+
+_DENSE, _CONVOLUTION = LayerKind.DENSE.value, LayerKind.CONVOLUTION.value
+
+
+def reuse_estimate(layers: Sequence[Json], clock_ns: float) -> Json | None:
+    """Give the multipliers (a DSP each) and the clocks of dense layers and a score, one behind the other.
+
+    A layer of `n` products with the reuse factor `R` has `ceil(n / R)` multipliers, each used in `R` clocks, and takes
+    the next event after them. hls4ml's resource strategy keeps the weights in memories, so that products with zeros
+    count as others do. The latency is the sum of the factors: to it come a few clocks a layer for sums and copies.
+
+    Parameters
+    ----------
+    layers
+        Of `convert.json`.
+
+    Returns
+    -------
+    None for a network with convolutions, whose kernels are used again at each place.
+
+    Notes
+    -----
+    J. Duarte et al., JINST 13 (2018) P07027, section 2.3, for the reuse factor.
+    """
+    if any(layer["kind"] == _CONVOLUTION for layer in layers):
+        return None
+    products = {layer["name"]: _products(layer) for layer in layers}
+    found = [(products[layer["name"]], layer["reuse_factor"] or 1) for layer in layers if products[layer["name"]]]
+    factors = [factor for _, factor in found]
+    clocks = sum(factors)
+    return {
+        "multipliers": sum(-(-n // factor) for n, factor in found),
+        "latency_clocks": clocks,
+        "latency_ns": clocks * clock_ns,
+        "interval_clocks": max(factors, default=1),
+        "interval_ns": max(factors, default=1) * clock_ns,
+    }
+
+
+def _products(layer: Json) -> int:
+    return int(layer["weights"] if layer["kind"] == _DENSE else layer["multiplications"])

@@ -1,0 +1,163 @@
+"""Weights that are loaded at run time and latents on a port, from the config to the proof of both."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Workspace, WrittenNetwork, autoencoder, variational
+
+from fpgaae.config import Firmware, Hardware, ObjectWidths
+from fpgaae.doctor import require_compiler
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import parse_type
+from fpgaae.hls import mutation
+from fpgaae.hls.comparison import failure_sentence
+from fpgaae.hls.front_end import TriggerBlock
+from fpgaae.hls.mutants import Damage, ProjectSources, make_mutants
+from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.progress import SilentProgress
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+_FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
+_PORTS = {"reloadable_weights": True, "output_latents": True}
+
+
+@pytest.fixture(scope="module")
+def proven(converted: Callable[..., Workspace]) -> Workspace:
+    """A converted encoder with both kinds of ports, whose C simulation ran."""
+    workspace = converted(variational((6,), 3), firmware=_PORTS, **_FEW)
+    workspace.run("csim")
+    return workspace
+
+
+def test_every_layer_is_equal_with_the_trained_weights_and_with_others(proven: Workspace) -> None:
+    result = proven.result("csim")
+    reloaded = result["reloaded"]
+    assert result["passed"] is reloaded["passed"] is True
+    assert result["mismatched_events"] == reloaded["mismatched_events"] == 0
+    assert reloaded["weights"] == 57 * 6 + 6 + 6 * 3 + 3
+    assert reloaded["events"] == sum(reloaded["events_by_origin"].values()) > 1000
+    names = ["features", "encoder_1", "encoder_1_relu", "mu", "mu_linear", "latents", "score", "accept"]
+    for part in (result, reloaded):
+        assert [layer["name"] for layer in part["layers"]] == names
+        assert all(layer["values"] for layer in part["layers"])
+
+
+def test_the_result_says_how_many_bits_leave_the_block(proven: Workspace) -> None:
+    convert = proven.result("convert")
+    outputs = {entry["name"]: entry for entry in convert["outputs"]}
+    assert set(outputs) == {"score", "accept", "latents"}
+    golden = proven.network["mu_quantized"].type
+    assert outputs["latents"]["values"] == 3
+    assert parse_type(outputs["latents"]["type"])[:3] == golden[:3]
+    widths = [entry["values"] * parse_type(entry["type"]).width for entry in convert["outputs"]]
+    assert convert["output_bits"] == sum(widths)
+    assert 3 * golden.width + proven.network.score.type.width < convert["output_bits"]
+
+
+def test_the_project_holds_no_weight(proven: Workspace) -> None:
+    assert list((proven.project / "firmware" / "weights").glob("[wb]*.h")) == []
+    ports = proven.result("convert")["weight_ports"]
+    lines = (proven.project / "tb_data" / "weights.dat").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == [port["name"] for port in ports]
+    kernel = proven.network["encoder_1"].kernel.ravel()
+    assert [int(code, 16) for code in lines[0].split()[1:]] == [int(code) & 0xFF for code in kernel]
+    parameters = (proven.project / "firmware" / "parameters.h").read_text()
+    assert set(re.findall(r"n_zeros = (\d+);", parameters)) == {"0"}, "hls4ml allots no multiplier for a zero"
+    trigger = (proven.project / "firmware" / "autoencoder_trigger.cpp").read_text()
+    for port in ports:
+        assert f"INTERFACE ap_stable port={port['name']}\n" in trigger
+        assert f"ARRAY_PARTITION variable={port['name']} complete" in trigger
+
+
+@pytest.mark.slow
+def test_a_weight_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Path) -> None:
+    """With the trained weights nothing differs: only the second set shows it."""
+    workspace = proven.copy(tmp_path / "copy")
+    mutants = make_mutants(_sources(workspace), 20, seed=1)
+    held = next(mutant for mutant in mutants if mutant.damage is Damage.HELD_WEIGHT)
+    for file, text in held.edits.items():
+        (workspace.project / file).write_text(text)
+    result = workspace.run("csim").result
+    assert result["mismatched_events"] == 0
+    assert result["passed"] is result["reloaded"]["passed"] is False
+    assert result["reloaded"]["first_mismatch"]["layer"] == held.layer
+    assert re.match(rf"with other weights loaded, .* first in layer {held.layer},", failure_sentence(result))
+
+
+def _sources(workspace: Workspace) -> ProjectSources:
+    layers = [layer["name"] for layer in workspace.result("convert")["layers"]]
+    return ProjectSources(workspace.project, "autoencoder", layers)
+
+
+@pytest.mark.slow
+def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), 20, seed=1)}
+    assert Damage.WEIGHT_BIT not in made, "no weight stands in the project"
+    ports = [made[Damage.HELD_WEIGHT], made[Damage.LATENTS_PORT]]
+    monkeypatch.setattr(mutation, "make_mutants", lambda *_: ports)
+    result = run_mutation(proven.experiment, len(ports), SilentProgress())
+    assert result["passed"], missed_sentence(result)
+    assert result["caught"] == len(ports)
+    assert [entry["named_layer"] for entry in result["mutants"]] == [ports[0].layer, "latents"]
+
+
+@pytest.mark.slow
+def test_the_testbench_loads_weights_and_compares_latents(proven: Workspace, tmp_path: Path) -> None:
+    project = proven.copy(tmp_path / "copy").project
+    sources = ("autoencoder_test.cpp", "firmware/autoencoder.cpp", "firmware/autoencoder_trigger.cpp")
+    command = [str(require_compiler()), "-std=c++17", "-w", "-Ifirmware/ap_types", "-I.", *sources, "-o", "testbench"]
+    subprocess.run(command, cwd=project, check=True)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["./testbench"], cwd=project, check=False, capture_output=True, text=True)
+
+    assert run().returncode == 0, run().stderr
+    expected, weights = project / "tb_data" / "expected.dat", project / "tb_data" / "weights.dat"
+    whole = expected.read_text()
+    first, rest = whole.split("\n", 1)
+    *others, latent = first.split()
+    expected.write_text(f"{' '.join(others)} {int(latent, 16) ^ 1:x}\n{rest}")
+    assert run().returncode == 1
+    assert "event 0: expected score" in run().stderr
+    assert f"latent 2: expected {int(latent, 16) ^ 1:x}, found {latent}" in run().stderr
+    expected.write_text(whole)
+    loaded = weights.read_text()
+    weights.write_text(re.sub(r"^w3 \S+", "w3 7f", loaded))
+    assert run().returncode == 1
+    weights.write_text(loaded.rsplit(" ", 1)[0] + "\n")
+    assert run().returncode == 2
+    assert "weights.dat is missing, short or damaged" in run().stderr
+
+
+@pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])
+def test_a_resource_layer_reads_its_weights_from_a_memory(written: Callable[..., WrittenNetwork], io_type: str) -> None:
+    firmware = Firmware(io_type=io_type, strategy="resource", reuse_factor=3, **_PORTS)  # type: ignore[arg-type]
+    made = written(autoencoder((6,), 3), 9, firmware)
+    trigger = (made.project / "firmware" / "autoencoder_trigger.cpp").read_text()
+    network = (made.project / "firmware" / "autoencoder.cpp").read_text()
+    top = made.block.top
+    assert "INTERFACE bram" not in network, "only the trigger block is a top function"
+    for port in top.weights:
+        kind = "ap_stable" if port.is_bias else "bram"
+        assert f"#pragma HLS INTERFACE {kind} port={port.name}\n" in trigger
+        assert f"#pragma HLS STABLE variable={port.name}\n" in trigger, "both are scheduled as a dataflow"
+        assert f"#pragma HLS STABLE variable={port.name}\n" in network
+    kernel = next(port for port in top.weights if port.layer == "encoder_1" and not port.is_bias)
+    layer = made.network["encoder_1"]
+    assert kernel.codes(layer).tolist() == layer.kernel.T.ravel().tolist(), "hls4ml transposes it"
+    assert top.latents is not None
+    assert (top.latents.layer, top.latents.size) == ("latents", 3)
+
+
+@pytest.mark.parametrize("name", ["latents", "w3"])
+def test_an_input_with_the_name_of_a_port_is_refused(written: Callable[..., WrittenNetwork], name: str) -> None:
+    made = written(variational((6,), 3), 9, Firmware(**_PORTS))  # type: ignore[arg-type]
+    kind = ObjectWidths(name=name, slots=3, pt_bits=9, eta_bits=8, phi_bits=8)
+    with pytest.raises(InputError, match=f"data.hardware calls an input `{name}`, as a port of the network; rename"):
+        TriggerBlock(made.block.top, Hardware(objects=(kind,)), made.features, made.block.thresholds)
