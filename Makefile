@@ -14,7 +14,7 @@ $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint $(STAGES) scan test check bench clean
+.PHONY: help setup lint $(STAGES) explore scan test check bench clean
 
 # Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
 .NOTPARALLEL:
@@ -85,6 +85,9 @@ evaluate: csim ## measure float, quantized and firmware side by side
 	$(call run_stage)
 
 report: evaluate ## write the HTML report
+	$(call run_stage)
+
+explore: reference ## use a float method: maps, samples, imputation (ARGS="latent sample")
 	$(call run_stage)
 
 ifeq "$(origin CONFIG)" "file"
