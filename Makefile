@@ -14,7 +14,7 @@ $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint $(STAGES) scan test check bench clean
+.PHONY: help setup lint $(STAGES) explore scan test check bench clean
 
 # Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
 .NOTPARALLEL:
@@ -87,6 +87,9 @@ evaluate: csim ## measure float, quantized and firmware side by side
 report: evaluate ## write the HTML report
 	$(call run_stage)
 
+explore: reference ## use a float method: maps, samples, imputation (ARGS="latent sample")
+	$(call run_stage)
+
 ifeq "$(origin CONFIG)" "file"
 scan: CONFIG = configs/scan/post_training.yaml
 endif
@@ -94,13 +97,13 @@ scan: $(STAMP) ## train many variants and find the front of performance against 
 	$(call run_stage)
 
 test: $(STAMP) ## run every test
-	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## format, lint, types and the quick tests
 	$(VENV)/bin/python -m ruff format --check
 	$(VENV)/bin/python -m ruff check
 	$(VENV)/bin/python -m mypy
-	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not slow" $(ARGS)
 
 bench: $(STAMP) ## time every stage
 	@$(VENV)/bin/python -m benchmarks.main $(ARGS)

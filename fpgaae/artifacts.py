@@ -32,7 +32,9 @@ from fpgaae.stages import (
     STAGES_OF_METHOD,
     STAGES_OF_POST_TRAINING,
     STAGES_OF_SCAN,
+    STAGES_OF_USES,
     StageSpec,
+    use_of,
 )
 
 MANIFEST = "manifest.json"
@@ -96,7 +98,7 @@ class Experiment:
             special = STAGES_OF_METHOD
         elif self.config.training.quantizes_after:
             special = STAGES_OF_POST_TRAINING
-        spec = next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN) if stage in specs)
+        spec = next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN, STAGES_OF_USES) if stage in specs)
         if stage == "reference" and self.config.distillation is not None and self.imported is None:
             spec = spec._replace(sections=(*spec.sections, DISTILLATION))
         return spec
@@ -105,6 +107,8 @@ class Experiment:
         """Give the command that runs a stage."""
         if stage == IMPORT:
             return f"fpgaae import MODEL --config {self.config_file}"
+        if (use := use_of(stage)) is not None:
+            return f"fpgaae explore {self.config_file} {use}"
         return f"fpgaae {stage} {self.config_file}"
 
 

@@ -23,9 +23,9 @@ from fpgaae.files import read_json
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
-from fpgaae.pipeline import compare_events, import_model, run
+from fpgaae.pipeline import compare_events, explore, import_model, run
 from fpgaae.progress import Progress, SilentProgress
-from fpgaae.stages import IMPORT, STAGES
+from fpgaae.stages import IMPORT, STAGES, USES, explore_stage
 from fpgaae.summary import (
     drift_tables,
     emulate_table,
@@ -352,6 +352,38 @@ def evaluate(
 
 
 _add_stage("report", "Write one self-contained HTML page about the experiment.")
+
+
+@app.command(name="explore")
+def explore_command(
+    config: ConfigArgument,
+    uses: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[USE]...", help=f"Of {', '.join(USES)}; by default all that the method has."),
+    ] = None,
+    runs: RunsOption = _RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Use a float method for more than a score: maps, samples, imputation, clusters, with a figure each.
+
+    Trains the method where that has not been done. Writes explore-USE/USE.json, .png and .pdf.
+    """
+    _set_up_logging(verbose)
+    progress = _progress(as_json)
+    with _errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        outcomes = explore(experiment, uses or (), RunOptions(force, progress=progress))
+    if as_json:
+        _print_json({use: outcome.result for use, outcome in outcomes.items()})
+        return
+    console = _console()
+    for use, outcome in outcomes.items():
+        folder = experiment.stage_folder(explore_stage(use))
+        console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {folder / f'{use}.png'}", soft_wrap=True)
+        for sentence in outcome.result["summary"]:
+            console.print(f"  {escape(sentence)}", soft_wrap=True)
 
 
 @app.command()

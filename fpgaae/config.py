@@ -596,6 +596,14 @@ class Evaluation(Section):
     partial_auc_rate: Fraction = 0.1  # false positive rate up to which the partial area of these goes
 
 
+class Explore(Section):
+    """The uses of a float method (`fpgaae explore`)."""
+
+    processes: tuple[str, ...] = ()  # those that maps and clusters show; none: all
+    events: Annotated[int, Field(ge=40, le=100_000)] = 2000  # of each process
+    missing: Annotated[float, Field(gt=0, lt=1)] = 0.25  # share of the inputs that is imputed
+
+
 class Config(Section):
     """A whole experiment."""
 
@@ -612,6 +620,16 @@ class Config(Section):
     evaluation: Evaluation = Evaluation()
     method: MethodSection | None = None  # None: the autoencoder of `model`, whose quantized twin is deployed
     ensemble: Ensemble = Ensemble()
+    explore: Explore = Explore()
+
+    @model_validator(mode="after")
+    def _explored_processes_exist(self) -> Config:
+        for process in self.explore.processes:
+            if process not in self.data.files:
+                raise ValueError(
+                    f"explore.processes: `data.files` has no process `{process}`; it has {', '.join(self.data.files)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _method_fits(self) -> Config:

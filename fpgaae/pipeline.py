@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from fpgaae.artifacts import (
@@ -21,7 +22,7 @@ from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import Json, sha256
 from fpgaae.progress import Progress
-from fpgaae.stages import IMPORT
+from fpgaae.stages import IMPORT, USES, explore_stage
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
@@ -93,6 +94,40 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> J
     from fpgaae.evaluation.drift_run import run_drift  # noqa: PLC0415
 
     return run_drift(experiment, other, progress)
+
+
+def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome]:
+    """Make uses of the float method of an experiment, which is trained unless that is done.
+
+    Parameters
+    ----------
+    wanted
+        Names of uses; none: all that the method has.
+
+    Raises
+    ------
+    InputError
+        If the config has no method, or the method not one of the uses; nothing is then trained.
+    """
+    if experiment.config.method is None:
+        raise InputError(
+            f"{experiment.config_file} has no `method`, of which there would be uses; give one of configs/reference/"
+        )
+    if unknown := [use for use in wanted if use not in USES]:
+        raise InputError(f"there is no use {unknown[0]}; there are {', '.join(USES)}")
+    from fpgaae.reference.backend import prepare  # noqa: PLC0415
+
+    prepare()
+    from fpgaae.reference.explore import require_uses, run_use, uses_of  # noqa: PLC0415
+
+    require_uses(wanted, experiment.config)
+    for stage in ("data", "reference"):
+        run(experiment, stage, RunOptions(progress=options.progress))
+    hashes = event_hashes(experiment.config, experiment.config_file)
+    return {
+        use: run_stage(experiment, explore_stage(use), partial(run_use, name=use), hashes, options)
+        for use in wanted or uses_of(experiment.config)
+    }
 
 
 def _run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:

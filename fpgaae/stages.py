@@ -73,6 +73,21 @@ STAGES_OF_POST_TRAINING: Mapping[str, StageSpec] = {  # where the reference is p
 STAGES_OF_METHOD: Mapping[str, StageSpec] = {  # where the reference is one of the float methods
     "reference": STAGES["reference"]._replace(sections=(*STAGES["reference"].sections, "method", "ensemble")),
 }
+USES = ("latent", "sample", "interpolate", "impute", "cluster", "compress", "correlate")
+_EXPLORE = "explore-"
+STAGES_OF_USES: Mapping[str, StageSpec] = {  # what a finished float method is good for besides its scores
+    spec.name: spec
+    for spec in (
+        StageSpec(
+            f"{_EXPLORE}{use}",
+            f"{use}.json",
+            ("data", "reference"),
+            ("seed", "explore", "evaluation.confidence_level"),
+            packages=("scikit-learn",),
+        )
+        for use in USES
+    )
+}
 IMPORT = "import"
 STAGES_OF_IMPORT: Mapping[str, StageSpec] = {  # what the stages are where a model was imported instead of trained
     spec.name: spec
@@ -102,3 +117,13 @@ STAGES_OF_SCAN: Mapping[str, StageSpec] = {  # what a scan measures of a quantiz
         ),
     )
 }
+
+
+def explore_stage(use: str) -> str:
+    """Name the stage of a use."""
+    return f"{_EXPLORE}{use}"
+
+
+def use_of(stage: str) -> str | None:
+    """Name the use whose stage this is, or None of another."""
+    return stage.removeprefix(_EXPLORE) if stage in STAGES_OF_USES else None

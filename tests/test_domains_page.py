@@ -60,7 +60,8 @@ def test_a_domain_is_one_reader_and_one_config(tmp_path: Path, monkeypatch: pyte
     assert csim["mismatched_events"] == csim["score_mismatches"] == csim["decision_flips"] == 0
     assert metrics["models"]["firmware"]["loss"]["auc"]["value"] > 0.9
     assert metrics["labels"]["sum_pt"] == "sum of cells"
-    assert "ap_uint<8> monitor[16]" in (run / "convert/project/firmware/trigger.h").read_text(encoding="utf-8")
+    header = run / "convert/project/firmware/autoencoder_trigger.h"
+    assert "ap_uint<8> monitor[16]" in header.read_text(encoding="utf-8")
     _emulate_and_trace(tmp_path, fpgaae)
 
 

@@ -107,7 +107,7 @@ def test_help_is_the_default_names_every_target_and_installs_nothing(bare: Check
     assert shown.returncode == 0
     assert shown.stdout == bare.make("help").stdout
     listed = re.findall(r"^  ([a-z]+) +\S", shown.stdout, flags=re.MULTILINE)
-    assert listed == ["help", "setup", "lint", *STAGES, "scan", "test", "check", "bench", "clean"]
+    assert listed == ["help", "setup", "lint", *STAGES, "explore", "scan", "test", "check", "bench", "clean"]
     assert bare.calls() == []
 
 

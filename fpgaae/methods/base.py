@@ -107,6 +107,7 @@ class Method(ABC):
 
     options_class: ClassVar[type[MethodOptions]]
     over_complete: ClassVar[bool] = False  # whether the latent may be wider than the input
+    one_to_one: ClassVar[bool] = False  # whether latents and events are each other's, so that none is lost
     columns: ClassVar[tuple[str, ...]] = ()  # what a batch holds besides "x" (`fpgaae.reference.dataset`)
     mixes: ClassVar[bool] = False  # whether signals are mixed into its training (`fpgaae.reference.mixtures`)
 

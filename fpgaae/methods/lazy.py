@@ -6,6 +6,7 @@ A config is validated by every command, and most of them never need Keras.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 
@@ -21,3 +22,8 @@ class _LazyModule:
 
 keras: Any = _LazyModule("keras")
 ops: Any = _LazyModule("keras.ops")
+
+
+def input_gradient(function: Callable[[Any], Any], x: Any) -> Any:  # noqa: ANN401
+    """Give the gradient of a scalar function of tensors by autodiff; methods with adversaries train on JAX only."""
+    return importlib.import_module("jax").grad(function)(x)

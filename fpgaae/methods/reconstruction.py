@@ -20,3 +20,8 @@ def filled(setting: Setting, x: Tensor) -> Tensor:
 def masked_squared_error(setting: Setting, x: Tensor, reconstruction: Tensor) -> Tensor:
     """Give the sum over the inputs of filled slots of (x - x')^2, (n,)."""
     return ops.sum(filled(setting, x) * ops.square(x - reconstruction), axis=-1)
+
+
+def mean_logistic_loss(logit: Tensor, label: Tensor) -> Tensor:
+    """Give the mean cross entropy of labels 0 and 1, (n,) each, from the log of the odds."""
+    return ops.mean(ops.softplus(logit) - label * logit)

@@ -18,11 +18,12 @@ from fpgaae.errors import InputError
 from fpgaae.methods.base import Setting
 from fpgaae.models.plan import plan_network
 from fpgaae.network_layers import RECONSTRUCTION, Convolution, Dense, NamedLayer
+from fpgaae.reference.quantities import nuisance_column
 from fpgaae.training.events import Split, open_split
 
 Columns = dict[str, NDArray[np.float32]]  # "x": (n, n_features); others: (n,) or (n, ...)
 ColumnMaker = Callable[[StageRun, str, str], NDArray[np.float32]]  # run, process, split -> one an event
-COLUMNS: Mapping[str, ColumnMaker] = {}
+COLUMNS: Mapping[str, ColumnMaker] = {"nuisance": nuisance_column}
 
 
 def load_columns(run: StageRun, process: str, split: str, wanted: tuple[str, ...] = ()) -> Columns:

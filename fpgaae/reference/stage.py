@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Config
 from fpgaae.evaluation.baseline_scores import baseline_scorers
 from fpgaae.files import Json
-from fpgaae.methods.base import Method, ScoreFunction
+from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
 from fpgaae.reference.backend import JAX, backend, device
-from fpgaae.reference.dataset import load_columns, setting_of
+from fpgaae.reference.dataset import setting_of
 from fpgaae.reference.figures import write_figures
+from fpgaae.reference.mixtures import training_columns, unseen_columns
 from fpgaae.reference.separation import mean_and_spread, separation
 from fpgaae.reference.store import load_members, save_members
 from fpgaae.reference.training import Job, MemberHistory, Scorer, Trained, build_networks, solve
@@ -29,11 +29,10 @@ MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> 
 
 
 class Reference(NamedTuple):
-    """A finished reference, to be used: the method with its networks, and the weights of every member."""
+    """A finished reference, to be used: what was trained, and the weights of every member."""
 
-    method: Method
+    job: Job
     trained: Trained
-    config: Config
 
 
 def run_method(run: StageRun) -> Json:
@@ -60,8 +59,7 @@ def open_job(run: StageRun) -> Job:
     if config.method is None:
         raise ValueError("a config without a method is not trained here")
     found = method_class(config.method.kind)
-    background = config.data.background
-    training, validation = (load_columns(run, background, name, found.columns) for name in ("train", "validation"))
+    training, validation = (training_columns(run, name, found) for name in ("train", "validation"))
     method = found(config.method, setting_of(run, training["x"]))
     members = config.ensemble.members(config.seed)
     return Job(method, members, config.training.reference, training, validation, run.scratch, run.progress)
@@ -86,10 +84,10 @@ def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
     names = job.method.options.scores or tuple(functions)
     knobs = [job.knobs(member) for member in job.members]
     scores: MemberScores = {name: {} for name in names}
-    scorers = {name: _open_scorer(functions[name], trained, knobs) for name in names}
+    scorers = {name: open_scorer(functions[name], trained, knobs) for name in names}
     with run.progress.task("scores", len(run.config.data.files)) as task:
         for process in run.config.data.files:
-            columns = {"x": load_columns(run, process, "test")["x"]}
+            columns = unseen_columns(run, process, type(job.method))
             for name, scorer in scorers.items():
                 scores[name][process] = scorer(columns)
             task.advance()
@@ -108,7 +106,8 @@ def score_without_network(run: StageRun) -> dict[str, dict[str, NDArray[np.float
     return scores
 
 
-def _open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
+def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
+    """Give what scores events with every member, on the backend that Keras has."""
     if backend() == JAX:
         from fpgaae.reference.jax_loop import jax_scorer  # noqa: PLC0415
 
@@ -129,7 +128,7 @@ def open_reference(run: StageRun) -> Reference:
     job = open_job(run)
     networks = build_networks(job.method, run.config.seed)
     values = load_members(run.upstream("reference"), networks)
-    return Reference(job.method, Trained(networks, values, (), 0.0, ""), run.config)
+    return Reference(job, Trained(networks, values, (), 0.0, ""))
 
 
 def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:
