@@ -17,17 +17,17 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from numpy.typing import NDArray
 
-from fpgaae.methods.base import Objective, Phase, ScoreFunction, Step
+from fpgaae.methods.base import Objective, Phase, Step
 from fpgaae.methods.ensemble import LEARNING_RATE
 from fpgaae.progress import Task
 from fpgaae.reference.checkpoint import Checkpoint
 from fpgaae.reference.dataset import Columns
 from fpgaae.reference.devices import EVENTS, MEMBERS, place, require_memory
+from fpgaae.reference.jax_step import Moments, adam, make_step
 from fpgaae.reference.shuffle import shuffled
 from fpgaae.reference.training import (
     Job,
     MemberHistory,
-    Scorer,
     Trained,
     Values,
     build_networks,
@@ -37,16 +37,6 @@ from fpgaae.reference.training import (
 )
 
 Array = Any
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7  # Adam, as Keras has it
-_SCORED_EVENTS = 4096  # a call
-
-
-class Moments(NamedTuple):
-    """Adam's running means of the gradient and of its square, of one objective."""
-
-    first: list[Array]
-    second: list[Array]
-    count: Array
 
 
 class State(NamedTuple):
@@ -54,32 +44,6 @@ class State(NamedTuple):
 
     values: list[Array]  # of every variable
     moments: tuple[Moments, ...]  # by objective
-
-
-class _Noise:
-    """Random numbers of one step: each draw has a key of its own."""
-
-    def __init__(self, key: Array) -> None:
-        self._key = key
-        self._draws = 0
-
-    def _next(self) -> Array:
-        self._draws += 1
-        return jax.random.fold_in(self._key, self._draws)
-
-    def normal(self, shape: tuple[int, ...]) -> Array:
-        """Give new unit normal numbers."""
-        return jax.random.normal(self._next(), shape)
-
-    def uniform(self, shape: tuple[int, ...]) -> Array:
-        """Give new numbers from 0 to 1."""
-        return jax.random.uniform(self._next(), shape)
-
-
-def make_step(key: Array, knobs: Mapping[str, Array], progress: Array, *, training: bool) -> Step:
-    """Give what terms and scores may depend on."""
-    noise = _Noise(key)
-    return Step(training, progress, knobs, noise.normal, noise.uniform)
 
 
 def train_with_jax(job: Job) -> Trained:
@@ -328,39 +292,3 @@ def phase_epochs(job: Job) -> list[tuple[Phase, int]]:
     epochs = [max(1, round(job.fit.epochs * phase.share / total)) for phase in phases]
     epochs[-1] = max(1, job.fit.epochs - sum(epochs[:-1]))
     return list(zip(phases, epochs, strict=True))
-
-
-def adam(values: list[Array], gradients: list[Array], moments: Moments, rate: Array) -> tuple[list[Array], Moments]:
-    """Make one step of Adam (Kingma & Ba, arXiv 1412.6980), with Keras' place of epsilon."""
-    count = moments.count + 1
-    first = [_BETA_1 * m + (1 - _BETA_1) * g for m, g in zip(moments.first, gradients, strict=True)]
-    second = [_BETA_2 * v + (1 - _BETA_2) * g * g for v, g in zip(moments.second, gradients, strict=True)]
-    power = count.astype(jnp.float32)
-    scale = rate * jnp.sqrt(1 - _BETA_2**power) / (1 - _BETA_1**power)
-    new = [value - scale * m / (jnp.sqrt(v) + _EPSILON) for value, m, v in zip(values, first, second, strict=True)]
-    return new, Moments(first, second, count)
-
-
-def jax_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
-    """Give the compiled function from events to a score for every member."""
-    variables = variables_of_all(trained.networks)
-
-    def score(values: list[Array], knobs: Mapping[str, Array], batch: Mapping[str, Array]) -> Array:
-        step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return function(trained.networks, batch, step).astype(jnp.float32)
-
-    compiled = jax.jit(jax.vmap(score, in_axes=(0, 0, None)))
-    values = [jnp.stack(own) for own in zip(*trained.values, strict=True)]
-    stacked = {name: jnp.array([own[name] for own in knobs], dtype=jnp.float32) for name in knobs[0]}
-
-    def scores(columns: Columns) -> NDArray[np.float64]:
-        n = len(columns["x"])
-        parts = []
-        for start in range(0, n, _SCORED_EVENTS):
-            rows = np.minimum(np.arange(start, start + _SCORED_EVENTS), n - 1)  # one shape, compiled once
-            batch = {name: column[rows] for name, column in columns.items()}
-            parts.append(np.asarray(compiled(values, stacked, batch)))
-        return np.concatenate(parts, axis=1)[:, :n].astype(np.float64)
-
-    return scores

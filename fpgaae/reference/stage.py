@@ -109,7 +109,7 @@ def score_without_network(run: StageRun) -> dict[str, dict[str, NDArray[np.float
 def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
     """Give what scores events with every member, on the backend that Keras has."""
     if backend() == JAX:
-        from fpgaae.reference.jax_loop import jax_scorer  # noqa: PLC0415
+        from fpgaae.reference.jax_scorer import jax_scorer  # noqa: PLC0415
 
         return jax_scorer(function, trained, knobs)
     from fpgaae.reference.keras_loop import keras_scorer  # noqa: PLC0415

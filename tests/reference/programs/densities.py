@@ -22,7 +22,8 @@ import jax.numpy as jnp  # noqa: E402
 from fpgaae.evaluation.metrics import auc  # noqa: E402
 from fpgaae.methods.base import Method  # noqa: E402
 from fpgaae.methods.ensemble import Member  # noqa: E402
-from fpgaae.reference.jax_loop import jax_scorer, train_with_jax  # noqa: E402
+from fpgaae.reference.jax_loop import train_with_jax  # noqa: E402
+from fpgaae.reference.jax_scorer import jax_scorer  # noqa: E402
 from fpgaae.reference.training import (  # noqa: E402
     Job,
     Trained,
