@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from support import CONFIGS
 
 from fpgaae import pipeline
 from fpgaae.artifacts import RunOptions, open_experiment
@@ -74,8 +75,10 @@ if __name__ == "__main__":
     vae = digits({"kind": "vae", "likelihood_width": 0.5, "scores": ["reconstruction"]}, [48], 2)
     denoising = digits({"kind": "denoising", "noise": "masking", "scores": ["reconstruction"]}, [128], 48)
     measured = {
-        "vae": explore("vae", ["sample", "latent", "cluster", "compress", "interpolate"], vae, 40),
+        "vae": explore("vae", ["latent", "cluster", "compress", "interpolate"], vae, 40),
         "denoising": explore("denoising", ["impute"], denoising, 30),
         "spins": explore("spins", ["correlate"], spins(), 20),
     }
+    shipped = open_experiment(CONFIGS / "reference" / "digits_vae.yaml", FOLDER / "runs")
+    measured["shipped"] = pipeline.explore(shipped, ["sample"], RunOptions())["sample"].result
     json.dump(measured, sys.stdout)
