@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import FloatFit, Model, ModelKind, Score
+from fpgaae.config_model import FloatFit, Model, ModelKind, Score
 from fpgaae.methods.base import Setting
 from fpgaae.methods.ensemble import Member
 from fpgaae.methods.registry import method_class

@@ -18,7 +18,8 @@ from support import small_config, trigger_objects
 
 from fpgaae import pipeline
 from fpgaae.artifacts import Experiment, Outcome, RunOptions, StageRun, open_experiment, run_stage
-from fpgaae.config import Firmware, Model, ModelKind, Score
+from fpgaae.config import Firmware
+from fpgaae.config_model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json, read_json

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import FloatFit, Model, Score
+from fpgaae.config_model import FloatFit, Model, Score
 from fpgaae.methods.base import Method, Setting
 from fpgaae.methods.ensemble import Member
 from fpgaae.methods.registry import method_class

@@ -14,7 +14,7 @@ from conftest import Workspace, open_workspace
 from support import small_config
 
 from fpgaae.artifacts import RunOptions, StageRun, run_stage
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes

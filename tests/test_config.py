@@ -11,8 +11,9 @@ import yaml
 from pydantic import ValidationError
 from support import CONFIGS, merged
 
-from fpgaae.config import Config, Model, ModelKind, Score
+from fpgaae.config import Config
 from fpgaae.config_file import load_config
+from fpgaae.config_model import Model, ModelKind, Score
 from fpgaae.errors import ConfigError
 
 SHIPPED = sorted(CONFIGS.glob("*.yaml"))

@@ -21,6 +21,7 @@ LAYERS = (
     ("fixedpoint", "statistics", "yaml_source", "progress", "tensorflow_setup", "doctor", "cluster"),
     ("network_layers",),
     ("methods",),
+    ("config_data", "config_model"),
     ("config",),
     ("config_file",),
     ("artifacts",),

@@ -25,7 +25,7 @@ from distributed import Client
 
 from fpgaae.artifacts import Experiment
 from fpgaae.cluster import completed, open_cluster
-from fpgaae.config import Columns
+from fpgaae.config_data import Columns
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.source import network_hashes

@@ -17,7 +17,8 @@ from typing import Any
 import hls4ml
 import numpy as np
 
-from fpgaae.config import Firmware, Score
+from fpgaae.config import Firmware
+from fpgaae.config_model import Score
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.conversion import Conversion

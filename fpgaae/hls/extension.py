@@ -16,7 +16,7 @@ from hls4ml.converters.keras_v2_to_hls import parse_default_keras_layer
 from hls4ml.model.layers import Layer, register_layer
 from hls4ml.model.optimizer.passes import bit_exact
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
 from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from fpgaae.config import Model, ModelKind, Score
+from fpgaae.config_model import Model, ModelKind, Score
 from fpgaae.models.description import WEIGHTED, LayerDescription
 from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
 from fpgaae.models.masked import MaskedConv2D, MaskedDense

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config, Distillation
+from fpgaae.config import Config
+from fpgaae.config_model import Distillation
 from fpgaae.errors import InputError
 from fpgaae.network_layers import Shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import (
     Codes,

@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, shift_left_exact, type_for_range
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, nearest_codes, values_of
 from fpgaae.models.float_scores import float_score

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from fpgaae.config import Model, ModelKind, Score
+from fpgaae.config_model import Model, ModelKind, Score
 from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.network_layers import (

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import tf_keras
 from qkeras.utils import load_qmodel
 
-from fpgaae.config import Model, Score
+from fpgaae.config_model import Model, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import FixedPointType, values_of
 from fpgaae.models.calibrate import quantizer_sites

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
 from fpgaae.models.integer_scores import Table, function_table
 

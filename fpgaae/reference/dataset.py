@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import ModelKind
+from fpgaae.config_model import ModelKind
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.methods.base import Setting

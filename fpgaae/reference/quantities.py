@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Hardware
+from fpgaae.config_data import Hardware
 from fpgaae.data.layout import hardware_features
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import FloatFit
+from fpgaae.config_model import FloatFit
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.methods.base import Method
 from fpgaae.methods.ensemble import LEARNING_RATE, Member

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.models.integer_scores import Table

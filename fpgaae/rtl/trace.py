@@ -10,7 +10,7 @@ import numpy as np
 from da4ml.cmvm.types import CombLogic
 from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType

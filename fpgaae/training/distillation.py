@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Config, Distillation
+from fpgaae.config import Config
+from fpgaae.config_model import Distillation
 from fpgaae.errors import ConfigError
 from fpgaae.fixedpoint import Codes
 from fpgaae.models.float_output import open_teacher_output

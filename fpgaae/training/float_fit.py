@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Fit, Model
+from fpgaae.config_model import Fit, Model
 from fpgaae.models.float import reconstruction_loss
 from fpgaae.progress import Progress
 from fpgaae.training.distillation import Lessons

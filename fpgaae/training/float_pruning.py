@@ -5,7 +5,8 @@ The quantized training prunes with TensorFlow Model Optimization, which knows Ke
 
 from __future__ import annotations
 
-from fpgaae.config import Config, Pruning
+from fpgaae.config import Config
+from fpgaae.config_model import Pruning
 from fpgaae.models.float import FloatGraph, build_float
 from fpgaae.models.masked import Masked
 

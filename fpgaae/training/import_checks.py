@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fpgaae.config import Config, Score
+from fpgaae.config import Config
+from fpgaae.config_model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.models.description import NetworkDescription

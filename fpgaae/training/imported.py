@@ -17,7 +17,8 @@ import tf_keras
 from numpy.typing import NDArray
 
 from fpgaae.artifacts import ImportedModel, StageRun
-from fpgaae.config import Config, Score, Width
+from fpgaae.config import Config
+from fpgaae.config_model import Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.files import Json

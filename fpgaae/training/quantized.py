@@ -23,7 +23,8 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
 )
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Config, Model, ModelKind, Score
+from fpgaae.config import Config
+from fpgaae.config_model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json

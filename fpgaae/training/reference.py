@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import keras
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Distillation
+from fpgaae.config_model import Distillation
 from fpgaae.files import Json
 from fpgaae.models.float import TEACHER_WEIGHTS_FILE, WEIGHTS_FILE, build_float, folded_weights
 from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded

@@ -17,7 +17,7 @@ import pytest
 import uproot
 from support import CONFIGS, make_events
 
-from fpgaae.config import Data
+from fpgaae.config_data import Data
 from fpgaae.config_file import load_config
 from fpgaae.data import backends
 from fpgaae.data.integers import hardware_codes

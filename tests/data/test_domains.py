@@ -15,7 +15,7 @@ import yaml
 from numpy.typing import NDArray
 from support import CONFIGS, array_data, read_all, refusal
 
-from fpgaae.config import Data
+from fpgaae.config_data import Data
 from fpgaae.config_file import load_config
 from fpgaae.data.domains.econ_t import ABSENT
 from fpgaae.data.readers import event_spans, read_events

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import CONFIGS, make_events
 
-from fpgaae.config import Hardware
+from fpgaae.config_data import Hardware
 from fpgaae.config_file import load_config
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.layout import HardwareFeature, code_limits, hardware_features

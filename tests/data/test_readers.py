@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from support import CONFIGS, N_SLOTS, make_events, make_groups
 
-from fpgaae.config import Columns, Data
+from fpgaae.config_data import Columns, Data
 from fpgaae.config_file import load_config
 from fpgaae.data import readers
 from fpgaae.data.readers import count_events, event_files, event_spans, read_events

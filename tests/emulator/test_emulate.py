@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 
 from fpgaae.cli import app
 from fpgaae.cluster import NO_DASHBOARD
-from fpgaae.config import Columns
+from fpgaae.config_data import Columns
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import read_events

@@ -22,7 +22,7 @@ from conftest import (
     variational,
 )
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.emulator import source
 from fpgaae.emulator.export import export_emulator

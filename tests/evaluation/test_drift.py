@@ -10,7 +10,8 @@ import pytest
 from conftest import RandomNetwork, random_hardware, small_model
 from support import trigger_objects
 
-from fpgaae.config import Score, Trigger
+from fpgaae.config import Trigger
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.fixedpoint import Codes

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, WrittenNetwork, autoencoder, variational
 
-from fpgaae.config import Firmware, Model
+from fpgaae.config import Firmware
+from fpgaae.config_model import Model
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type
 from fpgaae.hls.project import CSIM_MACRO

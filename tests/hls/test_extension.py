@@ -10,7 +10,8 @@ import pytest
 from conftest import WrittenNetwork, autoencoder, random_events, variational
 from simulated import compare
 
-from fpgaae.config import Firmware, Model, Score
+from fpgaae.config import Firmware
+from fpgaae.config_model import Model, Score
 from fpgaae.fixedpoint import FixedPointType, Overflow
 from fpgaae.models.integer_scores import score_type
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, autoencoder, random_events, small_model, variational
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Rounding
 from fpgaae.models.integer import IntegerNetwork

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rational_network import whole_network
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
 from fpgaae.models.integer import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from conftest import Workspace, WrittenNetwork, small_model, variational
 
-from fpgaae.config import Firmware, Score
+from fpgaae.config import Firmware
+from fpgaae.config_model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.files import read_json

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import Workspace, WrittenNetwork, autoencoder, variational
 
-from fpgaae.config import Firmware, Hardware, ObjectWidths
+from fpgaae.config import Firmware
+from fpgaae.config_data import Hardware, ObjectWidths
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import parse_type

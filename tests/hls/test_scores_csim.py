@@ -16,7 +16,8 @@ from conftest import WrittenNetwork, small_model
 from rational_scores import rational_entry, rational_score
 from simulated import compare, compiled, run_injected
 
-from fpgaae.config import Firmware, Score
+from fpgaae.config import Firmware
+from fpgaae.config_model import Score
 from fpgaae.doctor import require_compiler
 from fpgaae.fixedpoint import FixedPointType, parse_type
 from fpgaae.hls.project import firmware_source

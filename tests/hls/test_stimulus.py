@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from support import small_config
 
-from fpgaae.config import RESERVED_ORIGINS, Config, Score
+from fpgaae.config import Config
+from fpgaae.config_data import RESERVED_ORIGINS
 from fpgaae.config_file import load_config
+from fpgaae.config_model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.data.store import EventWriter

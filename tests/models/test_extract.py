@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, autoencoder, small_model, variational
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.models.integer import LayerKind

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rational_scores import rational_entry, rational_score
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, Tensor
 from fpgaae.models.integer_scores import MAX_TABLE_BITS, Table, function_table, score_codes, score_type

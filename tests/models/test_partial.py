@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, random_events, small_model
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, nearest_codes, values_of
 from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 from fpgaae.models.integer_convolution import convolution_layer, mean_layer, moved_layer

@@ -10,7 +10,7 @@ import pytest
 from conftest import RandomNetwork, autoencoder, variational
 from support import trigger_objects
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

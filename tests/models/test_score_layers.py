@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, random_events, small_model
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -10,7 +10,7 @@ from conftest import Workspace, open_workspace
 from support import small_config
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Hardware
+from fpgaae.config_data import Hardware
 from fpgaae.data.layout import hardware_features
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError

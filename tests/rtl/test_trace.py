@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.latents import with_latents

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from support import merged, small_config
 
 from fpgaae.artifacts import StageRun
-from fpgaae.config import Distillation, OutlierKind, Outliers
+from fpgaae.config_model import Distillation, OutlierKind, Outliers
 from fpgaae.data.features import FeatureMap
 from fpgaae.models.target import Target
 from fpgaae.training import distillation, events

@@ -13,7 +13,7 @@ from conftest import Workspace, open_workspace
 from numpy.typing import NDArray
 from support import small_config
 
-from fpgaae.config import Pruning
+from fpgaae.config_model import Pruning
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.errors import CheckFailed

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Score
+from fpgaae.config_model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, type_for_range
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription

@@ -10,7 +10,8 @@ from __future__ import annotations
 from enum import Enum
 from math import ceil, log2
 
-from fpgaae.config import Config, InputWidth, Width
+from fpgaae.config import Config
+from fpgaae.config_model import InputWidth, Width
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.description import QUANTIZED

@@ -1,0 +1,251 @@
+"""The section `data` of an experiment: where its events are, and how a detector or a trigger codes them.
+
+How a file is read does not belong here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from importlib import import_module
+from math import prod
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from fpgaae.section import Fraction, Section
+
+_DOMAINS = "fpgaae.data.domains"
+TOY_PREFIX = "toy:"
+RESERVED_ORIGINS = frozenset(
+    {"random", "extremes", "layers"}
+)  # what the C simulation is fed with besides the processes
+
+
+def reader_module(name: str) -> ModuleType:
+    """Import what `data.reader` names: a module of `fpgaae.data.domains`, or with a dot in its name any other.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is no reader.
+    """
+    module = name if "." in name else f"{_DOMAINS}.{name}"
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if not module.startswith(str(error.name)):
+            raise
+        known = sorted(entry.name for entry in iter_modules(import_module(_DOMAINS).__path__))
+        raise ValueError(
+            f"there is no reader {name}; there are {', '.join(known)}, or name a module that can be imported"
+        ) from None
+    if not hasattr(found, "READER"):
+        raise ValueError(f"the module {module} is no reader of events; it must hold READER")
+    return found
+
+
+class ObjectWidths(Section):
+    """Slots and hardware widths of one kind of trigger object; 0 bits leave a property out (it is then 0)."""
+
+    name: str
+    slots: Annotated[int, Field(ge=1, le=64)]
+    pt_bits: Annotated[int, Field(ge=1, le=16)]
+    eta_bits: Annotated[int, Field(ge=0, le=16)]
+    phi_bits: Annotated[int, Field(ge=0, le=16)]
+
+
+class ArrayWidth(Section):
+    """A detector that is read out as an array of numbers, such as the cells of a calorimeter, all of one width."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+    shape: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=3)]
+    bits: Annotated[int, Field(ge=1, le=16)]
+    signed: bool = False
+    lsb: Annotated[float, Field(gt=0)] = 1.0  # what a count stands for
+    absent: tuple[int, ...] = ()  # cells, counted in order, that the detector has not: no port, always 0
+
+    @model_validator(mode="after")
+    def _cells_fit(self) -> ArrayWidth:
+        if any(not 0 <= cell < self.n_cells for cell in self.absent) or len(set(self.absent)) >= self.n_cells:
+            raise ValueError(f"absent: cells are counted from 0 to {self.n_cells - 1}, and one must be left")
+        if self.n_cells > 4096:
+            raise ValueError(f"an array of {self.n_cells} cells is more than the 4096 that an event may have")
+        return self
+
+    @property
+    def n_cells(self) -> int:
+        """Number of hardware integers of an event."""
+        return prod(self.shape)
+
+
+class Hardware(Section):
+    """The hardware integers: what a Level-1 trigger sends for each object, or a detector for each cell of an array."""
+
+    pt_lsb_gev: Annotated[float, Field(gt=0)] = 0.5
+    eta_lsb: Annotated[float, Field(gt=0)] = 0.0435
+    phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
+    objects: tuple[ObjectWidths, ...] = ()
+    array: ArrayWidth | None = None
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> Hardware:
+        if bool(self.objects) is (self.array is not None):
+            raise ValueError("give either `objects` (trigger objects) or `array` (cells of a detector)")
+        return self
+
+    @model_validator(mode="after")
+    def _phi_fits(self) -> Hardware:
+        for kind in self.objects:
+            if kind.phi_bits and 2**kind.phi_bits < self.phi_steps:
+                raise ValueError(f"{kind.phi_bits} phi_bits of {kind.name} can't hold {self.phi_steps} phi_steps")
+        return self
+
+    @property
+    def n_slots(self) -> int:
+        """Number of objects an event holds."""
+        return sum(kind.slots for kind in self.objects)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The hardware integers of an event as (height, width, channels): an object a row, or the array."""
+        if self.array is None:
+            return self.n_slots, 3, 1
+        height, width, channels = (*self.array.shape, 1, 1)[:3]
+        return height, width, channels
+
+
+class Split(Section):
+    """Shares of the events; events of one group stay together."""
+
+    train: Fraction = 0.55
+    validation: Fraction = 0.05
+    test: Fraction = 0.40
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # None: the experiment's
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Split:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
+        return self
+
+
+class Scaling(Section):
+    """How hardware integers become network inputs: `x = (code - offset) * 2**-shift`."""
+
+    offset: Literal["mean", "zero"] = "mean"
+    shift: Literal["per_feature", "common"] = "per_feature"
+
+
+class Columns(Section):
+    """Datasets of one number an event, (events,), that rates are told apart by; null: the files have none.
+
+    The background's file must have those that are named, a signal's may.
+    """
+
+    existing_trigger: str | None = None  # also (events, bits): an event with a bit set is taken already
+    pileup: str | None = None  # number of collisions in the bunch crossing
+    run: str | None = None  # number of the run
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The dataset of each column that there is."""
+        return {column: name for column, name in self if name is not None}
+
+
+class TableValues(str, Enum):
+    """What the numbers of a table are."""
+
+    INTEGERS = "integers"  # hardware integers, as a Level-1 trigger sends them
+    PHYSICAL = "physical"  # pT in GeV, eta, phi in rad
+
+
+class ObjectColumns(Section):
+    """Columns of one kind of object: of lists, or of one slot each with `{slot}`, counted from 1, in the name."""
+
+    pt: str
+    eta: str | None = None  # None: 0
+    phi: str | None = None
+
+
+class Table(Section):
+    """Which column of a table (Parquet, CSV, ROOT) holds what; arrays of objects (HDF5, npz) need none."""
+
+    tree: str | None = None  # of a ROOT file that has several
+    values: TableValues = TableValues.INTEGERS
+    objects: dict[str, ObjectColumns]  # by the name of the kind in `hardware.objects`
+
+
+def _first_option_error(error: ValidationError, options: type[Section]) -> str:
+    detail = error.errors()[0]
+    key = ".".join(["data.options", *map(str, detail["loc"])])
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown option; there are {', '.join(options.model_fields)}"
+    return f"{key}: {detail['msg'].removeprefix('Value error, ')} (given: {detail['input']!r})"
+
+
+class Data(Section):
+    """Where the events are and how they are coded; `sample:NAME` is bundled, `toy:NAME` is made up."""
+
+    reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
+    options: dict[str, Any] = Field(default_factory=dict)  # of that module
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str]
+    background: str = "background"
+    dataset: str = "Particles"
+    group: str | None = "Group"
+    columns: Columns = Columns()
+    table: Table | None = None
+    hardware: Hardware
+    split: Split = Split()
+    scaling: Scaling = Scaling()
+
+    @model_validator(mode="after")
+    def _has_background(self) -> Data:
+        if reserved := RESERVED_ORIGINS & self.files.keys():
+            raise ValueError(f"`{min(reserved)}` in files is the name of made-up events; choose another")
+        if self.background not in self.files:
+            raise ValueError(f"files has no entry `{self.background}`, which `background` names")
+        return self
+
+    @model_validator(mode="after")
+    def _reader_fits(self) -> Data:
+        if self.reader is None:
+            if self.options:
+                raise ValueError("`options` are those of a `reader`, and none is named")
+        elif self.hardware.array is None:
+            raise ValueError(f"the reader {self.reader} gives an array; describe it in `hardware.array`")
+        else:
+            try:
+                reader = reader_module(self.reader).READER
+            except ValueError as error:
+                raise ValueError(f"data.reader: {error}") from None
+            try:
+                reader.options.model_validate(self.options)
+            except ValidationError as error:
+                raise ValueError(_first_option_error(error, reader.options)) from None
+        return self
+
+    @model_validator(mode="after")
+    def _toys_exist(self) -> Data:
+        known = () if self.reader is None else reader_module(self.reader).READER.toys
+        there = f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
+        for process, entry in self.files.items():
+            kind = entry.partition("#")[0].removeprefix(TOY_PREFIX).partition(":")[0]
+            if entry.startswith(TOY_PREFIX) and kind not in known:
+                there = (
+                    f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
+                )
+                raise ValueError(f"data.files.{process}: there is no toy {kind}; {there}")
+        return self
+
+    @model_validator(mode="after")
+    def _table_has_all_objects(self) -> Data:
+        kinds = [kind.name for kind in self.hardware.objects]
+        if self.table is not None and set(self.table.objects) != set(kinds):
+            raise ValueError(
+                f"data.table.objects: names {', '.join(self.table.objects)}, but `hardware.objects` has "
+                f"{', '.join(kinds)}"
+            )
+        return self
