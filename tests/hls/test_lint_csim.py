@@ -23,7 +23,7 @@ from fpgaae.hls.lint.run import lint_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow", "compiler")]
 
-_N_GENERATED = int(os.environ.get("FPGAAE_GENERATED_MODELS", "12"))  # each takes about 10 s
+_N_GENERATED = int(os.environ.get("FPGAAE_GENERATED_MODELS", "8"))  # each takes about 10 s
 _EVENTS = 400
 
 

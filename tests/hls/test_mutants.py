@@ -206,7 +206,7 @@ def test_a_missed_mutant_is_a_failure(proven: Workspace, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(mutation, "_batches", nearly_nothing)
     monkeypatch.setattr(mutation, "prove_equivalent", lambda *_: None)
-    result = run_mutation(proven.experiment, 24, SilentProgress())
+    result = run_mutation(proven.experiment, 10, SilentProgress())
     assert result["missed"] > 0
     assert result["passed"] is False
     assert "mutants were missed; first " in missed_sentence(result)
