@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from fpgaae.errors import InputError
 from fpgaae.files import Json, read_json
+from fpgaae.reference.separation import mean_and_spread
 
 _RESULT = Path("reference") / "reference.json"
 _TPR = "1e-03"
+_NO_NETWORK = "(no network)"
 
 
 def compare_references(runs: Iterable[Path]) -> Json:
@@ -20,26 +23,17 @@ def compare_references(runs: Iterable[Path]) -> Json:
     InputError
         If none does.
     """
-    rows = []
+    rows: list[Json] = []
     given = list(runs)
     for folder in sorted(given):
         file = folder / _RESULT
         result = read_json(file) if file.is_file() else {}
         if "method" not in result:
             continue
-        for score, signals in result["scores"].items():
-            rows.append(
-                {
-                    "experiment": folder.name,
-                    "method": result["method"],
-                    "score": score,
-                    "members": len(result["members"]),
-                    "signals": signals,
-                }
-            )
+        rows += _rows(folder.name, result)
         for name, signals in result.get("baselines", {}).items():
-            baseline = {"experiment": "(no network)", "method": name, "score": name, "members": 1, "signals": signals}
-            if not any(row["experiment"] == "(no network)" and row["method"] == name for row in rows):
+            baseline = {"experiment": _NO_NETWORK, "method": name, "score": name, "members": 1, "signals": signals}
+            if not any(_same_signals(row, baseline) for row in rows if row["score"] == name):
                 rows.insert(0, baseline)
     if not rows:
         shown = ", ".join(map(str, given)) or "nothing"
@@ -49,15 +43,48 @@ def compare_references(runs: Iterable[Path]) -> Json:
     return {"tpr_at": _TPR, "rows": rows}
 
 
+def _rows(experiment: str, result: Json) -> list[Json]:
+    """Give a row a score and point of the ensemble, so that a spread is one of seeds alone."""
+    points = list({json.dumps(member["point"]): member["point"] for member in result["members"]}.values())
+    rows = []
+    for point in points:
+        members = [member for member in result["members"] if member["point"] == point]
+        knobs = ", ".join(f"{key} {value:g}" for key, value in point.items())
+        for score in result["scores"]:
+            rows.append(
+                {
+                    "experiment": f"{experiment}, {knobs}" if len(points) > 1 else experiment,
+                    "method": result["method"],
+                    "score": score,
+                    "members": len(members),
+                    "signals": mean_and_spread([member["scores"][score] for member in members]),
+                }
+            )
+    return rows
+
+
+def _same_signals(row: Json, other: Json) -> bool:
+    return row["experiment"] == other["experiment"] and set(row["signals"]) == set(other["signals"])
+
+
 def comparison_markdown(result: Json) -> str:
-    """Give the table of a comparison in Markdown: AUC / TPR at a false positive rate of 1e-3, in per cent."""
-    signals = list(dict.fromkeys(signal for row in result["rows"] for signal in row["signals"]))
+    """Give the comparison in Markdown, a table for each set of signals.
+
+    A cell holds AUC / TPR at a false positive rate of 1e-3, in per cent.
+    """
+    tables: dict[tuple[str, ...], list[Json]] = {}
+    for row in result["rows"]:
+        tables.setdefault(tuple(row["signals"]), []).append(row)
+    return "\n".join(_table(signals, rows, result["tpr_at"]) for signals, rows in tables.items())
+
+
+def _table(signals: tuple[str, ...], rows: list[Json], tpr_at: str) -> str:
     lines = [
         f"| experiment | score | members | {' | '.join(signals)} |",
         f"|---|---|---|{'---|' * len(signals)}",
     ]
-    for row in result["rows"]:
-        cells = (_cell(row["signals"].get(signal), result["tpr_at"]) for signal in signals)
+    for row in rows:
+        cells = (_cell(row["signals"].get(signal), tpr_at) for signal in signals)
         lines.append(f"| {row['experiment']} | {row['score']} | {row['members']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

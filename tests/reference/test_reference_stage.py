@@ -120,6 +120,35 @@ def test_finished_methods_stand_in_one_table(trained: Workspace, tmp_path: Path)
         compare_references([tmp_path])
 
 
+def _finished(folder: Path, points: list[dict[str, float]], signals: dict[str, list[float]]) -> Path:
+    """Write a result: two members a point, with AUCs counted up from those given."""
+    members = [
+        {
+            "point": point,
+            "scores": {"kl": {name: {"auc": auc[index] + 0.02 * seed, "tpr": {}} for name, auc in signals.items()}},
+        }
+        for index, point in enumerate(points)
+        for seed in range(2)
+    ]
+    baselines = {"pca": {name: {"auc": {"mean": 0.5, "spread": None}, "tpr": {}} for name in signals}}
+    (folder / "reference").mkdir(parents=True)
+    result = {"method": "vae", "scores": {"kl": {}}, "members": members, "baselines": baselines}
+    (folder / "reference" / "reference.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_each_point_has_its_row_and_each_set_of_signals_its_table(tmp_path: Path) -> None:
+    """The spread is that of the seeds: it does not hold the difference of two points."""
+    one = _finished(tmp_path / "one", [{"beta": 0.1}, {"beta": 1.0}], {"a": [0.6, 0.9], "b": [0.5, 0.5]})
+    other = _finished(tmp_path / "other", [{}], {"c": [0.7]})
+    first, second = comparison_markdown(compare_references([one, other])).split("\n\n")
+    assert "| one, beta 0.1 | kl | 2 | 61.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
+    assert "| one, beta 1 | kl | 2 | 91.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
+    assert first.splitlines()[0] == "| experiment | score | members | c |"
+    assert "| (no network) | pca | 1 | 50.0 /  |" in first
+    assert second.count("(no network)") == 1
+
+
 def test_the_command_trains_on_jax_and_compares(
     tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
