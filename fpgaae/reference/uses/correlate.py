@@ -47,9 +47,7 @@ def _explore(explorer: Explorer) -> Found:
             best = max(range(latents.shape[1]), key=lambda i: abs(own["latents"][i]["pearson"]))
             own["latent"], own["pearson"] = best + 1, own["latents"][best]["pearson"]
             summary.append(f"{name}: correlation {own['pearson']:+.3f} with latent {best + 1}")
-        summary += [
-            f"{name}: rank correlation {m['spearman']:+.3f} with the score {main}{_point(m)}" for m in own["members"]
-        ]
+        summary += [f"{name}: rank correlation {found} with the score {main}" for found in _by_point(own["members"])]
         numbers["quantities"][name] = own
     return Found(numbers, tuple(summary), _figure(known, latents, scores, numbers))
 
@@ -66,6 +64,17 @@ def _of_scores(explorer: Explorer, scores: NDArray[np.float64], values: NDArray[
     return [
         {"seed": m.seed, "point": m.point, "pearson": pearson(own, values), "spearman": spearman(own, values)}
         for m, own in zip(explorer.job.members, scores, strict=True)
+    ]
+
+
+def _by_point(members: list[Json]) -> list[str]:
+    """Give the mean rank correlation over the seeds of each point, with its spread."""
+    found: dict[str, list[float]] = {}
+    for member in members:
+        found.setdefault(_point(member), []).append(member["spearman"])
+    return [
+        f"{np.mean(values):+.3f}{f' ± {np.std(values, ddof=1):.3f}' if len(values) > 1 else ''}{point}"
+        for point, values in found.items()
     ]
 
 

@@ -19,6 +19,7 @@ from fpgaae.reference.uses.pictures import code_limits_of, show_images
 
 _SHOWN = 12
 _LEAST_WINDOW, _USUAL_WINDOW = 3, 7
+_LEAST_SPREAD, _MOST = 0.5, 2.0  # counts, and the end of the axis of ratios
 MEAN, IMPUTED = "mean", "imputed"
 
 
@@ -94,8 +95,9 @@ def _image_figure(images: dict[str, NDArray[np.float64]], missing: NDArray[np.bo
 
 
 def _bar_figure(errors: dict[str, list[float]], names: list[str]) -> Figure:
-    shown = [i for i, value in enumerate(errors[MEAN]) if value > 0]
-    ratio = np.array([errors[IMPUTED][i] / errors[MEAN][i] for i in shown])
+    """Draw the ratio of the errors of every input whose own spread is at least half a count, at most `_MOST`."""
+    shown = [i for i, value in enumerate(errors[MEAN]) if value >= _LEAST_SPREAD]
+    ratio = np.array([min(errors[IMPUTED][i] / errors[MEAN][i], _MOST) for i in shown])
     with house_style():
         figure = Figure(figsize=(11, 4.2), layout="constrained")
         panel = figure.subplots()
@@ -105,6 +107,7 @@ def _bar_figure(errors: dict[str, list[float]], names: list[str]) -> Figure:
         panel.set_xticks(np.arange(len(shown)), [names[i] for i in shown], rotation=90, fontsize=7)
         panel.tick_params(axis="x", which="minor", bottom=False, top=False)
         panel.set_xlim(-1, len(shown))
+        panel.set_ylim(0, _MOST)
         panel.set_ylabel("RMSE of the imputed / of the mean")
         return settled(figure)
 
