@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.measure import Bench, epochs, new_bench
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.artifacts import open_experiment
 from fpgaae.emulator.agreement import compare_forms
+from fpgaae.runs.experiment import open_experiment
 
 NAME = "agreement"
 _EVENTS = 100_000

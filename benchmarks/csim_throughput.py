@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from benchmarks.hls4ml_predict import open_predict
 from benchmarks.measure import Bench, epochs, new_bench
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.artifacts import open_experiment
+from fpgaae.runs.experiment import open_experiment
 
 NAME = "csim_throughput"
 _RATIO = 1.8

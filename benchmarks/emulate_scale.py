@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.measure import Bench, Usage, epochs, new_bench, run_fpgaae
 from benchmarks.memory_large_file import check_disk, write_large_file
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.config_file import load_config
+from fpgaae.config.file import load_config
 from fpgaae.data.readers import event_files
 from fpgaae.files import sha256
 

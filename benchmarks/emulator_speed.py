@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from benchmarks.hls4ml_predict import open_predict, real_events
 from benchmarks.measure import epochs, new_bench
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.artifacts import open_experiment
 from fpgaae.doctor import require_compiler
 from fpgaae.emulator.export import build_package, open_deployed
 from fpgaae.emulator.package import open_binding
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.experiment import open_experiment
 
 NAME = "emulator_speed"
 _RATIO = 100

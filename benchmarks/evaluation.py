@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.measure import CONFIGS, Usage, new_bench, run_measured
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.config_file import load_config
+from fpgaae.config.file import load_config
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED
 from fpgaae.evaluation.results import evaluate_scores
 

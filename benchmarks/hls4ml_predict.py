@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import busy_seconds
-from fpgaae.artifacts import Experiment
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.files import read_json
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.hls.stimulus import Stimuli
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.runs.experiment import Experiment
 
 
 class Speed(NamedTuple):

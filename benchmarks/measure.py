@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import psutil  # type: ignore[import-untyped]
 import yaml
 
+from fpgaae.config.yaml_source import EXTENDS
 from fpgaae.files import read_json
-from fpgaae.yaml_source import EXTENDS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 _SAMPLING_SECONDS = 0.05
@@ -73,7 +73,7 @@ def run_measured(command: Sequence[str], log: Path) -> Usage:
 
 def run_fpgaae(arguments: Sequence[str], log: Path) -> Usage:
     """Run the command line in a process of its own and measure it."""
-    return run_measured([sys.executable, "-m", "fpgaae.cli", *arguments], log)
+    return run_measured([sys.executable, "-m", "fpgaae", *arguments], log)
 
 
 def _resident_bytes(pid: int) -> int:

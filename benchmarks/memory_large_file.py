@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.measure import Bench, epochs, new_bench
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.config_file import load_config
+from fpgaae.config.file import load_config
 from fpgaae.data.readers import event_files
 from fpgaae.errors import InputError
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.measure import CONFIGS, new_bench, run_measured
 from benchmarks.memory_large_file import check_disk, write_large_file
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.config_file import load_config
+from fpgaae.config.file import load_config
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, event_files, read_events
 

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_model import FloatFit, Model, ModelKind, Score
+from fpgaae.config.model import FloatFit, Model, ModelKind, Score
 from fpgaae.methods.base import Setting
 from fpgaae.methods.ensemble import Member
 from fpgaae.methods.registry import method_class
 from fpgaae.models.plan import plan_network
 from fpgaae.progress import SilentProgress, Task
-from fpgaae.reference.backend import device, prepare
+from fpgaae.training.methods.backend import device, prepare
 
 IMAGE = (19, 3, 1)
 BATCH = 1024
@@ -55,8 +55,8 @@ def multiply_adds() -> int:
 def measure_loop(n: int, epochs: int, members: int, precision: str) -> dict[str, float]:
     """Train with the compiled loop, compilation left out, as the result file of the stage does."""
     prepare(members)
-    from fpgaae.reference.jax_loop import train_with_jax  # noqa: PLC0415
-    from fpgaae.reference.training import Job  # noqa: PLC0415
+    from fpgaae.training.methods.jax_loop import train_with_jax  # noqa: PLC0415
+    from fpgaae.training.methods.job import Job  # noqa: PLC0415
 
     x = events(n)
     plain = MODEL.model_copy(update={"kind": ModelKind.AUTOENCODER})

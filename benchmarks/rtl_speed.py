@@ -8,11 +8,11 @@ from statistics import median
 from benchmarks.hls4ml_predict import open_predict, real_events
 from benchmarks.measure import Bench, epochs, new_bench
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.artifacts import open_experiment
 from fpgaae.fixedpoint import Codes
 from fpgaae.rtl.simulate import LIBRARY_FILE
 from fpgaae.rtl.verilator import RtlSimulation
-from fpgaae.stages import PROJECT_FOLDER
+from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.stages import PROJECT_FOLDER
 
 NAME = "rtl_speed"
 _MODEL = "l1_vae"

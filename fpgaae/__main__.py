@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line."""
     try:
-        from fpgaae.cli import main as run_command_line  # noqa: PLC0415
+        from fpgaae.cli.commands import main as run_command_line  # noqa: PLC0415
 
         run_command_line()
     except KeyboardInterrupt:

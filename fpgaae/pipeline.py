@@ -7,22 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from fpgaae.artifacts import (
-    Experiment,
-    ImportedModel,
-    Outcome,
-    RunOptions,
-    StageRun,
-    discard_import,
-    find_import,
-    open_experiment,
-    run_stage,
-)
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import Json, sha256
 from fpgaae.progress import Progress
-from fpgaae.stages import IMPORT, USES, explore_stage
+from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
+from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
+from fpgaae.runs.stages import IMPORT, USES, explore_stage
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
@@ -115,10 +106,10 @@ def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) 
         )
     if unknown := [use for use in wanted if use not in USES]:
         raise InputError(f"there is no use {unknown[0]}; there are {', '.join(USES)}")
-    from fpgaae.reference.backend import prepare  # noqa: PLC0415
+    from fpgaae.training.methods.backend import prepare  # noqa: PLC0415
 
     prepare()
-    from fpgaae.reference.explore import require_uses, run_use, uses_of  # noqa: PLC0415
+    from fpgaae.explore.run import require_uses, run_use, uses_of  # noqa: PLC0415
 
     require_uses(wanted, experiment.config)
     for stage in ("data", "reference"):
@@ -156,15 +147,15 @@ def _data(run: StageRun) -> Json:
 
 def _reference(run: StageRun) -> Json:
     if run.config.method is not None:
-        from fpgaae.reference.backend import prepare  # noqa: PLC0415
+        from fpgaae.training.methods.backend import prepare  # noqa: PLC0415
 
         prepare(len(run.config.ensemble.members(run.config.seed)))
-        from fpgaae.reference.stage import run_method  # noqa: PLC0415
+        from fpgaae.training.methods.stage import run_method  # noqa: PLC0415
 
         return run_method(run)
     _prepare_tensorflow()
     if run.config.training.reference.weights_of is not None:
-        from fpgaae.reference.warm_start import run_warm_start  # noqa: PLC0415
+        from fpgaae.training.warm_start import run_warm_start  # noqa: PLC0415
 
         return run_warm_start(run)
     from fpgaae.training.reference import run_reference  # noqa: PLC0415

@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from support import small_config, trigger_objects
 
 from fpgaae import pipeline
-from fpgaae.artifacts import Experiment, Outcome, RunOptions, StageRun, open_experiment, run_stage
-from fpgaae.config import Firmware
-from fpgaae.config_model import Model, ModelKind, Score
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
 from fpgaae.hls.front_end import TriggerBlock
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork, LayerKind
+from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
@@ -72,7 +73,7 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str | Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "fpgaae.cli", *map(str, arguments)],
+            [sys.executable, "-m", "fpgaae", *map(str, arguments)],
             capture_output=True, text=True, check=False, timeout=timeout, env=os.environ | environment,
         )  # fmt: skip
 
@@ -219,8 +220,8 @@ def write_trigger(
     options
         Go to `write_project`.
     """
+    from fpgaae.golden.deployment import deploy  # noqa: PLC0415
     from fpgaae.hls.convert import write_project  # noqa: PLC0415
-    from fpgaae.hls.deployment import deploy  # noqa: PLC0415
     from fpgaae.hls.harness import write_harness  # noqa: PLC0415
 
     hardware, features = trigger_objects(made.network.layers[0].size)

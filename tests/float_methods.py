@@ -1,4 +1,4 @@
-"""Float methods on small made-up events: what the tests of `fpgaae.methods` and `fpgaae.reference` train."""
+"""Float methods on small made-up events: what the tests of `fpgaae.methods` and `fpgaae.training.methods` train."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_model import FloatFit, Model, Score
+from fpgaae.config.model import FloatFit, Model, Score
 from fpgaae.methods.base import Method, Setting
 from fpgaae.methods.ensemble import Member
 from fpgaae.methods.registry import method_class
 from fpgaae.models.plan import plan_network
 from fpgaae.progress import SilentProgress
-from fpgaae.reference.training import Job
+from fpgaae.training.methods.job import Job
 
 
 def setting(

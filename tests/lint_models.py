@@ -47,7 +47,7 @@ def encoder(**replaced: Any) -> Any:  # noqa: ANN401
     """Make an encoder that is sound, with layers replaced by others (by name), or left out (None)."""
     import tf_keras  # noqa: PLC0415
 
-    from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore  # noqa: PLC0415
 
     layers: Layers = {
         "features_quantized": quantizer("features_quantized"),

@@ -13,17 +13,17 @@ import pytest
 from conftest import Workspace, open_workspace
 from support import small_config
 
-from fpgaae.artifacts import RunOptions, StageRun, run_stage
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
-from fpgaae.models.integer import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
-from fpgaae.models.integer_convolution import convolution_layer, mean_layer, moved_layer
-from fpgaae.models.integer_scores import Table, function_table, score_type
-from fpgaae.models.windows import Window, same_padding
+from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
+from fpgaae.golden.network import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.golden.scores.base import Table, function_table, score_type
+from fpgaae.golden.windows import Window, same_padding
+from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
 INPUT = FixedPointType(7, 4, True, *EVEN_SAT)

@@ -1,4 +1,4 @@
-"""Runs a program of tests/reference/programs in a process of its own: Keras has one backend a process."""
+"""Runs a program of tests/training/methods/programs in a process of its own: Keras has one backend a process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fpgaae.files import Json
 
 def output_of(program: str) -> Json:
     """Run a program, and give the JSON that it prints."""
-    file = REPOSITORY / "tests" / "reference" / "programs" / f"{program}.py"
+    file = REPOSITORY / "tests" / "training" / "methods" / "programs" / f"{program}.py"
     path = os.pathsep.join([str(REPOSITORY / "tests"), str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"} | {"PYTHONPATH": path}
     done = subprocess.run(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
-from fpgaae.models.integer_scores import Table, function_table, score_type
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.golden.scores.base import Table, function_table, score_type
 
 N_FEATURES = 6
 

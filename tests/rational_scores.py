@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.fixedpoint import FixedPointType
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from conftest import WrittenNetwork, random_events, random_hardware
 
 from fpgaae.fixedpoint import Codes, Tensor
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
 from fpgaae.hls.csim_library import CsimLibrary, compile_project
 from fpgaae.hls.layer_stimulus import layer_codes
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork, LayerKind
 
 
 def compiled(written: WrittenNetwork, build: Path) -> CsimLibrary:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Data, Hardware, ObjectWidths
+from fpgaae.config.data import Data, Hardware, ObjectWidths
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.data.readers import read_events

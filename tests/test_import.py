@@ -13,11 +13,11 @@ import pytest
 from conftest import Workspace, open_workspace
 from support import small_config
 
-from fpgaae.artifacts import Outcome, RunOptions
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import parse_type
-from fpgaae.models.integer import LayerKind
+from fpgaae.golden.network import LayerKind
 from fpgaae.pipeline import import_model
+from fpgaae.runs.run import Outcome, RunOptions
 
 pytestmark = [
     pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore"),
@@ -56,7 +56,7 @@ def _dense_qkeras(file: Path, *, score: bool = False) -> None:
     import tf_keras  # noqa: PLC0415
     from qkeras import QActivation, QDense  # noqa: PLC0415
 
-    from fpgaae.models.scores import SquaredErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import SquaredErrorScore  # noqa: PLC0415
 
     tf_keras.utils.set_random_seed(1)
     weights = "quantized_bits(6,0,0,alpha=1)"

@@ -15,11 +15,11 @@ from conftest import Workspace, open_workspace
 from support import small_config
 from typer.testing import CliRunner
 
-from fpgaae.artifacts import hash_tree
-from fpgaae.cli import app
+from fpgaae.cli.commands import app
 from fpgaae.files import sha256
 from fpgaae.hls.layer_stimulus import n_layer_rows
-from fpgaae.stages import STAGES
+from fpgaae.runs.folder import hash_tree
+from fpgaae.runs.stages import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 

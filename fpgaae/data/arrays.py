@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Data
+from fpgaae.config.data import Data
 from fpgaae.data.source import TRIGGER_BITS, EventChunk, Source, trigger_columns
 from fpgaae.errors import InputError
 

@@ -19,7 +19,7 @@ import pyarrow.parquet
 import uproot
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Table
+from fpgaae.config.data import Table
 from fpgaae.errors import InputError
 
 _CSV_BLOCK_BYTES = 4 * 2**20

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Scaling
+from fpgaae.config.data import Scaling
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize, type_for_range
 

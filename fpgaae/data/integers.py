@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Hardware
+from fpgaae.config.data import Hardware
 from fpgaae.data.layout import code_limits, hardware_features
 from fpgaae.fixedpoint import Codes
 

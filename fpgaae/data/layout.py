@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Hardware
+from fpgaae.config.data import Hardware
 
 QUANTITIES = ("pt", "eta", "phi")  # of an object, in the order of its features
 AMOUNT, LEVEL = "amount", "level"  # of a cell of an array: never negative, or of either sign

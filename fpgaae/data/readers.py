@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config
-from fpgaae.config_data import TOY_PREFIX, Data, reader_module
+from fpgaae.config.data import TOY_PREFIX, Data, reader_module
+from fpgaae.config.experiment import Config
 from fpgaae.data.arrays import Hdf5Source, NpzSource
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source, toy_file
 from fpgaae.errors import InputError

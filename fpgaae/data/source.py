@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import TOY_PREFIX, Data
+from fpgaae.config.data import TOY_PREFIX, Data
 from fpgaae.errors import InputError
 from fpgaae.section import Section
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Split
+from fpgaae.config.data import Split
 
 SPLITS = ("train", "validation", "test")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fpgaae.artifacts import StageRun
-from fpgaae.config import Config
+from fpgaae.config.experiment import Config
 from fpgaae.data.features import SpreadAccumulator, freeze_features
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
@@ -16,6 +15,7 @@ from fpgaae.data.store import EventWriter
 from fpgaae.errors import InputError
 from fpgaae.files import Json, require_space
 from fpgaae.progress import Task
+from fpgaae.runs.run import StageRun
 
 
 def run_data(run: StageRun) -> Json:

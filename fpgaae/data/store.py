@@ -91,7 +91,7 @@ class EventStore:
             return np.asarray(file[f"{process}/{split}/groups"][:limit], dtype=np.int64)
 
     def columns(self, process: str, split: str, limit: int | None = None) -> dict[str, NDArray[np.float64]]:
-        """Give the columns of `fpgaae.config_data.Columns` that the process has, one number an event each."""
+        """Give the columns of `fpgaae.config.data.Columns` that the process has, one number an event each."""
         with h5py.File(self._path, "r") as file:
             found = file.get(f"{process}/{split}/{_COLUMNS}", {})
             return {name: np.asarray(values[:limit], dtype=np.float64) for name, values in found.items()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Data, ObjectWidths, Table, TableValues
+from fpgaae.config.data import Data, ObjectWidths, Table, TableValues
 from fpgaae.data.backends import Column, open_backend
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.source import EventChunk, Source, trigger_columns

@@ -13,20 +13,21 @@ from typing import NamedTuple
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 
-from fpgaae.artifacts import Experiment, require_current
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.package import open_binding
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.csim_library import CsimLibrary
 from fpgaae.hls.stimulus import LAYERS, Stimuli
-from fpgaae.models.integer import ACCEPT_LAYER
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.simulate import LIBRARY_FILE as RTL_LIBRARY
 from fpgaae.rtl.verilator import RtlSimulation
-from fpgaae.stages import PROJECT_FOLDER
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.run import require_current
+from fpgaae.runs.stages import PROJECT_FOLDER
 
 Form = Callable[[Codes], Codes]  # hardware integers (n, n_features) to score and decisions (n, 1 + n_thresholds)
 

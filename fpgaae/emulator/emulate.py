@@ -23,18 +23,18 @@ import h5py
 import numpy as np
 from distributed import Client
 
-from fpgaae.artifacts import Experiment
 from fpgaae.cluster import completed, open_cluster
-from fpgaae.config_data import Columns
+from fpgaae.config.data import Columns
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.source import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
 from fpgaae.errors import InputError
 from fpgaae.files import Json, lock, read_json, require_space, write_json
+from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.working_points import rate_json
-from fpgaae.models.integer import ACCEPT_LAYER
 from fpgaae.progress import Progress, SilentProgress, Task
+from fpgaae.runs.experiment import Experiment
 from fpgaae.statistics import clopper_pearson
 
 RESULT_FILE = "emulate.json"

@@ -9,16 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fpgaae.artifacts import Experiment, require_current
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork, LayerKind
 from fpgaae.hls.stimulus import LAYERS, Stimuli
-from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork, LayerKind
-from fpgaae.models.latents import LATENTS_LAYER
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.run import require_current
 
 _VECTORS_AN_ORIGIN = 200
 

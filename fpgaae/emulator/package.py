@@ -17,9 +17,9 @@ from fpgaae.doctor import require_compiler
 from fpgaae.emulator.source import EmulatorSource, network_hashes
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.hls.project import fill_template, firmware_source
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
-from fpgaae.models.latents import LATENTS_LAYER
 
 VECTORS_FILE = "vectors.dat"
 _THIS_MACHINE = "-march=native"

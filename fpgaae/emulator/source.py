@@ -15,8 +15,8 @@ import numpy as np
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, largest_sum
-from fpgaae.models.windows import enlarge, places_under, surround
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, largest_sum
+from fpgaae.golden.windows import enlarge, places_under, surround
 
 _FLOAT_EXACT = 2**24
 _INT32_BITS = 31

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_data import Data
+from fpgaae.config.data import Data
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import CHUNK_EVENTS, read_events
 from fpgaae.emulator.package import open_binding

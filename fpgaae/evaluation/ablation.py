@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import compare, signals_to_json
 from fpgaae.evaluation.verdicts import verdicts
-from fpgaae.models.partial import Part, PartialNetwork
+from fpgaae.golden.partial import Part, PartialNetwork
 
 UNQUANTIZED, QUANTIZED = "nothing", "everything"
 ABLATIONS: Mapping[str, frozenset[Part]] = MappingProxyType(

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
+from fpgaae.data.inputs import Split
 from fpgaae.data.layout import AMOUNT, LEVEL
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.comparison import BASELINES
 from fpgaae.fixedpoint import Codes
-from fpgaae.training.events import Split
+from fpgaae.runs.run import StageRun
 
 _MET = "met"
 Score = Callable[[Codes], NDArray[np.float64]]

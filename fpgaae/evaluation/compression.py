@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fpgaae.errors import InputError
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
 
 Images = NDArray[np.float64]
 _BLOCKS = {1: 4.0, 2: 2.0, 4: 1.0}  # size of a block of cells, and how much its error counts

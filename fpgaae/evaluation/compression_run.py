@@ -11,18 +11,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.inputs import Split, open_split
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.compression import Images, compare_images, data_rate, latent_layer
 from fpgaae.evaluation.compression_figure import compression_figure
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, values_of
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import open_float_decoder, open_float_output
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
-from fpgaae.training.events import Split, open_split
+from fpgaae.runs.run import StageRun
 
 _SHOWN = 4  # images of the figure
 Latents = Callable[[Codes], NDArray[np.floating]]

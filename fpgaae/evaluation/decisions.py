@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 
-from fpgaae.config import Trigger
+from fpgaae.config.experiment import Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
 from fpgaae.hls.working_points import rate_json

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import fisher_exact, kstwobign
 
-from fpgaae.config import Trigger
+from fpgaae.config.experiment import Trigger
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.working_points import rate_json
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.statistics import clopper_pearson, holm
 
 LEVEL = 0.05  # of one false "moved" among all features

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import Experiment
-from fpgaae.config import Config
+from fpgaae.config.experiment import Config
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, read_events
@@ -17,8 +16,9 @@ from fpgaae.data.store import EventStore
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.files import Json, lock, read_json, sha256, write_json
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.progress import Progress
+from fpgaae.runs.experiment import Experiment
 
 DRIFT_FILE = "drift.json"
 _CHUNK = 16_384

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.fixedpoint import FixedPointType, Overflow, values_of
-from fpgaae.models.integer import IntegerLayer
-from fpgaae.models.partial import Part, PartialNetwork, rounded
-from fpgaae.training.quantization_error import QuantizationError
+from fpgaae.golden.network import IntegerLayer
+from fpgaae.golden.partial import Part, PartialNetwork, rounded
+from fpgaae.models.quantization_error import QuantizationError
 
 _DIGITS = 6
 Values = NDArray[np.float64]

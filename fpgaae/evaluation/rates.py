@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency
 
-from fpgaae.config import Trigger
+from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.binning import Bins, equal_bins, occupied
 from fpgaae.statistics import as_scores, clopper_pearson
 

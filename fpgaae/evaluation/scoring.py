@@ -11,19 +11,19 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.inputs import BLOCK_EVENTS, Split, open_split
 from fpgaae.evaluation.baseline_scores import Score, baseline_scorers
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED, TEACHER
 from fpgaae.fixedpoint import Codes, parse_type, values_of
+from fpgaae.golden.partial import PartialNetwork, shadow_weights
+from fpgaae.golden.scores.values import float_score
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import open_float_output
-from fpgaae.models.float_scores import float_score
-from fpgaae.models.partial import PartialNetwork, shadow_weights
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
-from fpgaae.training.distillation import open_teacher
-from fpgaae.training.events import BLOCK_EVENTS, Split, open_split
+from fpgaae.models.teacher import open_teacher
+from fpgaae.runs.run import StageRun
 
 _BATCH = 8192
 Scores = dict[str, dict[str, NDArray[np.float64]]]  # model -> process -> one a event

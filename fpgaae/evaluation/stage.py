@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
+from fpgaae.data.inputs import open_split
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
@@ -29,7 +29,7 @@ from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.files import Json
 from fpgaae.models.target import Target
-from fpgaae.training.events import open_split
+from fpgaae.runs.run import StageRun
 
 FIGURES_FOLDER = "figures"
 _BLOCK_EVENTS = 4096

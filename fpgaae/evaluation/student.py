@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, percentile_interval
 from fpgaae.evaluation.comparison import FIRMWARE, TEACHER
 from fpgaae.files import Json
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
 
 _CHANCE = 0.5  # area under the curve of a score that knows nothing
 _SURE = 0.95

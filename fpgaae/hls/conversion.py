@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,14 @@ from typing import Any
 import hls4ml
 import numpy as np
 
-from fpgaae.config import Firmware
-from fpgaae.config_model import Score
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
+from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.network import IntegerNetwork, LayerKind
+from fpgaae.golden.scores.base import score_products
+from fpgaae.golden.windows import count_products
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.extension import register_scores
 from fpgaae.hls.image_layers import (
@@ -33,10 +37,6 @@ from fpgaae.hls.image_layers import (
 )
 from fpgaae.hls.open_weights import declare_ports, open_weights
 from fpgaae.hls.project import Port, TopFunction, WeightPort, complete_project
-from fpgaae.models.integer import IntegerNetwork, LayerKind
-from fpgaae.models.integer_scores import score_products
-from fpgaae.models.latents import LATENTS_LAYER
-from fpgaae.models.windows import count_products
 from fpgaae.tensorflow_setup import keras2_as_keras
 
 _STRATEGIES = {"latency": "Latency", "resource": "Resource", "distributed_arithmetic": "distributed_arithmetic"}

@@ -9,13 +9,14 @@ import logging
 
 import numpy as np
 
-from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.files import Json
+from fpgaae.golden.deployment import deploy
+from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
-from fpgaae.hls.deployment import deploy
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
 from fpgaae.hls.harness import write_harness
 from fpgaae.hls.keras_check import KerasComparison
@@ -27,10 +28,9 @@ from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
-from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind
-from fpgaae.models.latents import LATENTS_LAYER
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
-from fpgaae.stages import PROJECT_FOLDER
+from fpgaae.runs.run import StageRun
+from fpgaae.runs.stages import PROJECT_FOLDER
 
 _VECTORS_AN_ORIGIN = 200
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.artifacts import StageRun
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, parse_type
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project
 from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
 from fpgaae.hls.stimulus import MADE_UP, Source
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.runs.run import StageRun
 
 SCORES_FILE = "scores.npz"
 _RELOADED_EVENTS = 10_000  # real events an origin that the second set of weights sees, up to the end of a chunk

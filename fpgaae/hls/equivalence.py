@@ -12,8 +12,8 @@ import numpy as np
 
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, requantize
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_range, largest_sum, partial_sum_range
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_range, largest_sum, partial_sum_range
 
 _MOST_CODES = 2**24  # of a type, to try each
 

@@ -16,12 +16,12 @@ from hls4ml.converters.keras_v2_to_hls import parse_default_keras_layer
 from hls4ml.model.layers import Layer, register_layer
 from hls4ml.model.optimizer.passes import bit_exact
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
+from fpgaae.golden.scores.base import Table, function_table, score_products, score_type
 from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
-from fpgaae.models.integer_scores import Table, function_table, score_products, score_type
-from fpgaae.models.scores import LAYER_OF_SCORE
+from fpgaae.models.score_layers import LAYER_OF_SCORE
 
 HEADER = "fpgaae_scores.h"
 _COUNTS = ("n_in", "reuse_factor", "multiplier_limit")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fpgaae.config_data import Hardware
+from fpgaae.config.data import Hardware
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.errors import InputError

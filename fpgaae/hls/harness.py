@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
+from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.hls.network_ports import load_lines, read_lines
 from fpgaae.hls.project import DRIVER, SUPPORT_HEADER, fill_template, firmware_source, indented
-from fpgaae.models.integer import ACCEPT_LAYER
 
 SCRIPTS = ("settings.tcl", "csim.tcl", "synth.tcl", "cosim.tcl")
 

@@ -28,10 +28,10 @@ from hls4ml.model.optimizer import get_optimizer
 from hls4ml.model.optimizer.passes import bit_exact
 from hls4ml.model.types import FixedPrecisionType
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
-from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.golden.network import IntegerNetwork, LayerKind
 
 WITHOUT_TAP = frozenset({LayerKind.RESHAPE, LayerKind.PORT})  # hls4ml passes its input on, under another shape or not
 _COPIES = frozenset({"Clone", "Repack", "Reshape"})

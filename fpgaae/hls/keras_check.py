@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import values_of
-from fpgaae.models.integer import IntegerNetwork
-from fpgaae.models.scores import SCORE_LAYERS
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.models.score_layers import SCORE_LAYERS
 
 _BATCH = 4096
 

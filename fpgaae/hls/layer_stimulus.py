@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
 
 _RANDOM_ROWS = 1_000
 _TIE_ROWS = 64

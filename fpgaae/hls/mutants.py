@@ -16,10 +16,10 @@ import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, parse_type
+from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.network_ports import WEIGHTS_FILE
 from fpgaae.hls.project import VECTORS_FOLDER
-from fpgaae.models.integer import ACCEPT_LAYER
-from fpgaae.models.latents import LATENTS_LAYER
 
 _CALL = re.compile(r"^ *nnet::(?P<kernel>\w+)<(?P<types>[^>]*)>\((?P<arguments>.*)\); // (?P<layer>\w+)$", re.MULTILINE)
 _STRUCT = re.compile(r"^struct (?P<name>\w+)(?: : [\w:]+)? \{(?P<body>.*?)^\};", re.MULTILINE | re.DOTALL)

@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fpgaae.artifacts import MANIFEST, Experiment, StageRun
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import Json, lock, read_json, write_json
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, VALUES, WEIGHTS
@@ -35,8 +35,10 @@ from fpgaae.hls.mutants import Mutant, ProjectSources, make_mutants
 from fpgaae.hls.project import port_codes
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.stimulus import MADE_UP, Stimuli
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.progress import Progress
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.run import StageRun
 
 MUTANTS_FILE = "mutants.json"
 _EVENTS_AN_ORIGIN = 300

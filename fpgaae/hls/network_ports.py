@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.project import VECTORS_FOLDER, Port, TopFunction, WeightPort
-from fpgaae.models.integer import IntegerNetwork
-from fpgaae.models.latents import LATENTS_LAYER
 
 WEIGHTS_FILE = "weights.dat"
 LATENTS = "latents"  # the port

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import nearest_codes
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
 from fpgaae.hls.image_layers import set_type
 from fpgaae.hls.project import TopFunction, WeightPort
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 
 _TYPED_BY_SUMS = frozenset({
     LayerKind.DENSE, LayerKind.CONVOLUTION, LayerKind.MAX_POOLING, LayerKind.ZERO_PADDING,

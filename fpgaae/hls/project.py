@@ -16,7 +16,7 @@ import numpy as np
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"

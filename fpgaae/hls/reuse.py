@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fpgaae.files import Json
-from fpgaae.models.integer import LayerKind
+from fpgaae.golden.network import LayerKind
 
 _DENSE, _CONVOLUTION = LayerKind.DENSE.value, LayerKind.CONVOLUTION.value
 

@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fpgaae.artifacts import StageRun
-from fpgaae.config import Config
+from fpgaae.config.experiment import Config
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.reloadable import with_random_weights
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary, Tap, probe
 from fpgaae.hls.project import WeightPort, port_codes
 from fpgaae.hls.stimulus import MADE_UP, Source, Stimuli
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
-from fpgaae.models.reloadable import with_random_weights
+from fpgaae.runs.run import StageRun
 
 
 @dataclass(frozen=True)

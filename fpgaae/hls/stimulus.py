@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config
+from fpgaae.config.experiment import Config
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, requantize
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
-from fpgaae.models.integer import IntegerNetwork
 
 CHUNK_EVENTS = 2048
 RANDOM = "random"

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fpgaae.artifacts import StageRun
-from fpgaae.config import Trigger
+from fpgaae.config.experiment import Trigger
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.stimulus import CHUNK_EVENTS
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.runs.run import StageRun
 from fpgaae.statistics import Interval, clopper_pearson, n_allowed
 
 

@@ -21,5 +21,5 @@
 Then ship `configs/reference/NAME.yaml` (`extends: ../l1_ae.yaml`). Nothing else has to be edited; training, ensembles,
 precision, devices, scores, figures and the table of `docs/reference.md` come by themselves.
 
-Nothing here knows of run folders, events or training loops: those are in `fpgaae.reference`.
+Nothing here knows of run folders, events or training loops: those are in `fpgaae.training.methods`.
 """

@@ -1,6 +1,6 @@
 """What a method is: its options in the YAML, its networks, the terms of its loss, and its scores.
 
-How it is trained does not belong here (`fpgaae.reference`). Everything is written with `keras.ops`, so that one
+How it is trained does not belong here (`fpgaae.training.methods`). Everything is written with `keras.ops`, so that one
 definition runs on JAX, TensorFlow and PyTorch, and so that JAX can compile and vectorise it: no Python `if` on the
 value of a tensor, no NumPy, and randomness from the `Step` only.
 """
@@ -108,8 +108,8 @@ class Method(ABC):
     options_class: ClassVar[type[MethodOptions]]
     over_complete: ClassVar[bool] = False  # whether the latent may be wider than the input
     one_to_one: ClassVar[bool] = False  # whether latents and events are each other's, so that none is lost
-    columns: ClassVar[tuple[str, ...]] = ()  # what a batch holds besides "x" (`fpgaae.reference.dataset`)
-    mixes: ClassVar[bool] = False  # whether signals are mixed into its training (`fpgaae.reference.mixtures`)
+    columns: ClassVar[tuple[str, ...]] = ()  # what a batch holds besides "x" (`fpgaae.training.methods.dataset`)
+    mixes: ClassVar[bool] = False  # whether signals are mixed into its training (`fpgaae.training.methods.mixtures`)
 
     def __init__(self, options: Any, setting: Setting) -> None:  # noqa: ANN401 - each method has its own class
         self.options = options

@@ -12,7 +12,7 @@ from typing import Any
 from fpgaae.methods.base import PlannedLayer, Setting, Tensor
 from fpgaae.methods.lazy import keras, ops
 
-LOG_VARIANCE_LIMIT = 8.0  # log sigma^2 is kept within +- this, as in the quantized twin
+LOG_VARIANCE_LIMIT = 8.0  # log sigma^2 is kept within +- this, here, in the quantized twin and in its scores
 _WEIGHTED = frozenset({"Dense", "Conv2D"})
 
 

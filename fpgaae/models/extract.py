@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer, refuse_wide
+from fpgaae.golden.scores.base import Table, score_type
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer, refuse_wide
-from fpgaae.models.integer_scores import Table, score_type
 
 
 def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401

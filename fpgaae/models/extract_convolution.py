@@ -12,9 +12,9 @@ import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.models.integer import IntegerLayer, LayerKind
-from fpgaae.models.integer_convolution import convolution_layer, mean_layer, moved_layer
-from fpgaae.models.windows import Shape, Window, same_padding
+from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
+from fpgaae.golden.network import IntegerLayer, LayerKind
+from fpgaae.golden.windows import Shape, Window, same_padding
 
 Weights = tuple[Codes, FixedPointType]
 

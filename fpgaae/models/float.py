@@ -14,12 +14,12 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from fpgaae.config_model import Model, ModelKind, Score
+from fpgaae.config.layers import Shape
+from fpgaae.config.model import Model, ModelKind, Score
+from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
 from fpgaae.models.description import WEIGHTED, LayerDescription
-from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
 from fpgaae.models.masked import MaskedConv2D, MaskedDense
 from fpgaae.models.plan import FEATURES, OUTPUT, SAMPLING, plan_network
-from fpgaae.network_layers import Shape
 
 Tensor = Any
 WEIGHTS_FILE = "float.weights.h5"

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config
-from fpgaae.config_model import Distillation
+from fpgaae.config.experiment import Config
+from fpgaae.config.layers import Shape
+from fpgaae.config.model import Distillation
 from fpgaae.errors import InputError
-from fpgaae.network_layers import Shape
 
 IMPORTED_FLOAT_FILE = "float.h5"
 _BATCH = 8192

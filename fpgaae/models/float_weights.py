@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.golden.windows import Shape, Window, average, convolve, enlarge, largest, same_padding, surround
+from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.description import LayerDescription, NetworkDescription
-from fpgaae.models.windows import Shape, Window, average, convolve, enlarge, largest, same_padding, surround
 
 FloatWeights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 FOLDED_FILE = "folded.npz"
-LOG_VARIANCE_LIMIT = 8.0  # log sigma^2 is kept within +- this
 _HELD_VALUES = 1 << 24  # of the largest layer at a time
 Values = NDArray[np.float32]
 

@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from fpgaae.config_model import Model, ModelKind, Score
-from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
-from fpgaae.models.description import LayerDescription, NetworkDescription
-from fpgaae.network_layers import (
+from fpgaae.config.layers import (
     RECONSTRUCTION,
     AnyLayer,
     Convolution,
@@ -24,6 +21,9 @@ from fpgaae.network_layers import (
     UpSampling,
     first_shape,
 )
+from fpgaae.config.model import Model, ModelKind, Score
+from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
+from fpgaae.models.description import LayerDescription, NetworkDescription
 
 FEATURES, INPUTS = "features", "features_quantized"
 SAMPLING, OUTPUT = "sampling", "output"

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import tf_keras
 from qkeras.utils import load_qmodel
 
-from fpgaae.config_model import Model, Score
+from fpgaae.config.layers import Shape
+from fpgaae.config.model import Model, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import FixedPointType, values_of
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.plan import FEATURES, deployed_part, plan_deployed, plan_network
 from fpgaae.models.rebuild import Wrapper, build_tensors
 from fpgaae.models.resolved_widths import Widths
-from fpgaae.models.scores import LAYER_OF_SCORE, SCORE_LAYERS, ScoreLayer
-from fpgaae.network_layers import Shape
+from fpgaae.models.score_layers import LAYER_OF_SCORE, SCORE_LAYERS, ScoreLayer
 
 Tensor = Any
 MODEL_FILE = "model.h5"

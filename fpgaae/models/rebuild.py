@@ -15,7 +15,7 @@ from tf_keras import layers as keras_layers
 
 from fpgaae.errors import InputError
 from fpgaae.models.description import QUANTIZED, SCORES, WEIGHTED, LayerDescription, NetworkDescription
-from fpgaae.models.scores import SCORE_LAYERS, ScoreLayer
+from fpgaae.models.score_layers import SCORE_LAYERS, ScoreLayer
 
 Tensor = Any
 Wrapper = Callable[[tf_keras.layers.Layer], tf_keras.layers.Layer]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_model import Distillation
+from fpgaae.config.model import Distillation
 from fpgaae.errors import InputError
 
 _LEAST = 1e-30  # a score of zero has no logarithm

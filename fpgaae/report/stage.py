@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fpgaae.artifacts import MANIFEST, StageRun
 from fpgaae.files import Json, read_json
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import resource_rows
-from fpgaae.stages import STAGES
+from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.run import StageRun
+from fpgaae.runs.stages import STAGES
 
 _FIGURES = {  # file: title, how to read it, section
     "roc": (

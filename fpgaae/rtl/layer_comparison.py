@@ -10,15 +10,16 @@ from itertools import accumulate
 
 import numpy as np
 
-from fpgaae.artifacts import MANIFEST, Experiment
 from fpgaae.data.features import FeatureMap
 from fpgaae.files import Json, lock, read_json, write_json
 from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.hls.comparison import Comparison, Mismatch, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Stimuli
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
 from fpgaae.progress import Progress
 from fpgaae.rtl.trace import trace_layers
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.folder import MANIFEST
 
 LAYERS_FILE = "rtl_layers.json"  # in the run folder: a file in that of `trace` would stand for an edit by hand
 

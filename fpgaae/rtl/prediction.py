@@ -11,9 +11,9 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
-from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.golden.network import IntegerNetwork, LayerKind
 
 PUBLISHED_ERROR = "R2 0.8 to 0.98, sMAPE 10 to 30 %"  # Rahimifar et al., arXiv 2408.05314, abstract: validation set
 BOARD = "alveo-u200"  # the board that it knows with the fabric of a VU9P

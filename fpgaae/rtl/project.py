@@ -23,7 +23,7 @@ from da4ml.cmvm.types import Pipeline
 from da4ml.codegen import VerilogModel, VHDLModel
 from da4ml.trace import to_pipeline
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.files import write_json
 from fpgaae.rtl.arithmetic import exact_ranges
 from fpgaae.rtl.design import DESIGN_FILE, VERILOG_FOLDER, VHDL_FOLDER, Design

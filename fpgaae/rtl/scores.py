@@ -1,14 +1,14 @@
-"""The anomaly scores on symbolic variables, term by term as `fpgaae.models.integer_scores` (needs da4ml)."""
+"""The anomaly scores on symbolic variables, term by term as `fpgaae.golden.scores.base` (needs da4ml)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
-from fpgaae.models.integer_scores import Table
+from fpgaae.golden.scores.base import Table
 from fpgaae.rtl.arithmetic import Variable, absolute, constant, look_up, product, select_negative, square, total
 
 
@@ -25,7 +25,7 @@ def trace_score(score: Score, inputs: Sequence[Signal], table: Table | None) -> 
     Parameters
     ----------
     inputs
-        As in `fpgaae.models.integer_scores.score_codes`.
+        As in `fpgaae.golden.scores.base.score_codes`.
 
     Raises
     ------

@@ -15,20 +15,20 @@ from pathlib import Path
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 
-from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
+from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
-from fpgaae.models.integer import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import LOGIC_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.project import firmware_rtl
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
-from fpgaae.stages import PROJECT_FOLDER
+from fpgaae.runs.run import StageRun
+from fpgaae.runs.stages import PROJECT_FOLDER
 
 LIBRARY_FILE = "simulation.so"
 _VHDL_EVENTS = 20  # of each origin: GHDL takes some ten to a hundred events a second

@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from fpgaae.artifacts import StageRun
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.prediction import PUBLISHED_ERROR, predict_hls
 from fpgaae.rtl.tools import YOSYS, require_tool, run_logged, version
 from fpgaae.rtl.vendor import HlsReport, VivadoReport, synthesize_hls, synthesize_vivado
-from fpgaae.stages import PROJECT_FOLDER
+from fpgaae.runs.run import StageRun
+from fpgaae.runs.stages import PROJECT_FOLDER
 
 _RESOURCES = ("lut", "ff", "dsp", "bram")
 LOG_FILE = "yosys.log"

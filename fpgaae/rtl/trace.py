@@ -10,12 +10,12 @@ import numpy as np
 from da4ml.cmvm.types import CombLogic
 from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
-from fpgaae.models.windows import Window, enlarge, surround
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.windows import Window, enlarge, surround
 from fpgaae.rtl.arithmetic import (
     HARDWARE,
     MAX_CODE_BITS,

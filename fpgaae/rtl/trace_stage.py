@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
 from fpgaae.files import Json
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
-from fpgaae.stages import PROJECT_FOLDER
+from fpgaae.runs.run import StageRun
+from fpgaae.runs.stages import PROJECT_FOLDER
 
 
 def run_trace(run: StageRun) -> Json:

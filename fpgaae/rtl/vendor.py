@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as Xml
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER
 from fpgaae.rtl.project import wrapper_text

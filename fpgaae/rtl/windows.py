@@ -1,6 +1,6 @@
 """Windows on images of symbolic variables: what lies under them, the largest, the mean (needs da4ml).
 
-`fpgaae.models.windows` says what is meant.
+`fpgaae.golden.windows` says what is meant.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
-from fpgaae.models.windows import Window, places_under
+from fpgaae.golden.windows import Window, places_under
 from fpgaae.rtl.arithmetic import MAX_CODE_BITS, Variable, constant, requantize, select_negative, total, width
 
 _WHOLE = FixedPointType(MAX_CODE_BITS, MAX_CODE_BITS)  # what rounds down to whole codes

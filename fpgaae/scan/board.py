@@ -14,12 +14,12 @@ from typing import NamedTuple
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import ConfigError
 from fpgaae.files import Json, read_json, write_json
+from fpgaae.runs.stages import BASELINE, TRIAL
 from fpgaae.scan.layout import Trial, make_trial, point_label
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Scan, Values
 from fpgaae.scan.results import FinishedPoint, objective_values
 from fpgaae.scan.search import GridSearch, OptunaSearch, Search, Tried
-from fpgaae.stages import BASELINE, TRIAL
 
 _POINTS_FILE = "points.json"
 

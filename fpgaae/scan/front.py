@@ -11,9 +11,10 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fpgaae.artifacts import Experiment, RunOptions, StageRun, open_experiment, run_stage
 from fpgaae.data.store import EVENTS_FILE
 from fpgaae.files import Json, read_json
+from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.run import RunOptions, StageRun, run_stage
 from fpgaae.scan.layout import make_trial, point_label, write_config
 from fpgaae.scan.plan import Scan, Values
 

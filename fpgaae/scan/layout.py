@@ -16,11 +16,13 @@ from pathlib import Path
 
 import yaml
 
-from fpgaae.artifacts import Experiment, find_current, fingerprint
-from fpgaae.config import Config
+from fpgaae.config.experiment import Config
 from fpgaae.files import write_text
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.fingerprint import fingerprint
+from fpgaae.runs.run import find_current
+from fpgaae.runs.stages import BASELINE, TRIAL
 from fpgaae.scan.plan import Scan, Value, Values
-from fpgaae.stages import BASELINE, TRIAL
 
 _ID_LENGTH = 12
 

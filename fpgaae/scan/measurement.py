@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
 from fpgaae.data.store import EventStore
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
 from fpgaae.fixedpoint import Codes
+from fpgaae.runs.run import StageRun
 
 MEASUREMENT_FILE = "measurement.npz"
 _CHUNK_EVENTS = 16_384

@@ -16,15 +16,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from fpgaae.config import Config
-from fpgaae.config_file import first_error, load_config, read_config, validate_config
+from fpgaae.config.experiment import Config
+from fpgaae.config.file import first_error, load_config, read_config, validate_config
+from fpgaae.config.yaml_source import Position, YamlSource, read_yaml
 from fpgaae.data.readers import SAMPLE_PREFIX, event_files
 from fpgaae.data.source import EventFile
 from fpgaae.errors import ConfigError
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
 from fpgaae.evaluation.comparison import fpr_key
 from fpgaae.section import Fraction, Section
-from fpgaae.yaml_source import Position, YamlSource, read_yaml
 
 Value = bool | int | float | str | tuple[int, ...]
 Values = Mapping[str, Value]  # by axis: a point of the scan

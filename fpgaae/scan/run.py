@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from distributed import Client, Future, KilledWorker, as_completed
 
-from fpgaae.artifacts import Experiment
 from fpgaae.cluster import open_cluster
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json, lock
 from fpgaae.progress import Progress, SilentProgress, Task
+from fpgaae.runs.experiment import Experiment
 from fpgaae.scan import work
 from fpgaae.scan.board import Board, Point
 from fpgaae.scan.front import write_front

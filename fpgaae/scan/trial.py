@@ -9,21 +9,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.inputs import open_split
 from fpgaae.errors import InputError
 from fpgaae.evaluation.scoring import float_scorer
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
+from fpgaae.runs.run import StageRun
 from fpgaae.scan.measurement import measure
-from fpgaae.training.events import open_split
 
 
 def run_baseline(run: StageRun) -> Json:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from fpgaae import pipeline
-from fpgaae.artifacts import Experiment, RunOptions, StageRun, run_stage
 from fpgaae.errors import FpgaaeError
 from fpgaae.files import Json
-from fpgaae.stages import BASELINE, TRIAL
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.run import RunOptions, StageRun, run_stage
+from fpgaae.runs.stages import BASELINE, TRIAL
 
 Hashes = Mapping[str, str]
 

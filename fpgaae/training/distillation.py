@@ -6,28 +6,25 @@ epoch, block by block. Which network learns from them does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
-from fpgaae.config import Config
-from fpgaae.config_model import Distillation
-from fpgaae.errors import ConfigError
+from fpgaae.config.experiment import Config
+from fpgaae.config.model import Distillation
+from fpgaae.data.inputs import Split
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.float_output import open_teacher_output
-from fpgaae.models.float_scores import float_score
 from fpgaae.models.target import Target, logarithms
-from fpgaae.training.events import Split
+from fpgaae.models.teacher import Teacher, distillation_of, open_teacher
+from fpgaae.runs.run import StageRun
 from fpgaae.training.loop import Batch
 from fpgaae.training.outliers import make_outliers
 
 LOG_SCORES_FILE = "teacher_log_scores.npz"
 _OUTLIERS = 1  # a stream of random numbers apart from that of the order of the events
-Teacher = Callable[[Codes], NDArray[np.float64]]  # hardware codes (n, n_features) -> scores (n,)
 LogScores = NDArray[np.float32]
 
 
@@ -84,38 +81,6 @@ class Lessons(NamedTuple):
 
     def _n_outliers(self, n_events: int) -> int:
         return round(self.distillation.outliers.share * n_events)
-
-
-def open_teacher(folder: Path, config: Config, split: Split) -> Teacher:
-    """Open a trained teacher.
-
-    Parameters
-    ----------
-    folder
-        Results of the stage `reference`.
-    """
-    distillation = distillation_of(config)
-    score = distillation.teacher.score
-    output = open_teacher_output(folder, distillation, config.data.hardware.image_shape)
-
-    def scores(codes: Codes) -> NDArray[np.float64]:
-        x = split.clipped(split.inputs(codes))
-        return float_score(score, x, output(x), split.features.empty_slot_values())
-
-    return scores
-
-
-def distillation_of(config: Config) -> Distillation:
-    """Give the config's section on the teacher.
-
-    Raises
-    ------
-    ConfigError
-        If it has none.
-    """
-    if config.distillation is None:
-        raise ConfigError("the config describes no teacher; add `distillation:`")
-    return config.distillation
 
 
 def prepare_lessons(config: Config, teacher: Teacher, training: Split, validation: Split, folder: Path) -> Target:

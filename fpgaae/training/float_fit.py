@@ -13,11 +13,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_model import Fit, Model
+from fpgaae.config.model import Fit, Model
+from fpgaae.data.inputs import Split
 from fpgaae.models.float import reconstruction_loss
 from fpgaae.progress import Progress
 from fpgaae.training.distillation import Lessons
-from fpgaae.training.events import Split
 from fpgaae.training.loop import Batch, History, Material, Run, steps_per_epoch, train
 
 

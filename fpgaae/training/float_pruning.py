@@ -5,8 +5,8 @@ The quantized training prunes with TensorFlow Model Optimization, which knows Ke
 
 from __future__ import annotations
 
-from fpgaae.config import Config
-from fpgaae.config_model import Pruning
+from fpgaae.config.experiment import Config
+from fpgaae.config.model import Pruning
 from fpgaae.models.float import FloatGraph, build_float
 from fpgaae.models.masked import Masked
 

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fpgaae.config import Config
-from fpgaae.config_model import Score
+from fpgaae.config.experiment import Config
+from fpgaae.config.model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import quantizer_type
 from fpgaae.models.quantized import score_layer
 from fpgaae.models.rebuild import with_score
-from fpgaae.models.scores import LAYER_OF_SCORE
+from fpgaae.models.score_layers import LAYER_OF_SCORE
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 
 _AXES = 3  # pt, eta and phi of each slot

@@ -16,25 +16,26 @@ import numpy as np
 import tf_keras
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import ImportedModel, StageRun
-from fpgaae.config import Config
-from fpgaae.config_model import Score, Width
+from fpgaae.config.experiment import Config
+from fpgaae.config.model import Score, Width
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.files import Json
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.model_file import read_model_file
+from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
-from fpgaae.stages import IMPORT
-from fpgaae.training.events import Split, open_split
+from fpgaae.runs.experiment import ImportedModel
+from fpgaae.runs.run import StageRun
+from fpgaae.runs.stages import IMPORT
 from fpgaae.training.import_checks import Prepared, check_input, check_score, deploy, prepare_network
-from fpgaae.training.quantization_error import QuantizationError
 from fpgaae.training.widths import TAIL, resolve_width
 
 MODEL_COPY = "model"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_model import Fit
+from fpgaae.config.model import Fit
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.progress import Progress
 

@@ -12,17 +12,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.artifacts import StageRun
+from fpgaae.data.inputs import Split, open_split
 from fpgaae.files import Json
 from fpgaae.fixedpoint import codes_of, values_of
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs, load_folded
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.plan import deployed_part, plan_network
+from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE, build_quantized
-from fpgaae.training.events import Split, open_split
-from fpgaae.training.quantization_error import QuantizationError
+from fpgaae.runs.run import StageRun
 from fpgaae.training.quantized import check_sparsity, sparsity_of_codes
 from fpgaae.training.widths import resolve_widths
 

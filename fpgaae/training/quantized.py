@@ -22,10 +22,10 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
     pruning_wrapper,
 )
 
-from fpgaae.artifacts import StageRun
-from fpgaae.config import Config
-from fpgaae.config_model import Model, ModelKind, Score
+from fpgaae.config.experiment import Config
+from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import values_of
@@ -34,8 +34,8 @@ from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, build_quantized
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.models.target import Target
+from fpgaae.runs.run import StageRun
 from fpgaae.training.distillation import open_lessons
-from fpgaae.training.events import Split, open_split
 from fpgaae.training.loop import Batch, Material, Run, steps_per_epoch, train
 from fpgaae.training.widths import resolve_widths
 

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 
 import keras
 
-from fpgaae.artifacts import StageRun
-from fpgaae.config_model import Distillation
+from fpgaae.config.model import Distillation
+from fpgaae.data.inputs import Split, open_split
 from fpgaae.files import Json
 from fpgaae.models.float import TEACHER_WEIGHTS_FILE, WEIGHTS_FILE, build_float, folded_weights
 from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded
-from fpgaae.training.distillation import open_lessons, open_teacher, prepare_lessons
-from fpgaae.training.events import Split, open_split
+from fpgaae.models.teacher import open_teacher
+from fpgaae.runs.run import StageRun
+from fpgaae.training.distillation import open_lessons, prepare_lessons
 from fpgaae.training.float_fit import FloatLesson, fit_float, reconstruction_lesson, student_lesson
 from fpgaae.training.float_pruning import prune_for_epoch, without_masks
 from fpgaae.training.loop import Batch

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config import Config
-from fpgaae.config_model import Width
-from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT, FloatWeights, bounded_parts, layer_outputs
+from fpgaae.config.experiment import Config
+from fpgaae.config.model import Width
+from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
+from fpgaae.models.float_weights import FloatWeights, bounded_parts, layer_outputs
 from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 

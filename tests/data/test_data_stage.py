@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from support import make_events, make_groups, small_config, write_events
 
-from fpgaae.artifacts import Experiment, RunOptions, open_experiment
 from fpgaae.data import readers
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.integers import hardware_codes
@@ -21,6 +20,8 @@ from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.pipeline import run
 from fpgaae.progress import SilentProgress
+from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.run import RunOptions
 from fpgaae.training.loop import Run, train
 
 N_EVENTS = 2000

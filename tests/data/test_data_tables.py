@@ -17,8 +17,8 @@ import pytest
 import uproot
 from support import CONFIGS, make_events
 
-from fpgaae.config_data import Data
-from fpgaae.config_file import load_config
+from fpgaae.config.data import Data
+from fpgaae.config.file import load_config
 from fpgaae.data import backends
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, read_events

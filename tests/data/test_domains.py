@@ -15,8 +15,8 @@ import yaml
 from numpy.typing import NDArray
 from support import CONFIGS, array_data, read_all, refusal
 
-from fpgaae.config_data import Data
-from fpgaae.config_file import load_config
+from fpgaae.config.data import Data
+from fpgaae.config.file import load_config
 from fpgaae.data.domains.econ_t import ABSENT
 from fpgaae.data.readers import event_spans, read_events
 from fpgaae.data.source import toy_file

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from support import array_data, read_all, refusal
 
-from fpgaae.config_data import Split
+from fpgaae.config.data import Split
 from fpgaae.data.readers import read_events
 from fpgaae.data.source import EventFile
 from fpgaae.data.splits import split_of_groups

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 from support import array_data, read_all, refusal
 
-from fpgaae.config_data import Data
+from fpgaae.config.data import Data
 from fpgaae.data.domains import sounds
 from fpgaae.data.readers import count_events, event_spans, read_events
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fpgaae.config_data import Scaling
+from fpgaae.config.data import Scaling
 from fpgaae.data.features import Feature, FeatureMap, SpreadAccumulator, freeze_features
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, codes_of, parse_type

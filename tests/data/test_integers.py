@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import CONFIGS, make_events
 
-from fpgaae.config_data import Hardware
-from fpgaae.config_file import load_config
+from fpgaae.config.data import Hardware
+from fpgaae.config.file import load_config
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.layout import HardwareFeature, code_limits, hardware_features
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from support import CONFIGS, N_SLOTS, make_events, make_groups
 
-from fpgaae.config_data import Columns, Data
-from fpgaae.config_file import load_config
+from fpgaae.config.data import Columns, Data
+from fpgaae.config.file import load_config
 from fpgaae.data import readers
 from fpgaae.data.readers import count_events, event_files, event_spans, read_events
 from fpgaae.data.source import EventChunk

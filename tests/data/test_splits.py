@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from fpgaae.config_data import Split
+from fpgaae.config.data import Split
 from fpgaae.data.splits import SPLITS, _splitmix64, split_of_groups
 
 SPLIT = Split()

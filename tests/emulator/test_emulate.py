@@ -24,9 +24,9 @@ from distributed import LocalCluster
 from support import make_events, write_events
 from typer.testing import CliRunner
 
-from fpgaae.cli import app
+from fpgaae.cli.commands import app
 from fpgaae.cluster import NO_DASHBOARD
-from fpgaae.config_data import Columns
+from fpgaae.config.data import Columns
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import read_events
@@ -263,7 +263,7 @@ def test_an_experiment_that_is_not_converted_is_refused(workspace: Workspace, tm
 
 def _command(workspace: Workspace, *arguments: object) -> list[str]:
     config, *options = workspace.arguments
-    return [sys.executable, "-m", "fpgaae.cli", "emulate", config, *map(str, arguments), *options]
+    return [sys.executable, "-m", "fpgaae", "emulate", config, *map(str, arguments), *options]
 
 
 @pytest.mark.slow

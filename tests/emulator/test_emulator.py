@@ -22,7 +22,7 @@ from conftest import (
     variational,
 )
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.emulator import source
 from fpgaae.emulator.export import export_emulator
@@ -30,9 +30,9 @@ from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.emulator.source import NetworkHashes, network_hashes
 from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerNetwork
-from fpgaae.models.latents import LATENTS_LAYER, with_latents
-from fpgaae.models.reloadable import make_reloadable
+from fpgaae.golden.latents import LATENTS_LAYER, with_latents
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.golden.reloadable import make_reloadable
 
 pytestmark = pytest.mark.usefixtures("compiler")
 Random = Callable[..., RandomNetwork]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fpgaae.config import Threshold, Trigger
+from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.decisions import decisions
 from fpgaae.statistics import clopper_pearson

@@ -10,12 +10,12 @@ import pytest
 from conftest import RandomNetwork, random_hardware, small_model
 from support import trigger_objects
 
-from fpgaae.config import Trigger
-from fpgaae.config_model import Score
+from fpgaae.config.experiment import Trigger
+from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
 
 FEATURES = trigger_objects(9).features
 THRESHOLD = 3

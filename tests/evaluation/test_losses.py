@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, nearest_codes
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
-from fpgaae.models.integer_scores import score_type
-from fpgaae.models.partial import PartialNetwork
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.golden.scores.base import score_type
 
 N_FEATURES, N_LATENT = 12, 4
 RNG = np.random.default_rng(8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from figure_layout import layout_faults
 
-from fpgaae.config import Trigger
+from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column

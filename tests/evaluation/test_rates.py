@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from fpgaae.config import Trigger
+from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation import rates
 from fpgaae.evaluation.rates import MAX_RUNS, RateSettings, rate_curve, rates_by_column, same_rate
 from fpgaae.statistics import clopper_pearson

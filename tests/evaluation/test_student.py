@@ -7,7 +7,7 @@ import pytest
 from figure_layout import layout_faults
 from rational_network import whole_network
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.metrics import auc
 from fpgaae.evaluation.student import compare_with_teacher, sizes

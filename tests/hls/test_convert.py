@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, WrittenNetwork, autoencoder, variational
 
-from fpgaae.config import Firmware
-from fpgaae.config_model import Model
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Model
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
 from fpgaae.hls.project import CSIM_MACRO
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind
 
 PARALLEL, STREAM = Firmware(), Firmware(io_type="io_stream")
 Write = Callable[..., WrittenNetwork]

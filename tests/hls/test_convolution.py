@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, WrittenNetwork, random_events, write_trigger
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, Tensor, parse_type
+from fpgaae.golden.network import LayerKind
+from fpgaae.golden.reloadable import with_random_weights
 from fpgaae.hls.csim_library import CsimLibrary, compile_project
 from fpgaae.hls.layer_stimulus import layer_codes
 from fpgaae.hls.project import port_codes
-from fpgaae.models.integer import LayerKind
-from fpgaae.models.reloadable import with_random_weights
 
 pytestmark = pytest.mark.usefixtures("compiler", "tensorflow")
 
@@ -56,7 +56,7 @@ def encoder(pooling: str, shape: tuple[int, ...]) -> Any:  # noqa: ANN401
     """Events of 19 objects as an image; averages of three pixels do not come out even."""
     from tf_keras import Model, layers  # noqa: PLC0415
 
-    from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore  # noqa: PLC0415
 
     features = layers.Input(shape, name="features")
     x = _signed(features, "features_quantized", 10)
@@ -77,7 +77,7 @@ def autoencoder(shape: tuple[int, ...]) -> Any:  # noqa: ANN401
     """A decoder of enlarging and convolutions; inputs and reconstruction go into the score flat."""
     from tf_keras import Model, layers  # noqa: PLC0415
 
-    from fpgaae.models.scores import SquaredErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import SquaredErrorScore  # noqa: PLC0415
 
     features = layers.Input(shape, name="features")
     x = inputs = _signed(features, "features_quantized", 10)
@@ -98,7 +98,7 @@ def strided() -> Any:  # noqa: ANN401
     """8 x 9 pixels: zeros around, stride 2, a mean of four, a 1 x 1 convolution."""
     from tf_keras import Model, layers  # noqa: PLC0415
 
-    from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore  # noqa: PLC0415
 
     features = layers.Input((8, 9, 1), name="features")
     x = layers.ZeroPadding2D(((1, 0), (0, 1)), name="zeros")(_signed(features, "features_quantized", 10))
@@ -112,7 +112,7 @@ def one_dimension() -> Any:  # noqa: ANN401
     """Conv1D over 19 objects of three channels, and a signed mean whose quantizer hls4ml would fuse."""
     from tf_keras import Model, layers  # noqa: PLC0415
 
-    from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore  # noqa: PLC0415
 
     features = layers.Input((19, 3), name="features")
     x = _signed(features, "features_quantized", 10)
@@ -286,7 +286,7 @@ def test_streams_refuse_pools_that_overlap(
 ) -> None:
     from tf_keras import Model, layers  # noqa: PLC0415
 
-    from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore  # noqa: PLC0415
 
     def overlapping() -> Any:  # noqa: ANN401
         features = layers.Input((8, 9, 1), name="features")

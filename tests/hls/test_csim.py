@@ -19,12 +19,12 @@ from conftest import Workspace, autoencoder, variational
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, parse_type
+from fpgaae.golden.network import IntegerNetwork, LayerKind
 from fpgaae.hls.comparison import Mismatch
 from fpgaae.hls.csim import _changed_types
 from fpgaae.hls.csim_library import Tap
 from fpgaae.hls.layer_stimulus import n_layer_rows
 from fpgaae.hls.stimulus import LAYERS, Stimuli
-from fpgaae.models.integer import IntegerNetwork, LayerKind
 
 pytestmark = pytest.mark.usefixtures("compiler")
 

@@ -10,10 +10,10 @@ import pytest
 from conftest import WrittenNetwork, autoencoder, random_events, variational
 from simulated import compare
 
-from fpgaae.config import Firmware
-from fpgaae.config_model import Model, Score
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Model, Score
 from fpgaae.fixedpoint import FixedPointType, Overflow
-from fpgaae.models.integer_scores import score_type
+from fpgaae.golden.scores.base import score_type
 
 pytestmark = pytest.mark.usefixtures("compiler")
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from fpgaae.config_data import Hardware, ObjectWidths
+from fpgaae.config.data import Hardware, ObjectWidths
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.doctor import require_compiler

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import pytest
 from conftest import WrittenNetwork, autoencoder, random_hardware, variational
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.doctor import require_compiler
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.front_end import write_golden_vectors
 from fpgaae.hls.project import CSIM_MACRO
-from fpgaae.models.integer import ACCEPT_LAYER
 
 pytestmark = pytest.mark.usefixtures("compiler")
 

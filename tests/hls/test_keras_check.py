@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, autoencoder, random_events, small_model, variational
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Rounding
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
 
 Build = Callable[..., RandomNetwork]
 _EVENTS = 300

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rational_network import whole_network
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.scores.base import score_codes
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
-from fpgaae.models.integer import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
-from fpgaae.models.integer_scores import score_codes
 
 
 class Driven(NamedTuple):

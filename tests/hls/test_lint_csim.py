@@ -12,7 +12,7 @@ import pytest
 from conftest import RandomNetwork, random_events, write_trigger
 from lint_models import NARROW, RELU, SIGNED, dense, encoder, quantizer, randomize
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.csim_library import CsimLibrary, compile_project, probe
@@ -60,7 +60,7 @@ def _generate(rng: np.random.Generator) -> _Generated:
     """Draw an autoencoder or an encoder and its settings; some have a quantizer that lint refuses."""
     import tf_keras  # noqa: PLC0415
 
-    from fpgaae.models.scores import MuSquaredScore, SquaredErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore, SquaredErrorScore  # noqa: PLC0415
 
     def signed(*, may_fail: bool = True) -> str:
         bits = int(rng.integers(3, 11))

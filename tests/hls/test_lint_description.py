@@ -13,7 +13,7 @@ from conftest import RandomNetwork, autoencoder, convolutional, variational
 from lint_models import NARROW, SIGNED, encoder, layer
 from support import CONFIGS
 
-from fpgaae.config_file import load_config
+from fpgaae.config.file import load_config
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.errors import InputError
@@ -22,10 +22,10 @@ from fpgaae.hls.lint.arithmetic import Products, kernel_width, values_of_layers
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription, describe_config, describe_model
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
-from fpgaae.hls.lint.quantizers import SIGNATURES, Quantizer, parse_quantizer
 from fpgaae.hls.lint.run import lint_model
-from fpgaae.hls.lint.shapes import shape_after
 from fpgaae.hls.lint.width_checks import fits_dsp, used_reuse_factor
+from fpgaae.models.quantizers import SIGNATURES, Quantizer, parse_quantizer
+from fpgaae.models.shapes import shape_after
 
 
 @pytest.mark.parametrize(

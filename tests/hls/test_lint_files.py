@@ -93,7 +93,7 @@ def test_a_lambda_is_a_finding_and_is_never_run(tmp_path: Path) -> None:
 def test_reading_a_model_needs_no_tensorflow(tmp_path: Path) -> None:
     file = _save(encoder(), tmp_path / "model.h5")
     program = (
-        "import sys; from pathlib import Path; from fpgaae.cli import app\n"
+        "import sys; from pathlib import Path; from fpgaae.cli.commands import app\n"
         f"try: app(['lint', {str(file)!r}])\nexcept SystemExit as end: print('code', end.code)\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )

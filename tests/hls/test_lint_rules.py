@@ -114,7 +114,7 @@ def _two_denses() -> Looked:
 def _two_inputs() -> Looked:
     import tf_keras  # noqa: PLC0415
 
-    from fpgaae.models.scores import SquaredErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import SquaredErrorScore  # noqa: PLC0415
 
     inputs = [tf_keras.layers.Input((3,)) for _ in range(2)]
     score = SquaredErrorScore(name="score")([quantizer(f"q{i}")(x) for i, x in enumerate(inputs)])

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from conftest import Workspace, WrittenNetwork, small_model, variational
 
-from fpgaae.config import Firmware
-from fpgaae.config_model import Score
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.files import read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
+from fpgaae.golden.network import IntegerNetwork, dense_range
 from fpgaae.hls import mutation
 from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources, make_mutants
 from fpgaae.hls.mutation import missed_sentence, run_mutation
-from fpgaae.models.integer import IntegerNetwork, dense_range
 from fpgaae.progress import SilentProgress
 
 Write = Callable[..., WrittenNetwork]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import Workspace, WrittenNetwork, autoencoder, variational
 
-from fpgaae.config import Firmware
-from fpgaae.config_data import Hardware, ObjectWidths
+from fpgaae.config.data import Hardware, ObjectWidths
+from fpgaae.config.experiment import Firmware
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import parse_type

@@ -7,7 +7,7 @@ from typing import Any
 
 from conftest import WrittenNetwork, autoencoder
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.hls.reuse import reuse_estimate
 
 

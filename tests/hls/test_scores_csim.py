@@ -16,13 +16,13 @@ from conftest import WrittenNetwork, small_model
 from rational_scores import rational_entry, rational_score
 from simulated import compare, compiled, run_injected
 
-from fpgaae.config import Firmware
-from fpgaae.config_model import Score
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Score
 from fpgaae.doctor import require_compiler
 from fpgaae.fixedpoint import FixedPointType, parse_type
+from fpgaae.golden.network import ACCEPT_LAYER
+from fpgaae.golden.scores.base import function_table
 from fpgaae.hls.project import firmware_source
-from fpgaae.models.integer import ACCEPT_LAYER
-from fpgaae.models.integer_scores import function_table
 
 pytestmark = pytest.mark.usefixtures("compiler")
 

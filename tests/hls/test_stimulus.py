@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from support import small_config
 
-from fpgaae.config import Config
-from fpgaae.config_data import RESERVED_ORIGINS
-from fpgaae.config_file import load_config
-from fpgaae.config_model import Score
+from fpgaae.config.data import RESERVED_ORIGINS
+from fpgaae.config.experiment import Config
+from fpgaae.config.file import load_config
+from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.data.store import EventWriter
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
+from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.golden.scores.base import score_type
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
 from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, LAYERS, MADE_UP, RANDOM, Source, Stimuli, Stimulus
-from fpgaae.models.integer import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
-from fpgaae.models.integer_scores import score_type
 
 INPUT = FixedPointType(8, 5, True, Rounding.HALF_EVEN, Overflow.SATURATE)
 FEATURES = FeatureMap(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fpgaae.config import Threshold, Trigger
+from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_json
 from fpgaae.statistics import clopper_pearson

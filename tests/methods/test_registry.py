@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support import CONFIGS, small_config
 
-from fpgaae.config_file import load_config
+from fpgaae.config.file import load_config
 from fpgaae.errors import ConfigError
 from fpgaae.methods.registry import method_class, method_kinds, score_names
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, autoencoder, small_model, variational
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
-from fpgaae.models.integer import LayerKind
+from fpgaae.golden.network import LayerKind
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -113,7 +113,7 @@ def test_the_table_of_another_type_than_that_of_log_variance_is_refused() -> Non
     from qkeras import QActivation  # noqa: PLC0415
 
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
-    from fpgaae.models.scores import KlDivergenceScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import KlDivergenceScore  # noqa: PLC0415
 
     def model(argument: str) -> Any:  # noqa: ANN401
         features = tf_keras.layers.Input((3,), name="features")
@@ -134,7 +134,7 @@ def test_features_that_do_not_part_into_slots_are_refused() -> None:
     from qkeras import QActivation  # noqa: PLC0415
 
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
-    from fpgaae.models.scores import MaskedSquaredErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MaskedSquaredErrorScore  # noqa: PLC0415
 
     features = tf_keras.layers.Input((4,), name="features")
     x = QActivation("quantized_bits(8,3,0,alpha=1)", name="features_quantized")(features)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from conftest import autoencoder, student, variational
 
-from fpgaae.config_model import Score
-from fpgaae.models.float_scores import float_score
+from fpgaae.config.model import Score
+from fpgaae.golden.scores.values import float_score
 from fpgaae.models.float_weights import layer_outputs
 from fpgaae.models.plan import plan_network
 

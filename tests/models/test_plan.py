@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, autoencoder, convolutional, variational
 
-from fpgaae.config_model import Model, Score
+from fpgaae.config.model import Model, Score
 from fpgaae.models import float_weights
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.float_weights import layer_outputs, selected_outputs

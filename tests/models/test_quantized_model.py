@@ -10,7 +10,7 @@ import pytest
 from conftest import RandomNetwork, autoencoder, variational
 from support import trigger_objects
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

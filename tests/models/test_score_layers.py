@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from conftest import RandomNetwork, random_events, small_model
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
 
 def test_the_squared_error_by_hand() -> None:
-    from fpgaae.models.scores import SquaredErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import SquaredErrorScore  # noqa: PLC0415
 
     x = np.array([[1.0, 2.0, 0.0], [0.5, -1.0, 3.0]], dtype=np.float32)
     reconstruction = np.array([[1.5, 0.0, 0.0], [0.5, 1.0, 2.0]], dtype=np.float32)
@@ -25,20 +25,20 @@ def test_the_squared_error_by_hand() -> None:
 
 
 def test_the_sum_of_mu_squared_by_hand() -> None:
-    from fpgaae.models.scores import MuSquaredScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore  # noqa: PLC0415
 
     np.testing.assert_array_equal(np.asarray(MuSquaredScore()(np.array([[3.0, -4.0], [0.5, 0.0]]))), [[25.0], [0.25]])
 
 
 def test_a_regression_is_its_output() -> None:
-    from fpgaae.models.scores import RegressionScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import RegressionScore  # noqa: PLC0415
 
     np.testing.assert_array_equal(np.asarray(RegressionScore()(np.array([[3.5], [0.25]]))), [[3.5], [0.25]])
 
 
 def test_the_masked_squared_error_by_hand() -> None:
     """Two slots of three; the first counts above -0.5, the second above 1, and at 1 it is empty."""
-    from fpgaae.models.scores import MaskedSquaredErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MaskedSquaredErrorScore  # noqa: PLC0415
 
     layer = MaskedSquaredErrorScore([-0.5, 1.0])
     x = np.array([[0, 1, 2, 1, 1, 1], [-0.5, 1, 2, 1.5, 0, 0], [-0.5, 9, 9, 1, 9, 9]], dtype=np.float32)
@@ -47,7 +47,7 @@ def test_the_masked_squared_error_by_hand() -> None:
 
 
 def test_the_absolute_error_by_hand() -> None:
-    from fpgaae.models.scores import AbsoluteErrorScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import AbsoluteErrorScore  # noqa: PLC0415
 
     x, reconstruction = np.array([[1.0, 2.0, 0.0]]), np.array([[1.5, 0.0, -4.0]])
     np.testing.assert_array_equal(np.asarray(AbsoluteErrorScore()([x, reconstruction])), [[0.5 + 2 + 4]])
@@ -55,7 +55,7 @@ def test_the_absolute_error_by_hand() -> None:
 
 def test_mu_squared_over_the_variance_by_hand() -> None:
     """exp(-v) in quarters: exp(0) = 1, exp(-0.5) = 0.607 -> 0.5, exp(1) = 2.718 -> 2.75, exp(0.5) = 1.649 -> 1.75."""
-    from fpgaae.models.scores import MuSquaredOverVarianceScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredOverVarianceScore  # noqa: PLC0415
 
     layer = MuSquaredOverVarianceScore("ap_fixed<4,3,AP_RND_CONV,AP_SAT>", 2)
     mu, log_variance = np.array([[3.0, -4.0], [1.0, 2.0]]), np.array([[0.0, 0.5], [-1.0, -0.5]])
@@ -64,7 +64,7 @@ def test_mu_squared_over_the_variance_by_hand() -> None:
 
 def test_the_divergence_by_hand() -> None:
     """exp(v) - 1 - v in quarters: 0 at 0, 0.149 -> 0.25 at 0.5, 0.368 -> 0.25 at -1, 4.389 -> 4.5 at 2."""
-    from fpgaae.models.scores import KlDivergenceScore  # noqa: PLC0415
+    from fpgaae.models.score_layers import KlDivergenceScore  # noqa: PLC0415
 
     layer = KlDivergenceScore("ap_fixed<4,3,AP_RND_CONV,AP_SAT>", 2)
     mu, log_variance = np.array([[3.0, -4.0], [1.0, 0.0]]), np.array([[0.0, 0.5], [-1.0, 2.0]])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fpgaae.config_model import Distillation
+from fpgaae.config.model import Distillation
 from fpgaae.errors import InputError
 from fpgaae.models.target import Target, logarithms
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fpgaae.config import Trigger
+from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.rates import RateSettings, rate_curve
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page

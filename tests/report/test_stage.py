@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from support import small_config
 
-from fpgaae.artifacts import Experiment, RunOptions, StageRun, open_experiment, run_stage
 from fpgaae.files import Json
+from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 STAGES_BEFORE = ("data", "reference", "train", "convert", "csim", "evaluate")
 

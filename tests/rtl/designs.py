@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from fpgaae.config import Firmware
+from fpgaae.config.experiment import Firmware
 from fpgaae.data.features import FeatureMap
-from fpgaae.models.integer import IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger

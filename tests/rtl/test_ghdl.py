@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from designs import Written, replace_once, write_design
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl import project
 from fpgaae.rtl.ghdl import simulate_vhdl

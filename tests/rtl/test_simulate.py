@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from designs import Written, replace_once, write_design
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed, ToolMissing
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.project import firmware_rtl

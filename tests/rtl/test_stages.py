@@ -11,9 +11,10 @@ import networks
 import pytest
 from conftest import Workspace
 
-from fpgaae.artifacts import RunOptions, edited_files, run_stage
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
+from fpgaae.runs.folder import edited_files
+from fpgaae.runs.run import RunOptions, run_stage
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 

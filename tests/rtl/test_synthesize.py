@@ -7,8 +7,8 @@ from pathlib import Path
 import networks
 import pytest
 
-from fpgaae.config import Firmware
-from fpgaae.config_model import Score
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.synthesize import _percent, parse_usage, synthesize

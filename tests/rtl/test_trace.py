@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import InputError
-from fpgaae.models.integer import IntegerNetwork
-from fpgaae.models.latents import with_latents
-from fpgaae.models.reloadable import make_reloadable
+from fpgaae.golden.latents import with_latents
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.reloadable import make_reloadable
 from fpgaae.rtl.arithmetic import HARDWARE, exact_ranges
 from fpgaae.rtl.trace import trace_layers, trace_trigger
 from fpgaae.rtl.windows import mean

@@ -10,8 +10,8 @@ from pathlib import Path
 import networks
 import pytest
 
-from fpgaae.config import Firmware
-from fpgaae.config_model import Score
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl import prediction
 from fpgaae.rtl.prediction import describe_network, predict_hls

@@ -9,10 +9,11 @@ import numpy as np
 import yaml
 from support import small_config
 
-from fpgaae.artifacts import Experiment, Outcome, RunOptions, StageRun, run_stage
 from fpgaae.errors import CheckFailed
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
 from fpgaae.files import Json
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 from fpgaae.scan.measurement import Measurement
 
 SIGNALS = ("signal", "other")

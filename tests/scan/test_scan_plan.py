@@ -9,8 +9,8 @@ import pytest
 from scans import write_scan
 from support import CONFIGS
 
-from fpgaae.config_file import load_config
-from fpgaae.config_model import TrainingMode
+from fpgaae.config.file import load_config
+from fpgaae.config.model import TrainingMode
 from fpgaae.errors import ConfigError
 from fpgaae.scan.layout import point_label, write_config
 from fpgaae.scan.plan import load_scan

@@ -18,14 +18,15 @@ from distributed import LocalCluster
 from scans import FakeTrainings, write_scan
 
 from fpgaae import pipeline
-from fpgaae.artifacts import Experiment, RunOptions, open_experiment
 from fpgaae.cluster import NO_DASHBOARD
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import Json, lock, read_json
-from fpgaae.models.integer import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
+from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.run import RunOptions
 from fpgaae.scan import work
 from fpgaae.scan.plan import load_scan
 from fpgaae.scan.run import ScanOptions, run_scan
@@ -137,7 +138,18 @@ def test_two_scans_at_once_are_refused(tmp_path: Path, trainings: FakeTrainings,
 
 def _scan(file: Path, *arguments: str) -> list[str]:
     runs = str(file.parent / "runs")
-    return [sys.executable, "-m", "fpgaae.cli", "scan", str(file), "--runs", runs, "--workers", "1", *arguments]
+    return [
+        sys.executable,
+        "-m",
+        "fpgaae",
+        "scan",
+        str(file),
+        "--runs",
+        runs,
+        "--workers",
+        "1",
+        *arguments,
+    ]
 
 
 def _finished(folder: Path) -> dict[str, int]:

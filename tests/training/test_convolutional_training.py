@@ -13,7 +13,7 @@ from conftest import Workspace, open_workspace
 from support import small_config
 
 from fpgaae.files import Json
-from fpgaae.models.integer import LayerKind
+from fpgaae.golden.network import LayerKind
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler", "tensorflow")]
 

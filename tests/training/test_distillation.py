@@ -12,13 +12,14 @@ from conftest import Workspace, open_workspace
 from numpy.typing import NDArray
 from support import merged, small_config
 
-from fpgaae.artifacts import StageRun
-from fpgaae.config_model import Distillation, OutlierKind, Outliers
+from fpgaae.config.model import Distillation, OutlierKind, Outliers
+from fpgaae.data import inputs as events
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.inputs import Split, open_split
 from fpgaae.models.target import Target
-from fpgaae.training import distillation, events
+from fpgaae.runs.run import StageRun
+from fpgaae.training import distillation
 from fpgaae.training.distillation import Lessons, prepare_lessons
-from fpgaae.training.events import Split, open_split
 from fpgaae.training.outliers import make_outliers
 
 STUDENT: dict[str, Any] = {

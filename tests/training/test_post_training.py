@@ -13,13 +13,13 @@ from conftest import Workspace, open_workspace
 from numpy.typing import NDArray
 from support import small_config
 
-from fpgaae.config_model import Pruning
+from fpgaae.config.model import Pruning
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import values_of
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.models.float_weights import layer_outputs, load_folded
-from fpgaae.models.integer import IntegerNetwork
 from fpgaae.models.plan import deployed_part, plan_network
 
 _SPARSITY = 0.6

@@ -15,7 +15,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import codes_of, values_of
-from fpgaae.models.integer import IntegerNetwork, LayerKind
+from fpgaae.golden.network import IntegerNetwork, LayerKind
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 

@@ -20,7 +20,7 @@ from conftest import Workspace, open_workspace
 from numpy.typing import NDArray
 from support import merged, small_config
 
-from fpgaae.training import events
+from fpgaae.data import inputs as events
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -180,7 +180,7 @@ def test_a_training_ended_by_sigkill_resumes_exactly(tmp_path: Path) -> None:
     """The kill may come at any moment, also while a checkpoint is written."""
     whole = _workspace(tmp_path / "whole", "ae")
     killed = whole.copy(tmp_path / "killed")
-    command = [sys.executable, "-m", "fpgaae.cli", "reference"]
+    command = [sys.executable, "-m", "fpgaae", "reference"]
     subprocess.run([*command, *whole.arguments], check=True, capture_output=True, timeout=300)
     process = subprocess.Popen([*command, *killed.arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120

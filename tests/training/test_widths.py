@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from support import small_config
 
-from fpgaae.config import Config
-from fpgaae.config_file import load_config
+from fpgaae.config.experiment import Config
+from fpgaae.config.file import load_config
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

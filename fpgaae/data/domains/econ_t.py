@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fpgaae.config_data import Data
+from fpgaae.config.data import Data
 from fpgaae.data.backends import CsvTable
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.data.toys import ToySource

@@ -18,7 +18,7 @@ from pydantic import Field
 from scipy.ndimage import affine_transform
 from sklearn.datasets import load_digits
 
-from fpgaae.config_data import Data
+from fpgaae.config.data import Data
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.errors import InputError
 from fpgaae.section import Section

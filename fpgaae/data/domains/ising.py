@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from fpgaae.config_data import Data
+from fpgaae.config.data import Data
 from fpgaae.data.source import EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
 from fpgaae.errors import InputError

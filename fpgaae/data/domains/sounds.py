@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.io import wavfile
 
-from fpgaae.config_data import Data
+from fpgaae.config.data import Data
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
 from fpgaae.errors import InputError

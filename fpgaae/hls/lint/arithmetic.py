@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config_model import Score
+from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, type_for_range
+from fpgaae.golden.scores.base import function_table, score_type
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
-from fpgaae.hls.lint.shapes import input_shape, shape_after
-from fpgaae.models.integer_scores import function_table, score_type
+from fpgaae.models.shapes import input_shape, shape_after
 
 _MOVES_VALUES = frozenset({
     "MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Flatten",

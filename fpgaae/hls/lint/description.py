@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.hls.lint.quantizers import Quantizer, parse_quantizer
+from fpgaae.models.quantizers import Quantizer, parse_quantizer
 
 Weights = Mapping[str, NDArray[np.float64]]  # kernel and bias of one layer
 _WRAPPER = "PruneLowMagnitude"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fpgaae.golden.scores.base import MAX_TABLE_BITS
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
 from fpgaae.models.extract import SUPPORTED_LAYERS
-from fpgaae.models.integer_scores import MAX_TABLE_BITS
 
 _WITH_TABLE = frozenset({"MuSquaredOverVarianceScore", "KlDivergenceScore"})
 _REGRESSION = "RegressionScore"

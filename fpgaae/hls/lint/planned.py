@@ -10,13 +10,13 @@ from __future__ import annotations
 from enum import Enum
 from math import ceil, log2
 
-from fpgaae.config import Config
-from fpgaae.config_model import InputWidth, Width
+from fpgaae.config.experiment import Config
+from fpgaae.config.model import InputWidth, Width
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
+from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.description import QUANTIZED
 from fpgaae.models.description import LayerDescription as PlannedLayer
-from fpgaae.models.float_weights import LOG_VARIANCE_LIMIT
 from fpgaae.models.plan import deployed_part, plan_deployed, plan_network
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from fpgaae.hls.lint.description import LayerDescription, ModelDescription
 from fpgaae.hls.lint.findings import Finding
-from fpgaae.hls.lint.quantizers import Quantizer
 from fpgaae.hls.lint.rules import finding
+from fpgaae.models.quantizers import Quantizer
 
 
 def check_quantizers(model: ModelDescription) -> Iterator[Finding]:

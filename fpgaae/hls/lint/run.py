@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpgaae.artifacts import open_experiment
-from fpgaae.config import Firmware
-from fpgaae.config_file import load_config
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.file import load_config
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.conversion_checks import check_conversion, check_interfaces
@@ -19,7 +18,8 @@ from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.quantizer_checks import check_quantizers
 from fpgaae.hls.lint.width_checks import check_widths
-from fpgaae.stages import PROJECT_FOLDER
+from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.stages import PROJECT_FOLDER
 
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 _ORDER = list(Severity)

@@ -2,7 +2,7 @@
 
 A classifier that is taught to tell two mixed samples of different signal fraction apart orders events as one taught
 with labels would: the likelihood ratio of the mixtures rises with that of signal to background. It is a weakly
-supervised upper reference, since it has seen signals; `fpgaae.reference.mixtures` makes the samples.
+supervised upper reference, since it has seen signals; `fpgaae.training.methods.mixtures` makes the samples.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The YAML file that describes an experiment: its sections, and reading it."""

@@ -1,0 +1,245 @@
+"""The experiment: what its YAML file may hold, validated and frozen (`config_file` reads it).
+
+Every width, count and path of an experiment stands here once; what a later stage needs is derived from it. A new key
+belongs into the section of the stage that reads it, since a stage is run again when its section changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import prod
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from fpgaae.config.data import Data
+from fpgaae.config.layers import check_shapes
+from fpgaae.config.model import Distillation, Model, ModelKind, Pruning, Quantization, Score, Training, Width
+from fpgaae.methods.ensemble import Ensemble
+from fpgaae.methods.registry import MethodSection, check_method
+from fpgaae.section import Fraction, Section
+
+
+class Firmware(Section):
+    """The HLS project."""
+
+    backend: Literal["Vitis", "Vivado"] = "Vitis"
+    part: Annotated[str, Field(min_length=1)] = "xcvu9p-flga2104-2L-e"
+    clock_ns: Annotated[float, Field(gt=0)] = 5.0
+    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+    strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
+    reuse_factor: Annotated[int, Field(ge=1)] = 1
+    project_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "autoencoder"
+    reloadable_weights: bool = False  # weights and biases are ports, not constants
+    output_latents: bool = False  # the latents are a port beside score and accept bits
+
+    @model_validator(mode="after")
+    def _reuse_is_possible(self) -> Firmware:
+        if self.strategy == "distributed_arithmetic" and self.reloadable_weights:
+            raise ValueError(
+                "distributed_arithmetic makes adders of constant weights, so that none can be reloaded; set strategy "
+                "to latency or resource, or reloadable_weights to false"
+            )
+        if self.strategy == "distributed_arithmetic" and self.reuse_factor != 1:
+            raise ValueError("distributed_arithmetic has no multiplier to reuse; set reuse_factor to 1")
+        return self
+
+
+class Csim(Section):
+    """The C simulation and what it is fed with."""
+
+    max_events_per_process: Annotated[int, Field(ge=1)] = 1_000_000
+    random_events: Annotated[int, Field(ge=0)] = 4_000
+    processes: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+
+
+class Threshold(Section):
+    """A working point: the share of background events, or their rate in kHz, that the trigger may accept."""
+
+    false_positive_rate: Fraction | None = None
+    rate_khz: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Threshold:
+        if (self.false_positive_rate is None) == (self.rate_khz is None):
+            raise ValueError("give either false_positive_rate or rate_khz")
+        return self
+
+
+class Trigger(Section):
+    """The working points at which the firmware decides."""
+
+    bunch_crossing_rate_khz: Annotated[float, Field(gt=0)] = 28_608.8  # 2,544 colliding bunches of the LHC
+    thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1, max_length=8)] = (
+        Threshold(false_positive_rate=1e-3),
+    )
+    chosen_on: Literal["train", "validation"] = "train"  # the split whose background sets the thresholds
+
+    @model_validator(mode="after")
+    def _rates_are_possible(self) -> Trigger:
+        for threshold in self.thresholds:
+            if threshold.rate_khz is not None and threshold.rate_khz >= self.bunch_crossing_rate_khz:
+                raise ValueError(
+                    f"a rate of {threshold.rate_khz:g} kHz is not below bunch_crossing_rate_khz, "
+                    f"{self.bunch_crossing_rate_khz:g}"
+                )
+        return self
+
+    @property
+    def false_positive_rates(self) -> tuple[float, ...]:
+        """The share of background events that each threshold may let pass."""
+        return tuple(
+            wanted.false_positive_rate or (wanted.rate_khz or 0.0) / self.bunch_crossing_rate_khz
+            for wanted in self.thresholds
+        )
+
+
+class Evaluation(Section):
+    """The physics comparison."""
+
+    bootstrap_replicas: Annotated[int, Field(ge=20)] = 200
+    confidence_level: Fraction = 0.6827
+    pca_components: Annotated[int, Field(ge=1)] = 16
+    ablation_events: Annotated[int, Field(ge=100)] = 20_000  # of each process: what each part's quantization costs
+    compression_events: Annotated[int, Field(ge=2)] | None = None  # of each process: what the latents keep of images
+    average_over_groups: bool = False  # also judge the mean score of each group of events, such as a clip
+    partial_auc_rate: Fraction = 0.1  # false positive rate up to which the partial area of these goes
+
+
+class Explore(Section):
+    """The uses of a float method (`fpgaae explore`)."""
+
+    processes: tuple[str, ...] = ()  # those that maps and clusters show; none: all
+    events: Annotated[int, Field(ge=40, le=100_000)] = 2000  # of each process
+    missing: Annotated[float, Field(gt=0, lt=1)] = 0.25  # share of the inputs that is imputed
+
+
+class Config(Section):
+    """A whole experiment."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    data: Data
+    model: Model
+    distillation: Distillation | None = None
+    quantization: Quantization
+    pruning: Pruning = Pruning()
+    training: Training
+    firmware: Firmware = Firmware()
+    csim: Csim = Csim()
+    trigger: Trigger = Trigger()
+    evaluation: Evaluation = Evaluation()
+    method: MethodSection | None = None  # None: the autoencoder of `model`, whose quantized twin is deployed
+    ensemble: Ensemble = Ensemble()
+    explore: Explore = Explore()
+
+    @model_validator(mode="after")
+    def _explored_processes_exist(self) -> Config:
+        for process in self.explore.processes:
+            if process not in self.data.files:
+                raise ValueError(
+                    f"explore.processes: `data.files` has no process `{process}`; it has {', '.join(self.data.files)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> Config:
+        if self.training.reference.weights_of is not None and (self.method or self.training.quantizes_after):
+            raise ValueError(
+                "training.reference.weights_of: a float method, or a reference that is pruned since it is only rounded "
+                "afterwards (`training.quantized.mode: post_training`), is trained itself; remove this key"
+            )
+        if self.method is not None:
+            if self.training.reference.batch_normalization:
+                raise ValueError(
+                    "training.reference.batch_normalization: the networks of a float method have none; remove this key"
+                )
+            n_features = prod(self.data.hardware.image_shape)
+            check_method(self.method, self.ensemble, self.model.latent, n_features)
+        return self
+
+    @model_validator(mode="after")
+    def _a_student_has_a_teacher(self, info: ValidationInfo) -> Config:
+        is_student = self.model.kind is ModelKind.STUDENT
+        if is_student and self.distillation is None and not (info.context or {}).get("imported"):
+            raise ValueError("model.kind: a student needs a teacher; describe it under `distillation:`")
+        if is_student and self.method is not None:
+            raise ValueError("model.kind: a student learns from its teacher, by no other method; set `method` to null")
+        if self.distillation is not None and not is_student:
+            raise ValueError(
+                f"model.kind: a model of kind {self.model.kind.value} has no teacher; set `distillation` to null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _layers_exist(self, info: ValidationInfo) -> Config:
+        if not (info.context or {}).get("imported"):
+            image = self.data.hardware.image_shape
+            for key, model in self._models.items():
+                check_shapes(model.encoder_layers, model.latent, model.decoder_layers, image, key)
+            self.check_layers(self.model.rounded_layers)
+        for key, model in self._models.items():
+            if model.score is Score.MASKED_SQUARED_ERROR and self.data.hardware.array is not None:
+                raise ValueError(f"{key}.score: masked_squared_error leaves out empty slots, which an array has not")
+        if self.evaluation.compression_events is not None:
+            self._check_compression()
+        pruned = "reference" if self.training.quantizes_after else "quantized"
+        epochs = getattr(self.training, pruned).epochs
+        if self.pruning.end_epoch > epochs:
+            raise ValueError(
+                f"pruning.end_epoch: {self.pruning.end_epoch} lies behind the last of the {epochs} epochs of "
+                f"training.{pruned}"
+            )
+        return self
+
+    @property
+    def _models(self) -> dict[str, Model]:
+        """The networks that are trained, by key."""
+        return {"model": self.model} | (
+            {} if self.distillation is None else {"distillation.teacher": self.distillation.teacher}
+        )
+
+    def _check_compression(self) -> None:
+        array = self.data.hardware.array
+        if array is None or array.signed or self.data.hardware.image_shape[2] != 1:
+            raise ValueError("evaluation.compression_events: only images of amounts, without channels, are compared")
+        if self.model.kind is not ModelKind.VARIATIONAL or self.model.score.needs_variance:
+            raise ValueError(
+                "evaluation.compression_events: the firmware must be an encoder whose score reads its latents; set "
+                "`model.kind` to variational and `model.score` to mu_squared"
+            )
+
+    def check_layers(self, known: Collection[str]) -> None:
+        """Refuse widths for a layer that the network has not; of an imported model, only its file tells the layers.
+
+        Raises
+        ------
+        ValueError
+            With the key of the first such layer in front.
+        """
+        for name in self.quantization.layers:
+            if name not in known:
+                raise ValueError(f"quantization.layers.{name}: no such layer; the layers are {', '.join(known)}")
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the split: with one of its own, trainings of other seeds see the same events."""
+        return self.seed if self.data.split.seed is None else self.data.split.seed
+
+    def weight_width(self, layer: str) -> Width:
+        """Give the width of a layer's weights and biases."""
+        special = self.quantization.layers.get(layer)
+        return (special and special.weights) or self.quantization.weights
+
+    def activation_width(self, layer: str) -> Width:
+        """Give the width of what a layer puts out; the reconstruction is coded as the inputs are."""
+        special = self.quantization.layers.get(layer)
+        if special and special.activations:
+            return special.activations
+        if layer == "reconstruction":
+            return Width(**self.quantization.inputs.model_dump())
+        return self.quantization.activations
+
+    def sparsity(self, layer: str) -> float:
+        """Give the share of a layer's weights that pruning removes."""
+        special = self.quantization.layers.get(layer)
+        return self.pruning.sparsity if special is None or special.sparsity is None else special.sparsity

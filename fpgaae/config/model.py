@@ -1,0 +1,265 @@
+"""The sections of an experiment that say what is trained: network, score, widths, pruning, teacher and training runs.
+
+What surrounds the network in the firmware does not belong here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from fpgaae.config.layers import NamedLayer, NetworkLayers, Units, named_layers
+from fpgaae.section import Section, Share
+
+Bits = Annotated[int, Field(ge=2, le=24)]
+IntegerBits = Annotated[int, Field(ge=0, le=20)] | Literal["auto"]
+
+
+class ModelKind(str, Enum):
+    """What is trained; a variational autoencoder deploys its encoder only, a student learns a teacher's score."""
+
+    AUTOENCODER = "autoencoder"
+    VARIATIONAL = "variational"
+    STUDENT = "student"
+
+
+class Score(str, Enum):
+    """The anomaly score that the firmware puts out."""
+
+    SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
+    MASKED_SQUARED_ERROR = "masked_squared_error"  # the same over the filled slots
+    ABSOLUTE_ERROR = "absolute_error"  # sum over the features of |x - x'|
+    MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
+    MU_SQUARED_OVER_VARIANCE = "mu_squared_over_variance"  # sum over the latents of mu^2 / sigma^2
+    KL_DIVERGENCE = "kl_divergence"  # 1/2 sum over the latents of (mu^2 + sigma^2 - 1 - log sigma^2)
+    REGRESSION = "regression"  # what the network puts out, one number
+
+    @property
+    def kind(self) -> ModelKind:
+        """The kind of model that has it."""
+        if self is Score.REGRESSION:
+            return ModelKind.STUDENT
+        return ModelKind.AUTOENCODER if self.of_reconstruction else ModelKind.VARIATIONAL
+
+    @property
+    def of_reconstruction(self) -> bool:
+        """Whether it compares the inputs with their reconstruction; the others read latents or an output alone."""
+        return self in {Score.SQUARED_ERROR, Score.MASKED_SQUARED_ERROR, Score.ABSOLUTE_ERROR}
+
+    @property
+    def needs_variance(self) -> bool:
+        """Whether it needs log sigma^2 beside mu."""
+        return self in {Score.MU_SQUARED_OVER_VARIANCE, Score.KL_DIVERGENCE}
+
+
+class Model(Section):
+    """The network: hidden layers of encoder and decoder, and the latent width; of a student, the hidden layers.
+
+    An encoder that begins with a convolution or another layer of images reads the event as one
+    (`data.hardware.image_shape`); a decoder that ends in a convolution reconstructs with it, any other with a dense
+    layer of its own.
+    """
+
+    kind: ModelKind = ModelKind.AUTOENCODER
+    encoder: NetworkLayers
+    latent: Units
+    decoder: NetworkLayers
+    score: Score
+    beta: Annotated[float, Field(ge=0)] = 0.8
+
+    @model_validator(mode="after")
+    def _score_fits(self) -> Model:
+        if self.score.kind is not self.kind:
+            possible = [score.value for score in Score if score.kind is self.kind]
+            listed = " or ".join(filter(None, (", ".join(possible[:-1]), possible[-1])))
+            raise ValueError(f"a model of kind {self.kind.value} has the score {listed}")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_no_decoder(cls, given: Any) -> Any:  # noqa: ANN401
+        is_student = isinstance(given, dict) and given.get("kind") == ModelKind.STUDENT
+        return {"latent": 1, "decoder": (), **given} if is_student else given
+
+    @model_validator(mode="after")
+    def _has_one_output(self) -> Model:
+        if self.kind is ModelKind.STUDENT and (self.decoder or self.latent != 1):
+            raise ValueError("a student has one output and no decoder; set latent: 1 and decoder: []")
+        return self
+
+    @property
+    def encoder_layers(self) -> tuple[NamedLayer, ...]:
+        """The encoder's layers with their names."""
+        return named_layers(self.encoder, "encoder")
+
+    @property
+    def decoder_layers(self) -> tuple[NamedLayer, ...]:
+        """The decoder's layers with their names; the reconstruction is among them where it is a convolution."""
+        return named_layers(self.decoder, "decoder")
+
+    @property
+    def deployed_layers(self) -> tuple[str, ...]:
+        """Names of the layers with weights that go into the firmware, in graph order."""
+        weighted = {name for name, layer in (*self.encoder_layers, *self.decoder_layers) if layer.has_weights}
+        return tuple(name for name in self.rounded_layers if name in {*weighted, *_ENDS})
+
+    @property
+    def rounded_layers(self) -> tuple[str, ...]:
+        """Names of all layers of the firmware whose values are rounded, means among them, in graph order."""
+        encoder = tuple(named.name for named in self.encoder_layers if named.is_rounded)
+        if self.kind is ModelKind.VARIATIONAL:
+            return (*encoder, "mu", "log_variance") if self.score.needs_variance else (*encoder, "mu")
+        if self.kind is ModelKind.STUDENT:
+            return (*encoder, "output")
+        decoder = tuple(named.name for named in self.decoder_layers if named.is_rounded)
+        return (*encoder, "latent", *(name for name in decoder if name != "reconstruction"), "reconstruction")
+
+
+_ENDS = frozenset({"latent", "mu", "log_variance", "reconstruction", "output"})
+
+
+class Width(Section):
+    """Width of a quantizer; `integer_bits` counts them as QKeras does, without the sign, and may come from the data."""
+
+    bits: Bits
+    integer_bits: IntegerBits = "auto"
+
+    @model_validator(mode="after")
+    def _holds_range(self) -> Width:
+        if self.integer_bits != "auto" and self.integer_bits > self.bits:
+            raise ValueError(f"{self.bits} bits can't hold {self.integer_bits} integer bits; give more bits")
+        return self
+
+
+class InputWidth(Section):
+    """Type of the network's inputs; its range, +-2**integer_bits, is also where the float reference clips them."""
+
+    bits: Bits
+    integer_bits: Annotated[int, Field(ge=0, le=12)]
+
+    @model_validator(mode="after")
+    def _holds_range(self) -> InputWidth:
+        if self.bits <= self.integer_bits:
+            raise ValueError(f"{self.bits} bits can't hold a sign and {self.integer_bits} integer bits; give more bits")
+        return self
+
+
+class LayerQuantization(Section):
+    """Widths of one layer, where they differ from the common ones."""
+
+    weights: Width | None = None
+    activations: Width | None = None
+    sparsity: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+
+class Quantization(Section):
+    """Widths of everything that the firmware computes with."""
+
+    inputs: InputWidth
+    weights: Width
+    activations: Width
+    layers: dict[str, LayerQuantization] = Field(default_factory=dict)
+    score_table_fraction_bits: Annotated[int, Field(ge=0, le=16)] = 8  # of the exponential in a score
+
+
+class Pruning(Section):
+    """Polynomial-decay magnitude pruning (Zhu & Gupta 2017); epochs count from the start of the training that prunes.
+
+    That is the quantized training or, where nothing is trained after the reference, the reference itself.
+    """
+
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    begin_epoch: Annotated[int, Field(ge=0)] = 0
+    end_epoch: Annotated[int, Field(ge=1)] = 10
+    steps_between_updates: Annotated[int, Field(ge=1)] = 20
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Pruning:
+        if self.end_epoch <= self.begin_epoch:
+            raise ValueError(f"end_epoch ({self.end_epoch}) must come after begin_epoch ({self.begin_epoch})")
+        return self
+
+
+class Fit(Section):
+    """One training run: Adam with a learning rate that falls along a cosine to `final_learning_rate`."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)] = 1024
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    final_learning_rate: Annotated[float, Field(gt=0)] = 3e-5
+
+
+class FloatFit(Fit):
+    """The full-precision training."""
+
+    batch_normalization: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"  # of what a `method` computes with; weights stay float32
+    weights_of: str | None = None  # the config of a finished float method whose weights are taken instead of trained
+
+
+class OutlierKind(str, Enum):
+    """How an unusual event is made of background events."""
+
+    MIXED = "mixed"  # each hardware integer from one of two events
+    OVERLAID = "overlaid"  # the sum of two events
+    SCALED = "scaled"  # some integers multiplied by up to 8
+    HOT = "hot"  # one to eight integers anywhere in their range, as of hot cells
+
+
+class Outliers(Section):
+    """Made-up events that a student learns beside the background, so that it sees large scores; no signal is needed."""
+
+    share: Annotated[float, Field(ge=0, le=4)] = 0.0  # of the number of background events
+    kinds: Annotated[tuple[OutlierKind, ...], Field(min_length=1)] = (OutlierKind.MIXED,)
+
+
+class Distillation(Section):
+    """What a student learns: the score s of a teacher, an autoencoder in full precision that never becomes firmware.
+
+    The target is scale (clip(log s, low, high) - low) / (high - low), after CICADA, the Calorimeter Image Convolutional
+    Anomaly Detection Algorithm of CMS, whose target is 32 log s between 0 and 256.
+    """
+
+    teacher: Model
+    fit: FloatFit
+    low: float | None = None  # of log s; null: the first of the quantiles
+    high: float | None = None
+    quantiles: tuple[Share, Share] = (0.001, 1.0)  # of log s over all that the student is trained on
+    scale: Annotated[float, Field(gt=0)] = 16.0  # the largest target
+    outliers: Outliers = Outliers()
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Distillation:
+        if self.teacher.kind is not ModelKind.AUTOENCODER:
+            raise ValueError(f"distillation.teacher.kind: a teacher is an autoencoder, not {self.teacher.kind.value}")
+        for name, low, high in (("high", self.low, self.high), ("quantiles", *self.quantiles)):
+            if low is not None and high is not None and low >= high:
+                raise ValueError(f"distillation.{name}: the upper end, {high:g}, is not above the lower, {low:g}")
+        return self
+
+
+class TrainingMode(str, Enum):
+    """How the quantized network comes from the float one."""
+
+    QUANTIZATION_AWARE = "quantization_aware"  # trained and pruned on, through its quantizers
+    POST_TRAINING = "post_training"  # rounded to its widths; the reference is pruned while it is trained
+
+
+class QuantizedFit(Fit):
+    """The quantized training; after a post-training quantization nothing is trained, and the rest is not read."""
+
+    mode: TrainingMode = TrainingMode.QUANTIZATION_AWARE
+
+
+class Training(Section):
+    """Float training first, then the quantized network from its weights."""
+
+    reference: FloatFit
+    quantized: QuantizedFit
+
+    @property
+    def quantizes_after(self) -> bool:
+        """Whether the quantized network is the rounded reference, which is then the one that is pruned."""
+        return self.quantized.mode is TrainingMode.POST_TRAINING

@@ -1,0 +1,1 @@
+"""The anomaly scores: exact codes, and values in floating point."""

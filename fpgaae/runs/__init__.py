@@ -1,0 +1,1 @@
+"""Run folders: stages, where their files lie, what they were made from, and whether they are still that."""

@@ -1,0 +1,132 @@
+"""An experiment: a config and its run folder, and the model or the weights that it takes from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from fpgaae.config.experiment import Config
+from fpgaae.config.file import load_config
+from fpgaae.files import lock, read_json
+from fpgaae.runs.folder import MANIFEST, recorded_hashes, replaced_folder
+from fpgaae.runs.stages import (
+    DISTILLATION,
+    IMPORT,
+    STAGES,
+    STAGES_OF_IMPORT,
+    STAGES_OF_METHOD,
+    STAGES_OF_POST_TRAINING,
+    STAGES_OF_SCAN,
+    STAGES_OF_USES,
+    StageSpec,
+    use_of,
+)
+
+MEMBERS_FILE = "members.npz"  # the weights of a float method, every member of its ensemble
+
+
+class ImportedModel(NamedTuple):
+    """The model file that a run folder is made from instead of a training."""
+
+    file_name: str
+    sha256: str
+    quantize: bool  # quantized after training, although its quantizers are known or because it has none
+
+
+class TakenWeights(NamedTuple):
+    """The float method whose weights the reference takes."""
+
+    folder: str  # of its run
+    sha256: str | None  # of its weights; None: it is not finished
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A config and its run folder, `runs/<name of the config file without its ending>/`."""
+
+    config_file: Path
+    config: Config
+    folder: Path
+    imported: ImportedModel | None = None
+    taken: TakenWeights | None = None  # of a float method, instead of a training
+    shared: Mapping[str, Path] = field(default_factory=dict)  # stages whose results lie in another run folder
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return self.folder.name
+
+    def stage_folder(self, stage: str) -> Path:
+        """Give the folder of a stage's results."""
+        return self.shared.get(stage, self.folder) / stage
+
+    def result_path(self, stage: str) -> Path:
+        """Give the path of a stage's result file."""
+        return self.stage_folder(stage) / self.spec(stage).result_file
+
+    def spec(self, stage: str) -> StageSpec:
+        """Say what a stage is made from."""
+        special: Mapping[str, StageSpec] = {}
+        if self.imported is not None:
+            special = STAGES_OF_IMPORT
+        elif self.config.method is not None:
+            special = STAGES_OF_METHOD
+        elif self.config.training.quantizes_after:
+            special = STAGES_OF_POST_TRAINING
+        spec = next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN, STAGES_OF_USES) if stage in specs)
+        if stage == "reference" and self.config.distillation is not None and self.imported is None:
+            spec = spec._replace(sections=(*spec.sections, DISTILLATION))
+        return spec
+
+    def command(self, stage: str) -> str:
+        """Give the command that runs a stage."""
+        if stage == IMPORT:
+            return f"fpgaae import MODEL --config {self.config_file}"
+        if (use := use_of(stage)) is not None:
+            return f"fpgaae explore {self.config_file} {use}"
+        return f"fpgaae {stage} {self.config_file}"
+
+
+def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | None = None) -> Experiment:
+    """Load a config and name its run folder; its model is the one that is imported now, or was before.
+
+    Raises
+    ------
+    ConfigError
+        If the config is wrong.
+    """
+    folder = runs / config_file.stem
+    imported = importing or find_import(folder)
+    config = load_config(config_file, imported=imported is not None)
+    return Experiment(config_file, config, folder, imported, _find_taken(config, runs))
+
+
+def _find_taken(config: Config, runs: Path) -> TakenWeights | None:
+    """Give the weights that `training.reference.weights_of` names, as they are now."""
+    if (source := config.training.reference.weights_of) is None:
+        return None
+    folder = runs / Path(source).stem / "reference"
+    recorded = recorded_hashes(folder) if (folder / MANIFEST).is_file() else {}
+    return TakenWeights(str(folder), recorded.get(MEMBERS_FILE))
+
+
+def find_import(folder: Path) -> ImportedModel | None:
+    """Give the model that was imported into a run folder."""
+    places = (folder / IMPORT, replaced_folder(folder / IMPORT))  # the second after a kill between two renames
+    place = next((place for place in places if (place / MANIFEST).is_file()), None)
+    if place is None:
+        return None
+    result = read_json(place / STAGES_OF_IMPORT[IMPORT].result_file)
+    return ImportedModel(str(result["file"]), str(result["sha256"]), bool(result["quantize"]))
+
+
+def discard_import(experiment: Experiment) -> Experiment:
+    """Forget the imported model, so that `reference` and `train` train again; give the experiment without it."""
+    with lock(experiment.folder):
+        for folder in (experiment.stage_folder(IMPORT), replaced_folder(experiment.stage_folder(IMPORT))):
+            (folder / MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+    return open_experiment(experiment.config_file, experiment.folder.parent)

@@ -1,0 +1,79 @@
+"""What a result was made from, as one hash: config sections, earlier stages, event files, sources and packages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from fpgaae.config.experiment import Config
+from fpgaae.files import read_json
+from fpgaae.runs.experiment import MEMBERS_FILE, Experiment
+from fpgaae.runs.folder import MANIFEST, edited_files, hash_tree, present_hashes, recorded_hashes
+from fpgaae.runs.stages import IMPORT, StageSpec
+
+RESULT_FORMAT = 2  # raise it when a stage's files change their form: results of another form are made anew
+_FIRMWARE = "fpgaae_firmware"
+
+
+def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> str:
+    """Identify what a stage's result depends on: its config sections, everything upstream, and the event files."""
+    spec = experiment.spec(stage)
+    content = {
+        "stage": stage,
+        "format": RESULT_FORMAT,
+        "sections": {key: _section(experiment.config, key) for key in spec.sections},
+        "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
+        "files": dict(data_hashes) if stage == "data" else {},
+        **({"model": experiment.imported} if stage == IMPORT else {}),
+        **({"taken": experiment.taken} if stage == "reference" and experiment.taken is not None else {}),
+        "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},
+        "packages": {name: metadata.version(name) for name in spec.packages},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _section(config: Config, dotted_key: str) -> Any:  # noqa: ANN401
+    value: Any = config.model_dump(mode="json")
+    for key in dotted_key.split("."):
+        value = value[key]
+    return value
+
+
+def wanted_fingerprint(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> str:
+    """Give the fingerprint that a current result has; a check is current for exactly the files that it compared."""
+    wanted = fingerprint(experiment, spec.name, data_hashes)
+    actual: dict[str, Mapping[str, str | None]]
+    if spec.optional:
+        taken_in = [name for name in spec.optional if is_current(experiment, name, data_hashes)]
+        actual = {name: {**recorded_hashes(experiment.stage_folder(name))} for name in taken_in}
+    elif spec.is_check:
+        actual = {name: present_hashes(experiment.stage_folder(name)) for name in spec.upstream}
+    else:
+        return wanted
+    return hashlib.sha256(json.dumps([wanted, actual], sort_keys=True).encode()).hexdigest()
+
+
+def is_current(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> bool:
+    """Tell whether a stage has a result that is of the present config and as it was written."""
+    folder = experiment.stage_folder(stage)
+    if not (folder / MANIFEST).is_file():
+        return False
+    recorded = read_json(folder / MANIFEST).get("fingerprint")
+    return recorded == wanted_fingerprint(experiment, experiment.spec(stage), data_hashes) and not edited_files(folder)
+
+
+def input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> dict[str, str | None]:
+    """Give the SHA-256 of every file that a stage reads."""
+    hashes: dict[str, str | None] = (
+        {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
+    )
+    if spec.name == "reference" and experiment.taken is not None:
+        hashes[f"{experiment.taken.folder}/{MEMBERS_FILE}"] = experiment.taken.sha256
+    taken_in = [name for name in spec.optional if is_current(experiment, name, data_hashes)]
+    for name in (*spec.upstream, *taken_in):
+        hashes |= {f"{name}/{file}": value for file, value in present_hashes(experiment.stage_folder(name)).items()}
+    return hashes

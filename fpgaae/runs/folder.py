@@ -1,0 +1,99 @@
+"""The folder of a stage's result: its manifest, the hashes of its files, and the rename that puts it in place.
+
+What a result was made from does not belong here (`fingerprint`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from fpgaae.errors import InputError
+from fpgaae.files import read_json, sha256
+from fpgaae.runs.stages import PROJECT_FOLDER
+
+MANIFEST = "manifest.json"
+_SOURCE_SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp"})
+_VERSIONS_OF = (
+    "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
+)  # fmt: skip
+
+
+def hash_tree(folder: Path) -> dict[str, str]:
+    """Give the SHA-256 of every file below a folder, by relative path, without the manifest."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): sha256(path) for path in files if path.relative_to(folder) != Path(MANIFEST)}
+
+
+def edited_files(folder: Path) -> tuple[str, ...]:
+    """Name the files of a finished stage that were changed or removed since it wrote them, and any added C++ source.
+
+    Other added files do not count: a synthesis tool writes into the project's folder, too.
+    """
+    recorded = recorded_hashes(folder)
+    found = present_hashes(folder)
+    return tuple(sorted(name for name in recorded | found if recorded.get(name) != found[name]))
+
+
+def present_hashes(folder: Path) -> dict[str, str | None]:
+    """Give the present SHA-256 of every file that a stage wrote, None for one that is gone, and of added C++."""
+    names = set(recorded_hashes(folder))
+    sources = folder / PROJECT_FOLDER / "firmware"
+    names |= {str(path.relative_to(folder)) for path in sources.rglob("*") if path.suffix in _SOURCE_SUFFIXES}
+    return {name: sha256(folder / name) if (folder / name).is_file() else None for name in sorted(names)}
+
+
+def recorded_hashes(folder: Path) -> dict[str, str]:
+    """Give the SHA-256 that every file of a finished stage had when it was written."""
+    recorded = read_json(folder / MANIFEST).get("outputs")
+    if not isinstance(recorded, dict):
+        raise InputError(f"{folder / MANIFEST} lists no outputs; run the stage `{folder.name}` with --force")
+    return recorded
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put a folder in the place of another; `recover_folder` mends a kill between the two renames."""
+    old = replaced_folder(target)
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.replace(old)
+    new.replace(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(folder: Path) -> None:
+    """Put back the result that was there before, where a kill between two renames left none."""
+    old = replaced_folder(folder)
+    if old.exists() and not folder.exists():
+        old.replace(folder)
+
+
+def replaced_folder(folder: Path) -> Path:
+    """Give where a folder lies while another takes its place."""
+    return folder.with_name(f".{folder.name}.old")
+
+
+def package_versions() -> dict[str, str]:
+    """Give the versions of the installed packages that results depend on."""
+    found = {}
+    for name in _VERSIONS_OF:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Give the commit of the source tree, with `+` when it has changes, or None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+"],
+            cwd=here, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip() or None

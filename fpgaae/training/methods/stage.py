@@ -1,0 +1,161 @@
+"""The stage `reference` of a config with `method:`: every member trained, scored and compared.
+
+This module imports Keras 3, with the backend that `fpgaae.training.methods.backend` chose.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.data.inputs import BLOCK_EVENTS, open_split
+from fpgaae.evaluation.baseline_scores import baseline_scorers
+from fpgaae.files import Json
+from fpgaae.methods.base import ScoreFunction
+from fpgaae.methods.registry import method_class
+from fpgaae.runs.run import StageRun
+from fpgaae.training.methods.backend import JAX, backend, device
+from fpgaae.training.methods.dataset import setting_of
+from fpgaae.training.methods.figures import write_figures
+from fpgaae.training.methods.job import Job, MemberHistory, Scorer, Trained, build_networks, solve
+from fpgaae.training.methods.mixtures import training_columns, unseen_columns
+from fpgaae.training.methods.separation import mean_and_spread, separation
+from fpgaae.training.methods.store import load_members, save_members
+
+_DRAWN_SCORES = 3
+MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
+
+
+class Reference(NamedTuple):
+    """A finished reference, to be used: what was trained, and the weights of every member."""
+
+    job: Job
+    trained: Trained
+
+
+def run_method(run: StageRun) -> Json:
+    """Train the method of the config, score the test events of every process, and write weights and result."""
+    job = open_job(run)
+    trained = train(job)
+    save_members(run.folder, trained.networks, trained.values)
+    scores = score_processes(run, job, trained)
+    background = run.config.data.background
+    baselines = score_without_network(run)
+    with run.progress.task("figures", None):
+        first = {name: {process: own[0] for process, own in found.items()} for name, found in scores.items()}
+        write_figures(run.folder, dict(list(first.items())[:_DRAWN_SCORES]) | baselines, background, trained.histories)
+    result = _result(job, trained, scores, background)
+    for name, own in baselines.items():
+        members = separation({process: found[None] for process, found in own.items()}, background)
+        result["baselines"][name] = mean_and_spread(members)
+    return result
+
+
+def open_job(run: StageRun) -> Job:
+    """Say what the config wants to be trained on which events."""
+    config = run.config
+    if config.method is None:
+        raise ValueError("a config without a method is not trained here")
+    found = method_class(config.method.kind)
+    training, validation = (training_columns(run, name, found) for name in ("train", "validation"))
+    method = found(config.method, setting_of(run, training["x"]))
+    members = config.ensemble.members(config.seed)
+    return Job(method, members, config.training.reference, training, validation, run.scratch, run.progress)
+
+
+def train(job: Job) -> Trained:
+    """Train with the loop of the backend that Keras has, or take the closed form."""
+    if (solved := solve(job)) is not None:
+        return solved
+    if backend() == JAX:
+        from fpgaae.training.methods.jax_loop import train_with_jax  # noqa: PLC0415
+
+        return train_with_jax(job)
+    from fpgaae.training.methods.keras_loop import train_with_keras  # noqa: PLC0415
+
+    return train_with_keras(job)
+
+
+def score_processes(run: StageRun, job: Job, trained: Trained) -> MemberScores:
+    """Score the test events of every process with every score that the config names."""
+    functions = job.method.scores()
+    names = job.method.options.scores or tuple(functions)
+    knobs = [job.knobs(member) for member in job.members]
+    scores: MemberScores = {name: {} for name in names}
+    scorers = {name: open_scorer(functions[name], trained, knobs) for name in names}
+    with run.progress.task("scores", len(run.config.data.files)) as task:
+        for process in run.config.data.files:
+            columns = unseen_columns(run, process, type(job.method))
+            for name, scorer in scorers.items():
+                scores[name][process] = scorer(columns)
+            task.advance()
+    return scores
+
+
+def score_without_network(run: StageRun) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Score the same events without a network, by name and process."""
+    split = open_split(run, "train")
+    scorers = baseline_scorers(run, split)
+    scores: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in scorers}
+    for process in run.config.data.files:
+        chunks = list(split.store.chunks(process, "test", BLOCK_EVENTS))
+        for name, scorer in scorers.items():
+            scores[name][process] = np.concatenate([scorer(codes) for codes in chunks])
+    return scores
+
+
+def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
+    """Give what scores events with every member, on the backend that Keras has."""
+    if backend() == JAX:
+        from fpgaae.training.methods.jax_scorer import jax_scorer  # noqa: PLC0415
+
+        return jax_scorer(function, trained, knobs)
+    from fpgaae.training.methods.keras_loop import keras_scorer  # noqa: PLC0415
+
+    return keras_scorer(function, trained, knobs)
+
+
+def open_reference(run: StageRun) -> Reference:
+    """Open the finished reference that a run folder holds, for its uses.
+
+    Parameters
+    ----------
+    run
+        Of anything behind the stage `reference`.
+    """
+    job = open_job(run)
+    networks = build_networks(job.method, run.config.seed)
+    values = load_members(run.upstream("reference"), networks)
+    return Reference(job, Trained(networks, values, (), 0.0, ""))
+
+
+def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:
+    per_score = {name: separation(own, background) for name, own in scores.items()}
+    histories = trained.histories or (MemberHistory({}, []),) * len(job.members)
+    last = [history.val_loss[-1] for history in trained.histories]
+    return {
+        "method": job.method.options.kind,
+        "backend": backend(),
+        "device": device(),
+        "n_devices": trained.n_devices,
+        "loop": trained.loop,
+        "precision": job.fit.precision,
+        "events_per_second": round(trained.events_per_second, 1),
+        "epochs": len(histories[0].val_loss),
+        "val_loss": float(np.mean(last)) if last else None,
+        "scores": {name: mean_and_spread(members) for name, members in per_score.items()},
+        "baselines": {},
+        "members": [
+            {
+                "seed": member.seed,
+                "point": member.point,
+                "loss": history.loss,
+                "terms": history.terms,
+                "val_losses": history.val_loss,
+                "scores": {name: members[i] for name, members in per_score.items()},
+            }
+            for i, (member, history) in enumerate(zip(job.members, histories, strict=True))
+        ],
+    }

@@ -1,0 +1,116 @@
+"""The stage `reference` of an experiment with firmware that takes the weights of a finished float method.
+
+They go over by layer name, from the member of the ensemble with the smallest validation loss. This module imports
+Keras 3.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.errors import InputError
+from fpgaae.files import Json, read_json, sha256
+from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights
+from fpgaae.models.float_weights import FOLDED_FILE, save_folded
+from fpgaae.runs.experiment import MEMBERS_FILE
+from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.run import StageRun
+
+
+class _Source(NamedTuple):
+    """A finished float method."""
+
+    folder: Path  # of its stage `reference`
+    result: Json
+
+    @property
+    def member(self) -> int:
+        """Number of the member with the smallest validation loss."""
+        losses = [member["val_losses"][-1] if member["val_losses"] else 0.0 for member in self.result["members"]]
+        return int(np.argmin(losses))
+
+    def weights(self) -> dict[str, NDArray[np.floating]]:
+        """Read the member's arrays, by `layer/variable`."""
+        with np.load(self.folder / MEMBERS_FILE, allow_pickle=False) as saved:
+            return {name.split("/", 1)[1]: saved[name][self.member] for name in saved.files}
+
+
+def run_warm_start(run: StageRun) -> Json:
+    """Take the weights by layer name, and write them as a training does.
+
+    Raises
+    ------
+    InputError
+        If the method is not finished, has other inputs, lacks a layer, or has one of another shape.
+    """
+    config = run.config
+    source = _open_source(run)
+    fit = config.training.reference
+    image = config.data.hardware.image_shape
+    graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization)
+    _take(graph.training, source, run.experiment.config_file)
+    graph.training.save_weights(run.folder / WEIGHTS_FILE)
+    save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
+    member = source.result["members"][source.member]
+    return {
+        **{key: source.result[key] for key in ("backend", "device", "events_per_second", "epochs")},
+        "loss": member["loss"],
+        "val_loss": member["val_losses"][-1] if member["val_losses"] else None,
+        "val_losses": member["val_losses"],
+        "weights_of": {
+            "method": source.result["method"],
+            "folder": str(source.folder),
+            "seed": member["seed"],
+            "sha256": sha256(source.folder / MEMBERS_FILE),
+        },
+    }
+
+
+def _open_source(run: StageRun) -> _Source:
+    named, taken = run.config.training.reference.weights_of, run.experiment.taken
+    if taken is None or taken.sha256 is None:
+        where = "the run folder" if taken is None else taken.folder
+        raise InputError(
+            f"`training.reference.weights_of` of {run.experiment.config_file} names {named}, but {where} holds no "
+            f"finished float method; run `fpgaae reference {named}` first"
+        )
+    folder = Path(taken.folder)
+    if sha256(folder / MEMBERS_FILE) != taken.sha256:
+        raise InputError(
+            f"{folder / MEMBERS_FILE} is not as the stage `reference` wrote it; run `fpgaae reference {named} --force`"
+        )
+    inputs = read_json(folder / MANIFEST)["inputs"]
+    own = read_json(run.experiment.stage_folder("data") / MANIFEST)["outputs"]
+    if inputs.get("data/events.h5") != own.get("events.h5"):
+        raise InputError(
+            f"{folder} was trained on other events or with another scaling than {run.experiment.config_file} has; give "
+            "both the same `data` and `seed`"
+        )
+    return _Source(folder, read_json(folder / "reference.json"))
+
+
+def _take(model: keras.Model, source: _Source, config_file: Path) -> None:
+    """Assign every variable of a model by the names of layer and variable."""
+    weights = source.weights()
+    layers = list(dict.fromkeys(name.split("/")[0] for name in weights))
+    for variable in model.variables:
+        layer, name = variable.path.split("/")[-2:]
+        found = weights.get(f"{layer}/{name}")
+        if layer == "seed_generator" or variable.path.startswith("seed_generator") or "seed" in name:
+            continue  # the random state of a training
+        if found is None:
+            raise InputError(
+                f"{source.folder} has no layer `{layer}` with a {name}, which the network of {config_file} needs; it "
+                f"has {', '.join(layers)}: give both the same `model`"
+            )
+        if found.shape != tuple(variable.shape):
+            raise InputError(
+                f"the {name} of the layer `{layer}` has the shape {found.shape} in {source.folder}, but "
+                f"{tuple(variable.shape)} in {config_file}; give both the same `model`"
+            )
+        variable.assign(found)

@@ -1,0 +1,142 @@
+"""YAML with the file and line of every key: `extends`, duplicates, and everything that is not YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fpgaae.config.yaml_source import Position, read_yaml
+from fpgaae.errors import ConfigError
+
+
+def _write(folder: Path, text: str, name: str = "a.yaml") -> Path:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_every_key_and_item_knows_its_line(tmp_path: Path) -> None:
+    file = _write(
+        tmp_path,
+        "# a comment\n"
+        "seed: 1\n"
+        "data:\n"
+        "  files: {background: b.h5,\n"
+        "          signal: s.h5}\n"
+        "  objects:\n"
+        "    - {name: met}\n"
+        "    - name: jet\n"
+        "      slots: 10\n",
+    )
+    source = read_yaml(file)
+    assert source.content == {
+        "seed": 1,
+        "data": {
+            "files": {"background": "b.h5", "signal": "s.h5"},
+            "objects": [{"name": "met"}, {"name": "jet", "slots": 10}],
+        },
+    }
+    lines = {
+        ("seed",): 2, ("data",): 3, ("data", "files"): 4, ("data", "files", "signal"): 5, ("data", "objects"): 6,
+        ("data", "objects", 0): 7, ("data", "objects", 1): 8, ("data", "objects", 1, "slots"): 9,
+    }  # fmt: skip
+    for path, line in lines.items():
+        assert source.positions[path] == Position(file, line)
+        assert str(source.position(path)) == f"{file}, line {line}"
+
+
+def test_a_missing_key_is_placed_at_the_section_that_lacks_it(tmp_path: Path) -> None:
+    source = read_yaml(_write(tmp_path, "seed: 1\ndata:\n  files: {}\n"))
+    assert source.position(("data", "hardware", "objects")).line == 2
+    assert source.position(("model",)).line == 1
+
+
+def test_extends_overrides_key_by_key_and_remembers_both_files(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    base = _write(tmp_path, "seed: 1\nfit:\n  epochs: 5\n  rate: 0.1\nlayers: [1, 2]\n", "base.yaml")
+    file = _write(tmp_path / "deep", "extends: ../base.yaml\nfit: {epochs: 7}\nlayers: [3]\nnew: {a: 1}\n")
+    source = read_yaml(file)
+    assert source.content == {"seed": 1, "fit": {"epochs": 7, "rate": 0.1}, "layers": [3], "new": {"a": 1}}
+    assert source.position(("fit", "epochs")) == Position(file, 2)
+    inherited = source.position(("fit", "rate"))
+    assert (inherited.file.resolve(), inherited.line) == (base.resolve(), 4)
+
+
+def test_extends_goes_through_several_files(tmp_path: Path) -> None:
+    _write(tmp_path, "a: 1\nb: 1\nc: 1\n", "first.yaml")
+    _write(tmp_path, "extends: first.yaml\nb: 2\nc: 2\n", "second.yaml")
+    file = _write(tmp_path, "extends: second.yaml\nc: 3\n", "third.yaml")
+    source = read_yaml(file)
+    assert source.content == {"a": 1, "b": 2, "c": 3}
+    assert [source.position((key,)).file.name for key in "abc"] == ["first.yaml", "second.yaml", "third.yaml"]
+
+
+def test_an_empty_file_is_an_empty_config(tmp_path: Path) -> None:
+    assert read_yaml(_write(tmp_path, "# nothing\n")).content == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("a: 1\nb: 2\na: 3\n", "line 3: the key `a` stands twice", id="duplicate"),
+        pytest.param("s:\n  x: 1\n  x: 2\n", "line 3: the key `x` stands twice", id="duplicate-in-section"),
+        pytest.param("a: [1, 2\nb: 3\n", "line 2 is not valid YAML", id="unclosed-list"),
+        pytest.param("a: 1\n\tb: 2\n", "line 2 is not valid YAML", id="tab"),
+        pytest.param("a: 1\n b: 2\n", "line 2 is not valid YAML", id="indentation"),
+        pytest.param("- 1\n- 2\n", "must hold `key: value` lines", id="list"),
+        pytest.param("just words\n", "must hold `key: value` lines", id="scalar"),
+        pytest.param("a: 1\n---\nb: 2\n", "line 2 is not valid YAML", id="two-documents"),
+        pytest.param("a: *nothing\n", "line 1 is not valid YAML", id="unknown-alias"),
+        pytest.param("a: 1\nb: !!python/object:os.system x\n", "line 2 is not valid YAML", id="python-object"),
+        pytest.param("a: 1\nb: 2024-13-45\n", "line 2 is not valid YAML", id="impossible-date"),
+        pytest.param("a: 1\nb: !!int x\n", "line 2 is not valid YAML", id="impossible-int"),
+        pytest.param("a: &loop\n  b: *loop\n", "is not valid YAML: an alias holds itself", id="recursive-alias"),
+        pytest.param("a: &loop [1, *loop]\n", "is not valid YAML: an alias holds itself", id="recursive-list"),
+        pytest.param("a: \x01\n", "is not valid YAML", id="control-character"),
+        pytest.param("extends: [a.yaml]\n", "line 1: `extends` must name one YAML file", id="extends-list"),
+        pytest.param("seed: 1\nextends: 7\n", "line 2: `extends` must name one YAML file", id="extends-number"),
+        pytest.param("extends: none.yaml\n", "none.yaml can't be read", id="extends-missing"),
+        pytest.param("extends: a.yaml\n", "a.yaml extends itself", id="extends-itself"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(_write(tmp_path, text))
+    assert words in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_circle_of_files_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, "extends: b.yaml\n", "a.yaml")
+    _write(tmp_path, "extends: c.yaml\n", "b.yaml")
+    _write(tmp_path, "extends: b.yaml\n", "c.yaml")
+    with pytest.raises(ConfigError, match=r"b\.yaml extends itself; remove its `extends` key"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_a_mistake_in_the_base_file_is_placed_there(tmp_path: Path) -> None:
+    _write(tmp_path, "a: 1\na: 2\n", "base.yaml")
+    with pytest.raises(ConfigError, match=r"base\.yaml, line 2: the key `a` stands twice"):
+        read_yaml(_write(tmp_path, "extends: base.yaml\n"))
+
+
+def test_files_that_are_not_text(tmp_path: Path) -> None:
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00\x80")
+    for file, words in (
+        (binary, "is not text"),
+        (tmp_path, "can't be read"),
+        (tmp_path / "none.yaml", "can't be read"),
+    ):
+        with pytest.raises(ConfigError, match=words) as caught:
+            read_yaml(file)
+        assert str(file) in str(caught.value)
+
+
+def test_a_whole_mapping_is_replaced_and_others_are_merged(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("data:\n  files: {a: 1, b: 2}\n  split: {c: 3, d: 4}\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\ndata:\n  files: {e: 5}\n  split: {d: 6}\n")
+    content = read_yaml(tmp_path / "mine.yaml", whole=frozenset({"files"})).content
+    assert content == {"data": {"files": {"e": 5}, "split": {"c": 3, "d": 6}}}

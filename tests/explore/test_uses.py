@@ -1,0 +1,92 @@
+"""What trained methods are good for: samples, imputation, clusters, the order of spins; and what they refuse."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from programs_of_reference import output_of
+from support import CONFIGS, small_config
+
+from fpgaae.explore import uses as package
+from fpgaae.files import Json
+from fpgaae.runs.stages import USES
+
+
+@pytest.fixture(scope="module")
+def measured() -> Json:
+    return output_of("uses")
+
+
+@pytest.mark.slow
+def test_sampling_a_plain_autoencoder_is_worse_than_sampling_a_vae(measured: Json) -> None:
+    samples = measured["shipped"]["samples"]
+    prior, fitted = samples["prior"], samples["autoencoder, fitted Gaussian"]
+    assert prior["to_decoded_events"]["value"] < fitted["to_decoded_events"]["value"]
+    assert prior["classifier_auc"]["value"] < fitted["classifier_auc"]["low"]
+    assert samples["test events"]["to_test_events"]["low"] < 0.02
+
+
+@pytest.mark.slow
+def test_a_denoising_autoencoder_fills_in_better_than_the_mean(measured: Json) -> None:
+    found = measured["denoising"]["impute"]
+    assert found["rmse"]["imputed"] < 0.8 * found["rmse"]["mean"]
+    assert found["ssim"]["mean"] + 0.02 < found["ssim"]["imputed"] <= 1
+
+
+@pytest.mark.slow
+def test_the_latent_of_spins_is_their_magnetisation(measured: Json) -> None:
+    assert abs(measured["spins"]["correlate"]["quantities"]["mean"]["pearson"]) > 0.9
+
+
+@pytest.mark.slow
+def test_two_digits_are_two_clusters_and_compress(measured: Json) -> None:
+    vae = measured["vae"]
+    assert 0.0 < vae["cluster"]["latents"]["adjusted_rand_index"] <= 1
+    assert vae["cluster"]["latents"]["purity"] > 1 / 3
+    assert vae["compress"]["rate"] == pytest.approx(62 / 64)
+    assert vae["compress"]["input_bits"] == 320
+    assert vae["latent"]["latents"] == 2
+    distance = vae["interpolate"]["nearest_training_event"]
+    assert distance["through the latents"] < distance["faded"]
+
+
+@pytest.mark.slow
+def test_every_use_leaves_its_figure_and_is_not_made_twice(measured: Json) -> None:
+    for name in ("vae", "denoising", "spins"):
+        result = measured[name]
+        assert all(size > 2000 for size in result["figures"].values())
+        assert result["current"]
+
+
+def test_every_use_has_its_file() -> None:
+    files = {file.stem for file in Path(package.__path__[0]).glob("*.py")}
+    assert files - {"__init__", "pictures"} == set(USES)
+
+
+@pytest.mark.parametrize(
+    ("method", "use", "said"),
+    [
+        ("gan", "latent", "the method gan has no latents, which the use latent needs; it has sample, correlate"),
+        ("flow", "compress", "the method flow has no bottleneck, which the use compress needs; it has latent, sample"),
+        ("vae", "dream", "there is no use dream; there are latent, sample"),
+    ],
+)
+def test_a_use_that_a_method_has_not_is_refused(
+    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]], method: str, use: str, said: str
+) -> None:
+    config = small_config(tmp_path, method={"kind": method})
+    done = run_cli("explore", config, use, "--runs", tmp_path / "runs")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "runs" / "small" / "reference").exists()
+
+
+def test_a_config_without_method_has_no_uses(
+    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = run_cli("explore", CONFIGS / "l1_ae.yaml", "--runs", tmp_path)
+    assert done.returncode == 2
+    assert "l1_ae.yaml has no `method`, of which there would be uses" in done.stderr

@@ -1,0 +1,229 @@
+"""Trains flows, critics and weakly supervised classifiers on JAX, and prints what the tests compare as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from float_methods import correlated, job, method, setting
+from numpy.typing import NDArray
+
+from fpgaae.training.methods import backend
+
+backend.prepare()
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+
+from fpgaae.evaluation.metrics import auc  # noqa: E402
+from fpgaae.methods.base import Method  # noqa: E402
+from fpgaae.methods.ensemble import Member  # noqa: E402
+from fpgaae.training.methods.jax_loop import train_with_jax  # noqa: E402
+from fpgaae.training.methods.jax_scorer import jax_scorer  # noqa: E402
+from fpgaae.training.methods.job import (  # noqa: E402
+    Job,
+    Trained,
+    Values,
+    build_networks,
+    initial_values,
+    variables_of_all,
+)
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="fpgaae-test-"))
+
+
+def train(
+    name: str,
+    made: Method,
+    x: NDArray[np.float32],
+    columns: dict[str, Any] | None = None,
+    **fit: Any,  # noqa: ANN401
+) -> Trained:
+    """Train, by default one member; the networks then have the weights of the first."""
+    planned: Job = job(made, x, SCRATCH / name, **fit)
+    extra = columns or {}
+    planned = planned._replace(
+        training={"x": x, **extra}, validation={"x": x[:128], **{key: own[:128] for key, own in extra.items()}}
+    )
+    trained = train_with_jax(planned)
+    adopt(trained, trained.values[0])
+    return trained
+
+
+def adopt(trained: Trained, values: Values) -> None:
+    """Give the networks the weights of a member."""
+    for variable, value in zip(variables_of_all(trained.networks), values, strict=True):
+        variable.assign(value)
+
+
+def score(made: Method, trained: Trained, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give the main score of events."""
+    return jax_scorer(next(iter(made.scores().values())), trained, [made.options.knobs])({"x": x})[0]
+
+
+def random_flow(n_features: int, spread: float) -> tuple[Any, Any]:
+    """Give a flow with random weights: at its beginning it is the identity."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(64, n_features)).astype(np.float32)
+    made = method("flow", setting(x, (6,)), couplings=5)
+    networks = build_networks(made, 1)
+    for variable in variables_of_all(networks):
+        variable.assign(spread * rng.normal(size=variable.shape))
+    return made, networks
+
+
+def flow_identities() -> dict[str, Any]:
+    """Compare the log-determinant with autodiff, and the inverse with what went in."""
+    made, networks = random_flow(5, 0.5)
+    x = jnp.asarray(np.random.default_rng(4).normal(size=(7, 5)) * 2, dtype=jnp.float32)
+    z, found = made.forward(networks, x)
+    jacobians = jax.vmap(jax.jacfwd(lambda one: made.forward(networks, one[None])[0][0]))(x)
+    wanted = jnp.linalg.slogdet(jacobians).logabsdet
+    return {
+        "log_determinant": np.asarray(found).tolist(),
+        "autodiff": np.asarray(wanted).tolist(),
+        "inverse": float(jnp.abs(made.decode(networks, z) - x).max()),
+        "moved": float(jnp.abs(z - jnp.arcsinh(x)).max()),
+    }
+
+
+def flow_integral() -> float:
+    """Integrate the density over the plane, in u = asinh x: dx = cosh u du."""
+    made, networks = random_flow(2, 0.3)
+    u = np.linspace(-12, 12, 801, dtype=np.float64)
+    grid = np.stack(np.meshgrid(u, u), axis=-1).reshape(-1, 2)
+    log_p = np.asarray(made.log_likelihood(networks, jnp.asarray(np.sinh(grid), dtype=jnp.float32)), dtype=np.float64)
+    return float(np.exp(log_p + np.log(np.cosh(grid)).sum(axis=1)).sum() * (u[1] - u[0]) ** 2)
+
+
+def trained_flow() -> dict[str, float]:
+    """Train a flow on a ring, and give its log-likelihood and that of the Gaussian that fits the ring."""
+    rng = np.random.default_rng(5)
+    angle = rng.uniform(0, 2 * np.pi, 4000)
+    radius = 2 + 0.1 * rng.normal(size=4000)
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).astype(np.float32)
+    made = method("flow", setting(x, (32, 32)), couplings=6, noise=0.0)
+    trained = train("flow", made, x[:3000], epochs=40, batch_size=250)
+    held_out = x[3000:]
+    gaussian = -np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(np.cov(x.T)).logabsdet - 1
+    drawn = np.asarray(made.decode(trained.networks, jnp.asarray(rng.normal(size=(1000, 2)), dtype=jnp.float32)))
+    return {
+        "flow": float(-score(made, trained, held_out).mean()),
+        "gaussian": float(gaussian),
+        "true": float(-np.log(2 * np.pi * 2) - 0.5 * np.log(2 * np.pi * 0.1**2) - 0.5),
+        "drawn_on_the_ring": float((np.abs(np.hypot(*drawn.T) - 2) < 0.5).mean()),
+    }
+
+
+def slopes(made: Any, networks: Any, x: NDArray[np.float32]) -> dict[str, float]:  # noqa: ANN401
+    """Give the slopes of a critic between true and made events, and its largest weight."""
+    rng = np.random.default_rng(6)
+    generated = made.decode(networks, jnp.asarray(rng.normal(size=(1000, 2)), dtype=jnp.float32))
+    share = rng.uniform(size=(1000, 1)).astype(np.float32)
+    slope = np.asarray(made.gradient_norm(networks, share * x[:1000] + (1 - share) * generated))
+    weight = max(np.abs(np.asarray(v)).max() for v in networks["critic"].trainable_variables)
+    return {"mean": float(slope.mean()), "high": float(np.quantile(slope, 0.99)), "weight": float(weight)}
+
+
+def critics() -> dict[str, Any]:
+    """Train critics with a penalty and without, at once, and one that is clipped."""
+    x = 3 * correlated(2000, n_features=4)
+    fit = {"epochs": 15, "batch_size": 200, "learning_rate": 3e-3}
+    made = method("wgan", setting(x, (32,)), critic_updates=3)
+    members = (Member(1, {"penalty": 10.0}), Member(1, {"penalty": 0.0}))
+    trained = train("wgan", made, x, members=members, **fit)
+    found: dict[str, Any] = {}
+    for name, values in zip(("held", "free"), trained.values, strict=True):
+        adopt(trained, values)
+        found[name] = slopes(made, trained.networks, x)
+    clipped = method("wgan", setting(x, (32,)), critic_updates=2, lipschitz="clipping")
+    return {**found, "clipped": slopes(clipped, train("clipped", clipped, x, **fit | {"epochs": 3}).networks, x)}
+
+
+def updates() -> dict[str, float]:
+    """Give how far the weights of each player went in one batch: Adam's first step is the learning rate."""
+    x = correlated(64, n_features=4)
+    made = method("wgan", setting(x, (8,)), critic_updates=4)
+    before = dict(zip(("critic", "generator"), (None, None), strict=True))
+    networks = build_networks(made, 1)
+    starts = {id(v): own for v, own in zip(variables_of_all(networks), initial_values(networks), strict=True)}
+    for name in before:
+        before[name] = [starts[id(v)] for v in networks[name].trainable_variables]
+    trained = train("updates", made, x, epochs=1, batch_size=64, learning_rate=1e-3, final_learning_rate=1e-3)
+    return {
+        name: max(
+            float(np.abs(np.asarray(v) - own).max())
+            for v, own in zip(trained.networks[name].trainable_variables, before[name], strict=True)
+        )
+        for name in before
+    }
+
+
+def gan() -> dict[str, Any]:
+    """Train a GAN, and give the means of made and true events."""
+    x = correlated(2000, n_features=4)
+    made = method("gan", setting(x, (32,)))
+    trained = train("gan", made, x, epochs=80, batch_size=100, learning_rate=2e-3)
+    noise = np.random.default_rng(7).normal(size=(2000, 2))
+    generated = np.asarray(made.decode(trained.networks, jnp.asarray(noise, dtype=jnp.float32)))
+    scores = {"true": score(made, trained, x[:500]), "far": score(made, trained, x[:500] + 8)}
+    return {
+        "true_mean": x.mean(axis=0).tolist(),
+        "made_mean": generated.mean(axis=0).tolist(),
+        "auc_far": auc(scores["true"], scores["far"]),
+    }
+
+
+def decorrelation() -> dict[str, float]:
+    """Give the rank correlation of score and nuisance with the adversary and without."""
+    from scipy.stats import spearmanr  # noqa: PLC0415
+
+    rng = np.random.default_rng(8)
+    nuisance = rng.normal(size=4000).astype(np.float32)
+    x = correlated(4000, n_features=6, rank=3, noise=0.1)
+    x += (rng.normal(size=x.shape) * np.exp(0.6 * nuisance)[:, None]).astype(np.float32)
+    made = method("decorrelated", setting(x, (24,), 3))
+    members = tuple(Member(1, {"strength": strength}) for strength in (0.0, 5.0))
+    trained = train("pivot", made, x, {"nuisance": nuisance}, members=members, epochs=30, batch_size=200)
+    knobs = [made.options.knobs] * 2
+    scores = jax_scorer(next(iter(made.scores().values())), trained, knobs)({"x": x})
+    return {
+        str(member.point["strength"]): float(abs(spearmanr(own, nuisance).statistic))
+        for member, own in zip(members, scores, strict=True)
+    }
+
+
+def without_labels() -> float:
+    """Plant a tenth of signal in one of two mixtures, and give the AUC on events that were not trained on."""
+    rng = np.random.default_rng(9)
+
+    def background(n: int) -> NDArray[np.float32]:
+        return rng.normal(size=(n, 4)).astype(np.float32)
+
+    def signal(n: int) -> NDArray[np.float32]:
+        return (0.5 * rng.normal(size=(n, 4)) + [1.5, 1.5, 0, 0]).astype(np.float32)
+
+    x = np.concatenate([background(2700), signal(300), background(3000)])
+    mixture = np.repeat([1.0, 0.0], 3000).astype(np.float32)
+    made = method("cwola", setting(x, (16,)))
+    order = rng.permutation(len(x))
+    trained = train("cwola", made, x[order], {"mixture": mixture[order]}, epochs=15, batch_size=200)
+    return auc(score(made, trained, background(2000)), score(made, trained, signal(2000)))
+
+
+if __name__ == "__main__":
+    measured = {
+        "identities": flow_identities(),
+        "integral": flow_integral(),
+        "ring": trained_flow(),
+        "critics": critics(),
+        "updates": updates(),
+        "gan": gan(),
+        "decorrelation": decorrelation(),
+        "without_labels": without_labels(),
+    }
+    json.dump(measured, sys.stdout)
