@@ -4,36 +4,58 @@
     python -m benchmarks.same_results compare OUT OTHER_OUT
 
 `make` runs every shipped config through its stages with the package of a Python environment (this one, or that of
-another checkout). `--short` cuts every training to two epochs and the bootstrap to few replicas: what is compared is
-the code, not the physics. `compare` exits with 1 and names each file and key that differs.
+another checkout). `--short` takes few events, two epochs and few replicas: what is compared is the code, not the
+physics. `compare` exits with 1 and names each file and key that differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import yaml
 
 from benchmarks.measure import CONFIGS
+from fpgaae.config.data import TOY_PREFIX
 from fpgaae.config.file import read_config
+from fpgaae.data.readers import SAMPLE_PREFIX
 from fpgaae.files import read_json
 
 # Their events are files that a user downloads.
 _WITHOUT_EVENTS = frozenset({"mnist", "fashion_mnist"})
-_FIRMWARE_STAGES = ("data", "reference", "train", "convert", "csim", "trace", "evaluate")
+_FIRMWARE_STAGES = ("data", "reference", "train", "convert", "csim", "evaluate")
 _METHOD_STAGES = ("data", "reference", "explore")
+_SAMPLE = Path(str(resources.files("fpgaae.data") / "sample"))
+_WITH_RTL = frozenset({"l1_vae_small", "l1_student"})  # those that are traced in seconds
 _TIMES = frozenset({
     "events_per_second", "seconds", "wall_time_s", "compile_seconds", "versions", "git_commit", "fpgaae_version",
     "project_dir", "device", "tool", "duration_s",
 })  # fmt: skip
+_RUN = """
+import sys
+from fpgaae.__main__ import main
+
+config, *stages = sys.argv[1:]
+for stage in stages:  # in one process: TensorFlow comes up once
+    sys.argv[1:] = [stage, config, "--runs", "runs"]
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
 _EPOCHS = 2
+_BACKGROUND_EVENTS, _SIGNAL_EVENTS = 20_000, 2_000
+_MANY = frozenset({"background", "others", "normal", "digits", "spins"})  # processes that are trained on
 
 
 def make(out: Path, python: str, names: Sequence[str], *, short: bool) -> int:
@@ -41,17 +63,14 @@ def make(out: Path, python: str, names: Sequence[str], *, short: bool) -> int:
     failed = 0
     for file in _shipped(names):
         config = _cut(file, out / "configs") if short else file
-        for stage in _stages(file):
-            started = time.perf_counter()
-            log = out / "logs" / f"{file.stem}.{stage}.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("w", encoding="utf-8") as output:  # in `out`, where no other package shadows that of `python`
-                command = [python, "-m", "fpgaae", stage, str(config.resolve()), "--runs", "runs"]
-                done = subprocess.run(command, cwd=out, stdout=output, stderr=subprocess.STDOUT, check=False)
-            print(f"{file.stem} {stage}: {done.returncode}, {time.perf_counter() - started:.0f} s", flush=True)
-            if done.returncode and stage not in {"trace"}:  # `trace` refuses what has no RTL yet
-                failed += 1
-                break
+        started = time.perf_counter()
+        log = out / "logs" / f"{file.stem}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as output:  # in `out`, where no other package shadows that of `python`
+            command = [python, "-c", _RUN, str(config.resolve()), *_stages(file)]
+            done = subprocess.run(command, cwd=out, stdout=output, stderr=subprocess.STDOUT, check=False)
+        print(f"{file.stem}: exit {done.returncode}, {time.perf_counter() - started:.0f} s", flush=True)
+        failed += done.returncode != 0
     return min(failed, 1)
 
 
@@ -62,11 +81,13 @@ def _shipped(names: Sequence[str]) -> Iterator[Path]:
 
 
 def _stages(file: Path) -> tuple[str, ...]:
-    return _METHOD_STAGES if read_config(file).content.get("method") else _FIRMWARE_STAGES
+    if read_config(file).content.get("method"):
+        return _METHOD_STAGES
+    return (*_FIRMWARE_STAGES, "trace") if file.stem in _WITH_RTL else _FIRMWARE_STAGES
 
 
 def _cut(file: Path, folder: Path) -> Path:
-    """Write a config that extends a shipped one with a short training, under the same name."""
+    """Write a config that extends a shipped one with few events and a short training, under the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     content = read_config(file).content
     changes: dict[str, Any] = {
@@ -74,6 +95,7 @@ def _cut(file: Path, folder: Path) -> Path:
         "training": {"reference": {"epochs": _EPOCHS}, "quantized": {"epochs": _EPOCHS}},
         "evaluation": {"bootstrap_replicas": 20, "ablation_events": 2000},
         "csim": {"random_events": 2000},
+        "data": {"files": {name: _few(name, of, folder) for name, of in content["data"]["files"].items()}},
     }
     if "pruning" in content:
         changes["pruning"] = {"begin_epoch": 0, "end_epoch": 1}
@@ -84,6 +106,20 @@ def _cut(file: Path, folder: Path) -> Path:
     target = folder / file.name
     target.write_text(yaml.safe_dump(changes), encoding="utf-8")
     return target
+
+
+def _few(process: str, source: str, folder: Path) -> str:
+    """Give fewer events of a toy, or write the first ones of a bundled sample."""
+    n_events = _BACKGROUND_EVENTS if process in _MANY else _SIGNAL_EVENTS
+    if source.startswith(TOY_PREFIX):
+        return re.sub(r":\d+", f":{n_events}", source)
+    name = source.removeprefix(SAMPLE_PREFIX)
+    target = (folder / name).resolve()
+    if not target.exists():
+        with h5py.File(_SAMPLE / name) as whole, h5py.File(target, "w") as few:
+            for key, values in whole.items():
+                few[key] = values[:n_events]
+    return str(target)
 
 
 def compare(first: Path, second: Path) -> int:
