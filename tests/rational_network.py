@@ -6,8 +6,11 @@ import numpy as np
 
 from fpgaae.config.model import Score
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
-from fpgaae.golden.scores.base import Table, function_table, score_type
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.rounding import Input, Quantize, Relu
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import Table, function_table, score_class
 
 N_FEATURES = 6
 
@@ -21,20 +24,20 @@ def whole_network(score: Score, seed: int = 1) -> IntegerNetwork:
     """Make a network of two or three dense layers, the score, and four thresholds, the last at the largest code."""
     rng = np.random.default_rng(seed)
 
-    def dense(name: str, source: IntegerLayer, units: int) -> IntegerLayer:
+    def dense(name: str, source: Layer, units: int) -> Layer:
         kernel, bias = quantized(6, 2), quantized(6, 3)
         kernel_codes = rng.integers(kernel.min_code, kernel.max_code + 1, size=(source.size, units))
         kernel_codes[0, 0] = 0
-        return dense_layer(name, source, (kernel_codes, kernel), (rng.integers(-32, 32, units), bias))
+        return Dense.of(name, source, (kernel_codes, kernel), (rng.integers(-32, 32, units), bias))
 
-    def after(source: IntegerLayer, name: str, of: FixedPointType) -> IntegerLayer:
-        kind = LayerKind.QUANTIZE if of.signed else LayerKind.RELU
-        return IntegerLayer(name, kind, (source.name,), source.size, of)
+    def after(source: Layer, name: str, of: FixedPointType) -> Layer:
+        return (Quantize if of.signed else Relu).of(name, source, of)
 
-    features = IntegerLayer("features", LayerKind.INPUT, (), N_FEATURES, quantized(8, 4))
-    layers = [features, dense("encoder_1", features, 4)]
+    features = Input("features", (), N_FEATURES, quantized(8, 4))
+    layers: list[Layer] = [features, dense("encoder_1", features, 4)]
     hidden = after(layers[-1], "encoder_1_relu", quantized(6, 3, signed=False))
     layers.append(hidden)
+    read: list[Layer] = []
     if score.of_reconstruction:
         layers.append(dense("reconstruction", hidden, N_FEATURES))
         layers.append(after(layers[-1], "reconstruction_quantized", quantized(8, 4)))
@@ -48,14 +51,11 @@ def whole_network(score: Score, seed: int = 1) -> IntegerNetwork:
         layers += [dense(name, hidden, 2) for name in heads]
         read = [after(layer, f"{layer.name}_quantized", quantized(6, 3)) for layer in layers[-len(heads) :]]
         layers += read
-    table = None
+    tables = []
     if score.needs_variance:
-        table = function_table(score, read[1].type, 5)
+        tables = [function_table(score, read[1].type, 5)]
     elif score is Score.MASKED_SQUARED_ERROR:
-        table = Table(np.array([-3, 7]), features.type)
-    of = score_type(
-        score, [layer.type for layer in read], read[0].size, table.type if score.needs_variance and table else None
-    )
-    names = tuple(layer.name for layer in read)
-    layers.append(IntegerLayer("score", LayerKind(score.value), names, 1, of, table=table))
-    return IntegerNetwork(tuple(layers)).with_thresholds(np.array([0, 17, of.max_code // 3, of.max_code]))
+        tables = [Table(np.array([-3, 7]), features.type)]
+    layers.append(score_class(score).of("score", read, *tables))
+    largest = layers[-1].type.max_code
+    return IntegerNetwork(tuple(layers)).with_thresholds(np.array([0, 17, largest // 3, largest]))
