@@ -14,11 +14,14 @@ from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
 from fpgaae.golden.layers.base import Layer
-from fpgaae.golden.layers.rounding import Input, Quantize, Relu
-from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import IntegerNetwork, refuse_wide
+from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
 from fpgaae.models.plan import score_kind
+
+_Reader = Callable[[Any, list[Layer]], Layer]
 
 
 def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401
@@ -60,7 +63,7 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
         if kind == "InputLayer":
             name_of[keras_layer.name] = keras_layer.name
             continue
-        reader = _READERS.get(kind)
+        reader = _READER_OF.get(kind)
         if reader is None:
             raise InputError(f"the layer {keras_layer.name} is a {kind}, which has no exact integer form")
         if not sources:
@@ -100,9 +103,14 @@ def _read_convolution(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN40
     return read_convolution(layer, sources[0], *_quantized_weights(layer, sources[0]))
 
 
-def _read_image(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
-    _require_quantized(layer, sources[0])
-    return IMAGE_READERS[type(layer).__name__](layer, sources[0])
+def _read_image(read: Callable[[Any, Layer], Layer]) -> _Reader:
+    """Let a reader of `extract_convolution` read a layer whose input is quantized."""
+
+    def reader(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
+        _require_quantized(layer, sources[0])
+        return read(layer, sources[0])
+
+    return reader
 
 
 def _require_quantized(layer: Any, source: Layer) -> None:  # noqa: ANN401
@@ -142,13 +150,14 @@ def _read_score(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
     return made
 
 
-_READERS: dict[str, Callable[[Any, list[Layer]], Layer]] = {
-    "QActivation": _read_activation,
-    "QDense": _read_dense,
-    "QConv1D": _read_convolution,
-    "QConv2D": _read_convolution,
-    **dict.fromkeys(IMAGE_READERS, _read_image),
-    **{score_kind(score): _read_score for score in Score},
+READERS: dict[type, tuple[_Reader, tuple[str, ...]]] = {  # by golden class: how it is read, and of which Keras classes
+    Input: (_read_activation, ("QActivation",)),  # the one straight behind the Input
+    Quantizer: (_read_activation, ("QActivation",)),
+    Dense: (_read_dense, ("QDense",)),
+    Convolution: (_read_convolution, ("QConv1D", "QConv2D")),
+    **{kind: (_read_image(read), names) for kind, (read, names) in IMAGE_READERS.items()},
+    ScoreLayer: (_read_score, tuple(score_kind(score) for score in Score)),
 }
+_READER_OF = {name: reader for reader, names in READERS.values() for name in names}
 
-SUPPORTED_LAYERS = frozenset(_READERS)  # Keras classes that have an exact integer form, besides the Input
+SUPPORTED_LAYERS = frozenset(_READER_OF)  # Keras classes that have an exact integer form, besides the Input

@@ -120,15 +120,10 @@ def _read_reshape(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
     return Reshape.of(layer.name, source, image_shape(layer) or (source.size,))
 
 
-IMAGE_READERS: dict[str, Callable[[Any, Layer], Layer]] = {
-    "MaxPooling1D": _read_max_pooling,
-    "MaxPooling2D": _read_max_pooling,
-    "AveragePooling1D": _read_average_pooling,
-    "AveragePooling2D": _read_average_pooling,
-    "UpSampling1D": _read_upsampling,
-    "UpSampling2D": _read_upsampling,
-    "ZeroPadding1D": _read_zero_padding,
-    "ZeroPadding2D": _read_zero_padding,
-    "Flatten": _read_reshape,
-    "Reshape": _read_reshape,
+IMAGE_READERS: dict[type, tuple[Callable[[Any, Layer], Layer], tuple[str, ...]]] = {  # golden class: of which Keras
+    MaxPooling: (_read_max_pooling, ("MaxPooling1D", "MaxPooling2D")),
+    AveragePooling: (_read_average_pooling, ("AveragePooling1D", "AveragePooling2D")),
+    UpSampling: (_read_upsampling, ("UpSampling1D", "UpSampling2D")),
+    ZeroPadding: (_read_zero_padding, ("ZeroPadding1D", "ZeroPadding2D")),
+    Reshape: (_read_reshape, ("Flatten", "Reshape")),
 }
