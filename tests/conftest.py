@@ -23,7 +23,8 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
@@ -189,6 +190,11 @@ class WrittenNetwork(NamedTuple):
     block: TriggerBlock
     features: FeatureMap
 
+    @property
+    def trigger(self) -> GoldenTrigger:
+        """Features, network and thresholds as one."""
+        return GoldenTrigger(self.features, self.network)
+
 
 @pytest.fixture(scope="session")
 def written(
@@ -228,13 +234,12 @@ def write_trigger(
     network = deploy(made.network, firmware)
     thresholds = quantile_thresholds(made.network, features, n_thresholds)
     done = write_project(made.model, network, firmware, project, **options)
-    block = TriggerBlock(done.top, hardware, features, thresholds)
+    trigger = GoldenTrigger(features, network).with_thresholds(thresholds)
+    block = TriggerBlock(done.top, hardware, trigger)
     block.write(project)
     write_harness(project, block, firmware)
-    ports = [layer.name for layer in network.layers if layer.kind is LayerKind.PORT]
-    names = {**done.golden_names, **{name: name for name in [*ports, ACCEPT_LAYER]}}
-    network = network.with_thresholds(thresholds)
-    return WrittenNetwork(network, project, names, done.layers, block, features)
+    names = {**done.golden_names, **{name: name for name in [*(port.name for port in network.ports), ACCEPT_LAYER]}}
+    return WrittenNetwork(trigger.network, project, names, done.layers, block, features)
 
 
 def random_hardware(features: FeatureMap, n: int, seed: int = 3) -> Codes:
@@ -249,8 +254,7 @@ def random_hardware(features: FeatureMap, n: int, seed: int = 3) -> Codes:
 
 def quantile_thresholds(network: IntegerNetwork, features: FeatureMap, n: int) -> Codes:
     """Give the codes of the score at n quantiles of random events."""
-    codes = features.input_codes(random_hardware(features, 999), network.input_type)
-    scores = np.sort(network.run(codes)[network.score.name].codes[:, 0])
+    scores = np.sort(GoldenTrigger(features, network).scores(random_hardware(features, 999)))
     return scores[np.linspace(300, 950, n).astype(int)]
 
 

@@ -31,7 +31,6 @@ from fpgaae.emulator.source import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
 from fpgaae.errors import InputError
 from fpgaae.files import Json, lock, read_json, require_space, write_json
-from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.working_points import rate_json
 from fpgaae.progress import Progress, SilentProgress, Task
 from fpgaae.runs.experiment import Experiment
@@ -129,7 +128,7 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
         "file": str(source),
         "bytes": state.st_size if state else 0,
         "modified_ns": state.st_mtime_ns if state else 0,
-        "network": network_hashes(deployed.network, deployed.features).network,
+        "network": network_hashes(deployed.trigger).network,
         "dataset": deployed.experiment.config.data.dataset,
         "hardware": deployed.experiment.config.data.hardware.model_dump(mode="json"),
     }
@@ -209,7 +208,7 @@ class _Run:
     def _put_together(self, file: _File) -> None:
         """Write the result file of an event file from its parts, atomically."""
         folder = self._parts / file.key
-        accepted = np.zeros(self._deployed.network[ACCEPT_LAYER].size, dtype=np.int64)
+        accepted = np.zeros(self._deployed.trigger.accept.size, dtype=np.int64)
         partial = file.target.with_name(f".{file.target.name}.partial")
         with h5py.File(partial, "w") as output:
             output.attrs.update(self._attributes())
@@ -228,12 +227,11 @@ class _Run:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _attributes(self) -> dict[str, Any]:
-        network = self._deployed.network
-        table = network[ACCEPT_LAYER].table
+        trigger = self._deployed.trigger
         return {
-            "network": network_hashes(network, self._deployed.features).network,
-            "score_fraction": network.score.type.fraction,
-            "thresholds": table.codes if table is not None else np.zeros(0, dtype=np.int64),
+            "network": network_hashes(trigger).network,
+            "score_fraction": trigger.network.score.type.fraction,
+            "thresholds": trigger.thresholds,
         }
 
     def write_result(self) -> Json:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import compare, signals_to_json
 from fpgaae.evaluation.verdicts import verdicts
-from fpgaae.golden.partial import Part, PartialNetwork
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.golden.parts import Part
 
 UNQUANTIZED, QUANTIZED = "nothing", "everything"
 ABLATIONS: Mapping[str, frozenset[Part]] = MappingProxyType(

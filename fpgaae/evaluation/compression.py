@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fpgaae.errors import InputError
+from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import IntegerNetwork
 
 Images = NDArray[np.float64]
@@ -116,7 +117,7 @@ def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> dict
     }
 
 
-def latent_layer(network: IntegerNetwork) -> Any:  # noqa: ANN401
+def latent_layer(network: IntegerNetwork) -> Layer:
     """Give the layer of the latents, which the score reads.
 
     Raises

@@ -17,7 +17,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.working_points import rate_json
 from fpgaae.statistics import clopper_pearson, holm
 
@@ -48,9 +48,7 @@ class DriftSettings(NamedTuple):
     level: float
 
 
-def take_sample(
-    chunks: Iterable[tuple[Codes, NDArray[np.int64]]], features: FeatureMap, network: IntegerNetwork
-) -> Sample:
+def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: GoldenTrigger) -> Sample:
     """Run events through the golden network and count their codes.
 
     Parameters
@@ -63,13 +61,13 @@ def take_sample(
     InputError
         If there are no events.
     """
-    low, high = features.limits
+    low, high = golden.features.limits
     histograms = [np.zeros(last - first + 1, dtype=np.int64) for first, last in zip(low, high, strict=True)]
     scores, groups = [], []
     for codes, own in chunks:
         for index, first in enumerate(low):
             histograms[index] += np.bincount(codes[:, index] - first, minlength=histograms[index].size)
-        scores.append(network.run(features.input_codes(codes, network.input_type))[network.score.name].codes[:, 0])
+        scores.append(golden.scores(codes))
         groups.append(np.unique(own))
     if not scores:
         raise InputError("there are no events to compare; give a file with some")

@@ -16,7 +16,7 @@ from fpgaae.data.store import EventStore
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.files import Json, lock, read_json, sha256, write_json
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 
@@ -37,7 +37,7 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
     """
     config, data = experiment.config, read_json(experiment.result_path("data"))
     features = FeatureMap.from_json(data["feature_types"])
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
+    golden = GoldenTrigger.load(experiment.stage_folder("convert"), features)
     limit = config.csim.max_events_per_process
     total = min(count_events(other, config.data), limit) + min(data["events"][config.data.background]["test"], limit)
     with lock(experiment.folder), progress.task("drift", total) as task:
@@ -48,12 +48,12 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
                 task.advance(len(codes))
 
         store = EventStore(experiment.stage_folder("data"))
-        reference = take_sample(counted(_stored(store, config.data.background, limit)), features, network)
-        sample = take_sample(counted(_read(other, config, limit)), features, network)
+        reference = take_sample(counted(_stored(store, config.data.background, limit)), golden)
+        sample = take_sample(counted(_read(other, config, limit)), golden)
         settings = DriftSettings(
             read_json(experiment.result_path("csim"))["thresholds"], config.trigger, config.evaluation.confidence_level
         )
-        found = compare_samples(reference, sample, features, network.score.type.fraction, settings)
+        found = compare_samples(reference, sample, features, golden.network.score.type.fraction, settings)
         result: Json = {"file": other.name, "sha256": sha256(other), **found}
         write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, result)
     return result

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.fixedpoint import FixedPointType, Overflow, values_of
-from fpgaae.golden.network import IntegerLayer
-from fpgaae.golden.partial import Part, PartialNetwork, rounded
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.golden.parts import Part, rounded
 from fpgaae.models.quantization_error import QuantizationError
 
 _DIGITS = 6
@@ -37,19 +39,19 @@ class LayerErrors:
         """Give an entry a layer, in graph order."""
         return [{**layer.to_json(), **self._weights(layer.layer)} for layer in self._layers.values()]
 
-    def _weights(self, layer: IntegerLayer) -> dict[str, Any]:
+    def _weights(self, layer: Layer) -> dict[str, Any]:
         """Describe how a layer's weights lie in their type."""
-        if layer.kernel_type is None or not layer.kind.has_weights:
+        if not isinstance(layer, Weighted):
             return {}
         kernel = self._network.weights[layer.name][0]
         error = QuantizationError(layer.kernel_type)
-        error.add(kernel, rounded(kernel, layer.kernel_type))
+        error.add(kernel, rounded(kernel, layer.kernel_types))
         zero = float(np.mean(layer.kernel == 0))
         return {"weights": {**error.to_json(), "zero": round(zero, _DIGITS), **_range(kernel, layer.kernel_type)}}
 
 
 class _LayerError:
-    def __init__(self, layer: IntegerLayer) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
         self._saturates = layer.type.overflow is not Overflow.WRAP
         self._errors: dict[str, QuantizationError] = {}
@@ -74,7 +76,7 @@ class _LayerError:
         found = {process: error.to_json() for process, error in self._errors.items()}
         result = {
             "name": self.layer.name,
-            "kind": self.layer.kind.value,
+            "kind": self.layer.kind,
             "type": str(self.layer.type),
             "sqnr_db": {process: own["sqnr_db"] for process, own in found.items()},
             "rms": {process: own["rms"] for process, own in found.items()},

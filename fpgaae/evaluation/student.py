@@ -77,7 +77,7 @@ def sizes(network: IntegerNetwork, reference: Json) -> Json:
     reference
         Result of the stage `reference`.
     """
-    arrays = [array for layer in network.layers if layer.kind.has_weights for array in (layer.kernel, layer.bias)]
+    arrays = [array for layer in network.weighted for array in (layer.kernel, layer.bias)]
     student, teacher = sum(array.size for array in arrays), int(reference["teacher"]["weights"])
     return {
         "student": student,

@@ -13,8 +13,10 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.files import Json
 from fpgaae.golden.deployment import deploy
-from fpgaae.golden.latents import LATENTS_LAYER
-from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.network import GOLDEN_FILE
+from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
@@ -44,22 +46,21 @@ def run_convert(run: StageRun) -> Json:
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     trained = extract_network(model)
     network = deploy(trained, run.config.firmware)
-    if not network.score.kind.is_score or network.score.type.signed:
+    if not isinstance(network.score, ScoreLayer) or network.score.type.signed:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
-    background = background_scores(run, network, features)
+    background = background_scores(run, GoldenTrigger(features, network))
     points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
-    decided = network.with_thresholds(np.array([point.code for point in points]))
-    stimuli = Stimuli(run.config, run.upstream("data"), features, decided)
+    trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
+    stimuli = Stimuli(run.config, run.upstream("data"), trigger)
     project = run.folder / PROJECT_FOLDER
     with run.progress.task("HLS project", None):
         written = write_project(model, network, run.config.firmware, project)
-        thresholds = np.array([point.code for point in points])
-        block = TriggerBlock(written.top, run.config.data.hardware, features, thresholds)
+        block = TriggerBlock(written.top, run.config.data.hardware, trigger)
         block.write(project)
         write_harness(project, block, run.config.firmware)
-        _write_vectors(run, decided, stimuli, block)
+        _write_vectors(run, trigger, stimuli, block)
         write_weights(project, written.top, network)
-    decided.save(run.folder / GOLDEN_FILE)
+    trigger.network.save(run.folder / GOLDEN_FILE)
     keras = _compare_with_keras(run, KerasComparison(model, trained), stimuli, features)
     firmware = run.config.firmware
     return {
@@ -75,9 +76,9 @@ def run_convert(run: StageRun) -> Json:
         "reuse": reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
         "input_type": str(network.input_type),
         "score_type": str(network.score.type),
-        "layers": [*written.layers[:-1], *_port_entries(decided), written.layers[-1], _entry(decided[ACCEPT_LAYER])],
-        "output_bits": sum(layer.size * layer.type.width for layer in _outputs(decided)),
-        "outputs": [{"name": layer.name, "values": layer.size, "type": str(layer.type)} for layer in _outputs(decided)],
+        "layers": [*written.layers[:-1], *map(_entry, network.ports), written.layers[-1], _entry(trigger.accept)],
+        "output_bits": sum(layer.size * layer.type.width for layer in _outputs(trigger)),
+        "outputs": [{"name": layer.name, "values": layer.size, "type": str(layer.type)} for layer in _outputs(trigger)],
         **({"weight_ports": [port.to_json() for port in written.top.weights]} if written.top.weights else {}),
         "trigger": {
             "bunch_crossing_rate_khz": run.config.trigger.bunch_crossing_rate_khz,
@@ -92,22 +93,17 @@ def run_convert(run: StageRun) -> Json:
     }
 
 
-def _outputs(network: IntegerNetwork) -> tuple[IntegerLayer, ...]:
+def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
     """Give what the trigger block puts out."""
-    ports = (layer for layer in network.layers if layer.kind is LayerKind.PORT)
-    return network.score, network[ACCEPT_LAYER], *ports
+    return trigger.network.score, trigger.accept, *trigger.network.ports
 
 
-def _port_entries(network: IntegerNetwork) -> tuple[Json, ...]:
-    return tuple(_entry(layer) for layer in network.layers if layer.kind is LayerKind.PORT)
-
-
-def _entry(layer: IntegerLayer) -> Json:
+def _entry(layer: Layer) -> Json:
     """Describe as a layer what stands behind the network: a port, or the decisions."""
     return {
         "name": layer.name,
         "golden": layer.name,
-        "kind": layer.kind.value,
+        "kind": layer.kind,
         "values": layer.size,
         "shape": [layer.size],
         "types": {"result": str(layer.type)},
@@ -145,7 +141,7 @@ def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Sti
     return comparison.to_json()
 
 
-def _write_vectors(run: StageRun, network: IntegerNetwork, stimuli: Stimuli, block: TriggerBlock) -> None:
+def _write_vectors(run: StageRun, trigger: GoldenTrigger, stimuli: Stimuli, block: TriggerBlock) -> None:
     """Write the testbench's golden vectors: the first events of every origin, all extremes among them."""
     parts = []
     for source in stimuli.sources():
@@ -154,9 +150,7 @@ def _write_vectors(run: StageRun, network: IntegerNetwork, stimuli: Stimuli, blo
             made = stimuli.make(part)
             parts.append((made.hardware, made.input_codes[: len(made.hardware)]))
     hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))
-    golden = network.run(input_codes)
-    scores, accept = golden[network.score.name].codes[:, 0], golden[ACCEPT_LAYER].codes
-    latents = next((golden[layer.name].codes for layer in network.layers if layer.kind is LayerKind.PORT), None)
-    if latents is not None:
-        latents = latents & ((1 << network[LATENTS_LAYER].type.width) - 1)
+    golden = trigger.network.run(input_codes)
+    scores, accept = golden[trigger.network.score.name].codes[:, 0], golden[trigger.accept.name].codes
+    latents = next((golden[port.name].codes & ((1 << port.type.width) - 1) for port in trigger.network.ports), None)
     write_golden_vectors(run.folder / PROJECT_FOLDER, block, hardware, scores, accept, latents)

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fpgaae.files import Json
-from fpgaae.golden.network import LayerKind
-
-_DENSE, _CONVOLUTION = LayerKind.DENSE.value, LayerKind.CONVOLUTION.value
+from fpgaae.golden.layers.weighted import Convolution, Dense
 
 
 def reuse_estimate(layers: Sequence[Json], clock_ns: float) -> Json | None:
@@ -33,7 +31,7 @@ def reuse_estimate(layers: Sequence[Json], clock_ns: float) -> Json | None:
     -----
     J. Duarte et al., JINST 13 (2018) P07027, section 2.3, for the reuse factor.
     """
-    if any(layer["kind"] == _CONVOLUTION for layer in layers):
+    if any(layer["kind"] == Convolution.kind for layer in layers):
         return None
     products = {layer["name"]: _products(layer) for layer in layers}
     found = [(products[layer["name"]], layer["reuse_factor"] or 1) for layer in layers if products[layer["name"]]]
@@ -49,4 +47,4 @@ def reuse_estimate(layers: Sequence[Json], clock_ns: float) -> Json | None:
 
 
 def _products(layer: Json) -> int:
-    return int(layer["weights"] if layer["kind"] == _DENSE else layer["multiplications"])
+    return int(layer["weights"] if layer["kind"] == Dense.kind else layer["multiplications"])

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpgaae.config.experiment import Trigger
-from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import CHUNK_EVENTS
 from fpgaae.runs.run import StageRun
 from fpgaae.statistics import Interval, clopper_pearson, n_allowed
@@ -52,12 +51,11 @@ def rate_json(rate: Interval, trigger: Trigger) -> dict[str, Any]:
     return {"false_positive_rate": rate._asdict(), "rate_khz": khz._asdict()}
 
 
-def background_scores(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Codes:
+def background_scores(run: StageRun, golden: GoldenTrigger) -> Codes:
     """Give the score's code of every background event of the split that the thresholds are chosen on."""
     store = EventStore(run.upstream("data"))
     chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
-    name = network.score.name
-    return np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
+    return np.concatenate([golden.scores(codes) for codes in chunks])
 
 
 def choose_thresholds(background: Codes, trigger: Trigger, level: float) -> tuple[WorkingPoint, ...]:

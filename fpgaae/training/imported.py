@@ -150,17 +150,19 @@ def run_imported_train(run: StageRun) -> Json:
     deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
-    weighted = [layer for layer in network.layers if layer.kind.has_weights and layer.kernel_type is not None]
-    zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in weighted}
-    shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in weighted}
+    zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in network.weighted}
+    shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in network.weighted}
     return {
         "epochs": 0,
         "loss": [],
         "val_loss": val_loss,
         "val_losses": [],
         "events_per_second": made.events_per_second,
-        "sparsity": {**shares, "whole": round(sum(zeros.values()) / sum(layer.kernel.size for layer in weighted), 4)},
-        "weights_bits": {layer.name: layer.kernel_type.width for layer in weighted if layer.kernel_type},
+        "sparsity": {
+            **shares,
+            "whole": round(sum(zeros.values()) / sum(layer.kernel.size for layer in network.weighted), 4),
+        },
+        "weights_bits": {layer.name: layer.kernel_type.width for layer in network.weighted},
         "widths": made.widths and made.widths.to_json(),
         "imported": _entry(run),
         "quantization_error": errors,

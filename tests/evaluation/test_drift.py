@@ -16,6 +16,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 
 FEATURES = trigger_objects(9).features
 THRESHOLD = 3
@@ -31,7 +32,9 @@ def compared(network: IntegerNetwork, reference: Codes, other: Codes, events_a_g
     for codes in (reference, other):
         groups = np.arange(len(codes)) // events_a_group
         samples.append(
-            take_sample(zip(np.array_split(codes, 3), np.array_split(groups, 3), strict=True), FEATURES, network)
+            take_sample(
+                zip(np.array_split(codes, 3), np.array_split(groups, 3), strict=True), GoldenTrigger(FEATURES, network)
+            )
         )
     code = int(np.sort(samples[0].score_codes)[-40 * events_a_group])
     settings = DriftSettings([{"code": code}], Trigger(bunch_crossing_rate_khz=100.0), 0.6827)
@@ -87,4 +90,4 @@ def test_twenty_copies_of_an_event_say_no_more_of_a_rate_than_one(network: Integ
 
 def test_no_events_are_refused(network: IntegerNetwork) -> None:
     with pytest.raises(InputError, match="no events"):
-        take_sample([], FEATURES, network)
+        take_sample([], GoldenTrigger(FEATURES, network))
