@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 
 # Arguments by position, with their defaults, as QKeras 0.9.0 declares them; a test compares them with the classes.
@@ -112,3 +113,26 @@ def _parse_text(text: str) -> Quantizer:
     names = list(SIGNATURES.get(tree.func.id, {}))
     names += [f"argument_{index}" for index in range(len(names), len(given))]
     return _filled(tree.func.id, dict(zip(names, given, strict=False)) | named)
+
+
+def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401
+    """Give the fixed-point type of a QKeras quantizer.
+
+    `quantized_bits(n, i)` is `ap_fixed<n, i+1>` and `quantized_relu(n, i)` is `ap_ufixed<n, i>`; TensorFlow rounds half
+    to even.
+
+    Raises
+    ------
+    InputError
+        If the quantizer has no exact fixed-point form: scaled (`alpha`), leaky, or of another class.
+    """
+    kind = type(quantizer).__name__
+    if kind == "quantized_bits" and quantizer.alpha in {1} and quantizer.keep_negative:
+        overflow = Overflow.SATURATE_SYMMETRIC if quantizer.symmetric else Overflow.SATURATE
+        return FixedPointType(int(quantizer.bits), int(quantizer.integer) + 1, True, Rounding.HALF_EVEN, overflow)
+    if kind == "quantized_relu" and not quantizer.negative_slope and quantizer.relu_upper_bound is None:
+        return FixedPointType(int(quantizer.bits), int(quantizer.integer), False, Rounding.HALF_EVEN, Overflow.SATURATE)
+    raise InputError(
+        f"the quantizer {quantizer} of the layer {where} has no exact fixed-point form; "
+        "use quantized_bits(n, i, 0, alpha=1) or quantized_relu(n, i)"
+    )

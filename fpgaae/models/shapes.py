@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-
-from fpgaae.hls.lint.description import LayerDescription
+from typing import Any, Protocol
 
 Shape = tuple[int, ...]
 _SAME_SHAPE = frozenset({"QActivation", "Activation", "ReLU"})
+
+
+class Described(Protocol):
+    """A layer by its class and settings."""
+
+    @property
+    def kind(self) -> str:
+        """Keras' class."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Settings, as Keras saves them."""
 
 
 def input_shape(config: Mapping[str, object]) -> Shape | None:
@@ -19,7 +30,7 @@ def input_shape(config: Mapping[str, object]) -> Shape | None:
     return tuple(shape[1:])
 
 
-def shape_after(layer: LayerDescription, shape: Shape | None) -> Shape | None:
+def shape_after(layer: Described, shape: Shape | None) -> Shape | None:
     """Give the shape behind a layer that reads one of this shape."""
     if layer.kind == "Reshape":
         return _target(layer)
@@ -33,13 +44,13 @@ def shape_after(layer: LayerDescription, shape: Shape | None) -> Shape | None:
     return (*extents, channels) if extents is not None and isinstance(channels, int) else None
 
 
-def _target(layer: LayerDescription) -> Shape | None:
+def _target(layer: Described) -> Shape | None:
     target = layer.config.get("target_shape")
     known = isinstance(target, list | tuple) and all(isinstance(size, int) and size > 0 for size in target)
     return tuple(target) if known and target is not None else None
 
 
-def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:
+def _extents(layer: Described, extents: Shape) -> Shape | None:
     """Give height and width, or the width alone of what has one dimension."""
     config, n = layer.config, len(extents)
     if layer.kind.startswith("UpSampling"):

@@ -15,8 +15,8 @@ from fpgaae.config.model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.models.description import NetworkDescription
-from fpgaae.models.extract import quantizer_type
 from fpgaae.models.quantized import score_layer
+from fpgaae.models.quantizers import quantizer_type
 from fpgaae.models.rebuild import with_score
 from fpgaae.models.score_layers import LAYER_OF_SCORE
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers

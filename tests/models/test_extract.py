@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 def _type(text: str) -> FixedPointType:
     import qkeras  # noqa: PLC0415
 
-    from fpgaae.models.extract import quantizer_type  # noqa: PLC0415
+    from fpgaae.models.quantizers import quantizer_type  # noqa: PLC0415
 
     return quantizer_type(qkeras.get_quantizer(text), "here")
 
