@@ -13,6 +13,7 @@ from fpgaae.errors import InputError
 from fpgaae.models.calibrate import Site, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.model_file import read_model_file
+from fpgaae.models.quantizers import qkeras_text, quantizer_type
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 
 pytestmark = [pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore")]
@@ -139,10 +140,8 @@ def test_the_float_twin_of_a_qkeras_model(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_quantizer_is_written_as_an_exact_one_or_refused(given: Any, expected: str | None) -> None:  # noqa: ANN401
-    from fpgaae.models.rebuild import quantizer_text  # noqa: PLC0415
-
     if expected is None:
         with pytest.raises(InputError, match="of the layer here has no exact fixed-point form; use quantized_bits"):
-            quantizer_text(given, "here")
+            quantizer_type(given, "here")
     else:
-        assert quantizer_text(given, "here") == expected
+        assert qkeras_text(quantizer_type(given, "here")) == expected
