@@ -16,8 +16,9 @@ from fpgaae.models.setting_forms import (
     Form,
     is_count,
     is_extent,
-    is_number,
+    is_magnitude,
     is_plain,
+    is_shape,
     is_single_axis,
     is_switch,
     is_window,
@@ -127,7 +128,7 @@ _POOLING = {
 }
 _NORMALIZATION = {
     "axis": _used(is_single_axis),
-    "epsilon": _used(is_number),
+    "epsilon": _used(is_magnitude),
     "center": _used(is_switch),
     "scale": _used(is_switch),
     "renorm": _must(False),
@@ -189,7 +190,7 @@ LAYERS: Mapping[str, KerasLayer] = {
         ("ZeroPadding1D", "ZeroPadding2D"), _row(Role.PAD, {"padding": _used(is_extent), **_CHANNELS_LAST})
     ),
     "Flatten": _row(Role.RESHAPE, _CHANNELS_LAST, keeps_channels=True),
-    "Reshape": _row(Role.RESHAPE, {"target_shape": _used(is_plain)}),
+    "Reshape": _row(Role.RESHAPE, {"target_shape": _used(is_shape)}),
     **dict.fromkeys(
         ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "ActivityRegularization"),
         _row(Role.TRAINING, _FREE_IN_TRAINING, rule="unsupported-layer"),

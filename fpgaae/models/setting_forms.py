@@ -65,6 +65,12 @@ def is_switch(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, bool) or value in (0, 1)
 
 
-def is_number(value: Any) -> bool:  # noqa: ANN401
-    """Allow a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_shape(value: Any) -> bool:  # noqa: ANN401
+    """Allow the extents of an event, of which one may be left open as -1."""
+    found = entries(value)
+    return bool(found) and all(is_count(entry) or (_is_whole(entry) and entry == -1) for entry in found)
+
+
+def is_magnitude(value: Any) -> bool:  # noqa: ANN401
+    """Allow a finite number that is not negative."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
