@@ -210,7 +210,9 @@ def test_a_qkeras_model_without_an_input_quantizer_names_layer_and_cure(
     features = tf_keras.layers.Input((57,), name="features")
     x = QDense(57, kernel_quantizer=weights, bias_quantizer=weights, name="a")(features)
     tf_keras.Model(features, QActivation("quantized_bits(9,4,0,alpha=1)")(x)).save(tmp_path / "model.h5")
-    with pytest.raises(InputError, match=r"the input features has no quantizer; put a QActivation .* --quantize"):
+    with pytest.raises(
+        InputError, match=r"input-not-quantized in a \(a QDense reads features\): .* put a QActivation.* --quantize"
+    ):
         _import(prepared(), tmp_path / "model.h5")
 
 

@@ -22,14 +22,15 @@ from fpgaae.hls.convert import write_project
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
 from fpgaae.hls.harness import write_harness
 from fpgaae.hls.keras_check import KerasComparison
-from fpgaae.hls.lint.files import read_model_file
 from fpgaae.hls.lint.findings import Finding, Severity
-from fpgaae.hls.lint.run import lint_model, refuse_errors
+from fpgaae.hls.lint.models import lint_model
+from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
+from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER

@@ -1,4 +1,4 @@
-"""A QKeras model to its integer network: the one place where quantizers become fixed-point types.
+"""A QKeras model to its integer network: quantized weights to codes, layers to their exact integer form.
 
 This module needs a Keras 2 model in memory, but imports neither TensorFlow nor QKeras.
 """
@@ -12,39 +12,17 @@ import numpy as np
 
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
+from fpgaae.fixedpoint import Codes, FixedPointType, codes_of
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
 from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import IntegerNetwork, refuse_wide
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
-from fpgaae.models.plan import score_kind
+from fpgaae.models.keras_layers import score_kind
+from fpgaae.models.quantizers import quantizer_type
 
 _Reader = Callable[[Any, list[Layer]], Layer]
-
-
-def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401
-    """Give the fixed-point type of a QKeras quantizer.
-
-    `quantized_bits(n, i)` is `ap_fixed<n, i+1>` and `quantized_relu(n, i)` is `ap_ufixed<n, i>`; TensorFlow rounds half
-    to even.
-
-    Raises
-    ------
-    InputError
-        If the quantizer has no exact fixed-point form: scaled (`alpha`), leaky, or of another class.
-    """
-    kind = type(quantizer).__name__
-    if kind == "quantized_bits" and quantizer.alpha in {1} and quantizer.keep_negative:
-        overflow = Overflow.SATURATE_SYMMETRIC if quantizer.symmetric else Overflow.SATURATE
-        return FixedPointType(int(quantizer.bits), int(quantizer.integer) + 1, True, Rounding.HALF_EVEN, overflow)
-    if kind == "quantized_relu" and not quantizer.negative_slope and quantizer.relu_upper_bound is None:
-        return FixedPointType(int(quantizer.bits), int(quantizer.integer), False, Rounding.HALF_EVEN, Overflow.SATURATE)
-    raise InputError(
-        f"the quantizer {quantizer} of the layer {where} has no exact fixed-point form; "
-        "use quantized_bits(n, i, 0, alpha=1) or quantized_relu(n, i)"
-    )
 
 
 def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401

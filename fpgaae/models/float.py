@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fpgaae.config.layers import Shape
 from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
-from fpgaae.models.description import WEIGHTED, LayerDescription
+from fpgaae.models.description import LayerDescription
 from fpgaae.models.masked import MaskedConv2D, MaskedDense
 from fpgaae.models.plan import FEATURES, OUTPUT, SAMPLING, plan_network
 
@@ -93,7 +93,7 @@ def build_float(
 
 def _make(layer: LayerDescription, seeds: Iterator[int], *, masked: bool) -> keras.layers.Layer:
     """Make a planned layer; of those with weights, each takes the next seed, but log sigma^2 starts at zero."""
-    if layer.kind not in WEIGHTED:
+    if not layer.is_float_sum:
         return getattr(keras.layers, layer.kind)(name=layer.name, **layer.settings)
     is_zero = layer.name == "log_variance"
     initializer = "zeros" if is_zero else keras.initializers.HeUniform(seed=next(seeds))

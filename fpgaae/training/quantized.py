@@ -110,7 +110,7 @@ def _loss(model: Model, inputs: ResolvedWidth, features: FeatureMap) -> Any:  # 
         return "mean_absolute_error"
     if model.score is not Score.MASKED_SQUARED_ERROR:
         return "mean_squared_error"
-    to = inputs.signed_type()
+    to = inputs.signed()
     empty = values_of(features.empty_slot_codes(to), to.fraction)
     size = len(features) // len(empty)
 

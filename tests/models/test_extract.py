@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 def _type(text: str) -> FixedPointType:
     import qkeras  # noqa: PLC0415
 
-    from fpgaae.models.extract import quantizer_type  # noqa: PLC0415
+    from fpgaae.models.quantizers import quantizer_type  # noqa: PLC0415
 
     return quantizer_type(qkeras.get_quantizer(text), "here")
 
@@ -61,10 +61,11 @@ def test_the_type_rounds_and_saturates_as_the_quantizer_does(kind: str, bits: in
     import qkeras  # noqa: PLC0415
 
     from fpgaae.fixedpoint import requantize, values_of  # noqa: PLC0415
+    from fpgaae.models.quantizers import qkeras_text  # noqa: PLC0415
     from fpgaae.models.resolved_widths import ResolvedWidth  # noqa: PLC0415
 
     width = ResolvedWidth(bits, 2)
-    text = width.signed() if kind == "signed" else width.relu()
+    text = qkeras_text(width.signed() if kind == "signed" else width.rectified())
     to = _type(text)
     fine = to.fraction + 3
     reach = 1 << (to.width + 4)
