@@ -33,6 +33,7 @@ from fpgaae.files import read_json
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, explore, import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment, open_experiment
@@ -308,7 +309,8 @@ def rtl(
 
 def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -> None:
     """Compare every layer of the traced logic, and exit 1 when one differs."""
-    from fpgaae.rtl.layer_comparison import compare_layers, wrong_layer_sentence  # noqa: PLC0415 - it needs da4ml
+    require("da4ml", "layers are traced with it")
+    from fpgaae.rtl.layer_comparison import compare_layers, wrong_layer_sentence  # noqa: PLC0415
 
     result = compare_layers(experiment, progress)
     if not as_json:

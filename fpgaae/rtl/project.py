@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.files import write_json
 from fpgaae.rtl.arithmetic import exact_ranges
 from fpgaae.rtl.design import DESIGN_FILE, VERILOG_FOLDER, VHDL_FOLDER, Design
+from fpgaae.rtl.templates import firmware_rtl, wrapper_text
 from fpgaae.rtl.trace import Traced
 
 LOOKUP_TABLE = "lookup_table.v"
@@ -75,19 +75,6 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
         (folder / flavour / f"{name}_{template}").write_text(wrapper_text(template, values), encoding="utf-8")
     write_json(folder / DESIGN_FILE, design.to_json())
     return design
-
-
-def wrapper_text(template: str, values: Mapping[str, object]) -> str:
-    """Fill the placeholders of a hand-written module in `firmware/rtl`."""
-    text = firmware_rtl(template).read_text(encoding="utf-8")
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
-    return text
-
-
-def firmware_rtl(name: str) -> Path:
-    """Give the path of a hand-written source."""
-    return Path(str(resources.files("fpgaae_firmware") / "rtl" / name))
 
 
 def _take_sources(source: Path, target: Path, suffix: str) -> None:

@@ -16,7 +16,7 @@ from designs import Written, replace_once, write_design
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed, ToolMissing
 from fpgaae.rtl.design import Design
-from fpgaae.rtl.project import firmware_rtl
+from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import YOSYS, require_tool
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
 
