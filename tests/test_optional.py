@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -14,13 +15,15 @@ import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from rich.console import Console
 from scipy.io import wavfile
 from support import CONFIGS, REPOSITORY, small_config
 
 from fpgaae import pipeline
 from fpgaae.cli.commands import main
+from fpgaae.cli.summary import findings_table
 from fpgaae.cluster import open_cluster
-from fpgaae.doctor import Status, run_checks
+from fpgaae.doctor import Finding, Status, run_checks
 from fpgaae.errors import ToolMissing
 from fpgaae.evaluation.compression import earth_movers_distance
 from fpgaae.hls.conversion import Conversion
@@ -262,3 +265,13 @@ def test_the_doctor_names_versions_that_an_extra_does_not_take(monkeypatch: pyte
     rtl = next(finding for finding in run_checks() if finding.name == "fpgaae[rtl]")
     assert rtl.status is Status.WARNING
     assert rtl.detail == f"da4ml 0.6.1 is outside <0.6,>=0.5.2: {EXTRAS['rtl'].purpose}"
+
+
+def test_the_table_of_the_doctor_shows_the_whole_line() -> None:
+    """Brackets are markup where tables are printed."""
+    findings = (Finding("fpgaae[scan]", Status.WARNING, "optional, as [it] says", "pip install 'fpgaae[scan]'"),)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(findings_table(findings))
+    shown = console.export_text()
+    for words in ("fpgaae[scan] ", "optional, as [it] says", "pip install 'fpgaae[scan]'"):
+        assert words in shown
