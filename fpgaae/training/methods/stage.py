@@ -29,8 +29,8 @@ _DRAWN_SCORES = 3
 MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
 
 
-class Reference(NamedTuple):
-    """A finished reference, to be used: what was trained, and the weights of every member."""
+class TrainedMethod(NamedTuple):
+    """A method whose training is done, to be used: what was trained, and the weights of every member."""
 
     job: Job
     trained: Trained
@@ -120,8 +120,8 @@ def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str,
     return keras_scorer(function, trained, knobs)
 
 
-def open_reference(run: StageRun) -> Reference:
-    """Open the finished reference that a run folder holds, for its uses.
+def open_trained(run: StageRun) -> TrainedMethod:
+    """Open the trained method that a run folder holds, for its uses.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def open_reference(run: StageRun) -> Reference:
     job = open_job(run)
     networks = build_networks(job.method, run.config.seed)
     values = load_members(run.upstream("reference"), networks)
-    return Reference(job, Trained(networks, values, (), 0.0, ""))
+    return TrainedMethod(job, Trained(networks, values, (), 0.0, ""))
 
 
 def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:
