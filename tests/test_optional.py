@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -28,6 +29,8 @@ from fpgaae.errors import ToolMissing
 from fpgaae.evaluation.compression import earth_movers_distance
 from fpgaae.hls.conversion import Conversion
 from fpgaae.optional import EXTRAS, distribution, install_line, require
+from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.fingerprint import fingerprint
 
 MODULES = [(extra, module) for extra, own in EXTRAS.items() for module in own.modules]
 Block = Callable[..., None]
@@ -275,3 +278,20 @@ def test_the_table_of_the_doctor_shows_the_whole_line() -> None:
     shown = console.export_text()
     for words in ("fpgaae[scan] ", "optional, as [it] says", "pip install 'fpgaae[scan]'"):
         assert words in shown
+
+
+def test_a_result_does_not_need_the_packages_that_could_have_decided_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = open_experiment(small_config(tmp_path), tmp_path / "runs")
+    there = fingerprint(experiment, "convert", {})
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "da4ml":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert fingerprint(experiment, "convert", {}) not in {"", there}
+    assert fingerprint(experiment, "train", {})
