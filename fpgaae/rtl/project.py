@@ -4,6 +4,7 @@ verilog/   NAME_core*.v  the traced logic, a file each stage of the pipeline; wh
            NAME_trigger.v, NAME_valid.v, NAME_axis.v  the block with plain ports, a valid bit, AXI4-Streams
 vhdl/      the same core in VHDL, and NAME_trigger.vhd
 design.json  ports, stages and what da4ml estimates
+NOTICE.txt  whose modules these are, and under which licence
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from fpgaae.rtl.templates import firmware_rtl, wrapper_text
 from fpgaae.rtl.trace import Traced
 
 LOOKUP_TABLE = "lookup_table.v"
+NOTICE = "NOTICE.txt"
 _NS_A_UNIT = 1.0  # what da4ml counts as one unit of delay, an adder, takes about a nanosecond in UltraScale+
 _NEWER_PRAGMA = re.compile(r"^.*verilator lint_o(?:n|ff) WIDTH(?:TRUNC|EXPAND).*\n", re.MULTILINE)
 
@@ -69,6 +71,7 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
             _take_sources(Path(scratch) / "src", folder / flavour, suffix)
     design = describe(block, name)
     shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
+    shutil.copyfile(firmware_rtl(NOTICE), folder / NOTICE)
     values = _placeholders(block, design)
     for template in ("trigger.v", "valid.v", "axis.v", "trigger.vhd"):
         flavour = VHDL_FOLDER if template.endswith(".vhd") else VERILOG_FOLDER

@@ -33,6 +33,13 @@ def small(write: Callable[[Score], Written]) -> Written:
     return write(Score.SQUARED_ERROR)
 
 
+def test_a_project_says_whose_modules_it_holds(small: Written) -> None:
+    notice = (small.project / "NOTICE.txt").read_text(encoding="utf-8")
+    assert "GNU Lesser General Public License, version 3" in notice
+    for file in (*small.project.rglob("*.v"), *small.project.rglob("*.vhd")):
+        assert file.name in notice or file.name.startswith(f"{small.design.name}_"), file.name
+
+
 class Outcome(NamedTuple):
     """What the simulation of a project showed."""
 
