@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test "$(INSTALLED_FOR)" = "$(CURDIR)" || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $@
 	@$(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --use-pep517 \
-	    -c constraints.txt -e '.[dev]'
+	    -c constraints.txt -e '.[all,dev]'
 	@echo "$(CURDIR)" > $@
 
 # Runs the stage that is being made for each CONFIG; ARGS goes to the stages named on the command line, not to those

@@ -10,6 +10,7 @@ from pathlib import Path
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import Json, sha256
+from fpgaae.optional import require
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
@@ -202,12 +203,14 @@ def _csim(run: StageRun) -> Json:
 
 
 def _trace(run: StageRun) -> Json:
+    require("da4ml", "Verilog and VHDL are traced with it")
     from fpgaae.rtl.trace_stage import run_trace  # noqa: PLC0415
 
     return run_trace(run)
 
 
 def _rtl(run: StageRun) -> Json:
+    require("da4ml", "its interpreter runs beside the simulation")
     from fpgaae.rtl.simulate import run_rtl  # noqa: PLC0415
 
     return run_rtl(run)

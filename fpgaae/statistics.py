@@ -27,6 +27,17 @@ class Interval(NamedTuple):
     high: float
 
 
+def leading_components(covariance: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
+    """Give the principal components, (n_features, n_components): eigenvectors of the largest eigenvalues as columns.
+
+    Parameters
+    ----------
+    covariance
+        (n_features, n_features), or any positive multiple of it.
+    """
+    return np.asarray(np.linalg.eigh(covariance).eigenvectors[:, : -n_components - 1 : -1])
+
+
 def as_scores(values: NDArray[Any], name: str) -> Scores:
     """Check one score per event, and widen it to float64 or int64.
 

@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[dev]"
+PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[all,dev]"
 PIP = f"venv-python -m {PIP_INSTALL}"
 STAGES = ["data", "reference", "train", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report"]
 REPORTED = [stage for stage in STAGES if stage not in {"trace", "rtl", "synth"}]
@@ -321,7 +321,10 @@ def test_every_requirement_is_pinned_once_within_its_range(python: str) -> None:
             (specifier,) = pin.specifier
             assert specifier.operator == "=="
             pins[canonicalize_name(pin.name)] = specifier.version
-    for required in map(Requirement, project["dependencies"] + project["optional-dependencies"]["dev"]):
+    extras = project["optional-dependencies"]
+    (everything,) = map(Requirement, extras["all"])
+    installed = [line for extra in ("dev", *everything.extras) for line in extras[extra]]
+    for required in map(Requirement, project["dependencies"] + installed):
         assert required.specifier.contains(pins[canonicalize_name(required.name)]), required
 
 

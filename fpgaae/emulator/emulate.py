@@ -17,13 +17,12 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
-from distributed import Client
 
-from fpgaae.cluster import completed, open_cluster
+from fpgaae.cluster import SPREADING, completed, open_cluster
 from fpgaae.config.data import Columns
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
@@ -32,9 +31,13 @@ from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_p
 from fpgaae.errors import InputError
 from fpgaae.files import Json, lock, read_json, require_space, write_json
 from fpgaae.hls.working_points import rate_json
+from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress, Task
 from fpgaae.runs.experiment import Experiment
 from fpgaae.statistics import clopper_pearson
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 RESULT_FILE = "emulate.json"
 _PARTS_FOLDER, _PACKAGE_PREFIX = ".parts", ".emulator-"
@@ -85,7 +88,10 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
         If two files would have one result, or no scheduler answers.
     CheckFailed
         If the emulator does not give the golden codes, or a worker dies.
+    ToolMissing
+        If Dask is not installed.
     """
+    require("distributed", SPREADING)
     deployed = open_deployed(experiment)
     targets = _targets(sources, folder)
     started = time.perf_counter()

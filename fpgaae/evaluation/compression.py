@@ -16,6 +16,7 @@ from scipy.stats import norm
 from fpgaae.errors import InputError
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.optional import require
 
 Images = NDArray[np.float64]
 _BLOCKS = {1: 4.0, 2: 2.0, 4: 1.0}  # size of a block of cells, and how much its error counts
@@ -84,9 +85,7 @@ def _pot() -> Any:  # noqa: ANN401
     """
     for library in ("TENSORFLOW", "JAX", "PYTORCH", "CUPY"):
         os.environ.setdefault(f"POT_BACKEND_DISABLE_{library}", "1")
-    import ot  # noqa: PLC0415
-
-    return ot
+    return require("ot", "the earth mover's distance is computed with it")
 
 
 def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> dict[str, Any]:

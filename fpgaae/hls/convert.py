@@ -37,6 +37,7 @@ from fpgaae.hls.image_layers import (
 from fpgaae.hls.layer_forms import form_of
 from fpgaae.hls.open_weights import declare_ports, open_weights
 from fpgaae.hls.project import Port, TopFunction, WeightPort, complete_project
+from fpgaae.optional import require
 from fpgaae.tensorflow_setup import keras2_as_keras
 
 _STRATEGIES = {"latency": "Latency", "resource": "Resource", "distributed_arithmetic": "distributed_arithmetic"}
@@ -114,6 +115,8 @@ def _convert(
     project: Path,
 ) -> Any:  # noqa: ANN401
     """Run hls4ml's conversion."""
+    if conversion.strategy == "distributed_arithmetic":
+        require("da4ml", "`firmware.strategy: distributed_arithmetic` makes adders with it")
     config = hls4ml.utils.config_from_keras_model(
         model,
         granularity=conversion.granularity,

@@ -1,8 +1,8 @@
 """Anomaly scores as Keras 2 layers, so that the score is part of the converted graph.
 
 Each has a kernel in `firmware/hls/`, an exact integer form in `fpgaae.golden.scores`, and its name in the config in its
-class name (`fpgaae.models.keras_layers.score_kind`). In float64 a layer gives the exact values, too: its tables hold numbers on
-the grid of the firmware's. This module imports TensorFlow.
+class name (`fpgaae.models.keras_layers.score_kind`). In float64 a layer gives the exact values, too: its tables hold
+numbers on the grid of the firmware's. This module imports TensorFlow.
 """
 
 from __future__ import annotations

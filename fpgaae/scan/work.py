@@ -15,11 +15,13 @@ from typing import NamedTuple
 from fpgaae import pipeline
 from fpgaae.errors import FpgaaeError
 from fpgaae.files import Json
+from fpgaae.optional import require
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 from fpgaae.runs.stages import BASELINE, TRIAL
 
 Hashes = Mapping[str, str]
+COUNTING = "the cost of a variant is counted with it"  # why da4ml is needed
 
 
 class Done(NamedTuple):
@@ -54,12 +56,14 @@ def make_trial(experiment: Experiment, hashes: Hashes, reference: Done) -> Done:
 
 
 def _baseline(run: StageRun) -> Json:
+    require("da4ml", COUNTING)
     from fpgaae.scan.trial import run_baseline  # noqa: PLC0415
 
     return run_baseline(run)
 
 
 def _trial(run: StageRun) -> Json:
+    require("da4ml", COUNTING)
     from fpgaae.scan.trial import run_trial  # noqa: PLC0415
 
     return run_trial(run)

@@ -65,7 +65,7 @@ def run_train(run: StageRun) -> Json:
         optimizer=tf_keras.optimizers.Adam(schedule), loss=_loss(config.model, widths.inputs, training.features)
     )
     history = train(
-        Run(model, *material, [pruning_callbacks.UpdatePruningStep()]),
+        Run(model, material, [pruning_callbacks.UpdatePruningStep()]),
         fit,
         run.scratch,
         run.progress,

@@ -16,7 +16,7 @@ _TOLERATED = 1.01  # growth of the error that is called none
 _ENDS = (0.001, 0.999)  # quantiles of the latents in training that the codes span
 
 
-def rounded(values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> (
+def rounded(values: NDArray[np.floating], low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> (
     NDArray[np.float64]
 ):  # fmt: skip
     """Round to 2**bits levels from low to high, and saturate."""
@@ -32,8 +32,8 @@ def _explore(explorer: Explorer) -> Found:
     coders = {
         explorer.method.options.kind: (explorer.encode, explorer.decode),
         "pca": (
-            lambda events: ((events - pca.mean) @ pca.components.T).astype(np.float32),
-            lambda latents: (latents @ pca.components + pca.mean).astype(np.float32),
+            lambda events: pca.project(events).astype(np.float32),
+            lambda latents: pca.restore(latents).astype(np.float32),
         ),
     }
     curves: dict[str, Json] = {}

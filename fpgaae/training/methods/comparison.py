@@ -15,7 +15,7 @@ _TPR = "1e-03"
 _NO_NETWORK = "(no network)"
 
 
-def compare_references(runs: Iterable[Path]) -> Json:
+def compare_methods(runs: Iterable[Path]) -> Json:
     """Read the results of run folders that hold a float method.
 
     Raises

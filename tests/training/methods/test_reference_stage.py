@@ -16,7 +16,7 @@ from support import small_config
 from fpgaae.errors import InputError
 from fpgaae.files import read_json
 from fpgaae.models.float_weights import load_folded
-from fpgaae.training.methods.comparison import compare_references, comparison_markdown
+from fpgaae.training.methods.comparison import compare_methods, comparison_markdown
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
@@ -111,13 +111,13 @@ def test_weights_of_nothing_are_one_sentence(tmp_path: Path) -> None:
 
 
 def test_finished_methods_stand_in_one_table(trained: Workspace, tmp_path: Path) -> None:
-    result = compare_references([trained.experiment.folder])
+    result = compare_methods([trained.experiment.folder])
     table = comparison_markdown(result)
     assert "| method | reconstruction | 2 |" in table
     assert "| (no network) | sum_pt | 1 |" in table
     assert table.splitlines()[0] == "| experiment | score | members | signal |"
     with pytest.raises(InputError, match="no finished float method"):
-        compare_references([tmp_path])
+        compare_methods([tmp_path])
 
 
 def _finished(folder: Path, points: list[dict[str, float]], signals: dict[str, list[float]]) -> Path:
@@ -141,7 +141,7 @@ def test_each_point_has_its_row_and_each_set_of_signals_its_table(tmp_path: Path
     """The spread is that of the seeds: it does not hold the difference of two points."""
     one = _finished(tmp_path / "one", [{"beta": 0.1}, {"beta": 1.0}], {"a": [0.6, 0.9], "b": [0.5, 0.5]})
     other = _finished(tmp_path / "other", [{}], {"c": [0.7]})
-    first, second = comparison_markdown(compare_references([one, other])).split("\n\n")
+    first, second = comparison_markdown(compare_methods([one, other])).split("\n\n")
     assert "| one, beta 0.1 | kl | 2 | 61.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
     assert "| one, beta 1 | kl | 2 | 91.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
     assert first.splitlines()[0] == "| experiment | score | members | c |"
