@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.metrics import as_comparable
-from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval, Scores, as_scores, check_level, n_allowed
+from fpgaae.statistics import (
+    DEFAULT_CONFIDENCE_LEVEL,
+    EventGroups,
+    Interval,
+    PassedEvents,
+    Scores,
+    as_scores,
+    check_level,
+    n_allowed,
+)
 
 DEFAULT_FPRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
@@ -135,7 +144,9 @@ class RankedBackground:
         self._fprs = tuple(fprs)
         n_events = self.ordered.size
         self.n_kept = np.array([n_allowed(n_events, rate) for rate in fprs], dtype=np.int64)
-        self._ends = np.searchsorted(self.ordered, self.ordered[n_events - 1 - self.n_kept], side="right")
+        thresholds = self.ordered[n_events - 1 - self.n_kept]
+        self._ends = np.searchsorted(self.ordered, thresholds, side="right")
+        self.tied = self._ends - np.searchsorted(self.ordered, thresholds, side="left") > 1
 
     def replica(self, counts: NDArray[np.int32]) -> BackgroundReplica:
         """Weights and thresholds when group g is taken ``counts[g]`` times.
@@ -201,7 +212,8 @@ class RankedSignal:
             linear_tpr = TPR(t) - s (FPR(t) - a)
 
         whose spread is that of the efficiency at a fixed rate (R. R. Bahadur, Ann. Math. Statist. 37 (1966) 577, for
-        quantiles), without the jumps of a threshold that has to be an observed score.
+        quantiles), without the jumps of a threshold that has to be an observed score. Where scores tie, the threshold
+        does jump, from one of few scores to the next, and the efficiency with it: there `tpr` has the right spread.
         """
         weights = counts.take(self._groups).astype(np.int64)
         cumulative = np.zeros(weights.size + 1, dtype=np.int64)
@@ -212,6 +224,11 @@ class RankedSignal:
         above = total - cumulative[self._first_above(background.cuts)]
         linear = 1 - cumulative[self._nominal] / total - self._slopes * background.excess
         return SignalReplica(area, above / total, linear, above, background.events_above)
+
+    def passing(self, background: BackgroundReplica) -> tuple[PassedEvents, ...]:
+        """Count the sample's own events above each threshold, and how they lie in groups."""
+        groups = EventGroups(self._groups)
+        return tuple(groups.count(slice(first, None)) for first in self._first_above(background.cuts).tolist())
 
 
 class RankedModel:
@@ -249,18 +266,43 @@ class RankedModel:
         background = self._background.replica(counts[self._name])
         return {name: signal.replica(counts[name], background) for name, signal in self._signals.items()}
 
+    def on_sample(self, ones: Mapping[str, NDArray[np.int32]], n_replicas: int) -> dict[str, Replicas]:
+        """Give the metrics per signal on the sample itself, with replicas that are to be filled in."""
+        background = self._background.replica(ones[self._name])
+        shape = (n_replicas, background.cuts.size)
+        return {
+            name: Replicas(
+                signal.replica(ones[name], background), signal.passing(background), self._background.tied,
+                np.empty(n_replicas), np.empty(shape), np.empty(shape),
+            )
+            for name, signal in self._signals.items()
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Replicas:
     """Metrics of one model and one signal: on the sample itself, and in every replica.
 
-    `auc` has the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
+    `passing` counts the signal's events above each threshold; `tied` says for each, (n_fprs,), whether several
+    background events lie exactly at it. `auc` has the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
     """
 
     nominal: SignalReplica
+    passing: tuple[PassedEvents, ...]
+    tied: NDArray[np.bool_]
     auc: NDArray[np.float64]
     tpr: NDArray[np.float64]
     linear_tpr: NDArray[np.float64]
+
+    def tpr_to_compare(self, i: int, *, tied: bool) -> NDArray[np.float64]:
+        """Give the efficiencies at rate i that differences from another model are taken of, (n_replicas,).
+
+        Parameters
+        ----------
+        tied
+            Whether the scores of one of the two models tie at their threshold: then its jumps are part of the spread.
+        """
+        return np.asarray((self.tpr if tied else self.linear_tpr)[:, i])
 
 
 def bootstrap(
@@ -299,14 +341,7 @@ def bootstrap(
         if copies[model] == model
     }
     ones = {name: resampler.ones() for name, resampler in resamplers.items()}
-    shape = (settings.n_replicas, len(settings.fprs))
-    result = {
-        model: {
-            name: Replicas(nominal, np.empty(settings.n_replicas), np.empty(shape), np.empty(shape))
-            for name, nominal in ranked.replica(ones).items()
-        }
-        for model, ranked in models.items()
-    }
+    result = {model: ranked.on_sample(ones, settings.n_replicas) for model, ranked in models.items()}
     for i in range(settings.n_replicas):
         counts = {name: resampler.draw() for name, resampler in resamplers.items()}
         for model, ranked in models.items():

@@ -11,7 +11,7 @@ import pytest
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.decisions import decisions
-from fpgaae.statistics import clopper_pearson
+from fpgaae.statistics import EventGroups, clopper_pearson
 
 TRIGGER = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(false_positive_rate=0.2),))
 CHOSEN = {
@@ -27,8 +27,12 @@ def _scores(**firmware_signals: list[float]) -> dict[str, dict[str, np.ndarray]]
     return {"firmware": firmware, "quantized": dict(firmware), "float": {n: 2 * codes for n, codes in firmware.items()}}
 
 
+def _independent(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, EventGroups]:
+    return {process: EventGroups(np.arange(len(codes))) for process, codes in scores["firmware"].items()}
+
+
 def _one(scores: dict[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    (found,) = decisions(scores, "background", [{**CHOSEN, **changes}], TRIGGER, 0.9)
+    (found,) = decisions(scores, _independent(scores), "background", [{**CHOSEN, **changes}], TRIGGER, 0.9)
     return found
 
 
@@ -91,4 +95,4 @@ def test_a_missing_model_is_named() -> None:
     scores = _scores(signal=[3.0])
     del scores["float"]
     with pytest.raises(InputError, match="no scores of the model `float`"):
-        decisions(scores, "background", [CHOSEN], TRIGGER, 0.9)
+        decisions(scores, _independent(scores), "background", [CHOSEN], TRIGGER, 0.9)
