@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.metrics import as_comparable
@@ -27,6 +28,7 @@ from fpgaae.statistics import (
     n_allowed,
 )
 
+LEVEL_OF_TESTS = 0.95  # of the interval that a test of a difference at 5 % has to agree with
 DEFAULT_FPRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
@@ -123,6 +125,19 @@ class SignalReplica(NamedTuple):
     background_above: NDArray[np.int64]
 
 
+class Beside(NamedTuple):
+    """A score next to a threshold at which several events lie: the true rates may want it as the threshold."""
+
+    cut: int  # position of an event of that score among the sorted background
+    background: PassedEvents  # above the lower one of both scores
+    is_lower: bool  # than the threshold
+
+    def is_possible(self, fpr: float, level: float) -> bool:
+        """Tell whether an interval of the background's rate leaves it open which of both scores is the threshold."""
+        rate = self.background.interval(level)
+        return rate.low <= fpr if self.is_lower else rate.high > fpr
+
+
 class RankedBackground:
     """Background scores of one model, sorted once; every replica costs one gather and one cumulative sum.
 
@@ -146,7 +161,8 @@ class RankedBackground:
         self.n_kept = np.array([n_allowed(n_events, rate) for rate in fprs], dtype=np.int64)
         thresholds = self.ordered[n_events - 1 - self.n_kept]
         self._ends = np.searchsorted(self.ordered, thresholds, side="right")
-        self.tied = self._ends - np.searchsorted(self.ordered, thresholds, side="left") > 1
+        self._starts = np.searchsorted(self.ordered, thresholds, side="left")
+        self.tied = self._ends - self._starts > 1
 
     def replica(self, counts: NDArray[np.int32]) -> BackgroundReplica:
         """Weights and thresholds when group g is taken ``counts[g]`` times.
@@ -163,6 +179,18 @@ class RankedBackground:
         n_events = self.ordered.size
         excess = (total - cumulative[self._ends]) / total - (n_events - self._ends) / n_events
         return BackgroundReplica(cumulative, cuts, total - cumulative[ends], excess)
+
+    def beside(self) -> list[list[Beside]]:
+        """Give for each rate the scores beside its threshold; none where no scores tie."""
+        groups, found = EventGroups(self._groups), []
+        for start, end, tied in zip(self._starts.tolist(), self._ends.tolist(), self.tied, strict=True):
+            scores = []
+            if tied and start > 0:
+                scores.append(Beside(start - 1, groups.count(slice(start, None)), is_lower=True))
+            if tied and end < self.ordered.size:
+                scores.append(Beside(end, groups.count(slice(end, None)), is_lower=False))
+            found.append(scores)
+        return found
 
 
 class RankedSignal:
@@ -225,10 +253,10 @@ class RankedSignal:
         linear = 1 - cumulative[self._nominal] / total - self._slopes * background.excess
         return SignalReplica(area, above / total, linear, above, background.events_above)
 
-    def passing(self, background: BackgroundReplica) -> tuple[PassedEvents, ...]:
-        """Count the sample's own events above each threshold, and how they lie in groups."""
+    def passing(self, cuts: NDArray[np.int64]) -> list[PassedEvents]:
+        """Count the sample's own events above sorted background events, and how they lie in groups."""
         groups = EventGroups(self._groups)
-        return tuple(groups.count(slice(first, None)) for first in self._first_above(background.cuts).tolist())
+        return [groups.count(slice(first, None)) for first in self._first_above(cuts).tolist()]
 
 
 class RankedModel:
@@ -268,11 +296,12 @@ class RankedModel:
 
     def on_sample(self, ones: Mapping[str, NDArray[np.int32]], n_replicas: int) -> dict[str, Replicas]:
         """Give the metrics per signal on the sample itself, with replicas that are to be filled in."""
-        background = self._background.replica(ones[self._name])
+        background, beside = self._background.replica(ones[self._name]), self._background.beside()
         shape = (n_replicas, background.cuts.size)
         return {
             name: Replicas(
-                signal.replica(ones[name], background), signal.passing(background), self._background.tied,
+                signal.replica(ones[name], background), signal.passing(background.cuts), self._background.tied,
+                [[(own, *signal.passing(np.array([own.cut]))) for own in scores] for scores in beside],
                 np.empty(n_replicas), np.empty(shape), np.empty(shape),
             )
             for name, signal in self._signals.items()
@@ -284,12 +313,13 @@ class Replicas:
     """Metrics of one model and one signal: on the sample itself, and in every replica.
 
     `passing` counts the signal's events above each threshold; `tied` says for each, (n_fprs,), whether several
-    background events lie exactly at it. `auc` has the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
+    background events lie exactly at it, and `beside` counts the signal's events above the scores beside it. `auc` has the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
     """
 
     nominal: SignalReplica
-    passing: tuple[PassedEvents, ...]
+    passing: list[PassedEvents]
     tied: NDArray[np.bool_]
+    beside: list[list[tuple[Beside, PassedEvents]]]
     auc: NDArray[np.float64]
     tpr: NDArray[np.float64]
     linear_tpr: NDArray[np.float64]
@@ -375,3 +405,17 @@ def percentile_interval(value: float, replicas: NDArray[np.float64], level: floa
     tail = (1 - check_level(level)) / 2
     low, high = np.quantile(replicas, [tail, 1 - tail])
     return Interval(value, float(low), float(high))
+
+
+def error_of_test(value: float, replicas: NDArray[np.float64], *, tied: bool) -> float:
+    """Give the standard error that a normal test of a difference from zero needs.
+
+    It is that of the replicas. Where scores tie, a difference is a jump or none, which is not normal: there it is what
+    makes the test at 5 % find a difference where its 95 % interval does not reach zero, and no other one.
+    """
+    if tied:
+        interval = percentile_interval(value, replicas, LEVEL_OF_TESTS)
+        towards_zero = value - interval.low if value > 0 else interval.high - value
+        if towards_zero > 0:
+            return towards_zero / float(ndtri((1 + LEVEL_OF_TESTS) / 2))
+    return float(replicas.std(ddof=1))

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, percentile_interval
+from fpgaae.evaluation.bootstrap import (
+    LEVEL_OF_TESTS,
+    BootstrapSettings,
+    Replicas,
+    bootstrap,
+    error_of_test,
+    percentile_interval,
+)
 from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
 from fpgaae.statistics import Interval, as_scores
 
@@ -26,7 +33,7 @@ Groups = Mapping[str, NDArray[np.int64]]
 
 
 class Spread(NamedTuple):
-    """How far the replicas of a difference spread: what a test of it needs."""
+    """How far the replicas of a difference spread: what a test of it needs (`error_of_test`)."""
 
     standard_error: float
     interval_95: Interval
@@ -113,7 +120,8 @@ def compare(
 
     Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain
     the Clopper-Pearson interval at the fixed threshold, of the effective number of events: a bootstrap of zero passing
-    events would claim certainty. Differences of efficiencies follow the background's fluctuations to first order (see
+    events would claim certainty. Where several background events lie exactly at the threshold, it contains the intervals
+    at the scores beside it that the background's rate does not exclude: replicas alone jump too rarely. Differences of efficiencies follow the background's fluctuations to first order (see
     `RankedSignal.replica`): where two thresholds jump from event to event independently, the jumps would drown the
     difference. Where several background events lie exactly at a threshold, its jumps are real, and the difference is
     that of the replicas themselves.
@@ -192,7 +200,9 @@ def efficiencies(replicas: Replicas, n_background: int, settings: BootstrapSetti
             continue
         exact = replicas.passing[i].interval(level)
         drawn = percentile_interval(exact.value, replicas.tpr[:, i], level)
-        interval = Interval(exact.value, min(exact.low, drawn.low), max(exact.high, drawn.high))
+        beside = (own.interval(level) for score, own in replicas.beside[i] if score.is_possible(fpr, level))
+        ends = (exact, drawn, *beside)
+        interval = Interval(exact.value, min(end.low for end in ends), max(end.high for end in ends))
         found.append(Estimate(interval, n_above))
     return found
 
@@ -210,13 +220,16 @@ def difference(model: Replicas, reference: Replicas, n_background: int, settings
         value = float(model.nominal.tpr[i] - reference.nominal.tpr[i])
         tied = bool(model.tied[i] or reference.tied[i])
         replicas = model.tpr_to_compare(i, tied=tied) - reference.tpr_to_compare(i, tied=tied)
-        tpr[fpr_key(fpr)] = _of_difference(value, replicas, level, n_above)
+        tpr[fpr_key(fpr)] = _of_difference(value, replicas, level, n_above, tied=tied)
     auc = _of_difference(model.nominal.auc - reference.nominal.auc, model.auc - reference.auc, level)
     return SignalMetrics(auc, tpr)
 
 
-def _of_difference(value: float, replicas: NDArray[np.float64], level: float, n_above: int | None = None) -> Estimate:
-    spread = Spread(float(replicas.std(ddof=1)), percentile_interval(value, replicas, 0.95))
+def _of_difference(
+    value: float, replicas: NDArray[np.float64], level: float, n_above: int | None = None, *, tied: bool = False
+) -> Estimate:
+    error = error_of_test(value, replicas, tied=tied)
+    spread = Spread(error, percentile_interval(value, replicas, LEVEL_OF_TESTS))
     return Estimate(percentile_interval(value, replicas, level), n_above, None, spread)
 
 

@@ -183,8 +183,7 @@ class _GroupedBins:
         inside = [EventGroups(groups[own]) for own in self.members]
         alone = [EventGroups(np.arange(own.size)) for own in self.members]
         self._own = [b if a.n_groups == 1 else a for a, b in zip(inside, alone, strict=True)]
-        pairs = np.stack([np.unique(groups, return_inverse=True)[1], bins.of_event])
-        self.all = EventGroups(np.ravel_multi_index(tuple(pairs), tuple(pairs.max(axis=1) + 1)))
+        self.all = EventGroups(groups)
 
     def count(self, accepted: Flags) -> list[PassedEvents]:
         """Count the events that pass in each bin."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.bootstrap import percentile_interval
+from fpgaae.evaluation.bootstrap import error_of_test, percentile_interval
 from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, fpr_key
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.evaluation.verdicts import MARGIN
@@ -159,10 +159,11 @@ def _p_values(settings: ScanConfig, point: FinishedPoint) -> dict[Test, float]:
     found = {}
     for name in _metrics(settings, point):
         own, baseline = _own_and_baseline(settings, point, name)
-        spread = (own.replicas - baseline.replicas).std(axis=1, ddof=1)
+        tied = name == TPR and _tied(settings, point)
         for i, signal in enumerate(point.measured[0].signals):
             difference = float(own.values[i] - baseline.values[i])
-            found[name, signal] = two_sided_p_value(difference, float(spread[i]), MARGIN)
+            error = error_of_test(difference, own.replicas[i] - baseline.replicas[i], tied=tied)
+            found[name, signal] = two_sided_p_value(difference, error, MARGIN)
     return found
 
 
