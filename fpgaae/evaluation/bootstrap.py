@@ -313,7 +313,8 @@ class Replicas:
     """Metrics of one model and one signal: on the sample itself, and in every replica.
 
     `passing` counts the signal's events above each threshold; `tied` says for each, (n_fprs,), whether several
-    background events lie exactly at it, and `beside` counts the signal's events above the scores beside it. `auc` has the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
+    background events lie exactly at it, and `beside` counts the signal's events above the scores beside it. `auc` has
+    the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
     """
 
     nominal: SignalReplica

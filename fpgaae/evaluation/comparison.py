@@ -120,11 +120,11 @@ def compare(
 
     Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain
     the Clopper-Pearson interval at the fixed threshold, of the effective number of events: a bootstrap of zero passing
-    events would claim certainty. Where several background events lie exactly at the threshold, it contains the intervals
-    at the scores beside it that the background's rate does not exclude: replicas alone jump too rarely. Differences of efficiencies follow the background's fluctuations to first order (see
-    `RankedSignal.replica`): where two thresholds jump from event to event independently, the jumps would drown the
-    difference. Where several background events lie exactly at a threshold, its jumps are real, and the difference is
-    that of the replicas themselves.
+    events would claim certainty. Where several background events lie exactly at the threshold, it also contains those
+    at the scores beside it that the background's rate does not exclude: replicas alone jump too rarely. Differences of
+    efficiencies follow the background's fluctuations to first order (see `RankedSignal.replica`): where two thresholds
+    jump from event to event independently, the jumps would drown the difference. Where several background events lie
+    exactly at one of the thresholds, its jumps are real, and the difference is that of the replicas themselves.
 
     Parameters
     ----------

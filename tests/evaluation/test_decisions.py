@@ -91,6 +91,23 @@ def test_rates_disagree_where_chance_gives_so_different_a_share_in_fewer_than_5_
     assert found["agrees"] is agrees
 
 
+@pytest.mark.parametrize("choice", [{"effective_events": 20.0}, {}], ids=["stated", "of an earlier version"])
+def test_copies_of_events_change_no_interval_and_no_verdict(choice: dict[str, float]) -> None:
+    once = _one(_scores(signal=[7.0, 8.5]), events_passed=18)
+    copied = {
+        model: {process: np.repeat(codes, 5) for process, codes in own.items()}
+        for model, own in _scores(signal=[7.0, 8.5]).items()
+    }
+    groups = {process: EventGroups(np.arange(len(codes)) // 5) for process, codes in copied["firmware"].items()}
+    threshold = {**CHOSEN, "events": 100, "events_passed": 90, **choice}
+    (found,) = decisions(copied, groups, "background", [threshold], TRIGGER, 0.9)
+    assert found["background_events_passed"] == 5 * once["background_events_passed"]
+    assert found["false_positive_rate"] == pytest.approx(once["false_positive_rate"])
+    assert found["processes"]["signal"]["efficiency"] == pytest.approx(once["processes"]["signal"]["efficiency"])
+    assert found["p_value"] == pytest.approx(once["p_value"])
+    assert found["agrees"] is once["agrees"] is False
+
+
 def test_a_missing_model_is_named() -> None:
     scores = _scores(signal=[3.0])
     del scores["float"]

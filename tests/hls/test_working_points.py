@@ -94,6 +94,16 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
     }  # fmt: skip
 
 
+def test_a_threshold_chosen_on_groups_states_how_many_events_count() -> None:
+    """Every event four times: the interval is that of the events once, and so is the number of effective events."""
+    trigger = Trigger(bunch_crossing_rate_khz=40_000, thresholds=(Threshold(rate_khz=2_000),))
+    (point,) = choose_thresholds(np.repeat(np.arange(200), 4), np.repeat(np.arange(200), 4), trigger, 0.9)
+    entry = point.to_json(SCORE, trigger)
+    assert (entry["events"], entry["events_passed"]) == (800, 40)
+    assert entry["effective_events"] == pytest.approx(200)
+    assert entry["false_positive_rate"] == pytest.approx(clopper_pearson(10, 200, 0.9)._asdict())
+
+
 def test_a_rate_in_khz_is_the_share_times_the_crossings_with_both_ends() -> None:
     found = rate_json(clopper_pearson(3, 1000), Trigger(bunch_crossing_rate_khz=28_608.8))
     for end, share in found["false_positive_rate"].items():
