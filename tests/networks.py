@@ -20,7 +20,7 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
-from fpgaae.golden.network import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
 from fpgaae.golden.scores.base import Table, function_table, score_type
 from fpgaae.golden.windows import Window, same_padding
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
@@ -159,15 +159,18 @@ def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Co
 
 
 def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Workspace:
-    """Make an experiment on small synthetic events whose stage `convert` holds a random golden network only."""
+    """Make an experiment on small synthetic events whose stage `convert` holds a random golden network, no project."""
     small_config(folder, n_events=1500)
     workspace = open_workspace(folder)
     workspace.run("data")
 
     def convert(run: StageRun) -> Json:
         features = FeatureMap.from_json(run.result("data")["feature_types"])
-        random_network(score, features).save(run.folder / GOLDEN_FILE)
-        return {}
+        network = random_network(score, features)
+        network.save(run.folder / GOLDEN_FILE)
+        points = [{"code": int(code), "events": 800} for code in network[ACCEPT_LAYER].table.codes]
+        points[0]["effective_events"] = 400  # as if the events came in pairs of two alike
+        return {"trigger": {"thresholds": points}}
 
     hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
     for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", convert)):
