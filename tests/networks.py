@@ -156,15 +156,19 @@ def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Co
 
 
 def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Workspace:
-    """Make an experiment on small synthetic events whose stage `convert` holds a random golden network only."""
+    """Make an experiment on small synthetic events whose stage `convert` holds a random golden network, no project."""
     small_config(folder, n_events=1500)
     workspace = open_workspace(folder)
     workspace.run("data")
 
     def convert(run: StageRun) -> Json:
         features = FeatureMap.from_json(run.result("data")["feature_types"])
-        random_network(score, features).save(run.folder / GOLDEN_FILE)
-        return {}
+        network = random_network(score, features)
+        network.save(run.folder / GOLDEN_FILE)
+        assert network.accept is not None
+        points = [{"code": int(code), "events": 800} for code in network.accept.thresholds]
+        points[0]["effective_events"] = 400  # as if the events came in pairs of two alike
+        return {"trigger": {"thresholds": points}}
 
     hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
     for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", convert)):

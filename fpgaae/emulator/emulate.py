@@ -258,14 +258,20 @@ class _Run:
         return result
 
     def _thresholds(self, finished: Iterable[Json], codes: Sequence[int]) -> list[Json]:
-        """Count what each threshold accepts of all events, and give the rate if these are the trigger's input."""
+        """Count what each threshold accepts of all events, and give the rate if these are the trigger's input.
+
+        Groups are not read here: the intervals take the design effect that the threshold had where it was chosen.
+        """
         config = self._deployed.experiment.config
+        chosen = read_json(self._deployed.experiment.result_path("convert"))["trigger"]["thresholds"]
+        effects = {point["code"]: point["events"] / point.get("effective_events", point["events"]) for point in chosen}
+        level = config.evaluation.confidence_level
         entries = list(finished)
         events = sum(entry["events"] for entry in entries)
         rows = []
         for index, code in enumerate(codes):
             accepted = sum(entry["accepted"][index] for entry in entries)
-            rate = clopper_pearson(accepted, events, config.evaluation.confidence_level) if events else None
+            rate = clopper_pearson(accepted, events, level, effects[code]) if events else None
             known = {} if rate is None else rate_json(rate, config.trigger)
             rows.append({"code": code, "accepted": accepted, **known})
         return rows

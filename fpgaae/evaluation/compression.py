@@ -17,6 +17,7 @@ from fpgaae.errors import InputError
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.optional import require
+from fpgaae.statistics import EventGroups
 
 Images = NDArray[np.float64]
 _BLOCKS = {1: 4.0, 2: 2.0, 4: 1.0}  # size of a block of cells, and how much its error counts
@@ -130,7 +131,7 @@ def latent_layer(network: IntegerNetwork) -> Layer:
 
 
 def compare_images(
-    images: Images, decoded: Mapping[str, Images], confidence_level: float
+    images: Images, decoded: Mapping[str, Images], groups: NDArray[np.int64], confidence_level: float
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Give the mean of each measure with the interval of its standard error, by model and measure.
 
@@ -140,21 +141,25 @@ def compare_images(
         (n, height, width) counts.
     decoded
         The same by model.
+    groups
+        (n,) the group of each image, which the intervals count.
     """
     measures: dict[str, Callable[[Images, Images], NDArray[np.float64]]] = {
         "telescope": telescope_error,
         "earth_movers_distance": earth_movers_distance,
     }
     return {
-        model: {name: _mean(measure(images, own), confidence_level) for name, measure in measures.items()}
+        model: {name: _mean(measure(images, own), groups, confidence_level) for name, measure in measures.items()}
         for model, own in decoded.items()
     }
 
 
-def _mean(values: NDArray[np.float64], level: float) -> dict[str, Any]:
-    found = values[np.isfinite(values)]
-    if found.size < 2:
+def _mean(values: NDArray[np.float64], groups: NDArray[np.int64], level: float) -> dict[str, Any]:
+    finite = np.isfinite(values)
+    found, independent = values[finite], EventGroups(groups[finite])
+    error = independent.error_of_mean(found) if found.size else None
+    if error is None:
         return {"value": None, "low": None, "high": None, "events": int(found.size)}
-    mean, error = float(found.mean()), float(found.std(ddof=1) / np.sqrt(found.size))
+    mean = float(found.mean())
     low, high = norm.interval(level, mean, error) if error > 0 else (mean, mean)
     return {"value": mean, "low": float(low), "high": float(high), "events": int(found.size)}

@@ -46,8 +46,9 @@ def run_compression(run: StageRun, limit: int) -> tuple[Json, Figure]:
     shown: tuple[Images, Mapping[str, Images]] = np.zeros((0, height, width)), {}
     for process in config.data.files:
         codes = np.concatenate(list(split.store.chunks(process, "test", limit, limit=limit)))
+        groups = split.store.groups(process, "test", limit=len(codes))
         images, models = codes.reshape(-1, height, width).astype(np.float64), decoded(codes)
-        processes[process] = compare_images(images, models, config.evaluation.confidence_level)
+        processes[process] = compare_images(images, models, groups, config.evaluation.confidence_level)
         if process == config.data.background:
             shown = images[:_SHOWN], {model: own[:_SHOWN] for model, own in models.items()}
     input_bits = sum(feature.hardware.bits for feature in split.features.features)

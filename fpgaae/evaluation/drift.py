@@ -10,16 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact, kstwobign
+from scipy.stats import kstwobign
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.errors import InputError
+from fpgaae.evaluation.decisions import same_rate
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.working_points import rate_json
-from fpgaae.statistics import clopper_pearson, holm
+from fpgaae.hls.working_points import TEST_LEVEL, rate_json
+from fpgaae.statistics import EventGroups, holm
 
 LEVEL = 0.05  # of one false "moved" among all features
 _SAMPLES = ("reference", "other")
@@ -28,11 +29,16 @@ Histogram = NDArray[np.int64]
 
 
 class Sample(NamedTuple):
-    """What is kept of a sample: a histogram of codes a feature, from its smallest code on, and the scores' codes."""
+    """What is kept of a sample: a histogram of codes a feature, from its smallest code on, the scores and groups."""
 
     histograms: tuple[Histogram, ...]
     score_codes: Codes  # (n_events,)
-    n_groups: int
+    groups: EventGroups
+
+    @property
+    def n_independent(self) -> float:
+        """Number of events divided by the mean size of the group that one lies in, as if a group's were all alike."""
+        return self.n_events / self.groups.mean_size
 
     @property
     def n_events(self) -> int:
@@ -68,10 +74,10 @@ def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: Golde
         for index, first in enumerate(low):
             histograms[index] += np.bincount(codes[:, index] - first, minlength=histograms[index].size)
         scores.append(golden.scores(codes))
-        groups.append(np.unique(own))
+        groups.append(own)
     if not scores:
         raise InputError("there are no events to compare; give a file with some")
-    return Sample(tuple(histograms), np.concatenate(scores), int(np.unique(np.concatenate(groups)).size))
+    return Sample(tuple(histograms), np.concatenate(scores), EventGroups(np.concatenate(groups)))
 
 
 def compare_samples(
@@ -80,27 +86,28 @@ def compare_samples(
     """Compare features, score and rates of two samples.
 
     A feature has moved where the Kolmogorov-Smirnov distance of its codes is larger than chance gives, at 5 % for all
-    features together (Holm). Independent are the groups of events, not the events: the p-values count groups. Codes are
-    discrete, which makes the test cautious.
+    features together (Holm). Independent are the groups of events, not the events: the p-values of distances take those
+    of a group to be all alike, which bounds what they can have in common. That and the discrete codes make these tests
+    cautious. Rates count how the events that pass lie in groups.
 
     Parameters
     ----------
     fraction
         Bits of the score behind the point.
     """
-    n_groups = (reference.n_groups, other.n_groups)
+    n_independent = (reference.n_independent, other.n_independent)
     moved = [
-        _feature(feature.hardware, pair, n_groups)
+        _feature(feature.hardware, pair, n_independent)
         for feature, *pair in zip(features.features, reference.histograms, other.histograms, strict=True)
     ]
     corrected = holm([entry["p_value"] for entry in moved])
     for entry, p_value in zip(moved, corrected, strict=True):
         entry |= {"corrected_p_value": float(p_value), "moved": bool(p_value < LEVEL)}
     moved.sort(key=lambda entry: -entry["distance"])
-    score = _score(reference.score_codes, other.score_codes, n_groups, fraction)
+    score = _score(reference.score_codes, other.score_codes, n_independent, fraction)
     result = {
         "events": {"reference": reference.n_events, "other": other.n_events},
-        "groups": {"reference": reference.n_groups, "other": other.n_groups},
+        "groups": {"reference": reference.groups.n_groups, "other": other.groups.n_groups},
         "level": LEVEL,
         "score": score,
         "rates": [_rate(reference, other, threshold, settings) for threshold in settings.thresholds],
@@ -110,7 +117,9 @@ def compare_samples(
     return {"sentence": _sentence(result), **result}
 
 
-def _feature(feature: HardwareFeature, histograms: Sequence[Histogram], n_groups: tuple[int, int]) -> dict[str, Any]:
+def _feature(
+    feature: HardwareFeature, histograms: Sequence[Histogram], n_independent: tuple[float, float]
+) -> dict[str, Any]:
     shares = [histogram / histogram.sum() for histogram in histograms]
     codes = np.arange(feature.min_code, feature.max_code + 1)
     distance = float(np.abs(np.cumsum(shares[0]) - np.cumsum(shares[1])).max())
@@ -120,7 +129,7 @@ def _feature(feature: HardwareFeature, histograms: Sequence[Histogram], n_groups
     return {
         "name": feature.name,
         "distance": distance,
-        "p_value": _ks_p_value(distance, n_groups),
+        "p_value": _ks_p_value(distance, n_independent),
         "mean_code": _of_both(means),
         "shift_in_sigma": (means[1] - means[0]) / spread if spread else None,
         "saturated": _of_both([float(share[at_end].sum()) if feature.bits else 0.0 for share in shares]),
@@ -132,18 +141,18 @@ def _of_both(values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(_SAMPLES, values, strict=True))
 
 
-def _ks_p_value(distance: float, n: tuple[int, int]) -> float:
+def _ks_p_value(distance: float, n: tuple[float, float]) -> float:
     """Give the asymptotic probability of a larger distance of two samples of one distribution."""
     return float(kstwobign.sf(distance * np.sqrt(n[0] * n[1] / (n[0] + n[1]))))
 
 
-def _score(reference: Codes, other: Codes, n_groups: tuple[int, int], fraction: int) -> dict[str, Any]:
+def _score(reference: Codes, other: Codes, n_independent: tuple[float, float], fraction: int) -> dict[str, Any]:
     both = np.unique(np.concatenate([reference, other]))
     below = [np.searchsorted(np.sort(codes), both, side="right") / codes.size for codes in (reference, other)]
     distance = float(np.abs(below[0] - below[1]).max())
     return {
         "distance": distance,
-        "p_value": _ks_p_value(distance, n_groups),
+        "p_value": _ks_p_value(distance, n_independent),
         "quantiles": {
             f"{quantile:g}": _of_both(
                 [
@@ -157,16 +166,10 @@ def _score(reference: Codes, other: Codes, n_groups: tuple[int, int], fraction: 
 
 
 def _rate(reference: Sample, other: Sample, threshold: dict[str, Any], settings: DriftSettings) -> dict[str, Any]:
-    passed = [int(np.count_nonzero(sample.score_codes > threshold["code"])) for sample in (reference, other)]
-    events = [reference.n_events, other.n_events]
-    groups = [reference.n_groups, other.n_groups]
-    scaled = [round(k * g / n) for k, g, n in zip(passed, groups, events, strict=True)]
-    table = [[k, g - k] for k, g in zip(scaled, groups, strict=True)]
-    rates = [
-        rate_json(clopper_pearson(k, n, settings.level), settings.trigger) | {"passed": k}
-        for k, n in zip(passed, events, strict=True)
-    ]
-    return {"code": threshold["code"], **_of_both(rates), "p_value": float(fisher_exact(table).pvalue)}
+    passed = [sample.groups.count(sample.score_codes > threshold["code"]) for sample in (reference, other)]
+    rates = [rate_json(own.interval(settings.level), settings.trigger) | {"passed": own.passed} for own in passed]
+    p_value = same_rate(*(own.effective(TEST_LEVEL) for own in passed))
+    return {"code": threshold["code"], **_of_both(rates), "p_value": p_value}
 
 
 def _sentence(result: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
-from fpgaae.hls.working_points import background_scores, choose_thresholds
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
@@ -50,7 +50,8 @@ def run_convert(run: StageRun) -> Json:
     if not isinstance(network.score, ScoreLayer) or network.score.type.signed:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
     background = background_scores(run, GoldenTrigger(features, network))
-    points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
+    level = run.config.evaluation.confidence_level
+    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
     trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
     stimuli = Stimuli(run.config, run.upstream("data"), trigger)
     project = run.folder / PROJECT_FOLDER

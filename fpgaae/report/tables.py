@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.comparison import MODELS
+from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, MODELS
 
 TERMINAL_FPR_KEYS = ("1e-02", "1e-03", "1e-04")
 SYMMETRIC_RATIO = 0.75
@@ -281,6 +281,8 @@ def rate_sentence(decision: Mapping[str, Any]) -> str:
     """
     rate, khz = decision["false_positive_rate"], decision["rate_khz"]
     verdict = "agrees" if decision["agrees"] else "DISAGREES"
+    if decision["agrees"] and decision["background_events_passed"] < MIN_BACKGROUND_EVENTS:
+        verdict = "too few events to tell"
     return (
         f"Above code {decision['code']:,}: requested {decision['requested_false_positive_rate']:.2e} "
         f"({decision['requested_rate_khz']:.3g} kHz), achieved {rate['value']:.2e} ({khz['value']:.3g} kHz), "

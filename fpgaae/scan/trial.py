@@ -14,7 +14,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.scoring import float_scorer
 from fpgaae.files import Json
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.working_points import background_scores, choose_thresholds
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.rtl.design import Design
@@ -59,7 +59,8 @@ def run_trial(run: StageRun) -> Json:
 def _estimate(run: StageRun, trigger: GoldenTrigger) -> Design:
     """Trace the whole trigger block, with the thresholds that `convert` would choose, and ask da4ml for its cost."""
     background = background_scores(run, trigger)
-    points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
+    level = run.config.evaluation.confidence_level
+    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
     decided = trigger.with_thresholds(np.array([point.code for point in points]))
     block = cut_into_stages(trace_trigger(decided), run.config.firmware.clock_ns)
     return describe(block, run.config.firmware.project_name)

@@ -86,6 +86,15 @@ def test_twenty_copies_of_an_event_say_no_more_of_a_rate_than_one(network: Integ
     assert copied["code"] == once["code"]
     assert copied["other"]["passed"] == 20 * once["other"]["passed"]
     assert copied["p_value"] == pytest.approx(once["p_value"])
+    assert copied["other"]["rate_khz"] == pytest.approx(once["other"]["rate_khz"])
+
+
+def test_unequal_groups_say_less_than_their_number(network: IntegerNetwork) -> None:
+    """One group of 90 events and ten of one: an event lies in one of 8110 / 100 events on average."""
+    groups = np.concatenate([np.zeros(90, dtype=np.int64), np.arange(1, 11)])
+    sample = take_sample([(random_hardware(FEATURES, 100, 1), groups)], FEATURES, network)
+    assert sample.groups.n_groups == 11
+    assert sample.n_independent == pytest.approx(100 / 81.1)
 
 
 def test_no_events_are_refused(network: IntegerNetwork) -> None:

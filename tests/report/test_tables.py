@@ -14,7 +14,14 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import MODELS, compare
 from fpgaae.report import tables
-from fpgaae.report.tables import NOT_MEASURABLE, compact_interval, delta_table, metric_rows, metrics_table
+from fpgaae.report.tables import (
+    NOT_MEASURABLE,
+    compact_interval,
+    delta_table,
+    metric_rows,
+    metrics_table,
+    rate_sentence,
+)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +167,15 @@ def test_scores_of_groups_are_tabulated() -> None:
     assert "firmware \N{MINUS SIGN} float +0.010(10) +0.010(10)" in shown
     assert shown.index("AUC") < shown.index("pAUC to 0.1")
     assert tables.group_rows({}) == []
+
+
+def test_a_rate_of_few_events_is_not_said_to_agree() -> None:
+    share = {"value": 1e-3, "low": 5e-4, "high": 2e-3}
+    decision = {
+        "code": 7, "requested_false_positive_rate": 1e-3, "requested_rate_khz": 28.6, "false_positive_rate": share,
+        "rate_khz": share, "p_value": 0.7, "agrees": True, "background_events_passed": 5,
+    }  # fmt: skip
+    assert "agrees (p = 0.7)" in rate_sentence(decision)
+    assert "too few events to tell (p = 0.7)" in rate_sentence({**decision, "background_events_passed": 4})
+    wrong = {**decision, "background_events_passed": 0, "agrees": False, "p_value": 0.01}
+    assert "DISAGREES (p = 0.01)" in rate_sentence(wrong)
