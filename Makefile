@@ -97,13 +97,13 @@ scan: $(STAMP) ## train many variants and find the front of performance against 
 	$(call run_stage)
 
 test: $(STAMP) ## run every test
-	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
 
 check: $(STAMP) ## format, lint, types and the quick tests
 	$(VENV)/bin/python -m ruff format --check
 	$(VENV)/bin/python -m ruff check
 	$(VENV)/bin/python -m mypy
-	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 bench: $(STAMP) ## time every stage
 	@$(VENV)/bin/python -m benchmarks.main $(ARGS)

@@ -332,7 +332,7 @@ case "$1" in
     update) : > updated;;
     install)
         [ -e updated ] || exit 100
-        for name in make g++ tclsh verilator yosys iverilog ghdl chromium; do cp make-stub "bin/$name"; done;;
+        for name in make g++ ccache tclsh verilator yosys iverilog ghdl chromium; do cp make-stub "bin/$name"; done;;
 esac
 """
 MAKE_STUB = '#!/bin/sh\necho "make $* CI=$CI FPGAAE_REQUIRE_TOOLS=$FPGAAE_REQUIRE_TOOLS" >> calls.log\n'
@@ -349,10 +349,10 @@ def test_ci_run_installs_what_is_missing_and_calls_make_test(bare: Checkout, ins
     for name in CI_PROGRAMS:
         (bare.folder / "bin" / name).symlink_to(str(shutil.which(name)))
     if installed:
-        for name in ("make", "g++", "tclsh", "verilator", "yosys", "iverilog", "ghdl", "chromium"):
+        for name in ("make", "g++", "ccache", "tclsh", "verilator", "yosys", "iverilog", "ghdl", "chromium"):
             bare.script(f"bin/{name}", MAKE_STUB)
     subprocess.run(
         [bare.folder / ".ci/run"], cwd="/", env={"PATH": str(bare.folder / "bin")}, check=True, capture_output=True
     )
-    install = "apt-get install -y --no-install-recommends g++ make tcl verilator yosys iverilog ghdl chromium"
+    install = "apt-get install -y --no-install-recommends g++ make ccache tcl verilator yosys iverilog ghdl chromium"
     assert bare.calls() == ([MAKE_TEST] if installed else [install, "apt-get update", install, MAKE_TEST])
