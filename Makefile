@@ -96,6 +96,12 @@ endif
 scan: $(STAMP) ## train many variants and find the front of performance against cost
 	$(call run_stage)
 
+# Each worker of the tests has one core: threads of its libraries would only wait for each other.
+test check: export OMP_NUM_THREADS := 1
+test check: export OPENBLAS_NUM_THREADS := 1
+test check: export TF_NUM_INTRAOP_THREADS := 1
+test check: export TF_NUM_INTEROP_THREADS := 1
+
 test: $(STAMP) ## run every test
 	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
 

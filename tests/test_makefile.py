@@ -210,7 +210,7 @@ def test_interrupting_a_stage_ends_make_with_an_error(ready: Checkout) -> None:
 @pytest.mark.parametrize(
     ("goal", "expected"),
     [
-        ("test", ["venv-python -m pytest -n 2 --dist loadfile"]),
+        ("test", ["venv-python -m pytest -n 2 --dist worksteal"]),
         ("bench", ["venv-python -m benchmarks.main"]),
         (
             "check",
@@ -218,7 +218,7 @@ def test_interrupting_a_stage_ends_make_with_an_error(ready: Checkout) -> None:
                 "venv-python -m ruff format --check",
                 "venv-python -m ruff check",
                 "venv-python -m mypy",
-                "venv-python -m pytest -n 2 --dist loadfile -m not slow",
+                "venv-python -m pytest -n 2 --dist worksteal -m not slow",
             ],
         ),
     ],
@@ -252,7 +252,7 @@ def test_the_first_goal_installs_and_the_second_does_not(bare: Checkout) -> None
         "python -m venv --clear .venv",
         PIP,
         "fpgaae data configs/l1_ae.yaml",
-        "venv-python -m pytest -n 2 --dist loadfile",
+        "venv-python -m pytest -n 2 --dist worksteal",
     ]
     bare.make("data")
     assert bare.calls() == ["fpgaae data configs/l1_ae.yaml"]
