@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import quick_compiler
+from hypothesis import settings
 from numpy.typing import NDArray
-from support import small_config, trigger_objects
+from support import REPOSITORY, small_config, trigger_objects
+from typer.testing import CliRunner
 
 from fpgaae import pipeline
+from fpgaae.cli.commands import app
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
@@ -28,6 +32,9 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
+
+settings.register_profile("tests", deadline=None)  # two workers share the cores with what they compile
+settings.load_profile("tests")
 
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
@@ -68,15 +75,41 @@ def tensorflow() -> None:
         import tf_keras  # noqa: F401, PLC0415
 
 
+def pytest_configure() -> None:
+    """Compile sooner than a user does, see `quick_compiler.py`; every process of the tests inherits it."""
+    quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
+
+
+@pytest.fixture
+def production_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile the C simulation with the very command of a user."""
+    monkeypatch.setenv(quick_compiler.OPTIMIZATION, quick_compiler.PRODUCTION)
+
+
 @pytest.fixture(scope="session")
-def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Give a function that runs the command `fpgaae` in a process of its own."""
+def run_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give a function that runs the command `fpgaae` in a process of its own, which takes seconds to start."""
 
     def run(*arguments: str | Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "fpgaae", *map(str, arguments)],
             capture_output=True, text=True, check=False, timeout=timeout, env=os.environ | environment,
         )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give a function that runs the command `fpgaae` in this process, and gives what a process of its own would."""
+
+    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pytest makes errors of them, which a process of its own does not
+            done = CliRunner().invoke(app, [*map(str, arguments)], env=environment)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess([*map(str, arguments)], done.exit_code, done.stdout, done.stderr)
 
     return run
 

@@ -150,13 +150,13 @@ def test_each_point_has_its_row_and_each_set_of_signals_its_table(tmp_path: Path
 
 
 def test_the_command_trains_on_jax_and_compares(
-    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     file = small_config(tmp_path, "sparse", method={"kind": "sparse"}, ensemble={"points": [{"sparsity_weight": 0.3}]})
     runs = ("--runs", tmp_path / "runs")
     environment = {"KERAS_BACKEND": "jax"}
-    assert run_cli("data", file, *runs, **environment).returncode == 0
-    done = run_cli("reference", file, *runs, **environment)
+    assert run_process("data", file, *runs, **environment).returncode == 0
+    done = run_process("reference", file, *runs, **environment)
     assert done.returncode == 0, done.stderr
     assert "sparse, 1 trained on 1 cpu device, jax: 1 epochs at" in done.stdout
     result = read_json(tmp_path / "runs" / "sparse" / "reference" / "reference.json")
@@ -165,5 +165,5 @@ def test_the_command_trains_on_jax_and_compares(
         "scan",
         {"sparsity_weight": 0.3},
     )
-    table = run_cli("references", tmp_path / "runs" / "sparse", "--json")
+    table = run_process("references", tmp_path / "runs" / "sparse", "--json")
     assert [row["score"] for row in json.loads(table.stdout)["rows"]][-1] == "masked_reconstruction"
