@@ -83,9 +83,7 @@ def test_what_can_not_be_folded_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("axis", [1, 2, -3])
 def test_a_normalization_along_an_image_is_not_folded_into_a_convolution(axis: int, tmp_path: Path) -> None:
     build = _chain(lambda k: k.Conv2D(3, 3), lambda k: k.BatchNormalization(axis=axis, name="norm"), lambda k: k.ReLU())
-    with pytest.raises(
-        InputError, match=f"norm can't be folded away: it normalizes along the axis {axis} of"
-    ):
+    with pytest.raises(InputError, match=f"norm can't be folded away: it normalizes along the axis {axis} of"):
         fold_normalization(_read(build, tmp_path)[1])
 
 
