@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.models.keras_layers import KerasLayer, Role, row_of
+from fpgaae.models.keras_layers import KerasLayer, Role, refused_settings, row_of
 from fpgaae.models.quantizers import Quantizer, read_quantizer
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -184,4 +184,21 @@ def check_names(network: NetworkDescription) -> NetworkDescription:
         if layer.name in seen:
             raise InputError(f"two layers of the model are called {layer.name}; rename one of them")
         seen.add(layer.name)
+    return network
+
+
+def check_settings(network: NetworkDescription) -> NetworkDescription:
+    """Give the network back if every setting of its layers is used, or has no effect on what they compute.
+
+    Raises
+    ------
+    InputError
+        If one does not.
+    """
+    for layer in network.layers:
+        for refused in refused_settings(layer.kind, layer.settings):
+            raise InputError(
+                f"the layer {layer.name} has the setting {refused}, which is not known to have exact firmware; leave "
+                "it at its default"
+            )
     return network

@@ -5,6 +5,7 @@ This module needs a Keras 2 model in memory, but imports neither TensorFlow nor 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
 from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import IntegerNetwork, refuse_wide
 from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.models.architecture import read_architecture
+from fpgaae.models.description import check_settings
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
 from fpgaae.models.keras_layers import score_kind
 from fpgaae.models.quantizers import quantizer_type
@@ -31,7 +34,7 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
     Raises
     ------
     InputError
-        If a layer or quantizer has no exact integer form.
+        If a layer, one of its settings, or a quantizer has no exact integer form.
     """
     layers: dict[str, Layer] = {}
     name_of: dict[str, str] = {}  # Keras layer -> integer layer that holds its output
@@ -49,6 +52,7 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
         layer = reader(keras_layer, [layers.get(name, _input_placeholder(name)) for name in sources])
         layers[layer.name] = layer
         name_of[keras_layer.name] = layer.name
+    check_settings(read_architecture(json.loads(model.to_json())).network)
     return refuse_wide(IntegerNetwork(tuple(layers.values())))
 
 

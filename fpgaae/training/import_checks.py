@@ -85,6 +85,24 @@ def check_score(config: Config, given: NetworkDescription, n_inputs: int, output
         )
 
 
+def check_empty_slots(given: NetworkDescription, deployed: Any) -> None:  # noqa: ANN401
+    """Make sure that a masked score at the end of a model calls those slots empty that the config's does.
+
+    Raises
+    ------
+    InputError
+        If the two differ, so that other slots would count.
+    """
+    if given.score is None or given.score.kind != LAYER_OF_SCORE[Score.MASKED_SQUARED_ERROR].__name__:
+        return
+    theirs, ours = given.score.settings.get("empty"), deployed.get_layer("score").empty
+    if list(theirs or ()) != list(ours):
+        raise InputError(
+            f"the score of the model takes a slot for empty up to {theirs}, but that of the config up to {ours}; give "
+            "the model in front of its score, or change `data.scaling` or `quantization.inputs`"
+        )
+
+
 def deploy(model: Any, network: NetworkDescription, score: Score, features: FeatureMap) -> Any:  # noqa: ANN401
     """Put the config's score behind a quantized model.
 

@@ -41,7 +41,7 @@ from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.runs.experiment import ImportedModel
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
-from fpgaae.training.import_checks import check_input, check_score, deploy
+from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
 from fpgaae.training.widths import TAIL, resolve_width
 
 MODEL_COPY = "model"
@@ -63,7 +63,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Jso
     if prepared.quantized is None:
         _check_layers(run, prepared.twin)
     else:
-        _exact(run.config, prepared.quantized, features)
+        check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
     shutil.copyfile(file, run.folder / MODEL_COPY)
     return {
         "file": wanted.file_name,

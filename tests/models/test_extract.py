@@ -193,3 +193,17 @@ def test_what_has_no_integer_form_is_refused_by_name() -> None:
         with pytest.raises(InputError, match=message):
             extract_network(_chain(*layers))
     assert extract_network(_chain(quantized(), dense())).layers[-1].name == "mu"
+
+
+def test_a_setting_that_is_not_known_is_refused_by_its_name(
+    random_network: Callable[..., RandomNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+
+    model = random_network(autoencoder((4,), 2), 6).model
+    assert extract_network(model).layers
+    layer = next(layer for layer in model.layers if type(layer).__name__ == "QDense")
+    config = layer.get_config()
+    monkeypatch.setattr(layer, "get_config", lambda: {**config, "sharpness": 3})
+    with pytest.raises(InputError, match=f"the layer {layer.name} has the setting sharpness=3, which is not known"):
+        extract_network(model)

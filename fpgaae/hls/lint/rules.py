@@ -306,7 +306,7 @@ _TABLE = (
     # a model in a file
     Rule(
         "weights-damaged", _E,
-        "the weights in the file are not those of the layer that its architecture describes",
+        "these can't be the trained weights of the layer that the architecture in the file describes",
         "train or save the model again",
     ),
     Rule(
