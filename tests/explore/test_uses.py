@@ -90,3 +90,14 @@ def test_a_config_without_method_has_no_uses(
     done = run_process("explore", CONFIGS / "l1_ae.yaml", "--runs", tmp_path)
     assert done.returncode == 2
     assert "l1_ae.yaml has no `method`, of which there would be uses" in done.stderr
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("names", [("vae", "pca"), ("pca",)], ids=["method-and-pca", "pca-itself"])
+def test_the_figure_of_compression_has_a_curve_a_coder(names: tuple[str, ...]) -> None:
+    from fpgaae.explore.uses.compress import _BITS, _figure  # noqa: PLC0415 - Keras
+
+    curve = {"error": 0.5, "error_by_bits": {str(bits): 1 / bits for bits in _BITS}}
+    (panel,) = _figure(dict.fromkeys(names, curve), 3, 100).axes
+    _, labels = panel.get_legend_handles_labels()
+    assert labels == [name.upper() if name == "pca" else name for name in names]

@@ -84,7 +84,8 @@ def _figure(curves: dict[str, Json], k: int, n_bits: int) -> Figure:
     with house_style():
         figure = Figure(figsize=(7.4, 4.8), layout="constrained")
         panel = figure.subplots()
-        for (name, own), colour in zip(curves.items(), (PALETTE[0], PALETTE[2]), strict=True):
+        colours = (PALETTE[0], PALETTE[2])[: len(curves)]  # one, where the method is PCA itself
+        for (name, own), colour in zip(curves.items(), colours, strict=True):
             share = [k * bits / n_bits for bits in _BITS]
             label = name.upper() if name == "pca" else name
             panel.plot(share, list(own["error_by_bits"].values()), "o-", color=colour, markersize=4, label=label)
