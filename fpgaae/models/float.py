@@ -115,8 +115,6 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
     empty
         What the first feature of each slot is when the slot is empty, (n_slots,).
     """
-    if model.score in {Score.SQUARED_ERROR, Score.REGRESSION}:
-        return "mean_squared_error"
     if model.score is Score.ABSOLUTE_ERROR:
         return "mean_absolute_error"
     if model.score is Score.MASKED_SQUARED_ERROR:
@@ -128,6 +126,8 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
             return ops.mean(filled * ops.square(target - prediction), axis=-1)
 
         return masked
+    if model.kind is not ModelKind.VARIATIONAL:
+        return "mean_squared_error"
     weights = ops.convert_to_tensor(np.where(variance > 0, 1 / np.maximum(variance, 1e-12), 0).astype(np.float32))
 
     def loss(target: Tensor, prediction: Tensor) -> Tensor:
