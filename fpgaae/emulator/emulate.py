@@ -26,7 +26,7 @@ from fpgaae.cluster import SPREADING, completed, open_cluster
 from fpgaae.config.data import Columns
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
-from fpgaae.emulator.source import network_hashes
+from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
 from fpgaae.errors import InputError
 from fpgaae.files import Json, lock, read_json, require_space, write_json

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fpgaae.doctor import require_compiler
-from fpgaae.emulator.source import EmulatorSource, network_hashes
+from fpgaae.emulator.hashes import network_hashes
+from fpgaae.emulator.source import EmulatorSource
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER

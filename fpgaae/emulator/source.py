@@ -5,10 +5,8 @@ A convolution is a dense layer most of whose weights are zero, and zeros cost no
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,40 +32,7 @@ from fpgaae.golden.windows import places_under
 _FLOAT_EXACT = 2**24
 _INT32_BITS = 31
 _LINE = 100  # numbers are wrapped there
-_HASHED = ("name", "kind", "inputs", "size", "shape", "window", "type", "kernel_type", "bias_type", "table_type")
 _STACK_ROWS = 4096  # of 32 codes each: beyond, a thread's stack may be too small
-
-
-class NetworkHashes(NamedTuple):
-    """SHA-256 of what decides the answer."""
-
-    weights: str  # kernels, biases, tables, thresholds
-    types: str  # layers, how they are connected, their types and windows, and the scaling of the inputs
-
-    @property
-    def network(self) -> str:
-        """Both in one."""
-        return hashlib.sha256((self.weights + self.types).encode()).hexdigest()
-
-
-def network_hashes(trigger: GoldenTrigger) -> NetworkHashes:
-    """Identify a network by its content."""
-    weights = hashlib.sha256()
-    entries: list[Any] = [trigger.features.to_json()]
-    for layer in trigger.network.layers:
-        entry, arrays = layer.entry(), layer.arrays()
-        shape = arrays["kernel"].shape if "kernel" in arrays else (0, 0)
-        entries.append([entry[key] for key in ("name", "kind", "inputs", "size", "shape", "window")])
-        entries.append([shape, *(_type_text(entry[key]) for key in ("type", "kernel_type", "bias_type", "table_type"))])
-        entries += [[key, entry[key]] for key in entry if key not in _HASHED and key != "reloadable"]
-        for codes in arrays.values():
-            weights.update(np.ascontiguousarray(codes, dtype="<i8").tobytes())
-    types = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
-    return NetworkHashes(weights.hexdigest(), types.hexdigest())
-
-
-def _type_text(entry: Any) -> str:  # noqa: ANN401
-    return entry if isinstance(entry, str) else json.dumps(entry) if entry else str(entry)
 
 
 class EmulatorSource:

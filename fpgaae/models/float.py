@@ -116,8 +116,6 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
     empty
         What the first feature of each slot is when the slot is empty, (n_slots,).
     """
-    if model.score in {Score.SQUARED_ERROR, Score.REGRESSION}:
-        return "mean_squared_error"
     if model.score is Score.ABSOLUTE_ERROR:
         return "mean_absolute_error"
     if model.score is Score.MASKED_SQUARED_ERROR:
@@ -127,6 +125,8 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
             return ops.mean(filled(len(variance), limits, target) * ops.square(target - prediction), axis=-1)
 
         return masked
+    if model.kind is not ModelKind.VARIATIONAL:
+        return "mean_squared_error"
     return partial(weighted_error, variance)
 
 

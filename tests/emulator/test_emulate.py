@@ -129,7 +129,7 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
         assert entry["events"] == len(golden)
         assert entry["accepted"] == golden[:, 1:].sum(axis=0).tolist()
         assert attributes["network"] == results[1]["network"]
-        np.testing.assert_array_equal(attributes["thresholds"], workspace.network["accept"].table.codes)
+        np.testing.assert_array_equal(attributes["thresholds"], workspace.network["accept"].thresholds)
     for result in results.values():
         assert result["events"] == 1001 + 256 + 700
         assert [row["accepted"] for row in result["thresholds"]] == np.sum(

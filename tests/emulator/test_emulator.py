@@ -26,8 +26,8 @@ from fpgaae.config.model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.emulator import source
 from fpgaae.emulator.export import export_emulator
+from fpgaae.emulator.hashes import NetworkHashes, network_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
-from fpgaae.emulator.source import NetworkHashes, network_hashes
 from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER, with_latents

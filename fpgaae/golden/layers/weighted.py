@@ -263,5 +263,5 @@ class Convolution(Weighted, Windowed):
 
     def peaks(self, source: Layer) -> Codes:
         """Give the largest magnitude of each channel, for every pixel of the window."""
-        values = np.abs(np.stack(source.ends)).max(axis=0).reshape(-1, self.window.image[2])
-        return np.tile(values.max(axis=0), self.window.n_values)
+        channels = np.abs(np.stack(source.types.ends(self.window.image[2]))).max(axis=0)
+        return np.tile(channels, self.window.n_values)
