@@ -9,7 +9,7 @@ import pytest
 from conftest import Workspace
 from typer.testing import CliRunner
 
-from fpgaae.cli.commands import commands as cli
+from fpgaae.cli import commands as cli
 from fpgaae.errors import ToolMissing
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.rtl import trace
