@@ -158,6 +158,18 @@ inline void absolute_error(const Row<int32_t> *x, const Row<int32_t> *y, int n, 
     score = sum;
 }
 
+inline void max_absolute_error(const Row<int32_t> *x, const Row<int32_t> *y, int n, int up_x, int up_y,
+                               Row<int64_t> &score) {
+    Row<int64_t> most = {};
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < block_events; e++) {
+            int64_t difference = (int64_t)x[i].lane[e] * (1LL << up_x) - (int64_t)y[i].lane[e] * (1LL << up_y);
+            int64_t error = difference < 0 ? -difference : difference;
+            most.lane[e] = error > most.lane[e] ? error : most.lane[e];
+        }
+    score = most;
+}
+
 inline void mu_squared(const Row<int32_t> *mu, int n, Row<int64_t> &score) {
     Row<int64_t> sum = {};
     for (int i = 0; i < n; i++)

@@ -47,6 +47,7 @@ class Score(str, Enum):
     SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
     MASKED_SQUARED_ERROR = "masked_squared_error"  # the same over the filled slots
     ABSOLUTE_ERROR = "absolute_error"  # sum over the features of |x - x'|
+    MAX_ABSOLUTE_ERROR = "max_absolute_error"  # largest of the features' |x - x'|
     MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
     MU_SQUARED_OVER_VARIANCE = "mu_squared_over_variance"  # sum over the latents of mu^2 / sigma^2
     KL_DIVERGENCE = "kl_divergence"  # 1/2 sum over the latents of (mu^2 + sigma^2 - 1 - log sigma^2)
@@ -77,6 +78,7 @@ _READS = {
     Score.SQUARED_ERROR: Reads.RECONSTRUCTION,
     Score.MASKED_SQUARED_ERROR: Reads.RECONSTRUCTION,
     Score.ABSOLUTE_ERROR: Reads.RECONSTRUCTION,
+    Score.MAX_ABSOLUTE_ERROR: Reads.RECONSTRUCTION,
     Score.MU_SQUARED: Reads.LATENTS,
     Score.MU_SQUARED_OVER_VARIANCE: Reads.DISTRIBUTION,
     Score.KL_DIVERGENCE: Reads.DISTRIBUTION,

@@ -22,6 +22,7 @@ from fpgaae.golden.registry import entry_of
 from fpgaae.golden.scores.absolute_error import AbsoluteError
 from fpgaae.golden.scores.kl_divergence import KlDivergence
 from fpgaae.golden.scores.masked_squared_error import MaskedSquaredError
+from fpgaae.golden.scores.max_absolute_error import MaxAbsoluteError
 from fpgaae.golden.scores.mu_squared import MuSquared
 from fpgaae.golden.scores.mu_squared_over_variance import MuSquaredOverVariance
 from fpgaae.golden.scores.regression import Regression
@@ -221,6 +222,10 @@ class EmulatorSource:
         del layer
         self._body.append(f"absolute_error({self._error_arguments(sources)}, score);")
 
+    def _max_absolute_error(self, layer: MaxAbsoluteError, sources: Sequence[Layer]) -> None:
+        del layer
+        self._body.append(f"max_absolute_error({self._error_arguments(sources)}, score);")
+
     def _squared_error(
         self, layer: SquaredError | MaskedSquaredError, sources: Sequence[Layer], empty: str = "nullptr", slot: int = 1
     ) -> None:
@@ -311,6 +316,7 @@ WRITERS: dict[type, Callable[[EmulatorSource, Any, Sequence[Layer]], None]] = {
     SquaredError: EmulatorSource._squared_error,
     MaskedSquaredError: EmulatorSource._masked_squared_error,
     AbsoluteError: EmulatorSource._absolute_error,
+    MaxAbsoluteError: EmulatorSource._max_absolute_error,
     MuSquared: EmulatorSource._mu_squared,
     MuSquaredOverVariance: EmulatorSource._tabulated,
     KlDivergence: EmulatorSource._kl_divergence,

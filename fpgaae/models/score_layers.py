@@ -105,6 +105,18 @@ class AbsoluteErrorScore(ScoreLayer):
 
 
 @tf_keras.utils.register_keras_serializable(package="fpgaae")
+class MaxAbsoluteErrorScore(ScoreLayer):
+    """Largest of the features' |x - x'|: inputs [x, x'], each (n, n_features)."""
+
+    score = Score.MAX_ABSOLUTE_ERROR
+
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Compute the score."""
+        x, reconstruction = inputs
+        return tf.reduce_max(tf.abs(x - reconstruction), axis=-1, keepdims=True)
+
+
+@tf_keras.utils.register_keras_serializable(package="fpgaae")
 class MuSquaredScore(ScoreLayer):
     """Sum over the latents of mu^2: input (n, n_latent)."""
 

@@ -11,11 +11,13 @@ from fpgaae.golden.scores.absolute_error import AbsoluteError
 from fpgaae.golden.scores.base import ErrorScore, ScoreLayer, TableScore
 from fpgaae.golden.scores.kl_divergence import KlDivergence
 from fpgaae.golden.scores.masked_squared_error import MaskedSquaredError
+from fpgaae.golden.scores.max_absolute_error import MaxAbsoluteError
 from fpgaae.golden.scores.mu_squared import MuSquared
 from fpgaae.golden.scores.mu_squared_over_variance import MuSquaredOverVariance
 from fpgaae.golden.scores.regression import Regression
 from fpgaae.golden.scores.squared_error import SquaredError
 from fpgaae.rtl.arithmetic import Variable, absolute, constant, look_up, product, select_negative, square, total
+from fpgaae.rtl.windows import largest
 
 
 class Signal(NamedTuple):
@@ -66,6 +68,11 @@ def _absolute_error(layer: ErrorScore, inputs: Sequence[Signal]) -> Variable:
     return total(absolute(difference) for difference in _differences(inputs))
 
 
+def _max_absolute_error(layer: MaxAbsoluteError, inputs: Sequence[Signal]) -> Variable:
+    del layer
+    return largest([absolute(difference) for difference in _differences(inputs)])
+
+
 def _mu_squared(layer: MuSquared, inputs: Sequence[Signal]) -> Variable:
     del layer
     return total(square(x) for x in inputs[0].variables)
@@ -97,6 +104,7 @@ SCORE_TRACERS: dict[type, Callable[[Any, Sequence[Signal]], Variable]] = {
     SquaredError: _squared_error,
     MaskedSquaredError: _masked_squared_error,
     AbsoluteError: _absolute_error,
+    MaxAbsoluteError: _max_absolute_error,
     MuSquared: _mu_squared,
     MuSquaredOverVariance: _mu_squared_over_variance,
     KlDivergence: _kl_divergence,

@@ -275,12 +275,13 @@ def test_the_accumulator_holds_the_worst_case_and_is_the_narrowest(
     ("score", "types", "n", "table", "expected"),
     [
         (Score.ABSOLUTE_ERROR, ["s4,2", "s4,2"], 3, None, (6, 4)),  # 3 * 15 quarters = 45
+        (Score.MAX_ABSOLUTE_ERROR, ["s4,2", "s4,2"], 3, None, (4, 2)),  # 15 quarters
         (Score.MASKED_SQUARED_ERROR, ["s4,2", "s4,2"], 3, None, (10, 6)),  # 3 * 15^2 = 675 sixteenths
         (Score.MU_SQUARED_OVER_VARIANCE, ["s3,2", "s2,2"], 2, (4, 2), (9, 5)),  # 2 * 16 quarters * 15 quarters = 480
         (Score.KL_DIVERGENCE, ["s3,2", "s2,2"], 2, (4, 2), (6, 3)),  # 2 (16 + 15) = 62 eighths
         (Score.KL_DIVERGENCE, ["s3,2", "s2,2"], 2, (4, 1), (7, 3)),  # 2 (32 + 15) = 94 sixteenths
     ],
-    ids=["absolute", "masked", "over_variance", "divergence", "divergence_finer_table"],
+    ids=["absolute", "max_absolute", "masked", "over_variance", "divergence", "divergence_finer_table"],
 )
 def test_types_by_hand(
     score: Score, types: list[str], n: int, table: tuple[int, int] | None, expected: tuple[int, int]

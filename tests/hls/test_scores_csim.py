@@ -183,6 +183,7 @@ _EXHAUSTIVE = {
     "squared_error_one": Kernel(Score.SQUARED_ERROR, (_type(7, 2), _type(6, 3)), 1, _WIDE),
     "absolute_error": Kernel(Score.ABSOLUTE_ERROR, (_type(4, 2), _type(4, 3)), 2, _WIDE),
     "absolute_error_one": Kernel(Score.ABSOLUTE_ERROR, (_type(7, 2), _type(6, 3)), 1, _WIDE),
+    "max_absolute_error": Kernel(Score.MAX_ABSOLUTE_ERROR, (_type(4, 2), _type(4, 3)), 2, _WIDE),
     "mu_squared": Kernel(Score.MU_SQUARED, (_type(6, 3),), 2, _WIDE),
     "masked": Kernel(Score.MASKED_SQUARED_ERROR, (_type(4, 2), _type(4, 3)), 2, _WIDE, empty=(-3, 5)),
     "masked_a_slot": Kernel(Score.MASKED_SQUARED_ERROR, (_type(3, 2), _type(2, 2)), 3, _WIDE, empty=(1,), pack=3),

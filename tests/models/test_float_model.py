@@ -117,6 +117,7 @@ EMPTY = np.array([0.5, 0.25])  # of two slots of two features: filled and filled
         (Score.SQUARED_ERROR, [0.25 + 4 + 0 + 4, 0 + 9 + 4 + 9]),
         (Score.MASKED_SQUARED_ERROR, [0.25 + 4 + 0 + 4, 0]),
         (Score.ABSOLUTE_ERROR, [0.5 + 2 + 0 + 2, 0 + 3 + 2 + 3]),
+        (Score.MAX_ABSOLUTE_ERROR, [2, 3]),
         (Score.MU_SQUARED, [2.25 + 0.25 + 1, 4 + 2.25**2]),
         # mu = (1.5, 0), log sigma^2 = (0.5, 1); mu = (0, 2), log sigma^2 = (2.25, 0)
         (Score.MU_SQUARED_OVER_VARIANCE, [2.25 * math.exp(-0.5), 4]),
