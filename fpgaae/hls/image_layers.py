@@ -18,6 +18,7 @@ from hls4ml.model.layers import (
     Dense,
     Input,
     Layer,
+    ParametrizedActivation,
     Pooling1D,
     Pooling2D,
     Resize,
@@ -50,14 +51,16 @@ def register_image_rules() -> None:
 def _keep_quantizers() -> None:
     """Let a quantizer behind a layer without weights stay a layer of its own.
 
-    hls4ml fuses a signed one into whatever stands in front of it: a mean would not be comparable, an enlarged image
-    would not compile, and what is in front of a Reshape would round twice.
+    hls4ml fuses a signed one into whatever stands in front of it: a mean, or an activation with a parameter, would not
+    be comparable, an enlarged image would not compile, and what is in front of a Reshape would round twice.
     """
     fusion = get_optimizer("fuse_fixed_point_quantizer")
     matches = fusion.match
 
     def matches_behind_sums(node: Layer) -> bool:
-        return bool(matches(node)) and isinstance(node.get_input_node(), (Activation, Conv1D, Conv2D, Dense, Input))
+        source = node.get_input_node()
+        is_sum = isinstance(source, (Activation, Conv1D, Conv2D, Dense, Input))
+        return bool(matches(node)) and is_sum and not isinstance(source, ParametrizedActivation)
 
     fusion.match = matches_behind_sums
 

@@ -40,12 +40,18 @@ def quantizer_sites(network: NetworkDescription) -> tuple[Site, ...]:
         if layer.role is Role.RECTIFY or (keeps_sign and layer.inputs[0] in positive):
             positive.add(layer.name)
         if layer.role is Role.RECTIFY:
-            source = network[layer.inputs[0]]
-            owner = source.name if source.computes and len(network.readers(source.name)) == 1 else layer.name
-            sites.append(Site(owner, layer.name, layer.name, False))
-        elif layer.computes and [reader.role for reader in network.readers(layer.name)] != [Role.RECTIFY]:
-            sites.append(Site(layer.name, layer.name, f"{layer.name}_quantized", layer.name not in positive))
+            sites.append(Site(_owner(network, layer), layer.name, layer.name, False))
+        elif layer.computes and [reader.role.is_activation for reader in network.readers(layer.name)] != [True]:
+            quantizer = f"{layer.name}_quantized"
+            sites.append(Site(_owner(network, layer), layer.name, quantizer, layer.name not in positive))
     return tuple(sites)
+
+
+def _owner(network: NetworkDescription, layer: LayerDescription) -> str:
+    """Give the layer that the config knows a quantizer by: the sum or mean, also in front of an activation."""
+    source = network[layer.inputs[0]]
+    is_behind = layer.role.is_activation and source.computes and len(network.readers(source.name)) == 1
+    return source.name if is_behind else layer.name
 
 
 def quantized(network: NetworkDescription, sites: Sequence[Site], quantizers: Quantizers) -> NetworkDescription:

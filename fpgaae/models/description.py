@@ -19,8 +19,6 @@ from fpgaae.models.keras_layers import KerasLayer, Role, refused_settings, row_o
 from fpgaae.models.quantizers import Quantizer, read_quantizer
 
 Weights = Mapping[str, NDArray[np.float32]]
-_COMPUTED = frozenset({Role.SUM, Role.MEAN})
-_MOVED = frozenset({Role.MAXIMUM, Role.ENLARGE, Role.PAD, Role.RESHAPE})
 
 
 @dataclass(frozen=True)
@@ -69,12 +67,12 @@ class LayerDescription:
     @property
     def computes(self) -> bool:
         """Whether what it puts out needs more bits than what it reads."""
-        return self.role in _COMPUTED
+        return self.role.computes
 
     @property
     def moves_values(self) -> bool:
         """Whether each of its outputs is one of its inputs, or zero."""
-        return self.role in _MOVED
+        return self.role.moves_values
 
     @property
     def activation(self) -> Quantizer | None:

@@ -103,8 +103,8 @@ def _apply(layer: LayerDescription, x: Values, weights: FloatWeights) -> Values:
     if layer.kind == "Dense":
         kernel, bias = weights[layer.name]
         return x @ kernel + bias
-    if layer.role is Role.RECTIFY:
-        return np.maximum(x, 0)
+    if layer.row.function is not None:
+        return np.asarray(layer.row.function(x, layer.settings))
     if layer.role is Role.RESHAPE:
         return x.reshape(len(x), *layer.settings.get("target_shape", (prod(x.shape[1:]),)))
     image: Shape = (x.shape[1], x.shape[2], x.shape[3])

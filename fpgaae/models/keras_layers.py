@@ -7,9 +7,11 @@ read, and refused by whoever needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from fpgaae.config.model import Score
 from fpgaae.models.setting_forms import (
@@ -45,6 +47,31 @@ class Role(Enum):
     SCORE = "score"
     UNKNOWN = "unknown"  # known by name, to say why it is refused
 
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether it puts out a value for each that it reads, in its place."""
+        return self in {Role.ROUND, Role.ACTIVATE, Role.RECTIFY, Role.NORMALIZE, Role.TRAINING}
+
+    @property
+    def computes(self) -> bool:
+        """Whether what it puts out needs more bits than what it reads."""
+        return self in {Role.SUM, Role.MEAN}
+
+    @property
+    def moves_values(self) -> bool:
+        """Whether each of its outputs is one of its inputs, or zero."""
+        return self in {Role.MAXIMUM, Role.ENLARGE, Role.PAD, Role.RESHAPE}
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether a sum in front of it is rounded behind it."""
+        return self is Role.RECTIFY
+
+    @property
+    def passes_bits(self) -> bool:
+        """Whether the bits of a sum that it reads arrive behind it, as no quantizer bounds them."""
+        return self.moves_values
+
 
 class Setting(NamedTuple):
     """What becomes of a setting of a class."""
@@ -62,6 +89,8 @@ class KerasLayer(NamedTuple):
     rule: str | None = None  # of lint, that such a layer breaks in the firmware; None: it has an exact integer form
     is_quantized: bool = False  # multiplies with quantized weights
     keeps_channels: bool = False  # an affine map of every channel may change places with it
+    function: Callable[[Any, Mapping[str, Any]], Any] | None = None  # of each value, by its settings
+    keras2_names: Mapping[str, str] = {}  # of settings that Keras 2 calls otherwise
 
 
 class RefusedSetting(NamedTuple):
@@ -176,7 +205,7 @@ LAYERS: Mapping[str, KerasLayer] = {
     "Conv2D": _row(Role.SUM, _CONVOLUTION, rule=_FLOAT),
     "QActivation": _row(Role.ROUND, {"activation": _used(lambda _: True)}),
     "Activation": _row(Role.ACTIVATE, {"activation": _used(lambda _: True)}, rule=_FLOAT),
-    "ReLU": _row(Role.RECTIFY, _RECTIFIER, rule=_FLOAT),
+    "ReLU": _row(Role.RECTIFY, _RECTIFIER, rule=_FLOAT, function=lambda x, _: np.maximum(x, 0)),
     "BatchNormalization": _row(Role.NORMALIZE, _NORMALIZATION, rule="batch-normalization"),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), _row(Role.MAXIMUM, _POOLING)),
     **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), _row(Role.MEAN, _POOLING, keeps_channels=True)),
@@ -242,6 +271,8 @@ def refused_settings(kind: str, settings: Mapping[str, Any]) -> Iterator[Refused
 
 
 def used_settings(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings that are handed on to what is built, without the name."""
-    known = row_of(kind).settings or {}
-    return {name: value for name, value in settings.items() if name != "name" and name in known and known[name].is_used}
+    """Give the settings that are handed on to what is built, without the name, as Keras 2 calls them."""
+    row = row_of(kind)
+    known = row.settings or {}
+    used = [name for name in settings if name != "name" and name in known and known[name].is_used]
+    return {row.keras2_names.get(name, name): settings[name] for name in used}

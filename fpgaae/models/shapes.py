@@ -10,7 +10,6 @@ from fpgaae.models.keras_layers import Role
 from fpgaae.models.setting_forms import entries
 
 Shape = tuple[int, ...]
-_SAME_SHAPE = frozenset({Role.ROUND, Role.ACTIVATE, Role.RECTIFY, Role.NORMALIZE, Role.TRAINING})
 _WINDOWED = frozenset({Role.SUM, Role.MAXIMUM, Role.MEAN})
 
 
@@ -31,7 +30,7 @@ def shape_after(layer: LayerDescription, shape: Shape | None) -> Shape | None:
     """Give the shape behind a layer that reads one of this shape."""
     if layer.role is Role.RESHAPE and "target_shape" in layer.settings:
         return _target(layer)
-    if layer.role in _SAME_SHAPE or not shape:
+    if layer.role.keeps_shape or not shape:
         return shape
     if layer.role is Role.RESHAPE:
         return (prod(shape),)

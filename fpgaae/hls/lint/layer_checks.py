@@ -116,8 +116,8 @@ def _check_output(model: NetworkDescription, score: LayerDescription) -> Iterato
 
 
 def _behind(model: NetworkDescription, name: str) -> LayerDescription:
-    """Give the layer whose values arrive, going back over those that only move values."""
+    """Give the layer whose values arrive with all their bits, going back over those that pass them on."""
     layer = model[name]
-    while layer.moves_values and layer.inputs:
+    while layer.role.passes_bits and layer.inputs:
         layer = model[layer.inputs[0]]
     return layer
