@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
@@ -100,6 +102,23 @@ def random_network(score: Score, features: FeatureMap, seed: int = 1) -> Integer
             tables = [function_table(score, LATENT, 6)]
     add(score_class(score).of("score", read, *tables))
     network = IntegerNetwork(tuple(layers))
+    scores = golden(network, features, events(features, 500))[:, 0]
+    return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
+
+
+def leaky_network(features: FeatureMap, shift: int = 3, seed: int = 1) -> IntegerNetwork:
+    """Give a network whose hidden and reconstructed sums get a slope in front of their quantizers."""
+    plain = random_network(Score.SQUARED_ERROR, features, seed)
+    layers: list[Layer] = []
+    for layer in plain.layers[:-2]:
+        if layer.name == "hidden_relu":
+            layer = Quantize.of("hidden_quantized", layers[-1], LATENT)  # noqa: PLW2901
+        elif isinstance(layer, Dense) or layer.name.endswith("_quantized"):
+            layer = replace(layer, inputs=(layers[-1].name,))  # noqa: PLW2901
+        layers.append(layer)
+        if isinstance(layer, Dense):
+            layers.append(LeakyRelu.of(f"{layer.name}_leaky", layer, shift))
+    network = IntegerNetwork((*layers, score_class(Score.SQUARED_ERROR).of("score", [layers[0], layers[-1]])))
     scores = golden(network, features, events(features, 500))[:, 0]
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
 

@@ -27,14 +27,15 @@ _ENCODER = {"model": {"kind": "variational", "score": "mu_squared"}, "firmware":
 
 
 def _dense_keras_3(file: Path) -> None:
-    """A float autoencoder with batch normalization and dropout."""
+    """A float autoencoder with batch normalization, dropout, and a slope below zero."""
     import keras  # noqa: PLC0415
     from keras import layers  # noqa: PLC0415
 
     keras.utils.set_random_seed(1)
     x = features = keras.Input((57,), name="features")
     x = layers.BatchNormalization(name="norm")(layers.Dense(12, activation="relu", name="wide")(x))
-    x = layers.Dropout(0.1)(layers.Dense(4, name="latent")(x))
+    x = layers.LeakyReLU(negative_slope=0.125, name="leaky")(layers.Dense(4, name="latent")(x))
+    x = layers.Dropout(0.1)(x)
     keras.Model(features, layers.Dense(57, use_bias=False, name="back")(x)).save(file)
 
 
@@ -127,8 +128,8 @@ def test_a_float_dense_autoencoder_goes_the_whole_way(prepared: Callable[..., Wo
     assert set(train["sparsity"]) == {"wide", "latent", "back", "whole"}
     assert train["events_per_second"] > 0
     errors = train["quantization_error"]
-    assert list(errors) == ["features_quantized", "wide_relu", "latent_quantized", "back_quantized"]
-    assert parse_type(errors["latent_quantized"]["type"]).width == 11
+    assert list(errors) == ["features_quantized", "wide_relu", "leaky_quantized", "back_quantized"]
+    assert parse_type(errors["leaky_quantized"]["type"]).width == 11
     for error in errors.values():
         assert error["rms"] > 0
         assert error["sqnr_db"] > 10

@@ -14,6 +14,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
@@ -179,6 +180,10 @@ class EmulatorSource:
     def _relu(self, layer: Relu, sources: Sequence[Layer]) -> None:
         self._requantize(layer, sources[0], "relu", lambda of: f"{of.max_code}LL")
 
+    def _leaky_relu(self, layer: LeakyRelu, sources: Sequence[Layer]) -> None:
+        name = self._rows(layer, _held(layer))
+        self._body.append(f"leaky_relu({_name(sources[0])}, {layer.size}, {layer.shift}, {name});")
+
     def _quantize(self, layer: Quantize, sources: Sequence[Layer]) -> None:
         self._requantize(layer, sources[0], "quantize", lambda of: f"{of.min_code}LL, {of.max_code}LL")
 
@@ -312,6 +317,7 @@ WRITERS: dict[type, Callable[[EmulatorSource, Any, Sequence[Layer]], None]] = {
     MaxPooling: EmulatorSource._max_pooling,
     Moved: EmulatorSource._move,
     Relu: EmulatorSource._relu,
+    LeakyRelu: EmulatorSource._leaky_relu,
     Quantize: EmulatorSource._quantize,
     SquaredError: EmulatorSource._squared_error,
     MaskedSquaredError: EmulatorSource._masked_squared_error,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from fpgaae.errors import InputError
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Port, Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantizer
@@ -30,6 +31,7 @@ FORMS: dict[type, Form] = {
     Input: Form(),
     Weighted: Form(has_golden_type=False, follows_weights=True),
     Quantizer: Form(),
+    LeakyRelu: Form(has_golden_type=False, follows_weights=True),
     MaxPooling: Form(has_golden_type=False, follows_weights=True),
     AveragePooling: Form(has_golden_type=False),
     UpSampling: Form(has_golden_type=False),

@@ -6,6 +6,7 @@ This module needs a Keras 2 model in memory, but imports neither TensorFlow nor 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, codes_of
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
 from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import IntegerNetwork, refuse_wide
@@ -85,14 +87,18 @@ def _read_convolution(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN40
     return read_convolution(layer, sources[0], *_quantized_weights(layer, sources[0]))
 
 
-def _read_image(read: Callable[[Any, Layer], Layer]) -> _Reader:
-    """Let a reader of `extract_convolution` read a layer whose input is quantized."""
+def _read_behind(read: Callable[[Any, Layer], Layer]) -> _Reader:
+    """Let a reader of one source read a layer whose input is quantized."""
 
     def reader(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
         _require_quantized(layer, sources[0])
         return read(layer, sources[0])
 
     return reader
+
+
+def _read_leaky_relu(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
+    return LeakyRelu.of(layer.name, source, round(-math.log2(float(layer.alpha))))
 
 
 def _require_quantized(layer: Any, source: Layer) -> None:  # noqa: ANN401
@@ -136,8 +142,9 @@ READERS: dict[type, tuple[_Reader, tuple[str, ...]]] = {  # by golden class: how
     Input: (_read_activation, ("QActivation",)),  # the one straight behind the Input
     Quantizer: (_read_activation, ("QActivation",)),
     Dense: (_read_dense, ("QDense",)),
+    LeakyRelu: (_read_behind(_read_leaky_relu), ("LeakyReLU",)),
     Convolution: (_read_convolution, ("QConv1D", "QConv2D")),
-    **{kind: (_read_image(read), names) for kind, (read, names) in IMAGE_READERS.items()},
+    **{kind: (_read_behind(read), names) for kind, (read, names) in IMAGE_READERS.items()},
     ScoreLayer: (_read_score, tuple(score_kind(score) for score in Score)),
 }
 _READER_OF = {name: reader for reader, names in READERS.values() for name in names}

@@ -27,6 +27,8 @@ from fpgaae.models.setting_forms import (
     one_of,
 )
 
+_SLOPES = frozenset(2.0**-shift for shift in range(1, 17))  # of what is negative, that only move the point
+
 
 class Role(Enum):
     """What a layer does with values."""
@@ -35,6 +37,7 @@ class Role(Enum):
     SUM = "sum"  # adds products with weights
     ROUND = "round"  # gives values the type of a quantizer
     RECTIFY = "rectify"
+    LEAK = "leak"  # a slope for what is negative
     ACTIVATE = "activate"  # what its setting `activation` names
     NORMALIZE = "normalize"
     MAXIMUM = "maximum"
@@ -50,12 +53,12 @@ class Role(Enum):
     @property
     def keeps_shape(self) -> bool:
         """Whether it puts out a value for each that it reads, in its place."""
-        return self in {Role.ROUND, Role.ACTIVATE, Role.RECTIFY, Role.NORMALIZE, Role.TRAINING}
+        return self in {Role.ROUND, Role.ACTIVATE, Role.RECTIFY, Role.LEAK, Role.NORMALIZE, Role.TRAINING}
 
     @property
     def computes(self) -> bool:
         """Whether what it puts out needs more bits than what it reads."""
-        return self in {Role.SUM, Role.MEAN}
+        return self in {Role.SUM, Role.MEAN, Role.LEAK}
 
     @property
     def moves_values(self) -> bool:
@@ -65,12 +68,12 @@ class Role(Enum):
     @property
     def is_activation(self) -> bool:
         """Whether a sum in front of it is rounded behind it."""
-        return self is Role.RECTIFY
+        return self in {Role.RECTIFY, Role.LEAK}
 
     @property
     def passes_bits(self) -> bool:
         """Whether the bits of a sum that it reads arrive behind it, as no quantizer bounds them."""
-        return self.moves_values
+        return self.moves_values or self is Role.LEAK
 
 
 class Setting(NamedTuple):
@@ -170,6 +173,7 @@ _NORMALIZATION = {
     ),
 }
 _RECTIFIER = {"max_value": _must(None), "negative_slope": _must(0, None), "threshold": _must(0, None)}
+_SLOPE = _used(lambda value: isinstance(value, float) and value in _SLOPES, rule="leaky-slope")
 _INPUT = {
     "shape": _used(lambda _: True),
     "batch_shape": _used(lambda _: True),
@@ -206,6 +210,12 @@ LAYERS: Mapping[str, KerasLayer] = {
     "QActivation": _row(Role.ROUND, {"activation": _used(lambda _: True)}),
     "Activation": _row(Role.ACTIVATE, {"activation": _used(lambda _: True)}, rule=_FLOAT),
     "ReLU": _row(Role.RECTIFY, _RECTIFIER, rule=_FLOAT, function=lambda x, _: np.maximum(x, 0)),
+    "LeakyReLU": _row(
+        Role.LEAK,
+        {"alpha": _SLOPE, "negative_slope": _SLOPE},
+        function=lambda x, settings: np.where(x < 0, x * x.dtype.type(slope_of(settings)), x),
+        keras2_names={"negative_slope": "alpha"},
+    ),
     "BatchNormalization": _row(Role.NORMALIZE, _NORMALIZATION, rule="batch-normalization"),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), _row(Role.MAXIMUM, _POOLING)),
     **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), _row(Role.MEAN, _POOLING, keeps_channels=True)),
@@ -241,7 +251,7 @@ LAYERS: Mapping[str, KerasLayer] = {
             "quantized-batch-normalization": (
                 "QBatchNormalization QConv2DBatchnorm QDenseBatchnorm QDepthwiseConv2DBatchnorm"
             ),
-            "leaky-slope": "LeakyReLU PReLU",
+            "leaky-slope": "PReLU",
             _FLOAT: "DepthwiseConv2D SeparableConv1D SeparableConv2D ELU",
         }.items()
         for kind in kinds.split()
@@ -250,6 +260,11 @@ LAYERS: Mapping[str, KerasLayer] = {
 PRUNING_WRAPPER = "PruneLowMagnitude"
 CONTAINERS = frozenset({"Functional", "Model", "Sequential"})
 _NOTHING = KerasLayer(Role.UNKNOWN, rule="unsupported-layer")
+
+
+def slope_of(settings: Mapping[str, Any]) -> float:
+    """Give the slope of a LeakyReLU, which Keras 2 and Keras 3 name differently."""
+    return float(settings.get("negative_slope", settings.get("alpha")))
 
 
 def row_of(kind: str) -> KerasLayer:

@@ -14,6 +14,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Types
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved, Port
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Relu
@@ -30,6 +31,7 @@ from fpgaae.rtl.arithmetic import (
     exact_ranges,
     is_constant,
     requantize,
+    select_negative,
 )
 from fpgaae.rtl.scores import Signal, trace_score
 from fpgaae.rtl.windows import largest, mean, moved, pools_under, variables_under
@@ -172,6 +174,11 @@ def _relu(layer: Relu, inputs: Sequence[Signal]) -> list[Variable]:
     return [_rounded(v.relu(), x.type.fraction, layer.types, place) for place, v in enumerate(x.variables)]
 
 
+def _leaky_relu(layer: LeakyRelu, inputs: Sequence[Signal]) -> list[Variable]:
+    up = 2.0**layer.shift
+    return [v * up if v.low >= 0 else select_negative(v, v, v * up) for v in inputs[0].variables]
+
+
 def _quantize(layer: Quantize, inputs: Sequence[Signal]) -> list[Variable]:
     x = inputs[0]
     return [_rounded(v, x.type.fraction, layer.types, place) for place, v in enumerate(x.variables)]
@@ -198,6 +205,7 @@ TRACERS: dict[type, Callable[[Any, Sequence[Signal]], list[Variable]]] = {
     MaxPooling: _max_pooling,
     Moved: _move,
     Relu: _relu,
+    LeakyRelu: _leaky_relu,
     Quantize: _quantize,
     ScoreLayer: _score,
     Accept: _accept,

@@ -73,6 +73,15 @@ def test_every_score_is_exact(random_network: Random, tmp_path: Path, score: Sco
     _assert_exact(_written(tmp_path / "package", network, features), network, features)
 
 
+def test_slopes_below_zero_are_exact(tmp_path: Path) -> None:
+    features = networks.feature_map()
+    network = networks.leaky_network(features)
+    emulator = _written(tmp_path / "package", network, features)
+    codes = networks.events(features, 700)
+    scores, accept = emulator.score(codes)
+    np.testing.assert_array_equal(np.column_stack([scores, accept]), networks.golden(network, features, codes))
+
+
 @pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
 def test_latents_on_a_port_are_exact(random_network: Random, tmp_path: Path, score: Score) -> None:
     features = trigger_objects(9).features

@@ -122,7 +122,24 @@ def one_dimension() -> Any:  # noqa: ANN401
     return Model(features, MuSquaredScore(name="score")(_signed(_dense(x, 4, "mu"), "mu_quantized", 10)))
 
 
+def leaky() -> Any:  # noqa: ANN401
+    """Slopes below zero behind a convolution and a dense layer, each in front of a quantizer."""
+    from tf_keras import Model, layers  # noqa: PLC0415
+
+    from fpgaae.models.score_layers import MaxAbsoluteErrorScore  # noqa: PLC0415
+
+    features = layers.Input((12,), name="features")
+    inputs = _signed(features, "features_quantized", 10)
+    x = layers.Reshape((4, 3, 1), name="image")(inputs)
+    x = layers.LeakyReLU(0.25, name="conv_leaky")(_convolution(x, 4, (2, 2), "conv"))
+    x = layers.Flatten(name="flat")(_signed(x, "conv_quantized"))
+    x = _signed(layers.LeakyReLU(0.0625, name="dense_leaky")(_dense(x, 6, "dense")), "dense_quantized")
+    x = _signed(_dense(x, 12, "reconstruction"), "reconstruction_quantized", 10)
+    return Model(features, MaxAbsoluteErrorScore(name="score")([inputs, x]))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
+    "leaky": leaky,
     "average": lambda: encoder("average", (19, 3, 1)),
     "max": lambda: encoder("max", (19, 3)),
     "autoencoder": lambda: autoencoder((19, 3, 1)),
@@ -194,11 +211,11 @@ def _differing(
     written: WrittenNetwork, library: CsimLibrary, golden: Mapping[str, Tensor], found: Mapping[str, Codes]
 ) -> dict[str, int]:
     names = [(tap, written.golden_names[tap.layer]) for tap in library.taps]
-    assert all(tap.type.fraction == golden[name].fraction for tap, name in names)
+    assert {name: tap.type.fraction for tap, name in names} == {name: golden[name].fraction for _, name in names}
     return {name: int((found[tap.layer] != golden[name].codes).sum()) for tap, name in names}
 
 
-_SMALL = [("one_dimension", "io_stream")]
+_SMALL = [("one_dimension", "io_stream"), ("leaky", "io_parallel")]
 _ALL = [(name, io_type) for name in MODELS for io_type in IO_TYPES if (name, io_type) not in _SMALL]
 
 

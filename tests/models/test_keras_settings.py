@@ -43,6 +43,7 @@ KNOWN = {
     "QActivation": Known({"activation": _GRID}, _FLAT),
     "Activation": Known({"activation": "linear"}, _FLAT),
     "ReLU": Known({}, _FLAT),
+    "LeakyReLU": Known({"alpha": 0.25}, _FLAT),
     "BatchNormalization": Known({}, _FLAT),
     "MaxPooling1D": Known({"pool_size": 2}, _LINE),
     "MaxPooling2D": Known({"pool_size": 2}, _IMAGE),
@@ -75,13 +76,15 @@ OTHERS: Mapping[str, Any] = {
     "beta_regularizer": "l2", "gamma_regularizer": "l2", "beta_constraint": "non_neg", "gamma_constraint": "non_neg",
     "synchronized": True, "renorm": True, "renorm_clipping": {"rmax": 2}, "renorm_momentum": 0.5, "max_value": 1.0,
     "negative_slope": 0.3, "threshold": 0.5, "rate": 0.3, "noise_shape": None, "seed": 3, "stddev": 0.3, "l1": 0.1,
-    "l2": 0.1,
+    "l2": 0.1, "alpha": 0.3,
 }  # fmt: skip
 _OF_CLASS: Mapping[tuple[str, str], Any] = {
     ("QActivation", "activation"): "quantized_relu(5,1)",
     ("QDense", "activation"): "quantized_relu(5,1)",
     ("QConv1D", "activation"): "quantized_relu(5,1)",
     ("QConv2D", "activation"): "quantized_relu(5,1)",
+    ("LeakyReLU", "alpha"): 0.5,
+    ("LeakyReLU", "negative_slope"): 0.5,
     ("ZeroPadding1D", "padding"): (2, 1),
     ("ZeroPadding2D", "padding"): ((2, 1), (0, 3)),
 }
@@ -101,9 +104,15 @@ def _module(kind: str, version: str) -> Any:  # noqa: ANN401
     return tf_keras.layers if version == "keras_2" else keras.layers
 
 
+def _made_from(kind: str, version: str) -> dict[str, Any]:
+    """Give what a class is made from, as a version of Keras calls it."""
+    names = {old: new for new, old in LAYERS[kind].keras2_names.items()} if version == "keras_3" else {}
+    return {names.get(name, name): value for name, value in KNOWN[kind].made_from.items()}
+
+
 def _config(kind: str, version: str) -> dict[str, Any]:
     """Give the settings of a class as Keras writes them, with their defaults."""
-    layer = getattr(_module(kind, version), kind)(**KNOWN[kind].made_from)
+    layer = getattr(_module(kind, version), kind)(**_made_from(kind, version))
     return {name: value for name, value in layer.get_config().items() if name != "name"}
 
 
@@ -135,7 +144,7 @@ def _check_built(kind: str, version: str, changes: Mapping[str, Any]) -> None:
     layers, rng = _module(kind, version), np.random.default_rng(1)
     features = api.layers.Input(KNOWN[kind].shape, name="x")
     x = features if kind != "BatchNormalization" else api.layers.Dense(5, name="first")(features)
-    layer = getattr(layers, kind)(name="it", **{**KNOWN[kind].made_from, **changes})
+    layer = getattr(layers, kind)(name="it", **{**_made_from(kind, version), **changes})
     model = api.Model(features, layer(x))
     model.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
     described = describe_model(model) if api is tf_keras else _of_keras_3(model)
@@ -158,7 +167,7 @@ def _of_keras_3(model: Any) -> NetworkDescription:  # noqa: ANN401
 
 
 def _is_used(kind: str, name: str) -> bool:
-    return name in used_settings(kind, {name: None})
+    return bool(used_settings(kind, {name: None}))
 
 
 @pytest.mark.parametrize(
@@ -256,6 +265,6 @@ def test_a_policy_stands_for_the_type_that_it_names() -> None:
 def test_what_is_built_is_refused_where_a_layer_is_unknown() -> None:
     from fpgaae.models.rebuild import rebuild  # noqa: PLC0415
 
-    network = _read("LeakyReLU", {"alpha": 0.3}, _FLAT)
-    with pytest.raises(InputError, match="the layer it is a LeakyReLU, which is not known here"):
+    network = _read("PReLU", {}, _FLAT)
+    with pytest.raises(InputError, match="the layer it is a PReLU, which is not known here"):
         rebuild(network)

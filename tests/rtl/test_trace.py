@@ -54,6 +54,19 @@ def test_convolutions_and_poolings_equal_the_golden_codes_in_every_layer(seed: i
     assert found.shape[1] == 0
 
 
+@pytest.mark.parametrize("shift", [1, 4])
+def test_slopes_below_zero_equal_the_golden_codes_in_every_layer(shift: int) -> None:
+    features = networks.feature_map()
+    network = networks.leaky_network(features, shift)
+    hardware = networks.events(features, 1000)
+    tensors = network.run(features.input_codes(hardware, network.input_type))
+    names = [layer.name for layer in network.layers]
+    found = trace_layers(GoldenTrigger(features, network), names).predict(hardware.astype(np.float64), n_threads=1)
+    golden = np.concatenate([tensors[name].codes for name in names], axis=1)
+    np.testing.assert_array_equal(found, golden)
+    assert tensors["hidden_leaky"].codes.min() < 0 < tensors["hidden_leaky"].codes.max()
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7])
 @pytest.mark.parametrize("more_bits", [3, 5])
 def test_a_mean_is_cut_off_towards_zero(n: int, more_bits: int) -> None:
