@@ -6,12 +6,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import Json, sha256
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 from fpgaae.runs.stages import IMPORT, USES, explore_stage
 
@@ -20,7 +22,9 @@ _MADE_BY_IMPORT = ("reference", "train")
 _OF_A_METHOD = ("data", "reference")
 
 
-def run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
+def run(
+    experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
+) -> Outcome[Any]:
     """Run one stage of an experiment, unless its result is current.
 
     To force a training means to train: a model that was imported instead is forgotten.
@@ -43,7 +47,7 @@ def run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping
     return _run(experiment, stage, options, hashes)
 
 
-def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False) -> Outcome:
+def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False) -> Outcome[Any]:
     """Make the results of `reference` and `train` from a model file, and give the outcome of the latter.
 
     Raises
@@ -87,7 +91,7 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> J
     return run_drift(experiment, other, progress)
 
 
-def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome]:
+def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome[Any]]:
     """Make uses of the float method of an experiment, which is trained unless that is done.
 
     Parameters
@@ -121,7 +125,9 @@ def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) 
     }
 
 
-def _run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
+def _run(
+    experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
+) -> Outcome[Any]:
     work = _WORK[stage]
     if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
         raise InputError(
@@ -132,14 +138,14 @@ def _run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mappin
         work = _imported_reference if stage == "reference" else _imported_train
     return run_stage(
         experiment,
-        stage,
+        _KINDS.get(stage, stage),
         work,
         event_hashes(experiment.config, experiment.config_file) if hashes is None else hashes,
         options,
     )
 
 
-def _data(run: StageRun) -> Json:
+def _data(run: StageRun) -> DataResult:
     from fpgaae.data.stage import run_data  # noqa: PLC0415
 
     return run_data(run)
@@ -238,7 +244,8 @@ def _prepare_tensorflow() -> None:
     prepare()
 
 
-_WORK = {
+_KINDS: Mapping[str, Any] = {"data": DataResult}
+_WORK: Mapping[str, Any] = {
     "data": _data,
     "reference": _reference,
     "train": _train,

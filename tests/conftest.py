@@ -26,6 +26,7 @@ from fpgaae.fixedpoint import Codes, FixedPointType, requantize
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
@@ -307,7 +308,7 @@ def converted(
         hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
 
         def train(run: StageRun) -> Json:
-            features = FeatureMap.from_json(run.result("data")["feature_types"])
+            features = FeatureMap.of(run.result(DataResult))
             made = random_network(model, features).model
             prepare(made)
             made.save(run.folder / "model.h5", save_format="h5")

@@ -23,6 +23,7 @@ from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_laye
 from fpgaae.golden.network import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
 from fpgaae.golden.scores.base import Table, function_table, score_type
 from fpgaae.golden.windows import Window, same_padding
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
@@ -165,7 +166,7 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Wor
     workspace.run("data")
 
     def convert(run: StageRun) -> Json:
-        features = FeatureMap.from_json(run.result("data")["feature_types"])
+        features = FeatureMap.of(run.result(DataResult))
         random_network(score, features).save(run.folder / GOLDEN_FILE)
         return {}
 

@@ -36,6 +36,7 @@ from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import compare_events, explore, import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import IMPORT, STAGES, USES, explore_stage
 
@@ -91,6 +92,7 @@ def _progress(as_json: bool) -> Progress:
 
 def _print_json(content: object) -> None:
     """Print a result and nothing else."""
+    content = content.to_json() if isinstance(content, StageResult) else content
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
@@ -155,7 +157,7 @@ def _set_up_logging(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
-def _print_outcome(experiment: Experiment, stage: str, outcome: Outcome) -> None:
+def _print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:
     console = _console()
     state = "is current" if outcome.was_current else "done"
     console.print(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -11,10 +14,12 @@ from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.data import DataResult
 from fpgaae.scan.table import header, legend, rows
 
 
-def summarize(stage: str, result: Json) -> RenderableType:
+def summarize(stage: str, result: StageResult | Json) -> RenderableType:
     """Give what to print of a stage's result."""
     return _SUMMARIES[stage](result)
 
@@ -116,9 +121,9 @@ def scan_summary(result: Json) -> RenderableType:
     return Group(table, *lines)
 
 
-def _data(result: Json) -> RenderableType:
+def _data(result: DataResult) -> RenderableType:
     table = _table("process", "train", "validation", "test")
-    for process, splits in result["events"].items():
+    for process, splits in result.events.items():
         table.add_row(process, *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
     return table
 
@@ -342,7 +347,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-_SUMMARIES = {
+_SUMMARIES: Mapping[str, Callable[[Any], RenderableType]] = {
     "data": _data,
     "reference": _training,
     "train": _training,

@@ -13,12 +13,13 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import Json, read_json
+from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork, LayerKind
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import require_current
 
 _VECTORS_AN_ORIGIN = 200
@@ -49,7 +50,7 @@ def open_deployed(experiment: Experiment) -> Deployed:
     for stage in ("data", "convert"):
         require_current(experiment, stage, hashes, may_be_edited=True)
     network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    features = FeatureMap.of(experiment.result(DataResult))
     return Deployed(experiment, network, features)
 
 

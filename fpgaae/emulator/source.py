@@ -17,6 +17,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, largest_sum
 from fpgaae.golden.windows import enlarge, places_under, surround
+from fpgaae.runs.record import as_json
 
 _FLOAT_EXACT = 2**24
 _INT32_BITS = 31
@@ -39,7 +40,7 @@ class NetworkHashes(NamedTuple):
 def network_hashes(network: IntegerNetwork, features: FeatureMap) -> NetworkHashes:
     """Identify a network by its content."""
     weights = hashlib.sha256()
-    entries: list[Any] = [features.to_json()]
+    entries: list[Any] = [[as_json(entry) for entry in features.entries()]]
     for layer in network.layers:
         of = (layer.type, layer.kernel_type, layer.bias_type, layer.table and layer.table.type)
         entries.append([layer.name, layer.kind.value, layer.inputs, layer.size, layer.shape, layer.window])

@@ -19,6 +19,7 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.data import DataResult
 
 DRIFT_FILE = "drift.json"
 _CHUNK = 16_384
@@ -35,11 +36,11 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
     InputError
         If the other file is damaged, or has another layout than the config says.
     """
-    config, data = experiment.config, read_json(experiment.result_path("data"))
-    features = FeatureMap.from_json(data["feature_types"])
+    config, data = experiment.config, experiment.result(DataResult)
+    features = FeatureMap.of(data)
     network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
     limit = config.csim.max_events_per_process
-    total = min(count_events(other, config.data), limit) + min(data["events"][config.data.background]["test"], limit)
+    total = min(count_events(other, config.data), limit) + min(data.events[config.data.background]["test"], limit)
     with lock(experiment.folder), progress.task("drift", total) as task:
 
         def counted(chunks: Chunks) -> Chunks:

@@ -29,6 +29,7 @@ from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 def run_convert(run: StageRun) -> Json:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     trained = extract_network(model)

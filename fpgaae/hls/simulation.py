@@ -19,6 +19,7 @@ from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary, Tap, probe
 from fpgaae.hls.project import WeightPort, port_codes
 from fpgaae.hls.stimulus import MADE_UP, Source, Stimuli
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 
@@ -43,7 +44,7 @@ class Simulation:
             golden=run.upstream("convert") / GOLDEN_FILE,
             data_folder=run.upstream("data"),
             config=run.config,
-            features=FeatureMap.from_json(run.result("data")["feature_types"]),
+            features=FeatureMap.of(run.result(DataResult)),
             golden_names={layer["name"]: layer["golden"] for layer in run.result("convert")["layers"]},
             weight_ports=tuple(WeightPort.from_json(port) for port in run.result("convert").get("weight_ports", ())),
         )

@@ -20,6 +20,7 @@ from fpgaae.progress import Progress
 from fpgaae.rtl.trace import trace_layers
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.results.data import DataResult
 
 LAYERS_FILE = "rtl_layers.json"  # in the run folder: a file in that of `trace` would stand for an edit by hand
 
@@ -34,7 +35,7 @@ def compare_layers(experiment: Experiment, progress: Progress) -> Json:
     """
     traced = read_json(experiment.stage_folder("trace") / MANIFEST)
     network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    features = FeatureMap.of(experiment.result(DataResult))
     names = [layer.name for layer in network.layers]
     with progress.task("tracing all layers", None):
         logic = trace_layers(network, features, names)

@@ -27,6 +27,7 @@ from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.project import firmware_rtl
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -133,7 +134,7 @@ class _Bench:
     """The stimulus of a run, the golden network, and what was compared so far."""
 
     def __init__(self, run: StageRun) -> None:
-        self._features = FeatureMap.from_json(run.result("data")["feature_types"])
+        self._features = FeatureMap.of(run.result(DataResult))
         self._network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
         self._logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
         self._stimuli = Stimuli(run.config, run.upstream("data"), self._features, self._network)

@@ -8,13 +8,14 @@ from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 
 def run_trace(run: StageRun) -> Json:
     """Write the RTL project and say what it is expected to cost."""
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
     firmware = run.config.firmware
     with run.progress.task("tracing the trigger block", None):

@@ -12,6 +12,7 @@ from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
 from fpgaae.files import lock, read_json
 from fpgaae.runs.folder import MANIFEST, recorded_hashes, replaced_folder
+from fpgaae.runs.results.base import Result
 from fpgaae.runs.stages import (
     DISTILLATION,
     IMPORT,
@@ -66,6 +67,16 @@ class Experiment:
     def result_path(self, stage: str) -> Path:
         """Give the path of a stage's result file."""
         return self.stage_folder(stage) / self.spec(stage).result_file
+
+    def result(self, kind: type[Result]) -> Result:
+        """Read the result file of a stage.
+
+        Raises
+        ------
+        InputError
+            If it is missing, damaged, or holds something else.
+        """
+        return kind.read(self.result_path(kind.STAGE), f"run `{self.command(kind.STAGE)} --force`")
 
     def spec(self, stage: str) -> StageSpec:
         """Say what a stage is made from."""

@@ -22,6 +22,7 @@ from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.scan.measurement import measure
 
@@ -39,7 +40,7 @@ def run_trial(run: StageRun) -> Json:
         raise InputError(
             "a scan estimates the area of constant weights; set firmware.reloadable_weights to false in the scan's base"
         )
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
 
     def score(codes: Codes) -> NDArray[np.int64]:

@@ -33,6 +33,7 @@ from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.runs.experiment import ImportedModel
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
 from fpgaae.training.import_checks import Prepared, check_input, check_score, deploy, prepare_network
@@ -48,7 +49,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Jso
     wanted = _imported(run)
     given = read_model_file(file)
     prepared = prepare_network(given, quantize=wanted.quantize)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     check_input(prepared.twin, len(features))
     twin = rebuild(prepared.twin)
     check_score(run.config, given, len(features), tuple(twin.output_shape[1:]))
@@ -146,7 +147,7 @@ def run_imported_train(run: StageRun) -> Json:
     else:
         _check_layers(run, prepared.twin)
         made = _calibrated(run, prepared.twin, twin)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)

@@ -36,6 +36,7 @@ from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.emulator.export import open_deployed
 from fpgaae.errors import InputError
 from fpgaae.files import Json
+from fpgaae.runs.results.data import DataResult
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -102,7 +103,7 @@ def _golden(workspace: Workspace, file: Path) -> np.ndarray:
     else:
         with h5py.File(file) as content:
             particles = content["Particles"][:]
-    features = FeatureMap.from_json(workspace.result("data")["feature_types"])
+    features = FeatureMap.of(workspace.experiment.result(DataResult))
     hardware = hardware_codes(particles, workspace.experiment.config.data.hardware)
     return networks.golden(workspace.network, features, hardware)
 

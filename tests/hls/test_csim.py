@@ -25,6 +25,7 @@ from fpgaae.hls.csim import _changed_types
 from fpgaae.hls.csim_library import Tap
 from fpgaae.hls.layer_stimulus import n_layer_rows
 from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.runs.results.data import DataResult
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -99,7 +100,7 @@ def _headers(workspace: Workspace, layer: str) -> tuple[str, str]:
 
 def _stimulus(workspace: Workspace) -> list[Part]:
     """Give the parts of the stimulus in order."""
-    features = FeatureMap.from_json(workspace.result("data")["feature_types"])
+    features = FeatureMap.of(workspace.experiment.result(DataResult))
     folder = workspace.experiment.stage_folder("data")
     stimuli = Stimuli(workspace.experiment.config, folder, features, workspace.network)
     made = ((source, stimuli.make(source)) for source in stimuli.sources())

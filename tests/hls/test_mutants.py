@@ -23,6 +23,7 @@ from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources, make_mutants
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.progress import SilentProgress
+from fpgaae.runs.results.data import DataResult
 
 Write = Callable[..., WrittenNetwork]
 _FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
@@ -181,7 +182,7 @@ def test_every_mutant_is_caught_or_proven_equivalent(proven: Workspace) -> None:
     layers = [layer["name"] for layer in proven.result("convert")["layers"]]
     sources = ProjectSources(proven.project, "autoencoder", layers)
     golden = {layer["name"]: layer["golden"] for layer in proven.result("convert")["layers"]}
-    features = FeatureMap.from_json(proven.result("data")["feature_types"])
+    features = FeatureMap.of(proven.experiment.result(DataResult))
     original = Original(sources, proven.network, golden, features)
     for mutant, entry in zip(make_mutants(sources, 24, proven.experiment.config.seed), result["mutants"], strict=True):
         assert mutant.description == entry["description"]

@@ -26,6 +26,7 @@ from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions
 from fpgaae.scan import work
 from fpgaae.scan.plan import load_scan
@@ -211,4 +212,4 @@ def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
 
 
 def _features(experiment: Experiment) -> FeatureMap:
-    return FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    return FeatureMap.of(experiment.result(DataResult))
