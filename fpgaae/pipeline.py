@@ -14,8 +14,11 @@ from fpgaae.files import Json, sha256
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.reference import ReferenceResult
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
-from fpgaae.runs.stages import IMPORT, USES, explore_stage
+from fpgaae.runs.stages import USES, explore_stage
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
@@ -63,13 +66,15 @@ def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, 
     replaced = None if before is None or before.sha256 == wanted.sha256 else before
     _run(experiment, "data", RunOptions(progress=options.progress))
 
-    def check_and_copy(run: StageRun) -> Json:
+    def check_and_copy(run: StageRun) -> ImportResult:
         _prepare_tensorflow()
         from fpgaae.training.imported import run_import  # noqa: PLC0415
 
         return run_import(run, model, replaced)
 
-    run_stage(experiment, IMPORT, check_and_copy, event_hashes(experiment.config, experiment.config_file), options)
+    run_stage(
+        experiment, ImportResult, check_and_copy, event_hashes(experiment.config, experiment.config_file), options
+    )
     _run(experiment, "reference", options)
     return _run(experiment, "train", options)
 
@@ -151,7 +156,7 @@ def _data(run: StageRun) -> DataResult:
     return run_data(run)
 
 
-def _reference(run: StageRun) -> Json:
+def _reference(run: StageRun) -> ReferenceResult:
     if run.config.method is not None:
         from fpgaae.training.methods.backend import prepare  # noqa: PLC0415
 
@@ -169,7 +174,7 @@ def _reference(run: StageRun) -> Json:
     return run_reference(run)
 
 
-def _train(run: StageRun) -> Json:
+def _train(run: StageRun) -> TrainResult:
     _prepare_tensorflow()
     if run.config.training.quantizes_after:
         from fpgaae.training.post_training import run_post_training  # noqa: PLC0415
@@ -180,14 +185,14 @@ def _train(run: StageRun) -> Json:
     return run_train(run)
 
 
-def _imported_reference(run: StageRun) -> Json:
+def _imported_reference(run: StageRun) -> ReferenceResult:
     _prepare_tensorflow()
     from fpgaae.training.imported import run_imported_reference  # noqa: PLC0415
 
     return run_imported_reference(run)
 
 
-def _imported_train(run: StageRun) -> Json:
+def _imported_train(run: StageRun) -> TrainResult:
     _prepare_tensorflow()
     from fpgaae.training.imported import run_imported_train  # noqa: PLC0415
 
@@ -244,7 +249,7 @@ def _prepare_tensorflow() -> None:
     prepare()
 
 
-_KINDS: Mapping[str, Any] = {"data": DataResult}
+_KINDS: Mapping[str, Any] = {"data": DataResult, "reference": ReferenceResult, "train": TrainResult}
 _WORK: Mapping[str, Any] = {
     "data": _data,
     "reference": _reference,

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, NamedTuple, NoReturn
 
@@ -29,16 +30,17 @@ from fpgaae.cli.summary import (
 from fpgaae.cli.terminal import TerminalProgress
 from fpgaae.emulator.export import export_emulator
 from fpgaae.errors import FpgaaeError
-from fpgaae.files import read_json
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.pipeline import compare_events, explore, import_model, run
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.record import as_json
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.run import Outcome, RunOptions
-from fpgaae.runs.stages import IMPORT, STAGES, USES, explore_stage
+from fpgaae.runs.stages import STAGES, USES, explore_stage
 
 app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
@@ -92,7 +94,7 @@ def _progress(as_json: bool) -> Progress:
 
 def _print_json(content: object) -> None:
     """Print a result and nothing else."""
-    content = content.to_json() if isinstance(content, StageResult) else content
+    content = as_json(content) if is_dataclass(content) else content
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 
@@ -209,7 +211,7 @@ def import_command(
     if as_json:
         _print_json(outcome.result)
         return
-    replaced = read_json(experiment.result_path(IMPORT))["replaces"]
+    replaced = experiment.result(ImportResult).replaces
     if replaced and not outcome.was_current:
         Console().print(f"replaces the import of {escape(replaced)}", highlight=False)
     _print_outcome(experiment, "train", outcome)

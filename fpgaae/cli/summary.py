@@ -16,6 +16,16 @@ from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.imported import ImportedFrom
+from fpgaae.runs.results.reference import (
+    ImportedReference,
+    MeanAndSpread,
+    MethodReference,
+    ReferenceResult,
+    TakenReference,
+    TrainedReference,
+)
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.scan.table import header, legend, rows
 
 
@@ -128,50 +138,55 @@ def _data(result: DataResult) -> RenderableType:
     return table
 
 
-def _training(result: Json) -> RenderableType:
-    if "imported" in result or "quantization_error" in result:
-        return _not_trained(result)
-    if "method" in result:
+def _reference(result: ReferenceResult) -> RenderableType:
+    if isinstance(result, MethodReference):
         return _method(result)
-    lines = [
-        f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s, "
-        f"validation loss {result['val_loss']:.4g}"
-    ]
-    if "sparsity" in result:
-        lines.append(f"{result['sparsity']['whole']:.1%} of the weights are zero")
-    return Group(*lines)
+    if isinstance(result, ImportedReference):
+        return _origin(result.imported)
+    if not isinstance(result, TrainedReference | TakenReference):
+        raise TypeError(f"a reference of the form {type(result).__name__} has no summary")
+    return _epochs(result.epochs, result.events_per_second, result.val_loss)
 
 
-def _method(result: Json) -> RenderableType:
+def _train(result: TrainResult) -> RenderableType:
+    whole = f"{result.whole_sparsity:.1%} of the weights are zero"
+    if result.quantization_error is None:
+        return Group(_epochs(result.epochs, result.events_per_second, result.val_loss), whole)
+    table = _table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
+    for name, error in result.quantization_error.items():
+        ratio = "" if error.sqnr_db is None else f"{error.sqnr_db:.1f}"
+        table.add_row(name, _short(error.type), f"{error.rms:.3g}", ratio, f"{error.saturated:.2%}")
+    return Group(_origin(result.imported), table, whole)
+
+
+def _epochs(epochs: int, events_per_second: float | None, loss: float | None) -> str:
+    speed = "" if events_per_second is None else f" at {events_per_second:,.0f} events/s"
+    return f"{epochs} epochs{speed}" + ("" if loss is None else f", validation loss {loss:.4g}")
+
+
+def _method(result: MethodReference) -> RenderableType:
     """Give the separation of a float method by each of its scores, and how it was trained."""
-    signals = list(next(iter(result["scores"].values())))
+    signals = list(next(iter(result.scores.values())))
     table = _table("score: AUC, %", *map(escape, signals))
-    for name, found in (result["scores"] | result["baselines"]).items():
-        table.add_row(name, *(_mean_and_spread(found[signal]["auc"]) for signal in signals))
+    for name, found in {**result.scores, **result.baselines}.items():
+        table.add_row(name, *(_mean_and_spread(found[signal].auc) for signal in signals))
     how = "in closed form"
-    if result["epochs"]:
-        how = f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s ({result['loop']})"
-        how += f", validation loss {result['val_loss']:.4g}"
-    device = f"{result['n_devices']} {result['device']} device{'s' * (result['n_devices'] > 1)}"
-    return Group(table, f"{result['method']}, {len(result['members'])} trained on {device}, {result['backend']}: {how}")
+    if result.epochs:
+        how = f"{result.epochs} epochs at {result.events_per_second:,.0f} events/s ({result.loop})"
+        how += f", validation loss {result.val_loss:.4g}"
+    device = f"{result.n_devices} {result.device} device{'s' * (result.n_devices > 1)}"
+    return Group(table, f"{result.method}, {len(result.members)} trained on {device}, {result.backend}: {how}")
 
 
-def _mean_and_spread(value: Json) -> str:
-    return f"{100 * value['mean']:.1f}" + ("" if value["spread"] is None else f" ± {100 * value['spread']:.1f}")
+def _mean_and_spread(value: MeanAndSpread) -> str:
+    return f"{100 * value.mean:.1f}" + ("" if value.spread is None else f" ± {100 * value.spread:.1f}")
 
 
-def _not_trained(result: Json) -> RenderableType:
-    imported = result.get("imported")
-    how = "taken as it is" if imported and imported["taken_as_it_is"] else "quantized after training"
-    source = f"imported from {imported['file']} ({imported['kind']})" if imported else "the float reference"
-    lines: list[RenderableType] = [f"{source}, {how}"]
-    if "quantization_error" in result:
-        table = _table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
-        for name, error in result["quantization_error"].items():
-            ratio = "" if error["sqnr_db"] is None else f"{error['sqnr_db']:.1f}"
-            table.add_row(name, _short(error["type"]), f"{error['rms']:.3g}", ratio, f"{error['saturated']:.2%}")
-        lines += [table, f"{result['sparsity']['whole']:.1%} of the weights are zero"]
-    return Group(*lines)
+def _origin(imported: ImportedFrom | None) -> str:
+    """Say what a quantized network was made from that was not trained."""
+    how = "taken as it is" if imported and imported.taken_as_it_is else "quantized after training"
+    source = f"imported from {imported.file} ({imported.kind})" if imported else "the float reference"
+    return f"{source}, {how}"
 
 
 def _convert(result: Json) -> RenderableType:
@@ -349,8 +364,8 @@ def _table(*columns: str) -> Table:
 
 _SUMMARIES: Mapping[str, Callable[[Any], RenderableType]] = {
     "data": _data,
-    "reference": _training,
-    "train": _training,
+    "reference": _reference,
+    "train": _train,
     "convert": _convert,
     "csim": _csim,
     "trace": _trace,

@@ -14,6 +14,7 @@ from fpgaae.fixedpoint import FixedPointType, Overflow, values_of
 from fpgaae.golden.network import IntegerLayer
 from fpgaae.golden.partial import Part, PartialNetwork, rounded
 from fpgaae.models.quantization_error import QuantizationError
+from fpgaae.runs.record import as_json
 
 _DIGITS = 6
 Values = NDArray[np.float64]
@@ -45,7 +46,9 @@ class LayerErrors:
         error = QuantizationError(layer.kernel_type)
         error.add(kernel, rounded(kernel, layer.kernel_type))
         zero = float(np.mean(layer.kernel == 0))
-        return {"weights": {**error.to_json(), "zero": round(zero, _DIGITS), **_range(kernel, layer.kernel_type)}}
+        return {
+            "weights": {**as_json(error.entry()), "zero": round(zero, _DIGITS), **_range(kernel, layer.kernel_type)}
+        }
 
 
 class _LayerError:
@@ -71,13 +74,13 @@ class _LayerError:
         self._events[process] = self._events.get(process, 0) + len(exact)
 
     def to_json(self) -> dict[str, Any]:
-        found = {process: error.to_json() for process, error in self._errors.items()}
+        found = {process: error.entry() for process, error in self._errors.items()}
         result = {
             "name": self.layer.name,
             "kind": self.layer.kind.value,
             "type": str(self.layer.type),
-            "sqnr_db": {process: own["sqnr_db"] for process, own in found.items()},
-            "rms": {process: own["rms"] for process, own in found.items()},
+            "sqnr_db": {process: own.sqnr_db for process, own in found.items()},
+            "rms": {process: own.rms for process, own in found.items()},
             **_ends(self._low, self._high, self.layer.type),
         }
         for name, counts in (("saturated", self._saturated), ("zero", self._zero)):

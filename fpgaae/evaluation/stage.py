@@ -24,11 +24,12 @@ from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
 from fpgaae.evaluation.roc_bands import Band, roc_bands
-from fpgaae.evaluation.scoring import Scores, has_teacher, open_partial, score_events
+from fpgaae.evaluation.scoring import Scores, open_partial, score_events
 from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.files import Json
-from fpgaae.models.target import Target
+from fpgaae.models.teacher import Taught, find_taught
+from fpgaae.runs.record import as_json
 from fpgaae.runs.run import StageRun
 
 FIGURES_FOLDER = "figures"
@@ -56,11 +57,9 @@ def run_evaluate(run: StageRun) -> Json:
     if (limit := config.evaluation.compression_events) is not None:
         with run.progress.task("compression", None):
             result["compression"], figures["compression"] = run_compression(run, limit)
-    if has_teacher(run):
-        result["distillation"] = _distillation(run, scores, groups, settings)
-        figures["student"] = student_figure(
-            _student_pairs(scores, result["distillation"]), Target.from_json(result["distillation"]["target"])
-        )
+    if (taught := find_taught(run)) is not None:
+        result["distillation"] = _distillation(run, taught, scores, groups, settings)
+        figures["student"] = student_figure(_student_pairs(scores, result["distillation"]), taught.target)
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
         _write_figures(run, scores, result, bands, figures)
@@ -88,12 +87,11 @@ def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
     return {"ablation": ablation, "layers": errors.to_json()}
 
 
-def _distillation(run: StageRun, scores: Scores, groups: Groups, settings: BootstrapSettings) -> Json:
-    reference = run.result("reference")
+def _distillation(run: StageRun, taught: Taught, scores: Scores, groups: Groups, settings: BootstrapSettings) -> Json:
     return {
         **compare_with_teacher(scores, groups, run.config.data.background, settings),
-        "weights": sizes(open_partial(run).network, reference),
-        "target": reference["target"],
+        "weights": sizes(open_partial(run).network, taught.training.weights),
+        "target": as_json(taught.target.entry()),
     }
 
 

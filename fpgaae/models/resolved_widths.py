@@ -6,10 +6,11 @@ How integer bits are found in the data does not belong here: `fpgaae.training.wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.models.calibrate import Quantizers, Site
+from fpgaae.runs.results.train import WidthEntries, WidthEntry
 
 
 class ResolvedWidth(NamedTuple):
@@ -30,6 +31,10 @@ class ResolvedWidth(NamedTuple):
         """Give the QKeras quantizer of a rectified value: `ap_ufixed<bits, integer_bits, RND_CONV, SAT>`."""
         return f"quantized_relu({self.bits},{self.integer_bits})"
 
+    def entry(self) -> WidthEntry:
+        """Give the entry of `train.json`."""
+        return WidthEntry(bits=self.bits, integer_bits=self.integer_bits)
+
 
 class Widths(NamedTuple):
     """Every quantizer of a network, by layer name."""
@@ -48,11 +53,11 @@ class Widths(NamedTuple):
             {name: width.signed() for name, width in self.weights.items()},
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values for a result file."""
-        return {
-            "inputs": self.inputs._asdict(),
-            "weights": {name: width._asdict() for name, width in self.weights.items()},
-            "activations": {name: width._asdict() for name, width in self.activations.items()},
-            "score_table_fraction_bits": self.score_table_fraction_bits,
-        }
+    def entries(self) -> WidthEntries:
+        """Give the `widths` of `train.json`."""
+        return WidthEntries(
+            inputs=self.inputs.entry(),
+            weights={name: width.entry() for name, width in self.weights.items()},
+            activations={name: width.entry() for name, width in self.activations.items()},
+            score_table_fraction_bits=self.score_table_fraction_bits,
+        )

@@ -34,8 +34,8 @@ class _Field(NamedTuple):
 
 def as_json(record: Any) -> Json:  # noqa: ANN401
     """Give the JSON object of a record: its fields in their order."""
-    content = {}
-    for field in _fields(type(record)):
+    content, kind = {}, record.__class__
+    for field in _fields(kind):
         value = getattr(record, field.name)
         if not (field.is_optional and value == field.default):
             content[field.name] = _plain(value)

@@ -62,7 +62,7 @@ def test_the_rank_correlation_is_spearmans() -> None:
 
 def test_weights_are_counted_with_their_biases() -> None:
     network = whole_network(Score.REGRESSION)  # 6 -> 4 -> 1, one weight of each layer zero
-    found = sizes(network, {"teacher": {"weights": 330}})
+    found = sizes(network, 330)
     assert found["student"] == 6 * 4 + 4 + 4 + 1 == 33
     zeros = sum(
         int((a == 0).sum()) for layer in network.layers if layer.kind.has_weights for a in (layer.kernel, layer.bias)
