@@ -13,9 +13,13 @@ from fpgaae.errors import InputError
 from fpgaae.files import Json, sha256
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.reference import ReferenceResult
+from fpgaae.runs.results.rtl import RtlResult, TraceResult
+from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 from fpgaae.runs.stages import USES, explore_stage
@@ -199,32 +203,32 @@ def _imported_train(run: StageRun) -> TrainResult:
     return run_imported_train(run)
 
 
-def _convert(run: StageRun) -> Json:
+def _convert(run: StageRun) -> ConvertResult:
     _prepare_tensorflow()
     from fpgaae.hls.convert_stage import run_convert  # noqa: PLC0415
 
     return run_convert(run)
 
 
-def _csim(run: StageRun) -> Json:
+def _csim(run: StageRun) -> CsimResult:
     from fpgaae.hls.csim import run_csim  # noqa: PLC0415
 
     return run_csim(run)
 
 
-def _trace(run: StageRun) -> Json:
+def _trace(run: StageRun) -> TraceResult:
     from fpgaae.rtl.trace_stage import run_trace  # noqa: PLC0415
 
     return run_trace(run)
 
 
-def _rtl(run: StageRun) -> Json:
+def _rtl(run: StageRun) -> RtlResult:
     from fpgaae.rtl.simulate import run_rtl  # noqa: PLC0415
 
     return run_rtl(run)
 
 
-def _synth(run: StageRun) -> Json:
+def _synth(run: StageRun) -> SynthResult:
     from fpgaae.rtl.synthesize import run_synth  # noqa: PLC0415
 
     return run_synth(run)
@@ -249,7 +253,16 @@ def _prepare_tensorflow() -> None:
     prepare()
 
 
-_KINDS: Mapping[str, Any] = {"data": DataResult, "reference": ReferenceResult, "train": TrainResult}
+_KINDS: Mapping[str, Any] = {
+    "data": DataResult,
+    "reference": ReferenceResult,
+    "train": TrainResult,
+    "convert": ConvertResult,
+    "csim": CsimResult,
+    "trace": TraceResult,
+    "rtl": RtlResult,
+    "synth": SynthResult,
+}
 _WORK: Mapping[str, Any] = {
     "data": _data,
     "reference": _reference,

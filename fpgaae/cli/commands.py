@@ -38,7 +38,9 @@ from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES, USES, explore_stage
 
@@ -149,8 +151,13 @@ def _stage(stage: str, config: Path, options: _Options) -> None:
         _print_json(outcome.result)
     else:
         _print_outcome(experiment, stage, outcome)
-    if STAGES[stage].is_check and not outcome.result["passed"]:
-        _fail(failure_sentence(outcome.result), 1)
+    _refuse_failure(outcome.result)
+
+
+def _refuse_failure(result: StageResult) -> None:
+    """Exit 1 when a check did not pass."""
+    if isinstance(result, CsimResult | RtlResult) and not result.passed:
+        _fail(failure_sentence(result), 1)
 
 
 def _set_up_logging(verbose: bool) -> None:
@@ -264,15 +271,14 @@ def csim(
     with _errors_as_sentences():
         experiment = open_experiment(config, runs)
         outcome = run(experiment, "csim", RunOptions(force, False, progress))
-        if not outcome.result["passed"]:
-            _fail(failure_sentence(outcome.result), 1)
+        _refuse_failure(outcome.result)
         result = run_mutation(experiment, mutate, progress)
     if as_json:
         _print_json(result)
     else:
         console = _console()
         console.print(mutants_table(result))
-    if not result["passed"]:
+    if not result.passed:
         _fail(missed_sentence(result), 1)
 
 
@@ -316,8 +322,8 @@ def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -
 
     result = compare_layers(experiment, progress)
     if not as_json:
-        _console().print(layers_table(result["layers"]))
-    if not result["passed"]:
+        _console().print(layers_table(result.layers))
+    if not result.passed:
         _fail(wrong_layer_sentence(result), 1)
 
 

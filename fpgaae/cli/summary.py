@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,6 +15,8 @@ from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
+from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.reference import (
@@ -25,6 +27,8 @@ from fpgaae.runs.results.reference import (
     TakenReference,
     TrainedReference,
 )
+from fpgaae.runs.results.rtl import RtlResult, TraceResult
+from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.scan.table import header, legend, rows
 
@@ -64,18 +68,18 @@ def emulate_table(result: Json) -> RenderableType:
     return Group(*lines)
 
 
-def mutants_table(result: Json) -> RenderableType:
+def mutants_table(result: MutantsResult) -> RenderableType:
     """Give what `fpgaae csim --mutate` prints: a row for each kind of damage."""
     table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")
-    for damage in dict.fromkeys(mutant["damage"] for mutant in result["mutants"]):
-        own = [mutant for mutant in result["mutants"] if mutant["damage"] == damage]
-        counts = [sum(m["outcome"] == outcome for m in own) for outcome in ("caught", "equivalent", "missed")]
-        wrong = sum(mutant["attributed"] is False for mutant in own)
+    for damage in dict.fromkeys(mutant.damage for mutant in result.mutants):
+        own = [mutant for mutant in result.mutants if mutant.damage == damage]
+        counts = [sum(m.outcome == outcome for m in own) for outcome in ("caught", "equivalent", "missed")]
+        wrong = sum(mutant.attributed is False for mutant in own)
         table.add_row(damage, *(str(n) for n in (len(own), *counts, wrong)))
-    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     line = (
-        f"{verdict}: of {result['total']} mutants {result['caught']} were caught, {result['equivalent']} proven to "
-        f"compute the same, {result['missed']} missed"
+        f"{verdict}: of {result.total} mutants {result.caught} were caught, {result.equivalent} proven to "
+        f"compute the same, {result.missed} missed"
     )
     return Group(table, line)
 
@@ -189,41 +193,35 @@ def _origin(imported: ImportedFrom | None) -> str:
     return f"{source}, {how}"
 
 
-def _convert(result: Json) -> RenderableType:
+def _convert(result: ConvertResult) -> RenderableType:
     table = _table("layer", "values", "result type", "weights", "non-zero", "multiplications")
-    for layer in result["layers"]:
+    for layer in result.layers:
         table.add_row(
-            layer["name"],
-            " x ".join(map(str, layer.get("shape", [layer["values"]]))),
-            _short(layer["types"]["result"]),
-            _short(layer["types"].get("weight", "")),
-            f"{layer['nonzero_weights']:,} of {layer['weights']:,}" if layer["weights"] else "",
-            f"{layer['multiplications']:,}" if layer["multiplications"] else "",
+            layer.name,
+            " x ".join(map(str, layer.shape)),
+            _short(layer.types.result),
+            _short(layer.types.weight or ""),
+            f"{layer.nonzero_weights:,} of {layer.weights:,}" if layer.weights else "",
+            f"{layer.multiplications:,}" if layer.multiplications else "",
         )
-    inexact = [layer["name"] for layer in result["keras"]["float32"] if layer["differing_values"]]
+    inexact = [layer.name for layer in result.keras.float32 if layer.differing_values]
     lines: list[RenderableType] = [
         table,
-        f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
-        f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
+        f"{result.backend} project for {result.part}, {result.clock_ns:g} ns, {result.io_type}",
+        f"golden codes equal Keras in float64 in every layer of {result.keras.events:,} events",
     ]
-    if ports := result.get("weight_ports"):
-        lines.append(f"{sum(port['size'] for port in ports):,} weights and biases are loaded at run time")
-    if reuse := result.get("reuse"):
+    if result.weight_ports:
+        lines.append(f"{sum(port.size for port in result.weight_ports):,} weights and biases are loaded at run time")
+    if (reuse := result.reuse) is not None:
         lines.append(
-            f"estimated from the reuse factors: {reuse['multipliers']:,} multipliers (DSP), latency "
-            f"{reuse['latency_clocks']:,} clocks ({reuse['latency_ns'] / 1e3:g} us), an event every "
-            f"{reuse['interval_clocks']:,} ({reuse['interval_ns'] / 1e3:g} us)"
+            f"estimated from the reuse factors: {reuse.multipliers:,} multipliers (DSP), latency "
+            f"{reuse.latency_clocks:,} clocks ({reuse.latency_ns / 1e3:g} us), an event every "
+            f"{reuse.interval_clocks:,} ({reuse.interval_ns / 1e3:g} us)"
         )
-    trigger = result["trigger"]
-    outputs = ", ".join(f"{entry['values']} {_short(entry['type'])} {entry['name']}" for entry in result["outputs"])
-    gbit_s = result["output_bits"] * trigger["bunch_crossing_rate_khz"] / 1e6
-    lines.append(f"puts out {outputs}: {result['output_bits']} bits an event, {gbit_s:.4g} Gbit/s")
-    for index, point in enumerate(trigger["thresholds"]):
-        rate, khz = point["false_positive_rate"]["value"], point["rate_khz"]["value"]
-        lines.append(
-            f"threshold {index}: code {point['code']:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point['events']:,} "
-            f"background events of the split {trigger['chosen_on']}; {point['events_at_threshold']:,} lie at it"
-        )
+    outputs = ", ".join(f"{output.values} {_short(output.type)} {output.name}" for output in result.outputs)
+    gbit_s = result.output_bits * result.trigger.bunch_crossing_rate_khz / 1e6
+    lines.append(f"puts out {outputs}: {result.output_bits} bits an event, {gbit_s:.4g} Gbit/s")
+    lines += _thresholds(result.trigger)
     if inexact:
         lines.append(
             f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits, or means)"
@@ -231,88 +229,95 @@ def _convert(result: Json) -> RenderableType:
     return Group(*lines)
 
 
+def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
+    for index, point in enumerate(trigger.thresholds):
+        rate, khz = point.false_positive_rate.value, point.rate_khz.value
+        yield (
+            f"threshold {index}: code {point.code:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point.events:,} "
+            f"background events of the split {trigger.chosen_on}; {point.events_at_threshold:,} lie at it"
+        )
+
+
 def _short(type_name: str) -> str:
     """Write a type without the prefixes that all have in common."""
     return type_name.replace("ap_", "").replace("AP_", "")
 
 
-def layers_table(layers: list[Json]) -> RenderableType:
+def layers_table(layers: Sequence[ComparedLayer]) -> RenderableType:
     """Give what was compared of each layer."""
     table = _table("layer", "values compared", "mismatched", "largest, LSB")
     for layer in layers:
-        table.add_row(layer["name"], f"{layer['values']:,}", f"{layer['mismatched_values']:,}", f"{layer['max_lsb']:,}")
+        table.add_row(layer.name, f"{layer.values:,}", f"{layer.mismatched_values:,}", f"{layer.max_lsb:,}")
     return table
 
 
-def _csim(result: Json) -> RenderableType:
-    lines = [layers_table(result["layers"])]
-    if result["edited_files"]:
-        lines.append(f"edited by hand: {', '.join(result['edited_files'])}")
-    for change in result["changed_types"]:
-        lines.append(f"layer {change['layer']} was compiled as {change['compiled']}, not {change['converted']}")
-    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+def _csim(result: CsimResult) -> RenderableType:
+    lines = [layers_table(result.layers)]
+    if result.edited_files:
+        lines.append(f"edited by hand: {', '.join(result.edited_files)}")
+    for change in result.changed_types:
+        lines.append(f"layer {change.layer} was compiled as {change.compiled}, not {change.converted}")
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     lines.append(
-        f"{verdict}: of {result['events']:,} events {result['mismatched_events']:,} differ in a layer, "
-        f"{result['score_mismatches']:,} in the score, {result['decision_flips']:,} in the decision"
+        f"{verdict}: of {result.events:,} events {result.mismatched_events:,} differ in a layer, "
+        f"{result.score_mismatches:,} in the score, {result.decision_flips:,} in the decision"
     )
-    if reloaded := result.get("reloaded"):
+    if (reloaded := result.reloaded) is not None:
         lines.append(
-            f"with {reloaded['weights']:,} other weights loaded: of {reloaded['events']:,} events "
-            f"{reloaded['mismatched_events']:,} differ in a layer"
+            f"with {reloaded.weights:,} other weights loaded: of {reloaded.events:,} events "
+            f"{reloaded.mismatched_events:,} differ in a layer"
         )
-    lines.append(f"{result['events_per_second']:,.0f} events/s on {result['processes']} processes")
+    lines.append(f"{result.events_per_second:,.0f} events/s on {result.processes} processes")
     return Group(*lines)
 
 
-def _trace(result: Json) -> RenderableType:
-    cost = result["estimated"]
+def _trace(result: TraceResult) -> RenderableType:
+    cost = result.estimated
     return (
-        f"{result['input_bits']} bits of hardware integers in, {_short(result['score_type'])} and "
-        f"{result['thresholds']} decisions out; {result['stages']} stages at {result['clock_ns']:g} ns, "
-        f"estimated {cost['lut']:,} LUT, {cost['ff']:,} FF"
+        f"{result.input_bits} bits of hardware integers in, {_short(result.score_type)} and "
+        f"{result.thresholds} decisions out; {result.stages} stages at {result.clock_ns:g} ns, "
+        f"estimated {cost.lut:,} LUT, {cost.ff:,} FF"
     )
 
 
-def _rtl(result: Json) -> RenderableType:
-    lines = [f"edited by hand: {', '.join(result['edited_files'])}"] if result["edited_files"] else []
-    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
-    cycles, clock_ns, cost = result["latency_cycles"], result["clock_ns"], result["estimated"]
+def _rtl(result: RtlResult) -> RenderableType:
+    lines = [f"edited by hand: {', '.join(result.edited_files)}"] if result.edited_files else []
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
+    cycles, clock_ns, cost = result.latency_cycles, result.clock_ns, result.estimated
     lines += [
-        f"{verdict}: of {result['events']:,} events {result['score_mismatches']:,} differ in the score, "
-        f"{result['decision_flips']:,} in the decision, in da4ml's interpreter "
-        f"{result['interpreter']['mismatched_events']:,}",
+        f"{verdict}: of {result.events:,} events {result.score_mismatches:,} differ in the score, "
+        f"{result.decision_flips:,} in the decision, in da4ml's interpreter "
+        f"{result.interpreter.mismatched_events:,}",
         f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
-        f"{result['initiation_interval']}; estimated {cost['lut']:,} LUT, {cost['ff']:,} FF",
-        f"{result['events_per_second']:,.0f} events/s on one core",
+        f"{result.initiation_interval}; estimated {cost.lut:,} LUT, {cost.ff:,} FF",
+        f"{result.events_per_second:,.0f} events/s on one core",
         "the VHDL was not simulated: ghdl is not on the PATH"
-        if result["vhdl"] is None
-        else f"of {result['vhdl']['events']:,} events {result['vhdl']['mismatched_events']:,} differ in the VHDL",
+        if result.vhdl is None
+        else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL",
     ]
     return Group(*lines)
 
 
-def _synth(result: Json) -> RenderableType:
+def _synth(result: SynthResult) -> RenderableType:
     table = _table("", "LUT", "FF", "DSP", "BRAM")
-    for row in result["comparison"]:
-        table.add_row(
-            row["name"], *(_count(row.get(key), row["percent"].get(key)) for key in ("lut", "ff", "dsp", "bram"))
-        )
+    for row in result.comparison:
+        numbers = {"lut": row.lut, "ff": row.ff, "dsp": row.dsp, "bram": row.bram}
+        table.add_row(row.name, *(_count(number, row.percent.get(key)) for key, number in numbers.items()))
     lines: list[RenderableType] = [table]
-    if result["logic_levels"] is not None:
-        lines.append(f"longest combinational path: {result['logic_levels']} cells; {result['carry']:,} CARRY8")
-    if result["hls"] is not None:
-        hls = result["hls"]
+    if result.logic_levels is not None:
+        lines.append(f"longest combinational path: {result.logic_levels} cells; {result.carry:,} CARRY8")
+    if (hls := result.hls) is not None:
         lines.append(
-            f"HLS expects {hls['clock_ns']:g} ns a clock, {hls['latency_cycles']} clocks, initiation interval "
-            f"{hls['initiation_interval']}"
+            f"HLS expects {hls.clock_ns:g} ns a clock, {hls.latency_cycles} clocks, initiation interval "
+            f"{hls.initiation_interval}"
         )
-    if result["vivado"] is not None:
-        lines.append(f"slack of the slowest path after routing: {result['vivado']['slack_ns']:g} ns")
-    lines.append(f"{result['tool']}, {result['part']}, {result['seconds']:.0f} s")
+    if result.vivado is not None:
+        lines.append(f"slack of the slowest path after routing: {result.vivado.slack_ns:g} ns")
+    lines.append(f"{result.tool}, {result.part}, {result.seconds:.0f} s")
     return Group(*lines)
 
 
-def _count(number: int | None, percent: float | None) -> str:
+def _count(number: float | None, percent: float | None) -> str:
     if number is None:
         return ""
     return f"{number:,}" if percent is None else f"{number:,} ({percent:.1f} %)"

@@ -14,11 +14,13 @@ from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.data.store import EventStore
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
-from fpgaae.files import Json, lock, read_json, sha256, write_json
+from fpgaae.files import Json, lock, sha256, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
 
 DRIFT_FILE = "drift.json"
@@ -52,7 +54,9 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
         reference = take_sample(counted(_stored(store, config.data.background, limit)), features, network)
         sample = take_sample(counted(_read(other, config, limit)), features, network)
         settings = DriftSettings(
-            read_json(experiment.result_path("csim"))["thresholds"], config.trigger, config.evaluation.confidence_level
+            [as_json(own) for own in experiment.result(CsimResult).thresholds],
+            config.trigger,
+            config.evaluation.confidence_level,
         )
         found = compare_samples(reference, sample, features, network.score.type.fraction, settings)
         result: Json = {"file": other.name, "sha256": sha256(other), **found}

@@ -23,6 +23,7 @@ from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import open_float_output
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.models.teacher import find_taught, open_teacher
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.run import StageRun
 
 _BATCH = 8192
@@ -51,7 +52,7 @@ def open_partial(run: StageRun) -> PartialNetwork:
 
 def _firmware_scores(run: StageRun) -> dict[str, NDArray[np.float64]]:
     """Read what the firmware put out, by process; its codes have fewer than 53 bits and are exact in float64."""
-    fraction = parse_type(run.result("csim")["score_type"]).fraction
+    fraction = parse_type(run.result(CsimResult).score_type).fraction
     with np.load(run.upstream("csim") / SCORES_FILE, allow_pickle=False) as codes:
         return {process: values_of(codes[process], fraction) for process in codes}
 

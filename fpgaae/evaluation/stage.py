@@ -30,6 +30,7 @@ from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.files import Json
 from fpgaae.models.teacher import Taught, find_taught
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.run import StageRun
 
 FIGURES_FOLDER = "figures"
@@ -51,7 +52,9 @@ def run_evaluate(run: StageRun) -> Json:
     columns = {process: store.columns(process, "test", limit=length) for process, length in lengths.items()}
     settings = bootstrap_settings(config)
     with run.progress.task("bootstrap", None):
-        result = evaluate_scores(scores, groups, columns, run.result("csim")["thresholds"], config)
+        result = evaluate_scores(
+            scores, groups, columns, [as_json(threshold) for threshold in run.result(CsimResult).thresholds], config
+        )
     result |= _losses(run, groups, settings)
     figures = {}
     if (limit := config.evaluation.compression_events) is not None:

@@ -12,6 +12,7 @@ from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.stimulus import CHUNK_EVENTS
+from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.run import StageRun
 from fpgaae.statistics import Interval, clopper_pearson, n_allowed
 
@@ -31,25 +32,30 @@ class WorkingPoint(NamedTuple):
         """The share of the events that pass, with its Clopper-Pearson interval."""
         return clopper_pearson(self.n_passed, self.n_events, self.level)
 
-    def to_json(self, score: FixedPointType, trigger: Trigger) -> dict[str, Any]:
-        """Give an entry of `thresholds` in `convert.json`."""
-        return {
-            "code": self.code,
-            "fraction": score.fraction,
-            "value": float(np.ldexp(self.code, -score.fraction)),
-            "requested_false_positive_rate": self.requested,
-            "requested_rate_khz": self.requested * trigger.bunch_crossing_rate_khz,
-            **rate_json(self.rate, trigger),
-            "events": self.n_events,
-            "events_passed": self.n_passed,
-            "events_at_threshold": self.n_at,
-        }
+    def entry(self, score: FixedPointType, trigger: Trigger) -> Threshold:
+        """Give the entry of `convert.json`."""
+        return Threshold(
+            code=self.code,
+            fraction=score.fraction,
+            value=float(np.ldexp(self.code, -score.fraction)),
+            requested_false_positive_rate=self.requested,
+            requested_rate_khz=self.requested * trigger.bunch_crossing_rate_khz,
+            false_positive_rate=self.rate,
+            rate_khz=rate_khz(self.rate, trigger),
+            events=self.n_events,
+            events_passed=self.n_passed,
+            events_at_threshold=self.n_at,
+        )
+
+
+def rate_khz(rate: Interval, trigger: Trigger) -> Interval:
+    """Give a share of the background in kHz."""
+    return Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
 
 
 def rate_json(rate: Interval, trigger: Trigger) -> dict[str, Any]:
     """Give a rate as the share of the background and in kHz, each {value, low, high}."""
-    khz = Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
-    return {"false_positive_rate": rate._asdict(), "rate_khz": khz._asdict()}
+    return {"false_positive_rate": rate._asdict(), "rate_khz": rate_khz(rate, trigger)._asdict()}
 
 
 def background_scores(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Codes:

@@ -19,6 +19,8 @@ from fpgaae.report.sections import (
     verdict_rows,
 )
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
+from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.rtl import RtlResult
 
 _SECTIONS = ("physics", "losses", "rates")  # those with figures
 
@@ -35,15 +37,15 @@ class BitCheck:
     decision_flips: int | None = None
 
     @classmethod
-    def from_json(cls, name: str, result: Mapping[str, Any]) -> BitCheck:
-        """Take what `csim.json` or `rtl.json` says; numbers that a check does not give stay unknown."""
+    def of(cls, name: str, result: CsimResult | RtlResult) -> BitCheck:
+        """Take what `csim.json` or `rtl.json` says."""
         return cls(
             name,
-            bool(result["passed"]),
-            int(result["events"]),
-            int(result["mismatched_events"]),
-            result.get("score_mismatches"),
-            result.get("decision_flips"),
+            result.passed,
+            result.events,
+            result.mismatched_events,
+            result.score_mismatches,
+            result.decision_flips,
         )
 
     @property

@@ -18,6 +18,8 @@ from fpgaae.report.tables import (
     model_columns,
     model_label,
 )
+from fpgaae.runs.results.rtl import RtlResult
+from fpgaae.runs.results.synth import SynthResult
 
 QUANTITIES = {
     "ht_gev": "HT", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
@@ -148,16 +150,15 @@ def rate_chart(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def resource_rows(rtl: Mapping[str, Any] | None, synth: Mapping[str, Any] | None) -> tuple[ResourceRow, ...]:
+def resource_rows(rtl: RtlResult | None, synth: SynthResult | None) -> tuple[ResourceRow, ...]:
     """Give what is known of the resources: the estimate of the tracing, and what the synthesis found."""
     if synth is not None:
         return tuple(
             ResourceRow(
-                synth["tool"] if row["name"] == "Yosys" else row["name"],
-                row.get("lut"), row.get("ff"), row.get("dsp"), row.get("bram"), row.get("percent"),
+                synth.tool if row.name == "Yosys" else row.name, row.lut, row.ff, row.dsp, row.bram, row.percent
             )
-            for row in synth["comparison"]
-        )  # fmt: skip
+            for row in synth.comparison
+        )
     if rtl is not None:
-        return (ResourceRow("da4ml's estimate", rtl["estimated"]["lut"], rtl["estimated"]["ff"]),)
+        return (ResourceRow("da4ml's estimate", rtl.estimated.lut, rtl.estimated.ff),)
     return ()

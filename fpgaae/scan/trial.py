@@ -23,6 +23,7 @@ from fpgaae.rtl.design import Design
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.scan.measurement import measure
 
@@ -49,15 +50,15 @@ def run_trial(run: StageRun) -> Json:
     measured = measure(run, score)
     measured.save(run.folder)
     design = _estimate(run, network, features)
-    trained = run.result("train")
+    trained = run.result(TrainResult)
     return {
         **measured.to_json(),
         "lut": design.estimated_lut,
         "ff": design.estimated_ff,
         "latency_cycles": design.latency_cycles,
         "latency_ns": design.latency_cycles * run.config.firmware.clock_ns,
-        "sparsity": trained["sparsity"]["whole"],
-        "val_loss": trained["val_loss"],
+        "sparsity": trained.whole_sparsity,
+        "val_loss": trained.val_loss,
         "score_type": str(network.score.type),
     }
 

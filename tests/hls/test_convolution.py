@@ -149,7 +149,7 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., WrittenNetw
         comparison = KerasComparison(model, network)
         events = random_events(network.input_type, network.layers[0].size, 300)
         comparison.add(events.values, events.input_codes)
-        assert comparison.to_json()["float64_differing_values"] == 0
+        assert comparison.result().float64_differing_values == 0
         project = tmp_path_factory.mktemp("convolution") / "project"
         return write_trigger(RandomNetwork(model, network), firmware, project)
 

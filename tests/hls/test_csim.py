@@ -20,11 +20,11 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, parse_type
 from fpgaae.golden.network import IntegerNetwork, LayerKind
-from fpgaae.hls.comparison import Mismatch
 from fpgaae.hls.csim import _changed_types
 from fpgaae.hls.csim_library import Tap
 from fpgaae.hls.layer_stimulus import n_layer_rows
 from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.runs.results.csim import Mismatch
 from fpgaae.runs.results.data import DataResult
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -500,12 +500,12 @@ def test_a_failed_check_is_repeated_and_a_mended_project_passes(small: Workspace
     kernel = _firmware(workspace) / "weights" / f"{_headers(workspace, 'encoder_1')[0]}.h"
     whole = kernel.read_bytes()
     _flip(workspace, _live_weight(workspace, "encoder_1"))
-    assert not workspace.run("csim").result["passed"]
+    assert not workspace.run("csim").result.passed
     assert not workspace.run("csim").was_current
     kernel.write_bytes(whole)
     mended = workspace.run("csim")
-    assert mended.result["passed"]
-    assert mended.result["edited_files"] == []
+    assert mended.result.passed
+    assert mended.result.edited_files == ()
     assert workspace.run("csim").was_current
 
 

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_json
+from fpgaae.runs.record import as_json
 from fpgaae.statistics import clopper_pearson
 
 SCORE = FixedPointType(12, 8, signed=False)
@@ -84,7 +85,7 @@ def test_one_event_sets_a_threshold() -> None:
 def test_a_threshold_as_the_result_file_states_it() -> None:
     trigger = Trigger(bunch_crossing_rate_khz=40_000, thresholds=(Threshold(rate_khz=2_000),))
     (point,) = choose_thresholds(np.arange(200), trigger, 0.9)
-    entry = point.to_json(SCORE, trigger)
+    entry = as_json(point.entry(SCORE, trigger))
     interval = clopper_pearson(10, 200, 0.9)
     assert entry.pop("false_positive_rate") == interval._asdict()
     assert entry.pop("rate_khz") == {"value": 2_000.0, "low": 40_000 * interval.low, "high": 40_000 * interval.high}

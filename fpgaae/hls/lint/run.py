@@ -19,6 +19,7 @@ from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.quantizer_checks import check_quantizers
 from fpgaae.hls.lint.width_checks import check_widths
 from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.record import as_json
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})
@@ -34,7 +35,7 @@ class Report(NamedTuple):
 
     def to_json(self) -> list[dict[str, Any]]:
         """Give plain values, each finding with its subject."""
-        return [{"subject": self.subject, **finding.to_json()} for finding in self.findings]
+        return [{"subject": self.subject, **as_json(finding.entry())} for finding in self.findings]
 
 
 def lint_model(model: ModelDescription, conversion: Conversion) -> tuple[Finding, ...]:
