@@ -17,7 +17,9 @@ from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.reference import ReferenceResult
+from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, TraceResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
@@ -234,14 +236,14 @@ def _synth(run: StageRun) -> SynthResult:
     return run_synth(run)
 
 
-def _evaluate(run: StageRun) -> Json:
+def _evaluate(run: StageRun) -> MetricsResult:
     _prepare_tensorflow()
     from fpgaae.evaluation.stage import run_evaluate  # noqa: PLC0415
 
     return run_evaluate(run)
 
 
-def _report(run: StageRun) -> Json:
+def _report(run: StageRun) -> ReportResult:
     from fpgaae.report.stage import run_report  # noqa: PLC0415
 
     return run_report(run)
@@ -262,6 +264,8 @@ _KINDS: Mapping[str, Any] = {
     "trace": TraceResult,
     "rtl": RtlResult,
     "synth": SynthResult,
+    "evaluate": MetricsResult,
+    "report": ReportResult,
 }
 _WORK: Mapping[str, Any] = {
     "data": _data,

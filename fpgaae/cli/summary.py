@@ -19,6 +19,7 @@ from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.imported import ImportedFrom
+from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -27,6 +28,7 @@ from fpgaae.runs.results.reference import (
     TakenReference,
     TrainedReference,
 )
+from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, TraceResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
@@ -323,40 +325,40 @@ def _count(number: float | None, percent: float | None) -> str:
     return f"{number:,}" if percent is None else f"{number:,} ({percent:.1f} %)"
 
 
-def _evaluate(result: Json) -> RenderableType:
+def _evaluate(result: MetricsResult) -> RenderableType:
     said = [
-        f"[bold]{escape(signal)}[/]: {escape(own['sentence'])}"
-        for signal, own in result["verdicts"]["models"].get("firmware", {}).items()
+        f"[bold]{escape(signal)}[/]: {escape(own.sentence)}"
+        for signal, own in result.verdicts.models.get("firmware", {}).items()
     ]
-    if compression := result.get("compression"):
-        said.append(_compression(compression))
-    said += map(escape, student_sentences(result))
-    groups = [group_table(result)] if "groups" in result else []
-    return Group(metrics_table(result), *groups, *decision_tables(result), *said)
+    if result.compression is not None:
+        said.append(_compression(result.compression))
+    said += map(escape, student_sentences(result.distillation))
+    groups = [] if result.groups is None else [group_table(result.groups, result)]
+    return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *said)
 
 
-def _compression(result: Json) -> str:
+def _compression(result: Compression) -> str:
     return (
-        f"{result['latents']} latents: {result['input_bits']} bits in, {result['output_bits']} out "
-        f"({result['compression_ratio']:.2f} times fewer, {result['output_gbit_per_s']:.3g} Gbit/s of "
-        f"{result['input_gbit_per_s']:.3g})\n"
+        f"{result.latents} latents: {result.input_bits} bits in, {result.output_bits} out "
+        f"({result.compression_ratio:.2f} times fewer, {result.output_gbit_per_s:.3g} Gbit/s of "
+        f"{result.input_gbit_per_s:.3g})\n"
     ) + "\n".join(
-        f"{escape(process)}: earth mover's distance {_value(found['firmware']['earth_movers_distance'])} cells "
-        f"(float {_value(found['float']['earth_movers_distance'])}), telescope error "
-        f"{_value(found['firmware']['telescope'])} (float {_value(found['float']['telescope'])})"
-        for process, found in result["processes"].items()
+        f"{escape(process)}: earth mover's distance {_value(found['firmware'].earth_movers_distance)} cells "
+        f"(float {_value(found['float'].earth_movers_distance)}), telescope error "
+        f"{_value(found['firmware'].telescope)} (float {_value(found['float'].telescope)})"
+        for process, found in result.processes.items()
     )
 
 
-def _value(measure: Json) -> str:
+def _value(measure: MeasuredMean) -> str:
     """Write a mean with half its interval, or say that there is none."""
-    if measure["value"] is None:
+    if measure.value is None or measure.low is None or measure.high is None:
         return "not measurable"
-    return f"{measure['value']:.4g} +- {(measure['high'] - measure['low']) / 2:.2g}"
+    return f"{measure.value:.4g} +- {(measure.high - measure.low) / 2:.2g}"
 
 
-def _report(result: Json) -> RenderableType:
-    return f"wrote {result['file']}"
+def _report(result: ReportResult) -> RenderableType:
+    return f"wrote {result.file}"
 
 
 def _table(*columns: str) -> Table:

@@ -6,7 +6,7 @@ The latents are the firmware's, the decoder is the float one behind them. Which 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from fpgaae.errors import InputError
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.results.metrics import DataRate, ImageMeasures, MeasuredMean
 
 Images = NDArray[np.float64]
 _BLOCKS = {1: 4.0, 2: 2.0, 4: 1.0}  # size of a block of cells, and how much its error counts
@@ -88,7 +89,7 @@ def _pot() -> Any:  # noqa: ANN401
     return ot
 
 
-def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> dict[str, Any]:
+def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> DataRate:
     """Give the bits of an event in front of and behind the encoder, and what they are a second.
 
     Parameters
@@ -105,15 +106,15 @@ def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> dict
     """
     latents = latent_layer(network)
     output_bits = latents.size * latents.type.width
-    return {
-        "latents": latents.size,
-        "latent_type": str(latents.type),
-        "input_bits": input_bits,
-        "output_bits": output_bits,
-        "compression_ratio": input_bits / output_bits,
-        "input_gbit_per_s": input_bits * rate_khz * 1e-6,
-        "output_gbit_per_s": output_bits * rate_khz * 1e-6,
-    }
+    return DataRate(
+        latents=latents.size,
+        latent_type=str(latents.type),
+        input_bits=input_bits,
+        output_bits=output_bits,
+        compression_ratio=input_bits / output_bits,
+        input_gbit_per_s=input_bits * rate_khz * 1e-6,
+        output_gbit_per_s=output_bits * rate_khz * 1e-6,
+    )
 
 
 def latent_layer(network: IntegerNetwork) -> Any:  # noqa: ANN401
@@ -129,9 +130,7 @@ def latent_layer(network: IntegerNetwork) -> Any:  # noqa: ANN401
     return network[network.score.inputs[0]]
 
 
-def compare_images(
-    images: Images, decoded: Mapping[str, Images], confidence_level: float
-) -> dict[str, dict[str, dict[str, Any]]]:
+def compare_images(images: Images, decoded: Mapping[str, Images], confidence_level: float) -> dict[str, ImageMeasures]:
     """Give the mean of each measure with the interval of its standard error, by model and measure.
 
     Parameters
@@ -141,20 +140,19 @@ def compare_images(
     decoded
         The same by model.
     """
-    measures: dict[str, Callable[[Images, Images], NDArray[np.float64]]] = {
-        "telescope": telescope_error,
-        "earth_movers_distance": earth_movers_distance,
-    }
     return {
-        model: {name: _mean(measure(images, own), confidence_level) for name, measure in measures.items()}
+        model: ImageMeasures(
+            telescope=_mean(telescope_error(images, own), confidence_level),
+            earth_movers_distance=_mean(earth_movers_distance(images, own), confidence_level),
+        )
         for model, own in decoded.items()
     }
 
 
-def _mean(values: NDArray[np.float64], level: float) -> dict[str, Any]:
+def _mean(values: NDArray[np.float64], level: float) -> MeasuredMean:
     found = values[np.isfinite(values)]
     if found.size < 2:
-        return {"value": None, "low": None, "high": None, "events": int(found.size)}
+        return MeasuredMean(value=None, low=None, high=None, events=int(found.size))
     mean, error = float(found.mean()), float(found.std(ddof=1) / np.sqrt(found.size))
     low, high = norm.interval(level, mean, error) if error > 0 else (mean, mean)
-    return {"value": mean, "low": float(low), "high": float(high), "events": int(found.size)}
+    return MeasuredMean(value=mean, low=float(low), high=float(high), events=int(found.size))

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.binning import equal_bins
+from fpgaae.runs.results.metrics import Correlation, ModelProfile, Profile
 from fpgaae.statistics import threshold_at_fpr
 
 MAX_EVENTS = 4_000  # of a distance correlation, whose cost is their square
@@ -76,7 +77,7 @@ def _centred(values: NDArray[np.float64], sums: NDArray[np.float64], rows: slice
     return np.asarray(found)
 
 
-def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> Profile:
     """Give the mean score of each model with its standard error in bins of x of about equal numbers of events.
 
     Parameters
@@ -93,19 +94,19 @@ def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, An
     """
     index, ends = equal_bins(x, MAX_BINS)
     members = [np.flatnonzero(index == i) for i in range(len(ends))]
-    return {
-        "low": ends[:, 0].tolist(),
-        "high": ends[:, 1].tolist(),
-        "mean": [float(x[m].mean()) for m in members],
-        "events": [m.size for m in members],
-        "models": {
-            model: {
-                "mean": [float(own[m].mean()) for m in members],
-                "standard_error": [_standard_error(own[m]) for m in members],
-            }
+    return Profile(
+        low=tuple(ends[:, 0].tolist()),
+        high=tuple(ends[:, 1].tolist()),
+        mean=tuple(float(x[m].mean()) for m in members),
+        events=tuple(m.size for m in members),
+        models={
+            model: ModelProfile(
+                mean=tuple(float(own[m].mean()) for m in members),
+                standard_error=tuple(_standard_error(own[m]) for m in members),
+            )
             for model, own in scores.items()
         },
-    }
+    )
 
 
 def _standard_error(values: NDArray[Any]) -> float | None:
@@ -115,7 +116,7 @@ def _standard_error(values: NDArray[Any]) -> float | None:
 
 def correlations(
     quantities: Mapping[str, NDArray[Any]], scores: Mapping[str, NDArray[Any]], rates: Sequence[float], seed: int
-) -> dict[str, Any]:
+) -> dict[str, Correlation]:
     """Compare what each model's score goes with, on background events.
 
     The distance correlation is one of ranks, which a trigger's decisions depend on, of at most 4,000 events chosen at
@@ -142,13 +143,13 @@ def correlations(
     result = {}
     for name, x in quantities.items():
         ranked = rankdata(x[chosen])
-        result[name] = {
-            "events_of_correlation": int(chosen.size),
-            "profile": profile(x, scores),
-            "distance_correlation": {model: distance_correlation(ranked, own) for model, own in ranks.items()},
-            "false_positive_rates": list(rates),
-            "shared_decisions": {model: [_shared(own, x, rate) for rate in rates] for model, own in scores.items()},
-        }
+        result[name] = Correlation(
+            events_of_correlation=int(chosen.size),
+            profile=profile(x, scores),
+            distance_correlation={model: distance_correlation(ranked, own) for model, own in ranks.items()},
+            false_positive_rates=tuple(rates),
+            shared_decisions={model: tuple(_shared(own, x, rate) for rate in rates) for model, own in scores.items()},
+        )
     return result
 
 

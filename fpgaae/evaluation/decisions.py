@@ -13,7 +13,9 @@ from scipy.stats import fisher_exact
 from fpgaae.config.experiment import Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
-from fpgaae.hls.working_points import rate_json
+from fpgaae.hls.working_points import rate_khz
+from fpgaae.runs.results.convert import Threshold
+from fpgaae.runs.results.metrics import Decision, ProcessDecisions
 from fpgaae.statistics import clopper_pearson, threshold_at_fpr
 
 _DISAGREEMENT = 0.05  # p-value below which requested and achieved rate are said to differ
@@ -22,8 +24,8 @@ Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an 
 
 
 def decisions(
-    scores: Scores, background: str, thresholds: Sequence[Mapping[str, Any]], trigger: Trigger, level: float
-) -> list[dict[str, Any]]:
+    scores: Scores, background: str, thresholds: Sequence[Threshold], trigger: Trigger, level: float
+) -> tuple[Decision, ...]:
     """Give for each threshold of the firmware its rate on these events, and the events on which models disagree.
 
     The quantized model has the firmware's score and gets its threshold. The float model gets the threshold that lets as
@@ -46,36 +48,38 @@ def decisions(
     models = (FLOAT, QUANTIZED, FIRMWARE)
     if missing := [model for model in models if model not in scores]:
         raise InputError(f"there are no scores of the model `{missing[0]}` to compare decisions with; evaluate it, too")
-    return [_decision(scores, background, threshold, trigger, level) for threshold in thresholds]
+    return tuple(_decision(scores, background, threshold, trigger, level) for threshold in thresholds)
 
 
 def _decision(
     scores: Scores,
     background: str,
-    threshold: Mapping[str, Any],
+    threshold: Threshold,
     trigger: Trigger,
     level: float,
-) -> dict[str, Any]:
-    above = scores[FIRMWARE][background] > threshold["value"]
+) -> Decision:
+    above = scores[FIRMWARE][background] > threshold.value
     n, n_passed = above.size, int(np.count_nonzero(above))
     float_cut = _cut(scores[FLOAT][background], n_passed)
-    cuts = {FLOAT: float_cut, QUANTIZED: threshold["value"], FIRMWARE: threshold["value"]}
-    p_value = _same_rate(threshold["events_passed"], threshold["events"], n_passed, n)
-    return {
-        "code": threshold["code"],
-        "value": threshold["value"],
-        "requested_false_positive_rate": threshold["requested_false_positive_rate"],
-        "requested_rate_khz": threshold["requested_rate_khz"],
-        **rate_json(clopper_pearson(n_passed, n, level), trigger),
-        "background_events": n,
-        "background_events_passed": n_passed,
-        "p_value": p_value,
-        "agrees": p_value >= _DISAGREEMENT,
-        "processes": {
+    cuts = {FLOAT: float_cut, QUANTIZED: threshold.value, FIRMWARE: threshold.value}
+    p_value = _same_rate(threshold.events_passed, threshold.events, n_passed, n)
+    rate = clopper_pearson(n_passed, n, level)
+    return Decision(
+        code=threshold.code,
+        value=threshold.value,
+        requested_false_positive_rate=threshold.requested_false_positive_rate,
+        requested_rate_khz=threshold.requested_rate_khz,
+        false_positive_rate=rate,
+        rate_khz=rate_khz(rate, trigger),
+        background_events=n,
+        background_events_passed=n_passed,
+        p_value=p_value,
+        agrees=p_value >= _DISAGREEMENT,
+        processes={
             process: _flips({model: scores[model][process] > cut for model, cut in cuts.items()}, level)
             for process in scores[FIRMWARE]
         },
-    }
+    )
 
 
 def _cut(background: NDArray[Any], n_passed: int) -> float:
@@ -91,13 +95,13 @@ def _same_rate(n_passed: int, n: int, n_passed_here: int, n_here: int) -> float:
     return float(fisher_exact(table).pvalue)
 
 
-def _flips(accepted: Mapping[str, NDArray[np.bool_]], level: float) -> dict[str, Any]:
+def _flips(accepted: Mapping[str, NDArray[np.bool_]], level: float) -> ProcessDecisions:
     """Count the events that each model accepts, and those on which two models decide differently."""
     n = next(iter(accepted.values())).size
     n_firmware = int(np.count_nonzero(accepted[FIRMWARE]))
-    return {
-        "events": n,
-        "accepted": {model: int(np.count_nonzero(found)) for model, found in accepted.items()},
-        "efficiency": clopper_pearson(n_firmware, n, level)._asdict(),
-        "flips": {f"{a}_{b}": int(np.count_nonzero(accepted[a] != accepted[b])) for a, b in combinations(accepted, 2)},
-    }
+    return ProcessDecisions(
+        events=n,
+        accepted={model: int(np.count_nonzero(found)) for model, found in accepted.items()},
+        efficiency=clopper_pearson(n_firmware, n, level),
+        flips={f"{a}_{b}": int(np.count_nonzero(accepted[a] != accepted[b])) for a, b in combinations(accepted, 2)},
+    )

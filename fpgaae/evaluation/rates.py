@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from scipy.stats import chi2_contingency
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.binning import Bins, equal_bins, occupied
-from fpgaae.statistics import as_scores, clopper_pearson
+from fpgaae.hls.working_points import rate_khz
+from fpgaae.runs.results.metrics import BinnedRate, Intervals, RateBin, RateCurve
+from fpgaae.statistics import Interval, as_scores, clopper_pearson
 
 N_POINTS = 120
 MAX_BINS = 10  # of pile-up
@@ -37,7 +39,7 @@ class RateSettings:
     level: float
 
 
-def rate_curve(scores: Scores, columns: Columns, settings: RateSettings) -> dict[str, Any]:
+def rate_curve(scores: Scores, columns: Columns, settings: RateSettings) -> RateCurve:
     """Give rate and efficiencies at observed thresholds of one model, from all events down to one.
 
     The thresholds lie evenly in the logarithm of the rate; nothing is interpolated.
@@ -48,36 +50,46 @@ def rate_curve(scores: Scores, columns: Columns, settings: RateSettings) -> dict
         By process; the background among them.
     columns
         By process; one with an `existing_trigger` gets the pure rate or efficiency, too.
-
-    Returns
-    -------
-    Arrays of equal length: `threshold` (rising), `background_passed`, `rate_khz` {value, low, high} and
-    `efficiency` {signal: {value, low, high}}; the same with `pure_` in front where it is known.
     """
-    background = as_scores(scores[settings.background], "background")
-    thresholds = _thresholds(background)
-    result: dict[str, Any] = {"threshold": [value.item() for value in thresholds]}
-    for prefix in ("", "pure_"):
-        passed = {
-            process: _passed(values, thresholds, _taken(columns, process) if prefix else None)
-            for process, values in scores.items()
-            if not prefix or _taken(columns, process) is not None
-        }
-        if settings.background not in passed:
-            continue
-        kept = passed.pop(settings.background)
-        khz = settings.trigger.bunch_crossing_rate_khz
-        result[f"{prefix}background_passed"] = kept.tolist()
-        result[f"{prefix}rate_khz"] = _intervals(kept, background.size, settings.level, khz)
-        result[f"{prefix}efficiency"] = {
-            signal: _intervals(own, scores[signal].size, settings.level) for signal, own in passed.items()
-        }
-    return result
+    thresholds = _thresholds(as_scores(scores[settings.background], "background"))
+    taken = {process: own for process in scores if (own := _taken(columns, process)) is not None}
+    every = _passing(scores, {}, thresholds, settings)
+    pure = None
+    if settings.background in taken:
+        pure = _passing({process: scores[process] for process in taken}, taken, thresholds, settings)
+    return RateCurve(
+        threshold=tuple(value.item() for value in thresholds),
+        background_passed=every.background,
+        rate_khz=every.rate_khz,
+        efficiency=every.efficiency,
+        pure_background_passed=pure and pure.background,
+        pure_rate_khz=pure and pure.rate_khz,
+        pure_efficiency=pure and pure.efficiency,
+    )
+
+
+class _Passing(NamedTuple):
+    """What passes each threshold: events of the background, their rate, and shares of the signals."""
+
+    background: tuple[int, ...]
+    rate_khz: Intervals
+    efficiency: dict[str, Intervals]
+
+
+def _passing(scores: Scores, taken: Mapping[str, Flags], thresholds: NDArray[Any], settings: RateSettings) -> _Passing:
+    """Count what passes, without the events that are taken already."""
+    passed = {process: _passed(values, thresholds, taken.get(process)) for process, values in scores.items()}
+    kept, khz = passed.pop(settings.background), settings.trigger.bunch_crossing_rate_khz
+    return _Passing(
+        tuple(kept.tolist()),
+        _intervals(kept, scores[settings.background].size, settings.level, khz),
+        {signal: _intervals(own, scores[signal].size, settings.level) for signal, own in passed.items()},
+    )
 
 
 def rates_by_column(
     accepted: Sequence[Flags], columns: Mapping[str, NDArray[np.float64]], settings: RateSettings
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, tuple[BinnedRate, ...]]:
     """Give the background's rate at each working point in bins of pile-up, and by run.
 
     Parameters
@@ -99,7 +111,7 @@ def rates_by_column(
     for name, split in (("pileup", lambda values: equal_bins(values, MAX_BINS)), ("run", _by_run)):
         if name in columns:
             bins = split(columns[name])
-            result[name] = [_binned(flags, fresh, bins, settings) for flags in accepted]
+            result[name] = tuple(_binned(flags, fresh, bins, settings) for flags in accepted)
     return result
 
 
@@ -141,11 +153,10 @@ def _taken(columns: Columns, process: str) -> Flags | None:
     return None if found is None else found != 0
 
 
-def _intervals(passed: NDArray[np.int64], n: int, level: float, unit: float = 1.0) -> dict[str, list[float]]:
+def _intervals(passed: NDArray[np.int64], n: int, level: float, unit: float = 1.0) -> Intervals:
     found = [clopper_pearson(int(k), n, level) for k in passed]
-    return {
-        end: [float(f"{getattr(interval, end) * unit:.5g}") for interval in found] for end in ("value", "low", "high")
-    }
+    value, low, high = (tuple(float(f"{end * unit:.5g}") for end in ends) for ends in zip(*found, strict=True))
+    return Intervals(value=value, low=low, high=high)
 
 
 def _by_run(values: NDArray[np.float64]) -> Bins:
@@ -153,26 +164,26 @@ def _by_run(values: NDArray[np.float64]) -> Bins:
     return occupied(index // -(-runs.size // MAX_RUNS), values)
 
 
-def _binned(accepted: Flags, fresh: Flags | None, parts: Bins, settings: RateSettings) -> dict[str, Any]:
+def _binned(accepted: Flags, fresh: Flags | None, parts: Bins, settings: RateSettings) -> BinnedRate:
     index, ends = parts
-    n_bins, khz = len(ends), settings.trigger.bunch_crossing_rate_khz
+    n_bins = len(ends)
     events = np.bincount(index, minlength=n_bins)
     passed = np.bincount(index[accepted], minlength=n_bins)
-    rates = {"rate_khz": passed}
-    if fresh is not None:
-        rates["pure_rate_khz"] = np.bincount(index[accepted & fresh], minlength=n_bins)
-    bins = [
-        {
-            "low": float(ends[i, 0]), "high": float(ends[i, 1]), "events": int(events[i]), "passed": int(passed[i]),
-            **{
-                name: {
-                    end: value * khz for end, value in
-                    clopper_pearson(int(counts[i]), int(events[i]), settings.level)._asdict().items()
-                }
-                for name, counts in rates.items()
-            },
-        }
+    pure = None if fresh is None else np.bincount(index[accepted & fresh], minlength=n_bins)
+
+    def rate(counts: NDArray[np.int64], i: int) -> Interval:
+        return rate_khz(clopper_pearson(int(counts[i]), int(events[i]), settings.level), settings.trigger)
+
+    bins = tuple(
+        RateBin(
+            low=float(ends[i, 0]),
+            high=float(ends[i, 1]),
+            events=int(events[i]),
+            passed=int(passed[i]),
+            rate_khz=rate(passed, i),
+            pure_rate_khz=None if pure is None else rate(pure, i),
+        )
         for i in range(n_bins)
-    ]  # fmt: skip
+    )
     testable = n_bins > 1 and 0 < passed.sum() < events.sum()
-    return {"bins": bins, "p_value": same_rate(passed, events) if testable else None}
+    return BinnedRate(bins=bins, p_value=same_rate(passed, events) if testable else None)

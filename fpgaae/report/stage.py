@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from fpgaae.files import Json, read_json
+from fpgaae.files import read_json
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import resource_rows
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
+from fpgaae.runs.results.metrics import LayerLoss, MetricsResult
+from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.run import StageRun
@@ -62,11 +65,11 @@ _FIGURES = {  # file: title, how to read it, section
 }
 
 
-def run_report(run: StageRun) -> Json:
+def run_report(run: StageRun) -> ReportResult:
     """Write `index.html`, which needs no other file and no network."""
     convert, csim = run.result(ConvertResult), run.result(CsimResult)
     manifest = read_json(run.upstream("convert") / MANIFEST)
-    evaluation = run.result("evaluate")
+    evaluation = run.result(MetricsResult)
     rtl, synth = run.optional_result(RtlResult), run.optional_result(SynthResult)
     checks = [BitCheck.of("C simulation", csim)]
     if rtl is not None:
@@ -75,7 +78,7 @@ def run_report(run: StageRun) -> Json:
         experiment=run.experiment.name,
         checks=tuple(checks),
         metrics=evaluation,
-        layers=_layers(convert, csim, evaluation["layers"], run.config.data.background),
+        layers=_layers(convert, csim, evaluation.layers, run.config.data.background),
         figures=_figures(run.upstream("evaluate") / "figures"),
         firmware=_firmware(convert, csim, rtl, synth),
         resources=resource_rows(rtl, synth),
@@ -89,18 +92,20 @@ def run_report(run: StageRun) -> Json:
     )
     page = run.folder / "index.html"
     page.write_text(render_page(content), encoding="utf-8")
-    return {"file": str(run.experiment.result_path("report"))}
+    return ReportResult(file=str(run.experiment.result_path(ReportResult.STAGE)))
 
 
-def _layers(convert: ConvertResult, csim: CsimResult, errors: list[Json], background: str) -> tuple[LayerRow, ...]:
+def _layers(
+    convert: ConvertResult, csim: CsimResult, errors: Sequence[LayerLoss], background: str
+) -> tuple[LayerRow, ...]:
     checked = {layer.name: layer for layer in csim.layers}
-    found = {layer["name"]: layer for layer in errors}
+    found = {layer.name: layer for layer in errors}
     return tuple(
         _layer(layer, checked.get(layer.name), found.get(layer.golden), background) for layer in convert.layers
     )
 
 
-def _layer(layer: ConvertedLayer, check: ComparedLayer | None, error: Json | None, background: str) -> LayerRow:
+def _layer(layer: ConvertedLayer, check: ComparedLayer | None, error: LayerLoss | None, background: str) -> LayerRow:
     return LayerRow(
         layer.name,
         layer.types.result,
@@ -111,10 +116,10 @@ def _layer(layer: ConvertedLayer, check: ComparedLayer | None, error: Json | Non
         layer.weights,
         layer.types.weight,
         None if check is None else check.values,
-        None if error is None else error["sqnr_db"][background],
-        None if error is None else max(error["saturated"].values()),
-        None if error is None else error["zero"][background],
-        () if error is None else (tuple(error["range"]), tuple(error["type_range"])),
+        None if error is None else error.sqnr_db[background],
+        None if error is None else max(error.saturated.values()),
+        None if error is None else error.zero[background],
+        () if error is None else (error.range, error.type_range),
     )
 
 

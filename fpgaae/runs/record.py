@@ -38,7 +38,7 @@ def as_json(record: Any) -> Json:  # noqa: ANN401
     for field in _fields(kind):
         value = getattr(record, field.name)
         if not (field.is_optional and value == field.default):
-            content[field.name] = _plain(value)
+            content[field.name] = plain(value)
     return content
 
 
@@ -95,13 +95,14 @@ def _is_record(kind: Any) -> bool:  # noqa: ANN401
     return isinstance(kind, type) and (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Give records, mappings and tuples as JSON writes them."""
     if _is_record(type(value)):
         return as_json(value)
     if isinstance(value, Mapping):
-        return {key: _plain(own) for key, own in value.items()}
+        return {key: plain(own) for key, own in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(own) for own in value]
+        return [plain(own) for own in value]
     return value
 
 

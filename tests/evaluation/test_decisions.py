@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import comb
 from typing import Any
 
 import numpy as np
 import pytest
+from results import threshold
 
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.decisions import decisions
+from fpgaae.runs.record import as_json
 from fpgaae.statistics import clopper_pearson
 
 TRIGGER = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(false_positive_rate=0.2),))
-CHOSEN = {
-    "code": 7, "value": 7.0, "requested_false_positive_rate": 0.2, "requested_rate_khz": 200.0, "events": 20,
-    "events_passed": 4,
-}  # fmt: skip
+CHOSEN = threshold(
+    code=7, value=7.0, requested_false_positive_rate=0.2, requested_rate_khz=200.0, events=20, events_passed=4
+)
 BACKGROUND = np.arange(10.0)  # above 7 lie 8 and 9
 
 
@@ -28,8 +30,8 @@ def _scores(**firmware_signals: list[float]) -> dict[str, dict[str, np.ndarray]]
 
 
 def _one(scores: dict[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    (found,) = decisions(scores, "background", [{**CHOSEN, **changes}], TRIGGER, 0.9)
-    return found
+    (found,) = decisions(scores, "background", [replace(CHOSEN, **changes)], TRIGGER, 0.9)
+    return as_json(found)
 
 
 def test_the_rate_is_that_of_events_strictly_above_the_threshold() -> None:

@@ -9,6 +9,7 @@ from scipy.stats import hypergeom
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation import rates
 from fpgaae.evaluation.rates import MAX_RUNS, RateSettings, rate_curve, rates_by_column, same_rate
+from fpgaae.runs.record import as_json, plain
 from fpgaae.statistics import clopper_pearson
 
 SETTINGS = RateSettings("background", Trigger(bunch_crossing_rate_khz=1000.0), 0.6827)
@@ -17,7 +18,7 @@ SCORES = {"background": RNG.integers(0, 500, 4000), "signal": RNG.integers(200, 
 
 
 def test_every_point_is_counted() -> None:
-    curve = rate_curve(SCORES, {}, SETTINGS)
+    curve = as_json(rate_curve(SCORES, {}, SETTINGS))
     assert set(curve) == {"threshold", "background_passed", "rate_khz", "efficiency"}
     assert curve["threshold"] == sorted(set(curve["threshold"]))
     for i in (0, 40, len(curve["threshold"]) - 1):
@@ -35,7 +36,7 @@ def test_every_point_is_counted() -> None:
 
 def test_the_pure_rate_leaves_out_what_is_taken_already() -> None:
     taken = (np.arange(4000) % 4 == 0).astype(float)
-    curve = rate_curve(SCORES, {"background": {"existing_trigger": taken}, "signal": {}}, SETTINGS)
+    curve = as_json(rate_curve(SCORES, {"background": {"existing_trigger": taken}, "signal": {}}, SETTINGS))
     i = len(curve["threshold"]) // 2
     above = SCORES["background"] > curve["threshold"][i]
     assert curve["pure_background_passed"][i] == np.count_nonzero(above & (taken == 0)) < curve["background_passed"][i]
@@ -48,7 +49,7 @@ def test_rates_against_pileup_and_run() -> None:
     accepted = RNG.random(4000) < 0.02 * (pileup / 50) ** 6
     taken = RNG.random(4000) < 0.5
     columns = {"pileup": pileup, "run": run, "existing_trigger": taken.astype(float)}
-    found = rates_by_column([accepted], columns, SETTINGS)
+    found = plain(rates_by_column([accepted], columns, SETTINGS))
     assert set(found) == {"pileup", "run"}
     bins = found["pileup"][0]["bins"]
     assert sum(b["events"] for b in bins) == 4000
@@ -66,9 +67,9 @@ def test_rates_against_pileup_and_run() -> None:
 
 def test_many_runs_are_put_together_and_one_is_no_test() -> None:
     accepted = np.arange(4000) % 50 == 0
-    many = rates_by_column([accepted], {"run": np.arange(4000) // 8.0 // 1}, SETTINGS)["run"][0]
+    many = plain(rates_by_column([accepted], {"run": np.arange(4000) // 8.0 // 1}, SETTINGS))["run"][0]
     assert len(many["bins"]) <= MAX_RUNS
-    one = rates_by_column([accepted, np.zeros(4000, dtype=bool)], {"run": np.ones(4000)}, SETTINGS)["run"]
+    one = plain(rates_by_column([accepted, np.zeros(4000, dtype=bool)], {"run": np.ones(4000)}, SETTINGS)["run"])
     assert [entry["p_value"] for entry in one] == [None, None]
     assert one[1]["bins"][0]["rate_khz"]["value"] == 0
 
