@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
-from fpgaae.files import Json, sha256
+from fpgaae.files import sha256
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
+from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.drift import DriftResult
+from fpgaae.runs.results.explore import RESULTS, UseResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.reference import ReferenceResult
@@ -24,16 +27,23 @@ from fpgaae.runs.results.rtl import RtlResult, TraceResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
-from fpgaae.runs.stages import USES, explore_stage
+from fpgaae.runs.stages import USES
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
 _OF_A_METHOD = ("data", "reference")
 
 
+class _Stage(NamedTuple):
+    """A stage: the class of its result, and its work."""
+
+    kind: type[StageResult]
+    work: Callable[[StageRun], StageResult]
+
+
 def run(
     experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
-) -> Outcome[Any]:
+) -> Outcome[StageResult]:
     """Run one stage of an experiment, unless its result is current.
 
     To force a training means to train: a model that was imported instead is forgotten.
@@ -56,7 +66,9 @@ def run(
     return _run(experiment, stage, options, hashes)
 
 
-def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False) -> Outcome[Any]:
+def import_model(
+    model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False
+) -> Outcome[StageResult]:
     """Make the results of `reference` and `train` from a model file, and give the outcome of the latter.
 
     Raises
@@ -85,7 +97,7 @@ def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, 
     return _run(experiment, "train", options)
 
 
-def compare_events(experiment: Experiment, other: Path, progress: Progress) -> Json:
+def compare_events(experiment: Experiment, other: Path, progress: Progress) -> DriftResult:
     """Evaluate an experiment unless that is done, and compare its test background with another file of events.
 
     Raises
@@ -102,7 +114,7 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> J
     return run_drift(experiment, other, progress)
 
 
-def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome[Any]]:
+def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome[UseResult]]:
     """Make uses of the float method of an experiment, which is trained unless that is done.
 
     Parameters
@@ -131,15 +143,15 @@ def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) 
         run(experiment, stage, RunOptions(progress=options.progress))
     hashes = event_hashes(experiment.config, experiment.config_file)
     return {
-        use: run_stage(experiment, explore_stage(use), partial(run_use, name=use), hashes, options)
+        use: run_stage(experiment, RESULTS[use], partial(run_use, name=use), hashes, options)
         for use in wanted or uses_of(experiment.config)
     }
 
 
 def _run(
     experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
-) -> Outcome[Any]:
-    work = _WORK[stage]
+) -> Outcome[StageResult]:
+    kind, work = _STAGES[stage]
     if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
         raise InputError(
             f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
@@ -149,7 +161,7 @@ def _run(
         work = _imported_reference if stage == "reference" else _imported_train
     return run_stage(
         experiment,
-        _KINDS.get(stage, stage),
+        kind,
         work,
         event_hashes(experiment.config, experiment.config_file) if hashes is None else hashes,
         options,
@@ -255,27 +267,18 @@ def _prepare_tensorflow() -> None:
     prepare()
 
 
-_KINDS: Mapping[str, Any] = {
-    "data": DataResult,
-    "reference": ReferenceResult,
-    "train": TrainResult,
-    "convert": ConvertResult,
-    "csim": CsimResult,
-    "trace": TraceResult,
-    "rtl": RtlResult,
-    "synth": SynthResult,
-    "evaluate": MetricsResult,
-    "report": ReportResult,
-}
-_WORK: Mapping[str, Any] = {
-    "data": _data,
-    "reference": _reference,
-    "train": _train,
-    "convert": _convert,
-    "csim": _csim,
-    "trace": _trace,
-    "rtl": _rtl,
-    "synth": _synth,
-    "evaluate": _evaluate,
-    "report": _report,
+_STAGES = {
+    kind.STAGE: _Stage(kind, work)
+    for kind, work in (
+        (DataResult, _data),
+        (ReferenceResult, _reference),
+        (TrainResult, _train),
+        (ConvertResult, _convert),
+        (CsimResult, _csim),
+        (TraceResult, _trace),
+        (RtlResult, _rtl),
+        (SynthResult, _synth),
+        (MetricsResult, _evaluate),
+        (ReportResult, _report),
+    )
 }

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from results import StandIn, nothing_of, stand_in
 from support import small_config, trigger_objects
 
 from fpgaae import pipeline
@@ -26,6 +27,7 @@ from fpgaae.fixedpoint import Codes, FixedPointType, requantize
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.convert import ConvertedLayer
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 
@@ -186,7 +188,7 @@ class WrittenNetwork(NamedTuple):
     network: IntegerNetwork
     project: Path
     golden_names: dict[str, str]
-    layers: tuple[dict[str, Any], ...]  # of the network without the decisions
+    layers: tuple[ConvertedLayer, ...]  # of the network without the decisions
     block: TriggerBlock
     features: FeatureMap
 
@@ -276,7 +278,7 @@ class Workspace(NamedTuple):
         """What the command line needs behind the name of a stage."""
         return str(self.experiment.config_file), "--runs", str(self.folder / "runs")
 
-    def run(self, stage: str, **options: Any) -> Outcome:  # noqa: ANN401
+    def run(self, stage: str, **options: Any) -> Outcome[Any]:  # noqa: ANN401
         """Run a stage in this process."""
         return pipeline.run(self.experiment, stage, RunOptions(**options))
 
@@ -307,18 +309,18 @@ def converted(
         workspace = open_workspace(folder)
         hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
 
-        def train(run: StageRun) -> Json:
+        def train(run: StageRun) -> StandIn:
             features = FeatureMap.of(run.result(DataResult))
             made = random_network(model, features).model
             prepare(made)
             made.save(run.folder / "model.h5", save_format="h5")
-            return {}
+            return nothing_of("train")
 
         workspace.run("data")
-        run_stage(workspace.experiment, "reference", lambda _: {}, hashes, RunOptions())
+        run_stage(workspace.experiment, stand_in("reference"), lambda _: nothing_of("reference"), hashes, RunOptions())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras 2 advises against its own format
-            run_stage(workspace.experiment, "train", train, hashes, RunOptions())
+            run_stage(workspace.experiment, stand_in("train"), train, hashes, RunOptions())
             workspace.run("convert")
         return workspace
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
+from results import StandIn, nothing_of, stand_in
 from support import small_config
 
 from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
 from fpgaae.golden.network import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
@@ -165,12 +165,13 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Wor
     workspace = open_workspace(folder)
     workspace.run("data")
 
-    def convert(run: StageRun) -> Json:
+    def convert(run: StageRun) -> StandIn:
         features = FeatureMap.of(run.result(DataResult))
         random_network(score, features).save(run.folder / GOLDEN_FILE)
-        return {}
+        return nothing_of("convert")
 
     hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
-    for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", convert)):
-        run_stage(workspace.experiment, stage, work, hashes, RunOptions())
+    for stage in ("reference", "train"):
+        run_stage(workspace.experiment, stand_in(stage), lambda _, stage=stage: nothing_of(stage), hashes, RunOptions())
+    run_stage(workspace.experiment, stand_in("convert"), convert, hashes, RunOptions())
     return workspace

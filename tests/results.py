@@ -33,6 +33,11 @@ def stand_in(stage: str) -> type[StandIn]:
     return type(f"StandIn_{stage}", (StandIn,), {"STAGE": stage})
 
 
+def nothing_of(stage: str) -> StandIn:
+    """Give the result of a stage that says nothing."""
+    return stand_in(stage)(passed=True, content=None)
+
+
 def estimate(value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Estimate:  # noqa: ANN401
     """Give an estimate, by itself without an interval."""
     return Estimate(value=value, low=value if low is None else low, high=value if high is None else high, **more)

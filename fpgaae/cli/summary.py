@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from fpgaae.doctor import Finding, Status
-from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
@@ -18,6 +17,8 @@ from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.drift import DriftResult
+from fpgaae.runs.results.emulate import EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
 from fpgaae.runs.results.reference import (
@@ -30,12 +31,13 @@ from fpgaae.runs.results.reference import (
 )
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, TraceResult
+from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.scan.table import header, legend, rows
 
 
-def summarize(stage: str, result: StageResult | Json) -> RenderableType:
+def summarize(stage: str, result: StageResult) -> RenderableType:
     """Give what to print of a stage's result."""
     return _SUMMARIES[stage](result)
 
@@ -52,21 +54,21 @@ def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
     return table
 
 
-def emulate_table(result: Json) -> RenderableType:
+def emulate_table(result: EmulateResult) -> RenderableType:
     """Give what `fpgaae emulate` prints: a row for each event file, then what each threshold accepts of all."""
-    table = _table("result", "events", *(f"above {row['code']:,}" for row in result["thresholds"]))
-    for entry in result["files"]:
-        accepted = (f"{n:,} ({n / entry['events']:.2e})" for n in entry["accepted"])
-        table.add_row(escape(entry["output"]), f"{entry['events']:,}", *accepted)
+    table = _table("result", "events", *(f"above {row.code:,}" for row in result.thresholds))
+    for entry in result.files:
+        accepted = (f"{n:,} ({n / entry.events:.2e})" for n in entry.accepted)
+        table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
     lines: list[RenderableType] = [table]
-    for index, row in enumerate(result["thresholds"]):
-        if result["events"]:
-            share, khz = row["false_positive_rate"], row["rate_khz"]
+    for index, row in enumerate(result.thresholds):
+        share, khz = row.false_positive_rate, row.rate_khz
+        if share is not None and khz is not None:
             lines.append(
-                f"threshold {index} accepts {share['value']:.3e} ({share['low']:.3e} to {share['high']:.3e}) of all "
-                f"events; {khz['value']:.3g} kHz, were they the trigger's input"
+                f"threshold {index} accepts {share.value:.3e} ({share.low:.3e} to {share.high:.3e}) of all "
+                f"events; {khz.value:.3g} kHz, were they the trigger's input"
             )
-    lines.append(f"{result['events']:,} events in {result['seconds']:.1f} s")
+    lines.append(f"{result.events:,} events in {result.seconds:.1f} s")
     return Group(*lines)
 
 
@@ -86,23 +88,22 @@ def mutants_table(result: MutantsResult) -> RenderableType:
     return Group(table, line)
 
 
-def drift_tables(result: Json) -> RenderableType:
+def drift_tables(result: DriftResult) -> RenderableType:
     """Give what `fpgaae evaluate --against` prints: what moved, the rates, and the features that moved the most."""
     rates = _table("rate above code", "here", "there", "p")
-    for rate in result["rates"]:
-        khz = [rate[name]["rate_khz"] for name in ("reference", "other")]
-        shown = (f"{own['value']:.3g} kHz ({own['low']:.3g} to {own['high']:.3g})" for own in khz)
-        rates.add_row(f"{rate['code']:,}", *shown, f"{rate['p_value']:.2g}")
+    for rate in result.rates:
+        khz = (rate.reference.rate_khz, rate.other.rate_khz)
+        shown = (f"{own.value:.3g} kHz ({own.low:.3g} to {own.high:.3g})" for own in khz)
+        rates.add_row(f"{rate.code:,}", *shown, f"{rate.p_value:.2g}")
     features = _table("feature", "distance", "p (Holm)", "mean code", "there", "saturated", "there", "moved")
-    for entry in result["features"][:10]:
-        pairs = [entry["mean_code"], entry["saturated"]]
-        numbers = [f"{pair[name]:{kind}}" for pair, kind in zip(pairs, (".1f", ".2%"), strict=True) for name in pair]
-        marked = "[yellow]yes[/]" if entry["moved"] else "no"
+    for entry in result.features[:10]:
+        means, saturated = (f"{own:.1f}" for own in entry.mean_code), (f"{own:.2%}" for own in entry.saturated)
+        marked = "[yellow]yes[/]" if entry.moved else "no"
         features.add_row(
-            entry["name"], f"{entry['distance']:.4f}", f"{entry['corrected_p_value']:.2g}", *numbers, marked
+            entry.name, f"{entry.distance:.4f}", f"{entry.corrected_p_value:.2g}", *means, *saturated, marked
         )
-    events = f"{result['events']['reference']:,} events here, {result['events']['other']:,} in {escape(result['file'])}"
-    return Group(events, escape(result["sentence"]), "", rates, "", features)
+    events = f"{result.events.reference:,} events here, {result.events.other:,} in {escape(result.file)}"
+    return Group(events, escape(result.sentence), "", rates, "", features)
 
 
 def lint_table(report: Report) -> RenderableType:
@@ -122,17 +123,17 @@ def lint_table(report: Report) -> RenderableType:
     return Group(f"[bold]{subject}[/]", table)
 
 
-def scan_summary(result: Json) -> RenderableType:
+def scan_summary(result: ScanResult) -> RenderableType:
     """Give what `fpgaae scan` prints: a row a point, and where the rest lies."""
     table = _table(*header(result))
     for row in rows(result):
         table.add_row(*row)
-    n_trials = sum(len(point["trials"]) for point in result["points"])
+    n_trials = sum(len(point.trials) for point in result.points)
     lines = [
         f"{legend(result)}; *: on the front",
-        f"{n_trials} trials, of which {result['trials_run']} were run now, in {result['wall_time_s']:.0f} s",
-        f"figure and table: {escape(result['folder'])}/scan.png, scan.md, scan.csv",
-        *(f"make convert csim CONFIG={escape(file)}" for file in result["front"]),
+        f"{n_trials} trials, of which {result.trials_run} were run now, in {result.wall_time_s:.0f} s",
+        f"figure and table: {escape(result.folder)}/scan.png, scan.md, scan.csv",
+        *(f"make convert csim CONFIG={escape(file)}" for file in result.front),
     ]
     return Group(table, *lines)
 

@@ -20,6 +20,7 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.hls.project import fill_template, firmware_source
+from fpgaae.runs.results.emulate import EmulatorPackage
 
 VECTORS_FILE = "vectors.dat"
 _THIS_MACHINE = "-march=native"
@@ -29,7 +30,7 @@ _TAIL_LINES = 12
 
 def write_package(
     folder: Path, name: str, network: IntegerNetwork, features: FeatureMap, hardware_codes: Codes
-) -> dict[str, Any]:
+) -> EmulatorPackage:
     """Write the sources of an emulator and the vectors of its self-test.
 
     Parameters
@@ -73,16 +74,16 @@ def write_package(
     golden = network.run(features.input_codes(hardware_codes, network.input_type))
     columns = [hardware_codes, golden[network.score.name].codes, golden[ACCEPT_LAYER].codes]
     np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
-    return {
-        "name": name,
-        "hash": hashes.network,
-        "weights_hash": hashes.weights,
-        "types_hash": hashes.types,
-        "n_features": len(features),
-        "n_thresholds": network[ACCEPT_LAYER].size,
-        "score_fraction": network.score.type.fraction,
-        "vectors": len(hardware_codes),
-    }
+    return EmulatorPackage(
+        name=name,
+        hash=hashes.network,
+        weights_hash=hashes.weights,
+        types_hash=hashes.types,
+        n_features=len(features),
+        n_thresholds=network[ACCEPT_LAYER].size,
+        score_fraction=network.score.type.fraction,
+        vectors=len(hardware_codes),
+    )
 
 
 def _files(name: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from fpgaae.data.integers import hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.data.store import EventStore
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
-from fpgaae.files import Json, lock, sha256, write_json
+from fpgaae.files import lock, sha256, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.progress import Progress
@@ -22,13 +22,14 @@ from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.drift import DriftResult
 
 DRIFT_FILE = "drift.json"
 _CHUNK = 16_384
 Chunks = Iterator[tuple[Codes, NDArray[np.int64]]]
 
 
-def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
+def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftResult:
     """Compare the test background with the events of another file, and write `drift.json` beside `metrics.json`.
 
     The stage `evaluate` is done. At most `csim.max_events_per_process` events of each are read.
@@ -54,13 +55,13 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
         reference = take_sample(counted(_stored(store, config.data.background, limit)), features, network)
         sample = take_sample(counted(_read(other, config, limit)), features, network)
         settings = DriftSettings(
-            [as_json(own) for own in experiment.result(CsimResult).thresholds],
+            experiment.result(CsimResult).thresholds,
             config.trigger,
             config.evaluation.confidence_level,
         )
         found = compare_samples(reference, sample, features, network.score.type.fraction, settings)
-        result: Json = {"file": other.name, "sha256": sha256(other), **found}
-        write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, result)
+        result = DriftResult(file=other.name, sha256=sha256(other), **vars(found))
+        write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, as_json(result))
     return result
 
 

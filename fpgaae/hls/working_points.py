@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,11 +51,6 @@ class WorkingPoint(NamedTuple):
 def rate_khz(rate: Interval, trigger: Trigger) -> Interval:
     """Give a share of the background in kHz."""
     return Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
-
-
-def rate_json(rate: Interval, trigger: Trigger) -> dict[str, Any]:
-    """Give a rate as the share of the background and in kHz, each {value, low, high}."""
-    return {"false_positive_rate": rate._asdict(), "rate_khz": rate_khz(rate, trigger)._asdict()}
 
 
 def background_scores(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Codes:

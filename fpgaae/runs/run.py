@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Generic, TypeVar
 
 from fpgaae.config.experiment import Config
 from fpgaae.errors import InputError
-from fpgaae.files import Json, lock, read_json, require_space, write_json
+from fpgaae.files import lock, read_json, require_space, write_json
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.fingerprint import input_hashes, is_current, wanted_fingerprint
@@ -33,7 +33,7 @@ from fpgaae.runs.folder import (
 from fpgaae.runs.results.base import Result, StageResult
 from fpgaae.runs.stages import StageSpec
 
-Content = TypeVar("Content", bound="StageResult | Json", covariant=True)
+Content_co = TypeVar("Content_co", bound=StageResult, covariant=True)
 _MIN_FREE_BYTES = 64 * 2**20
 
 
@@ -57,31 +57,20 @@ class StageRun:
         """Give the folder of an earlier stage."""
         return self.experiment.stage_folder(stage)
 
-    @overload
-    def result(self, stage: str) -> Json: ...
-    @overload
-    def result(self, stage: type[Result]) -> Result: ...
-    def result(self, stage: Any) -> Any:
+    def result(self, kind: type[Result]) -> Result:
         """Read the result file of an earlier stage."""
-        return (
-            read_json(self.experiment.result_path(stage)) if isinstance(stage, str) else self.experiment.result(stage)
-        )
+        return self.experiment.result(kind)
 
-    @overload
-    def optional_result(self, stage: str) -> Json | None: ...
-    @overload
-    def optional_result(self, stage: type[Result]) -> Result | None: ...
-    def optional_result(self, stage: Any) -> Any:
+    def optional_result(self, kind: type[Result]) -> Result | None:
         """Read the result file of one of the spec's optional stages; None where it is not there, stale or edited."""
-        name = stage if isinstance(stage, str) else stage.STAGE
-        return self.result(stage) if is_current(self.experiment, name, self.data_hashes) else None
+        return self.result(kind) if is_current(self.experiment, kind.STAGE, self.data_hashes) else None
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Content]):
+class Outcome(Generic[Content_co]):
     """The content of a stage's result file, and whether it was there already."""
 
-    result: Content
+    result: Content_co
     was_current: bool
     edited: tuple[str, ...] = ()
 
@@ -95,36 +84,21 @@ class RunOptions:
     progress: Progress = SilentProgress()  # noqa: RUF009
 
 
-@overload
-def run_stage(
-    experiment: Experiment,
-    kind: str,
-    work: Callable[[StageRun], Json],
-    data_hashes: Mapping[str, str],
-    options: RunOptions,
-) -> Outcome[Json]: ...
-@overload
 def run_stage(
     experiment: Experiment,
     kind: type[Result],
     work: Callable[[StageRun], Result],
     data_hashes: Mapping[str, str],
     options: RunOptions,
-) -> Outcome[Result]: ...
-def run_stage(
-    experiment: Experiment,
-    kind: Any,
-    work: Callable[[StageRun], Any],
-    data_hashes: Mapping[str, str],
-    options: RunOptions,
-) -> Outcome[Any]:
+) -> Outcome[Result]:
     """Run a stage unless its result is current, and put its result in place in one rename.
 
     Parameters
     ----------
+    kind
+        Class of the stage's result, which names the stage.
     work
-        Writes the stage's files into `StageRun.folder` and returns the content of the result file (for a result file
-        that is not JSON, it writes that itself and returns a summary).
+        Writes the stage's files into `StageRun.folder`, all but the result file, and returns the result.
     data_hashes
         SHA-256 of each event file, by process.
 
@@ -133,7 +107,7 @@ def run_stage(
     InputError
         If an earlier stage is missing, stale or edited, or this stage's result was edited by hand.
     """
-    stage = kind if isinstance(kind, str) else kind.STAGE
+    stage = kind.STAGE
     spec = experiment.spec(stage)
     folder = experiment.stage_folder(stage)
     with lock(experiment.folder):
@@ -156,10 +130,7 @@ def run_stage(
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # give the space back; the scratch folder stays
             raise
-        if isinstance(result, StageResult):
-            result.write(partial / spec.result_file)
-        elif spec.result_file.endswith(".json"):
-            write_json(partial / spec.result_file, result)
+        result.write(partial / spec.result_file)
         manifest = {
             "stage": stage,
             "fingerprint": wanted,
@@ -178,7 +149,7 @@ def run_stage(
         return Outcome(result, False, edited)
 
 
-def find_current(experiment: Experiment, kind: Any, data_hashes: Mapping[str, str]) -> Any:
+def find_current(experiment: Experiment, kind: type[Result], data_hashes: Mapping[str, str]) -> Result | None:
     """Give the result of a stage if it is finished and made from the config and events as they are now.
 
     Raises
@@ -186,27 +157,22 @@ def find_current(experiment: Experiment, kind: Any, data_hashes: Mapping[str, st
     InputError
         If it was edited by hand.
     """
-    spec = experiment.spec(kind if isinstance(kind, str) else kind.STAGE)
+    spec = experiment.spec(kind.STAGE)
     current = _current(experiment, kind, wanted_fingerprint(experiment, spec, data_hashes), False)
     return None if current is None else current.result
 
 
-def _current(experiment: Experiment, kind: Any, wanted: str, keep_edited: bool) -> Outcome[Any] | None:
+def _current(experiment: Experiment, kind: type[Result], wanted: str, keep_edited: bool) -> Outcome[Result] | None:
     """Give the stage's present result if it need not be made anew."""
-    spec = experiment.spec(kind if isinstance(kind, str) else kind.STAGE)
+    spec = experiment.spec(kind.STAGE)
     folder = experiment.stage_folder(spec.name)
     if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST).get("fingerprint") != wanted:
         return None
     edited = edited_files(folder)
     _refuse_edits(experiment, spec, edited, may_be_edited=keep_edited)
-    result_file = folder / spec.result_file
-    if spec.is_check and not _says_passed(result_file):
+    if spec.is_check and not _says_passed(folder / spec.result_file):
         return None
-    if isinstance(kind, str):
-        result = read_json(result_file) if result_file.suffix == ".json" else {"file": str(result_file)}
-    else:
-        result = experiment.result(kind)
-    return Outcome(result, True, edited)
+    return Outcome(experiment.result(kind), True, edited)
 
 
 def _says_passed(result_file: Path) -> bool:

@@ -36,6 +36,7 @@ from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.emulator.export import open_deployed
 from fpgaae.errors import InputError
 from fpgaae.files import Json
+from fpgaae.runs.record import as_json
 from fpgaae.runs.results.data import DataResult
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -109,7 +110,7 @@ def _golden(workspace: Workspace, file: Path) -> np.ndarray:
 
 
 def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: str) -> Json:
-    return emulate(workspace.experiment, files, folder, EmulateOptions(scheduler))
+    return as_json(emulate(workspace.experiment, files, folder, EmulateOptions(scheduler)))
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import RandomNetwork, random_hardware, small_model
+from results import threshold
 from support import trigger_objects
 
 from fpgaae.config.experiment import Trigger
@@ -16,6 +17,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.record import as_json
 
 FEATURES = trigger_objects(9).features
 THRESHOLD = 3
@@ -34,8 +36,8 @@ def compared(network: IntegerNetwork, reference: Codes, other: Codes, events_a_g
             take_sample(zip(np.array_split(codes, 3), np.array_split(groups, 3), strict=True), FEATURES, network)
         )
     code = int(np.sort(samples[0].score_codes)[-40 * events_a_group])
-    settings = DriftSettings([{"code": code}], Trigger(bunch_crossing_rate_khz=100.0), 0.6827)
-    return compare_samples(samples[0], samples[1], FEATURES, network.score.type.fraction, settings)
+    settings = DriftSettings([threshold(code=code)], Trigger(bunch_crossing_rate_khz=100.0), 0.6827)
+    return as_json(compare_samples(samples[0], samples[1], FEATURES, network.score.type.fraction, settings))
 
 
 def test_what_did_not_move_is_not_named(network: IntegerNetwork) -> None:

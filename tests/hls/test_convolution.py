@@ -269,8 +269,8 @@ def test_one_flipped_weight_bit_is_seen_in_its_layer_first(
     source = (project / "firmware" / "autoencoder.cpp").read_text()
     (table,) = re.findall(rf", (w\d+), b\d+\); // {layer}\n", source)
     header = project / "firmware" / "weights" / f"{table}.h"
-    entry = next(entry for entry in made.layers if entry["name"] == layer)
-    fraction = parse_type(entry["types"]["weight"]).fraction
+    entry = next(entry for entry in made.layers if entry.name == layer)
+    fraction = parse_type(entry.types.weight or "").fraction
     start, values, end = re.split(r"(?<=#endif\n)([-+0-9.e, \n]+)(?=\};)", header.read_text())
     numbers = values.split(", ")
     place = next(i for i, number in enumerate(numbers) if float(number) != 0)

@@ -14,8 +14,8 @@ from fpgaae.runs.results.convert import ConvertedLayer, LayerTypes, ReuseEstimat
 def _layer(kind: str, weights: int, multiplications: int, reuse_factor: int | None) -> ConvertedLayer:
     return ConvertedLayer(
         name=f"{kind}_{weights}", golden=kind, kind=kind, values=1, shape=(1,),
-        types=LayerTypes(result="ap_fixed<8,4>"), golden_type="ap_fixed<8,4>", weights=weights, nonzero_weights=weights, multiplications=multiplications,
-        strategy="resource", reuse_factor=reuse_factor,
+        types=LayerTypes(result="ap_fixed<8,4>"), golden_type="ap_fixed<8,4>", weights=weights,
+        nonzero_weights=weights, multiplications=multiplications, strategy="resource", reuse_factor=reuse_factor,
     )  # fmt: skip
 
 

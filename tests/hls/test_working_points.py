@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_json
+from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_khz
 from fpgaae.runs.record import as_json
 from fpgaae.statistics import clopper_pearson
 
@@ -96,10 +96,10 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
 
 
 def test_a_rate_in_khz_is_the_share_times_the_crossings_with_both_ends() -> None:
-    found = rate_json(clopper_pearson(3, 1000), Trigger(bunch_crossing_rate_khz=28_608.8))
-    for end, share in found["false_positive_rate"].items():
-        assert found["rate_khz"][end] == share * 28_608.8
-    assert found["rate_khz"]["value"] == pytest.approx(85.8264)
+    rate = clopper_pearson(3, 1000)
+    found = rate_khz(rate, Trigger(bunch_crossing_rate_khz=28_608.8))
+    assert found == tuple(share * 28_608.8 for share in rate)
+    assert found.value == pytest.approx(85.8264)
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.05, 0.3])

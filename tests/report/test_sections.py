@@ -2,7 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from results import NO_ABLATION, NO_RATES, NO_VERDICTS, estimate, metrics_result, rtl_result, signal_metrics, synth_result
+from results import (
+    NO_ABLATION,
+    NO_RATES,
+    NO_VERDICTS,
+    estimate,
+    metrics_result,
+    rtl_result,
+    signal_metrics,
+    synth_result,
+)
 
 from fpgaae.report.sections import (
     ResourceRow,

@@ -10,10 +10,12 @@ from pathlib import Path
 import networks
 import pytest
 from conftest import Workspace
+from results import rtl_result
 
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
 from fpgaae.runs.folder import edited_files
+from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import RunOptions, run_stage
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -85,8 +87,7 @@ def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Worksp
     if stage == "synth":
         experiment = copy.experiment
         hashes = event_hashes(experiment.config, experiment.config_file)
-        proven = {"passed": True, "estimated": {"lut": 1, "ff": 1}, "latency_cycles": 1}
-        run_stage(experiment, "rtl", lambda _: proven, hashes, RunOptions(force=True))
+        run_stage(experiment, RtlResult, lambda _: rtl_result(), hashes, RunOptions(force=True))
     program = {"rtl": "verilator", "synth": "yosys"}[stage]
     done = run_cli(stage, *copy.arguments, "--force", PATH=os.devnull)
     assert done.returncode == 3, done.stderr

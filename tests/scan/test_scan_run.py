@@ -64,12 +64,12 @@ def test_a_scan_shares_events_and_references_and_leaves_its_results(
     shared = sorted(path.name.split("-")[0] for path in (folder / "shared").iterdir())
     assert shared == ["events", "events", "reference", "reference"], "one of each a seed"
     assert result == read_json(folder / "scan.json")
-    assert result["trials_run"] == 4
+    assert result.trials_run == 4
     assert {"scan.csv", "scan.md", "scan.png", "scan.pdf"} <= {path.name for path in folder.iterdir()}
-    assert [point["on_front"] for point in result["points"]] == [True, True]
-    assert [Path(file).name for file in result["front"]] == ["tiny-bits_4.yaml", "tiny-bits_8.yaml"]
-    assert result["points"][1]["objectives"]["lut"] == 8000
-    experiment = open_experiment(Path(result["front"][1]), tmp_path / "runs")
+    assert [point.on_front for point in result.points] == [True, True]
+    assert [Path(file).name for file in result.front] == ["tiny-bits_4.yaml", "tiny-bits_8.yaml"]
+    assert result.points[1].objectives["lut"] == 8000
+    experiment = open_experiment(Path(result.front[1]), tmp_path / "runs")
     assert all(experiment.result_path(stage).is_file() for stage in ("data", "reference", "train"))
 
 
@@ -78,10 +78,10 @@ def test_finished_trials_are_not_run_again(tmp_path: Path, trainings: FakeTraini
     first = _run(file, scheduler)
     trainings.run.clear()
     again = run_scan(load_scan(file), tmp_path / "runs", ScanOptions("tcp://127.0.0.1:1"))  # needs no worker at all
-    assert (again["trials_run"], trainings.run) == (0, [])
-    assert again["points"] == first["points"]
+    assert (again.trials_run, trainings.run) == (0, [])
+    assert again.points == first.points
     axes = {"bits": {"keys": ["quantization.weights.bits", "quantization.activations.bits"], "values": [4, 6, 8]}}
-    assert _run(write_scan(tmp_path, axes=axes), scheduler)["trials_run"] == 2
+    assert _run(write_scan(tmp_path, axes=axes), scheduler).trials_run == 2
     assert trainings.run == ["bits_6-seed_1", "bits_6-seed_2"]
 
 
@@ -103,8 +103,8 @@ def test_a_trial_that_fails_is_named_and_the_others_count(
 ) -> None:
     trainings.failing = {"bits_8-seed_2"}
     result = _run(write_scan(tmp_path), scheduler)
-    assert result["failed"] == {"bits_8-seed_2": "the loss is not finite"}
-    assert [point["label"] for point in result["points"]] == ["bits_4"]
+    assert result.failed == {"bits_8-seed_2": "the loss is not finite"}
+    assert [point.label for point in result.points] == ["bits_4"]
     trainings.failing = {f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)}
     file = write_scan(tmp_path, set={"training.quantized.epochs": 3})
     with pytest.raises(CheckFailed, match=r"no point of .* was finished; the first failure: the loss is not finite"):
@@ -120,11 +120,11 @@ def test_optuna_goes_on_with_what_is_known(tmp_path: Path, trainings: FakeTraini
     trainings.failing = set()
     more = _run(write_scan(tmp_path, optuna={"trials": 8, "seed": 5}, **keys), scheduler)
     assert not set(before) & set(trainings.run[len(before) :]), "nothing is run twice"
-    labels = {point["label"] for point in first["points"]}
-    assert labels <= {point["label"] for point in more["points"]}
-    assert {label.split("-")[0] for label in first["failed"]} <= {point["label"] for point in more["points"]}
+    labels = {point.label for point in first.points}
+    assert labels <= {point.label for point in more.points}
+    assert {label.split("-")[0] for label in first.failed} <= {point.label for point in more.points}
     asked = read_json(tmp_path / "runs/scan/tiny/points.json")["points"]
-    assert len(asked) == len(more["points"]) <= 8
+    assert len(asked) == len(more.points) <= 8
 
 
 def test_two_scans_at_once_are_refused(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
@@ -183,8 +183,8 @@ def test_a_scan_ended_by_sigkill_goes_on_and_repeats_nothing(tmp_path: Path, ten
     after = _finished(folder)
     assert len(after) == 2
     assert {label: after[label] for label in before} == before, "a finished trial is not repeated"
-    assert result["trials_run"] == 1
-    assert result["failed"] == {}
+    assert result.trials_run == 1
+    assert result.failed == {}
     _assert_a_front_experiment_is_its_trial(result, tmp_path)
 
 
@@ -193,7 +193,7 @@ def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
     from fpgaae.models.quantized import load_quantized  # noqa: PLC0415
 
-    config = Path(result["front"][-1])
+    config = Path(result.front[-1])
     trial = folder / f"runs/scan/tiny/trials/{config.stem.removeprefix('tiny-')}-seed_1"
     experiment = open_experiment(config, folder / "runs")
     with warnings.catch_warnings():

@@ -36,7 +36,7 @@ def explore(name: str, uses: list[str], config: dict[str, Any], epochs: int) -> 
     return {
         "figures": figures,
         "current": again[uses[0]].was_current,
-        **{use: outcome.result for use, outcome in outcomes.items()},
+        **{use: outcome.result.to_json() for use, outcome in outcomes.items()},
     }
 
 
