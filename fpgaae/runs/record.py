@@ -7,6 +7,7 @@ types of the fields, and refused with the path of the first key that is wrong.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -178,5 +179,5 @@ def _joined(path: str, name: str) -> str:
 def _shown(content: Any) -> str:  # noqa: ANN401
     if isinstance(content, dict | list):
         return "an object" if isinstance(content, dict) else "a list"
-    text = {None: "null", True: "true", False: "false"}.get(content) or repr(content)
+    text = json.dumps(content)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -114,7 +114,7 @@ def test_a_whole_number_is_a_number_and_stays_one() -> None:
         ("parts.1.type", 5, "parts[1].type is 5, not a text"),
         ("parts.1.count", 2.5, "parts[1].count is 2.5, not a whole number or null"),
         ("parts.1.count", True, "parts[1].count is true, not a whole number or null"),
-        ("parts.0.ends.low", "0.5", "parts[0].ends.low is '0.5', not a number"),
+        ("parts.0.ends.low", "0.5", 'parts[0].ends.low is "0.5", not a number'),
         ("parts.0.ends.low", None, "parts[0].ends.low is null, not a number"),
         ("parts.0.ends", [0, 1], "parts[0].ends is a list, not an object"),
         ("parts.1", 3, "parts[1] is 3, not an object"),
@@ -122,15 +122,15 @@ def test_a_whole_number_is_a_number_and_stays_one() -> None:
         ("pair", [1.0], "pair has 1 entries instead of 2"),
         ("by_name", [], "by_name is a list, not an object"),
         ("by_name.a", [True, 1], "by_name.a[1] is 1, not true or false"),
-        ("value", [1, "x"], "value[1] is 'x', not a whole number"),
+        ("value", [1, "x"], 'value[1] is "x", not a whole number'),
         ("optional", 4, "optional is 4, not an object"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_path_and_the_cure(
     tmp_path: Path,
     path: str,
-    value: Any,
-    sentence: str,  # noqa: ANN401
+    value: Any,  # noqa: ANN401
+    sentence: str,
 ) -> None:
     file = tmp_path / "whole.json"
     write_json(file, _changed(path, value))

@@ -461,7 +461,7 @@ def test_scratch_is_kept_after_a_failure_and_removed_after_success(experiment: E
 
     def go_on(run: StageRun) -> StandIn:
         kept.append((run.scratch / "checkpoint").read_text())
-        return {}
+        return stand_in("data")(passed=True, content=None)
 
     _run(experiment, work=go_on)
     assert kept == ["epoch 3"]
@@ -478,7 +478,7 @@ def test_scratch_of_another_config_is_not_used(experiment: Experiment) -> None:
 
     def start(run: StageRun) -> StandIn:
         assert list(run.scratch.iterdir()) == []
-        return {}
+        return stand_in("data")(passed=True, content=None)
 
     _run(_with(experiment, seed=1), work=start)
     assert list((experiment.folder / ".scratch").iterdir()) == []
@@ -570,7 +570,7 @@ def test_a_second_process_is_refused_and_a_killed_one_frees_the_folder(experimen
 
     def go_on(run: StageRun) -> StandIn:
         kept.append((run.scratch / "checkpoint").read_text())
-        return {}
+        return stand_in("data")(passed=True, content=None)
 
     _run(experiment, work=go_on, force=True)
     assert kept == ["epoch 3"]

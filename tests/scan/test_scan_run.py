@@ -26,7 +26,9 @@ from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.run import RunOptions
 from fpgaae.scan import work
 from fpgaae.scan.plan import load_scan
@@ -51,7 +53,7 @@ def scheduler() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-def _run(file: Path, scheduler: str) -> Json:
+def _run(file: Path, scheduler: str) -> ScanResult:
     return run_scan(load_scan(file), file.parent / "runs", ScanOptions(scheduler))
 
 
@@ -63,7 +65,8 @@ def test_a_scan_shares_events_and_references_and_leaves_its_results(
     assert trainings.run == [f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)]
     shared = sorted(path.name.split("-")[0] for path in (folder / "shared").iterdir())
     assert shared == ["events", "events", "reference", "reference"], "one of each a seed"
-    assert result == read_json(folder / "scan.json")
+    assert as_json(result) == read_json(folder / "scan.json")
+    assert read_record(ScanResult, folder / "scan.json", "") == result
     assert result.trials_run == 4
     assert {"scan.csv", "scan.md", "scan.png", "scan.pdf"} <= {path.name for path in folder.iterdir()}
     assert [point.on_front for point in result.points] == [True, True]
@@ -183,8 +186,8 @@ def test_a_scan_ended_by_sigkill_goes_on_and_repeats_nothing(tmp_path: Path, ten
     after = _finished(folder)
     assert len(after) == 2
     assert {label: after[label] for label in before} == before, "a finished trial is not repeated"
-    assert result.trials_run == 1
-    assert result.failed == {}
+    assert result["trials_run"] == 1
+    assert result["failed"] == {}
     _assert_a_front_experiment_is_its_trial(result, tmp_path)
 
 
@@ -193,7 +196,7 @@ def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
     from fpgaae.models.quantized import load_quantized  # noqa: PLC0415
 
-    config = Path(result.front[-1])
+    config = Path(result["front"][-1])
     trial = folder / f"runs/scan/tiny/trials/{config.stem.removeprefix('tiny-')}-seed_1"
     experiment = open_experiment(config, folder / "runs")
     with warnings.catch_warnings():
