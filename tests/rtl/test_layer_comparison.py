@@ -9,8 +9,9 @@ import pytest
 from conftest import Workspace
 from typer.testing import CliRunner
 
-from fpgaae.cli.commands import commands as cli
+from fpgaae.cli import commands as cli
 from fpgaae.errors import ToolMissing
+from fpgaae.files import read_json
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.rtl import trace
 from fpgaae.rtl.arithmetic import Variable
@@ -25,7 +26,7 @@ def test_all_layers_agree(traced: Workspace, monkeypatch: pytest.MonkeyPatch) ->
     done = CliRunner().invoke(cli.app, ["rtl", "--layers", *traced.arguments])
     assert isinstance(done.exception, ToolMissing)
     assert "reconstruction_quantized" in done.stdout
-    result = cli.read_json(traced.experiment.folder / "rtl_layers.json")
+    result = read_json(traced.experiment.folder / "rtl_layers.json")
     assert result["passed"]
     assert [layer["name"] for layer in result["layers"]] == [layer.name for layer in traced.network.layers]
     for layer in traced.network.layers:
