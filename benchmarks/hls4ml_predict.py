@@ -19,7 +19,7 @@ from benchmarks.measure import busy_seconds
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.data import DataResult
@@ -89,8 +89,8 @@ def real_events(experiment: Experiment) -> Codes:
 def csim_events(experiment: Experiment) -> NDArray[np.float32]:
     """Give all events that the C simulation is fed with, (n, n_features)."""
     features = FeatureMap.of(experiment.result(DataResult))
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), features, network)
+    trigger = GoldenTrigger.load(experiment.stage_folder("convert"), features)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger)
     parts = []
     for source in stimuli.sources():
         made = stimuli.make(source)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
+from fpgaae.optional import require
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
 from fpgaae.runs.results.base import StageResult
@@ -231,12 +232,14 @@ def _csim(run: StageRun) -> CsimResult:
 
 
 def _trace(run: StageRun) -> TraceResult:
+    require("da4ml", "Verilog and VHDL are traced with it")
     from fpgaae.rtl.trace_stage import run_trace  # noqa: PLC0415
 
     return run_trace(run)
 
 
 def _rtl(run: StageRun) -> RtlResult:
+    require("da4ml", "its interpreter runs beside the simulation")
     from fpgaae.rtl.simulate import run_rtl  # noqa: PLC0415
 
     return run_rtl(run)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from fpgaae.runs.results.base import StageResult
-from fpgaae.runs.results.convert import KerasAgreement, Threshold
+from fpgaae.runs.results.convert import ConvertResult, KerasAgreement, Threshold, TriggerEntry
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.metrics import Ablation, Estimate, MetricsResult, Rates, SignalMetrics, Verdicts
 from fpgaae.runs.results.rtl import EstimatedCost, InterpreterCheck, RtlResult
@@ -16,6 +17,7 @@ from fpgaae.statistics import Interval
 
 NO_VERDICTS = Verdicts(level=0.05, margin=1e-4, correction="holm", models={})
 NO_RATES = Rates(bunch_crossing_rate_khz=1000.0, taken_share=None, models={}, by_column={})
+NO_KERAS = KerasAgreement(events=1, float64_differing_values=0, float32=())
 NO_ABLATION = Ablation(events={}, reference="nothing", models={}, delta={}, verdicts=NO_VERDICTS)
 
 
@@ -58,6 +60,19 @@ def threshold(**parts: Any) -> Threshold:  # noqa: ANN401
     return replace(whole, **parts)
 
 
+def convert_result(thresholds: Sequence[Threshold]) -> ConvertResult:
+    """Give a conversion that says no more than its thresholds."""
+    return ConvertResult(
+        project_dir="project", project_name="trigger", top_function="trigger_trigger", backend="Vitis", part="xcvu9p",
+        clock_ns=5.0, io_type="io_parallel", strategy="latency", reuse_factor=1, reuse=None, input_type="ap_fixed<8,4>",
+        score_type="ap_ufixed<8,4>", layers=(), output_bits=0, outputs=(), keras=NO_KERAS, lint=(),
+        trigger=TriggerEntry(
+            bunch_crossing_rate_khz=1000.0, chosen_on="validation", background_events=1, saturated_fraction=0.0,
+            confidence_level=0.6827, thresholds=tuple(thresholds),
+        ),
+    )  # fmt: skip
+
+
 def metrics_result(**parts: Any) -> MetricsResult:  # noqa: ANN401
     """Give what an evaluation of nothing finds."""
     whole = MetricsResult(
@@ -72,7 +87,7 @@ def csim_result(**parts: Any) -> CsimResult:  # noqa: ANN401
     whole = CsimResult(
         passed=True, events=1, events_by_origin={}, mismatched_events=0, score_mismatches=0, decision_flips=0,
         first_mismatch=None, layers=(), score_type="ap_ufixed<8,4>", thresholds=(), changed_types=(), edited_files=(),
-        keras=KerasAgreement(events=1, float64_differing_values=0, float32=()), events_per_second=1.0,
+        keras=NO_KERAS, events_per_second=1.0,
         compile_seconds=1.0, processes=1,
     )  # fmt: skip
     return replace(whole, **parts)

@@ -50,7 +50,8 @@ def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
         table.add_column(name, overflow="fold")
     for finding in findings:
         colour = colours[finding.status]
-        table.add_row(finding.name, f"[{colour}]{finding.status.value}[/]", finding.detail, finding.cure)
+        name, detail, cure = map(escape, (finding.name, finding.detail, finding.cure))
+        table.add_row(name, f"[{colour}]{finding.status.value}[/]", detail, cure)
     return table
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Scaling
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
-from fpgaae.fixedpoint import Codes, FixedPointType, requantize, type_for_range
+from fpgaae.fixedpoint import Codes, FixedPointType, Types, requantize, shift_left_exact, type_for_range
 from fpgaae.runs.results.data import DataResult, FeatureType
 
 
@@ -75,13 +75,19 @@ class FeatureMap:
         centred = (codes.astype(np.int64) - self.offsets).astype(np.float64)
         return np.asarray(centred * np.ldexp(1.0, -self.shifts), dtype=np.float64)
 
-    def input_codes(self, codes: NDArray[np.integer], to: FixedPointType) -> Codes:
-        """Give the network's input codes: the exact features, rounded and saturated to the input type, in integers."""
+    def input_codes(self, codes: NDArray[np.integer], to: Types) -> Codes:
+        """Give the network's input codes: the exact features, rounded and saturated to the input type, in integers.
+
+        Where each feature has a type of its own, the codes lie on their common grid.
+        """
         centred = codes.astype(np.int64) - self.offsets
         result = np.empty_like(centred)
-        for shift in np.unique(self.shifts):
-            columns = self.shifts == shift
-            result[:, columns] = requantize(centred[:, columns], int(shift), to)
+        alike: dict[tuple[int, FixedPointType], list[int]] = {}
+        for index, feature in enumerate(self.features):
+            alike.setdefault((feature.shift, to.channel(index)), []).append(index)
+        for (shift, of), columns in alike.items():
+            rounded = requantize(centred[:, columns], shift, of)
+            result[:, columns] = shift_left_exact(rounded, to.fraction - of.fraction)
         return result
 
     def empty_slot_codes(self, to: FixedPointType) -> Codes:

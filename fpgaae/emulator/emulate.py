@@ -17,27 +17,30 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
-from distributed import Client
 
-from fpgaae.cluster import completed, open_cluster
+from fpgaae.cluster import SPREADING, completed, open_cluster
 from fpgaae.config.data import Columns
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
-from fpgaae.emulator.source import network_hashes
+from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
 from fpgaae.errors import InputError
 from fpgaae.files import lock, require_space, write_json
-from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.working_points import rate_khz
+from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress, Task
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json, read_record
+from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulatedThreshold, EmulateFiles, EmulateResult
 from fpgaae.statistics import clopper_pearson
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 RESULT_FILE = "emulate.json"
 _PARTS_FOLDER, _PACKAGE_PREFIX = ".parts", ".emulator-"
@@ -88,7 +91,10 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
         If two files would have one result, or no scheduler answers.
     CheckFailed
         If the emulator does not give the golden codes, or a worker dies.
+    ToolMissing
+        If Dask is not installed.
     """
+    require("distributed", SPREADING)
     deployed = open_deployed(experiment)
     targets = _targets(sources, folder)
     started = time.perf_counter()
@@ -133,7 +139,7 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
         "file": str(source),
         "bytes": state.st_size if state else 0,
         "modified_ns": state.st_mtime_ns if state else 0,
-        "network": network_hashes(deployed.network, deployed.features).network,
+        "network": network_hashes(deployed.trigger).network,
         "dataset": deployed.experiment.config.data.dataset,
         "hardware": deployed.experiment.config.data.hardware.model_dump(mode="json"),
     }
@@ -215,7 +221,7 @@ class _Run:
     def _put_together(self, file: _File) -> None:
         """Write the result file of an event file from its parts, atomically."""
         folder = self._parts / file.key
-        accepted = np.zeros(self._deployed.network[ACCEPT_LAYER].size, dtype=np.int64)
+        accepted = np.zeros(self._deployed.trigger.accept.size, dtype=np.int64)
         partial = file.target.with_name(f".{file.target.name}.partial")
         with h5py.File(partial, "w") as output:
             output.attrs.update(self._attributes())
@@ -240,12 +246,11 @@ class _Run:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _attributes(self) -> dict[str, Any]:
-        network = self._deployed.network
-        table = network[ACCEPT_LAYER].table
+        trigger = self._deployed.trigger
         return {
-            "network": network_hashes(network, self._deployed.features).network,
-            "score_fraction": network.score.type.fraction,
-            "thresholds": table.codes if table is not None else np.zeros(0, dtype=np.int64),
+            "network": network_hashes(trigger).network,
+            "score_fraction": trigger.network.score.type.fraction,
+            "thresholds": trigger.thresholds,
         }
 
     def write_result(self) -> EmulateFiles:
@@ -266,12 +271,18 @@ class _Run:
         return result
 
     def _thresholds(self, finished: Sequence[EmulatedFile], codes: Sequence[int]) -> Iterator[EmulatedThreshold]:
-        """Count what each threshold accepts of all events, and give the rate if these are the trigger's input."""
+        """Count what each threshold accepts of all events, and give the rate if these are the trigger's input.
+
+        Groups are not read here: the intervals take the design effect that the threshold had where it was chosen.
+        """
         config = self._deployed.experiment.config
+        chosen = self._deployed.experiment.result(ConvertResult).trigger.thresholds
+        effects = {point.code: point.design_effect for point in chosen}
+        level = config.evaluation.confidence_level
         events = sum(entry.events for entry in finished)
         for index, code in enumerate(codes):
             accepted = sum(entry.accepted[index] for entry in finished)
-            rate = clopper_pearson(accepted, events, config.evaluation.confidence_level) if events else None
+            rate = clopper_pearson(accepted, events, level, effects[code]) if events else None
             yield EmulatedThreshold(
                 code=code,
                 accepted=accepted,

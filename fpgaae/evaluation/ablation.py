@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import compare
 from fpgaae.evaluation.verdicts import verdicts
-from fpgaae.golden.partial import Part, PartialNetwork
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.golden.parts import Part
 from fpgaae.runs.results.metrics import Ablation
 
 UNQUANTIZED, QUANTIZED = "nothing", "everything"

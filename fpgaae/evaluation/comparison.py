@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, percentile_interval
+from fpgaae.evaluation.bootstrap import (
+    LEVEL_OF_TESTS,
+    BootstrapSettings,
+    Replicas,
+    bootstrap,
+    error_of_test,
+    percentile_interval,
+)
 from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
 from fpgaae.runs.results.metrics import AreaTest, Estimate, MetricsBySignal, SignalMetrics
-from fpgaae.statistics import Interval, as_scores, clopper_pearson
+from fpgaae.statistics import Interval, as_scores
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
 TEACHER = "teacher"  # of a student, which the other three are
@@ -47,9 +54,12 @@ def compare(
     """Metrics of every model on every signal, and paired differences to a reference model, where it is there.
 
     Intervals are percentiles of the grouped bootstrap. That of an efficiency is widened, where necessary, to contain
-    the Clopper-Pearson interval at the fixed threshold: a bootstrap of zero passing events would claim certainty.
-    Differences of efficiencies follow the background's fluctuations to first order (see `SignalReplica.linear_tpr`):
-    where two thresholds jump from event to event independently, the jumps would drown the difference.
+    the Clopper-Pearson interval at the fixed threshold, of the effective number of events: a bootstrap of zero passing
+    events would claim certainty. Where several background events lie exactly at the threshold, it also contains those
+    at the scores beside it that the background's rate does not exclude: replicas alone jump too rarely. Differences of
+    efficiencies follow the background's fluctuations to first order (see `RankedSignal.replica`): where two thresholds
+    jump from event to event independently, the jumps would drown the difference. Where several background events lie
+    exactly at one of the thresholds, its jumps are real, and the difference is that of the replicas themselves.
 
     Parameters
     ----------
@@ -72,8 +82,7 @@ def compare(
     signals = [name for name in groups if name != background]
     n_background = len(groups[background])
     models = {
-        model: {name: metrics(own[name], len(groups[name]), n_background, settings) for name in signals}
-        for model, own in replicas.items()
+        model: {name: metrics(own[name], n_background, settings) for name in signals} for model, own in replicas.items()
     }
 
     differences = {
@@ -107,15 +116,15 @@ def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dic
     return result
 
 
-def metrics(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
+def metrics(replicas: Replicas, n_background: int, settings: BootstrapSettings) -> SignalMetrics:
     """Give the metrics of one model and signal with their intervals."""
     area = percentile_interval(replicas.nominal.auc, replicas.auc, settings.confidence_level)
-    found = efficiencies(replicas, n_signal, n_background, settings)
+    found = efficiencies(replicas, n_background, settings)
     tpr = {fpr_key(fpr): own for fpr, own in zip(settings.fprs, found, strict=True)}
     return SignalMetrics(auc=Estimate(**area._asdict()), tpr=tpr)
 
 
-def efficiencies(replicas: Replicas, n_signal: int, n_background: int, settings: BootstrapSettings) -> list[Estimate]:
+def efficiencies(replicas: Replicas, n_background: int, settings: BootstrapSettings) -> list[Estimate]:
     """Give the efficiency of one model and signal at each false positive rate of the settings."""
     nominal, level = replicas.nominal, settings.confidence_level
     found = []
@@ -124,9 +133,11 @@ def efficiencies(replicas: Replicas, n_signal: int, n_background: int, settings:
         if n_above < MIN_BACKGROUND_EVENTS:
             found.append(_not_measurable(n_above, n_background, fpr))
             continue
-        exact = clopper_pearson(int(nominal.events_above[i]), n_signal, level)
+        exact = replicas.passing[i].interval(level)
         drawn = percentile_interval(exact.value, replicas.tpr[:, i], level)
-        interval = Interval(exact.value, min(exact.low, drawn.low), max(exact.high, drawn.high))
+        beside = (own.interval(level) for score, own in replicas.beside[i] if score.is_possible(fpr, level))
+        ends = (exact, drawn, *beside)
+        interval = Interval(exact.value, min(end.low for end in ends), max(end.high for end in ends))
         found.append(Estimate(**interval._asdict(), background_events_above=n_above))
     return found
 
@@ -142,17 +153,21 @@ def difference(model: Replicas, reference: Replicas, n_background: int, settings
             tpr[fpr_key(fpr)] = _not_measurable(n_above, n_background, fpr)
             continue
         value = float(model.nominal.tpr[i] - reference.nominal.tpr[i])
-        tpr[fpr_key(fpr)] = _of_difference(value, model.linear_tpr[:, i] - reference.linear_tpr[:, i], level, n_above)
+        tied = bool(model.tied[i] or reference.tied[i])
+        replicas = model.tpr_to_compare(i, tied=tied) - reference.tpr_to_compare(i, tied=tied)
+        tpr[fpr_key(fpr)] = _of_difference(value, replicas, level, n_above, tied=tied)
     auc = _of_difference(model.nominal.auc - reference.nominal.auc, model.auc - reference.auc, level)
     return SignalMetrics(auc=auc, tpr=tpr)
 
 
-def _of_difference(value: float, replicas: NDArray[np.float64], level: float, n_above: int | None = None) -> Estimate:
+def _of_difference(
+    value: float, replicas: NDArray[np.float64], level: float, n_above: int | None = None, *, tied: bool = False
+) -> Estimate:
     return Estimate(
         **percentile_interval(value, replicas, level)._asdict(),
         background_events_above=n_above,
-        standard_error=float(replicas.std(ddof=1)),
-        interval_95=percentile_interval(value, replicas, 0.95),
+        standard_error=error_of_test(value, replicas, tied=tied),
+        interval_95=percentile_interval(value, replicas, LEVEL_OF_TESTS),
     )
 
 

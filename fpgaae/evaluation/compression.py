@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fpgaae.errors import InputError
+from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.optional import require
 from fpgaae.runs.results.metrics import DataRate, ImageMeasures, MeasuredMean
+from fpgaae.statistics import EventGroups
 
 Images = NDArray[np.float64]
 _BLOCKS = {1: 4.0, 2: 2.0, 4: 1.0}  # size of a block of cells, and how much its error counts
@@ -84,9 +87,7 @@ def _pot() -> Any:  # noqa: ANN401
     """
     for library in ("TENSORFLOW", "JAX", "PYTORCH", "CUPY"):
         os.environ.setdefault(f"POT_BACKEND_DISABLE_{library}", "1")
-    import ot  # noqa: PLC0415
-
-    return ot
+    return require("ot", "the earth mover's distance is computed with it")
 
 
 def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> DataRate:
@@ -117,7 +118,7 @@ def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> Data
     )
 
 
-def latent_layer(network: IntegerNetwork) -> Any:  # noqa: ANN401
+def latent_layer(network: IntegerNetwork) -> Layer:
     """Give the layer of the latents, which the score reads.
 
     Raises
@@ -130,7 +131,9 @@ def latent_layer(network: IntegerNetwork) -> Any:  # noqa: ANN401
     return network[network.score.inputs[0]]
 
 
-def compare_images(images: Images, decoded: Mapping[str, Images], confidence_level: float) -> dict[str, ImageMeasures]:
+def compare_images(
+    images: Images, decoded: Mapping[str, Images], groups: NDArray[np.int64], confidence_level: float
+) -> dict[str, ImageMeasures]:
     """Give the mean of each measure with the interval of its standard error, by model and measure.
 
     Parameters
@@ -139,20 +142,24 @@ def compare_images(images: Images, decoded: Mapping[str, Images], confidence_lev
         (n, height, width) counts.
     decoded
         The same by model.
+    groups
+        (n,) the group of each image, which the intervals count.
     """
     return {
         model: ImageMeasures(
-            telescope=_mean(telescope_error(images, own), confidence_level),
-            earth_movers_distance=_mean(earth_movers_distance(images, own), confidence_level),
+            telescope=_mean(telescope_error(images, own), groups, confidence_level),
+            earth_movers_distance=_mean(earth_movers_distance(images, own), groups, confidence_level),
         )
         for model, own in decoded.items()
     }
 
 
-def _mean(values: NDArray[np.float64], level: float) -> MeasuredMean:
-    found = values[np.isfinite(values)]
-    if found.size < 2:
+def _mean(values: NDArray[np.float64], groups: NDArray[np.int64], level: float) -> MeasuredMean:
+    finite = np.isfinite(values)
+    found, independent = values[finite], EventGroups(groups[finite])
+    error = independent.error_of_mean(found) if found.size else None
+    if error is None:
         return MeasuredMean(value=None, low=None, high=None, events=int(found.size))
-    mean, error = float(found.mean()), float(found.std(ddof=1) / np.sqrt(found.size))
+    mean = float(found.mean())
     low, high = norm.interval(level, mean, error) if error > 0 else (mean, mean)
     return MeasuredMean(value=mean, low=float(low), high=float(high), events=int(found.size))

@@ -10,18 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact, kstwobign
+from scipy.stats import kstwobign
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.errors import InputError
+from fpgaae.evaluation.decisions import same_rate
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import IntegerNetwork
-from fpgaae.hls.working_points import rate_khz
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
 from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.results.drift import Counts, Drift, FeatureDrift, Pair, RateDrift, SampleRate, ScoreDrift
-from fpgaae.statistics import clopper_pearson, holm
+from fpgaae.statistics import EventGroups, PassedEvents, holm
 
 LEVEL = 0.05  # of one false "moved" among all features
 _QUANTILES = (0.5, 0.9, 0.99, 0.999)
@@ -29,11 +30,16 @@ Histogram = NDArray[np.int64]
 
 
 class Sample(NamedTuple):
-    """What is kept of a sample: a histogram of codes a feature, from its smallest code on, and the scores' codes."""
+    """What is kept of a sample: a histogram of codes a feature, from its smallest code on, the scores and groups."""
 
     histograms: tuple[Histogram, ...]
     score_codes: Codes  # (n_events,)
-    n_groups: int
+    groups: EventGroups
+
+    @property
+    def n_independent(self) -> float:
+        """Number of events divided by the mean size of the group that one lies in, as if a group's were all alike."""
+        return self.n_events / self.groups.mean_size
 
     @property
     def n_events(self) -> int:
@@ -49,9 +55,7 @@ class DriftSettings(NamedTuple):
     level: float
 
 
-def take_sample(
-    chunks: Iterable[tuple[Codes, NDArray[np.int64]]], features: FeatureMap, network: IntegerNetwork
-) -> Sample:
+def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: GoldenTrigger) -> Sample:
     """Run events through the golden network and count their codes.
 
     Parameters
@@ -64,17 +68,17 @@ def take_sample(
     InputError
         If there are no events.
     """
-    low, high = features.limits
+    low, high = golden.features.limits
     histograms = [np.zeros(last - first + 1, dtype=np.int64) for first, last in zip(low, high, strict=True)]
     scores, groups = [], []
     for codes, own in chunks:
         for index, first in enumerate(low):
             histograms[index] += np.bincount(codes[:, index] - first, minlength=histograms[index].size)
-        scores.append(network.run(features.input_codes(codes, network.input_type))[network.score.name].codes[:, 0])
-        groups.append(np.unique(own))
+        scores.append(golden.scores(codes))
+        groups.append(own)
     if not scores:
         raise InputError("there are no events to compare; give a file with some")
-    return Sample(tuple(histograms), np.concatenate(scores), int(np.unique(np.concatenate(groups)).size))
+    return Sample(tuple(histograms), np.concatenate(scores), EventGroups(np.concatenate(groups)))
 
 
 def compare_samples(
@@ -83,27 +87,28 @@ def compare_samples(
     """Compare features, score and rates of two samples.
 
     A feature has moved where the Kolmogorov-Smirnov distance of its codes is larger than chance gives, at 5 % for all
-    features together (Holm). Independent are the groups of events, not the events: the p-values count groups. Codes are
-    discrete, which makes the test cautious.
+    features together (Holm). Independent are the groups of events, not the events: the p-values of distances take those
+    of a group to be all alike, which bounds what they can have in common. That and the discrete codes make these tests
+    cautious. Rates count how the events that pass lie in groups.
 
     Parameters
     ----------
     fraction
         Bits of the score behind the point.
     """
-    n_groups = (reference.n_groups, other.n_groups)
+    n_independent = (reference.n_independent, other.n_independent)
     pairs = list(zip(reference.histograms, other.histograms, strict=True))
-    p_values = [_ks_p_value(_distance(pair), n_groups) for pair in pairs]
+    p_values = [_ks_p_value(_distance(pair), n_independent) for pair in pairs]
     moved = [
         _feature(feature.hardware, pair, p_value, float(corrected))
         for feature, pair, p_value, corrected in zip(features.features, pairs, p_values, holm(p_values), strict=True)
     ]
     moved.sort(key=lambda entry: -entry.distance)
-    score = _score(reference.score_codes, other.score_codes, n_groups, fraction)
+    score = _score(reference.score_codes, other.score_codes, n_independent, fraction)
     return Drift(
         sentence=_sentence(moved, score),
         events=Counts(reference.n_events, other.n_events),
-        groups=Counts(*n_groups),
+        groups=Counts(reference.groups.n_groups, other.groups.n_groups),
         level=LEVEL,
         score=score,
         rates=tuple(_rate(reference, other, threshold, settings) for threshold in settings.thresholds),
@@ -139,18 +144,18 @@ def _feature(
     )
 
 
-def _ks_p_value(distance: float, n: tuple[int, int]) -> float:
+def _ks_p_value(distance: float, n: tuple[float, float]) -> float:
     """Give the asymptotic probability of a larger distance of two samples of one distribution."""
     return float(kstwobign.sf(distance * np.sqrt(n[0] * n[1] / (n[0] + n[1]))))
 
 
-def _score(reference: Codes, other: Codes, n_groups: tuple[int, int], fraction: int) -> ScoreDrift:
+def _score(reference: Codes, other: Codes, n_independent: tuple[float, float], fraction: int) -> ScoreDrift:
     both = np.unique(np.concatenate([reference, other]))
     below = [np.searchsorted(np.sort(codes), both, side="right") / codes.size for codes in (reference, other)]
     distance = float(np.abs(below[0] - below[1]).max())
     return ScoreDrift(
         distance=distance,
-        p_value=_ks_p_value(distance, n_groups),
+        p_value=_ks_p_value(distance, n_independent),
         quantiles={
             f"{quantile:g}": Pair(
                 *(
@@ -164,18 +169,15 @@ def _score(reference: Codes, other: Codes, n_groups: tuple[int, int], fraction: 
 
 
 def _rate(reference: Sample, other: Sample, threshold: Threshold, settings: DriftSettings) -> RateDrift:
-    passed = [int(np.count_nonzero(sample.score_codes > threshold.code)) for sample in (reference, other)]
-    events = [reference.n_events, other.n_events]
-    groups = [reference.n_groups, other.n_groups]
-    scaled = [round(k * g / n) for k, g, n in zip(passed, groups, events, strict=True)]
-    table = [[k, g - k] for k, g in zip(scaled, groups, strict=True)]
-    first, second = (_sample_rate(k, n, settings) for k, n in zip(passed, events, strict=True))
-    return RateDrift(code=threshold.code, reference=first, other=second, p_value=float(fisher_exact(table).pvalue))
+    passed = [sample.groups.count(sample.score_codes > threshold.code) for sample in (reference, other)]
+    first, second = (_sample_rate(own, settings) for own in passed)
+    p_value = same_rate(*(own.effective(TEST_LEVEL) for own in passed))
+    return RateDrift(code=threshold.code, reference=first, other=second, p_value=p_value)
 
 
-def _sample_rate(passed: int, events: int, settings: DriftSettings) -> SampleRate:
-    rate = clopper_pearson(passed, events, settings.level)
-    return SampleRate(false_positive_rate=rate, rate_khz=rate_khz(rate, settings.trigger), passed=passed)
+def _sample_rate(passed: PassedEvents, settings: DriftSettings) -> SampleRate:
+    rate = passed.interval(settings.level)
+    return SampleRate(false_positive_rate=rate, rate_khz=rate_khz(rate, settings.trigger), passed=passed.passed)
 
 
 def _sentence(features: Sequence[FeatureDrift], of_score: ScoreDrift) -> str:

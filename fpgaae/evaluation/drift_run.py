@@ -16,7 +16,7 @@ from fpgaae.data.store import EventStore
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.files import lock, sha256, write_json
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json
@@ -41,7 +41,7 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftR
     """
     config, data = experiment.config, experiment.result(DataResult)
     features = FeatureMap.of(data)
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
+    golden = GoldenTrigger.load(experiment.stage_folder("convert"), features)
     limit = config.csim.max_events_per_process
     total = min(count_events(other, config.data), limit) + min(data.events[config.data.background]["test"], limit)
     with lock(experiment.folder), progress.task("drift", total) as task:
@@ -52,14 +52,14 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftR
                 task.advance(len(codes))
 
         store = EventStore(experiment.stage_folder("data"))
-        reference = take_sample(counted(_stored(store, config.data.background, limit)), features, network)
-        sample = take_sample(counted(_read(other, config, limit)), features, network)
+        reference = take_sample(counted(_stored(store, config.data.background, limit)), golden)
+        sample = take_sample(counted(_read(other, config, limit)), golden)
         settings = DriftSettings(
             experiment.result(CsimResult).thresholds,
             config.trigger,
             config.evaluation.confidence_level,
         )
-        found = compare_samples(reference, sample, features, network.score.type.fraction, settings)
+        found = compare_samples(reference, sample, features, golden.network.score.type.fraction, settings)
         result = DriftResult(file=other.name, sha256=sha256(other), **vars(found))
         write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, as_json(result))
     return result

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.fixedpoint import FixedPointType, Overflow, values_of
-from fpgaae.golden.network import IntegerLayer
-from fpgaae.golden.partial import Part, PartialNetwork, rounded
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.golden.parts import Part, rounded
 from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.runs.results.metrics import LayerLoss, WeightLoss
 
@@ -38,13 +40,13 @@ class LayerErrors:
         """Give an entry a layer, in graph order."""
         return tuple(layer.entry(self._weights(layer.layer)) for layer in self._layers.values())
 
-    def _weights(self, layer: IntegerLayer) -> WeightLoss | None:
+    def _weights(self, layer: Layer) -> WeightLoss | None:
         """Describe how a layer's weights lie in their type."""
-        if layer.kernel_type is None or not layer.kind.has_weights:
+        if not isinstance(layer, Weighted):
             return None
         kernel = self._network.weights[layer.name][0]
         error = QuantizationError(layer.kernel_type)
-        error.add(kernel, rounded(kernel, layer.kernel_type))
+        error.add(kernel, rounded(kernel, layer.kernel_types))
         found = error.entry()
         return WeightLoss(
             type=found.type,
@@ -58,7 +60,7 @@ class LayerErrors:
 
 
 class _LayerError:
-    def __init__(self, layer: IntegerLayer) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
         self._saturates = layer.type.overflow is not Overflow.WRAP
         self._errors: dict[str, QuantizationError] = {}
@@ -84,7 +86,7 @@ class _LayerError:
         saturated, zero = (self._shares(counts) for counts in (self._saturated, self._zero))
         return LayerLoss(
             name=self.layer.name,
-            kind=self.layer.kind.value,
+            kind=self.layer.kind,
             type=str(self.layer.type),
             sqnr_db={process: own.sqnr_db for process, own in found.items()},
             rms={process: own.rms for process, own in found.items()},

@@ -27,10 +27,11 @@ from fpgaae.evaluation.group_scores import evaluate_groups
 from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_column
 from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.runs.results.convert import Threshold
-from fpgaae.runs.results.metrics import Correlation, Rates, ScoreMetrics
+from fpgaae.runs.results.metrics import BinnedRate, Correlation, Rates, ScoreMetrics
+from fpgaae.statistics import EventGroups
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
-Groups = Mapping[str, NDArray[np.int64]]
+Groups = Mapping[str, EventGroups]
 
 
 def bootstrap_settings(config: Config) -> BootstrapSettings:
@@ -61,8 +62,10 @@ def evaluate_scores(
     """
     background, level = config.data.background, config.evaluation.confidence_level
     settings = bootstrap_settings(config)
+    independent = {process: EventGroups(labels) for process, labels in groups.items()}
     found = compare(scores, groups, background, settings)
     deltas = {model: found.differences[model] for model in (FIRMWARE, QUANTIZED)}
+    of_rates = RateSettings(background, config.trigger, level)
     by_group = None
     if config.evaluation.average_over_groups:
         by_group = evaluate_groups(scores, groups, background, config.evaluation.partial_auc_rate, settings)
@@ -78,9 +81,9 @@ def evaluate_scores(
         labels=_labels(config),
         delong=area_tests(scores, groups, background),
         verdicts=verdicts(deltas),
-        decisions=decisions(scores, background, thresholds, config.trigger, level),
-        rates=_rates(scores, columns, thresholds, RateSettings(background, config.trigger, level)),
-        correlation=_correlation(scores, config),
+        decisions=decisions(scores, independent, background, thresholds, config.trigger, level),
+        rates=_rates(scores, independent, columns, _by_column(scores, groups, columns, thresholds, of_rates), of_rates),
+        correlation=_correlation(scores, groups[background], config),
         groups=by_group,
     )
 
@@ -93,20 +96,37 @@ def _labels(config: Config) -> dict[str, str]:
     return {"sum_pt": "sum of cells", "n_objects": "cells above mean" if array.signed else "cells above 0"}
 
 
-def _rates(scores: Scores, columns: Columns, thresholds: Sequence[Threshold], settings: RateSettings) -> Rates:
-    """Give the rates of every model, and those of the firmware's thresholds against pile-up and run."""
-    background = scores[FIRMWARE][settings.background]
-    accepted = [background > threshold.value for threshold in thresholds]
+def _rates(
+    scores: Scores,
+    groups: Groups,
+    columns: Columns,
+    by_column: Mapping[str, tuple[BinnedRate, ...]],
+    settings: RateSettings,
+) -> Rates:
+    """Give the rates of every model, beside those of the firmware's thresholds."""
     taken = columns[settings.background].get("existing_trigger")
     return Rates(
         bunch_crossing_rate_khz=settings.trigger.bunch_crossing_rate_khz,
         taken_share=None if taken is None else float(np.mean(taken != 0)),
-        models={model: rate_curve(own, columns, settings) for model, own in scores.items()},
-        by_column=rates_by_column(accepted, columns[settings.background], settings),
+        models={model: rate_curve(own, groups, columns, settings) for model, own in scores.items()},
+        by_column=by_column,
     )
 
 
-def _correlation(scores: Scores, config: Config) -> dict[str, Correlation]:
+def _by_column(
+    scores: Scores,
+    groups: Mapping[str, NDArray[np.int64]],
+    columns: Columns,
+    thresholds: Sequence[Threshold],
+    settings: RateSettings,
+) -> dict[str, tuple[BinnedRate, ...]]:
+    """Give the rates of the firmware's thresholds against pile-up and run."""
+    background = settings.background
+    accepted = [scores[FIRMWARE][background] > threshold.value for threshold in thresholds]
+    return rates_by_column(accepted, groups[background], columns[background], settings)
+
+
+def _correlation(scores: Scores, groups: NDArray[np.int64], config: Config) -> dict[str, Correlation]:
     """Give what the scores of the background go with, besides the quantities themselves."""
     background = config.data.background
     total, number = (scores[name][background] for name in BASELINES[:2])
@@ -115,4 +135,4 @@ def _correlation(scores: Scores, config: Config) -> dict[str, Correlation]:
     else:
         quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
     networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}
-    return correlations(quantities, networks, config.trigger.false_positive_rates, config.seed)
+    return correlations(quantities, networks, groups, config.trigger.false_positive_rates, config.seed)

@@ -17,7 +17,7 @@ from fpgaae.evaluation.baseline_scores import Score, baseline_scorers
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED, TEACHER
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.golden.partial import PartialNetwork, shadow_weights
-from fpgaae.golden.scores.values import float_score
+from fpgaae.golden.scores.base import score_class
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import open_float_output
@@ -64,7 +64,7 @@ def float_scorer(run: StageRun, split: Split) -> Score:
 
     def score(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.features.values(codes).astype(np.float32))
-        return float_score(model.score, x, output(x), split.features.empty_slot_values())
+        return score_class(model.score).float_value(x, output(x), split.features.empty_slot_values())
 
     return score
 

@@ -74,7 +74,7 @@ def sizes(network: IntegerNetwork, of_teacher: int) -> StudentSizes:
     of_teacher
         The weights of its teacher.
     """
-    arrays = [array for layer in network.layers if layer.kind.has_weights for array in (layer.kernel, layer.bias)]
+    arrays = [array for layer in network.weighted for array in (layer.kernel, layer.bias)]
     student = sum(array.size for array in arrays)
     return StudentSizes(
         student=student,

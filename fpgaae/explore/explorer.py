@@ -24,7 +24,7 @@ from fpgaae.training.methods.dataset import load_columns
 from fpgaae.training.methods.job import Trained, variables_of_all
 from fpgaae.training.methods.keras_loop import make_step
 from fpgaae.training.methods.mixtures import unseen_columns
-from fpgaae.training.methods.stage import open_reference, train
+from fpgaae.training.methods.stage import open_trained, train
 
 Floats = NDArray[np.float32]
 _BLOCK_EVENTS = 8192
@@ -50,7 +50,7 @@ class Use(NamedTuple):
 
 
 class Explorer:
-    """The first member of a finished reference.
+    """The first member of a trained method.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Explorer:
     def __init__(self, run: StageRun) -> None:
         self.run = run
         self.config = run.config
-        self.job, self.trained = open_reference(run)
+        self.job, self.trained = open_trained(run)
         self.method: Method = self.job.method
         self._adopt(self.trained)
         self.features = open_split(run, "train").features

@@ -44,7 +44,7 @@ def require_uses(wanted: Sequence[str], config: Config) -> None:
 
 
 def run_use(run: StageRun, name: str) -> UseResult:
-    """Make a use of the finished reference of an experiment.
+    """Make a use of the trained float method of an experiment.
 
     Raises
     ------

@@ -78,8 +78,7 @@ class Mutation:
     def __init__(self, sources: ProjectSources, project_name: str, simulation: Simulation, folder: Path) -> None:
         self._folder = folder
         self._name = project_name
-        network = simulation.network()
-        self._original = Original(sources, network, simulation.golden_names, simulation.features)
+        self._original = Original(sources, simulation.trigger(), simulation.golden_names)
         self._stimulus = folder / "stimulus.npz"
         np.savez(self._stimulus, **_loaded_batches(simulation))  # type: ignore[arg-type]
         sound = folder / "sound"

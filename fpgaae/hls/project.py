@@ -15,7 +15,8 @@ import numpy as np
 
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.runs.results.convert import WeightPortEntry
 
 SUPPORT_HEADER = "csim_support.h"
@@ -53,7 +54,7 @@ class WeightPort(NamedTuple):
     is_memory: bool  # read word by word; otherwise all at once
     filters_first: bool  # hls4ml's order in the resource strategy; otherwise that of the model
 
-    def codes(self, layer: IntegerLayer) -> Codes:
+    def codes(self, layer: Weighted) -> Codes:
         """Give the codes (size,) of a layer's weights as the port takes them."""
         kernel = np.moveaxis(layer.kernel, -1, 0) if self.filters_first else layer.kernel
         return (layer.bias if self.is_bias else kernel).ravel()
@@ -88,7 +89,8 @@ class WeightPort(NamedTuple):
 
 def port_codes(ports: Sequence[WeightPort], network: IntegerNetwork) -> Codes:
     """Give the codes of all ports one behind the other, with the weights of a network."""
-    return np.concatenate([np.zeros(0, dtype=np.int64), *(port.codes(network[port.layer]) for port in ports)])
+    layers = {layer.name: layer for layer in network.weighted}
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(port.codes(layers[port.layer]) for port in ports)])
 
 
 class TopFunction(NamedTuple):

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fpgaae.golden.network import LayerKind
+from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.runs.results.convert import ConvertedLayer, ReuseEstimate
-
-_DENSE, _CONVOLUTION = LayerKind.DENSE.value, LayerKind.CONVOLUTION.value
 
 
 def reuse_estimate(layers: Sequence[ConvertedLayer], clock_ns: float) -> ReuseEstimate | None:
@@ -33,7 +31,7 @@ def reuse_estimate(layers: Sequence[ConvertedLayer], clock_ns: float) -> ReuseEs
     -----
     J. Duarte et al., JINST 13 (2018) P07027, section 2.3, for the reuse factor.
     """
-    if any(layer.kind == _CONVOLUTION for layer in layers):
+    if any(layer.kind == Convolution.kind for layer in layers):
         return None
     found = [(products, layer.reuse_factor or 1) for layer in layers if (products := _products(layer))]
     factors = [factor for _, factor in found]
@@ -48,4 +46,4 @@ def reuse_estimate(layers: Sequence[ConvertedLayer], clock_ns: float) -> ReuseEs
 
 
 def _products(layer: ConvertedLayer) -> int:
-    return layer.weights if layer.kind == _DENSE else layer.multiplications
+    return layer.weights if layer.kind == Dense.kind else layer.multiplications

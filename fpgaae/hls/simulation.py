@@ -15,6 +15,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.reloadable import with_random_weights
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary, Tap, probe
 from fpgaae.hls.project import WeightPort, port_codes
@@ -56,9 +57,13 @@ class Simulation:
         trained = IntegerNetwork.load(self.golden)
         return trained if self.reload_seed is None else with_random_weights(trained, self.reload_seed)
 
+    def trigger(self) -> GoldenTrigger:
+        """Give the golden network between its features and thresholds."""
+        return GoldenTrigger(self.features, self.network())
+
     def stimuli(self) -> Stimuli:
         """Give what makes the stimulus."""
-        return Stimuli(self.config, self.data_folder, self.features, self.network())
+        return Stimuli(self.config, self.data_folder, self.trigger())
 
 
 class Part(NamedTuple):

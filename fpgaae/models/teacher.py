@@ -14,7 +14,7 @@ from fpgaae.config.model import Distillation
 from fpgaae.data.inputs import Split
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.scores.values import float_score
+from fpgaae.golden.scores.base import score_class
 from fpgaae.models.float_output import open_teacher_output
 from fpgaae.models.target import Target
 from fpgaae.runs.results.reference import ReferenceResult, TeacherTraining, TrainedReference
@@ -37,7 +37,7 @@ def open_teacher(folder: Path, config: Config, split: Split) -> Teacher:
 
     def scores(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.inputs(codes))
-        return float_score(score, x, output(x), split.features.empty_slot_values())
+        return score_class(score).float_value(x, output(x), split.features.empty_slot_values())
 
     return scores
 

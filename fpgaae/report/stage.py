@@ -49,7 +49,7 @@ _FIGURES = {  # file: title, how to read it, section
     ),
     "rates": (
         "Rate against threshold",
-        "Float and firmware, with the binomial interval; the lines are the firmware's thresholds.",
+        "Float and firmware, with intervals that count groups of events; the lines are the firmware's thresholds.",
         "rates",
     ),
     "columns": (

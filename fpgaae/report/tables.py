@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.comparison import MODELS
+from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, MODELS
 from fpgaae.runs.results.metrics import (
     Decision,
     Estimate,
@@ -251,6 +251,8 @@ def rate_sentence(decision: Decision) -> str:
     """Say which rate was asked for and which one the firmware gives."""
     rate, khz = decision.false_positive_rate, decision.rate_khz
     verdict = "agrees" if decision.agrees else "DISAGREES"
+    if decision.agrees and decision.background_events_passed < MIN_BACKGROUND_EVENTS:
+        verdict = "too few events to tell"
     return (
         f"Above code {decision.code:,}: requested {decision.requested_false_positive_rate:.2e} "
         f"({decision.requested_rate_khz:.3g} kHz), achieved {rate.value:.2e} ({khz.value:.3g} kHz), "

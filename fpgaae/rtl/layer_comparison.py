@@ -13,7 +13,8 @@ import numpy as np
 from fpgaae.data.features import FeatureMap
 from fpgaae.files import lock, read_json, write_json
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes, failure_sentence
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.progress import Progress
@@ -36,12 +37,13 @@ def compare_layers(experiment: Experiment, progress: Progress) -> RtlLayersResul
         If the experiment is not traced.
     """
     traced = read_json(experiment.stage_folder("trace") / MANIFEST)
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
     features = FeatureMap.of(experiment.result(DataResult))
+    trigger = GoldenTrigger.load(experiment.stage_folder("convert"), features)
+    network = trigger.network
     names = [layer.name for layer in network.layers]
     with progress.task("tracing all layers", None):
-        logic = trace_layers(network, features, names)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), features, network)
+        logic = trace_layers(trigger, names)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger)
     plan = [source for source in stimuli.sources() if source.origin != LAYERS]
     total = Comparison.of_layers(names)
     with progress.task("comparing layers", sum(source.stop - source.start for source in plan)) as task:
@@ -49,7 +51,7 @@ def compare_layers(experiment: Experiment, progress: Progress) -> RtlLayersResul
             hardware = stimuli.make(source).hardware
             if len(hardware):
                 codes = logic.predict(hardware.astype(np.float64), n_threads=1).astype(np.int64)
-                golden = network.run(features.input_codes(hardware, network.input_type))
+                golden = trigger.run(hardware)
                 total.merge(compare_codes(_by_layer(network, codes), golden, source.origin, source.start))
             task.advance(source.stop - source.start)
     result = RtlLayersResult(

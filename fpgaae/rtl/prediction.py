@@ -13,7 +13,11 @@ from typing import Any, NamedTuple
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
-from fpgaae.golden.network import IntegerNetwork, LayerKind
+from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.rounding import Input, Quantizer, Relu
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import ScoreLayer
 
 PUBLISHED_ERROR = "R2 0.8 to 0.98, sMAPE 10 to 30 %"  # Rahimifar et al., arXiv 2408.05314, abstract: validation set
 BOARD = "alveo-u200"  # the board that it knows with the fabric of a VU9P
@@ -57,7 +61,7 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> Taken | None:
     layers = describe_network(network)
     if layers is None or find_spec("rule4ml") is None:
         return None
-    widest = max((layer.kernel_type for layer in network.layers if layer.kernel_type), key=lambda of: of.width)
+    widest = max((layer.kernel_type for layer in network.weighted), key=lambda of: of.width)
     config = {
         "board": BOARD,
         "model": {
@@ -83,11 +87,10 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> Taken | None:
 
 def describe_network(network: IntegerNetwork) -> list[dict[str, Any]] | None:
     """Give the dense layers of a network that is a chain of them; None for another one."""
-    plain = {LayerKind.INPUT, LayerKind.DENSE, LayerKind.RELU, LayerKind.QUANTIZE, LayerKind.ACCEPT}
-    if any(not (layer.kind in plain or layer.kind.is_score) for layer in network.layers):
+    if not all(isinstance(layer, (Input, Dense, Quantizer, ScoreLayer, Accept)) for layer in network.layers):
         return None
-    rectified = {layer.inputs[0] for layer in network.layers if layer.kind is LayerKind.RELU}
-    dense = [layer for layer in network.layers if layer.kind is LayerKind.DENSE]
+    rectified = {layer.inputs[0] for layer in network.layers if isinstance(layer, Relu)}
+    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
     if len({layer.inputs for layer in dense}) < len(dense):  # two heads
         return None
     return [

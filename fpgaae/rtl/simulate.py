@@ -18,12 +18,12 @@ from da4ml.cmvm.types import CombLogic
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
-from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.ghdl import simulate_vhdl
-from fpgaae.rtl.project import firmware_rtl
+from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
 from fpgaae.runs.results.data import DataResult
@@ -129,12 +129,12 @@ class _Bench:
     """The stimulus of a run, the golden network, and what was compared so far."""
 
     def __init__(self, run: StageRun) -> None:
-        self._features = FeatureMap.of(run.result(DataResult))
-        self._network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
+        features = FeatureMap.of(run.result(DataResult))
+        self._trigger = GoldenTrigger.load(run.upstream("convert"), features)
         self._logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
-        self._stimuli = Stimuli(run.config, run.upstream("data"), self._features, self._network)
+        self._stimuli = Stimuli(run.config, run.upstream("data"), self._trigger)
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
-        names = [self._network.score.name, ACCEPT_LAYER]
+        names = [self._trigger.network.score.name, self._trigger.accept.name]
         self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)
         self.timing = _Timing()
 
@@ -145,13 +145,13 @@ class _Bench:
 
     def golden(self, hardware: Codes) -> dict[str, Tensor]:
         """Give the golden score and decisions of hardware integers."""
-        tensors = self._network.run(self._features.input_codes(hardware, self._network.input_type))
+        tensors = self._trigger.run(hardware)
         return {name: tensors[name] for name in self.total.layers}
 
     def settling_cycles(self, simulation: RtlSimulation) -> int | None:
         """Measure the latency of the data between two events of different score; None if all scores are the same."""
         hardware = self._stimuli.make(self._plan[0]).hardware
-        scores = self.golden(hardware)[self._network.score.name].codes[:, 0]
+        scores = self._trigger.scores(hardware)
         other = int(np.argmax(scores != scores[0]))
         return simulation.settling_cycles(hardware[0], hardware[other]) if other else None
 
@@ -193,5 +193,5 @@ class _Bench:
 
     def _compared(self, codes: Codes, golden: dict[str, Tensor], source: Source) -> Comparison:
         score, accept = self.total.layers
-        found = {score: (codes[:, :1], self._network.score.type), accept: (codes[:, 1:], _BIT)}
+        found = {score: (codes[:, :1], self._trigger.network.score.type), accept: (codes[:, 1:], _BIT)}
         return compare_codes(found, golden, source.origin, source.start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
@@ -16,10 +16,10 @@ from fpgaae.runs.stages import PROJECT_FOLDER
 def run_trace(run: StageRun) -> TraceResult:
     """Write the RTL project and say what it is expected to cost."""
     features = FeatureMap.of(run.result(DataResult))
-    network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
+    trigger = GoldenTrigger.load(run.upstream("convert"), features)
     firmware = run.config.firmware
     with run.progress.task("tracing the trigger block", None):
-        traced = trace_trigger(network, features)
+        traced = trace_trigger(trigger)
         block = cut_into_stages(traced, firmware.clock_ns)
     project = run.folder / PROJECT_FOLDER
     project.mkdir()

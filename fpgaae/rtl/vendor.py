@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER
-from fpgaae.rtl.project import wrapper_text
+from fpgaae.rtl.templates import wrapper_text
 from fpgaae.rtl.tools import find_tool, run_logged
 from fpgaae.runs.results.synth import HlsReport, VivadoReport
 

@@ -14,13 +14,14 @@ from typing import NamedTuple
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import ConfigError
 from fpgaae.files import write_json
+from fpgaae.optional import require
 from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.scan import AskedPoints, BaselineResult, TrialEntry, TrialResult
 from fpgaae.scan.layout import Trial, make_trial, point_label
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Scan, Values
 from fpgaae.scan.results import FinishedPoint, objective_values
-from fpgaae.scan.search import GridSearch, OptunaSearch, Search, Tried
+from fpgaae.scan.search import GridSearch, Search, Tried
 
 _POINTS_FILE = "points.json"
 
@@ -63,6 +64,9 @@ class Board:
         """Give the search that the scan asks for; one by Optuna knows what an earlier process tried."""
         if self._scan.settings.optuna is None:
             return GridSearch(self._scan)
+        require("optuna", "it proposes the points of this scan")
+        from fpgaae.scan.proposals import OptunaSearch  # noqa: PLC0415
+
         return OptunaSearch(self._scan.settings, list(self._tried()))
 
     def begin(self, values: Values) -> Point | None:

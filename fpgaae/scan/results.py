@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.bootstrap import percentile_interval
+from fpgaae.evaluation.bootstrap import error_of_test, percentile_interval
 from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, fpr_key
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.evaluation.verdicts import MARGIN
@@ -43,14 +43,28 @@ class _Metric(NamedTuple):
     by_seed: NDArray[np.float64]  # (n_seeds, n_signals)
 
 
-def _metric(measured: Sequence[Measurement], name: str, fpr: float) -> _Metric:
+def _metric(measured: Sequence[Measurement], name: str, fpr: float, *, tied: bool) -> _Metric:
+    """Average a metric over the seeds; `tied` as `_tied` says of all networks that it is compared with."""
     if name == AUC:
         by_seed, replicas = [m.auc for m in measured], [m.auc_replicas for m in measured]
     else:
         at = [m.fprs.index(fpr) for m in measured]
         by_seed = [m.tpr[:, i] for m, i in zip(measured, at, strict=True)]
-        replicas = [m.tpr_replicas[:, :, i] for m, i in zip(measured, at, strict=True)]
+        own = [m.tied_tpr_replicas if tied else m.tpr_replicas for m in measured]
+        replicas = [found[:, :, i] for found, i in zip(own, at, strict=True)]
     return _Metric(np.mean(by_seed, axis=0), np.mean(replicas, axis=0), np.array(by_seed))
+
+
+def _tied(settings: ScanConfig, point: FinishedPoint) -> bool:
+    """Tell whether scores of any network of a point tie at its threshold, whose jumps are then part of the spread."""
+    rate = settings.false_positive_rate
+    return any(bool(m.tied[m.fprs.index(rate)]) for m in (*point.measured, *point.baselines))
+
+
+def _own_and_baseline(settings: ScanConfig, point: FinishedPoint, name: str) -> tuple[_Metric, _Metric]:
+    """Give a metric of a point and of the float reference, resampled alike."""
+    rate, tied = settings.false_positive_rate, _tied(settings, point)
+    return _metric(point.measured, name, rate, tied=tied), _metric(point.baselines, name, rate, tied=tied)
 
 
 def objective_values(settings: ScanConfig, point: FinishedPoint) -> list[float]:
@@ -73,7 +87,7 @@ def _objective(settings: ScanConfig, point: FinishedPoint, objective: Objective)
             f"fewer than {MIN_BACKGROUND_EVENTS} background events of the test split pass at a false positive rate of "
             f"{fpr_key(settings.false_positive_rate)}; give a larger `false_positive_rate`"
         )
-    values = _metric(point.measured, name, settings.false_positive_rate).values
+    values = _own_and_baseline(settings, point, name)[0].values
     return float(values[_chosen(settings, point)].mean())
 
 
@@ -143,11 +157,12 @@ def _p_values(settings: ScanConfig, point: FinishedPoint) -> dict[Test, float]:
     """Ask of each signal's area and efficiency whether the paired difference exceeds margin and bootstrap error."""
     found = {}
     for name in _metrics(settings, point):
-        own, baseline = (_metric(m, name, settings.false_positive_rate) for m in (point.measured, point.baselines))
-        spread = (own.replicas - baseline.replicas).std(axis=1, ddof=1)
+        own, baseline = _own_and_baseline(settings, point, name)
+        tied = name == TPR and _tied(settings, point)
         for i, signal in enumerate(point.measured[0].signals):
             difference = float(own.values[i] - baseline.values[i])
-            found[name, signal] = two_sided_p_value(difference, float(spread[i]), MARGIN)
+            error = error_of_test(difference, own.replicas[i] - baseline.replicas[i], tied=tied)
+            found[name, signal] = two_sided_p_value(difference, error, MARGIN)
     return found
 
 
@@ -167,13 +182,14 @@ def _entry(
 ) -> PointEntry:
     name = AUC if settings.performance is Objective.MEAN_AUC else TPR
     chosen = _chosen(settings, point)
+    performance, baseline = _own_and_baseline(settings, point, name)
     return PointEntry(
         label=point.label,
         values=dict(point.values),
         on_front=on_front,
         objectives=dict(zip((o.value for o in settings.objectives), objectives, strict=True)),
-        performance=_of_mean(_metric(point.measured, name, settings.false_positive_rate), chosen),
-        baseline=_of_mean(_metric(point.baselines, name, settings.false_positive_rate), chosen),
+        performance=_of_mean(performance, chosen),
+        baseline=_of_mean(baseline, chosen),
         lut=_range([trial.lut for trial in point.trials]),
         ff=_range([trial.ff for trial in point.trials]),
         latency_ns=_range([trial.latency_ns for trial in point.trials]),
@@ -214,7 +230,7 @@ def _signal_metrics(
     signal = point.measured[0].signals[i]
     result = {}
     for name in _metrics(settings, point):
-        own, baseline = (_metric(m, name, settings.false_positive_rate) for m in (point.measured, point.baselines))
+        own, baseline = _own_and_baseline(settings, point, name)
         p_value, corrected = tests[name, signal]
         result[name] = ScannedMetric(
             **_interval(own.values[i], own.replicas[i])._asdict(),

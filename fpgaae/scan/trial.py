@@ -7,15 +7,13 @@ QKeras) to read the model, and da4ml for the cost.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import open_split
 from fpgaae.errors import InputError
 from fpgaae.evaluation.scoring import float_scorer
-from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import IntegerNetwork
-from fpgaae.hls.working_points import background_scores, choose_thresholds
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.rtl.design import Design
@@ -43,13 +41,10 @@ def run_trial(run: StageRun) -> TrialResult:
         )
     features = FeatureMap.of(run.result(DataResult))
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
-
-    def score(codes: Codes) -> NDArray[np.int64]:
-        return network.run(features.input_codes(codes, network.input_type))[network.score.name].codes[:, 0]
-
-    measured = measure(run, score)
+    trigger = GoldenTrigger(features, network)
+    measured = measure(run, trigger.scores)
     measured.save(run.folder)
-    design = _estimate(run, network, features)
+    design = _estimate(run, trigger)
     trained = run.result(TrainResult)
     return TrialResult(
         auc=measured.auc_by_signal(),
@@ -64,10 +59,11 @@ def run_trial(run: StageRun) -> TrialResult:
     )
 
 
-def _estimate(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Design:
+def _estimate(run: StageRun, trigger: GoldenTrigger) -> Design:
     """Trace the whole trigger block, with the thresholds that `convert` would choose, and ask da4ml for its cost."""
-    background = background_scores(run, network, features)
-    points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
-    decided = network.with_thresholds(np.array([point.code for point in points]))
-    block = cut_into_stages(trace_trigger(decided, features), run.config.firmware.clock_ns)
+    background = background_scores(run, trigger)
+    level = run.config.evaluation.confidence_level
+    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
+    decided = trigger.with_thresholds(np.array([point.code for point in points]))
+    block = cut_into_stages(trace_trigger(decided), run.config.firmware.clock_ns)
     return describe(block, run.config.firmware.project_name)

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from fpgaae import pipeline
 from fpgaae.errors import FpgaaeError
+from fpgaae.optional import require
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.scan import BaselineResult, TrialResult
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 Hashes = Mapping[str, str]
+COUNTING = "the cost of a variant is counted with it"  # why da4ml is needed
 
 
 class Done(NamedTuple):
@@ -53,12 +55,14 @@ def make_trial(experiment: Experiment, hashes: Hashes, reference: Done) -> Done:
 
 
 def _baseline(run: StageRun) -> BaselineResult:
+    require("da4ml", COUNTING)
     from fpgaae.scan.trial import run_baseline  # noqa: PLC0415
 
     return run_baseline(run)
 
 
 def _trial(run: StageRun) -> TrialResult:
+    require("da4ml", COUNTING)
     from fpgaae.scan.trial import run_trial  # noqa: PLC0415
 
     return run_trial(run)

@@ -22,11 +22,17 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.hls.conversion import Conversion
+from fpgaae.hls.lint.findings import Finding, Severity
+from fpgaae.hls.lint.models import lint_import, lint_model
+from fpgaae.hls.lint.run import refuse_errors
+from fpgaae.models.architecture import describe_model
 from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
 from fpgaae.models.model_file import read_model_file
+from fpgaae.models.prepare import Prepared, prepare_network
 from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
@@ -38,11 +44,12 @@ from fpgaae.runs.results.reference import ImportedReference
 from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
-from fpgaae.training.import_checks import Prepared, check_input, check_score, deploy, prepare_network
+from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
 from fpgaae.training.widths import TAIL, resolve_width
 
 MODEL_COPY = "model"
 _CHUNK_EVENTS = 8192
+_ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
 
@@ -50,15 +57,16 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
     """Check a model file against the experiment and keep a copy of it."""
     wanted = _imported(run)
     given = read_model_file(file)
+    _refuse(run, file, given, quantize=wanted.quantize)
     prepared = prepare_network(given, quantize=wanted.quantize)
     features = FeatureMap.of(run.result(DataResult))
-    check_input(prepared.twin, len(features))
+    check_input(prepared.twin, run.config.data.hardware.image_shape)
     twin = rebuild(prepared.twin)
     check_score(run.config, given, len(features), tuple(twin.output_shape[1:]))
     if prepared.quantized is None:
         _check_layers(run, prepared.twin)
     else:
-        _exact(run.config, prepared.quantized, features)
+        check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
     shutil.copyfile(file, run.folder / MODEL_COPY)
     return ImportResult(
         file=wanted.file_name,
@@ -69,6 +77,17 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
         replaces=replaced and replaced.file_name,
     )
+
+
+def _refuse(run: StageRun, file: Path, given: NetworkDescription, *, quantize: bool) -> None:
+    """Refuse what lint calls an error, in its words."""
+    conversion = Conversion.of(run.config.firmware)
+    anew = given.is_quantized and not quantize and not _has_errors(lint_import(given, conversion, quantize=True))
+    refuse_errors(str(file), lint_import(given, conversion, quantize=quantize), InputError, _ANEW if anew else "")
+
+
+def _has_errors(findings: tuple[Finding, ...]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)
 
 
 def _imported(run: StageRun) -> ImportedModel:
@@ -90,9 +109,11 @@ def _exact(config: Config, network: NetworkDescription, features: FeatureMap) ->
     """Build the model that goes into the firmware, and its exact integer form."""
     try:
         deployed = deploy(rebuild(network), network, config.model.score, features)
+        findings = lint_model(describe_model(deployed), Conversion.of(config.firmware))
+        refuse_errors("the model with its score", findings, InputError)
         return deployed, extract_network(deployed)
     except InputError as error:
-        raise InputError(f"{error}; or quantize the model anew with --quantize") from None
+        raise InputError(f"{error}{_ANEW}") from None
 
 
 def _open(run: StageRun) -> Prepared:
@@ -148,17 +169,17 @@ def run_imported_train(run: StageRun) -> TrainResult:
     deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
-    weighted = [layer for layer in network.layers if layer.kind.has_weights and layer.kernel_type is not None]
-    zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in weighted}
-    shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in weighted}
+    zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in network.weighted}
+    shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in network.weighted}
+    whole = round(sum(zeros.values()) / sum(layer.kernel.size for layer in network.weighted), 4)
     return TrainResult(
         epochs=0,
         loss=(),
         val_loss=val_loss,
         val_losses=(),
         events_per_second=made.events_per_second,
-        sparsity={**shares, WHOLE: round(sum(zeros.values()) / sum(layer.kernel.size for layer in weighted), 4)},
-        weights_bits={layer.name: layer.kernel_type.width for layer in weighted if layer.kernel_type},
+        sparsity={**shares, WHOLE: whole},
+        weights_bits={layer.name: layer.kernel_type.width for layer in network.weighted},
         widths=made.widths and made.widths.entries(),
         imported=_entry(run),
         quantization_error=errors,
@@ -203,7 +224,7 @@ def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) ->
     quantizers = Quantizers(
         inputs.signed(),
         {
-            s.quantizer: (activations[s.quantizer].signed() if s.signed else activations[s.quantizer].relu())
+            s.quantizer: (activations[s.quantizer].signed() if s.signed else activations[s.quantizer].rectified())
             for s in sites
         },
         {name: width.signed() for name, width in weights.items()},
@@ -236,6 +257,11 @@ def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasMode
                 magnitude = np.abs(values)
                 is_score = site.tensor == output and not run.config.model.score.of_reconstruction
                 needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
+                if not np.isfinite(needed):
+                    raise InputError(
+                        f"the layer {site.layer} of the model puts out values beyond float32 on the training events; "
+                        "train it again with smaller weights"
+                    )
                 ranges[site.tensor] = max(ranges[site.tensor], float(needed))
             task.advance(len(x))
     return ranges, split.n_events

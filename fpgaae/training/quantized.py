@@ -65,7 +65,7 @@ def run_train(run: StageRun) -> TrainResult:
         optimizer=tf_keras.optimizers.Adam(schedule), loss=_loss(config.model, widths.inputs, training.features)
     )
     history = train(
-        Run(model, *material, [pruning_callbacks.UpdatePruningStep()]),
+        Run(model, material, [pruning_callbacks.UpdatePruningStep()]),
         fit,
         run.scratch,
         run.progress,
@@ -114,7 +114,7 @@ def _loss(model: Model, inputs: ResolvedWidth, features: FeatureMap) -> Any:  # 
         return "mean_absolute_error"
     if model.score is not Score.MASKED_SQUARED_ERROR:
         return "mean_squared_error"
-    to = inputs.signed_type()
+    to = inputs.signed()
     empty = values_of(features.empty_slot_codes(to), to.fraction)
     size = len(features) // len(empty)
 

@@ -22,7 +22,7 @@ from fpgaae.progress import SilentProgress
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions
-from fpgaae.training.loop import Run, train
+from fpgaae.training.loop import Material, Run, train
 
 N_EVENTS = 2000
 
@@ -163,7 +163,7 @@ def test_a_batch_that_grew_beyond_the_events_of_a_finished_stage(tmp_path: Path)
     experiment, result = _run(small_config(tmp_path, training={"reference": {"batch_size": 4096}}), tmp_path / "runs")
     n_events = result.events["background"]["train"]
     fit = experiment.config.training.reference
-    training = Run(None, lambda epoch: [], list, n_events)
+    training = Run(None, Material(lambda epoch: [], list, n_events))
     with pytest.raises(InputError, match=f"has {n_events} events, fewer than one batch of 4096; give more events or a"):
         train(training, fit, tmp_path, SilentProgress(), "float training")
 

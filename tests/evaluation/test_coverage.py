@@ -61,7 +61,7 @@ def test_intervals_of_areas_efficiencies_and_paired_differences_cover_as_often_a
         own = {model: replicas["signal"] for model, replicas in drawn.items()}
         for level in LEVELS:
             settings = BootstrapSettings(200, level, seed, FPRS)
-            found = {model: metrics(replicas, N_SIGNAL, N_BACKGROUND, settings) for model, replicas in own.items()}
+            found = {model: metrics(replicas, N_BACKGROUND, settings) for model, replicas in own.items()}
             found["delta"] = difference(own["firmware"], own["float"], N_BACKGROUND, settings)
             for what, estimates in found.items():
                 for key, holds in held(estimates, true[what]).items():

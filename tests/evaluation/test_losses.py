@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fpgaae.config.model import Score
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, nearest_codes
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.golden.layers.rounding import Input, Quantize
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.partial import PartialNetwork
-from fpgaae.golden.scores.base import score_type
+from fpgaae.golden.scores.squared_error import SquaredError
 from fpgaae.runs.record import as_json
 
 N_FEATURES, N_LATENT = 12, 4
@@ -32,13 +33,12 @@ def autoencoder(bits: int, activations: FixedPointType | None = None) -> Partial
     of, inner, wide = saturating(bits, 1), activations or saturating(16, 5), saturating(16, 5)
     weights = {"encoder": (BASIS, np.zeros(N_LATENT)), "decoder": (BASIS.T, np.zeros(N_FEATURES))}
     coded: Any = {name: [(nearest_codes(w, of), of) for w in pair] for name, pair in weights.items()}
-    x = IntegerLayer("inputs", LayerKind.INPUT, (), N_FEATURES, wide)
-    encoder = dense_layer("encoder", x, *coded["encoder"])
-    latent = IntegerLayer("latent", LayerKind.QUANTIZE, ("encoder",), N_LATENT, inner)
-    decoder = dense_layer("decoder", latent, *coded["decoder"])
-    output = IntegerLayer("output", LayerKind.QUANTIZE, ("decoder",), N_FEATURES, wide)
-    of_score = score_type(Score.SQUARED_ERROR, [wide, wide], N_FEATURES)
-    score = IntegerLayer("score", LayerKind.SQUARED_ERROR, ("inputs", "output"), 1, of_score)
+    x = Input("inputs", (), N_FEATURES, wide)
+    encoder = Dense.of("encoder", x, *coded["encoder"])
+    latent = Quantize.of("latent", encoder, inner)
+    decoder = Dense.of("decoder", latent, *coded["decoder"])
+    output = Quantize.of("output", decoder, wide)
+    score = SquaredError.of("score", [x, output])
     return PartialNetwork(IntegerNetwork((x, encoder, latent, decoder, output, score)), weights)
 
 

@@ -15,15 +15,17 @@ from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
 from fpgaae.runs.results.metrics import LayerLoss
+from fpgaae.statistics import EventGroups
 
 RNG = np.random.default_rng(5)
 SETTINGS = RateSettings("background", Trigger(), 0.6827)
 SCORES = {"background": RNG.gamma(2, 10, 3000), "signal": RNG.gamma(4, 20, 300)}
+GROUPS = {process: EventGroups(np.arange(len(scores))) for process, scores in SCORES.items()}
 TAKEN = {"existing_trigger": (RNG.random(3000) < 0.3).astype(float)}
 
 
 def test_rates_are_drawn_raw_and_pure() -> None:
-    curve = rate_curve(SCORES, {"background": TAKEN}, SETTINGS)
+    curve = rate_curve(SCORES, GROUPS, {"background": TAKEN}, SETTINGS)
     figure = rate_figure(replace(NO_RATES, models={"float": curve, "firmware": curve}), [50.0, 70.0])
     (axes,) = figure.axes
     lines = {line.get_label(): line for line in axes.lines}
@@ -39,7 +41,7 @@ def test_rates_are_drawn_raw_and_pure() -> None:
 def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> None:
     known = {"pileup": RNG.poisson(45, 3000).astype(float), "run": 362_000 + np.arange(3000) // 100.0}
     accepted = [SCORES["background"] > cut for cut in (50, 70)]
-    found = rates_by_column(accepted, {name: known[name] for name in columns} | TAKEN, SETTINGS)
+    found = rates_by_column(accepted, np.arange(3000), {name: known[name] for name in columns} | TAKEN, SETTINGS)
     figure = column_figure(found)
     assert [axes.get_xlabel() for axes in figure.axes] == [{"pileup": "Pile-up", "run": "Run"}[c] for c in columns]
     drawn = figure.axes[-1].containers[0][0].get_ydata()
@@ -51,7 +53,7 @@ def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> Non
 def test_profiles_stand_side_by_side() -> None:
     scores = dict.fromkeys(("float", "firmware"), SCORES["background"])
     quantities = {"ht_gev": RNG.gamma(3, 40, 3000), "multiplicity": RNG.poisson(4, 3000)}
-    figure = profile_figure(correlations(quantities, scores, [1e-2], 1))
+    figure = profile_figure(correlations(quantities, scores, np.arange(3000), [1e-2], 1))
     assert [axes.get_xlabel() for axes in figure.axes] == ["$H_T$ [GeV]", "Number of objects"]
     assert all("firmware 0.0" in axes.get_title(loc="left") for axes in figure.axes)
     assert layout_faults(figure) == []

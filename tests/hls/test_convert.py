@@ -17,7 +17,8 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Model
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.project import CSIM_MACRO
 
 PARALLEL, STREAM = Firmware(), Firmware(io_type="io_stream")
@@ -37,8 +38,8 @@ def _typedefs(project: Path) -> dict[str, FixedPointType]:
     return {name: parse_type(kind) for kind, name in re.findall(r"typedef (ap_u?fixed<[^>]*>) (\w+);", text)}
 
 
-def _dense(network: IntegerNetwork) -> list[IntegerLayer]:
-    return [layer for layer in network.layers if layer.kind is LayerKind.DENSE]
+def _dense(network: IntegerNetwork) -> list[Dense]:
+    return [layer for layer in network.layers if isinstance(layer, Dense)]
 
 
 def _header_values(header: Path) -> np.ndarray:

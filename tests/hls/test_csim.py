@@ -19,7 +19,9 @@ from conftest import Workspace, autoencoder, variational
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, parse_type
-from fpgaae.golden.network import IntegerNetwork, LayerKind
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.csim import _changed_types
 from fpgaae.hls.csim_library import Tap
 from fpgaae.hls.layer_stimulus import n_layer_rows
@@ -102,7 +104,7 @@ def _stimulus(workspace: Workspace) -> list[Part]:
     """Give the parts of the stimulus in order."""
     features = FeatureMap.of(workspace.experiment.result(DataResult))
     folder = workspace.experiment.stage_folder("data")
-    stimuli = Stimuli(workspace.experiment.config, folder, features, workspace.network)
+    stimuli = Stimuli(workspace.experiment.config, folder, GoldenTrigger(features, workspace.network))
     made = ((source, stimuli.make(source)) for source in stimuli.sources())
     return [Part(source.origin, source.start, part.input_codes, part.injected) for source, part in made]
 
@@ -309,7 +311,7 @@ def test_one_flipped_bias_bit_in_the_default_autoencoder(
 
 
 def test_the_mutation_tests_cover_every_layer_with_weights(small: Workspace) -> None:
-    assert [x.name for x in small.network.layers if x.kind is LayerKind.DENSE] == ["encoder_1", "mu"]
+    assert [x.name for x in small.network.layers if isinstance(x, Dense)] == ["encoder_1", "mu"]
     assert autoencoder((32, 16), 8).deployed_layers == _AUTOENCODER_LAYERS
     assert variational((32, 16), 3).deployed_layers == _ENCODER_LAYERS
 

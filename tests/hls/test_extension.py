@@ -45,13 +45,24 @@ def test_a_small_network_is_bit_exact(written: Write, tmp_path: Path, model: Mod
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("production_compiler")
+@pytest.mark.parametrize(
+    ("model", "n_features", "strategy"),
+    [(AUTOENCODER, 57, "latency"), (ENCODER, 57, "resource"), (SMALL_AUTOENCODER, 9, "distributed_arithmetic")],
+    ids=["latency", "resource", "distributed_arithmetic"],
+)
+def test_each_strategy_is_bit_exact_as_a_user_compiles_it(
+    written: Write, tmp_path: Path, model: Model, n_features: int, strategy: str
+) -> None:
+    _compare(written(model, n_features, _firmware(strategy=strategy)), tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "io_type", "strategy"),
     [
-        pytest.param(AUTOENCODER, "io_parallel", "latency", id="ae-io_parallel-latency"),
         pytest.param(AUTOENCODER, "io_stream", "resource", id="ae-io_stream-resource"),
         pytest.param(ENCODER, "io_stream", "latency", id="vae-io_stream-latency"),
-        pytest.param(ENCODER, "io_parallel", "resource", id="vae-io_parallel-resource"),
     ],
 )
 def test_the_default_shapes_are_bit_exact(
@@ -61,7 +72,6 @@ def test_the_default_shapes_are_bit_exact(
 
 
 _OTHERS = [
-    ("ae", "io_parallel", "Vitis", "distributed_arithmetic"),
     ("vae", "io_stream", "Vitis", "distributed_arithmetic"),
     ("ae", "io_stream", "Vivado", "latency"),
     ("vae", "io_parallel", "Vivado", "latency"),

@@ -110,14 +110,14 @@ def test_one_bias_code_too_much_is_caught(small: RandomNetwork) -> None:
 def test_another_rounding_is_caught(small: RandomNetwork, layer: str, rounding: Rounding) -> None:
     wrong = small.network[layer].type._replace(rounding=rounding)
     with pytest.raises(CheckFailed, match=f"layer {layer},"):
-        _check(small.model, _with(small.network, layer, type=wrong), n_events=3000)
+        _check(small.model, _with(small.network, layer, types=wrong), n_events=3000)
 
 
 def test_another_width_is_caught(small: RandomNetwork) -> None:
     kind = small.network["encoder_1_relu"].type
     narrower = kind._replace(width=kind.width - 1, integer=kind.integer - 1)
     with pytest.raises(CheckFailed, match="layer encoder_1_relu,"):
-        _check(small.model, _with(small.network, "encoder_1_relu", type=narrower))
+        _check(small.model, _with(small.network, "encoder_1_relu", types=narrower))
 
 
 def test_what_float32_cannot_hold_is_counted_and_float64_stays_exact(random_network: Build) -> None:

@@ -17,7 +17,8 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.files import read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
-from fpgaae.golden.network import IntegerNetwork, dense_range
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls import mutation
 from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources, make_mutants
@@ -43,7 +44,7 @@ def _sources(made: WrittenNetwork) -> ProjectSources:
 
 
 def _original(made: WrittenNetwork) -> Original:
-    return Original(_sources(made), made.network, made.golden_names, made.features)
+    return Original(_sources(made), made.trigger, made.golden_names)
 
 
 def _type_mutant(made: WrittenNetwork, name: str, new: FixedPointType) -> Mutant:
@@ -86,7 +87,7 @@ def test_a_type_that_holds_every_value_is_equivalent_and_a_narrower_one_is_not(m
     original = _original(made)
     name = "encoder_1_t"
     dense, old = made.network["encoder_1"], original.sources.types[name]
-    low, high = dense_range(dense, made.network[dense.inputs[0]])
+    low, high = dense.range(made.network.sources(dense))
     wider = prove_equivalent(
         _type_mutant(made, name, old._replace(width=old.width + 1, integer=old.integer + 1)), original
     )
@@ -184,7 +185,7 @@ def test_every_mutant_is_caught_or_proven_equivalent(proven: Workspace) -> None:
     sources = ProjectSources(proven.project, "autoencoder", layers)
     golden = {layer["name"]: layer["golden"] for layer in proven.result("convert")["layers"]}
     features = FeatureMap.of(proven.experiment.result(DataResult))
-    original = Original(sources, proven.network, golden, features)
+    original = Original(sources, GoldenTrigger(features, proven.network), golden)
     for mutant, entry in zip(make_mutants(sources, 24, proven.experiment.config.seed), result.mutants, strict=True):
         assert mutant.description == entry.description
         if entry.outcome == "caught":
@@ -232,7 +233,7 @@ def test_the_command_proves_the_check(
 def test_ranges_of_a_dense_layer_are_reached(made: WrittenNetwork) -> None:
     network: IntegerNetwork = made.network
     dense = network["encoder_1"]
-    low, high = dense_range(dense, network[dense.inputs[0]])
+    low, high = dense.range(network.sources(dense))
     of = network.input_type
     corners = [np.where(sign * dense.kernel.T > 0, of.max_code, of.min_code) for sign in (1, -1)]
     found = network.run(np.concatenate(corners))["encoder_1"].codes

@@ -165,4 +165,4 @@ def test_an_input_with_the_name_of_a_port_is_refused(written: Callable[..., Writ
     made = written(variational((6,), 3), 9, Firmware(**_PORTS))  # type: ignore[arg-type]
     kind = ObjectWidths(name=name, slots=3, pt_bits=9, eta_bits=8, phi_bits=8)
     with pytest.raises(InputError, match=f"data.hardware calls an input `{name}`, as a port of the network; rename"):
-        TriggerBlock(made.block.top, Hardware(objects=(kind,)), made.features, made.block.thresholds)
+        TriggerBlock(made.block.top, Hardware(objects=(kind,)), made.trigger)

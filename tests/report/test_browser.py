@@ -17,7 +17,7 @@ from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.rates import RateSettings, rate_curve
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.runs.results.metrics import Decision, Estimate, Rates
-from fpgaae.statistics import Interval, threshold_at_fpr
+from fpgaae.statistics import EventGroups, Interval, threshold_at_fpr
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +25,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 RNG = np.random.default_rng(1)
 EXACT = {"background": RNG.gamma(2, 10, 4000), "signal<1>": RNG.gamma(4, 20, 500)}
 SCORES = {FLOAT: EXACT, FIRMWARE: {process: np.rint(own * 4) / 4 for process, own in EXACT.items()}}
+GROUPS = {process: EventGroups(np.arange(len(own))) for process, own in EXACT.items()}
 TAKEN = {"background": {"existing_trigger": (np.arange(4000) % 3 == 0).astype(float)}}
 
 
@@ -41,7 +42,7 @@ def content() -> PageContent:
         rates=Rates(
             bunch_crossing_rate_khz=28_608.8,
             taken_share=None,
-            models={model: rate_curve(own, TAKEN, settings) for model, own in SCORES.items()},
+            models={model: rate_curve(own, GROUPS, TAKEN, settings) for model, own in SCORES.items()},
             by_column={},
         ),
         decisions=(_decision(float(threshold)),),
@@ -118,7 +119,7 @@ def test_it_opens_without_a_complaint_and_fits(browser: Any, page_file: Path, wi
 
 def test_the_slider_updates_rate_and_efficiencies(browser: Any, page_file: Path) -> None:  # noqa: ANN401
     opened = Opened(browser, page_file)
-    curve = rate_curve(SCORES[FIRMWARE], TAKEN, RateSettings("background", Trigger(), 0.6827))
+    curve = rate_curve(SCORES[FIRMWARE], GROUPS, TAKEN, RateSettings("background", Trigger(), 0.6827))
     n = len(curve.threshold)
     seen = set()
     for index in (0, n // 2, n - 1):
@@ -144,8 +145,8 @@ def test_the_slider_updates_rate_and_efficiencies(browser: Any, page_file: Path)
 
 def test_float_is_shown_at_the_rate_of_the_firmware_or_below(browser: Any, page_file: Path) -> None:  # noqa: ANN401
     opened = Opened(browser, page_file)
-    exact = rate_curve(SCORES[FLOAT], {}, RateSettings("background", Trigger(), 0.6827))
-    firmware = rate_curve(SCORES[FIRMWARE], {}, RateSettings("background", Trigger(), 0.6827))
+    exact = rate_curve(SCORES[FLOAT], GROUPS, {}, RateSettings("background", Trigger(), 0.6827))
+    firmware = rate_curve(SCORES[FIRMWARE], GROUPS, {}, RateSettings("background", Trigger(), 0.6827))
 
     def efficiency(index: int) -> float:
         return 100 * float(np.mean(SCORES[FLOAT]["signal<1>"] > exact.threshold[index]))

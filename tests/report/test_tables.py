@@ -15,8 +15,15 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import MODELS, compare
 from fpgaae.report import tables
-from fpgaae.report.tables import NOT_MEASURABLE, compact_interval, delta_table, metric_rows, metrics_table
-from fpgaae.runs.results.metrics import GroupAreas, GroupMetrics, MetricsResult
+from fpgaae.report.tables import (
+    NOT_MEASURABLE,
+    compact_interval,
+    delta_table,
+    metric_rows,
+    metrics_table,
+    rate_sentence,
+)
+from fpgaae.runs.results.metrics import Decision, GroupAreas, GroupMetrics, MetricsResult
 from fpgaae.statistics import Interval
 
 
@@ -164,3 +171,15 @@ def test_scores_of_groups_are_tabulated() -> None:
     assert shown.index("AUC") < shown.index("pAUC to 0.1")
     without = tables.group_rows(replace(groups, delta=None))
     assert [len(row.cells) for row in without] == [2, 2]
+
+
+def test_a_rate_of_few_events_is_not_said_to_agree() -> None:
+    share = Interval(1e-3, 5e-4, 2e-3)
+    decision = Decision(
+        code=7, value=7.0, requested_false_positive_rate=1e-3, requested_rate_khz=28.6, false_positive_rate=share,
+        rate_khz=share, background_events=5000, background_events_passed=5, p_value=0.7, agrees=True, processes={},
+    )  # fmt: skip
+    assert "agrees (p = 0.7)" in rate_sentence(decision)
+    assert "too few events to tell (p = 0.7)" in rate_sentence(replace(decision, background_events_passed=4))
+    wrong = replace(decision, background_events_passed=0, agrees=False, p_value=0.01)
+    assert "DISAGREES (p = 0.01)" in rate_sentence(wrong)

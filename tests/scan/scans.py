@@ -52,6 +52,8 @@ def make_measurement(auc: float, seed: int = 0, *, spread: float = 0.01, backgro
         np.full(n, background_above),
         replicas,
         np.repeat(replicas[:, :, None] / 10, n, axis=2),
+        np.zeros(n, dtype=bool),
+        np.repeat(replicas[:, :, None] / 5, n, axis=2),
     )
 
 

@@ -119,6 +119,37 @@ def test_differences_are_paired_and_their_p_values_corrected_for_the_whole_scan(
     assert [point.distinguishable for point in result.points] == [("signal auc", "other auc"), (), ()]
 
 
+def test_where_scores_tie_differences_are_those_of_the_replicas_themselves(scan: Scan) -> None:
+    """The made-up replicas of tied scores spread twice as far; one network of a point suffices."""
+    plain = _point(4, -0.05)
+    index = plain.measured[0].fprs.index(scan.settings.false_positive_rate)
+    tied = plain.measured[0].tied.copy()
+    tied[index] = True
+    point = plain._replace(measured=(plain.measured[0]._replace(tied=tied), plain.measured[1]))
+    shifted = [m._replace(tpr=m.tpr + 0.01, tied_tpr_replicas=m.tied_tpr_replicas * 3 + 0.01) for m in point.measured]
+    point = point._replace(measured=tuple(shifted))
+    found = summarize_points(scan, [point], {})["points"][0]["signals"]["signal"]["tpr"]
+    deltas = np.mean(
+        [m.tied_tpr_replicas[0, :, index] - b.tied_tpr_replicas[0, :, index]
+         for m, b in zip(point.measured, point.baselines, strict=True)], axis=0,
+    )  # fmt: skip
+    value = np.mean([m.tpr[0, index] - b.tpr[0, index] for m, b in zip(point.measured, point.baselines, strict=True)])
+    low, high = np.quantile(deltas, [(1 - 0.6827) / 2, (1 + 0.6827) / 2])
+    assert (found["difference"]["low"], found["difference"]["high"]) == pytest.approx((low, high))
+    error = (value - np.quantile(deltas, 0.025)) / norm.isf(0.025)
+    if error <= 0:
+        error = deltas.std(ddof=1)
+    assert found["p_value"] == pytest.approx(sum(norm.cdf((margin - abs(value)) / error) for margin in (1e-4, -1e-4)))
+
+
+def test_a_measurement_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    wanted = make_measurement(0.8)._asdict()
+    del wanted["tied"]
+    np.savez(tmp_path / "measurement.npz", **wanted)
+    with pytest.raises(InputError, match=r"has no `tied`.*scan again"):
+        Measurement.load(tmp_path)
+
+
 def test_without_a_correction_a_scan_of_equal_points_would_find_differences(scan: Scan) -> None:
     """30 points without any difference: the chance of one false `distinguishable` is that of a single test."""
     rng = np.random.default_rng(5)

@@ -23,6 +23,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import Json, lock, read_json
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.experiment import Experiment, open_experiment
@@ -210,7 +211,7 @@ def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
         if layer.kind.has_weights:
             np.testing.assert_array_equal(golden[layer.name].kernel, layer.kernel)
             np.testing.assert_array_equal(golden[layer.name].bias, layer.bias)
-    design = describe(cut_into_stages(trace_trigger(golden, _features(experiment)), 5.0), "autoencoder")
+    design = describe(cut_into_stages(trace_trigger(GoldenTrigger(_features(experiment), golden)), 5.0), "autoencoder")
     assert design.estimated_lut == read_json(trial / "trial" / "trial.json")["lut"]
 
 

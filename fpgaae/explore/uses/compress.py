@@ -17,7 +17,7 @@ _TOLERATED = 1.01  # growth of the error that is called none
 _ENDS = (0.001, 0.999)  # quantiles of the latents in training that the codes span
 
 
-def rounded(values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> (
+def rounded(values: NDArray[np.floating], low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> (
     NDArray[np.float64]
 ):  # fmt: skip
     """Round to 2**bits levels from low to high, and saturate."""
@@ -33,8 +33,8 @@ def _explore(explorer: Explorer) -> Found:
     coders = {
         explorer.method.options.kind: (explorer.encode, explorer.decode),
         "pca": (
-            lambda events: ((events - pca.mean) @ pca.components.T).astype(np.float32),
-            lambda latents: (latents @ pca.components + pca.mean).astype(np.float32),
+            lambda events: pca.project(events).astype(np.float32),
+            lambda latents: pca.restore(latents).astype(np.float32),
         ),
     }
     curves: dict[str, Coder] = {}
@@ -83,7 +83,8 @@ def _figure(curves: dict[str, Coder], k: int, n_bits: int) -> Figure:
     with house_style():
         figure = Figure(figsize=(7.4, 4.8), layout="constrained")
         panel = figure.subplots()
-        for (name, own), colour in zip(curves.items(), (PALETTE[0], PALETTE[2]), strict=True):
+        colours = (PALETTE[0], PALETTE[2])[: len(curves)]  # one, where the method is PCA itself
+        for (name, own), colour in zip(curves.items(), colours, strict=True):
             share = [k * bits / n_bits for bits in _BITS]
             label = name.upper() if name == "pca" else name
             panel.plot(share, list(own.error_by_bits.values()), "o-", color=colour, markersize=4, label=label)

@@ -6,8 +6,6 @@ true ones (Wang et al., IEEE Trans. Image Process. 13 (2004) 600; scikit-image's
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.style import BACKGROUND_COLOUR, PALETTE, house_style, settled
 from fpgaae.explore.explorer import DECODE, ENCODE, Explorer, Found, Use
 from fpgaae.explore.uses.pictures import code_limits_of, show_images
+from fpgaae.optional import require
 from fpgaae.runs.results.explore import ImputeResult
 
 _TITLE = "Missing inputs"
@@ -32,13 +31,11 @@ def impute(explorer: Explorer, x: NDArray[np.float32], missing: NDArray[np.bool_
 
 def similarity(true: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Give the mean structural similarity of images (n, height, width)."""
-    from skimage.metrics import structural_similarity  # noqa: PLC0415 - it takes a second to import
-
     low, high = code_limits_of(true)
     side = min(true.shape[1:])
     window = max(min(_USUAL_WINDOW, side - 1 + side % 2), _LEAST_WINDOW)
     pairs = zip(true, other, strict=True)
-    compare: Any = structural_similarity
+    compare = require("skimage.metrics", "images are compared with it").structural_similarity
     values = [compare(a, b, data_range=high - low, win_size=window) for a, b in pairs]
     return float(np.mean(values))
 

@@ -85,6 +85,12 @@ class Threshold:
     events: int
     events_passed: int
     events_at_threshold: int
+    effective_events: float | None = None  # where events share groups
+
+    @property
+    def design_effect(self) -> float:
+        """How many times more events than independent ones the rate was chosen on."""
+        return 1.0 if self.effective_events is None else self.events / self.effective_events
 
 
 @dataclass(frozen=True, kw_only=True)

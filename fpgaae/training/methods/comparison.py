@@ -36,7 +36,7 @@ class MethodComparison:
     rows: tuple[MethodRow, ...]
 
 
-def compare_references(runs: Iterable[Path]) -> MethodComparison:
+def compare_methods(runs: Iterable[Path]) -> MethodComparison:
     """Read the results of run folders that hold a float method.
 
     Raises

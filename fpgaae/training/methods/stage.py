@@ -14,9 +14,10 @@ from fpgaae.data.inputs import BLOCK_EVENTS, open_split
 from fpgaae.evaluation.baseline_scores import baseline_scorers
 from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
+from fpgaae.optional import require
 from fpgaae.runs.results.reference import MemberResult, MethodReference
 from fpgaae.runs.run import StageRun
-from fpgaae.training.methods.backend import JAX, backend, device
+from fpgaae.training.methods.backend import JAX, TRAINS, backend, device
 from fpgaae.training.methods.dataset import setting_of
 from fpgaae.training.methods.figures import write_figures
 from fpgaae.training.methods.job import Job, MemberHistory, Scorer, Trained, build_networks, solve
@@ -28,8 +29,8 @@ _DRAWN_SCORES = 3
 MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
 
 
-class Reference(NamedTuple):
-    """A finished reference, to be used: what was trained, and the weights of every member."""
+class TrainedMethod(NamedTuple):
+    """A method whose training is done, to be used: what was trained, and the weights of every member."""
 
     job: Job
     trained: Trained
@@ -66,6 +67,7 @@ def train(job: Job) -> Trained:
     if (solved := solve(job)) is not None:
         return solved
     if backend() == JAX:
+        require("jax", TRAINS)
         from fpgaae.training.methods.jax_loop import train_with_jax  # noqa: PLC0415
 
         return train_with_jax(job)
@@ -105,6 +107,7 @@ def score_without_network(run: StageRun) -> dict[str, dict[str, NDArray[np.float
 def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
     """Give what scores events with every member, on the backend that Keras has."""
     if backend() == JAX:
+        require("jax", TRAINS)
         from fpgaae.training.methods.jax_scorer import jax_scorer  # noqa: PLC0415
 
         return jax_scorer(function, trained, knobs)
@@ -113,8 +116,8 @@ def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str,
     return keras_scorer(function, trained, knobs)
 
 
-def open_reference(run: StageRun) -> Reference:
-    """Open the finished reference that a run folder holds, for its uses.
+def open_trained(run: StageRun) -> TrainedMethod:
+    """Open the trained method that a run folder holds, for its uses.
 
     Parameters
     ----------
@@ -124,7 +127,7 @@ def open_reference(run: StageRun) -> Reference:
     job = open_job(run)
     networks = build_networks(job.method, run.config.seed)
     values = load_members(run.upstream("reference"), networks)
-    return Reference(job, Trained(networks, values, (), 0.0, ""))
+    return TrainedMethod(job, Trained(networks, values, (), 0.0, ""))
 
 
 def _result(
