@@ -94,7 +94,7 @@ def test_twenty_copies_of_an_event_say_no_more_of_a_rate_than_one(network: Integ
 def test_unequal_groups_say_less_than_their_number(network: IntegerNetwork) -> None:
     """One group of 90 events and ten of one: an event lies in one of 8110 / 100 events on average."""
     groups = np.concatenate([np.zeros(90, dtype=np.int64), np.arange(1, 11)])
-    sample = take_sample([(random_hardware(FEATURES, 100, 1), groups)], FEATURES, network)
+    sample = take_sample([(random_hardware(FEATURES, 100, 1), groups)], GoldenTrigger(FEATURES, network))
     assert sample.groups.n_groups == 11
     assert sample.n_independent == pytest.approx(100 / 81.1)
 

@@ -52,8 +52,13 @@ def test_copies_of_events_change_no_interval_of_a_rate() -> None:
     once = {"background": RNG.integers(0, 500, 400), "signal": RNG.integers(200, 700, 30)}
     copied = {process: np.repeat(own, 10) for process, own in once.items()}
     curves = [
-        rate_curve(
-            scores, {process: EventGroups(np.arange(len(own)) // n) for process, own in scores.items()}, {}, SETTINGS
+        as_json(
+            rate_curve(
+                scores,
+                {process: EventGroups(np.arange(len(own)) // n) for process, own in scores.items()},
+                {},
+                SETTINGS,
+            )
         )
         for scores, n in ((once, 1), (copied, 10))
     ]
@@ -67,18 +72,18 @@ def test_copies_of_events_change_no_interval_of_a_rate() -> None:
     accepted = once["background"] > 300
     single = rates_by_column([accepted], EVENTS[:400], {"run": run}, SETTINGS)["run"][0]
     grouped = rates_by_column([np.repeat(accepted, 10)], EVENTS // 10, {"run": np.repeat(run, 10)}, SETTINGS)["run"][0]
-    assert grouped["p_value"] == pytest.approx(single["p_value"])
-    for one, ten in zip(single["bins"], grouped["bins"], strict=True):
-        assert ten["passed"] == 10 * one["passed"]
-        assert ten["rate_khz"] == pytest.approx(one["rate_khz"])
+    assert grouped.p_value == pytest.approx(single.p_value)
+    for one, ten in zip(single.bins, grouped.bins, strict=True):
+        assert ten.passed == 10 * one.passed
+        assert ten.rate_khz == pytest.approx(one.rate_khz)
 
 
 def test_a_run_that_is_one_group_stands_for_itself_and_no_test_can_be_made() -> None:
     run = EVENTS // 1000
     (found,) = rates_by_column([SCORES["background"] > 450], run, {"run": run.astype(float)}, SETTINGS)["run"]
-    assert found["p_value"] is None
-    first = found["bins"][0]
-    assert first["rate_khz"]["low"] == 1000 * clopper_pearson(first["passed"], 1000, 0.6827).low
+    assert found.p_value is None
+    first = found.bins[0]
+    assert first.rate_khz.low == 1000 * clopper_pearson(first.passed, 1000, 0.6827).low
 
 
 def test_rates_against_pileup_and_run() -> None:

@@ -72,9 +72,7 @@ def test_weights_are_counted_with_their_biases() -> None:
     network = whole_network(Score.REGRESSION)  # 6 -> 4 -> 1, one weight of each layer zero
     found = as_json(sizes(network, 330))
     assert found["student"] == 6 * 4 + 4 + 4 + 1 == 33
-    zeros = sum(
-        int((a == 0).sum()) for layer in network.layers if layer.kind.has_weights for a in (layer.kernel, layer.bias)
-    )
+    zeros = sum(int((a == 0).sum()) for layer in network.weighted for a in (layer.kernel, layer.bias))
     assert found["student_nonzero"] == 33 - zeros < 33
     assert found["share"] == pytest.approx(0.1)
 

@@ -249,9 +249,7 @@ def test_reloaded_weights_and_a_port_of_latents_are_bit_exact(
         io_type=io_type, strategy=strategy, reuse_factor=2, reloadable_weights=True, output_latents=True
     )  # type: ignore[arg-type]
     made = write(name, firmware)
-    assert {port.layer for port in made.block.top.weights} == {
-        layer.name for layer in made.network.layers if layer.kind.has_weights
-    }
+    assert {port.layer for port in made.block.top.weights} == {layer.name for layer in made.network.weighted}
     counts = _mismatches(made, tmp_path / "build")
     assert set(counts.values()) == {0}, counts
     assert "latents" in counts

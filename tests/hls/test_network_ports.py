@@ -108,7 +108,7 @@ def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest
     monkeypatch.setattr(mutation, "make_mutants", lambda *_: ports)
     result = run_mutation(proven.experiment, len(ports), SilentProgress())
     assert result.passed, missed_sentence(result)
-    assert result["caught"] == len(ports)
+    assert result.caught == len(ports)
     assert [entry.named_layer for entry in result.mutants] == [ports[0].layer, "latents"]
 
 

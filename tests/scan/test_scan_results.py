@@ -128,18 +128,18 @@ def test_where_scores_tie_differences_are_those_of_the_replicas_themselves(scan:
     point = plain._replace(measured=(plain.measured[0]._replace(tied=tied), plain.measured[1]))
     shifted = [m._replace(tpr=m.tpr + 0.01, tied_tpr_replicas=m.tied_tpr_replicas * 3 + 0.01) for m in point.measured]
     point = point._replace(measured=tuple(shifted))
-    found = summarize_points(scan, [point], {})["points"][0]["signals"]["signal"]["tpr"]
+    found = summarize_points(scan, [point], {}).points[0].signals["signal"]["tpr"]
     deltas = np.mean(
         [m.tied_tpr_replicas[0, :, index] - b.tied_tpr_replicas[0, :, index]
          for m, b in zip(point.measured, point.baselines, strict=True)], axis=0,
     )  # fmt: skip
     value = np.mean([m.tpr[0, index] - b.tpr[0, index] for m, b in zip(point.measured, point.baselines, strict=True)])
     low, high = np.quantile(deltas, [(1 - 0.6827) / 2, (1 + 0.6827) / 2])
-    assert (found["difference"]["low"], found["difference"]["high"]) == pytest.approx((low, high))
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
     error = (value - np.quantile(deltas, 0.025)) / norm.isf(0.025)
     if error <= 0:
         error = deltas.std(ddof=1)
-    assert found["p_value"] == pytest.approx(sum(norm.cdf((margin - abs(value)) / error) for margin in (1e-4, -1e-4)))
+    assert found.p_value == pytest.approx(sum(norm.cdf((margin - abs(value)) / error) for margin in (1e-4, -1e-4)))
 
 
 def test_a_measurement_of_an_earlier_version_is_refused(tmp_path: Path) -> None:

@@ -207,10 +207,9 @@ def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
         assert not pipeline.run(experiment, "convert", RunOptions()).was_current
         measured = extract_network(load_quantized(str(trial / "train" / "model.h5")))
     golden = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    for layer in measured.layers:
-        if layer.kind.has_weights:
-            np.testing.assert_array_equal(golden[layer.name].kernel, layer.kernel)
-            np.testing.assert_array_equal(golden[layer.name].bias, layer.bias)
+    for layer in measured.weighted:
+        np.testing.assert_array_equal(golden[layer.name].kernel, layer.kernel)
+        np.testing.assert_array_equal(golden[layer.name].bias, layer.bias)
     design = describe(cut_into_stages(trace_trigger(GoldenTrigger(_features(experiment), golden)), 5.0), "autoencoder")
     assert design.estimated_lut == read_json(trial / "trial" / "trial.json")["lut"]
 
