@@ -33,7 +33,7 @@ def _verilog(workspace: Workspace) -> Path:
 @pytest.mark.slow
 def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     networks.need("verilator")
-    result = traced.run("rtl").result
+    result = traced.run("rtl").result.to_json()
     assert result["passed"]
     assert result["failure"] is None
     for key in ("mismatched_events", "score_mismatches", "decision_flips", "lost_events"):
@@ -53,7 +53,7 @@ def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     assert result["initiation_interval"] == 1
     assert traced.run("rtl").was_current
     networks.need("yosys")
-    synthesized = traced.run("synth").result
+    synthesized = traced.run("synth").result.to_json()
     assert synthesized["dsp"] == synthesized["bram"] == 0
     assert 0.4 < synthesized["lut"] / result["estimated"]["lut"] < 2
     assert [row["name"] for row in synthesized["comparison"]] == ["da4ml's estimate", "Yosys"]

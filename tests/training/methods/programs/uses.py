@@ -81,5 +81,5 @@ if __name__ == "__main__":
         "spins": explore("spins", ["correlate"], spins(), 20),
     }
     shipped = open_experiment(CONFIGS / "reference" / "digits_vae.yaml", FOLDER / "runs")
-    measured["shipped"] = pipeline.explore(shipped, ["sample"], RunOptions())["sample"].result
+    measured["shipped"] = pipeline.explore(shipped, ["sample"], RunOptions())["sample"].result.to_json()
     json.dump(measured, sys.stdout)
