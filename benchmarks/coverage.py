@@ -17,10 +17,11 @@ from scipy.stats import norm
 from benchmarks.result import Goal, Result, Settings
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
-from fpgaae.evaluation.comparison import Estimate, area_tests, difference, metrics
+from fpgaae.evaluation.comparison import area_tests, difference, metrics
 from fpgaae.evaluation.decisions import same_rate
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.hls.working_points import TEST_LEVEL, choose_thresholds
+from fpgaae.runs.results.metrics import Estimate
 from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, EventGroups
 
 NAME = "coverage"
@@ -152,7 +153,7 @@ def _of_pair(step: float, size: int, seed: int) -> dict[tuple[str, float], bool]
     for metric, estimate in (("AUC", pair.auc), ("TPR", *pair.tpr.values())):
         result[f"equal {metric} told apart", _FALSE] = _is_rejected(estimate)
     test = area_tests(scores, groups, "b")["s"]["firmware"]
-    result["DeLong: equal AUC told apart", _FALSE] = test["p_value"] < _FALSE
+    result["DeLong: equal AUC told apart", _FALSE] = test.p_value < _FALSE
     return result
 
 
@@ -172,6 +173,6 @@ def _holds(estimate: Estimate, true: float) -> bool:
 
 
 def _is_rejected(estimate: Estimate) -> bool:
-    if estimate.interval is None or estimate.spread is None:
+    if estimate.value is None or estimate.standard_error is None:
         return False
-    return two_sided_p_value(estimate.interval.value, estimate.spread.standard_error) < _FALSE
+    return two_sided_p_value(estimate.value, estimate.standard_error) < _FALSE

@@ -16,6 +16,7 @@ import pytest
 import quick_compiler
 from hypothesis import settings
 from numpy.typing import NDArray
+from results import StandIn, nothing_of, stand_in
 from support import REPOSITORY, small_config, trigger_objects
 from typer.testing import CliRunner
 
@@ -31,6 +32,8 @@ from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.convert import ConvertedLayer
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 
 settings.register_profile("tests", deadline=None)  # two workers share the cores with what they compile
@@ -219,7 +222,7 @@ class WrittenNetwork(NamedTuple):
     network: IntegerNetwork
     project: Path
     golden_names: dict[str, str]
-    layers: tuple[dict[str, Any], ...]  # of the network without the decisions
+    layers: tuple[ConvertedLayer, ...]  # of the network without the decisions
     block: TriggerBlock
     features: FeatureMap
 
@@ -312,7 +315,7 @@ class Workspace(NamedTuple):
         """What the command line needs behind the name of a stage."""
         return str(self.experiment.config_file), "--runs", str(self.folder / "runs")
 
-    def run(self, stage: str, **options: Any) -> Outcome:  # noqa: ANN401
+    def run(self, stage: str, **options: Any) -> Outcome[Any]:  # noqa: ANN401
         """Run a stage in this process."""
         return pipeline.run(self.experiment, stage, RunOptions(**options))
 
@@ -343,18 +346,18 @@ def converted(
         workspace = open_workspace(folder)
         hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
 
-        def train(run: StageRun) -> Json:
-            features = FeatureMap.from_json(run.result("data")["feature_types"])
+        def train(run: StageRun) -> StandIn:
+            features = FeatureMap.of(run.result(DataResult))
             made = random_network(model, features).model
             prepare(made)
             made.save(run.folder / "model.h5", save_format="h5")
-            return {}
+            return nothing_of("train")
 
         workspace.run("data")
-        run_stage(workspace.experiment, "reference", lambda _: {}, hashes, RunOptions())
+        run_stage(workspace.experiment, stand_in("reference"), lambda _: nothing_of("reference"), hashes, RunOptions())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras 2 advises against its own format
-            run_stage(workspace.experiment, "train", train, hashes, RunOptions())
+            run_stage(workspace.experiment, stand_in("train"), train, hashes, RunOptions())
             workspace.run("convert")
         return workspace
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
+from results import convert_result, nothing_of, stand_in, threshold
 from support import small_config
 
 from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
@@ -28,6 +28,8 @@ from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.scores.base import Table, function_table, score_class
 from fpgaae.golden.windows import Window, same_padding
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
@@ -180,16 +182,16 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Wor
     workspace = open_workspace(folder)
     workspace.run("data")
 
-    def convert(run: StageRun) -> Json:
-        features = FeatureMap.from_json(run.result("data")["feature_types"])
-        network = random_network(score, features)
+    def convert(run: StageRun) -> ConvertResult:
+        network = random_network(score, FeatureMap.of(run.result(DataResult)))
         network.save(run.folder / GOLDEN_FILE)
         assert network.accept is not None
-        points = [{"code": int(code), "events": 800} for code in network.accept.thresholds]
-        points[0]["effective_events"] = 400  # as if the events came in pairs of two alike
-        return {"trigger": {"thresholds": points}}
+        points = [threshold(code=int(code), events=800) for code in network.accept.thresholds]
+        points[0] = replace(points[0], effective_events=400.0)  # as if the events came in pairs of two alike
+        return convert_result(points)
 
     hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
-    for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", convert)):
-        run_stage(workspace.experiment, stage, work, hashes, RunOptions())
+    for stage in ("reference", "train"):
+        run_stage(workspace.experiment, stand_in(stage), lambda _, stage=stage: nothing_of(stage), hashes, RunOptions())
+    run_stage(workspace.experiment, ConvertResult, convert, hashes, RunOptions())
     return workspace

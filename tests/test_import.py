@@ -16,6 +16,7 @@ from support import small_config
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.pipeline import import_model
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions
 
 pytestmark = [
@@ -91,7 +92,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Workspac
     return make
 
 
-def _import(workspace: Workspace, model: Path, **options: Any) -> tuple[Workspace, Outcome]:  # noqa: ANN401
+def _import(workspace: Workspace, model: Path, **options: Any) -> tuple[Workspace, Outcome[Any]]:  # noqa: ANN401
     quantize = options.pop("quantize", False)
     config, runs = workspace.experiment.config_file, workspace.folder / "runs"
     outcome = import_model(model, config, runs, RunOptions(**options), quantize=quantize)
@@ -229,7 +230,8 @@ def test_an_import_of_another_file_replaces_it_and_one_that_fails_does_not(
             _import(workspace, wrong)
         assert open_workspace(workspace.folder).run("train").was_current
     workspace, second = _import(workspace, models / "qkeras.h5")
-    assert second.result["imported"]["file"] == "qkeras.h5"
+    assert second.result.imported == workspace.experiment.result(TrainResult).imported
+    assert workspace.result("train")["imported"]["file"] == "qkeras.h5"
     assert workspace.result("import")["replaces"] == "dense.keras"
 
 
@@ -242,7 +244,7 @@ def test_another_width_quantizes_again_and_a_forced_training_gives_the_import_up
     workspace = open_workspace(workspace.folder)
     outcome = workspace.run("train")
     assert not outcome.was_current
-    assert set(outcome.result["weights_bits"].values()) == {6}
+    assert set(outcome.result.weights_bits.values()) == {6}
     trained = workspace.run("train", force=True)
     assert "imported" not in trained.result
     workspace = open_workspace(workspace.folder)

@@ -138,8 +138,8 @@ def test_a_missing_package_is_one_sentence_and_exit_code_3(
 @pytest.mark.parametrize(
     ("package", "use"),
     [
-        pytest.param("da4ml", lambda: pipeline._WORK["trace"](Mock()), id="trace"),
-        pytest.param("da4ml", lambda: pipeline._WORK["rtl"](Mock()), id="rtl"),
+        pytest.param("da4ml", lambda: pipeline._STAGES["trace"].work(Mock()), id="trace"),
+        pytest.param("da4ml", lambda: pipeline._STAGES["rtl"].work(Mock()), id="rtl"),
         pytest.param("ot", lambda: earth_movers_distance(np.ones((1, 2, 2)), np.ones((1, 2, 2))), id="compress"),
         pytest.param("distributed", lambda: open_cluster().__enter__(), id="cluster"),
     ],

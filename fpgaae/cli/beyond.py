@@ -56,13 +56,13 @@ def explore_command(
         experiment = open_experiment(config, runs)
         outcomes = explore(experiment, uses or (), RunOptions(force, progress=progress))
     if as_json:
-        print_json({use: outcome.result for use, outcome in outcomes.items()})
+        print_json({use: outcome.result.to_json() for use, outcome in outcomes.items()})
         return
     console = open_console()
     for use, outcome in outcomes.items():
         folder = experiment.stage_folder(explore_stage(use))
         console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {folder / f'{use}.png'}", soft_wrap=True)
-        for sentence in outcome.result["summary"]:
+        for sentence in outcome.result.summary:
             console.print(f"  {escape(sentence)}", soft_wrap=True)
 
 
@@ -84,8 +84,8 @@ def export(
         print_json(result)
         return
     console = open_console()
-    console.print(f"emulator of {escape(result['name'])} in {escape(result['folder'])}", soft_wrap=True)
-    console.print(f"{result['vectors']:,} golden events agree; `make test` there repeats it", soft_wrap=True)
+    console.print(f"emulator of {escape(result.name)} in {escape(result.folder)}", soft_wrap=True)
+    console.print(f"{result.vectors:,} golden events agree; `make test` there repeats it", soft_wrap=True)
 
 
 def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -113,8 +113,8 @@ def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
         print_json(result)
     else:
         open_console().print(emulate_table(result))
-    if result["failed"]:
-        fail("; ".join(result["failed"].values()), 2)
+    if result.failed:
+        fail("; ".join(result.failed.values()), 2)
 
 
 def scan_command(
@@ -143,7 +143,7 @@ def scan_command(
     else:
         console = open_console(140)
         console.print(scan_summary(result))
-    if failed := result["failed"]:
+    if failed := result.failed:
         trial, sentence = next(iter(failed.items()))
         fail(f"{len(failed)} trials failed; {trial}: {sentence}", 1)
 

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from typing import NoReturn
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.console import Console
 from fpgaae.cli.terminal import TerminalProgress
 from fpgaae.errors import FpgaaeError
 from fpgaae.progress import Progress, SilentProgress
+from fpgaae.runs.record import as_json
 
 _INTERRUPTED = 130
 
@@ -26,6 +28,7 @@ def open_progress(as_json: bool) -> Progress:
 
 def print_json(content: object) -> None:
     """Print a result and nothing else."""
+    content = as_json(content) if is_dataclass(content) else content
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
 
 

@@ -28,15 +28,18 @@ from fpgaae.cli.output import (
     set_up_logging,
 )
 from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize
-from fpgaae.files import read_json
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, import_model, run
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import Outcome, RunOptions
-from fpgaae.runs.stages import IMPORT, STAGES
+from fpgaae.runs.stages import STAGES
 
 
 def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
@@ -51,11 +54,16 @@ def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
         print_json(outcome.result)
     else:
         print_outcome(experiment, stage, outcome)
-    if STAGES[stage].is_check and not outcome.result["passed"]:
-        fail(failure_sentence(outcome.result), 1)
+    _refuse_failure(outcome.result)
 
 
-def print_outcome(experiment: Experiment, stage: str, outcome: Outcome) -> None:
+def _refuse_failure(result: StageResult) -> None:
+    """Exit 1 when a check did not pass."""
+    if isinstance(result, CsimResult | RtlResult) and not result.passed:
+        fail(failure_sentence(result), 1)
+
+
+def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:
     """Print where the result of a stage stands, and its table."""
     console = open_console()
     state = "is current" if outcome.was_current else "done"
@@ -102,7 +110,7 @@ def import_command(
     if as_json:
         print_json(outcome.result)
         return
-    replaced = read_json(experiment.result_path(IMPORT))["replaces"]
+    replaced = experiment.result(ImportResult).replaces
     if replaced and not outcome.was_current:
         Console().print(f"replaces the import of {escape(replaced)}", highlight=False)
     print_outcome(experiment, "train", outcome)
@@ -153,15 +161,14 @@ def csim(
     with errors_as_sentences():
         experiment = open_experiment(config, runs)
         outcome = run(experiment, "csim", RunOptions(force, False, progress))
-        if not outcome.result["passed"]:
-            fail(failure_sentence(outcome.result), 1)
+        _refuse_failure(outcome.result)
         result = run_mutation(experiment, mutate, progress)
     if as_json:
         print_json(result)
     else:
         console = open_console()
         console.print(mutants_table(result))
-    if not result["passed"]:
+    if not result.passed:
         fail(missed_sentence(result), 1)
 
 
@@ -202,8 +209,8 @@ def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -
 
     result = compare_layers(experiment, progress)
     if not as_json:
-        open_console().print(layers_table(result["layers"]))
-    if not result["passed"]:
+        open_console().print(layers_table(result.layers))
+    if not result.passed:
         fail(wrong_layer_sentence(result), 1)
 
 

@@ -17,7 +17,6 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.package import open_binding
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.csim_library import CsimLibrary
 from fpgaae.hls.stimulus import LAYERS, Stimuli
@@ -36,10 +35,6 @@ class Agreement(NamedTuple):
 
     events: int
     differing: dict[str, int]
-
-    def to_json(self) -> Json:
-        """Give plain values."""
-        return self._asdict()
 
 
 def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:

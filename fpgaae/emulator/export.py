@@ -13,12 +13,13 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
 from fpgaae.runs.run import require_current
 
 _VECTORS_AN_ORIGIN = 200
@@ -47,11 +48,11 @@ def open_deployed(experiment: Experiment) -> Deployed:
     hashes = event_hashes(experiment.config, experiment.config_file)
     for stage in ("data", "convert"):
         require_current(experiment, stage, hashes, may_be_edited=True)
-    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    features = FeatureMap.of(experiment.result(DataResult))
     return Deployed(experiment, GoldenTrigger.load(experiment.stage_folder("convert"), features))
 
 
-def export_emulator(experiment: Experiment, folder: Path) -> Json:
+def export_emulator(experiment: Experiment, folder: Path) -> ExportedEmulator:
     """Write the emulator package of a converted experiment, compile it, and compare it with the golden codes.
 
     Parameters
@@ -77,10 +78,10 @@ def export_emulator(experiment: Experiment, folder: Path) -> Json:
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return {**result, "folder": str(folder)}
+    return ExportedEmulator(**vars(result), folder=str(folder))
 
 
-def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = True) -> Json:
+def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = True) -> EmulatorPackage:
     """Write an emulator into a folder, compile it, and compare it with the golden codes.
 
     Parameters

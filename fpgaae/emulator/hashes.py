@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.runs.record import as_json
 
 _PLACE = ("name", "kind", "inputs", "size", "shape", "window")
 _TYPES = ("type", "kernel_type", "bias_type", "table_type")
@@ -30,7 +31,7 @@ class NetworkHashes(NamedTuple):
 def network_hashes(trigger: GoldenTrigger) -> NetworkHashes:
     """Identify a network by its content."""
     weights = hashlib.sha256()
-    entries: list[Any] = [trigger.features.to_json()]
+    entries: list[Any] = [[as_json(entry) for entry in trigger.features.entries()]]
     for layer in trigger.network.layers:
         entry, arrays = layer.entry(), layer.arrays()
         shape = arrays["kernel"].shape if "kernel" in arrays else (0, 0)

@@ -20,6 +20,7 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import fill_template, firmware_source
+from fpgaae.runs.results.emulate import EmulatorPackage
 
 VECTORS_FILE = "vectors.dat"
 _THIS_MACHINE = "-march=native"
@@ -27,7 +28,7 @@ _FLAGS = ("-O3", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidde
 _TAIL_LINES = 12
 
 
-def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_codes: Codes) -> dict[str, Any]:
+def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_codes: Codes) -> EmulatorPackage:
     """Write the sources of an emulator and the vectors of its self-test.
 
     Parameters
@@ -71,16 +72,16 @@ def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_code
     shutil.copyfile(firmware_source("emulator/kernels.h"), folder / "kernels.h")
     columns = [hardware_codes, trigger.score_and_decisions(hardware_codes)]
     np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
-    return {
-        "name": name,
-        "hash": hashes.network,
-        "weights_hash": hashes.weights,
-        "types_hash": hashes.types,
-        "n_features": len(trigger.features),
-        "n_thresholds": n_thresholds,
-        "score_fraction": fraction,
-        "vectors": len(hardware_codes),
-    }
+    return EmulatorPackage(
+        name=name,
+        hash=hashes.network,
+        weights_hash=hashes.weights,
+        types_hash=hashes.types,
+        n_features=len(trigger.features),
+        n_thresholds=n_thresholds,
+        score_fraction=fraction,
+        vectors=len(hardware_codes),
+    )
 
 
 def _files(name: str) -> Mapping[str, str]:

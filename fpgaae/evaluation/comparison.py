@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from fpgaae.evaluation.bootstrap import (
     percentile_interval,
 )
 from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
+from fpgaae.runs.results.metrics import AreaTest, Estimate, MetricsBySignal, SignalMetrics
 from fpgaae.statistics import Interval, as_scores
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
@@ -26,55 +27,9 @@ TEACHER = "teacher"  # of a student, which the other three are
 BASELINES = ("sum_pt", "n_objects", "pca")
 MODELS = (FLOAT, QUANTIZED, FIRMWARE, TEACHER, *BASELINES)
 MIN_BACKGROUND_EVENTS = 5
-DELTAS = {FIRMWARE: "delta", QUANTIZED: "delta_quantized"}  # model: key in metrics.json of its difference to float
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]
 Groups = Mapping[str, NDArray[np.int64]]
-
-
-class Spread(NamedTuple):
-    """How far the replicas of a difference spread: what a test of it needs (`error_of_test`)."""
-
-    standard_error: float
-    interval_95: Interval
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric with its interval, or the reason why there is none.
-
-    `background_events_above` is set at a false positive rate only: the background events above the threshold (of a
-    difference, the smaller number of the two models). `spread` is set for differences.
-    """
-
-    interval: Interval | None
-    background_events_above: int | None = None
-    note: str | None = None
-    spread: Spread | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As written into `metrics.json`; absent parts are left out, a missing interval is three nulls."""
-        low_high = self.interval or (None, None, None)
-        result: dict[str, Any] = dict(zip(("value", "low", "high"), low_high, strict=True))
-        if self.background_events_above is not None:
-            result["background_events_above"] = self.background_events_above
-        if self.note is not None:
-            result["note"] = self.note
-        if self.spread is not None:
-            result |= {"standard_error": self.spread.standard_error, "interval_95": self.spread.interval_95._asdict()}
-        return result
-
-
-@dataclass(frozen=True)
-class SignalMetrics:
-    """AUC and signal efficiencies, or the difference of both between two models."""
-
-    auc: Estimate
-    tpr: Mapping[str, Estimate]
-
-    def to_json(self) -> dict[str, Any]:
-        """As written into `metrics.json`."""
-        return {"auc": self.auc.to_json(), "tpr": {key: estimate.to_json() for key, estimate in self.tpr.items()}}
 
 
 @dataclass(frozen=True)
@@ -84,28 +39,8 @@ class Comparison:
     background_events: int
     signal_events: Mapping[str, int]
     settings: BootstrapSettings
-    models: Mapping[str, Mapping[str, SignalMetrics]]
-    differences: Mapping[str, Mapping[str, SignalMetrics]]
-
-    def to_json(self) -> dict[str, Any]:
-        """As written into `metrics.json`; a difference whose models are not both there is left out."""
-        result: dict[str, Any] = {
-            "background_events": self.background_events,
-            "signal_events": dict(self.signal_events),
-            "confidence_level": self.settings.confidence_level,
-            "replicas": self.settings.n_replicas,
-            "seed": self.settings.seed,
-            "models": {model: signals_to_json(own) for model, own in self.models.items()},
-        }
-        for model, key in DELTAS.items():
-            if model in self.differences:
-                result[key] = signals_to_json(self.differences[model])
-        return result
-
-
-def signals_to_json(metrics: Mapping[str, SignalMetrics]) -> dict[str, Any]:
-    """Give the metrics of every signal as written into `metrics.json`."""
-    return {signal: own.to_json() for signal, own in metrics.items()}
+    models: Mapping[str, MetricsBySignal]
+    differences: Mapping[str, MetricsBySignal]
 
 
 def fpr_key(fpr: float) -> str:
@@ -158,17 +93,17 @@ def compare(
     return Comparison(n_background, {name: len(groups[name]) for name in signals}, settings, models, differences)
 
 
-def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dict[str, Any]]:
+def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dict[str, AreaTest]]:
     """Test the areas of quantized and firmware against the float model after DeLong, beside the bootstrap.
 
     Returns
     -------
     ``result[signal][model]``: `difference`, `standard_error` and `p_value`; empty without a float model.
     """
-    models = [model for model in (FLOAT, *DELTAS) if model in scores]
+    models = [model for model in (FLOAT, FIRMWARE, QUANTIZED) if model in scores]
     if FLOAT not in models:
         return {}
-    result: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, AreaTest]] = {}
     for signal in groups:
         if signal == background:
             continue
@@ -177,8 +112,7 @@ def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dic
             for process in (background, signal)
         )
         areas = delong(of_background, of_signal)
-        tests = {model: compare_areas(areas, index, 0) for index, model in enumerate(models) if index}
-        result[signal] = {model: test._asdict() for model, test in tests.items()}
+        result[signal] = {model: compare_areas(areas, index, 0) for index, model in enumerate(models) if index}
     return result
 
 
@@ -186,7 +120,8 @@ def metrics(replicas: Replicas, n_background: int, settings: BootstrapSettings) 
     """Give the metrics of one model and signal with their intervals."""
     area = percentile_interval(replicas.nominal.auc, replicas.auc, settings.confidence_level)
     found = efficiencies(replicas, n_background, settings)
-    return SignalMetrics(Estimate(area), {fpr_key(fpr): own for fpr, own in zip(settings.fprs, found, strict=True)})
+    tpr = {fpr_key(fpr): own for fpr, own in zip(settings.fprs, found, strict=True)}
+    return SignalMetrics(auc=Estimate(**area._asdict()), tpr=tpr)
 
 
 def efficiencies(replicas: Replicas, n_background: int, settings: BootstrapSettings) -> list[Estimate]:
@@ -203,7 +138,7 @@ def efficiencies(replicas: Replicas, n_background: int, settings: BootstrapSetti
         beside = (own.interval(level) for score, own in replicas.beside[i] if score.is_possible(fpr, level))
         ends = (exact, drawn, *beside)
         interval = Interval(exact.value, min(end.low for end in ends), max(end.high for end in ends))
-        found.append(Estimate(interval, n_above))
+        found.append(Estimate(**interval._asdict(), background_events_above=n_above))
     return found
 
 
@@ -222,15 +157,18 @@ def difference(model: Replicas, reference: Replicas, n_background: int, settings
         replicas = model.tpr_to_compare(i, tied=tied) - reference.tpr_to_compare(i, tied=tied)
         tpr[fpr_key(fpr)] = _of_difference(value, replicas, level, n_above, tied=tied)
     auc = _of_difference(model.nominal.auc - reference.nominal.auc, model.auc - reference.auc, level)
-    return SignalMetrics(auc, tpr)
+    return SignalMetrics(auc=auc, tpr=tpr)
 
 
 def _of_difference(
     value: float, replicas: NDArray[np.float64], level: float, n_above: int | None = None, *, tied: bool = False
 ) -> Estimate:
-    error = error_of_test(value, replicas, tied=tied)
-    spread = Spread(error, percentile_interval(value, replicas, LEVEL_OF_TESTS))
-    return Estimate(percentile_interval(value, replicas, level), n_above, None, spread)
+    return Estimate(
+        **percentile_interval(value, replicas, level)._asdict(),
+        background_events_above=n_above,
+        standard_error=error_of_test(value, replicas, tied=tied),
+        interval_95=percentile_interval(value, replicas, LEVEL_OF_TESTS),
+    )
 
 
 def _not_measurable(n_above: int, n_background: int, fpr: float) -> Estimate:
@@ -238,7 +176,7 @@ def _not_measurable(n_above: int, n_background: int, fpr: float) -> Estimate:
         f"not measurable: {n_above} of {n_background} background events pass at a false positive rate of "
         f"{fpr_key(fpr)}, and at least {MIN_BACKGROUND_EVENTS} are needed"
     )
-    return Estimate(None, n_above, note)
+    return Estimate(value=None, low=None, high=None, background_events_above=n_above, note=note)
 
 
 def _check(scores: Scores, groups: Groups, background: str, settings: BootstrapSettings) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ from scipy.stats import chi2, chi2_contingency
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.binning import Bins, equal_bins, occupied
-from fpgaae.hls.working_points import TEST_LEVEL
-from fpgaae.statistics import EventGroups, PassedEvents, as_scores
+from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
+from fpgaae.runs.results.metrics import BinnedRate, Intervals, RateBin, RateCurve
+from fpgaae.statistics import EventGroups, Interval, PassedEvents, as_scores
 
 N_POINTS = 120
 MAX_BINS = 10  # of pile-up
@@ -39,7 +40,7 @@ class RateSettings:
     level: float
 
 
-def rate_curve(scores: Scores, groups: Groups, columns: Columns, settings: RateSettings) -> dict[str, Any]:
+def rate_curve(scores: Scores, groups: Groups, columns: Columns, settings: RateSettings) -> RateCurve:
     """Give rate and efficiencies at observed thresholds of one model, from all events down to one.
 
     The thresholds lie evenly in the logarithm of the rate; nothing is interpolated.
@@ -52,29 +53,45 @@ def rate_curve(scores: Scores, groups: Groups, columns: Columns, settings: RateS
         By process, in the order of the scores: the intervals count them.
     columns
         By process; one with an `existing_trigger` gets the pure rate or efficiency, too.
-
-    Returns
-    -------
-    Arrays of equal length: `threshold` (rising), `background_passed`, `rate_khz` {value, low, high} and
-    `efficiency` {signal: {value, low, high}}; the same with `pure_` in front where it is known.
     """
-    background = as_scores(scores[settings.background], "background")
-    thresholds = _thresholds(background)
-    result: dict[str, Any] = {"threshold": [value.item() for value in thresholds]}
-    for prefix in ("", "pure_"):
-        passed = {
-            process: _passed(values, groups[process], thresholds, _taken(columns, process) if prefix else None)
-            for process, values in scores.items()
-            if not prefix or _taken(columns, process) is not None
-        }
-        if settings.background not in passed:
-            continue
-        kept = passed.pop(settings.background)
-        khz = settings.trigger.bunch_crossing_rate_khz
-        result[f"{prefix}background_passed"] = [own.passed for own in kept]
-        result[f"{prefix}rate_khz"] = _intervals(kept, settings.level, khz)
-        result[f"{prefix}efficiency"] = {signal: _intervals(own, settings.level) for signal, own in passed.items()}
-    return result
+    thresholds = _thresholds(as_scores(scores[settings.background], "background"))
+    taken = {process: own for process in scores if (own := _taken(columns, process)) is not None}
+    every = _passing(scores, groups, {}, thresholds, settings)
+    pure = None
+    if settings.background in taken:
+        pure = _passing({process: scores[process] for process in taken}, groups, taken, thresholds, settings)
+    return RateCurve(
+        threshold=tuple(value.item() for value in thresholds),
+        background_passed=every.background,
+        rate_khz=every.rate_khz,
+        efficiency=every.efficiency,
+        pure_background_passed=pure and pure.background,
+        pure_rate_khz=pure and pure.rate_khz,
+        pure_efficiency=pure and pure.efficiency,
+    )
+
+
+class _Passing(NamedTuple):
+    """What passes each threshold: events of the background, their rate, and shares of the signals."""
+
+    background: tuple[int, ...]
+    rate_khz: Intervals
+    efficiency: dict[str, Intervals]
+
+
+def _passing(
+    scores: Scores, groups: Groups, taken: Mapping[str, Flags], thresholds: NDArray[Any], settings: RateSettings
+) -> _Passing:
+    """Count what passes, without the events that are taken already."""
+    passed = {
+        process: _passed(values, groups[process], thresholds, taken.get(process)) for process, values in scores.items()
+    }
+    kept, khz = passed.pop(settings.background), settings.trigger.bunch_crossing_rate_khz
+    return _Passing(
+        tuple(own.passed for own in kept),
+        _intervals(kept, settings.level, khz),
+        {signal: _intervals(own, settings.level) for signal, own in passed.items()},
+    )
 
 
 def rates_by_column(
@@ -82,7 +99,7 @@ def rates_by_column(
     groups: NDArray[np.int64],
     columns: Mapping[str, NDArray[np.float64]],
     settings: RateSettings,
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, tuple[BinnedRate, ...]]:
     """Give the background's rate at each working point in bins of pile-up, and by run.
 
     Parameters
@@ -105,7 +122,8 @@ def rates_by_column(
     for name, split in (("pileup", lambda values: equal_bins(values, MAX_BINS)), ("run", _by_run)):
         if name in columns:
             bins = split(columns[name])
-            result[name] = [_binned(flags, fresh, _GroupedBins(groups, bins), settings) for flags in accepted]
+            grouped = _GroupedBins(groups, bins)
+            result[name] = tuple(_binned(flags, fresh, grouped, settings) for flags in accepted)
     return result
 
 
@@ -162,11 +180,10 @@ def _taken(columns: Columns, process: str) -> Flags | None:
     return None if found is None else found != 0
 
 
-def _intervals(passed: Sequence[PassedEvents], level: float, unit: float = 1.0) -> dict[str, list[float]]:
+def _intervals(passed: Sequence[PassedEvents], level: float, unit: float = 1.0) -> Intervals:
     found = [own.interval(level) for own in passed]
-    return {
-        end: [float(f"{getattr(interval, end) * unit:.5g}") for interval in found] for end in ("value", "low", "high")
-    }
+    value, low, high = (tuple(float(f"{end * unit:.5g}") for end in ends) for ends in zip(*found, strict=True))
+    return Intervals(value=value, low=low, high=high)
 
 
 def _by_run(values: NDArray[np.float64]) -> Bins:
@@ -199,19 +216,22 @@ class _GroupedBins:
         return same_rate(passed, events, self.all.count(accepted).design_effect(TEST_LEVEL))
 
 
-def _binned(accepted: Flags, fresh: Flags | None, bins: _GroupedBins, settings: RateSettings) -> dict[str, Any]:
-    khz = settings.trigger.bunch_crossing_rate_khz
-    rates = {"rate_khz": bins.count(accepted)}
-    if fresh is not None:
-        rates["pure_rate_khz"] = bins.count(accepted & fresh)
-    entries = [
-        {
-            "low": float(low), "high": float(high), "events": own.events, "passed": own.passed,
-            **{
-                name: {end: value * khz for end, value in counts[i].interval(settings.level)._asdict().items()}
-                for name, counts in rates.items()
-            },
-        }
-        for i, ((low, high), own) in enumerate(zip(bins.ends, rates["rate_khz"], strict=True))
-    ]  # fmt: skip
-    return {"bins": entries, "p_value": bins.p_value(accepted)}
+def _binned(accepted: Flags, fresh: Flags | None, bins: _GroupedBins, settings: RateSettings) -> BinnedRate:
+    every = bins.count(accepted)
+    pure = None if fresh is None else bins.count(accepted & fresh)
+
+    def rate(passed: PassedEvents) -> Interval:
+        return rate_khz(passed.interval(settings.level), settings.trigger)
+
+    entries = tuple(
+        RateBin(
+            low=float(low),
+            high=float(high),
+            events=own.events,
+            passed=own.passed,
+            rate_khz=rate(own),
+            pure_rate_khz=None if pure is None else rate(pure[i]),
+        )
+        for i, ((low, high), own) in enumerate(zip(bins.ends, every, strict=True))
+    )
+    return BinnedRate(bins=entries, p_value=bins.p_value(accepted))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config, Explore
 from fpgaae.data.inputs import open_split
-from fpgaae.files import Json
 from fpgaae.methods.base import Method
 from fpgaae.methods.registry import method_class
+from fpgaae.runs.results.explore import UseResult
 from fpgaae.runs.run import StageRun
 from fpgaae.training.methods.dataset import load_columns
 from fpgaae.training.methods.job import Trained, variables_of_all
@@ -35,8 +35,7 @@ _MEANING = {ENCODE: "latents", DECODE: "way back from latents to events", SAMPLE
 class Found(NamedTuple):
     """What a use gives."""
 
-    numbers: Json
-    summary: tuple[str, ...]  # sentences with the numbers that matter
+    result: UseResult
     figure: Figure
 
 

@@ -38,6 +38,7 @@ from fpgaae.hls.layer_forms import form_of
 from fpgaae.hls.open_weights import declare_ports, open_weights
 from fpgaae.hls.project import Port, TopFunction, WeightPort, complete_project
 from fpgaae.optional import require
+from fpgaae.runs.results.convert import ConvertedLayer, LayerTypes
 from fpgaae.tensorflow_setup import keras2_as_keras
 
 _STRATEGIES = {"latency": "Latency", "resource": "Resource", "distributed_arithmetic": "distributed_arithmetic"}
@@ -50,7 +51,7 @@ class WrittenProject:
     """A project on disk and what is known of its layers."""
 
     top: TopFunction
-    layers: tuple[dict[str, Any], ...]  # entries of `convert.json`, in graph order
+    layers: tuple[ConvertedLayer, ...]  # entries of `convert.json`, in graph order
     golden_names: Mapping[str, str]  # tapped layer -> layer of the integer network
 
 
@@ -212,7 +213,7 @@ def _latents_port(variable: Any) -> Port:  # noqa: ANN401
     return Port(LATENTS_LAYER, variable.name, variable.type.name, int(np.prod(shape)), int(shape[-1]))
 
 
-def _check_types(layers: tuple[dict[str, Any], ...]) -> None:
+def _check_types(layers: tuple[ConvertedLayer, ...]) -> None:
     """Refuse a quantizer that hls4ml's type does not stand for.
 
     Where nothing stands behind the point, hls4ml 1.3.0 writes ap_int, which truncates and wraps.
@@ -223,38 +224,38 @@ def _check_types(layers: tuple[dict[str, Any], ...]) -> None:
         If a layer that rounds has another type than its quantizer.
     """
     for layer in layers:
-        exact = form_of(layer_class(layer["kind"])).has_golden_type
-        if exact and layer["types"]["result"] != layer["golden_type"]:
+        exact = form_of(layer_class(layer.kind)).has_golden_type
+        if exact and layer.types.result != layer.golden_type:
             raise InputError(
-                f"hls4ml gives the layer {layer['golden']} the type {layer['types']['result']} instead of "
-                f"{layer['golden_type']}; give it more `bits` or fewer `integer_bits`, so that at least one bit "
+                f"hls4ml gives the layer {layer.golden} the type {layer.types.result} instead of "
+                f"{layer.golden_type}; give it more `bits` or fewer `integer_bits`, so that at least one bit "
                 "stands behind the point"
             )
 
 
-def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[str, Any]:  # noqa: ANN401
+def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> ConvertedLayer:  # noqa: ANN401
     """Describe a layer for the result file: its types as hls4ml derived them, multiplications and non-zero weights."""
     golden = network[golden_name]
     kernel = golden.kernel if isinstance(golden, Weighted) else np.zeros(0)
-    types = {"result": _type_name(node.get_output_variable().type)}
-    if isinstance(golden, Weighted):
-        for key in ("weight", "bias", "accum"):
-            if (found := node.attributes.get(f"{key}_t")) is not None:
-                types[key] = _type_name(found)
-    return {
-        "name": node.name,
-        "golden": golden_name,
-        "kind": golden.kind,
-        "values": golden.size,
-        "shape": list(golden.shape) or [golden.size],  # height, width and channels of an image
-        "types": types,
-        "golden_type": str(golden.type),
-        "weights": int(kernel.size),
-        "nonzero_weights": int(np.count_nonzero(kernel)),
-        "multiplications": golden.multiplications(network.sources(golden)),
-        "strategy": str(node.get_attr("strategy", "")) or None,
-        "reuse_factor": node.get_attr("reuse_factor"),  # hls4ml takes the nearest that divides
+    of_weights = {
+        key: _type_name(found)
+        for key in ("weight", "bias", "accum")
+        if isinstance(golden, Weighted) and (found := node.attributes.get(f"{key}_t")) is not None
     }
+    return ConvertedLayer(
+        name=node.name,
+        golden=golden_name,
+        kind=golden.kind,
+        values=golden.size,
+        shape=tuple(golden.shape) or (golden.size,),  # height, width and channels of an image
+        types=LayerTypes(result=_type_name(node.get_output_variable().type), **of_weights),
+        golden_type=str(golden.type),
+        weights=int(kernel.size),
+        nonzero_weights=int(np.count_nonzero(kernel)),
+        multiplications=golden.multiplications(network.sources(golden)),
+        strategy=str(node.get_attr("strategy", "")) or None,
+        reuse_factor=node.get_attr("reuse_factor"),  # hls4ml takes the nearest that divides
+    )
 
 
 def _type_name(named_type: Any) -> str:  # noqa: ANN401

@@ -11,7 +11,6 @@ import numpy as np
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
-from fpgaae.files import Json
 from fpgaae.golden.deployment import deploy
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import GOLDEN_FILE
@@ -32,6 +31,8 @@ from fpgaae.hls.working_points import background_groups, background_scores, choo
 from fpgaae.models.extract import extract_network
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult, KerasAgreement, LayerTypes, Output, TriggerEntry
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -40,9 +41,9 @@ _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden ne
 _log = logging.getLogger(__name__)
 
 
-def run_convert(run: StageRun) -> Json:
+def run_convert(run: StageRun) -> ConvertResult:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     trained = extract_network(model)
@@ -65,34 +66,34 @@ def run_convert(run: StageRun) -> Json:
     trigger.network.save(run.folder / GOLDEN_FILE)
     keras = _compare_with_keras(run, KerasComparison(model, trained), stimuli, features)
     firmware = run.config.firmware
-    return {
-        "project_dir": PROJECT_FOLDER,
-        "project_name": written.top.project_name,
-        "top_function": f"{written.top.project_name}_trigger",
-        "backend": firmware.backend,
-        "part": firmware.part,
-        "clock_ns": firmware.clock_ns,
-        "io_type": firmware.io_type,
-        "strategy": firmware.strategy,
-        "reuse_factor": firmware.reuse_factor,
-        "reuse": reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
-        "input_type": str(network.input_type),
-        "score_type": str(network.score.type),
-        "layers": [*written.layers[:-1], *map(_entry, network.ports), written.layers[-1], _entry(trigger.accept)],
-        "output_bits": sum(layer.size * layer.type.width for layer in _outputs(trigger)),
-        "outputs": [{"name": layer.name, "values": layer.size, "type": str(layer.type)} for layer in _outputs(trigger)],
-        **({"weight_ports": [port.to_json() for port in written.top.weights]} if written.top.weights else {}),
-        "trigger": {
-            "bunch_crossing_rate_khz": run.config.trigger.bunch_crossing_rate_khz,
-            "chosen_on": run.config.trigger.chosen_on,
-            "background_events": len(background),
-            "saturated_fraction": float(np.mean(background == network.score.type.max_code)),
-            "confidence_level": run.config.evaluation.confidence_level,
-            "thresholds": [point.to_json(network.score.type, run.config.trigger) for point in points],
-        },
-        "keras": keras,
-        "lint": [finding.to_json() for finding in findings],
-    }
+    return ConvertResult(
+        project_dir=PROJECT_FOLDER,
+        project_name=written.top.project_name,
+        top_function=f"{written.top.project_name}_trigger",
+        backend=firmware.backend,
+        part=firmware.part,
+        clock_ns=firmware.clock_ns,
+        io_type=firmware.io_type,
+        strategy=firmware.strategy,
+        reuse_factor=firmware.reuse_factor,
+        reuse=reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
+        input_type=str(network.input_type),
+        score_type=str(network.score.type),
+        layers=(*written.layers[:-1], *map(_entry, network.ports), written.layers[-1], _entry(trigger.accept)),
+        output_bits=sum(layer.size * layer.type.width for layer in _outputs(trigger)),
+        outputs=tuple(Output(name=own.name, values=own.size, type=str(own.type)) for own in _outputs(trigger)),
+        weight_ports=tuple(port.entry() for port in written.top.weights),
+        trigger=TriggerEntry(
+            bunch_crossing_rate_khz=run.config.trigger.bunch_crossing_rate_khz,
+            chosen_on=run.config.trigger.chosen_on,
+            background_events=len(background),
+            saturated_fraction=float(np.mean(background == network.score.type.max_code)),
+            confidence_level=run.config.evaluation.confidence_level,
+            thresholds=tuple(point.entry(network.score.type, run.config.trigger) for point in points),
+        ),
+        keras=keras,
+        lint=tuple(finding.entry() for finding in findings),
+    )
 
 
 def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
@@ -100,22 +101,22 @@ def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
     return trigger.network.score, trigger.accept, *trigger.network.ports
 
 
-def _entry(layer: Layer) -> Json:
+def _entry(layer: Layer) -> ConvertedLayer:
     """Describe as a layer what stands behind the network: a port, or the decisions."""
-    return {
-        "name": layer.name,
-        "golden": layer.name,
-        "kind": layer.kind,
-        "values": layer.size,
-        "shape": [layer.size],
-        "types": {"result": str(layer.type)},
-        "golden_type": str(layer.type),
-        "weights": 0,
-        "nonzero_weights": 0,
-        "multiplications": 0,
-        "strategy": None,
-        "reuse_factor": None,
-    }
+    return ConvertedLayer(
+        name=layer.name,
+        golden=layer.name,
+        kind=layer.kind,
+        values=layer.size,
+        shape=(layer.size,),
+        types=LayerTypes(result=str(layer.type)),
+        golden_type=str(layer.type),
+        weights=0,
+        nonzero_weights=0,
+        multiplications=0,
+        strategy=None,
+        reuse_factor=None,
+    )
 
 
 def _lint(run: StageRun) -> tuple[Finding, ...]:
@@ -128,7 +129,9 @@ def _lint(run: StageRun) -> tuple[Finding, ...]:
     return findings
 
 
-def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Stimuli, features: FeatureMap) -> Json:
+def _compare_with_keras(
+    run: StageRun, comparison: KerasComparison, stimuli: Stimuli, features: FeatureMap
+) -> KerasAgreement:
     plan = [
         source
         for source in stimuli.sources()
@@ -140,7 +143,7 @@ def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Sti
             values = np.concatenate([features.values(stimulus.hardware), stimulus.values])
             comparison.add(values, stimulus.input_codes)
             task.advance(source.stop - source.start)
-    return comparison.to_json()
+    return comparison.result()
 
 
 def _write_vectors(run: StageRun, trigger: GoldenTrigger, stimuli: Stimuli, block: TriggerBlock) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import CHUNK_EVENTS
+from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.run import StageRun
 from fpgaae.statistics import EventGroups, GroupSpread, Interval, PassedEvents, n_allowed
 
@@ -39,27 +40,26 @@ class WorkingPoint(NamedTuple):
         """The share of the events that pass, with its Clopper-Pearson interval; groups of events count."""
         return self.passed.interval(self.level)
 
-    def to_json(self, score: FixedPointType, trigger: Trigger) -> dict[str, Any]:
-        """Give an entry of `thresholds` in `convert.json`; `effective_events` where events share groups."""
-        shared = {} if self.spread is None else {"effective_events": self.passed.effective(TEST_LEVEL).events}
-        return {
-            "code": self.code,
-            "fraction": score.fraction,
-            "value": float(np.ldexp(self.code, -score.fraction)),
-            "requested_false_positive_rate": self.requested,
-            "requested_rate_khz": self.requested * trigger.bunch_crossing_rate_khz,
-            **rate_json(self.rate, trigger),
-            "events": self.n_events,
-            "events_passed": self.n_passed,
-            "events_at_threshold": self.n_at,
-            **shared,
-        }
+    def entry(self, score: FixedPointType, trigger: Trigger) -> Threshold:
+        """Give the entry of `convert.json`; `effective_events` where events share groups."""
+        return Threshold(
+            code=self.code,
+            fraction=score.fraction,
+            value=float(np.ldexp(self.code, -score.fraction)),
+            requested_false_positive_rate=self.requested,
+            requested_rate_khz=self.requested * trigger.bunch_crossing_rate_khz,
+            false_positive_rate=self.rate,
+            rate_khz=rate_khz(self.rate, trigger),
+            events=self.n_events,
+            events_passed=self.n_passed,
+            events_at_threshold=self.n_at,
+            effective_events=None if self.spread is None else self.passed.effective(TEST_LEVEL).events,
+        )
 
 
-def rate_json(rate: Interval, trigger: Trigger) -> dict[str, Any]:
-    """Give a rate as the share of the background and in kHz, each {value, low, high}."""
-    khz = Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
-    return {"false_positive_rate": rate._asdict(), "rate_khz": khz._asdict()}
+def rate_khz(rate: Interval, trigger: Trigger) -> Interval:
+    """Give a share of the background in kHz."""
+    return Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
 
 
 def background_scores(run: StageRun, golden: GoldenTrigger) -> Codes:

@@ -6,10 +6,11 @@ How integer bits are found in the data does not belong here: `fpgaae.training.wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.models.calibrate import Quantizers, Site
+from fpgaae.runs.results.train import WidthEntries, WidthEntry
 
 
 class ResolvedWidth(NamedTuple):
@@ -25,6 +26,10 @@ class ResolvedWidth(NamedTuple):
     def rectified(self) -> FixedPointType:
         """Give the type of a value that is never negative: `ap_ufixed<bits, integer_bits, RND_CONV, SAT>`."""
         return FixedPointType(self.bits, self.integer_bits, False, Rounding.HALF_EVEN, Overflow.SATURATE)
+
+    def entry(self) -> WidthEntry:
+        """Give the entry of `train.json`."""
+        return WidthEntry(bits=self.bits, integer_bits=self.integer_bits)
 
 
 class Widths(NamedTuple):
@@ -44,11 +49,11 @@ class Widths(NamedTuple):
             {name: width.signed() for name, width in self.weights.items()},
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values for a result file."""
-        return {
-            "inputs": self.inputs._asdict(),
-            "weights": {name: width._asdict() for name, width in self.weights.items()},
-            "activations": {name: width._asdict() for name, width in self.activations.items()},
-            "score_table_fraction_bits": self.score_table_fraction_bits,
-        }
+    def entries(self) -> WidthEntries:
+        """Give the `widths` of `train.json`."""
+        return WidthEntries(
+            inputs=self.inputs.entry(),
+            weights={name: width.entry() for name, width in self.weights.items()},
+            activations={name: width.entry() for name, width in self.activations.items()},
+            score_table_fraction_bits=self.score_table_fraction_bits,
+        )

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
@@ -39,7 +39,16 @@ print(json.dumps({key: float(row[key]) for key in ("LUT", "FF", "DSP", "BRAM")})
 _TIMEOUT_S = 300
 
 
-def predict_hls(network: IntegerNetwork, firmware: Firmware) -> dict[str, float] | None:
+class Taken(NamedTuple):
+    """What a design takes; what is not known is None."""
+
+    lut: int
+    ff: int
+    dsp: int | None = None
+    bram: float | None = None  # blocks of 36 kbit
+
+
+def predict_hls(network: IntegerNetwork, firmware: Firmware) -> Taken | None:
     """Predict LUT, FF, DSP and BRAM (36 kbit) of a dense network; None for another one, or without rule4ml.
 
     The score is not part of what is predicted. rule4ml knows one precision for all weights: the widest is asked for.
@@ -73,7 +82,7 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> dict[str, float]
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise CheckFailed(f"rule4ml failed ({said}); install a version that works here, or remove it")
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    return {"lut": round(found["LUT"]), "ff": round(found["FF"]), "dsp": round(found["DSP"]), "bram": found["BRAM"] / 2}
+    return Taken(round(found["LUT"]), round(found["FF"]), round(found["DSP"]), found["BRAM"] / 2)
 
 
 def describe_network(network: IntegerNetwork) -> list[dict[str, Any]] | None:

@@ -59,13 +59,16 @@ class Measurement(NamedTuple):
         arrays["signals"], arrays["fprs"] = tuple(map(str, arrays["signals"])), tuple(map(float, arrays["fprs"]))
         return cls(**arrays)
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the values on the sample itself."""
+    def auc_by_signal(self) -> dict[str, float]:
+        """Give the areas of the sample itself."""
+        return dict(zip(self.signals, self.auc.tolist(), strict=True))
+
+    def tpr_by_rate(self) -> dict[str, dict[str, float]]:
+        """Give the efficiencies of the sample itself, by false positive rate and signal."""
         return {
-            "auc": dict(zip(self.signals, self.auc.tolist(), strict=True)),
-            "tpr": {f"{fpr:.0e}": dict(zip(self.signals, self.tpr[:, i].tolist(), strict=True))
-                    for i, fpr in enumerate(self.fprs)},
-        }  # fmt: skip
+            f"{fpr:.0e}": dict(zip(self.signals, self.tpr[:, i].tolist(), strict=True))
+            for i, fpr in enumerate(self.fprs)
+        }
 
 
 def measure(run: StageRun, score: Callable[[Codes], NDArray[Any]]) -> Measurement:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fpgaae.cluster import SPREADING, open_cluster
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json, lock
+from fpgaae.files import lock
 from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress, Task
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.scan import ScanResult
 from fpgaae.scan import work
 from fpgaae.scan.board import Board, Point
 from fpgaae.scan.front import write_front
@@ -41,7 +42,7 @@ class ScanOptions:
     progress: Progress = SilentProgress()  # noqa: RUF009
 
 
-def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> Json:
+def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> ScanResult:
     """Run what is missing of a scan, and write its table, figure and front.
 
     Raises
@@ -61,11 +62,16 @@ def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> Json:
             _Conductor(board, search, workers, task).run()
         if not board.finished:
             raise CheckFailed(f"no point of {scan.file} was finished; the first failure: {board.first_failure}")
-        result = summarize_points(scan, board.finished, board.failed)
-        on_front = [p.values for p, own in zip(board.finished, result["points"], strict=True) if own["on_front"]]
+        found = summarize_points(scan, board.finished, board.failed)
+        on_front = [p.values for p, own in zip(board.finished, found.points, strict=True) if own.on_front]
         front = write_front(scan, folder, runs, on_front, board.hashes)
-        result |= {"folder": str(folder), "front": front, "trials_run": workers.n_run}
-        result["wall_time_s"] = round(time.perf_counter() - started, 1)
+        result = ScanResult(
+            **vars(found),
+            folder=str(folder),
+            front=tuple(front),
+            trials_run=workers.n_run,
+            wall_time_s=round(time.perf_counter() - started, 1),
+        )
         write_results(folder, result)
         return result
 

@@ -21,7 +21,6 @@ from fpgaae.config.model import Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
-from fpgaae.files import Json
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
@@ -39,6 +38,10 @@ from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.runs.experiment import ImportedModel
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportResult
+from fpgaae.runs.results.reference import ImportedReference
+from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
 from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
@@ -50,13 +53,13 @@ _ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
 
-def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Json:
+def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> ImportResult:
     """Check a model file against the experiment and keep a copy of it."""
     wanted = _imported(run)
     given = read_model_file(file)
     _refuse(run, file, given, quantize=wanted.quantize)
     prepared = prepare_network(given, quantize=wanted.quantize)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     check_input(prepared.twin, run.config.data.hardware.image_shape)
     twin = rebuild(prepared.twin)
     check_score(run.config, given, len(features), tuple(twin.output_shape[1:]))
@@ -65,15 +68,15 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Jso
     else:
         check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
     shutil.copyfile(file, run.folder / MODEL_COPY)
-    return {
-        "file": wanted.file_name,
-        "sha256": wanted.sha256,
-        "quantize": wanted.quantize,
-        "kind": "qkeras" if given.is_quantized else "float",
-        "taken_as_it_is": prepared.quantized is not None,
-        "layers": [{"name": layer.name, "kind": layer.kind} for layer in given.layers],
-        "replaces": replaced and replaced.file_name,
-    }
+    return ImportResult(
+        file=wanted.file_name,
+        sha256=wanted.sha256,
+        quantize=wanted.quantize,
+        kind="qkeras" if given.is_quantized else "float",
+        taken_as_it_is=prepared.quantized is not None,
+        layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
+        replaces=replaced and replaced.file_name,
+    )
 
 
 def _refuse(run: StageRun, file: Path, given: NetworkDescription, *, quantize: bool) -> None:
@@ -118,7 +121,7 @@ def _open(run: StageRun) -> Prepared:
     return prepare_network(read_model_file(run.upstream(IMPORT) / MODEL_COPY), quantize=_imported(run).quantize)
 
 
-def run_imported_reference(run: StageRun) -> Json:
+def run_imported_reference(run: StageRun) -> ImportedReference:
     """Write the float network: the model itself, or a QKeras model without its quantizers."""
     prepared = _open(run)
     model = rebuild(prepared.twin)
@@ -128,14 +131,9 @@ def run_imported_reference(run: StageRun) -> Json:
         loss = _mean(
             [(x, _flat(model.predict_on_batch(_shaped(model, x)))) for x in _chunks(open_split(run, "validation"))]
         )
-    return {
-        "backend": "tensorflow",
-        "device": "cpu",
-        "epochs": 0,
-        "events_per_second": None,
-        "val_loss": loss,
-        "imported": _entry(run),
-    }
+    return ImportedReference(
+        backend="tensorflow", device="cpu", epochs=0, events_per_second=None, val_loss=loss, imported=_entry(run)
+    )
 
 
 def config_score(run: StageRun) -> Score:
@@ -143,10 +141,10 @@ def config_score(run: StageRun) -> Score:
     return run.config.model.score
 
 
-def _entry(run: StageRun) -> Json:
+def _entry(run: StageRun) -> ImportedFrom:
     """Say in a result file which model it was made from."""
-    result = run.result(IMPORT)
-    return {key: result[key] for key in ("file", "sha256", "kind", "taken_as_it_is")}
+    result = run.result(ImportResult)
+    return ImportedFrom(file=result.file, sha256=result.sha256, kind=result.kind, taken_as_it_is=result.taken_as_it_is)
 
 
 class _Quantized(NamedTuple):
@@ -158,7 +156,7 @@ class _Quantized(NamedTuple):
     events_per_second: float | None
 
 
-def run_imported_train(run: StageRun) -> Json:
+def run_imported_train(run: StageRun) -> TrainResult:
     """Quantize an imported float model, or take a QKeras one as it is, and say how far it is from the float network."""
     prepared = _open(run)
     twin = rebuild(prepared.twin)
@@ -167,27 +165,25 @@ def run_imported_train(run: StageRun) -> Json:
     else:
         _check_layers(run, prepared.twin)
         made = _calibrated(run, prepared.twin, twin)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
     zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in network.weighted}
     shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in network.weighted}
-    return {
-        "epochs": 0,
-        "loss": [],
-        "val_loss": val_loss,
-        "val_losses": [],
-        "events_per_second": made.events_per_second,
-        "sparsity": {
-            **shares,
-            "whole": round(sum(zeros.values()) / sum(layer.kernel.size for layer in network.weighted), 4),
-        },
-        "weights_bits": {layer.name: layer.kernel_type.width for layer in network.weighted},
-        "widths": made.widths and made.widths.to_json(),
-        "imported": _entry(run),
-        "quantization_error": errors,
-    }
+    whole = round(sum(zeros.values()) / sum(layer.kernel.size for layer in network.weighted), 4)
+    return TrainResult(
+        epochs=0,
+        loss=(),
+        val_loss=val_loss,
+        val_losses=(),
+        events_per_second=made.events_per_second,
+        sparsity={**shares, WHOLE: whole},
+        weights_bits={layer.name: layer.kernel_type.width for layer in network.weighted},
+        widths=made.widths and made.widths.entries(),
+        imported=_entry(run),
+        quantization_error=errors,
+    )
 
 
 def _chunks(split: Split) -> Iterator[NDArray[np.float32]]:
@@ -277,7 +273,7 @@ def _errors(
     twin: KerasModel,
     deployed: KerasModel,
     network: IntegerNetwork,
-) -> tuple[Json, float]:
+) -> tuple[dict[str, RoundingError], float]:
     """Compare every quantizer with its float layer on the validation events, and give the loss of the output."""
     output, first = made.network.outputs[0], made.network.layers[0].name
     names = [name for name in made.tensors if name in {layer.name for layer in deployed.layers}]
@@ -295,7 +291,7 @@ def _errors(
             inputs = _flat(found) if is_input[name] else inputs
         float_end, quantized_end = (_flat(model.predict_on_batch(shaped)) for model in ends)
         losses.append((inputs if run.config.model.score.of_reconstruction else float_end, quantized_end))
-    return {name: error.to_json() for name, error in errors.items()}, _mean(losses)
+    return {name: error.entry() for name, error in errors.items()}, _mean(losses)
 
 
 def _listed(model: KerasModel, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:

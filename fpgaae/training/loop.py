@@ -42,15 +42,10 @@ class History(NamedTuple):
     val_loss: list[float]
     events_per_second: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the entries of a result file."""
-        return {
-            "epochs": len(self.loss),
-            "loss": self.loss,
-            "val_loss": self.val_loss[-1],
-            "val_losses": self.val_loss,
-            "events_per_second": round(self.events_per_second, 1),
-        }
+    @property
+    def rate(self) -> float:
+        """Events per second, as a result file gives them."""
+        return round(self.events_per_second, 1)
 
 
 def steps_per_epoch(n_events: int, batch_size: int) -> int:

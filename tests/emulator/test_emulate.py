@@ -36,6 +36,8 @@ from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.emulator.export import open_deployed
 from fpgaae.errors import InputError
 from fpgaae.files import Json
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
 from fpgaae.statistics import clopper_pearson
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -103,13 +105,13 @@ def _golden(workspace: Workspace, file: Path) -> np.ndarray:
     else:
         with h5py.File(file) as content:
             particles = content["Particles"][:]
-    features = FeatureMap.from_json(workspace.result("data")["feature_types"])
+    features = FeatureMap.of(workspace.experiment.result(DataResult))
     hardware = hardware_codes(particles, workspace.experiment.config.data.hardware)
     return networks.golden(workspace.network, features, hardware)
 
 
 def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: str) -> Json:
-    return emulate(workspace.experiment, files, folder, EmulateOptions(scheduler))
+    return as_json(emulate(workspace.experiment, files, folder, EmulateOptions(scheduler)))
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -241,7 +241,7 @@ def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp
     workspace = converted(variational((6,), 3))
     target = tmp_path / "deep" / "package"
     result = export_emulator(workspace.experiment, target)
-    assert result["vectors"] > 500
+    assert result.vectors > 500
     assert {path.name for path in target.iterdir()} >= {"Makefile", "kernels.h", "self_test.c", "vectors.dat"}
     with pytest.raises(InputError, match="exists already"):
         export_emulator(workspace.experiment, target)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import comb
 from typing import Any
 
 import numpy as np
 import pytest
+from results import threshold
 
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.decisions import decisions
+from fpgaae.runs.record import as_json
 from fpgaae.statistics import EventGroups, clopper_pearson
 
 TRIGGER = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(false_positive_rate=0.2),))
-CHOSEN = {
-    "code": 7, "value": 7.0, "requested_false_positive_rate": 0.2, "requested_rate_khz": 200.0, "events": 20,
-    "events_passed": 4,
-}  # fmt: skip
+CHOSEN = threshold(
+    code=7, value=7.0, requested_false_positive_rate=0.2, requested_rate_khz=200.0, events=20, events_passed=4
+)
 BACKGROUND = np.arange(10.0)  # above 7 lie 8 and 9
 
 
@@ -32,8 +34,9 @@ def _independent(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, EventGro
 
 
 def _one(scores: dict[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    (found,) = decisions(scores, _independent(scores), "background", [{**CHOSEN, **changes}], TRIGGER, 0.9)
-    return found
+    chosen = replace(CHOSEN, **changes)
+    (found,) = decisions(scores, _independent(scores), "background", [chosen], TRIGGER, 0.9)
+    return as_json(found)
 
 
 def test_the_rate_is_that_of_events_strictly_above_the_threshold() -> None:
@@ -99,8 +102,9 @@ def test_copies_of_events_change_no_interval_and_no_verdict(choice: dict[str, fl
         for model, own in _scores(signal=[7.0, 8.5]).items()
     }
     groups = {process: EventGroups(np.arange(len(codes)) // 5) for process, codes in copied["firmware"].items()}
-    threshold = {**CHOSEN, "events": 100, "events_passed": 90, **choice}
-    (found,) = decisions(copied, groups, "background", [threshold], TRIGGER, 0.9)
+    chosen = replace(CHOSEN, events=100, events_passed=90, **choice)
+    (result,) = decisions(copied, groups, "background", [chosen], TRIGGER, 0.9)
+    found = as_json(result)
     assert found["background_events_passed"] == 5 * once["background_events_passed"]
     assert found["false_positive_rate"] == pytest.approx(once["false_positive_rate"])
     assert found["processes"]["signal"]["efficiency"] == pytest.approx(once["processes"]["signal"]["efficiency"])

@@ -12,11 +12,12 @@ from scipy.stats import norm
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
-from fpgaae.evaluation.comparison import SignalMetrics, area_tests, difference, fpr_key, metrics
+from fpgaae.evaluation.comparison import area_tests, difference, fpr_key, metrics
 from fpgaae.evaluation.decisions import same_rate
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.evaluation.rates import RateSettings, rates_by_column
 from fpgaae.hls.working_points import TEST_LEVEL, choose_thresholds
+from fpgaae.runs.results.metrics import SignalMetrics
 from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, EventGroups
 
 N_TOYS = 200
@@ -97,7 +98,7 @@ def test_bins_of_one_rate_are_said_to_differ_in_at_most_five_percent(size: int) 
     settings = RateSettings("background", _trigger(0.05), 0.6827)
     accepted = [normal(rng, n, size, 0.9) > norm.isf(0.05) for _ in range(N_TOYS)]
     found = rates_by_column(accepted, groups, {"run": run}, settings)["run"]
-    wrong = np.mean([entry["p_value"] < FALSE for entry in found])
+    wrong = np.mean([entry.p_value is not None and entry.p_value < FALSE for entry in found])
     assert 0 < wrong < FALSE + 3 * binomial_error(FALSE, N_TOYS)
 
 
@@ -126,8 +127,8 @@ def test_equal_models_are_called_different_in_five_percent_however_scores_tie(st
         found = difference(drawn["firmware"]["signal"], drawn["float"]["signal"], N_BACKGROUND, settings)
         for key, estimate in {"auc": found.auc, **found.tpr}.items():
             assert estimate.interval is not None
-            assert estimate.spread is not None
-            error = estimate.spread.standard_error
+            error = estimate.standard_error
+            assert error is not None
             wrong[key].append(two_sided_p_value(estimate.interval.value, error) < FALSE)
             held[key].append(estimate.interval.low <= 0 <= estimate.interval.high)
             values[key].append(estimate.interval.value)
@@ -168,5 +169,5 @@ def test_intervals_of_areas_and_efficiencies_cover_where_scores_tie(step: float,
 def test_delong_rejects_equal_areas_in_five_percent(step: float, size: int) -> None:
     rng = np.random.default_rng(size)
     tests = [area_tests(models(rng, step, size), groups_of(size), "background") for _ in range(2 * N_TOYS)]
-    wrong = np.mean([test["signal"]["firmware"]["p_value"] < FALSE for test in tests])
+    wrong = np.mean([test["signal"]["firmware"].p_value < FALSE for test in tests])
     assert abs(wrong - FALSE) < 3 * binomial_error(FALSE, 2 * N_TOYS)

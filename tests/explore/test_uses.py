@@ -12,6 +12,7 @@ from support import CONFIGS, small_config
 
 from fpgaae.explore import uses as package
 from fpgaae.files import Json
+from fpgaae.runs.results.explore import Coder
 from fpgaae.runs.stages import USES
 
 
@@ -97,7 +98,7 @@ def test_a_config_without_method_has_no_uses(
 def test_the_figure_of_compression_has_a_curve_a_coder(names: tuple[str, ...]) -> None:
     from fpgaae.explore.uses.compress import _BITS, _figure  # noqa: PLC0415 - Keras
 
-    curve = {"error": 0.5, "error_by_bits": {str(bits): 1 / bits for bits in _BITS}}
+    curve = Coder(error=0.5, error_by_bits={str(bits): 1 / bits for bits in _BITS}, bits_a_latent=None)
     (panel,) = _figure(dict.fromkeys(names, curve), 3, 100).axes
     _, labels = panel.get_legend_handles_labels()
     assert labels == [name.upper() if name == "pca" else name for name in names]

@@ -76,13 +76,13 @@ def test_weight_types_hold_the_quantizers_grid(made: WrittenNetwork) -> None:
 def test_the_result_file_names_the_types_of_defines_h(made: WrittenNetwork) -> None:
     types = _typedefs(made.project)
     for entry in made.layers:
-        if entry["kind"] == "dense":
+        if entry.kind == "dense":
             for what in ("weight", "bias", "accum"):
-                assert entry["types"][what] == str(types[f"{entry['name']}_{what}_t"])
-            kernel = made.network[entry["golden"]].kernel
-            assert entry["weights"] == kernel.size
-            assert entry["nonzero_weights"] == entry["multiplications"] == np.count_nonzero(kernel)
-        assert entry["types"]["result"] == entry["golden_type"] == str(made.network[entry["golden"]].type)
+                assert getattr(entry.types, what) == str(types[f"{entry.name}_{what}_t"])
+            kernel = made.network[entry.golden].kernel
+            assert entry.weights == kernel.size
+            assert entry.nonzero_weights == entry.multiplications == np.count_nonzero(kernel)
+        assert entry.types.result == entry.golden_type == str(made.network[entry.golden].type)
 
 
 def test_the_weights_are_the_golden_ones_and_stand_once(made: WrittenNetwork) -> None:

@@ -165,7 +165,7 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., WrittenNetw
         comparison = KerasComparison(model, network)
         events = random_events(network.input_type, network.layers[0].size, 300)
         comparison.add(events.values, events.input_codes)
-        assert comparison.to_json()["float64_differing_values"] == 0
+        assert comparison.result().float64_differing_values == 0
         project = tmp_path_factory.mktemp("convolution") / "project"
         return write_trigger(RandomNetwork(model, network), firmware, project)
 
@@ -266,9 +266,7 @@ def test_reloaded_weights_and_a_port_of_latents_are_bit_exact(
         io_type=io_type, strategy=strategy, reuse_factor=2, reloadable_weights=True, output_latents=True
     )  # type: ignore[arg-type]
     made = write(name, firmware)
-    assert {port.layer for port in made.block.top.weights} == {
-        layer.name for layer in made.network.layers if layer.kind.has_weights
-    }
+    assert {port.layer for port in made.block.top.weights} == {layer.name for layer in made.network.weighted}
     counts = _mismatches(made, tmp_path / "build")
     assert set(counts.values()) == {0}, counts
     assert "latents" in counts
@@ -285,8 +283,8 @@ def test_one_flipped_weight_bit_is_seen_in_its_layer_first(
     source = (project / "firmware" / "autoencoder.cpp").read_text()
     (table,) = re.findall(rf", (w\d+), b\d+\); // {layer}\n", source)
     header = project / "firmware" / "weights" / f"{table}.h"
-    entry = next(entry for entry in made.layers if entry["name"] == layer)
-    fraction = parse_type(entry["types"]["weight"]).fraction
+    entry = next(entry for entry in made.layers if entry.name == layer)
+    fraction = parse_type(entry.types.weight or "").fraction
     start, values, end = re.split(r"(?<=#endif\n)([-+0-9.e, \n]+)(?=\};)", header.read_text())
     numbers = values.split(", ")
     place = next(i for i, number in enumerate(numbers) if float(number) != 0)

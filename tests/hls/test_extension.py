@@ -104,8 +104,8 @@ def test_other_widths_are_bit_exact(written: Write, tmp_path: Path, bits: int, i
 def test_hls4ml_derives_the_type_of_each_score_as_the_integer_network_does(written: Write) -> None:
     for model, io_type in ((SMALL_AUTOENCODER, "io_parallel"), (SMALL_ENCODER, "io_stream")):
         made = written(model, 9, _firmware(io_type))
-        assert made.layers[-1]["name"] == "score"
-        assert made.layers[-1]["types"]["result"] == str(made.network.score.type)
+        assert made.layers[-1].name == "score"
+        assert made.layers[-1].types.result == str(made.network.score.type)
 
 
 def test_score_types_by_hand() -> None:

@@ -15,6 +15,7 @@ from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Rounding
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.record import as_json
 
 Build = Callable[..., RandomNetwork]
 _EVENTS = 300
@@ -38,7 +39,7 @@ def _check(model: Any, network: IntegerNetwork, n_events: int = _EVENTS) -> dict
     comparison = KerasComparison(model, network)
     events = random_events(network.input_type, network.layers[0].size, n_events)
     comparison.add(events.values, events.input_codes)
-    return comparison.to_json()
+    return as_json(comparison.result())
 
 
 def _with(network: IntegerNetwork, name: str, **changes: Any) -> IntegerNetwork:  # noqa: ANN401
@@ -140,7 +141,7 @@ def test_float32_that_differs_where_it_must_not_is_an_error(small: RandomNetwork
     comparison.add(events.values, events.input_codes)
     comparison._differing["latent"] += 1
     with pytest.raises(CheckFailed, match="1 values of latent, which float32 holds"):
-        comparison.to_json()
+        comparison.result()
 
 
 def test_the_widest_inputs_are_no_error(random_network: Build) -> None:

@@ -24,6 +24,8 @@ from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources, make_mutants
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.progress import SilentProgress
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
 
 Write = Callable[..., WrittenNetwork]
 _FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
@@ -167,30 +169,30 @@ def test_the_scaling_is_compared_on_every_code_of_the_feature(made: WrittenNetwo
 def proven(converted: Callable[..., Workspace]) -> Workspace:
     """A converted experiment whose C simulation passed."""
     workspace = converted(variational((6,), 3), **_FEW)
-    assert workspace.run("csim").result["passed"]
+    assert workspace.run("csim").result.passed
     return workspace
 
 
 @pytest.mark.slow
 def test_every_mutant_is_caught_or_proven_equivalent(proven: Workspace) -> None:
     result = run_mutation(proven.experiment, 24, SilentProgress())
-    assert result == read_json(proven.experiment.stage_folder("csim") / "mutants.json")
-    assert result["passed"], missed_sentence(result)
-    assert (result["total"], result["missed"], result["misattributed"]) == (24, 0, 0)
-    assert result["caught"] + result["equivalent"] == 24
-    assert result["caught"] > 12
+    assert as_json(result) == read_json(proven.experiment.stage_folder("csim") / "mutants.json")
+    assert result.passed, missed_sentence(result)
+    assert (result.total, result.missed, result.misattributed) == (24, 0, 0)
+    assert result.caught + result.equivalent == 24
+    assert result.caught > 12
     layers = [layer["name"] for layer in proven.result("convert")["layers"]]
     sources = ProjectSources(proven.project, "autoencoder", layers)
     golden = {layer["name"]: layer["golden"] for layer in proven.result("convert")["layers"]}
-    features = FeatureMap.from_json(proven.result("data")["feature_types"])
+    features = FeatureMap.of(proven.experiment.result(DataResult))
     original = Original(sources, GoldenTrigger(features, proven.network), golden)
-    for mutant, entry in zip(make_mutants(sources, 24, proven.experiment.config.seed), result["mutants"], strict=True):
-        assert mutant.description == entry["description"]
-        if entry["outcome"] == "caught":
+    for mutant, entry in zip(make_mutants(sources, 24, proven.experiment.config.seed), result.mutants, strict=True):
+        assert mutant.description == entry.description
+        if entry.outcome == "caught":
             assert prove_equivalent(mutant, original) is None, f"a proof of what differs: {mutant.description}"
-            assert layers.index(entry["named_layer"]) >= layers.index(entry["layer"])
+            assert layers.index(entry.named_layer) >= layers.index(entry.layer)
         else:
-            assert entry["detail"]
+            assert entry.detail
 
 
 @pytest.mark.slow
@@ -208,8 +210,8 @@ def test_a_missed_mutant_is_a_failure(proven: Workspace, monkeypatch: pytest.Mon
     monkeypatch.setattr(mutation, "_batches", nearly_nothing)
     monkeypatch.setattr(mutation, "prove_equivalent", lambda *_: None)
     result = run_mutation(proven.experiment, 10, SilentProgress())
-    assert result["missed"] > 0
-    assert result["passed"] is False
+    assert result.missed > 0
+    assert result.passed is False
     assert "mutants were missed; first " in missed_sentence(result)
 
 

@@ -259,7 +259,7 @@ def test_a_network_with_each_score_is_bit_exact_in_every_layer_and_decision(
 ) -> None:
     made = written(small_model(score), 9, Firmware(io_type=io_type))
     golden = compare(made, tmp_path)
-    assert made.layers[-1]["types"]["result"] == str(made.network.score.type)
+    assert made.layers[-1].types.result == str(made.network.score.type)
     codes = golden[made.network.score.name].codes
     assert codes.max() > made.network.score.type.max_code // 4, "the score is driven to its upper end"
     assert len(np.unique(golden[ACCEPT_LAYER].codes, axis=0)) == 4, "below, between and above three thresholds"

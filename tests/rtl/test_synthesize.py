@@ -11,8 +11,9 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.rtl.prediction import Taken
 from fpgaae.rtl.project import cut_into_stages, write_rtl
-from fpgaae.rtl.synthesize import _percent, parse_usage, synthesize
+from fpgaae.rtl.synthesize import _entry, parse_usage, synthesize
 from fpgaae.rtl.tools import require_tool
 from fpgaae.rtl.trace import trace_trigger
 
@@ -53,8 +54,8 @@ def test_no_statistics_are_an_error(said: str) -> None:
 
 
 def test_shares_are_given_for_known_parts_only() -> None:
-    assert _percent({"lut": 11_822, "ff": 0}, "xcvu9p-flga2104-2L-e") == {"lut": 1.0, "ff": 0.0}
-    assert _percent({"lut": 11_822}, "xc7z020clg400-1") == {}
+    assert _entry("x", Taken(11_822, 0), "xcvu9p-flga2104-2L-e").percent == {"lut": 1.0, "ff": 0.0}
+    assert _entry("x", Taken(11_822, 0), "xc7z020clg400-1").percent == {}
 
 
 @pytest.mark.slow

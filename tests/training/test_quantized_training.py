@@ -16,6 +16,7 @@ from fpgaae.data.store import EventStore
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import codes_of, values_of
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.results.data import DataResult
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
@@ -81,7 +82,7 @@ def test_the_loss_of_the_autoencoder_is_its_mean_score_over_the_number_of_featur
     trained: Workspace, network: IntegerNetwork
 ) -> None:
     data = trained.result("data")
-    features = FeatureMap.from_json(data["feature_types"])
+    features = FeatureMap.of(trained.experiment.result(DataResult))
     n = data["events"]["background"]["validation"]
     codes = EventStore(trained.experiment.stage_folder("data")).read("background", "validation", 0, n)
     scores = values_of(*network.run(features.input_codes(codes, network.input_type))[network.score.name])

@@ -15,6 +15,7 @@ from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.models.model_file import MODEL_SUFFIXES, read_model_file
 from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.record import as_json
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})
@@ -29,7 +30,7 @@ class Report(NamedTuple):
 
     def to_json(self) -> list[dict[str, Any]]:
         """Give plain values, each finding with its subject."""
-        return [{"subject": self.subject, **finding.to_json()} for finding in self.findings]
+        return [{"subject": self.subject, **as_json(finding.entry())} for finding in self.findings]
 
 
 def lint_target(target: Path, runs: Path, config: Path | None = None) -> tuple[Report, ...]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from fpgaae.data.inputs import BLOCK_EVENTS, open_split
 from fpgaae.evaluation.baseline_scores import baseline_scorers
-from fpgaae.files import Json
 from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
 from fpgaae.optional import require
+from fpgaae.runs.results.reference import MemberResult, MethodReference
 from fpgaae.runs.run import StageRun
 from fpgaae.training.methods.backend import JAX, TRAINS, backend, device
 from fpgaae.training.methods.dataset import setting_of
@@ -36,7 +36,7 @@ class TrainedMethod(NamedTuple):
     trained: Trained
 
 
-def run_method(run: StageRun) -> Json:
+def run_method(run: StageRun) -> MethodReference:
     """Train the method of the config, score the test events of every process, and write weights and result."""
     job = open_job(run)
     trained = train(job)
@@ -47,11 +47,7 @@ def run_method(run: StageRun) -> Json:
     with run.progress.task("figures", None):
         first = {name: {process: own[0] for process, own in found.items()} for name, found in scores.items()}
         write_figures(run.folder, dict(list(first.items())[:_DRAWN_SCORES]) | baselines, background, trained.histories)
-    result = _result(job, trained, scores, background)
-    for name, own in baselines.items():
-        members = separation({process: found[None] for process, found in own.items()}, background)
-        result["baselines"][name] = mean_and_spread(members)
-    return result
+    return _result(job, trained, scores, baselines, background)
 
 
 def open_job(run: StageRun) -> Job:
@@ -134,31 +130,37 @@ def open_trained(run: StageRun) -> TrainedMethod:
     return TrainedMethod(job, Trained(networks, values, (), 0.0, ""))
 
 
-def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:
+def _result(
+    job: Job, trained: Trained, scores: MemberScores, baselines: MemberScores, background: str
+) -> MethodReference:
     per_score = {name: separation(own, background) for name, own in scores.items()}
     histories = trained.histories or (MemberHistory({}, []),) * len(job.members)
     last = [history.val_loss[-1] for history in trained.histories]
-    return {
-        "method": job.method.options.kind,
-        "backend": backend(),
-        "device": device(),
-        "n_devices": trained.n_devices,
-        "loop": trained.loop,
-        "precision": job.fit.precision,
-        "events_per_second": round(trained.events_per_second, 1),
-        "epochs": len(histories[0].val_loss),
-        "val_loss": float(np.mean(last)) if last else None,
-        "scores": {name: mean_and_spread(members) for name, members in per_score.items()},
-        "baselines": {},
-        "members": [
-            {
-                "seed": member.seed,
-                "point": member.point,
-                "loss": history.loss,
-                "terms": history.terms,
-                "val_losses": history.val_loss,
-                "scores": {name: members[i] for name, members in per_score.items()},
-            }
-            for i, (member, history) in enumerate(zip(job.members, histories, strict=True))
-        ],
+    without_network = {
+        name: separation({process: found[None] for process, found in own.items()}, background)
+        for name, own in baselines.items()
     }
+    return MethodReference(
+        method=job.method.options.kind,
+        backend=backend(),
+        device=device(),
+        n_devices=trained.n_devices,
+        loop=trained.loop,
+        precision=job.fit.precision,
+        events_per_second=round(trained.events_per_second, 1),
+        epochs=len(histories[0].val_loss),
+        val_loss=float(np.mean(last)) if last else None,
+        scores={name: mean_and_spread(members) for name, members in per_score.items()},
+        baselines={name: mean_and_spread(members) for name, members in without_network.items()},
+        members=tuple(
+            MemberResult(
+                seed=member.seed,
+                point=member.point,
+                loss=tuple(history.loss),
+                terms={name: tuple(own) for name, own in history.terms.items()},
+                val_losses=tuple(history.val_loss),
+                scores={name: members[i] for name, members in per_score.items()},
+            )
+            for i, (member, history) in enumerate(zip(job.members, histories, strict=True))
+        ),
+    )

@@ -16,6 +16,7 @@ from support import small_config
 from fpgaae.errors import InputError
 from fpgaae.files import read_json
 from fpgaae.models.float_weights import load_folded
+from fpgaae.runs.results.reference import TakenReference
 from fpgaae.training.methods.comparison import compare_methods, comparison_markdown
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
@@ -66,7 +67,8 @@ def test_weights_go_over_by_layer_name_and_a_changed_method_makes_them_stale(
     result = warm.run("reference").result
     losses = [member["val_losses"][-1] for member in workspace.result("reference")["members"]]
     best = int(np.argmin(losses))
-    assert result["weights_of"]["seed"] == 42 + best
+    assert warm.result("reference")["weights_of"]["seed"] == 42 + best
+    assert result == warm.experiment.result(TakenReference)
     folded = load_folded(warm.experiment.stage_folder("reference") / "folded.npz")
     with np.load(workspace.experiment.stage_folder("reference") / "members.npz") as members:
         np.testing.assert_array_equal(folded["encoder_1"][0], members["encoder/encoder_1/kernel"][best])
@@ -124,7 +126,7 @@ def _finished(folder: Path, points: list[dict[str, float]], signals: dict[str, l
     """Write a result: two members a point, with AUCs counted up from those given."""
     members = [
         {
-            "point": point,
+            **{"seed": seed, "point": point, "loss": [], "terms": {}, "val_losses": []},
             "scores": {"kl": {name: {"auc": auc[index] + 0.02 * seed, "tpr": {}} for name, auc in signals.items()}},
         }
         for index, point in enumerate(points)
@@ -132,7 +134,11 @@ def _finished(folder: Path, points: list[dict[str, float]], signals: dict[str, l
     ]
     baselines = {"pca": {name: {"auc": {"mean": 0.5, "spread": None}, "tpr": {}} for name in signals}}
     (folder / "reference").mkdir(parents=True)
-    result = {"method": "vae", "scores": {"kl": {}}, "members": members, "baselines": baselines}
+    trained = {"backend": "jax", "device": "cpu", "n_devices": 1, "loop": "scan", "precision": "float32"}
+    result = {
+        **{"method": "vae", **trained, "events_per_second": 1.0, "epochs": 0, "val_loss": None},
+        **{"scores": {"kl": {}}, "members": members, "baselines": baselines},
+    }
     (folder / "reference" / "reference.json").write_text(json.dumps(result))
     return folder
 
