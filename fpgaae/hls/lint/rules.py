@@ -111,7 +111,7 @@ _TABLE = (
     Rule(
         "leaky-slope", _E,
         "a slope below zero rounds differently, or crashes (8 % differ)",
-        "use quantized_relu(n, i) without a slope, or a LeakyReLU with a slope of 1/2, 1/4, ... and a quantizer behind it",
+        "use quantized_relu(n, i) without a slope, or LeakyReLU(1/2, 1/4, ...) in front of a quantizer",
     ),
     Rule(
         "power-of-two-weights", _E,
