@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from results import StandIn, stand_in
@@ -47,7 +47,7 @@ def _work(content: str = "first", stage: str = "data") -> Callable[[StageRun], S
     return work
 
 
-def _never(run: StageRun) -> StandIn:
+def _never(run: StageRun) -> NoReturn:
     raise AssertionError(f"{run.folder} was made anew")
 
 
