@@ -235,6 +235,10 @@ def _csim(result: Json) -> RenderableType:
         f"{verdict}: of {result['events']:,} events {result['mismatched_events']:,} differ in a layer, "
         f"{result['score_mismatches']:,} in the score, {result['decision_flips']:,} in the decision"
     )
+    synthesized = result["synthesized_branch"]
+    lines.append(
+        f"in the branch that is synthesized, of {synthesized['events']:,} events {synthesized['mismatched_events']:,} differ"
+    )
     if reloaded := result.get("reloaded"):
         lines.append(
             f"with {reloaded['weights']:,} other weights loaded: of {reloaded['events']:,} events "
@@ -264,6 +268,11 @@ def _rtl(result: Json) -> RenderableType:
         f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
         f"{result['initiation_interval']}; estimated {cost['lut']:,} LUT, {cost['ff']:,} FF",
         f"{result['events_per_second']:,.0f} events/s on one core",
+        *(
+            f"of {wrapper['events']:,} events with gaps, back-pressure and resets {wrapper['mismatched_events']:,} were "
+            f"lost or wrong in {wrapper['file']}"
+            for wrapper in result["wrappers"]
+        ),
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result["vhdl"] is None
         else f"of {result['vhdl']['events']:,} events {result['vhdl']['mismatched_events']:,} differ in the VHDL",

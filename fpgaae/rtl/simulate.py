@@ -1,7 +1,7 @@
 """The stage `rtl`: the traced project, simulated clock by clock, bit for bit against the golden codes (needs da4ml).
 
 da4ml's own interpreter of the traced logic runs beside it, so that a difference between what was traced and what was
-written shows as such. Where GHDL is installed, the VHDL goes through the first events of each origin, too.
+written shows as such. The wrappers of the block get some of the events with gaps, back-pressure and resets. Where GHDL is installed, the VHDL goes through the first events of each origin, too.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
+from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.project import firmware_rtl
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.rtl.wrappers import Stimulus, WrapperResult, drive_wrappers
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 LIBRARY_FILE = "simulation.so"
 _VHDL_EVENTS = 20  # of each origin: GHDL takes some ten to a hundred events a second
+_WRAPPER_EVENTS = 500  # of each origin
 _BIT = FixedPointType(1, 1, False)
 
 
@@ -51,6 +54,7 @@ def run_rtl(run: StageRun) -> Json:
     traced = run.result("trace")
     project = run.folder / PROJECT_FOLDER
     shutil.copytree(run.upstream("trace") / traced["project_dir"], project)
+    check_tables(project)
     started = time.perf_counter()
     with run.progress.task("compiling the simulation", None):
         library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), run.scratch / "build", run.folder / LIBRARY_FILE)
@@ -62,12 +66,15 @@ def run_rtl(run: StageRun) -> Json:
         with run.progress.task("RTL simulation", bench.n_events) as task:
             for events in bench.simulate(simulation):
                 task.advance(events)
+        with run.progress.task("wrappers", None):
+            wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
             vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
-    return _result(bench, design, settling, vhdl) | {
+    return _result(bench, design, settling, vhdl, wrappers) | {
+        "wrappers": [wrapper.to_json() for wrapper in wrappers],
         "clock_ns": traced["clock_ns"],
         "part": traced["part"],
         "estimated": traced["estimated"],
@@ -77,10 +84,12 @@ def run_rtl(run: StageRun) -> Json:
     }
 
 
-def _result(bench: _Bench, design: Design, settling: int | None, vhdl: Comparison | None) -> Json:
+def _result(
+    bench: _Bench, design: Design, settling: int | None, vhdl: Comparison | None, wrappers: list[WrapperResult]
+) -> Json:
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
     latency = min(timing.latency_cycles, default=0)
-    failure = _failure(bench, settling, vhdl)
+    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers)
     return {
         "passed": total.passed and failure is None,
         "failure": failure,
@@ -129,10 +138,22 @@ def _failure(bench: _Bench, settling: int | None, vhdl: Comparison | None) -> st
     return None
 
 
+def _wrapper_failure(wrappers: list[WrapperResult]) -> str | None:
+    """Say what is wrong with the first wrapper that breaks its protocol, or None."""
+    for wrapper in wrappers:
+        if wrapper.failure:
+            return (
+                f"{wrapper.file}: {wrapper.mismatched_events:,} of {wrapper.events:,} events were lost, repeated or "
+                f"wrong where gaps, back-pressure and resets came; {wrapper.failure}"
+            )
+    return None
+
+
 class _Bench:
     """The stimulus of a run, the golden network, and what was compared so far."""
 
     def __init__(self, run: StageRun) -> None:
+        self._seed = run.config.seed
         self._features = FeatureMap.from_json(run.result("data")["feature_types"])
         self._network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
         self._logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
@@ -167,10 +188,19 @@ class _Bench:
                 self._compare(simulation, source, hardware)
             yield source.stop - source.start
 
+    def drive_wrappers(self, simulation: RtlSimulation, project: Path) -> list[WrapperResult]:
+        """Drive the wrappers with the first events of each origin."""
+        hardware = np.concatenate([hardware for _, hardware in self._first_events(_WRAPPER_EVENTS)])
+        golden = np.concatenate([tensor.codes for tensor in self.golden(hardware).values()], axis=1)
+        return drive_wrappers(simulation, project, Stimulus(hardware, golden), self._seed)
+
+    def _first_events(self, n: int) -> list[tuple[Source, Codes]]:
+        """Give the first hardware integers of each origin."""
+        return [(source, self._stimuli.make(source).hardware[:n]) for source in self._plan if source.start == 0]
+
     def simulate_vhdl(self, project: Path, build: Path) -> Comparison:
         """Compare the VHDL on the first events of each origin."""
-        first = [source for source in self._plan if source.start == 0]
-        parts = [(source, self._stimuli.make(source).hardware[:_VHDL_EVENTS]) for source in first]
+        parts = self._first_events(_VHDL_EVENTS)
         codes = simulate_vhdl(project, np.concatenate([hardware for _, hardware in parts]), build)
         result = Comparison.of_layers(list(self.total.layers))
         for source, hardware in parts:
