@@ -72,6 +72,7 @@ def write_package(
     shutil.copyfile(firmware_source("emulator/kernels.h"), folder / "kernels.h")
     golden = network.run(features.input_codes(hardware_codes, network.input_type))
     columns = [hardware_codes, golden[network.score.name].codes, golden[ACCEPT_LAYER].codes]
+    columns += [golden[LATENTS_LAYER].codes] if source.n_latents else []
     np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
     return {
         "name": name,
