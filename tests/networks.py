@@ -19,6 +19,7 @@ from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
+from fpgaae.golden.edges import EDGES_FILE, edge_events
 from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
 from fpgaae.golden.network import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
 from fpgaae.golden.scores.base import Table, function_table, score_type
@@ -166,7 +167,9 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Wor
 
     def convert(run: StageRun) -> Json:
         features = FeatureMap.from_json(run.result("data")["feature_types"])
-        random_network(score, features).save(run.folder / GOLDEN_FILE)
+        network = random_network(score, features)
+        network.save(run.folder / GOLDEN_FILE)
+        edge_events(network, features, events(features, 200), seed=1).save(run.folder / EDGES_FILE)
         return {}
 
     hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)

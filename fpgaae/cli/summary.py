@@ -237,7 +237,8 @@ def _csim(result: Json) -> RenderableType:
     )
     synthesized = result["synthesized_branch"]
     lines.append(
-        f"in the branch that is synthesized, of {synthesized['events']:,} events {synthesized['mismatched_events']:,} differ"
+        f"in the branch that is synthesized, of {synthesized['events']:,} events "
+        f"{synthesized['mismatched_events']:,} differ"
     )
     if reloaded := result.get("reloaded"):
         lines.append(
@@ -269,8 +270,8 @@ def _rtl(result: Json) -> RenderableType:
         f"{result['initiation_interval']}; estimated {cost['lut']:,} LUT, {cost['ff']:,} FF",
         f"{result['events_per_second']:,.0f} events/s on one core",
         *(
-            f"of {wrapper['events']:,} events with gaps, back-pressure and resets {wrapper['mismatched_events']:,} were "
-            f"lost or wrong in {wrapper['file']}"
+            f"of {wrapper['events']:,} events with gaps, back-pressure and resets {wrapper['mismatched_events']:,} "
+            f"were lost or wrong in {wrapper['file']}"
             for wrapper in result["wrappers"]
         ),
         "the VHDL was not simulated: ghdl is not on the PATH"

@@ -15,9 +15,10 @@ from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork, LayerKind
-from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.run import require_current
 
@@ -97,7 +98,10 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     """
     _, network, features = deployed
     config = deployed.experiment.config
-    codes = _vectors(Stimuli(config, deployed.experiment.stage_folder("data"), features, network))
+    edges = EdgeEvents.load(deployed.experiment.stage_folder("convert") / EDGES_FILE)
+    codes = _vectors(
+        Stimuli(config, deployed.experiment.stage_folder("data"), features, network, edges.hardware)
+    )  # fmt: skip
     result = write_package(folder, deployed.name, network, features, codes)
     compile_package(folder, deployed.name, for_this_machine=for_this_machine)
     emulator = open_binding(folder, deployed.name)
@@ -112,10 +116,10 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
 
 
 def _vectors(stimuli: Stimuli) -> Codes:
-    """Give hardware integers of every origin, the extremes among them."""
+    """Give hardware integers of every origin, the extremes among them, and all at the edges."""
     parts = []
     for source in stimuli.sources():
         if source.start == 0 and source.origin != LAYERS:
             made = stimuli.make(source).hardware
-            parts.append(made[:_VECTORS_AN_ORIGIN])
+            parts.append(made if source.origin == EDGES else made[:_VECTORS_AN_ORIGIN])
     return np.concatenate(parts)

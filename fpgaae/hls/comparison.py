@@ -38,6 +38,12 @@ def failure_sentence(result: Mapping[str, Any]) -> str:
     reloaded = result.get("reloaded", {"passed": True})
     if result["first_mismatch"] is None and not reloaded["passed"]:
         return f"with other weights loaded, {failure_sentence(reloaded)}"
+    synthesized = result.get("synthesized_branch", {"passed": True})
+    if result["first_mismatch"] is None and not synthesized["passed"]:
+        return (
+            f"the branch that is synthesized differs from the golden codes in {synthesized['mismatched_events']:,} of "
+            f"{synthesized['events']:,} events; first in {synthesized['first_mismatch']}"
+        )
     if result["first_mismatch"] is None:
         return f"nothing was compared: {result['events']} events"
     first = Mismatch(**result["first_mismatch"])

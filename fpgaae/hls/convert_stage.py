@@ -10,9 +10,12 @@ import logging
 import numpy as np
 
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.files import Json
+from fpgaae.fixedpoint import Codes
 from fpgaae.golden.deployment import deploy
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents, edge_events
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind
 from fpgaae.hls.conversion import Conversion
@@ -25,7 +28,7 @@ from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.run import lint_model, refuse_errors
 from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.reuse import reuse_estimate
-from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
+from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
@@ -33,6 +36,7 @@ from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 _VECTORS_AN_ORIGIN = 200
+_KNOWN_EVENTS = 2048  # of the training split, from which the search for events at the edges starts
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
 _log = logging.getLogger(__name__)
 
@@ -49,7 +53,10 @@ def run_convert(run: StageRun) -> Json:
     background = background_scores(run, network, features)
     points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
     decided = network.with_thresholds(np.array([point.code for point in points]))
-    stimuli = Stimuli(run.config, run.upstream("data"), features, decided)
+    with run.progress.task("events at the edges", None):
+        edges = _find_edges(run, decided, features, background)
+    edges.save(run.folder / EDGES_FILE)
+    stimuli = Stimuli(run.config, run.upstream("data"), features, decided, edges.hardware)
     project = run.folder / PROJECT_FOLDER
     with run.progress.task("HLS project", None):
         written = write_project(model, network, run.config.firmware, project)
@@ -87,9 +94,21 @@ def run_convert(run: StageRun) -> Json:
             "confidence_level": run.config.evaluation.confidence_level,
             "thresholds": [point.to_json(network.score.type, run.config.trigger) for point in points],
         },
+        "edge_events": {"events": len(edges.hardware), "not_reached": list(edges.not_reached)},
         "keras": keras,
         "lint": [finding.to_json() for finding in findings],
     }
+
+
+def _find_edges(run: StageRun, network: IntegerNetwork, features: FeatureMap, background: Codes) -> EdgeEvents:
+    """Look for events at the edges, from training events and from those whose scores the thresholds are."""
+    store, process = EventStore(run.upstream("data")), run.config.data.background
+    known = [store.read(process, "train", 0, min(store.count(process, "train"), _KNOWN_EVENTS))]
+    table = network[ACCEPT_LAYER].table
+    for threshold in table.codes.tolist() if table is not None else []:
+        event = int(np.argmax(background == threshold))
+        known.append(store.read(process, run.config.trigger.chosen_on, event, event + 1))
+    return edge_events(network, features, np.concatenate(known), run.config.seed)
 
 
 def _outputs(network: IntegerNetwork) -> tuple[IntegerLayer, ...]:
@@ -146,11 +165,15 @@ def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Sti
 
 
 def _write_vectors(run: StageRun, network: IntegerNetwork, stimuli: Stimuli, block: TriggerBlock) -> None:
-    """Write the testbench's golden vectors: the first events of every origin, all extremes among them."""
+    """Write the testbench's golden vectors: the first events of every origin, with all extremes and edges."""
     parts = []
     for source in stimuli.sources():
         if source.start == 0 and source.origin != LAYERS:
-            part = source if source.origin == EXTREMES else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
+            part = (
+                source
+                if source.origin in {EXTREMES, EDGES}
+                else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
+            )
             made = stimuli.make(part)
             parts.append((made.hardware, made.input_codes[: len(made.hardware)]))
     hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))

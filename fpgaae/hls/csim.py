@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +25,7 @@ from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project
 from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
 from fpgaae.hls.stimulus import MADE_UP, Source
+from fpgaae.hls.synthesized_branch import compare_synthesized, compile_synthesized
 from fpgaae.runs.run import StageRun
 
 SCORES_FILE = "scores.npz"
@@ -37,11 +38,16 @@ def run_csim(run: StageRun) -> Json:
     started = time.perf_counter()
     with run.progress.task("compiling the project", None):
         project = run.upstream("convert") / convert["project_dir"]
-        library = compile_project(project, convert["project_name"], run.folder)
+        with ThreadPoolExecutor(1) as pool:
+            synthesized_library = pool.submit(compile_synthesized, project, convert["project_name"], run.folder)
+            library = compile_project(project, convert["project_name"], run.folder)
+        synthesized_library.result()
     compile_seconds = time.perf_counter() - started
     simulation = Simulation.of_run(run, library)
     IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
     taps = check_layout(library, convert["layers"])
+    with run.progress.task("the branch that is synthesized", None):
+        synthesized = compare_synthesized(run, synthesized_library.result(), project)
     scores: dict[str, list[Codes]] = {}
     started = time.perf_counter()
     total = _compare(run, simulation, taps, scores)
@@ -49,8 +55,9 @@ def run_csim(run: StageRun) -> Json:
     reloaded = _compare_reloaded(run, simulation, taps) if simulation.weight_ports else {}
     np.savez_compressed(run.folder / SCORES_FILE, **{origin: np.concatenate(c) for origin, c in scores.items()})  # type: ignore[arg-type]
     return {
-        "passed": total.passed and all(result["passed"] for result in reloaded.values()),
+        "passed": total.passed and synthesized.passed and all(result["passed"] for result in reloaded.values()),
         **_counts(total),
+        "synthesized_branch": synthesized.to_json(),
         "score_type": str(taps[-2].type),
         "thresholds": convert["trigger"]["thresholds"],
         "changed_types": _changed_types(taps, convert["layers"]),

@@ -78,6 +78,6 @@ def _check(table: _Table, *, all_digits: bool) -> None:
     for number, line in enumerate(lines, start=1):
         if not _HEXADECIMAL.fullmatch(line) or int(line, 16) >> table.width or (all_digits and len(line) != digits):
             raise CheckFailed(
-                f"{file}, line {number:,} of {entries:,}: {line[:40]!r} is no hexadecimal number of {table.width} bits in "
-                f"{digits} digits; {_WAY_OUT}"
+                f"{file}, line {number:,} of {entries:,}: {line[:40]!r} is no hexadecimal number of {table.width} bits "
+                f"in {digits} digits; {_WAY_OUT}"
             )

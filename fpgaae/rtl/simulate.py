@@ -1,7 +1,8 @@
 """The stage `rtl`: the traced project, simulated clock by clock, bit for bit against the golden codes (needs da4ml).
 
 da4ml's own interpreter of the traced logic runs beside it, so that a difference between what was traced and what was
-written shows as such. The wrappers of the block get some of the events with gaps, back-pressure and resets. Where GHDL is installed, the VHDL goes through the first events of each origin, too.
+written shows as such. The wrappers of the block get some of the events with gaps, back-pressure and resets. Where GHDL
+is installed, the VHDL goes through the first events of each origin, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
@@ -157,7 +159,8 @@ class _Bench:
         self._features = FeatureMap.from_json(run.result("data")["feature_types"])
         self._network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
         self._logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
-        self._stimuli = Stimuli(run.config, run.upstream("data"), self._features, self._network)
+        edges = EdgeEvents.load(run.upstream("convert") / EDGES_FILE)
+        self._stimuli = Stimuli(run.config, run.upstream("data"), self._features, self._network, edges.hardware)
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
         names = [self._network.score.name, ACCEPT_LAYER]
         self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)

@@ -91,8 +91,8 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
     command = [
         compiler, "-shared", "-fPIC", "-O2", "-std=c++17", "-w", f"-DMODEL={_MODEL}", f'-DMODEL_HEADER="{_MODEL}.h"',
         f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
-        "-I.", f"-I{include}", f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a", *runtime, "-pthread", "-latomic", "-o",
-        str(library.absolute()),
+        "-I.", f"-I{include}", f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a", *runtime,
+        "-pthread", "-latomic", "-o", str(library.absolute()),
     ]  # fmt: skip
     run_logged(command, build, log, f"compiling the simulation of {project}")
     return library
@@ -188,7 +188,7 @@ class RtlSimulation:
         return Streamed(codes[:found], clocks[:found])
 
     def drive_valid(self, hardware: Codes, in_valid: Flags, reset: Flags) -> tuple[Flags, Codes]:
-        """Drive the valid wrapper, and give what stands at its outputs at each rising edge: whether valid, and the codes.
+        """Drive the valid wrapper; give what stands at its outputs at each rising edge: whether valid, and the codes.
 
         Parameters
         ----------
@@ -198,8 +198,10 @@ class RtlSimulation:
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)
         flags = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (in_valid, reset)]
         rows = np.empty((len(hardware), 2 + self.design.n_thresholds), dtype=np.int64)
-        pointers = [array.ctypes.data for array in (hardware, *flags)]
-        self._library.rtl_drive_valid(self._handle, *pointers, len(hardware), rows.ctypes.data)
+        pointers = [flag.ctypes.data for flag in flags]
+        self._library.rtl_drive_valid(
+            self._handle, hardware.ctypes.data, *pointers, len(hardware), rows.ctypes.data
+        )  # fmt: skip
         return rows[:, 0] != 0, rows[:, 1:]
 
     def drive_axis(self, hardware: Codes, last: Flags, offer: Flags, ready: Flags, reset: Flags) -> Recorded:
@@ -220,7 +222,8 @@ class RtlSimulation:
         self._library.rtl_drive_axis(
             self._handle, hardware.ctypes.data, last_pointer, len(hardware), *pointers, len(reset), rows.ctypes.data
         )
-        return Recorded(*rows[:, :5].T, codes=rows[:, 5:])
+        offered, tready, tvalid, tlast, above = rows[:, :5].T
+        return Recorded(offered, tready, tvalid, tlast, above, rows[:, 5:])
 
     def settling_cycles(self, first: Codes, second: Codes) -> int:
         """Measure how many clock edges after a change of the event the outputs change for the last time.

@@ -1,7 +1,7 @@
 """The stream wrappers of a written RTL project, driven with gaps, back-pressure and resets around the real block.
 
-A wrapper may neither lose nor repeat nor exchange an event, whatever stands in its pipeline: every clock is recorded, and
-the protocol is followed clock by clock, with the golden score and decisions of every event.
+A wrapper may neither lose nor repeat nor exchange an event, whatever stands in its pipeline: every clock is recorded,
+and the protocol is followed clock by clock, with the golden score and decisions of every event.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def drive_wrappers(simulation: RtlSimulation, project: Path, stimulus: Stimulus,
 def _drive_valid(
     simulation: RtlSimulation, file: str, stimulus: Stimulus, rng: np.random.Generator
 ) -> WrapperResult:  # fmt: skip
-    """Check that each event comes out LATENCY clocks after it went in, unless a reset came in between, and nothing else."""
+    """Check that each event comes out LATENCY clocks after it went in, unless a reset comes, and nothing else."""
     latency, n = simulation.design.latency_cycles, len(stimulus.hardware)
     in_valid = np.concatenate([rng.random(n // len(_VALID_SHARES) + 1) < share for share in _VALID_SHARES])
     in_valid = np.concatenate([in_valid, np.zeros(latency + 1, dtype=bool)])
@@ -130,7 +130,7 @@ class _Phase(NamedTuple):
 
 
 def _phases(n_events: int, latency: int, rng: np.random.Generator) -> list[_Phase]:
-    """Give every pair of shares twice: emptied and at once at full speed, then cut off by resets wherever events stand."""
+    """Give every pair of shares, emptied behind each, then all of them cut off by resets wherever events stand."""
     n_clocks = n_events // len(_AXIS_SHARES) // 2 + 4 * latency + 16
     empty = _Phase(0.0, 1.0, 4 * latency + 16)
     phases = [_Phase(0.0, 1.0, 2, 2)]
@@ -148,7 +148,7 @@ def _phases(n_events: int, latency: int, rng: np.random.Generator) -> list[_Phas
 def _drive_axis(
     simulation: RtlSimulation, file: Path, stimulus: Stimulus, rng: np.random.Generator
 ) -> WrapperResult:  # fmt: skip
-    """Follow the events through the wrapper: what is taken comes out, in order and with its tlast, unless a reset comes."""
+    """Follow the events through: what is taken comes out, in order and with its tlast, unless a reset comes."""
     latency = simulation.design.latency_cycles
     places = _places(file)
     phases = _phases(len(stimulus.hardware), latency, rng)

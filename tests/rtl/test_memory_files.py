@@ -1,4 +1,4 @@
-"""Tables of a written project: what a simulator would fill in, cut off or skip is an error that names file and lines."""
+"""Tables of a written project: what a simulator would fill in or cut off is an error that names file and lines."""
 
 from __future__ import annotations
 
