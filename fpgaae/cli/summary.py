@@ -235,11 +235,11 @@ def _csim(result: Json) -> RenderableType:
         f"{verdict}: of {result['events']:,} events {result['mismatched_events']:,} differ in a layer, "
         f"{result['score_mismatches']:,} in the score, {result['decision_flips']:,} in the decision"
     )
-    synthesized = result["synthesized_branch"]
-    lines.append(
-        f"in the branch that is synthesized, of {synthesized['events']:,} events "
-        f"{synthesized['mismatched_events']:,} differ"
-    )
+    if synthesized := result.get("synthesized_branch"):
+        lines.append(
+            f"in the branch that is synthesized, of {synthesized['events']:,} events "
+            f"{synthesized['mismatched_events']:,} differ"
+        )
     if reloaded := result.get("reloaded"):
         lines.append(
             f"with {reloaded['weights']:,} other weights loaded: of {reloaded['events']:,} events "
@@ -272,7 +272,7 @@ def _rtl(result: Json) -> RenderableType:
         *(
             f"of {wrapper['events']:,} events with gaps, back-pressure and resets {wrapper['mismatched_events']:,} "
             f"were lost or wrong in {wrapper['file']}"
-            for wrapper in result["wrappers"]
+            for wrapper in result.get("wrappers", ())
         ),
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result["vhdl"] is None

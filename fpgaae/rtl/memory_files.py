@@ -1,11 +1,16 @@
-"""The tables of a written RTL project: whole, before anything reads them, since simulators fill in what is missing."""
+"""The tables of a written RTL project: whole, before anything reads them, since simulators fill in what is missing.
+
+da4ml calls a table by a hash of its entries, so that an entry which no event reads is checked, too.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER, VHDL_FOLDER
@@ -30,13 +35,14 @@ class _Table(NamedTuple):
 
 
 def check_tables(project: Path) -> None:
-    """Make sure that every table holds a hexadecimal number of its width for each address, in Verilog and in VHDL.
+    """Make sure that every table holds what was traced, a hexadecimal number for each address, in Verilog and in VHDL.
 
     Raises
     ------
     CheckFailed
-        If a file is missing, has too few or too many lines, ends without a newline, or a line is no number of the
-        table's width; or if a source instantiates a table in another way than `trace` writes it.
+        If a file is missing, has too few or too many lines, ends without a newline, a line is no number of the table's
+        width, or an entry is not that which was traced; or if a source instantiates a table in another way than
+        `trace` writes it.
     """
     verilog = _tables(project / VERILOG_FOLDER, "v", _USED_IN_VERILOG, _VERILOG)
     vhdl = _tables(project / VHDL_FOLDER, "vhd", _USED_IN_VHDL, _VHDL)
@@ -81,3 +87,13 @@ def _check(table: _Table, *, all_digits: bool) -> None:
                 f"{file}, line {number:,} of {entries:,}: {line[:40]!r} is no hexadecimal number of {table.width} bits "
                 f"in {digits} digits; {_WAY_OUT}"
             )
+    if file.name != _name_of([int(line, 16) for line in lines], digits):
+        raise CheckFailed(
+            f"{file} does not hold the {entries:,} entries that were traced, of which its name is the hash; {_WAY_OUT}"
+        )
+
+
+def _name_of(entries: list[int], digits: int) -> str:
+    """Give the name that da4ml gives a table."""
+    text = "\n".join(f"{entry:0{digits}X}" for entry in entries)
+    return f"table_{UUID(int=int(sha256(text.encode()).hexdigest()[:32], 16), version=4)}.mem"

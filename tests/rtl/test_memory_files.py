@@ -49,9 +49,21 @@ def test_written_tables_are_whole(project: Path) -> None:
         (lambda lines: "".join(lines)[:-1], "ends without a newline in line {n}"),
         (lambda lines: "".join(["xyz\n", *lines[1:]]), "line 1 of {n}: 'xyz' is no hexadecimal number of"),
         (lambda lines: "".join([*lines[:-1], "FFFFF\n"]), "line {n} of {n}: 'FFFFF' is no hexadecimal number of"),
+        (lambda lines: "".join([*lines[1:], lines[0]]), "does not hold the {n} entries that were traced"),
+        (lambda lines: "".join([*lines[:-1], lines[0]]), "does not hold the {n} entries that were traced"),
         (lambda lines: "".join([lines[0], "\n", *lines[2:]]), "line 2 of {n}: '' is no hexadecimal number of"),
     ],
-    ids=["short", "empty", "long", "no last newline", "no number", "too wide", "an empty line"],
+    ids=[
+        "short",
+        "empty",
+        "long",
+        "no last newline",
+        "no number",
+        "too wide",
+        "rotated",
+        "a wrong entry",
+        "an empty line",
+    ],
 )
 def test_a_damaged_table_is_named(
     flavour: str, damage: Callable[[list[str]], str], said: str, project: Path
