@@ -20,6 +20,7 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
 
 EDGES_FILE = "edges.npz"
+_MEMORY = 2**24  # hardware integers that are remembered, so that wide events stay few
 _BUDGET = 250_000  # events that the golden network runs at most, so that large networks take their time, but end
 _ROUNDS = 12  # of the search for a code
 _PARENTS, _CHILDREN, _PAIRS = 32, 512, 1024  # of a round
@@ -115,10 +116,10 @@ class _Search:
         self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
         self.names = [score.name, *(f"{of.name}[{i}]" for of in self._watched for i in range(of.size))]
         self._types = [score.type, *(of.type for of in self._watched for _ in range(of.size))]
-        self._left = _BUDGET
+        self._left = min(_BUDGET, _MEMORY // len(features))
         self._events: list[Codes] = []
         self._values: list[Codes] = []
-        self._n_events = 0
+        self._ends = [0]  # number of events up to each of these parts
         self._seen: list[dict[int, int]] = [{} for _ in self.names]  # code -> the first event that has it
         self._rng = np.random.default_rng([seed, len(self.names)])
         random = self._rng.integers(self._low, self._high + 1, size=(_RANDOM_EVENTS, len(features)))
@@ -134,16 +135,22 @@ class _Search:
         for column, seen in enumerate(self._seen):
             codes, first = np.unique(values[:, column], return_index=True)
             for code, event in zip(codes.tolist(), first.tolist(), strict=True):
-                seen.setdefault(code, self._n_events + event)
+                seen.setdefault(code, self._ends[-1] + event)
         self._events.append(hardware)
         self._values.append(values)
-        self._n_events += len(hardware)
+        self._ends.append(self._ends[-1] + len(hardware))
         self._left -= len(hardware)
         return values
 
     def events(self, rows: list[int]) -> Codes:
         """Give events by their numbers."""
-        return np.concatenate(self._events)[rows]
+        parts = np.searchsorted(self._ends, rows, side="right") - 1
+        return np.stack([self._events[part][row - self._ends[part]] for part, row in zip(parts, rows, strict=True)])
+
+    def _nearest(self, column: int, code: int) -> Codes:
+        """Give the events whose value is nearest to a code."""
+        distance = np.abs(np.concatenate([part[:, column] for part in self._values]) - code)
+        return self.events(np.argpartition(distance, min(_PARENTS, len(distance)) - 1)[:_PARENTS].tolist())
 
     def unseen(self, column: int) -> list[int]:
         """Give the codes of a value's type that no event has."""
@@ -155,10 +162,8 @@ class _Search:
         for turn in range(_ROUNDS):
             if code in self._seen[column] or self._left <= 0:
                 break
-            distance = np.abs(np.concatenate(self._values)[:, column] - code)
-            nearest = np.argsort(distance, kind="stable")[:_PARENTS]
-            parents = self.events(nearest.tolist())
-            self._run(self._children(parents, _CHILDREN))
+            parents = self._nearest(column, code)
+            self._run(self._children(parents))
             self._run(self._pairs(parents[turn % len(parents)], column, code))
         return self._seen[column].get(code)
 
@@ -180,9 +185,9 @@ class _Search:
         distances, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return rows[np.argsort(distances, kind="stable")[:_PAIRS]]
 
-    def _children(self, parents: Codes, n: int) -> Codes:
+    def _children(self, parents: Codes) -> Codes:
         """Change a few integers of events: by a power of two either way, or to an end of the range, or to zero."""
-        rng = self._rng
+        rng, n = self._rng, _CHILDREN
         children = parents[rng.integers(len(parents), size=n)]
         used = np.flatnonzero(self._high > self._low)
         for change in range(_MOST_CHANGES):
@@ -225,8 +230,7 @@ class _Search:
         for code in range(min(seen), max(seen) + 1):
             for _ in range(_TRIES):
                 if code not in seen and self._left > 0:
-                    nearest = np.argsort(np.abs(np.concatenate(self._values)[:, column] - code), kind="stable")
-                    self._run(self._children(self.events(nearest[:_PARENTS].tolist()), _CHILDREN))
+                    self._run(self._children(self._nearest(column, code)))
         have = set(np.concatenate(self._values)[chosen, column].tolist())
         return [event for code, event in sorted(seen.items()) if code not in have]
 

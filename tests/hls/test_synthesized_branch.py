@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import Workspace, variational
+from conftest import Workspace, WrittenNetwork, autoencoder, convolutional, random_hardware, variational
 
+from fpgaae.config.experiment import Firmware
+from fpgaae.config.model import Model, Score
 from fpgaae.errors import CheckFailed
 from fpgaae.hls.comparison import failure_sentence
-from fpgaae.hls.synthesized_branch import compile_synthesized
+from fpgaae.hls.synthesized_branch import SynthesizedLibrary, compile_synthesized, golden_values
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -21,6 +24,30 @@ def small(converted: Callable[..., Workspace]) -> Workspace:
     return converted(
         variational((6,), 3), csim={"max_events_per_process": 120, "random_events": 100, "processes": 1}
     )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "n_features", "firmware"),
+    [
+        (autoencoder((6, 4), 3), 9, Firmware(io_type="io_stream")),
+        (convolutional(), 18, Firmware(io_type="io_stream")),
+        (variational((6,), 3, Score.KL_DIVERGENCE), 9, Firmware(strategy="resource", output_latents=True)),
+    ],
+    ids=["stream", "convolutions in a stream", "resource with latents"],
+)
+def test_every_kind_of_project_is_compiled_and_equal(
+    model: Model, n_features: int, firmware: Firmware, written: Callable[..., WrittenNetwork], tmp_path: Path
+) -> None:
+    made = written(model, n_features, firmware)
+    library = SynthesizedLibrary(compile_synthesized(made.project, firmware.project_name, tmp_path))
+    hardware = random_hardware(made.features, 60)
+    expected = golden_values(
+        made.network.run(made.features.input_codes(hardware, made.network.input_type)), made.network
+    )
+    assert expected.shape[1] == 1 + 3 + (3 if firmware.output_latents else 0)
+    assert len(np.unique(expected[:, 0])) > 10
+    np.testing.assert_array_equal(library.run(hardware), expected)
 
 
 def _replace(file: Path, old: str, new: str) -> None:
