@@ -13,6 +13,8 @@ from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.scan.table import header, legend, rows
 
+_FEW_NAMES = 6
+
 
 def summarize(stage: str, result: Json) -> RenderableType:
     """Give what to print of a stage's result."""
@@ -203,6 +205,12 @@ def _convert(result: Json) -> RenderableType:
         lines.append(
             f"threshold {index}: code {point['code']:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point['events']:,} "
             f"background events of the split {trigger['chosen_on']}; {point['events_at_threshold']:,} lie at it"
+        )
+    if edges := result.get("edge_events"):
+        lines.append(
+            f"{edges['events']:,} events at the edges of thresholds, score and latents; not reached: "
+            f"{', '.join(edges['not_reached'][:_FEW_NAMES]) or 'nothing'}"
+            + (f", and {more:,} more" if (more := len(edges["not_reached"]) - _FEW_NAMES) > 0 else "")
         )
     if inexact:
         lines.append(

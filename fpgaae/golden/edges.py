@@ -213,11 +213,8 @@ class _Search:
                 break
             near = self._neighbours(event)
             gains = sign * (self._run(near)[:, column] - value)
-            joint = self._all_at_once(event, near, gains)
-            near, gains = (
-                np.concatenate([near, joint]),
-                np.concatenate([gains, sign * (self._run(joint)[:, column] - value)]),
-            )
+            near = np.concatenate([near, self._all_at_once(event, near, gains)])
+            gains = np.concatenate([gains, sign * (self._run(near[len(gains) :])[:, column] - value)])
             best = int(np.argmax(gains))
             if gains[best] <= 0:
                 break

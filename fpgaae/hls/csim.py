@@ -13,6 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,19 +36,15 @@ _RELOADED_EVENTS = 10_000  # real events an origin that the second set of weight
 def run_csim(run: StageRun) -> Json:
     """Compile the written project and compare every layer; the result says `passed` or where it differs first."""
     convert = run.result("convert")
+    project = run.upstream("convert") / convert["project_dir"]
     started = time.perf_counter()
-    with run.progress.task("compiling the project", None):
-        project = run.upstream("convert") / convert["project_dir"]
-        with ThreadPoolExecutor(1) as pool:
-            synthesized_library = pool.submit(compile_synthesized, project, convert["project_name"], run.folder)
-            library = compile_project(project, convert["project_name"], run.folder)
-        synthesized_library.result()
+    library, library_without_taps = _compile(run, project, convert["project_name"])
     compile_seconds = time.perf_counter() - started
     simulation = Simulation.of_run(run, library)
     IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
     taps = check_layout(library, convert["layers"])
     with run.progress.task("the branch that is synthesized", None):
-        synthesized = compare_synthesized(run, synthesized_library.result(), project)
+        synthesized = compare_synthesized(run, library_without_taps, project)
     scores: dict[str, list[Codes]] = {}
     started = time.perf_counter()
     total = _compare(run, simulation, taps, scores)
@@ -68,6 +65,14 @@ def run_csim(run: StageRun) -> Json:
         "processes": _n_processes(run, len(list(simulation.stimuli().sources()))),
         **reloaded,
     }
+
+
+def _compile(run: StageRun, project: Path, name: str) -> tuple[Path, Path]:
+    """Compile the branch with taps and the one that is synthesized, side by side."""
+    with run.progress.task("compiling the project", None), ThreadPoolExecutor(1) as pool:
+        synthesized = pool.submit(compile_synthesized, project, name, run.folder)
+        library = compile_project(project, name, run.folder)
+    return library, synthesized.result()
 
 
 def _compare(
