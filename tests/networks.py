@@ -169,7 +169,7 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Wor
         features = FeatureMap.from_json(run.result("data")["feature_types"])
         network = random_network(score, features)
         network.save(run.folder / GOLDEN_FILE)
-        edge_events(network, features, events(features, 200), seed=1).save(run.folder / EDGES_FILE)
+        edge_events(network, features, events(features, 500), seed=1).save(run.folder / EDGES_FILE)
         return {}
 
     hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)

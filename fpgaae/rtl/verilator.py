@@ -154,12 +154,6 @@ class RtlSimulation:
         )  # fmt: skip
         self._library.rtl_settling.restype = ctypes.c_int64
         self._library.rtl_settling.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-        self._library.rtl_drive_valid.restype = self._library.rtl_drive_axis.restype = None
-        pointer, number = ctypes.c_void_p, ctypes.c_int64
-        self._library.rtl_drive_valid.argtypes = (pointer, pointer, pointer, pointer, number, pointer)
-        self._library.rtl_drive_axis.argtypes = (
-            pointer, pointer, pointer, number, pointer, pointer, pointer, number, pointer,
-        )  # fmt: skip
         bits = np.array([kind.width for kind in self.design.inputs], dtype=np.int64)
         folder = str((project / VERILOG_FOLDER).absolute()).encode()
         self._handle = self._library.rtl_open(folder, bits.ctypes.data, len(bits))
@@ -198,10 +192,10 @@ class RtlSimulation:
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)
         flags = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (in_valid, reset)]
         rows = np.empty((len(hardware), 2 + self.design.n_thresholds), dtype=np.int64)
+        drive = self._library.rtl_drive_valid
+        drive.restype, drive.argtypes = None, (*[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_void_p)
         pointers = [flag.ctypes.data for flag in flags]
-        self._library.rtl_drive_valid(
-            self._handle, hardware.ctypes.data, *pointers, len(hardware), rows.ctypes.data
-        )  # fmt: skip
+        drive(self._handle, hardware.ctypes.data, *pointers, len(hardware), rows.ctypes.data)
         return rows[:, 0] != 0, rows[:, 1:]
 
     def drive_axis(self, hardware: Codes, last: Flags, offer: Flags, ready: Flags, reset: Flags) -> Recorded:
@@ -218,10 +212,13 @@ class RtlSimulation:
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)
         flags = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (last, offer, ready, ~reset)]
         rows = np.empty((len(reset), 6 + self.design.n_thresholds), dtype=np.int64)
+        drive = self._library.rtl_drive_axis
+        drive.restype = None
+        drive.argtypes = (
+            *[ctypes.c_void_p] * 3, ctypes.c_int64, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_void_p,
+        )  # fmt: skip
         last_pointer, *pointers = [flag.ctypes.data for flag in flags]
-        self._library.rtl_drive_axis(
-            self._handle, hardware.ctypes.data, last_pointer, len(hardware), *pointers, len(reset), rows.ctypes.data
-        )
+        drive(self._handle, hardware.ctypes.data, last_pointer, len(hardware), *pointers, len(reset), rows.ctypes.data)
         offered, tready, tvalid, tlast, above = rows[:, :5].T
         return Recorded(offered, tready, tvalid, tlast, above, rows[:, 5:])
 

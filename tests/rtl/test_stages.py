@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import networks
+import numpy as np
 import pytest
 from conftest import Workspace
 
+from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.rtl.project import cut_into_stages, write_rtl
+from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.folder import edited_files
 from fpgaae.runs.run import RunOptions, run_stage
 
@@ -84,6 +90,24 @@ def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Work
     with pytest.raises(InputError, match="the check did not pass"):
         copy.run("synth")
     assert edited_files(copy.experiment.stage_folder("trace"))  # the user's edit is still there
+
+
+@pytest.mark.slow
+def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(copy: Workspace) -> None:
+    """M2: no other event has a score exactly at a threshold."""
+    networks.need("verilator")
+    table = copy.network["accept"].table
+    assert table is not None
+    lower = IntegerNetwork(copy.network.layers[:-1]).with_thresholds(np.maximum(table.codes - 1, 0))
+    features = FeatureMap.from_json(copy.result("data")["feature_types"])
+    firmware, project = copy.experiment.config.firmware, _verilog(copy).parent
+    shutil.rmtree(project)
+    project.mkdir()
+    write_rtl(cut_into_stages(trace_trigger(lower, features), firmware.clock_ns), firmware, project)
+    result = copy.run("rtl").result
+    assert (result["passed"], result["score_mismatches"]) == (False, 0)
+    assert 0 < result["decision_flips"] <= result["events_by_origin"]["edges"]
+    assert (result["first_mismatch"]["layer"], result["first_mismatch"]["origin"]) == ("accept", "edges")
 
 
 _IGNORED_RESET = {"if (reset) under_way <= 0;\n        else": ""}
