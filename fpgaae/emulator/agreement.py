@@ -19,6 +19,7 @@ from fpgaae.emulator.package import open_binding
 from fpgaae.errors import CheckFailed
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.csim_library import CsimLibrary
 from fpgaae.hls.stimulus import LAYERS, Stimuli
@@ -62,7 +63,8 @@ def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
     for stage in ("csim", "trace", "rtl"):
         require_current(experiment, stage, hashes)
     deployed = open_deployed(experiment)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.features, deployed.network)
+    edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE).hardware
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.features, deployed.network, edges)
     events, differing = 0, {}
     with _open_forms(deployed, scratch) as forms:
         differing = dict.fromkeys(forms, 0)

@@ -13,6 +13,7 @@ import numpy as np
 from fpgaae.data.features import FeatureMap
 from fpgaae.files import Json, lock, read_json, write_json
 from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.hls.comparison import Comparison, Mismatch, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Stimuli
@@ -38,7 +39,8 @@ def compare_layers(experiment: Experiment, progress: Progress) -> Json:
     names = [layer.name for layer in network.layers]
     with progress.task("tracing all layers", None):
         logic = trace_layers(network, features, names)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), features, network)
+    edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE).hardware
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), features, network, edges)
     plan = [source for source in stimuli.sources() if source.origin != LAYERS]
     total = Comparison.of_layers(names)
     with progress.task("comparing layers", sum(source.stop - source.start for source in plan)) as task:
