@@ -13,12 +13,13 @@ from fpgaae.data.source import EventChunk, EventFile
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.errors import InputError
-from fpgaae.files import Json, require_space
+from fpgaae.files import require_space
 from fpgaae.progress import Task
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 
-def run_data(run: StageRun) -> Json:
+def run_data(run: StageRun) -> DataResult:
     """Read every process, write its hardware integers by split, and freeze the features from the training split.
 
     Signals are not trained on: all their events belong to the test split.
@@ -39,11 +40,11 @@ def run_data(run: StageRun) -> Json:
         }
     _check_enough(config, events[config.data.background], files[config.data.background])
     features = freeze_features(hardware, spread, config.data.scaling)
-    return {
-        "events": events,
-        "feature_types": features.to_json(),
-        "files": {p: file.path.name if file.path else file.name for p, file in files.items()},
-    }
+    return DataResult(
+        events=events,
+        feature_types=features.entries(),
+        files={p: file.path.name if file.path else file.name for p, file in files.items()},
+    )
 
 
 def _write_process(

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fpgaae.data.features import FeatureMap
+from fpgaae.config.model import Reads
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
+from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.golden.trigger import GoldenTrigger
 
 EDGES_FILE = "edges.npz"
 _MEMORY = 2**24  # hardware integers that are remembered, so that wide events stay few
@@ -29,7 +30,7 @@ _MOST_CHANGES = 3  # of a child
 _STEPS = 30  # uphill
 _RANDOM_EVENTS = 1024
 _WIDEST = 10  # bits of a value of which every code is looked for
-_LATENT_SCORES = frozenset({LayerKind.MU_SQUARED, LayerKind.MU_SQUARED_OVER_VARIANCE, LayerKind.KL_DIVERGENCE})
+_OF_LATENTS = frozenset({Reads.LATENTS, Reads.DISTRIBUTION})
 
 
 class EdgeEvents(NamedTuple):
@@ -58,20 +59,20 @@ class EdgeEvents(NamedTuple):
             raise InputError(f"{file} holds no events at the edges ({error}); run the stage `convert` again") from None
 
 
-def edge_events(network: IntegerNetwork, features: FeatureMap, known: Codes, seed: int) -> EdgeEvents:
+def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
     """Look for events at each threshold, one above and one below, of extreme score, and at every code that it reads.
 
     Parameters
     ----------
-    network
-        With its thresholds.
+    trigger
+        Features, network and thresholds.
     known
         (n_events, n_features) hardware integers from which the search starts, such as training events.
     """
-    search = _Search(network, features, known, seed)
+    search = _Search(trigger, known, seed)
     chosen: list[int] = []
     missing: list[str] = []
-    for name, code in _score_goals(network):
+    for name, code in _score_goals(trigger):
         found = search.reach(0, code)
         if found is None:
             missing.append(name)
@@ -87,10 +88,9 @@ def edge_events(network: IntegerNetwork, features: FeatureMap, known: Codes, see
     return EdgeEvents(search.events(rows), tuple(missing))
 
 
-def _score_goals(network: IntegerNetwork) -> Iterator[tuple[str, int]]:
-    accept, score = network[ACCEPT_LAYER], network.score.type
-    codes = accept.table.codes.tolist() if accept.table is not None else []
-    for index, threshold in enumerate(codes):
+def _score_goals(trigger: GoldenTrigger) -> Iterator[tuple[str, int]]:
+    score = trigger.network.score.type
+    for index, threshold in enumerate(trigger.thresholds.tolist()):
         for step, where in ((0, "at"), (1, "one above"), (-1, "one below")):
             if score.min_code <= threshold + step <= score.max_code:
                 yield f"score {where} threshold {index} (code {threshold + step})", threshold + step
@@ -107,12 +107,12 @@ def _ranges(name: str, codes: list[int]) -> Iterator[str]:
 class _Search:
     """Events that were run so far, with the values that are watched: the score, then what it reads."""
 
-    def __init__(self, network: IntegerNetwork, features: FeatureMap, known: Codes, seed: int) -> None:
-        self._network = network
-        self._features = features
+    def __init__(self, trigger: GoldenTrigger, known: Codes, seed: int) -> None:
+        self._trigger = trigger
+        features, network = trigger.features, trigger.network
         self._low, self._high = features.limits
         score = network.score
-        read = score.inputs if score.kind in _LATENT_SCORES else ()
+        read = score.inputs if isinstance(score, ScoreLayer) and score.score.reads in _OF_LATENTS else ()
         self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
         self.names = [score.name, *(f"{of.name}[{i}]" for of in self._watched for i in range(of.size))]
         self._types = [score.type, *(of.type for of in self._watched for _ in range(of.size))]
@@ -129,8 +129,8 @@ class _Search:
 
     def _run(self, hardware: Codes) -> Codes:
         """Give the watched values of events, and remember them."""
-        tensors = self._network.run(self._features.input_codes(hardware, self._network.input_type))
-        names = [self._network.score.name, *(layer.name for layer in self._watched)]
+        tensors = self._trigger.run(hardware)
+        names = [self._trigger.network.score.name, *(layer.name for layer in self._watched)]
         values = np.concatenate([tensors[name].codes for name in names], axis=1)
         for column, seen in enumerate(self._seen):
             codes, first = np.unique(values[:, column], return_index=True)

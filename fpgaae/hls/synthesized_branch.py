@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,15 @@ from numpy.typing import NDArray
 from fpgaae.data.features import FeatureMap
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
-from fpgaae.fixedpoint import Codes, Tensor
+from fpgaae.fixedpoint import Codes, values_of
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
-from fpgaae.golden.latents import LATENTS_LAYER
-from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.csim_library import INCLUDES, TAIL_LINES, probe, run_compiler
 from fpgaae.hls.project import CSIM_MACRO, SYNTHESIS_DRIVER, WeightPort, port_codes
 from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.csim import SynthesizedBranch
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 EVENTS_AN_ORIGIN = 100
@@ -34,24 +34,6 @@ _LOG = "compile_synthesized.log"
 _FLAGS = ("-O0", "-fno-exceptions", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
 _PLAIN = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\w+)\] = \{", re.MULTILINE)
 _TABLE = re.compile(r"^csim::Table<(?P<type>\w+), (?P<size>\w+)> (?P<name>\w+) = \{", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class SynthesizedBranch:
-    """What was compared of the branch that is synthesized."""
-
-    events: int
-    mismatched_events: int
-    first_mismatch: str | None  # a sentence
-
-    @property
-    def passed(self) -> bool:
-        """Whether events were compared and every one was equal."""
-        return self.events > 0 and not self.mismatched_events
-
-    def to_json(self) -> Json:
-        """Give `synthesized_branch` in `csim.json`."""
-        return {"passed": self.passed, **self.__dict__}
 
 
 def compile_synthesized(project: Path, project_name: str, build: Path) -> Path:
@@ -114,37 +96,37 @@ def compare_synthesized(run: StageRun, library: Path, project: Path) -> Synthesi
         If the compiled branch crashes.
     """
     probe(library, "synthesis_probe")
-    network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    trigger = GoldenTrigger.load(run.upstream("convert"), FeatureMap.of(run.result(DataResult)))
     opened = SynthesizedLibrary(library)
-    ports = tuple(WeightPort.from_json(port) for port in run.result("convert").get("weight_ports", ()))
-    opened.load_weights(port_codes(ports, network))
+    ports = tuple(WeightPort.of(port) for port in run.result(ConvertResult).weight_ports)
+    opened.load_weights(port_codes(ports, trigger.network))
     edges = EdgeEvents.load(run.upstream("convert") / EDGES_FILE)
-    stimuli = Stimuli(run.config, run.upstream("data"), features, network, edges.hardware)
+    stimuli = Stimuli(run.config, run.upstream("data"), trigger, edges.hardware)
     events = wrong_events = 0
     first = None
     for source in stimuli.sources():
         if source.start or source.origin == LAYERS:
             continue
         hardware = stimuli.make(source).hardware[:EVENTS_AN_ORIGIN]
-        expected = golden_values(network.run(features.input_codes(hardware, network.input_type)), network)
+        expected = golden_values(trigger, hardware)
         wrong = opened.run(hardware) != expected if len(hardware) else np.zeros((0, 1), dtype=bool)
         events += len(hardware)
         wrong_events += int(wrong.any(axis=1).sum())
         if first is None and wrong.any():
             event, column = (int(i) for i in np.argwhere(wrong)[0])
-            first = f"{_output(column, network)} of {source.origin} event {event}{_suspects(project)}"
-    return SynthesizedBranch(events, wrong_events, first)
+            first = f"{_output(column, trigger.accept.size)} of {source.origin} event {event}{_suspects(project)}"
+    passed = events > 0 and not wrong_events
+    return SynthesizedBranch(passed=passed, events=events, mismatched_events=wrong_events, first_mismatch=first)
 
 
-def golden_values(tensors: dict[str, Tensor], network: IntegerNetwork) -> NDArray[np.float64]:
-    """Give the golden score, decisions and latents as the driver does: values, which are exact."""
-    names = [network.score.name, ACCEPT_LAYER, *([LATENTS_LAYER] if LATENTS_LAYER in tensors else [])]
-    return np.concatenate([np.ldexp(tensors[n].codes.astype(np.float64), -tensors[n].fraction) for n in names], axis=1)
+def golden_values(trigger: GoldenTrigger, hardware: Codes) -> NDArray[np.float64]:
+    """Give the golden score, decisions and latents of hardware integers as the driver does: values, which are exact."""
+    tensors, network = trigger.run(hardware), trigger.network
+    put_out = [tensors[layer.name] for layer in (network.score, trigger.accept, *network.ports)]
+    return np.concatenate([values_of(tensor.codes, tensor.fraction) for tensor in put_out], axis=1)
 
 
-def _output(column: int, network: IntegerNetwork) -> str:
-    n_thresholds = network[ACCEPT_LAYER].size
+def _output(column: int, n_thresholds: int) -> str:
     if column == 0:
         return "the score"
     return f"decision {column - 1}" if column <= n_thresholds else f"latent {column - 1 - n_thresholds}"

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
 from fpgaae.rtl.design import VERILOG_FOLDER
 from fpgaae.rtl.verilator import Flags, Recorded, RtlSimulation
+from fpgaae.runs.results.rtl import WrapperCheck
 
 _VALID_SHARES = (1.0, 0.6, 0.1, 0.95)  # of clocks with an event
 _AXIS_SHARES = ((1.0, 1.0), (0.4, 1.0), (1.0, 0.4), (0.6, 0.6), (0.95, 0.05), (1.0, 0.0))  # offered, taken out
@@ -53,12 +53,14 @@ class WrapperResult:
         """Note what is wrong, of which the first is told."""
         self.failure = self.failure or f"clock {clock}: {what}"
 
-    def to_json(self) -> Json:
-        """Give an entry of `wrappers` in `rtl.json`."""
-        return {**self.__dict__}
+    def entry(self) -> WrapperCheck:
+        """Give the entry of `rtl.json`."""
+        return WrapperCheck(**vars(self))
 
 
-def drive_wrappers(simulation: RtlSimulation, project: Path, stimulus: Stimulus, seed: int) -> list[WrapperResult]:
+def drive_wrappers(
+    simulation: RtlSimulation, project: Path, stimulus: Stimulus, seed: int
+) -> tuple[WrapperCheck, ...]:  # fmt: skip
     """Drive both wrappers with some events and follow their protocols.
 
     Raises
@@ -70,10 +72,9 @@ def drive_wrappers(simulation: RtlSimulation, project: Path, stimulus: Stimulus,
     order = rng.permutation(len(stimulus.hardware))  # so that neighbours differ
     stimulus = Stimulus(stimulus.hardware[order], stimulus.golden[order])
     name = simulation.design.name
-    return [
-        _drive_valid(simulation, f"{name}_valid.v", stimulus, rng),
-        _drive_axis(simulation, project / VERILOG_FOLDER / f"{name}_axis.v", stimulus, rng),
-    ]
+    valid = _drive_valid(simulation, f"{name}_valid.v", stimulus, rng)
+    axis = _drive_axis(simulation, project / VERILOG_FOLDER / f"{name}_axis.v", stimulus, rng)
+    return valid.entry(), axis.entry()
 
 
 def _drive_valid(

@@ -12,49 +12,44 @@ from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EdgeEvents, _ranges, edge_events
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 
 FEATURES = networks.feature_map()
 
 
-def _at_observed_thresholds(score: Score, known: Codes) -> IntegerNetwork:
+def _at_observed_thresholds(score: Score, known: Codes) -> GoldenTrigger:
     """Give a random network whose thresholds are scores of known events, as `convert` chooses them."""
-    network = IntegerNetwork(networks.random_network(score, FEATURES).layers[:-1])
-    codes = np.sort(_scores(network, known))
-    return network.with_thresholds(codes[[len(codes) // 2, -3]])
-
-
-def _scores(network: IntegerNetwork, hardware: Codes) -> Codes:
-    return network.run(FEATURES.input_codes(hardware, network.input_type))[network.score.name].codes[:, 0]
+    trigger = GoldenTrigger(FEATURES, IntegerNetwork(networks.random_network(score, FEATURES).layers[:-1]))
+    codes = np.sort(trigger.scores(known))
+    return trigger.with_thresholds(codes[[len(codes) // 2, -3]])
 
 
 @pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
 def test_wrong_comparisons_and_thresholds_are_told_apart(score: Score) -> None:
     known = networks.events(FEATURES, 300)
-    network = _at_observed_thresholds(score, known)
-    found = edge_events(network, FEATURES, known, seed=1)
+    trigger = _at_observed_thresholds(score, known)
+    found = edge_events(trigger, known, seed=1)
     low, high = FEATURES.limits
     assert ((found.hardware >= low) & (found.hardware <= high)).all()
-    scores = _scores(network, found.hardware)
-    table = network[ACCEPT_LAYER].table
-    assert table is not None
-    for index, threshold in enumerate(table.codes.tolist()):
+    scores = trigger.scores(found.hardware)
+    for index, threshold in enumerate(trigger.thresholds.tolist()):
         right = scores > threshold
         assert (right != (scores >= threshold)).any(), "M1: the other comparison"
         assert (right != (scores > threshold - 1)).any(), "M2: one lower"
         one_above = f"score one above threshold {index} (code {threshold + 1})"
         assert (right != (scores > threshold + 1)).any() != (one_above in found.not_reached)
-    assert scores.min() <= _scores(network, known).min()
-    assert scores.max() >= _scores(network, known).max()
+    assert scores.min() <= trigger.scores(known).min()
+    assert scores.max() >= trigger.scores(known).max()
 
 
 def test_every_code_that_the_score_reads_is_found_or_named() -> None:
     known = networks.events(FEATURES, 300)
-    network = _at_observed_thresholds(Score.MU_SQUARED_OVER_VARIANCE, known)
-    found = edge_events(network, FEATURES, known, seed=1)
-    tensors = network.run(FEATURES.input_codes(found.hardware, network.input_type))
-    for name in network.score.inputs:
-        layer = network[name]
+    trigger = _at_observed_thresholds(Score.MU_SQUARED_OVER_VARIANCE, known)
+    found = edge_events(trigger, known, seed=1)
+    tensors = trigger.run(found.hardware)
+    for name in trigger.network.score.inputs:
+        layer = trigger.network[name]
         for channel in range(layer.size):
             seen = set(tensors[name].codes[:, channel].tolist())
             unseen = [code for code in range(layer.type.min_code, layer.type.max_code + 1) if code not in seen]
@@ -65,22 +60,20 @@ def test_every_code_that_the_score_reads_is_found_or_named() -> None:
 
 def test_a_search_reaches_codes_that_no_known_event_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores of the absolute error lie close enough to find the neighbours of a threshold from one event."""
-    network = _at_observed_thresholds(Score.ABSOLUTE_ERROR, networks.events(FEATURES, 300))
+    trigger = _at_observed_thresholds(Score.ABSOLUTE_ERROR, networks.events(FEATURES, 300))
     low, high = FEATURES.limits
     one = np.clip(FEATURES.offsets, low, high)[None]
     monkeypatch.setattr("fpgaae.golden.edges._RANDOM_EVENTS", 0)
-    found = edge_events(network, FEATURES, one, seed=1)
+    found = edge_events(trigger, one, seed=1)
     assert not [name for name in found.not_reached if name.startswith("score")]
-    table = network[ACCEPT_LAYER].table
-    assert table is not None
-    wanted = {code + step for code in table.codes.tolist() for step in (-1, 0, 1)}
-    assert wanted <= set(_scores(network, found.hardware).tolist())
+    wanted = {code + step for code in trigger.thresholds.tolist() for step in (-1, 0, 1)}
+    assert wanted <= set(trigger.scores(found.hardware).tolist())
 
 
 def test_the_same_seed_gives_the_same_events() -> None:
     known = networks.events(FEATURES, 100)
-    network = _at_observed_thresholds(Score.KL_DIVERGENCE, known)
-    first, second = (edge_events(network, FEATURES, known, seed=3) for _ in range(2))
+    trigger = _at_observed_thresholds(Score.KL_DIVERGENCE, known)
+    first, second = (edge_events(trigger, known, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first.hardware, second.hardware)
     assert first.not_reached == second.not_reached
 
@@ -89,17 +82,17 @@ def test_a_network_that_is_too_large_for_the_budget_ends_and_names_what_is_missi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = networks.events(FEATURES, 100)
-    network = _at_observed_thresholds(Score.SQUARED_ERROR, known)
+    trigger = _at_observed_thresholds(Score.SQUARED_ERROR, known)
     monkeypatch.setattr("fpgaae.golden.edges._BUDGET", 1)
-    found = edge_events(network, FEATURES, known, seed=3)
+    found = edge_events(trigger, known, seed=3)
     assert len(found.hardware) >= 2
     assert "one above threshold" in " ".join(found.not_reached)
 
 
 def test_a_feature_without_bits_stays_as_it_is() -> None:
     known = networks.events(FEATURES, 100)
-    network = _at_observed_thresholds(Score.MU_SQUARED, known)
-    hardware = edge_events(network, FEATURES, known, seed=3).hardware
+    trigger = _at_observed_thresholds(Score.MU_SQUARED, known)
+    hardware = edge_events(trigger, known, seed=3).hardware
     absent = [index for index, feature in enumerate(FEATURES.features) if not feature.hardware.bits]
     assert absent
     assert not hardware[:, absent].any()

@@ -42,9 +42,7 @@ def test_every_kind_of_project_is_compiled_and_equal(
     made = written(model, n_features, firmware)
     library = SynthesizedLibrary(compile_synthesized(made.project, firmware.project_name, tmp_path))
     hardware = random_hardware(made.features, 60)
-    expected = golden_values(
-        made.network.run(made.features.input_codes(hardware, made.network.input_type)), made.network
-    )
+    expected = golden_values(made.trigger, hardware)
     assert expected.shape[1] == 1 + 3 + (3 if firmware.output_latents else 0)
     assert len(np.unique(expected[:, 0])) > 10
     np.testing.assert_array_equal(library.run(hardware), expected)
@@ -65,12 +63,12 @@ def test_a_line_that_only_synthesis_sees_is_found(small: Workspace, tmp_path: Pa
         "    score = result;\n#ifndef FPGAAE_CSIM\n    score += 1;\n#endif\n",
     )
     result = workspace.run("csim").result
-    branch = result["synthesized_branch"]
-    assert result["passed"] is False
-    assert result["mismatched_events"] == 0  # the C simulation sees nothing of it
-    assert 0 < branch["mismatched_events"] <= branch["events"]  # a score at the end of its range wraps, too
-    assert branch["events"] > 300  # of every origin but `layers`
-    assert result["edited_files"] == ["convert/project/firmware/autoencoder_trigger.cpp"]
+    branch = result.synthesized_branch
+    assert result.passed is branch.passed is False
+    assert result.mismatched_events == 0  # the C simulation sees nothing of it
+    assert 0 < branch.mismatched_events <= branch.events  # a score at the end of its range wraps, too
+    assert branch.events > 300  # of every origin but `layers`
+    assert result.edited_files == ("convert/project/firmware/autoencoder_trigger.cpp",)
     sentence = failure_sentence(result)
     assert sentence.startswith("the branch that is synthesized differs from the golden codes in")
     assert "first in the score of background event 0" in sentence

@@ -12,15 +12,19 @@ import networks
 import numpy as np
 import pytest
 from conftest import Workspace
+from results import rtl_result
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.folder import edited_files
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import RunOptions, run_stage
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,7 +42,7 @@ def _verilog(workspace: Workspace) -> Path:
 @pytest.mark.slow
 def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     networks.need("verilator")
-    result = traced.run("rtl").result
+    result = traced.run("rtl").result.to_json()
     assert result["passed"]
     assert result["failure"] is None
     for key in ("mismatched_events", "score_mismatches", "decision_flips", "lost_events"):
@@ -63,7 +67,7 @@ def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     assert result["initiation_interval"] == 1
     assert traced.run("rtl").was_current
     networks.need("yosys")
-    synthesized = traced.run("synth").result
+    synthesized = traced.run("synth").result.to_json()
     assert synthesized["dsp"] == synthesized["bram"] == 0
     assert 0.4 < synthesized["lut"] / result["estimated"]["lut"] < 2
     assert [row["name"] for row in synthesized["comparison"]] == ["da4ml's estimate", "Yosys"]
@@ -96,18 +100,18 @@ def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Work
 def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(copy: Workspace) -> None:
     """M2: no other event has a score exactly at a threshold."""
     networks.need("verilator")
-    table = copy.network["accept"].table
-    assert table is not None
-    lower = IntegerNetwork(copy.network.layers[:-1]).with_thresholds(np.maximum(table.codes - 1, 0))
-    features = FeatureMap.from_json(copy.result("data")["feature_types"])
+    features = FeatureMap.of(copy.experiment.result(DataResult))
+    trained = GoldenTrigger.load(copy.experiment.stage_folder("convert"), features)
+    without = GoldenTrigger(features, IntegerNetwork(trained.network.layers[:-1]))
+    lower = without.with_thresholds(np.maximum(trained.thresholds - 1, 0))
     firmware, project = copy.experiment.config.firmware, _verilog(copy).parent
     shutil.rmtree(project)
     project.mkdir()
-    write_rtl(cut_into_stages(trace_trigger(lower, features), firmware.clock_ns), firmware, project)
+    write_rtl(cut_into_stages(trace_trigger(lower), firmware.clock_ns), firmware, project)
     result = copy.run("rtl").result
-    assert (result["passed"], result["score_mismatches"]) == (False, 0)
-    assert 0 < result["decision_flips"] <= result["events_by_origin"]["edges"]
-    assert (result["first_mismatch"]["layer"], result["first_mismatch"]["origin"]) == ("accept", "edges")
+    assert (result.passed, result.score_mismatches) == (False, 0)
+    assert 0 < result.decision_flips <= result.events_by_origin["edges"]
+    assert (result.first_mismatch.layer, result.first_mismatch.origin) == ("accept", "edges")
 
 
 _IGNORED_RESET = {"if (reset) under_way <= 0;\n        else": ""}
@@ -132,12 +136,12 @@ def test_a_broken_wrapper_is_named(file: str, damage: dict[str, str], copy: Work
         text = text.replace(old, new)
     source.write_text(text)
     result = copy.run("rtl").result
-    assert result["passed"] is False
-    assert result["mismatched_events"] == result["lost_events"] == 0  # an event a clock goes through
-    wrong = {wrapper["file"]: wrapper for wrapper in result["wrappers"] if wrapper["failure"]}
+    assert result.passed is False
+    assert result.mismatched_events == result.lost_events == 0  # an event a clock goes through
+    wrong = {wrapper.file: wrapper for wrapper in result.wrappers if wrapper.failure}
     assert list(wrong) == [file]
-    assert wrong[file]["mismatched_events"] > 10
-    assert failure_sentence(result).startswith(f"{file}: {wrong[file]['mismatched_events']:,} of ")
+    assert wrong[file].mismatched_events > 10
+    assert failure_sentence(result).startswith(f"{file}: {wrong[file].mismatched_events:,} of ")
 
 
 @pytest.mark.parametrize("stage", ["rtl", "synth"])
@@ -145,8 +149,7 @@ def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Worksp
     if stage == "synth":
         experiment = copy.experiment
         hashes = event_hashes(experiment.config, experiment.config_file)
-        proven = {"passed": True, "estimated": {"lut": 1, "ff": 1}, "latency_cycles": 1}
-        run_stage(experiment, "rtl", lambda _: proven, hashes, RunOptions(force=True))
+        run_stage(experiment, RtlResult, lambda _: rtl_result(), hashes, RunOptions(force=True))
     program = {"rtl": "verilator", "synth": "yosys"}[stage]
     done = run_cli(stage, *copy.arguments, "--force", PATH=os.devnull)
     assert done.returncode == 3, done.stderr
