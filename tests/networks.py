@@ -19,6 +19,7 @@ from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
+from fpgaae.golden.edges import EDGES_FILE, edge_events
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
@@ -27,6 +28,7 @@ from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
 from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.scores.base import Table, function_table, score_class
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.golden.windows import Window, same_padding
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.data import DataResult
@@ -183,10 +185,11 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Wor
     workspace.run("data")
 
     def convert(run: StageRun) -> ConvertResult:
-        network = random_network(score, FeatureMap.of(run.result(DataResult)))
-        network.save(run.folder / GOLDEN_FILE)
-        assert network.accept is not None
-        points = [threshold(code=int(code), events=800) for code in network.accept.thresholds]
+        features = FeatureMap.of(run.result(DataResult))
+        trigger = GoldenTrigger(features, random_network(score, features))
+        trigger.network.save(run.folder / GOLDEN_FILE)
+        edge_events(trigger, events(features, 500), seed=1).save(run.folder / EDGES_FILE)
+        points = [threshold(code=int(code), events=800) for code in trigger.thresholds]
         points[0] = replace(points[0], effective_events=400.0)  # as if the events came in pairs of two alike
         return convert_result(points)
 

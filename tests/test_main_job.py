@@ -99,7 +99,9 @@ def test_what_the_results_say(finished: Workspace) -> None:
     assert csim["passed"] is True
     assert csim["first_mismatch"] is None
     assert (csim["mismatched_events"], csim["score_mismatches"], csim["decision_flips"]) == (0, 0, 0)
-    made_up = 64 + 238 + n_layer_rows(finished.network)  # random ones, extremes, and those that drive each layer
+    edges = convert["edge_events"]["events"]
+    assert edges > 2
+    made_up = 64 + 238 + n_layer_rows(finished.network) + edges  # random ones, extremes, those that drive each layer
     events = data["events"]["background"]["test"] + data["events"]["signal"]["test"] + made_up
     assert csim["events"] == events
     assert convert["layers"][-1]["name"] == "accept"

@@ -1,4 +1,5 @@
-// Drives the Verilated valid wrapper of a traced trigger block: one event a clock, and every clock counted.
+// Drives the Verilated wrappers of a traced trigger block (bench.v): one event a clock, and every clock counted; or with
+// gaps, back-pressure and resets, and every clock recorded, so that whoever calls can follow the protocol.
 //
 // Compiled by `fpgaae rtl` with -DMODEL=V..., -DMODEL_HEADER="V....h", -DINPUT_BITS=..., -DSCORE_BITS=..., -DN_ACCEPT=...
 #include MODEL_HEADER
@@ -16,6 +17,8 @@ double sc_time_stamp() { return 0; }
 namespace {
 
 const size_t n_words = (INPUT_BITS + 31) / 32;
+const size_t axis_bits = (INPUT_BITS + 7) / 8 * 8;
+const size_t result_bits = SCORE_BITS + N_ACCEPT;
 
 template <class Port> void write_port(Port &port, const uint32_t *words) {
     if constexpr (std::is_integral_v<Port>) {
@@ -29,14 +32,28 @@ template <class Port> void write_port(Port &port, const uint32_t *words) {
     }
 }
 
+// At most 64 bits of a port.
+template <class Port> uint64_t read_bits(const Port &port, size_t low, size_t n) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t word;
+        if constexpr (std::is_integral_v<Port>)
+            word = uint64_t(port) >> (low + i);
+        else
+            word = port[(low + i) / 32] >> ((low + i) % 32);
+        value |= (word & 1) << i;
+    }
+    return value;
+}
+
 struct Simulation {
     VerilatedContext context;
     std::unique_ptr<MODEL> model;
     std::vector<int64_t> bits; // of each feature
     int64_t clock = 0;         // rising edges so far
 
-    void put(const int64_t *codes) {
-        uint32_t words[n_words + 2] = {};
+    // Writes an event as the bits of a port.
+    void pack(const int64_t *codes, uint32_t *words) const {
         size_t at = 0;
         for (size_t i = 0; i < bits.size(); i++) {
             if (bits[i]) {
@@ -47,7 +64,23 @@ struct Simulation {
             }
             at += bits[i];
         }
+    }
+    void put(const int64_t *codes) {
+        uint32_t words[n_words + 2] = {};
+        pack(codes, words);
         write_port(model->in_objects, words);
+    }
+    // An event in its lowest bits and ones or zeros above it; or, where nothing is offered, no event at all.
+    void put_axis(const int64_t *codes, bool offered, bool ones_above) {
+        uint32_t words[n_words + 2] = {};
+        pack(codes, words);
+        for (size_t bit = INPUT_BITS; bit < axis_bits; bit++)
+            words[bit / 32] |= uint32_t(ones_above) << (bit % 32);
+        for (size_t i = 0; i < n_words && !offered; i++)
+            words[i] = ~words[i];
+        if (!offered && axis_bits % 32)
+            words[n_words - 1] &= (uint32_t(1) << (axis_bits % 32)) - 1;
+        write_port(model->s_axis_tdata, words);
     }
     void tick() {
         model->clk = 1;
@@ -55,6 +88,12 @@ struct Simulation {
         model->clk = 0;
         model->eval();
         clock++;
+    }
+    void tick_axis() {
+        model->aclk = 1;
+        model->eval();
+        model->aclk = 0;
+        model->eval();
     }
 };
 
@@ -71,8 +110,9 @@ void *rtl_open(const char *folder, const int64_t *bits, int64_t n_features) {
     simulation->bits.assign(bits, bits + n_features);
     simulation->model = std::make_unique<MODEL>(&simulation->context);
     MODEL &model = *simulation->model;
-    model.clk = 0;
-    model.in_valid = 0;
+    model.clk = model.aclk = 0;
+    model.in_valid = model.s_axis_tvalid = model.m_axis_tready = 0;
+    model.aresetn = 0;
     model.reset = 1;
     model.eval();
     for (int i = 0; i < 4; i++)
@@ -132,5 +172,62 @@ int64_t rtl_settling(void *handle, const int64_t *first, const int64_t *second, 
         accept = model.out_accept;
     }
     return changed;
+}
+
+// Drives the valid wrapper for n clocks: events (n, n_features), in_valid (n), reset (n). rows (n, 2 + N_ACCEPT): out_valid,
+// the score's code and a code a threshold, as they stand at each rising edge.
+void rtl_drive_valid(void *handle, const int64_t *events, const uint8_t *in_valid, const uint8_t *reset, int64_t n,
+                     int64_t *rows) {
+    auto &simulation = *static_cast<Simulation *>(handle);
+    MODEL &model = *simulation.model;
+    for (int64_t step = 0; step < n; step++) {
+        simulation.put(events + step * simulation.bits.size());
+        model.in_valid = in_valid[step];
+        model.reset = reset[step];
+        model.eval();
+        *rows++ = model.out_valid;
+        *rows++ = int64_t(model.out_score);
+        for (int i = 0; i < N_ACCEPT; i++)
+            *rows++ = (uint64_t(model.out_accept) >> i) & 1;
+        simulation.tick();
+    }
+    model.in_valid = model.reset = 0;
+}
+
+// Drives the AXI4-Stream wrapper for n clocks with events (n_events, n_features) and their tlast, over and over in this
+// order. offer (n): whether the next event is offered from this clock on, which it stays until it is taken or a reset comes;
+// ready (n): m_axis_tready; resetn (n). rows (n, 6 + N_ACCEPT), as it stands at each rising edge: the event that is offered
+// or -1, s_axis_tready, m_axis_tvalid, m_axis_tlast, what m_axis_tdata holds above the result, and the result: the score's
+// code and a code a threshold.
+void rtl_drive_axis(void *handle, const int64_t *events, const uint8_t *last, int64_t n_events, const uint8_t *offer,
+                    const uint8_t *ready, const uint8_t *resetn, int64_t n, int64_t *rows) {
+    auto &simulation = *static_cast<Simulation *>(handle);
+    MODEL &model = *simulation.model;
+    int64_t next = 0;
+    bool offered = false;
+    for (int64_t step = 0; step < n; step++) {
+        offered = offered || offer[step];
+        simulation.put_axis(events + next * simulation.bits.size(), offered, next % 2);
+        model.s_axis_tvalid = offered;
+        model.s_axis_tlast = last[next] == offered;
+        model.m_axis_tready = ready[step];
+        model.aresetn = resetn[step];
+        model.eval();
+        bool taken = offered && model.s_axis_tready;
+        *rows++ = offered ? next : -1;
+        *rows++ = model.s_axis_tready;
+        *rows++ = model.m_axis_tvalid;
+        *rows++ = model.m_axis_tlast;
+        *rows++ = int64_t(read_bits(model.m_axis_tdata, result_bits, (result_bits + 7) / 8 * 8 - result_bits));
+        *rows++ = int64_t(read_bits(model.m_axis_tdata, 0, SCORE_BITS));
+        for (int i = 0; i < N_ACCEPT; i++)
+            *rows++ = int64_t(read_bits(model.m_axis_tdata, SCORE_BITS + i, 1));
+        simulation.tick_axis();
+        if (taken || !resetn[step]) {
+            next = (next + 1) % n_events;
+            offered = false;
+        }
+    }
+    model.s_axis_tvalid = model.m_axis_tready = 0;
 }
 }

@@ -36,6 +36,8 @@ from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.scan.table import header, legend, rows
 
+_FEW_NAMES = 6
+
 
 def summarize(stage: str, result: StageResult) -> RenderableType:
     """Give what to print of a stage's result."""
@@ -226,6 +228,12 @@ def _convert(result: ConvertResult) -> RenderableType:
     gbit_s = result.output_bits * result.trigger.bunch_crossing_rate_khz / 1e6
     lines.append(f"puts out {outputs}: {result.output_bits} bits an event, {gbit_s:.4g} Gbit/s")
     lines += _thresholds(result.trigger)
+    if (edges := result.edge_events) is not None:
+        lines.append(
+            f"{edges.events:,} events at the edges of thresholds, score and latents; not reached: "
+            f"{', '.join(edges.not_reached[:_FEW_NAMES]) or 'nothing'}"
+            + (f", and {more:,} more" if (more := len(edges.not_reached) - _FEW_NAMES) > 0 else "")
+        )
     if inexact:
         lines.append(
             f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits, or means)"
@@ -266,6 +274,11 @@ def _csim(result: CsimResult) -> RenderableType:
         f"{verdict}: of {result.events:,} events {result.mismatched_events:,} differ in a layer, "
         f"{result.score_mismatches:,} in the score, {result.decision_flips:,} in the decision"
     )
+    if (synthesized := result.synthesized_branch) is not None:
+        lines.append(
+            f"in the branch that is synthesized, of {synthesized.events:,} events "
+            f"{synthesized.mismatched_events:,} differ"
+        )
     if (reloaded := result.reloaded) is not None:
         lines.append(
             f"with {reloaded.weights:,} other weights loaded: of {reloaded.events:,} events "
@@ -295,6 +308,11 @@ def _rtl(result: RtlResult) -> RenderableType:
         f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
         f"{result.initiation_interval}; estimated {cost.lut:,} LUT, {cost.ff:,} FF",
         f"{result.events_per_second:,.0f} events/s on one core",
+        *(
+            f"of {wrapper.events:,} events with gaps, back-pressure and resets {wrapper.mismatched_events:,} "
+            f"were lost or wrong in {wrapper.file}"
+            for wrapper in result.wrappers
+        ),
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result.vhdl is None
         else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL",

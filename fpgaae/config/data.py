@@ -19,7 +19,7 @@ from fpgaae.section import Fraction, Section
 _DOMAINS = "fpgaae.data.domains"
 TOY_PREFIX = "toy:"
 RESERVED_ORIGINS = frozenset(
-    {"random", "extremes", "layers"}
+    {"random", "extremes", "edges", "layers"}
 )  # what the C simulation is fed with besides the processes
 
 

@@ -18,6 +18,7 @@ from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.package import open_binding
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.hls.csim_library import CsimLibrary
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE
@@ -56,7 +57,8 @@ def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
     for stage in ("csim", "trace", "rtl"):
         require_current(experiment, stage, hashes)
     deployed = open_deployed(experiment)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.trigger)
+    edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.trigger, edges.hardware)
     events, differing = 0, {}
     with _open_forms(deployed, scratch) as forms:
         differing = dict.fromkeys(forms, 0)

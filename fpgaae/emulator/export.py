@@ -14,9 +14,10 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
@@ -94,8 +95,9 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     CheckFailed
         If a code of the compiled emulator differs.
     """
-    trigger, config = deployed.trigger, deployed.experiment.config
-    codes = _vectors(Stimuli(config, deployed.experiment.stage_folder("data"), trigger))
+    trigger, experiment = deployed.trigger, deployed.experiment
+    edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
+    codes = _vectors(Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware))
     result = write_package(folder, deployed.name, trigger, codes)
     compile_package(folder, deployed.name, for_this_machine=for_this_machine)
     emulator = open_binding(folder, deployed.name)
@@ -111,10 +113,10 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
 
 
 def _vectors(stimuli: Stimuli) -> Codes:
-    """Give hardware integers of every origin, the extremes among them."""
+    """Give hardware integers of every origin, the extremes among them, and all at the edges."""
     parts = []
     for source in stimuli.sources():
         if source.start == 0 and source.origin != LAYERS:
             made = stimuli.make(source).hardware
-            parts.append(made[:_VECTORS_AN_ORIGIN])
+            parts.append(made if source.origin == EDGES else made[:_VECTORS_AN_ORIGIN])
     return np.concatenate(parts)

@@ -70,7 +70,9 @@ def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_code
     for template, target in _files(name).items():
         (folder / target).write_text(fill_template(f"emulator/{template}", values), encoding="utf-8")
     shutil.copyfile(firmware_source("emulator/kernels.h"), folder / "kernels.h")
-    columns = [hardware_codes, trigger.score_and_decisions(hardware_codes)]
+    golden = trigger.run(hardware_codes)
+    ports = [trigger.network.score, trigger.accept, *trigger.network.ports]
+    columns = [hardware_codes, *(golden[layer.name].codes for layer in ports)]
     np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
     return EmulatorPackage(
         name=name,

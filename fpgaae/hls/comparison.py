@@ -37,6 +37,11 @@ def failure_sentence(result: Check) -> str:
         return result.failure
     if isinstance(result, CsimResult) and result.reloaded is not None and not result.reloaded.passed:
         return f"with other weights loaded, {failure_sentence(result.reloaded)}"
+    if isinstance(result, CsimResult) and (branch := result.synthesized_branch) is not None and not branch.passed:
+        return (
+            f"the branch that is synthesized differs from the golden codes in {branch.mismatched_events:,} of "
+            f"{branch.events:,} events; first in {branch.first_mismatch}"
+        )
     return f"nothing was compared: {result.events} events"
 
 

@@ -10,8 +10,11 @@ import logging
 import numpy as np
 
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes
 from fpgaae.golden.deployment import deploy
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents, edge_events
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import GOLDEN_FILE
 from fpgaae.golden.scores.base import ScoreLayer
@@ -26,17 +29,26 @@ from fpgaae.hls.lint.models import lint_model
 from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.reuse import reuse_estimate
-from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
+from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
-from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult, KerasAgreement, LayerTypes, Output, TriggerEntry
+from fpgaae.runs.results.convert import (
+    ConvertedLayer,
+    ConvertResult,
+    EdgeSearch,
+    KerasAgreement,
+    LayerTypes,
+    Output,
+    TriggerEntry,
+)
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 _VECTORS_AN_ORIGIN = 200
+_KNOWN_EVENTS = 2048  # of the training split, from which the search for events at the edges starts
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
 _log = logging.getLogger(__name__)
 
@@ -54,7 +66,10 @@ def run_convert(run: StageRun) -> ConvertResult:
     level = run.config.evaluation.confidence_level
     points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
     trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
-    stimuli = Stimuli(run.config, run.upstream("data"), trigger)
+    with run.progress.task("events at the edges", None):
+        edges = _find_edges(run, trigger, background)
+    edges.save(run.folder / EDGES_FILE)
+    stimuli = Stimuli(run.config, run.upstream("data"), trigger, edges.hardware)
     project = run.folder / PROJECT_FOLDER
     with run.progress.task("HLS project", None):
         written = write_project(model, network, run.config.firmware, project)
@@ -91,9 +106,20 @@ def run_convert(run: StageRun) -> ConvertResult:
             confidence_level=run.config.evaluation.confidence_level,
             thresholds=tuple(point.entry(network.score.type, run.config.trigger) for point in points),
         ),
+        edge_events=EdgeSearch(events=len(edges.hardware), not_reached=edges.not_reached),
         keras=keras,
         lint=tuple(finding.entry() for finding in findings),
     )
+
+
+def _find_edges(run: StageRun, trigger: GoldenTrigger, background: Codes) -> EdgeEvents:
+    """Look for events at the edges, from training events and from those whose scores the thresholds are."""
+    store, process = EventStore(run.upstream("data")), run.config.data.background
+    known = [store.read(process, "train", 0, min(store.count(process, "train"), _KNOWN_EVENTS))]
+    for threshold in trigger.thresholds.tolist():
+        event = int(np.argmax(background == threshold))
+        known.append(store.read(process, run.config.trigger.chosen_on, event, event + 1))
+    return edge_events(trigger, np.concatenate(known), run.config.seed)
 
 
 def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
@@ -147,11 +173,15 @@ def _compare_with_keras(
 
 
 def _write_vectors(run: StageRun, trigger: GoldenTrigger, stimuli: Stimuli, block: TriggerBlock) -> None:
-    """Write the testbench's golden vectors: the first events of every origin, all extremes among them."""
+    """Write the testbench's golden vectors: the first events of every origin, with all extremes and edges."""
     parts = []
     for source in stimuli.sources():
         if source.start == 0 and source.origin != LAYERS:
-            part = source if source.origin == EXTREMES else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
+            part = (
+                source
+                if source.origin in {EXTREMES, EDGES}
+                else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
+            )
             made = stimuli.make(part)
             parts.append((made.hardware, made.input_codes[: len(made.hardware)]))
     hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))

@@ -9,10 +9,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project
 from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
 from fpgaae.hls.stimulus import MADE_UP, Source
+from fpgaae.hls.synthesized_branch import compare_synthesized, compile_synthesized
 from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
 from fpgaae.runs.results.csim import ChangedType, CsimResult, ReloadedWeights
 from fpgaae.runs.run import StageRun
@@ -34,14 +36,15 @@ _RELOADED_EVENTS = 10_000  # real events an origin that the second set of weight
 def run_csim(run: StageRun) -> CsimResult:
     """Compile the written project and compare every layer; the result says `passed` or where it differs first."""
     convert = run.result(ConvertResult)
+    project = run.upstream("convert") / convert.project_dir
     started = time.perf_counter()
-    with run.progress.task("compiling the project", None):
-        project = run.upstream("convert") / convert.project_dir
-        library = compile_project(project, convert.project_name, run.folder)
+    library, library_without_taps = _compile(run, project, convert.project_name)
     compile_seconds = time.perf_counter() - started
     simulation = Simulation.of_run(run, library)
     IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
     taps = check_layout(library, convert.layers)
+    with run.progress.task("the branch that is synthesized", None):
+        synthesized = compare_synthesized(run, library_without_taps, project)
     scores: dict[str, list[Codes]] = {}
     started = time.perf_counter()
     total = _compare(run, simulation, taps, scores)
@@ -49,7 +52,7 @@ def run_csim(run: StageRun) -> CsimResult:
     reloaded = _compare_reloaded(run, simulation, taps) if simulation.weight_ports else None
     np.savez_compressed(run.folder / SCORES_FILE, **{origin: np.concatenate(c) for origin, c in scores.items()})  # type: ignore[arg-type]
     return CsimResult(
-        passed=total.passed and (reloaded is None or reloaded.passed),
+        passed=total.passed and synthesized.passed and (reloaded is None or reloaded.passed),
         events=total.events,
         events_by_origin=total.events_by_origin,
         mismatched_events=total.mismatched_events,
@@ -57,6 +60,7 @@ def run_csim(run: StageRun) -> CsimResult:
         decision_flips=total.decision_flips,
         first_mismatch=total.first_mismatch,
         layers=total.entries(),
+        synthesized_branch=synthesized,
         score_type=str(taps[-2].type),
         thresholds=convert.trigger.thresholds,
         changed_types=_changed_types(taps, convert.layers),
@@ -67,6 +71,14 @@ def run_csim(run: StageRun) -> CsimResult:
         processes=_n_processes(run, len(list(simulation.stimuli().sources()))),
         reloaded=reloaded,
     )
+
+
+def _compile(run: StageRun, project: Path, name: str) -> tuple[Path, Path]:
+    """Compile the branch with taps and the one that is synthesized, side by side."""
+    with run.progress.task("compiling the project", None), ThreadPoolExecutor(1) as pool:
+        synthesized = pool.submit(compile_synthesized, project, name, run.folder)
+        library = compile_project(project, name, run.folder)
+    return library, synthesized.result()
 
 
 def _compare(

@@ -20,13 +20,13 @@ from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.project import CSIM_MACRO, DRIVER
 
 _FAST, _QUICK = "-O3", "-O1"
-_INCLUDES = ("-I.", "-Ifirmware", "-Ifirmware/ap_types")
+INCLUDES = ("-I.", "-Ifirmware", "-Ifirmware/ap_types")
 _FLAGS = ("-march=native", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w", f"-D{CSIM_MACRO}")
-_TAIL_LINES = 12
+TAIL_LINES = 12
 _SPARE_WEIGHTS = 2**16
 _LOG = "compile.log"
 _PROBE_TIMEOUT_S = 60
-_PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1]).csim_describe()"
+_PROBE = "import ctypes, sys; getattr(ctypes.CDLL(sys.argv[1]), sys.argv[2])()"
 
 
 class Tap(NamedTuple):
@@ -77,19 +77,17 @@ class Compilation:
         for source in set(self._sources) - set(mine):
             if reuse is not None:
                 os.link(reuse._object(source), self._object(source))
-        commands = [
-            [compiler, *self._flags, "-MMD", *_INCLUDES, "-c", str(s), "-o", str(self._object(s))] for s in mine
-        ]
+        commands = [[compiler, *self._flags, "-MMD", *INCLUDES, "-c", str(s), "-o", str(self._object(s))] for s in mine]
         with ThreadPoolExecutor(max(len(commands), 1)) as pool:
-            outputs = list(pool.map(lambda command: _run(command, self._project), commands))
+            outputs = list(pool.map(lambda command: run_compiler(command, self._project), commands))
         library = self._build / f"{self._name}.so"
         if all(code == 0 for code, _ in outputs):
             objects = [str(self._object(source)) for source in self._sources]
-            outputs.append(_run([compiler, "-shared", *objects, "-o", str(library)], self._project))
+            outputs.append(run_compiler([compiler, "-shared", *objects, "-o", str(library)], self._project))
         (self._build / _LOG).write_text("".join(output for _, output in outputs), encoding="utf-8")
         if any(code for code, _ in outputs):
             first = next(output for code, output in outputs if code)
-            tail = "\n".join(first.splitlines()[-_TAIL_LINES:])
+            tail = "\n".join(first.splitlines()[-TAIL_LINES:])
             raise CheckFailed(
                 f"{self._project} does not compile; correct its sources. The compiler's last lines:\n{tail}"
             )
@@ -134,20 +132,26 @@ def compile_project(project: Path, project_name: str, build: Path) -> Path:
         compilation.clean()
 
 
-def _run(command: list[str], folder: Path) -> tuple[int, str]:
+def run_compiler(command: list[str], folder: Path) -> tuple[int, str]:
+    """Run a compiler in a folder; give its exit code and all that it said."""
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=folder)
     return done.returncode, done.stdout + done.stderr
 
 
-def probe(library: Path) -> None:
+def probe(library: Path, function: str = "csim_describe") -> None:
     """Load a compiled project and run one event in a process of its own, since a crash would end this one.
+
+    Parameters
+    ----------
+    function
+        The function of the library that runs it.
 
     Raises
     ------
     CheckFailed
         If the project crashes or hangs.
     """
-    command = [sys.executable, "-c", _PROBE, str(library)]
+    command = [sys.executable, "-c", _PROBE, str(library), function]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False, timeout=_PROBE_TIMEOUT_S

@@ -11,14 +11,15 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.hls.network_ports import load_lines, read_lines
-from fpgaae.hls.project import DRIVER, SUPPORT_HEADER, fill_template, firmware_source, indented
+from fpgaae.hls.project import DRIVER, SUPPORT_HEADER, SYNTHESIS_DRIVER, fill_template, firmware_source, indented
 
 SCRIPTS = ("settings.tcl", "csim.tcl", "synth.tcl", "cosim.tcl")
 
 
 def write_harness(project: Path, block: TriggerBlock, firmware: Firmware) -> None:
-    """Write driver, testbench and scripts into a project."""
+    """Write drivers, testbench and scripts into a project."""
     _write_driver(project, block)
+    _write_synthesis_driver(project, block)
     _write_testbench(project, block)
     folder = project / "scripts"
     folder.mkdir(exist_ok=True)
@@ -44,6 +45,15 @@ def _write_driver(project: Path, block: TriggerBlock) -> None:
     (project / DRIVER).write_text(fill_template(f"csim/{DRIVER}", values), encoding="utf-8")
     support = firmware_source(f"csim/{SUPPORT_HEADER}").read_text(encoding="utf-8")
     (project / "firmware" / SUPPORT_HEADER).write_text(support, encoding="utf-8")
+
+
+def _write_synthesis_driver(project: Path, block: TriggerBlock) -> None:
+    values = block.values() | {
+        "N_INPUTS": str(block.top.input.size),
+        "OBJECTS": indented(block.fill_ports("codes[{feature}]"), 8),
+        "LOAD_WEIGHTS": load_lines(block.top),
+    }
+    (project / SYNTHESIS_DRIVER).write_text(fill_template(f"csim/{SYNTHESIS_DRIVER}", values), encoding="utf-8")
 
 
 def _write_testbench(project: Path, block: TriggerBlock) -> None:

@@ -41,6 +41,11 @@ def port_values(top: TopFunction) -> dict[str, str]:
             if latents
             else ""
         ),
+        "LATENT_VALUES": (
+            f"\n        for (size_t i = 0; i < n_latents; i++)\n            *results++ = {LATENTS}[i].to_double();"
+            if latents
+            else ""
+        ),
         "N_LATENTS": str(n_latents),
         "PORT_COMMENT": _comment(top),
     }

@@ -21,6 +21,7 @@ from fpgaae.runs.results.convert import WeightPortEntry
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
+SYNTHESIS_DRIVER = "synthesis_driver.cpp"
 CSIM_MACRO = "FPGAAE_CSIM"
 VECTORS_FOLDER, STIMULUS_FILE, EXPECTED_FILE = "tb_data", "stimulus.dat", "expected.dat"
 _SAVE = re.compile(

@@ -13,6 +13,7 @@ from fpgaae.config.experiment import Config
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.reloadable import with_random_weights
 from fpgaae.golden.trigger import GoldenTrigger
@@ -63,7 +64,8 @@ class Simulation:
 
     def stimuli(self) -> Stimuli:
         """Give what makes the stimulus."""
-        return Stimuli(self.config, self.data_folder, self.trigger())
+        edges = EdgeEvents.load(self.golden.with_name(EDGES_FILE))
+        return Stimuli(self.config, self.data_folder, self.trigger(), edges.hardware)
 
 
 class Part(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the C simulation is fed with: real events, random ones, the extremes of every input type, and of every layer.
+"""What the firmware is fed with: real events, random ones, those at the edges, extremes of input types and layers.
 
 Hardware integers enter through the ports of the trigger block; values that no hardware integer gives, the network.
 
@@ -23,8 +23,9 @@ from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
 CHUNK_EVENTS = 2048
 RANDOM = "random"
 EXTREMES = "extremes"
+EDGES = "edges"
 LAYERS = "layers"
-MADE_UP = frozenset({RANDOM, EXTREMES, LAYERS})
+MADE_UP = frozenset({RANDOM, EXTREMES, EDGES, LAYERS})
 _OFF_GRID_BITS = 3  # random values lie on a grid this much finer than the input's, so that rounding is exercised
 
 
@@ -52,14 +53,19 @@ class Stimuli:
     ----------
     trigger
         Its features, network and thresholds.
+    edges
+        (n_events, n_features) hardware integers at the edges, as `edge_events` finds them.
     """
 
-    def __init__(self, config: Config, data_folder: Path, trigger: GoldenTrigger) -> None:
+    def __init__(
+        self, config: Config, data_folder: Path, trigger: GoldenTrigger, edges: Codes | None = None
+    ) -> None:  # fmt: skip
         self._config = config
         self._data_folder = data_folder
         self._trigger = trigger
         self._features, self._network = trigger.features, trigger.network
         self._input_type = trigger.network.input_type
+        self._edges = np.zeros((0, len(self._features)), dtype=np.int64) if edges is None else edges
 
     def sources(self) -> Iterator[Source]:
         """Give every part of the stimulus, the real events first."""
@@ -68,6 +74,7 @@ class Stimuli:
         lengths = {process: min(store.count(process, "test"), limit) for process in self._config.data.files}
         lengths[RANDOM] = self._config.csim.random_events
         lengths[EXTREMES] = len(_extreme_rows(len(self._features))) * 2
+        lengths[EDGES] = len(self._edges)
         lengths[LAYERS] = n_layer_rows(self._network)
         for origin, length in lengths.items():
             for start in range(0, length, CHUNK_EVENTS):
@@ -79,6 +86,8 @@ class Stimuli:
             return self._random(source)
         if source.origin == EXTREMES:
             return self._extremes(source)
+        if source.origin == EDGES:
+            return self._of_hardware(self._edges[source.start : source.stop])
         if source.origin == LAYERS:
             return self._layers(source)
         codes = EventStore(self._data_folder).read(source.origin, "test", source.start, source.stop)

@@ -13,6 +13,7 @@ import numpy as np
 from fpgaae.data.features import FeatureMap
 from fpgaae.files import lock, read_json, write_json
 from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes, failure_sentence
@@ -43,7 +44,8 @@ def compare_layers(experiment: Experiment, progress: Progress) -> RtlLayersResul
     names = [layer.name for layer in network.layers]
     with progress.task("tracing all layers", None):
         logic = trace_layers(trigger, names)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger)
+    edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     plan = [source for source in stimuli.sources() if source.origin != LAYERS]
     total = Comparison.of_layers(names)
     with progress.task("comparing layers", sum(source.stop - source.start for source in plan)) as task:

@@ -1,7 +1,8 @@
 """The stage `rtl`: the traced project, simulated clock by clock, bit for bit against the golden codes (needs da4ml).
 
 da4ml's own interpreter of the traced logic runs beside it, so that a difference between what was traced and what was
-written shows as such. Where GHDL is installed, the VHDL goes through the first events of each origin, too.
+written shows as such. The wrappers of the block get some of the events with gaps, back-pressure and resets. Where GHDL
+is installed, the VHDL goes through the first events of each origin, too.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ from da4ml.cmvm.types import CombLogic
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.ghdl import simulate_vhdl
+from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, TraceResult, VhdlCheck
+from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, TraceResult, VhdlCheck, WrapperCheck
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 LIBRARY_FILE = "simulation.so"
 _VHDL_EVENTS = 20  # of each origin: GHDL takes some ten to a hundred events a second
+_WRAPPER_EVENTS = 500  # of each origin
 _BIT = FixedPointType(1, 1, False)
 
 
@@ -52,6 +57,7 @@ def run_rtl(run: StageRun) -> RtlResult:
     traced = run.result(TraceResult)
     project = run.folder / PROJECT_FOLDER
     shutil.copytree(run.upstream("trace") / traced.project_dir, project)
+    check_tables(project)
     started = time.perf_counter()
     with run.progress.task("compiling the simulation", None):
         library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), run.scratch / "build", run.folder / LIBRARY_FILE)
@@ -63,13 +69,15 @@ def run_rtl(run: StageRun) -> RtlResult:
         with run.progress.task("RTL simulation", bench.n_events) as task:
             for events in bench.simulate(simulation):
                 task.advance(events)
+        with run.progress.task("wrappers", None):
+            wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
             vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
-    failure = _failure(bench, settling, vhdl)
+    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers)
     return RtlResult(
         passed=total.passed and failure is None,
         failure=failure,
@@ -89,6 +97,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         designed_latency_cycles=design.latency_cycles,
         initiation_interval=timing.most_clocks_between,
         events_per_second=round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
+        wrappers=wrappers,
         clock_ns=traced.clock_ns,
         part=traced.part,
         estimated=traced.estimated,
@@ -125,14 +134,27 @@ def _failure(bench: _Bench, settling: int | None, vhdl: Comparison | None) -> st
     return None
 
 
+def _wrapper_failure(wrappers: tuple[WrapperCheck, ...]) -> str | None:
+    """Say what is wrong with the first wrapper that breaks its protocol, or None."""
+    for wrapper in wrappers:
+        if wrapper.failure:
+            return (
+                f"{wrapper.file}: {wrapper.mismatched_events:,} of {wrapper.events:,} events were lost, repeated or "
+                f"wrong where gaps, back-pressure and resets came; {wrapper.failure}"
+            )
+    return None
+
+
 class _Bench:
     """The stimulus of a run, the golden network, and what was compared so far."""
 
     def __init__(self, run: StageRun) -> None:
         features = FeatureMap.of(run.result(DataResult))
+        self._seed = run.config.seed
         self._trigger = GoldenTrigger.load(run.upstream("convert"), features)
         self._logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
-        self._stimuli = Stimuli(run.config, run.upstream("data"), self._trigger)
+        edges = EdgeEvents.load(run.upstream("convert") / EDGES_FILE)
+        self._stimuli = Stimuli(run.config, run.upstream("data"), self._trigger, edges.hardware)
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
         names = [self._trigger.network.score.name, self._trigger.accept.name]
         self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)
@@ -163,10 +185,19 @@ class _Bench:
                 self._compare(simulation, source, hardware)
             yield source.stop - source.start
 
+    def drive_wrappers(self, simulation: RtlSimulation, project: Path) -> tuple[WrapperCheck, ...]:
+        """Drive the wrappers with the first events of each origin."""
+        hardware = np.concatenate([hardware for _, hardware in self._first_events(_WRAPPER_EVENTS)])
+        stimulus = Stimulus(hardware, self._trigger.score_and_decisions(hardware))
+        return drive_wrappers(simulation, project, stimulus, self._seed)
+
+    def _first_events(self, n: int) -> list[tuple[Source, Codes]]:
+        """Give the first hardware integers of each origin."""
+        return [(source, self._stimuli.make(source).hardware[:n]) for source in self._plan if source.start == 0]
+
     def simulate_vhdl(self, project: Path, build: Path) -> Comparison:
         """Compare the VHDL on the first events of each origin."""
-        first = [source for source in self._plan if source.start == 0]
-        parts = [(source, self._stimuli.make(source).hardware[:_VHDL_EVENTS]) for source in first]
+        parts = self._first_events(_VHDL_EVENTS)
         codes = simulate_vhdl(project, np.concatenate([hardware for _, hardware in parts]), build)
         result = Comparison.of_layers(list(self.total.layers))
         for source, hardware in parts:

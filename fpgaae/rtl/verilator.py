@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
+from fpgaae.hls.project import fill_template
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 
@@ -24,11 +26,16 @@ _WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")  # the widths of da4ml's p
 _SPLIT = ("--output-split", "10000", "--output-split-cfuncs", "500")
 _VERILATOR_FLAGS = ("-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *_SPLIT, *_WARNINGS)
 _MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "CXXFLAGS=-fPIC", "VM_PARALLEL_BUILDS=1")
+# Two wrappers hold a trigger block each; as a module of its own its code is written, and compiled, once.
+_SHARED = '`verilator_config\nno_inline -module "{name}_trigger"\n'
 _MODEL = "Vrtl"
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _PATIENCE = 4  # times the designed latency: how long a result is waited for
 _PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
+
+
+Flags = NDArray[np.bool_]
 
 
 class Streamed(NamedTuple):
@@ -38,8 +45,19 @@ class Streamed(NamedTuple):
     clocks: Codes  # (n_results,) the clock edge behind which each came, 1 being the edge that takes the first event
 
 
+class Recorded(NamedTuple):
+    """What stood on the ports of the AXI4-Stream wrapper at each rising edge."""
+
+    offered: Codes  # (n_clocks,) the event that was offered, -1 for none
+    tready: Codes
+    tvalid: Codes
+    tlast: Codes
+    above: Codes  # (n_clocks,) what lies above the result
+    codes: Codes  # (n_clocks, 1 + n_thresholds)
+
+
 def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path:
-    """Verilate the valid wrapper of a project and compile it with its driver into a shared library.
+    """Verilate both wrappers of a project and compile them with their driver into a shared library.
 
     Parameters
     ----------
@@ -62,8 +80,8 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
     log = build / "compile.log"
     sources = [str(source.absolute()) for source in verilog_sources(project)]
     command = [
-        verilator, "--cc", "--prefix", _MODEL, "--top-module", f"{design.name}_valid", "--Mdir", str(build.absolute()),
-        *_VERILATOR_FLAGS, *sources,
+        verilator, "--cc", "--prefix", _MODEL, "--top-module", f"{design.name}_bench", "--Mdir", str(build.absolute()),
+        *_VERILATOR_FLAGS, *_bench(design, build), *sources,
     ]  # fmt: skip
     run_logged(command, build, log, f"Verilating {project}")
     command = [require_tool(MAKE), "-f", f"{_MODEL}.mk", f"{_MODEL}__ALL.a", "-j2", f"CXX={compiler}", *_MAKE_VARIABLES]
@@ -72,12 +90,24 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
     runtime = [str(include / name) for name in _RUNTIME if (include / name).is_file()]
     command = [
         compiler, "-shared", "-fPIC", "-O2", "-std=c++17", "-w", f"-DMODEL={_MODEL}", f'-DMODEL_HEADER="{_MODEL}.h"',
-        f"-DINPUT_BITS={design.input_bits}", f"-DN_ACCEPT={design.n_thresholds}", "-I.", f"-I{include}",
-        f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a", *runtime, "-pthread", "-latomic", "-o",
-        str(library.absolute()),
+        f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
+        "-I.", f"-I{include}", f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a", *runtime,
+        "-pthread", "-latomic", "-o", str(library.absolute()),
     ]  # fmt: skip
     run_logged(command, build, log, f"compiling the simulation of {project}")
     return library
+
+
+def _bench(design: Design, build: Path) -> tuple[str, str]:
+    """Write what stands around the wrappers into the build folder, and name its files."""
+    values = {
+        "PROJECT": design.name, "INPUT_BITS": str(design.input_bits), "SCORE_BITS": str(design.score.width),
+        "N_ACCEPT": str(design.n_thresholds),
+    }  # fmt: skip
+    shared, bench = build.absolute() / "shared.vlt", build.absolute() / "bench.v"
+    shared.write_text(_SHARED.format(name=design.name), encoding="ascii")
+    bench.write_text(fill_template("rtl/bench.v", values), encoding="utf-8")
+    return str(shared), str(bench)
 
 
 def _include_folder(verilator: str, log: Path) -> Path:
@@ -150,6 +180,47 @@ class RtlSimulation:
             self._handle, hardware.ctypes.data, len(hardware), patience, codes.ctypes.data, clocks.ctypes.data
         )
         return Streamed(codes[:found], clocks[:found])
+
+    def drive_valid(self, hardware: Codes, in_valid: Flags, reset: Flags) -> tuple[Flags, Codes]:
+        """Drive the valid wrapper; give what stands at its outputs at each rising edge: whether valid, and the codes.
+
+        Parameters
+        ----------
+        hardware
+            (n_clocks, n_features) what stands at the input at each rising edge, an event where `in_valid`.
+        """
+        hardware = np.ascontiguousarray(hardware, dtype=np.int64)
+        flags = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (in_valid, reset)]
+        rows = np.empty((len(hardware), 2 + self.design.n_thresholds), dtype=np.int64)
+        drive = self._library.rtl_drive_valid
+        drive.restype, drive.argtypes = None, (*[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_void_p)
+        pointers = [flag.ctypes.data for flag in flags]
+        drive(self._handle, hardware.ctypes.data, *pointers, len(hardware), rows.ctypes.data)
+        return rows[:, 0] != 0, rows[:, 1:]
+
+    def drive_axis(self, hardware: Codes, last: Flags, offer: Flags, ready: Flags, reset: Flags) -> Recorded:
+        """Drive the AXI4-Stream wrapper with events in their order, over and over.
+
+        Parameters
+        ----------
+        hardware, last
+            (n_events, n_features) the events, and their `tlast`.
+        offer, ready, reset
+            (n_clocks,) whether the next event is offered from this clock on, which it stays until it is taken or a
+            reset comes; whether the receiver is ready; whether there is a reset.
+        """
+        hardware = np.ascontiguousarray(hardware, dtype=np.int64)
+        flags = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (last, offer, ready, ~reset)]
+        rows = np.empty((len(reset), 6 + self.design.n_thresholds), dtype=np.int64)
+        drive = self._library.rtl_drive_axis
+        drive.restype = None
+        drive.argtypes = (
+            *[ctypes.c_void_p] * 3, ctypes.c_int64, *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_void_p,
+        )  # fmt: skip
+        last_pointer, *pointers = [flag.ctypes.data for flag in flags]
+        drive(self._handle, hardware.ctypes.data, last_pointer, len(hardware), *pointers, len(reset), rows.ctypes.data)
+        offered, tready, tvalid, tlast, above = rows[:, :5].T
+        return Recorded(offered, tready, tvalid, tlast, above, rows[:, 5:])
 
     def settling_cycles(self, first: Codes, second: Codes) -> int:
         """Measure how many clock edges after a change of the event the outputs change for the last time.

@@ -259,6 +259,11 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest(
             "`layers` in files is the name of made-up events",
             id="reserved-layers",
         ),
+        pytest.param(
+            {"data": {"files": {"edges": "a.h5"}}},
+            "`edges` in files is the name of made-up events",
+            id="reserved-edges",
+        ),
         pytest.param({"csim": {"processes": 0}}, "`csim.processes`", id="no-processes"),
         pytest.param({"seed": -1}, "`seed`", id="seed"),
         pytest.param({"seed": [1]}, "`seed`", id="seed-list"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,6 +31,7 @@ from fpgaae.emulator.hashes import NetworkHashes, network_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.edges import edge_events
 from fpgaae.golden.latents import LATENTS_LAYER, with_latents
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.golden.reloadable import make_reloadable
@@ -179,6 +181,14 @@ def test_the_self_test_passes_and_fails_when_one_code_is_changed(random_network:
     passed = run()
     assert passed.returncode == 0, passed.stderr
     assert "42 events, 0 wrong" in passed.stdout
+    compared = 4 * sum(range(1, 97))
+    assert passed.stdout.splitlines()[:-1] == [
+        f"batches of 1 to 96 events: 384 calls, {compared} results compared, 0 wrong",
+        "all events at once: 5 calls, 210 results compared, 0 wrong",
+        f"batches of 1 to 96 events from 4 threads: 1536 calls, {4 * compared} results compared, 0 wrong",
+        "single events: 84 calls, 42 results compared, 0 wrong",
+    ]
+    assert "block_events = 32" in (folder / "kernels.h").read_text()  # three of them make 96
     vectors = folder / "vectors.dat"
     lines = vectors.read_text().splitlines()
     words = lines[7].split()
@@ -189,6 +199,55 @@ def test_the_self_test_passes_and_fails_when_one_code_is_changed(random_network:
     assert "42 events, 1 wrong" in failed.stdout
     vectors.write_text("\n".join(lines)[:-5])
     assert "damaged at event 41" in run().stderr
+
+
+@pytest.fixture(scope="module")
+def package(random_network: Random, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sources of an emulator that nobody changes."""
+    features = trigger_objects(9).features
+    trigger = GoldenTrigger(features, _decided(random_network(autoencoder((4,), 2), features).network, features))
+    folder = tmp_path_factory.mktemp("package")
+    edges = edge_events(trigger, _hardware(features), seed=1)
+    write_package(folder, "trigger", trigger, np.concatenate([_hardware(features, 40), edges.hardware]))
+    return folder
+
+
+_KEEP_SCORES = "e < n; e++)\n        scores[e] ="
+_IN_EMULATOR = {
+    "step of a block": ("first += block_events", "first += block_events + 1"),
+    "scores of the second block": ("here, scores + first, accept", "here, scores, accept"),
+    "decisions of the second block": ("accept + first * 3", "accept + first * 2"),
+    "inputs of the second block": ("run_block(objects + first * 9, here, scores", "run_block(objects, here, scores"),
+    "last lane of a whole block": (_KEEP_SCORES, _KEEP_SCORES.replace("e < n", "e < n - (n == 32)")),
+    "beyond the end": (_KEEP_SCORES, _KEEP_SCORES.replace("e < n", "e < 32")),
+    "threshold of a lane": ("> thresholds[i];", "> thresholds[(i + (e == 31)) % 3];"),
+    "comparison": ("> thresholds[i];", ">= thresholds[i];"),
+    "thresholds one lower": ("> thresholds[i];", "> thresholds[i] - 1;"),
+    "decisions are never null": ("if (accept)\n", "if (n > 1)\n"),
+}
+_IN_KERNELS = {
+    "lanes twice": ("codes[(int64_t)e * stride]", "codes[(int64_t)(e & 15) * stride]"),
+    "accumulator of lanes": ("d += row[3] * w;", "d += row[2] * w;"),
+    "state between events": ("Row<sum_T> sum = {};", "static Row<sum_T> sum = {};\n    sum.lane[0] = 0;"),
+}
+
+
+@pytest.mark.parametrize("damage", [*_IN_EMULATOR, *_IN_KERNELS])
+def test_damage_to_lanes_blocks_and_tails_fails_the_self_test(damage: str, package: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    shutil.copytree(package, folder)
+    source = folder / ("trigger_emulator.cpp" if damage in _IN_EMULATOR else "kernels.h")
+    old, new = (_IN_EMULATOR | _IN_KERNELS)[damage]
+    text = source.read_text()
+    assert old in text
+    source.write_text(text.replace(old, new))
+    command = ["make", "-s", "test", "CXXFLAGS=-O0 -fPIC -std=c++11"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    lines = done.stdout.splitlines()
+    if damage != "decisions are never null":  # which ends in a crash at once
+        assert "; first event " in lines[0], "batches show it first"
+    assert " events, 0 wrong" not in done.stdout
 
 
 def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> None:

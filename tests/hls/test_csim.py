@@ -19,6 +19,7 @@ from conftest import Workspace, autoencoder, variational
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, parse_type
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.layers.weighted import Dense
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
@@ -105,7 +106,9 @@ def _stimulus(workspace: Workspace) -> list[Part]:
     """Give the parts of the stimulus in order."""
     features = FeatureMap.of(workspace.experiment.result(DataResult))
     folder = workspace.experiment.stage_folder("data")
-    stimuli = Stimuli(workspace.experiment.config, folder, GoldenTrigger(features, workspace.network))
+    edges = EdgeEvents.load(workspace.experiment.stage_folder("convert") / EDGES_FILE)
+    trigger = GoldenTrigger(features, workspace.network)
+    stimuli = Stimuli(workspace.experiment.config, folder, trigger, edges.hardware)
     made = ((source, stimuli.make(source)) for source in stimuli.sources())
     return [Part(source.origin, source.start, part.input_codes, part.injected) for source, part in made]
 
@@ -219,12 +222,15 @@ def test_an_untouched_project_passes_and_a_comment_is_only_named(
     assert result["edited_files"] == ["convert/project/firmware/autoencoder.cpp"]
     assert result["changed_types"] == []
     assert result["first_mismatch"] is None
+    branch = result["synthesized_branch"]
+    assert branch == {"passed": True, "events": branch["events"], "mismatched_events": 0, "first_mismatch": None}
+    assert branch["events"] > 300
     assert (
         result["events"]
         == sum(result["events_by_origin"].values())
         == sum(len(part.input_codes) for part in _stimulus(workspace))
     )
-    assert set(result["events_by_origin"]) == {"background", "signal", "random", "extremes", "layers"}
+    assert set(result["events_by_origin"]) == {"background", "signal", "random", "extremes", "edges", "layers"}
     assert result["events_by_origin"][LAYERS] == n_layer_rows(workspace.network)
     assert [layer["name"] for layer in result["layers"]][-2:] == ["score", "accept"]
     assert result["thresholds"] == workspace.result("convert")["trigger"]["thresholds"]
@@ -318,6 +324,26 @@ def test_the_mutation_tests_cover_every_layer_with_weights(small: Workspace) -> 
 
 
 # Other damage
+
+
+@pytest.mark.slow
+def test_the_other_comparison_in_the_trigger_block_is_found_at_the_edges(small: Workspace, tmp_path: Path) -> None:
+    """What drives the layers goes around this function, and a real event hardly ever lies at a threshold (M1)."""
+    workspace = small.copy(tmp_path / "copy")
+    decision = "    accept = fpgaae::decide<n_thresholds>(result, thresholds);\n"
+    _edit(_firmware(workspace) / "autoencoder_trigger.cpp", decision, _OTHER_COMPARISON)
+    result = workspace.run("csim").result.to_json()
+    assert result["passed"] is False
+    assert (result["score_mismatches"], result["first_mismatch"]["layer"]) == (0, "accept")
+    assert result["decision_flips"] >= len(result["thresholds"])
+    assert result["synthesized_branch"]["mismatched_events"] > 0
+
+
+_OTHER_COMPARISON = """
+    ap_uint<score_t::width> code = result.range(score_t::width - 1, 0);
+    for (unsigned i = 0; i < n_thresholds; i++)
+        accept[i] = code >= thresholds[i];
+"""
 
 
 @pytest.mark.slow

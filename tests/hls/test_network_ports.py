@@ -42,6 +42,7 @@ def test_every_layer_is_equal_with_the_trained_weights_and_with_others(proven: W
     reloaded = result["reloaded"]
     assert result["passed"] is reloaded["passed"] is True
     assert result["mismatched_events"] == reloaded["mismatched_events"] == 0
+    assert result["synthesized_branch"]["passed"] is True
     assert reloaded["weights"] == 57 * 6 + 6 + 6 * 3 + 3
     assert reloaded["events"] == sum(reloaded["events_by_origin"].values()) > 1000
     names = ["features", "encoder_1", "encoder_1_relu", "mu", "mu_linear", "latents", "score", "accept"]

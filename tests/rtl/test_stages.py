@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import networks
+import numpy as np
 import pytest
 from conftest import Workspace
 from results import rtl_result
 
+from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.comparison import failure_sentence
+from fpgaae.rtl.project import cut_into_stages, write_rtl
+from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.folder import edited_files
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import RunOptions, run_stage
 
@@ -48,7 +57,12 @@ def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     real = sum(splits["test"] for splits in traced.result("data")["events"].values())
     assert result["events_by_origin"]["random"] == 32
     assert result["events_by_origin"]["extremes"] > 100
-    assert result["events"] == real + 32 + result["events_by_origin"]["extremes"]
+    assert result["events_by_origin"]["edges"] > 2
+    assert result["events"] == real + 32 + sum(result["events_by_origin"][made] for made in ("extremes", "edges"))
+    assert [wrapper["file"] for wrapper in result["wrappers"]] == ["autoencoder_valid.v", "autoencoder_axis.v"]
+    for wrapper in result["wrappers"]:
+        assert (wrapper["mismatched_events"], wrapper["failure"]) == (0, None)
+        assert 100 < wrapper["forgotten_events"] < wrapper["events"] - 100
     assert result["latency_cycles"] == result["settling_cycles"] == result["designed_latency_cycles"]
     assert result["initiation_interval"] == 1
     assert traced.run("rtl").was_current
@@ -80,6 +94,54 @@ def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Work
     with pytest.raises(InputError, match="the check did not pass"):
         copy.run("synth")
     assert edited_files(copy.experiment.stage_folder("trace"))  # the user's edit is still there
+
+
+@pytest.mark.slow
+def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(copy: Workspace) -> None:
+    """M2: no other event has a score exactly at a threshold."""
+    networks.need("verilator")
+    features = FeatureMap.of(copy.experiment.result(DataResult))
+    trained = GoldenTrigger.load(copy.experiment.stage_folder("convert"), features)
+    without = GoldenTrigger(features, IntegerNetwork(trained.network.layers[:-1]))
+    lower = without.with_thresholds(np.maximum(trained.thresholds - 1, 0))
+    firmware, project = copy.experiment.config.firmware, _verilog(copy).parent
+    shutil.rmtree(project)
+    project.mkdir()
+    write_rtl(cut_into_stages(trace_trigger(lower), firmware.clock_ns), firmware, project)
+    result = copy.run("rtl").result
+    assert (result.passed, result.score_mismatches) == (False, 0)
+    assert 0 < result.decision_flips <= result.events_by_origin["edges"]
+    assert (result.first_mismatch.layer, result.first_mismatch.origin) == ("accept", "edges")
+
+
+_IGNORED_RESET = {"if (reset) under_way <= 0;\n        else": ""}
+_FOUR_WAYS = {
+    "aresetn && !promised[DEPTH_BITS]": "aresetn",
+    "last <= (last << 1)": "last <= last",
+    "taken     <= 0;\n": "\n",
+    "assign m_axis_tvalid = written != taken": "assign m_axis_tvalid = written[0] && written != taken",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "damage"), [("autoencoder_valid.v", _IGNORED_RESET), ("autoencoder_axis.v", _FOUR_WAYS)], ids=["M3", "M4"]
+)
+def test_a_broken_wrapper_is_named(file: str, damage: dict[str, str], copy: Workspace) -> None:
+    networks.need("verilator")
+    source = _verilog(copy) / file
+    text = source.read_text()
+    for old, new in damage.items():
+        assert old in text
+        text = text.replace(old, new)
+    source.write_text(text)
+    result = copy.run("rtl").result
+    assert result.passed is False
+    assert result.mismatched_events == result.lost_events == 0  # an event a clock goes through
+    wrong = {wrapper.file: wrapper for wrapper in result.wrappers if wrapper.failure}
+    assert list(wrong) == [file]
+    assert wrong[file].mismatched_events > 10
+    assert failure_sentence(result).startswith(f"{file}: {wrong[file].mismatched_events:,} of ")
 
 
 @pytest.mark.parametrize("stage", ["rtl", "synth"])

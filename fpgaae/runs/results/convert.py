@@ -106,6 +106,14 @@ class TriggerEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EdgeSearch:
+    """The search for events at the edges: how many were found, and by name what was not."""
+
+    events: int
+    not_reached: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Float32Layer:
     """How Keras' own float32 prediction of a layer compares with its golden codes."""
 
@@ -159,5 +167,6 @@ class ConvertResult(StageResult):
     outputs: tuple[Output, ...]
     weight_ports: tuple[WeightPortEntry, ...] = ()
     trigger: TriggerEntry
+    edge_events: EdgeSearch | None = None
     keras: KerasAgreement
     lint: tuple[LintFinding, ...]

@@ -42,6 +42,16 @@ class ComparedLayer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SynthesizedBranch:
+    """What was compared of the branch that is synthesized."""
+
+    passed: bool
+    events: int
+    mismatched_events: int
+    first_mismatch: str | None  # a sentence
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReloadedWeights:
     """The same comparison with other weights loaded."""
 
@@ -80,6 +90,7 @@ class CsimResult(StageResult):
     decision_flips: int
     first_mismatch: Mismatch | None
     layers: tuple[ComparedLayer, ...]
+    synthesized_branch: SynthesizedBranch | None = None
     score_type: str
     thresholds: tuple[Threshold, ...]
     changed_types: tuple[ChangedType, ...]

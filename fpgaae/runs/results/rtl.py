@@ -58,6 +58,18 @@ class VhdlCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WrapperCheck:
+    """What the run of a stream wrapper with gaps, back-pressure and resets showed."""
+
+    file: str
+    protocol: str
+    events: int  # taken in
+    forgotten_events: int  # of these, by a reset
+    mismatched_events: int  # wrong, lost, repeated or out of order
+    failure: str | None  # the first
+
+
+@dataclass(frozen=True, kw_only=True)
 class RtlResult(StageResult):
     """The simulated Verilog against the golden codes."""
 
@@ -79,6 +91,7 @@ class RtlResult(StageResult):
     designed_latency_cycles: int
     initiation_interval: int
     events_per_second: float
+    wrappers: tuple[WrapperCheck, ...] = ()
     clock_ns: float
     part: str
     estimated: EstimatedCost

@@ -1,0 +1,258 @@
+"""Events at the edges: hardware integers that bring the score to each threshold, and what the score reads to each code.
+
+Real and random events hardly ever lie exactly at a threshold, and miss entries of tables that others reach. These are
+found from known events by a search with the golden network: of the events that come nearest to a wanted code, some
+hardware integers are changed, at random and in pairs that seem to add up; for extremes, all of them uphill. What the
+search does not reach is named, since nothing proves that it can't be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fpgaae.config.model import Reads
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes
+from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.golden.trigger import GoldenTrigger
+
+EDGES_FILE = "edges.npz"
+_MEMORY = 2**24  # hardware integers that are remembered, so that wide events stay few
+_BUDGET = 250_000  # events that the golden network runs at most, so that large networks take their time, but end
+_ROUNDS = 12  # of the search for a code
+_PARENTS, _CHILDREN, _PAIRS = 32, 512, 1024  # of a round
+_TRIES = 2  # rounds for a code of what the score reads
+_MOST_CHANGES = 3  # of a child
+_STEPS = 30  # uphill
+_RANDOM_EVENTS = 1024
+_WIDEST = 10  # bits of a value of which every code is looked for
+_OF_LATENTS = frozenset({Reads.LATENTS, Reads.DISTRIBUTION})
+
+
+class EdgeEvents(NamedTuple):
+    """What was found, those at the thresholds first, and by name what was not."""
+
+    hardware: Codes  # (n_events, n_features)
+    not_reached: tuple[str, ...]
+
+    def save(self, file: Path) -> None:
+        """Write them to an npz file."""
+        np.savez_compressed(file, hardware=self.hardware, not_reached=np.array(self.not_reached, dtype=np.str_))
+
+    @classmethod
+    def load(cls, file: Path) -> EdgeEvents:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or damaged.
+        """
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                return cls(content["hardware"], tuple(str(name) for name in content["not_reached"]))
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise InputError(f"{file} holds no events at the edges ({error}); run the stage `convert` again") from None
+
+
+def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
+    """Look for events at each threshold, one above and one below, of extreme score, and at every code that it reads.
+
+    Parameters
+    ----------
+    trigger
+        Features, network and thresholds.
+    known
+        (n_events, n_features) hardware integers from which the search starts, such as training events.
+    """
+    search = _Search(trigger, known, seed)
+    chosen: list[int] = []
+    missing: list[str] = []
+    for name, code in _score_goals(trigger):
+        found = search.reach(0, code)
+        if found is None:
+            missing.append(name)
+        else:
+            chosen.append(found)
+    chosen += [search.extreme(0, sign) for sign in (1, -1)]
+    for column, name in enumerate(search.names[1:], start=1):
+        for sign in (1, -1):
+            chosen.append(search.extreme(column, sign))
+        chosen += search.cover(column, chosen)
+        missing += _ranges(name, search.unseen(column))
+    rows = list(dict.fromkeys(chosen))
+    return EdgeEvents(search.events(rows), tuple(missing))
+
+
+def _score_goals(trigger: GoldenTrigger) -> Iterator[tuple[str, int]]:
+    score = trigger.network.score.type
+    for index, threshold in enumerate(trigger.thresholds.tolist()):
+        for step, where in ((0, "at"), (1, "one above"), (-1, "one below")):
+            if score.min_code <= threshold + step <= score.max_code:
+                yield f"score {where} threshold {index} (code {threshold + step})", threshold + step
+
+
+def _ranges(name: str, codes: list[int]) -> Iterator[str]:
+    """Name codes, those that follow each other in one."""
+    starts = [i for i, code in enumerate(codes) if i == 0 or code != codes[i - 1] + 1]
+    for start, end in zip(starts, [*starts[1:], len(codes)], strict=False):
+        first, last = codes[start], codes[end - 1]
+        yield f"{name}: code {first}" if first == last else f"{name}: codes {first} to {last}"
+
+
+class _Search:
+    """Events that were run so far, with the values that are watched: the score, then what it reads."""
+
+    def __init__(self, trigger: GoldenTrigger, known: Codes, seed: int) -> None:
+        self._trigger = trigger
+        features, network = trigger.features, trigger.network
+        self._low, self._high = features.limits
+        score = network.score
+        read = score.inputs if isinstance(score, ScoreLayer) and score.score.reads in _OF_LATENTS else ()
+        self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
+        self.names = [score.name, *(f"{of.name}[{i}]" for of in self._watched for i in range(of.size))]
+        self._types = [score.type, *(of.type for of in self._watched for _ in range(of.size))]
+        self._left = min(_BUDGET, _MEMORY // len(features))
+        self._events: list[Codes] = []
+        self._values: list[Codes] = []
+        self._ends = [0]  # number of events up to each of these parts
+        self._seen: list[dict[int, int]] = [{} for _ in self.names]  # code -> the first event that has it
+        self._rng = np.random.default_rng([seed, len(self.names)])
+        random = self._rng.integers(self._low, self._high + 1, size=(_RANDOM_EVENTS, len(features)))
+        ends = np.clip(features.offsets, self._low, self._high)
+        pool = np.concatenate([known.astype(np.int64), random, np.stack([self._low, self._high, ends])])
+        self._run(pool)
+
+    def _run(self, hardware: Codes) -> Codes:
+        """Give the watched values of events, and remember them."""
+        tensors = self._trigger.run(hardware)
+        names = [self._trigger.network.score.name, *(layer.name for layer in self._watched)]
+        values = np.concatenate([tensors[name].codes for name in names], axis=1)
+        for column, seen in enumerate(self._seen):
+            codes, first = np.unique(values[:, column], return_index=True)
+            for code, event in zip(codes.tolist(), first.tolist(), strict=True):
+                seen.setdefault(code, self._ends[-1] + event)
+        self._events.append(hardware)
+        self._values.append(values)
+        self._ends.append(self._ends[-1] + len(hardware))
+        self._left -= len(hardware)
+        return values
+
+    def events(self, rows: list[int]) -> Codes:
+        """Give events by their numbers."""
+        parts = np.searchsorted(self._ends, rows, side="right") - 1
+        return np.stack([self._events[part][row - self._ends[part]] for part, row in zip(parts, rows, strict=True)])
+
+    def _nearest(self, column: int, code: int) -> Codes:
+        """Give the events whose value is nearest to a code."""
+        distance = np.abs(np.concatenate([part[:, column] for part in self._values]) - code)
+        return self.events(np.argpartition(distance, min(_PARENTS, len(distance)) - 1)[:_PARENTS].tolist())
+
+    def unseen(self, column: int) -> list[int]:
+        """Give the codes of a value's type that no event has."""
+        of = self._types[column]
+        return [code for code in range(of.min_code, of.max_code + 1) if code not in self._seen[column]]
+
+    def reach(self, column: int, code: int) -> int | None:
+        """Give an event whose value has a code, or None."""
+        for turn in range(_ROUNDS):
+            if code in self._seen[column] or self._left <= 0:
+                break
+            parents = self._nearest(column, code)
+            self._run(self._children(parents))
+            self._run(self._pairs(parents[turn % len(parents)], column, code))
+        return self._seen[column].get(code)
+
+    def _pairs(self, event: Codes, column: int, code: int) -> Codes:
+        """Change two integers of an event so that what each does alone adds up to what is missing, or nearly."""
+        near = self._neighbours(event)
+        values = self._run(near)[:, column]
+        deltas, missing = values - values[0], code - int(values[0])
+        place = np.argmax(near != event, axis=1)
+        order = np.argsort(deltas, kind="stable")
+        at = np.searchsorted(deltas[order], missing - deltas)
+        found = []
+        for shift in (-2, -1, 0, 1):  # the partners whose sum comes closest, from either side
+            partner = order[np.clip(at + shift, 0, len(order) - 1)]
+            rows = near.copy()
+            rows[np.arange(len(near)), place[partner]] = near[partner, place[partner]]
+            distance = np.abs(deltas + deltas[partner] - missing)
+            found.append((distance[place != place[partner]], rows[place != place[partner]]))
+        distances, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return rows[np.argsort(distances, kind="stable")[:_PAIRS]]
+
+    def _children(self, parents: Codes) -> Codes:
+        """Change a few integers of events: by a power of two either way, or to an end of the range, or to zero."""
+        rng, n = self._rng, _CHILDREN
+        children = parents[rng.integers(len(parents), size=n)]
+        used = np.flatnonzero(self._high > self._low)
+        for change in range(_MOST_CHANGES):
+            rows = np.flatnonzero(rng.integers(_MOST_CHANGES, size=n) >= change)
+            places = used[rng.integers(len(used), size=len(rows))]
+            low, high = self._low[places], self._high[places]
+            bits = (
+                np.ceil(np.log2(high - low + 1)) * rng.random(len(rows)) ** 2
+            )  # small steps more often than large ones
+            steps = np.int64(1) << bits.astype(np.int64)
+            stepped = children[rows, places] + steps * rng.choice([-1, 1], size=len(rows))
+            ends = np.stack([low, high, np.zeros_like(low)])[rng.integers(3, size=len(rows)), np.arange(len(rows))]
+            children[rows, places] = np.clip(np.where(rng.random(len(rows)) < 0.8, stepped, ends), low, high)
+        return children
+
+    def extreme(self, column: int, sign: int) -> int:
+        """Give the event with the largest value (or the smallest, for a sign of -1) that was found."""
+        seen = self._seen[column]
+        value = max(seen, key=lambda code: sign * code)
+        event = self.events([seen[value]])[0]
+        for _ in range(_STEPS):
+            if self._left <= 0:
+                break
+            near = self._neighbours(event)
+            gains = sign * (self._run(near)[:, column] - value)
+            near = np.concatenate([near, self._all_at_once(event, near, gains)])
+            gains = np.concatenate([gains, sign * (self._run(near[len(gains) :])[:, column] - value)])
+            best = int(np.argmax(gains))
+            if gains[best] <= 0:
+                break
+            event, value = near[best], value + sign * int(gains[best])
+        return seen[value]
+
+    def cover(self, column: int, chosen: list[int]) -> list[int]:
+        """Give an event for each code of a value that the chosen events do not have, as far as they are found."""
+        seen = self._seen[column]
+        for code in range(min(seen), max(seen) + 1):
+            for _ in range(_TRIES):
+                if code not in seen and self._left > 0:
+                    self._run(self._children(self._nearest(column, code)))
+        have = set(np.concatenate(self._values)[chosen, column].tolist())
+        return [event for code, event in sorted(seen.items()) if code not in have]
+
+    def _neighbours(self, event: Codes) -> Codes:
+        """Give events that differ in one integer: by a power of two either way, at an end of its range, or zero."""
+        changed = [event]
+        for index, (low, high) in enumerate(zip(self._low.tolist(), self._high.tolist(), strict=True)):
+            here = int(event[index])
+            steps = [1 << bit for bit in range(int(high - low).bit_length())]
+            values = {here + step for step in steps} | {here - step for step in steps} | {low, high, 0}
+            for value in sorted(v for v in values if low <= v <= high and v != here):
+                row = event.copy()
+                row[index] = value
+                changed.append(row)
+        return np.stack(changed)
+
+    def _all_at_once(self, event: Codes, near: Codes, gains: Codes) -> Codes:
+        """Give the event with the best change of each of the 2, 4, 8, ... integers that matter most."""
+        place = np.argmax(near != event, axis=1)
+        best = {int(place[i]): int(i) for i in np.argsort(gains, kind="stable").tolist() if gains[i] > 0}
+        ordered = sorted(best.items(), key=lambda item: -int(gains[item[1]]))
+        rows = [event]
+        for n in (1 << bit for bit in range(1, len(ordered).bit_length() + 1)):
+            row = event.copy()
+            for index, change in ordered[:n]:
+                row[index] = near[change, index]
+            rows.append(row)
+        return np.stack(rows)

@@ -1,0 +1,115 @@
+"""Events at the edges tell a network from one whose thresholds, comparison or table entries are off by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+
+from fpgaae.config.model import Score
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import Codes
+from fpgaae.golden.edges import EdgeEvents, _ranges, edge_events
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
+
+FEATURES = networks.feature_map()
+
+
+def _at_observed_thresholds(score: Score, known: Codes) -> GoldenTrigger:
+    """Give a random network whose thresholds are scores of known events, as `convert` chooses them."""
+    trigger = GoldenTrigger(FEATURES, IntegerNetwork(networks.random_network(score, FEATURES).layers[:-1]))
+    codes = np.sort(trigger.scores(known))
+    return trigger.with_thresholds(codes[[len(codes) // 2, -3]])
+
+
+@pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
+def test_wrong_comparisons_and_thresholds_are_told_apart(score: Score) -> None:
+    known = networks.events(FEATURES, 300)
+    trigger = _at_observed_thresholds(score, known)
+    found = edge_events(trigger, known, seed=1)
+    low, high = FEATURES.limits
+    assert ((found.hardware >= low) & (found.hardware <= high)).all()
+    scores = trigger.scores(found.hardware)
+    for index, threshold in enumerate(trigger.thresholds.tolist()):
+        right = scores > threshold
+        assert (right != (scores >= threshold)).any(), "M1: the other comparison"
+        assert (right != (scores > threshold - 1)).any(), "M2: one lower"
+        one_above = f"score one above threshold {index} (code {threshold + 1})"
+        assert (right != (scores > threshold + 1)).any() != (one_above in found.not_reached)
+    assert scores.min() <= trigger.scores(known).min()
+    assert scores.max() >= trigger.scores(known).max()
+
+
+def test_every_code_that_the_score_reads_is_found_or_named() -> None:
+    known = networks.events(FEATURES, 300)
+    trigger = _at_observed_thresholds(Score.MU_SQUARED_OVER_VARIANCE, known)
+    found = edge_events(trigger, known, seed=1)
+    tensors = trigger.run(found.hardware)
+    for name in trigger.network.score.inputs:
+        layer = trigger.network[name]
+        for channel in range(layer.size):
+            seen = set(tensors[name].codes[:, channel].tolist())
+            unseen = [code for code in range(layer.type.min_code, layer.type.max_code + 1) if code not in seen]
+            assert set(_ranges(f"{name}[{channel}]", unseen)) <= set(found.not_reached)
+            assert len(seen) > 3
+    assert len(found.hardware) < 300
+
+
+def test_a_search_reaches_codes_that_no_known_event_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores of the absolute error lie close enough to find the neighbours of a threshold from one event."""
+    trigger = _at_observed_thresholds(Score.ABSOLUTE_ERROR, networks.events(FEATURES, 300))
+    low, high = FEATURES.limits
+    one = np.clip(FEATURES.offsets, low, high)[None]
+    monkeypatch.setattr("fpgaae.golden.edges._RANDOM_EVENTS", 0)
+    found = edge_events(trigger, one, seed=1)
+    assert not [name for name in found.not_reached if name.startswith("score")]
+    wanted = {code + step for code in trigger.thresholds.tolist() for step in (-1, 0, 1)}
+    assert wanted <= set(trigger.scores(found.hardware).tolist())
+
+
+def test_the_same_seed_gives_the_same_events() -> None:
+    known = networks.events(FEATURES, 100)
+    trigger = _at_observed_thresholds(Score.KL_DIVERGENCE, known)
+    first, second = (edge_events(trigger, known, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first.hardware, second.hardware)
+    assert first.not_reached == second.not_reached
+
+
+def test_a_network_that_is_too_large_for_the_budget_ends_and_names_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = networks.events(FEATURES, 100)
+    trigger = _at_observed_thresholds(Score.SQUARED_ERROR, known)
+    monkeypatch.setattr("fpgaae.golden.edges._BUDGET", 1)
+    found = edge_events(trigger, known, seed=3)
+    assert len(found.hardware) >= 2
+    assert "one above threshold" in " ".join(found.not_reached)
+
+
+def test_a_feature_without_bits_stays_as_it_is() -> None:
+    known = networks.events(FEATURES, 100)
+    trigger = _at_observed_thresholds(Score.MU_SQUARED, known)
+    hardware = edge_events(trigger, known, seed=3).hardware
+    absent = [index for index, feature in enumerate(FEATURES.features) if not feature.hardware.bits]
+    assert absent
+    assert not hardware[:, absent].any()
+
+
+def test_codes_that_follow_each_other_are_named_as_one() -> None:
+    assert list(_ranges("mu[0]", [-8, -7, -6, 0, 3, 4])) == [
+        "mu[0]: codes -8 to -6", "mu[0]: code 0", "mu[0]: codes 3 to 4",
+    ]  # fmt: skip
+    assert not list(_ranges("mu[0]", []))
+
+
+def test_events_are_kept_in_a_file(tmp_path: Path) -> None:
+    made = EdgeEvents(np.arange(6).reshape(2, 3), ("score at threshold 1", "mu[0]: code 3"))
+    made.save(tmp_path / "edges.npz")
+    read = EdgeEvents.load(tmp_path / "edges.npz")
+    np.testing.assert_array_equal(read.hardware, made.hardware)
+    assert read.not_reached == made.not_reached
+    with pytest.raises(InputError, match=r"holds no events at the edges .*run the stage `convert` again"):
+        EdgeEvents.load(tmp_path / "none.npz")
