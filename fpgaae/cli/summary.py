@@ -119,8 +119,23 @@ def scan_summary(result: Json) -> RenderableType:
 def _data(result: Json) -> RenderableType:
     table = _table("process", "train", "validation", "test")
     for process, splits in result["events"].items():
-        table.add_row(process, *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
-    return table
+        table.add_row(escape(process), *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
+    seen = [escape(f"{process}: {line}") for process, own in result["seen"].items() for line in _seen(own)]
+    return Group(table, *seen)
+
+
+def _seen(own: Json) -> list[str]:
+    """Say what a process' files held that is worth knowing: what was left out, empty, at the largest pT, re-ordered."""
+    lines = [f"{n:,} of {own['events_read']:,} events left out by {why}" for why, n in own["dropped"].items() if n]
+    if own["empty_events"]:
+        lines.append(f"{own['empty_events']:,} of {own['events_read']:,} events without objects")
+    shares = [f"{kind} {n / own['objects'][kind]:.2%}" for kind, n in own["largest_pt"].items() if n]
+    if shares:
+        lines.append(f"objects at the largest pT: {', '.join(shares)}")
+    for what, verb in (("sorted", "sorted by pT"), ("cut", "cut to the slots"), ("clipped", "saturated by `clip`")):
+        if counts := own.get(what):
+            lines.append(f"{verb}: {', '.join(f'{kind} {n:,}' for kind, n in counts.items())}")
+    return lines
 
 
 def _training(result: Json) -> RenderableType:

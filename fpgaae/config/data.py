@@ -5,6 +5,7 @@ How a file is read does not belong here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from importlib import import_module
 from math import prod
@@ -12,8 +13,11 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from fpgaae.config.selection import Condition, Files, FilesBySplit, parse_condition
+from fpgaae.config.table import Table, TableValues
+from fpgaae.config.words import EtaWord, PhiWord, PtWord, Saturated
 from fpgaae.section import Fraction, Section
 
 _DOMAINS = "fpgaae.data.domains"
@@ -47,13 +51,42 @@ def reader_module(name: str) -> ModuleType:
 
 
 class ObjectWidths(Section):
-    """Slots and hardware widths of one kind of trigger object; 0 bits leave a property out (it is then 0)."""
+    """Slots and hardware widths of one kind of trigger object; 0 bits leave a property out (it is then 0).
+
+    Either as the integers that the firmware's ports take (`pt_bits`, `eta_bits`, `phi_bits`: pT without a sign, eta and
+    a phi around 0 with one), or as the words that the trigger sends (`pt`, `eta`, `phi`).
+    """
 
     name: str
     slots: Annotated[int, Field(ge=1, le=64)]
     pt_bits: Annotated[int, Field(ge=1, le=16)]
     eta_bits: Annotated[int, Field(ge=0, le=16)]
     phi_bits: Annotated[int, Field(ge=0, le=16)]
+    pt: PtWord | None = None
+    eta: EtaWord | None = None
+    phi: PhiWord | None = None
+    saturated: Saturated | None = None  # None: as `hardware.saturated`
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bits_of_words(cls, given: Any) -> Any:  # noqa: ANN401
+        """Let the bits of words stand for those of integers; a property without a word is then left out."""
+        if not isinstance(given, dict):
+            return given
+        words = {key: given[key] for key in ("pt", "eta", "phi") if given.get(key) is not None}
+        if not words:
+            return given
+        bits: dict[str, Any] = {"eta_bits": 0, "phi_bits": 0}
+        for key, word in words.items():
+            bits[f"{key}_bits"] = word.get("bits") if isinstance(word, dict) else word.bits
+        if twice := [key for key, value in bits.items() if given.get(key, value) != value]:
+            raise ValueError(f"{twice[0]}: the word `{twice[0].removesuffix('_bits')}` says the bits; leave this out")
+        return {**given, **{key: value for key, value in bits.items() if value is not None}}
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the words of the trigger are declared, and not the integers of the ports only."""
+        return (self.pt or self.eta or self.phi) is not None
 
 
 class ArrayWidth(Section):
@@ -86,6 +119,7 @@ class Hardware(Section):
     pt_lsb_gev: Annotated[float, Field(gt=0)] = 0.5
     eta_lsb: Annotated[float, Field(gt=0)] = 0.0435
     phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
+    saturated: Saturated = Saturated.KEEP  # objects whose pT is the overflow code
     objects: tuple[ObjectWidths, ...] = ()
     array: ArrayWidth | None = None
 
@@ -98,9 +132,36 @@ class Hardware(Section):
     @model_validator(mode="after")
     def _phi_fits(self) -> Hardware:
         for kind in self.objects:
-            if kind.phi_bits and 2**kind.phi_bits < self.phi_steps:
-                raise ValueError(f"{kind.phi_bits} phi_bits of {kind.name} can't hold {self.phi_steps} phi_steps")
+            if kind.phi_bits and 2**kind.phi_bits < self.steps_of(kind):
+                raise ValueError(f"{kind.phi_bits} phi_bits of {kind.name} can't hold {self.steps_of(kind)} phi_steps")
         return self
+
+    @model_validator(mode="after")
+    def _pt_can_be_added(self) -> Hardware:
+        if len({self.pt_lsb_of(kind) for kind in self.objects}) > 1:
+            raise ValueError("the pT of all objects must have one LSB, since they are added up; give one `lsb_gev`")
+        return self
+
+    def pt_lsb_of(self, kind: ObjectWidths) -> float:
+        """Give the GeV that a step of an object's pT stands for."""
+        return (kind.pt and kind.pt.lsb_gev) or self.pt_lsb_gev
+
+    def eta_lsb_of(self, kind: ObjectWidths) -> float:
+        """Give what a step of an object's eta stands for."""
+        return (kind.eta and kind.eta.lsb) or self.eta_lsb
+
+    def steps_of(self, kind: ObjectWidths) -> int:
+        """Give the steps of a turn of an object's phi."""
+        return (kind.phi and kind.phi.steps) or self.phi_steps
+
+    def saturated_of(self, kind: ObjectWidths) -> Saturated:
+        """Tell what becomes of such objects whose pT is the overflow code."""
+        return kind.saturated or self.saturated
+
+    @property
+    def kinds_with_words(self) -> tuple[str, ...]:
+        """The kinds of objects that arrive as words which are not the hardware integers themselves."""
+        return tuple(kind.name for kind in self.objects if kind.has_words or self.saturated_of(kind) is Saturated.ZERO)
 
     @property
     def n_slots(self) -> int:
@@ -117,16 +178,22 @@ class Hardware(Section):
 
 
 class Split(Section):
-    """Shares of the events; events of one group stay together."""
+    """Shares of the events, of which those of one group stay together; or a column that says the split of each."""
 
     train: Fraction = 0.55
     validation: Fraction = 0.05
     test: Fraction = 0.40
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # None: the experiment's
+    column: str | None = None  # of texts; the shares are then of no use
+    names: dict[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
+    )  # what the column says for each split
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:
         total = self.train + self.validation + self.test
+        if unknown := self.names.keys() - {"train", "validation", "test"}:
+            raise ValueError(f"names: there is no split {min(unknown)}; there are train, validation and test")
         if abs(total - 1) > 1e-9:
             raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
         return self
@@ -148,34 +215,12 @@ class Columns(Section):
     existing_trigger: str | None = None  # also (events, bits): an event with a bit set is taken already
     pileup: str | None = None  # number of collisions in the bunch crossing
     run: str | None = None  # number of the run
+    weight: str | None = None  # of the event
 
     @property
     def named(self) -> dict[str, str]:
         """The dataset of each column that there is."""
         return {column: name for column, name in self if name is not None}
-
-
-class TableValues(str, Enum):
-    """What the numbers of a table are."""
-
-    INTEGERS = "integers"  # hardware integers, as a Level-1 trigger sends them
-    PHYSICAL = "physical"  # pT in GeV, eta, phi in rad
-
-
-class ObjectColumns(Section):
-    """Columns of one kind of object: of lists, or of one slot each with `{slot}`, counted from 1, in the name."""
-
-    pt: str
-    eta: str | None = None  # None: 0
-    phi: str | None = None
-
-
-class Table(Section):
-    """Which column of a table (Parquet, CSV, ROOT) holds what; arrays of objects (HDF5, npz) need none."""
-
-    tree: str | None = None  # of a ROOT file that has several
-    values: TableValues = TableValues.INTEGERS
-    objects: dict[str, ObjectColumns]  # by the name of the kind in `hardware.objects`
 
 
 def _first_option_error(error: ValidationError, options: type[Section]) -> str:
@@ -186,17 +231,43 @@ def _first_option_error(error: ValidationError, options: type[Section]) -> str:
     return f"{key}: {detail['msg'].removeprefix('Value error, ')} (given: {detail['input']!r})"
 
 
+class Order(str, Enum):
+    """Which objects of an event come first, and stay where a list is longer than the slots."""
+
+    PT = "pt"  # the hardest; each kind by itself
+    FILE = "file"  # the first of the file
+
+
+class EmptyEvents(str, Enum):
+    """What becomes of events without any pT; the firmware gets them all the same."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable() or name != name.strip() or not name:
+        raise ValueError("a process needs a name of printable characters, without spaces around it")
+    return name
+
+
 class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is bundled, `toy:NAME` is made up."""
 
     reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
     options: dict[str, Any] = Field(default_factory=dict)  # of that module
-    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str]
+    files: dict[Annotated[str, AfterValidator(_printable)], Files | FilesBySplit]
+    labels: dict[str, str] = Field(default_factory=dict)  # how a process is called in figures
     background: str = "background"
     dataset: str = "Particles"
-    group: str | None = "Group"
+    values: TableValues | None = None  # of arrays of objects; None: physical
+    group: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = "Group"
     columns: Columns = Columns()
     table: Table | None = None
+    where: tuple[str, ...] = ()  # conditions on columns that an event must fulfil, as `order >= 0`
+    order: Order = Order.PT
+    clip: bool = False  # saturate integers of pT and eta beyond their declaration, which are refused otherwise
+    empty_events: EmptyEvents = EmptyEvents.KEEP
     hardware: Hardware
     split: Split = Split()
     scaling: Scaling = Scaling()
@@ -207,6 +278,22 @@ class Data(Section):
             raise ValueError(f"`{min(reserved)}` in files is the name of made-up events; choose another")
         if self.background not in self.files:
             raise ValueError(f"files has no entry `{self.background}`, which `background` names")
+        return self
+
+    @model_validator(mode="after")
+    def _selection_makes_sense(self) -> Data:
+        if unknown := self.labels.keys() - self.files.keys():
+            raise ValueError(f"data.labels.{min(unknown)}: `files` has no such process")
+        for index, text in enumerate(self.where):
+            try:
+                parse_condition(text)
+            except ValueError as error:
+                raise ValueError(f"data.where.{index}: {error}") from None
+        by_split = [process for process, files in self.files.items() if isinstance(files, FilesBySplit)]
+        if self.split.column is not None and by_split:
+            raise ValueError(
+                f"data.split.column: the files of {by_split[0]} are divided into splits already; give one of both"
+            )
         return self
 
     @model_validator(mode="after")
@@ -231,7 +318,7 @@ class Data(Section):
     def _toys_exist(self) -> Data:
         known = () if self.reader is None else reader_module(self.reader).READER.toys
         there = f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
-        for process, entry in self.files.items():
+        for process, entry in self.entries():
             kind = entry.partition("#")[0].removeprefix(TOY_PREFIX).partition(":")[0]
             if entry.startswith(TOY_PREFIX) and kind not in known:
                 there = (
@@ -249,3 +336,20 @@ class Data(Section):
                 f"{', '.join(kinds)}"
             )
         return self
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Give every entry of `files` with its process."""
+        for process, files in self.files.items():
+            for named in files.named.values() if isinstance(files, FilesBySplit) else (files,):
+                for entry in (named,) if isinstance(named, str) else named:
+                    yield process, entry
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What an event must fulfil."""
+        return tuple(parse_condition(text) for text in self.where)
+
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The columns whose numbers, together, make a group."""
+        return () if self.group is None else (self.group,) if isinstance(self.group, str) else self.group

@@ -83,8 +83,8 @@ def first_error(error: ValidationError, source: YamlSource, model: type[Section]
 
 def _is_union_tag(part: str | int) -> bool:
     """Tell whether pydantic put this into the path to name the branch of a union."""
-    branches = ("literal[", "constrained-", "function-", "layer[")
-    return isinstance(part, str) and (part.startswith(branches) or part == "int")
+    branches = ("literal[", "constrained-", "function-", "layer[", "tuple[", "FilesBySplit")
+    return isinstance(part, str) and (part.startswith(branches) or part in {"int", "str"})
 
 
 def _suggestion(path: tuple[int | str, ...], model: type[Section]) -> str:

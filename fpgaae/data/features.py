@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Scaling
-from fpgaae.data.layout import QUANTITIES, HardwareFeature
+from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
+from fpgaae.data.words import codes_of_words, words_of_codes
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize, type_for_range
 
 
@@ -40,7 +41,15 @@ class Feature:
             "offset": self.offset,
             "shift": self.shift,
             "type": str(self.type),
+            **({} if self.hardware.word is None else {"word": self.hardware.word._asdict()}),
         }
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Feature:
+        """Read what `to_json` gave."""
+        word = Word(**entry["word"]) if "word" in entry else None
+        hardware = HardwareFeature(entry["name"], entry["quantity"], entry["bits"], word)
+        return cls(hardware, entry["offset"], entry["shift"])
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,18 @@ class FeatureMap:
             np.array([feature.hardware.min_code for feature in self.features], dtype=np.int64),
             np.array([feature.hardware.max_code for feature in self.features], dtype=np.int64),
         )
+
+    def codes_of_words(self, words: NDArray[np.integer]) -> Codes:
+        """Give the hardware codes of the words that the trigger sends, both (n_events, n_features)."""
+        return codes_of_words(words, [feature.hardware for feature in self.features])
+
+    def words_of_codes(self, codes: Codes) -> Codes:
+        """Give words that become these hardware codes, both (n_events, n_features)."""
+        return words_of_codes(codes, [feature.hardware for feature in self.features])
+
+    def input_codes_of_words(self, words: NDArray[np.integer], to: FixedPointType) -> Codes:
+        """Give the network's input codes of words: all that the firmware does in front of the network."""
+        return self.input_codes(self.codes_of_words(words), to)
 
     def values(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
         """Give the exact network inputs of hardware codes, (n_events, n_features)."""
@@ -101,41 +122,43 @@ class FeatureMap:
     @classmethod
     def from_json(cls, entries: Sequence[dict[str, Any]]) -> FeatureMap:
         """Read what `to_json` gave."""
-        return cls(
-            tuple(
-                Feature(
-                    HardwareFeature(entry["name"], entry["quantity"], entry["bits"]), entry["offset"], entry["shift"]
-                )
-                for entry in entries
-            )
-        )
+        return cls(tuple(Feature.from_json(entry) for entry in entries))
 
 
 class SpreadAccumulator:
     """Mean and standard deviation of every feature's code, from chunks, in exact integer sums."""
 
     def __init__(self, n_features: int) -> None:
-        self._n = 0
+        self._n = np.zeros(n_features, dtype=np.int64)
         self._sum = np.zeros(n_features, dtype=np.int64)
         self._sum_of_squares = np.zeros(n_features, dtype=np.int64)
 
-    def add(self, codes: Codes) -> None:
-        """Take in a chunk of codes, (n_events, n_features)."""
-        self._n += len(codes)
+    def add(self, codes: Codes, left_out: NDArray[np.bool_] | None = None) -> None:
+        """Take in a chunk of codes, (n_events, n_features).
+
+        Parameters
+        ----------
+        left_out
+            Codes that say nothing about the spread, (n_events, n_features): of an overflow, which is no pT.
+        """
+        if left_out is None:
+            self._n += len(codes)
+        else:
+            self._n += len(codes) - np.count_nonzero(left_out, axis=0)
+            codes = np.where(left_out, 0, codes)
         self._sum += codes.sum(axis=0)
         self._sum_of_squares += (codes * codes).sum(axis=0)
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean code."""
-        return self._sum / max(self._n, 1)
+        return np.asarray(self._sum / np.maximum(self._n, 1))
 
     @property
     def standard_deviation(self) -> NDArray[np.float64]:
         """Standard deviation of the code, from the exact variance: floats would cancel where the mean is large."""
-        n = max(self._n, 1)
-        sums = zip(self._sum.tolist(), self._sum_of_squares.tolist(), strict=True)
-        return np.array([math.sqrt(Fraction(n * squares - total**2, n * n)) for total, squares in sums])
+        sums = zip(np.maximum(self._n, 1).tolist(), self._sum.tolist(), self._sum_of_squares.tolist(), strict=True)
+        return np.array([math.sqrt(Fraction(n * squares - total**2, n * n)) for n, total, squares in sums])
 
 
 def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling) -> FeatureMap:

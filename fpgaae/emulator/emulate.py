@@ -24,7 +24,7 @@ import numpy as np
 from distributed import Client
 
 from fpgaae.cluster import completed, open_cluster
-from fpgaae.config.data import Columns
+from fpgaae.config.data import Columns, Split
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.source import network_hashes
@@ -144,7 +144,8 @@ class _Run:
         self._deployed = deployed
         self._folder = folder
         self._files = files
-        nothing_else = {"group": None, "columns": Columns()}  # which a score does not need
+        # which a score does not need: every event of a file gets one
+        nothing_else = {"group": None, "columns": Columns(), "where": (), "split": Split()}
         self._data = deployed.experiment.config.data.model_copy(update=nothing_else)
         self._parts = folder.absolute() / _PARTS_FOLDER
         self.events_scored = 0

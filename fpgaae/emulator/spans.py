@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Data
-from fpgaae.data.integers import hardware_codes
+from fpgaae.data.integers import event_codes
 from fpgaae.data.readers import CHUNK_EVENTS, read_events
 from fpgaae.emulator.package import open_binding
 from fpgaae.errors import InputError
@@ -79,7 +79,7 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         end += len(chunk.values)
         if name.is_file():
             continue
-        scores, accept = emulator.score(hardware_codes(chunk.values, job.data.hardware))
+        scores, accept = emulator.score(event_codes(chunk, job.data))
         done.append(Scored(scores, accept.astype(np.uint8)))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)

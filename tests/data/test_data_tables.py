@@ -17,10 +17,10 @@ import pytest
 import uproot
 from support import CONFIGS, make_events
 
-from fpgaae.config.data import Data
+from fpgaae.config.data import Data, Order
 from fpgaae.config.file import load_config
 from fpgaae.data import backends
-from fpgaae.data.integers import hardware_codes
+from fpgaae.data.integers import event_codes, hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
@@ -107,8 +107,8 @@ EACH = pytest.mark.parametrize("write", [_parquet, _csv, _root], ids=["parquet",
 def _read(file: Path, data: Data, chunk_events: int = 64) -> Codes:
     chunks = list(read_events(file, data, chunk_events))
     assert all(len(chunk.values) <= chunk_events for chunk in chunks)
-    particles = np.concatenate([chunk.values for chunk in chunks])
-    return hardware_codes(particles, data.hardware).reshape(len(particles), -1, 3)
+    codes = np.concatenate([event_codes(chunk, data) for chunk in chunks])
+    return codes.reshape(len(codes), -1, 3)
 
 
 def _refusal(file: Path, data: Data) -> str:
@@ -182,6 +182,8 @@ def test_more_objects_than_slots_are_left_out(tmp_path: Path) -> None:
     columns = _columns(_codes(5), lists=True)
     columns |= {f"muon_{q}": [np.arange(1, 9, dtype=np.int32)] * 5 for q in ("pt", "eta", "phi")}
     found = _read(_root(tmp_path / "e", columns), _data())
+    assert found[:, 5:9, 0].tolist() == [[8, 7, 6, 5]] * 5
+    found = _read(tmp_path / "e.root", _data().model_copy(update={"order": Order.FILE}))
     assert found[:, 5:9, 0].tolist() == [[1, 2, 3, 4]] * 5
 
 
@@ -269,6 +271,7 @@ def test_a_text_may_begin_with_whole_numbers(tmp_path: Path, monkeypatch: pytest
     """What a column holds is not decided by its first block."""
     monkeypatch.setattr(backends, "_CSV_BLOCK_BYTES", 4096)
     columns = _columns(_codes(300), lists=False)
+    columns |= {name: np.zeros(300, dtype=np.int32) for name in columns if name.endswith("_phi")}
     columns["met_pt"] = ["40"] * 299 + ["40.5"]
     file = _csv(tmp_path / "e", columns)
     file.write_text(file.read_text().replace('"', ""))

@@ -1,0 +1,78 @@
+"""Which files and events a process has: several files, files by split, and conditions on columns (`data.where`).
+
+How files are read does not belong here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, NamedTuple
+
+from pydantic import Field, model_validator
+
+from fpgaae.section import Section
+
+OPERATORS = ("==", "!=", "<=", ">=", "<", ">")
+_CONDITION = re.compile(r"\s*(?P<column>[^\s=!<>]+)\s*(?P<operator>==|!=|<=|>=|<|>)\s*(?P<value>[^=!<>].*?)\s*")
+_QUOTES = ("'", '"')
+
+Files = str | Annotated[tuple[str, ...], Field(min_length=1)]  # a file, a pattern, a folder, or several of these
+
+
+class FilesBySplit(Section):
+    """The files of a process, divided into splits beforehand."""
+
+    train: Files | None = None
+    validation: Files | None = None
+    test: Files | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> FilesBySplit:
+        if not self.named:
+            raise ValueError("give the files of one split at least: train, validation or test")
+        return self
+
+    @property
+    def named(self) -> dict[str, Files]:
+        """The files of each split that has some."""
+        return {split: files for split, files in self if files is not None}
+
+
+class Condition(NamedTuple):
+    """What a column must be for an event to be taken."""
+
+    column: str
+    operator: str  # one of `OPERATORS`
+    value: int | float | str
+
+
+def parse_condition(text: str) -> Condition:
+    """Read `COLUMN OPERATOR VALUE`; the value is a number, true, false, or a text in quotes.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    found = _CONDITION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"`{text}` is no condition; write COLUMN {'|'.join(OPERATORS)} VALUE, as in `order >= 0`")
+    value = _value(found["value"])
+    if value is None:
+        raise ValueError(f"`{found['value']}` in `{text}` is no value; give a number, true, false, or a text in quotes")
+    return Condition(found["column"], found["operator"], value)
+
+
+def _value(text: str) -> int | float | str | None:
+    if len(text) >= 2 and text[0] in _QUOTES and text[-1] == text[0]:
+        return text[1:-1]
+    if text.lower() in {"true", "false"}:
+        return int(text.lower() == "true")
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else None
+    return None
