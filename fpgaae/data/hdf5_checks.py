@@ -35,14 +35,14 @@ def refuse_what_is_elsewhere(file: h5py.File, name: str, path: Path) -> None:
 
 def _file_linked_to(file: h5py.File, name: str) -> str | None:
     """Give the other file that a link leads to, whether it is there or not."""
-    parent, _, last = name.strip("/").rpartition("/")
-    group = file.get(parent) if parent else file
-    if not isinstance(group, h5py.Group):
-        return _file_linked_to(file, parent) if parent else None
-    links = group.id.links
-    if not links.exists(last.encode()) or links.get_info(last.encode()).type != h5py.h5l.TYPE_EXTERNAL:
-        return None
-    return str(links.get_val(last.encode())[0].decode("utf-8", "replace"))
+    group: object = file
+    for part in name.strip("/").encode().split(b"/"):
+        if not isinstance(group, h5py.Group) or not group.id.links.exists(part):
+            return None
+        if group.id.links.get_info(part).type == h5py.h5l.TYPE_EXTERNAL:
+            return str(group.id.links.get_val(part)[0].decode("utf-8", "replace"))
+        group = group.get(part)
+    return None
 
 
 def _refuse_virtual(dataset: h5py.Dataset, name: str, path: Path) -> None:

@@ -308,3 +308,54 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, write: Write) -> Non
         most = max(most, process.memory_info().rss)
     assert n_events == 200_000
     assert most - before < 300e6, f"{(most - before) / 1e6:.0f} MB"
+
+
+def test_lists_of_structs_and_large_lists_are_lists(tmp_path: Path) -> None:
+    codes = _codes(100)
+    columns = _columns(codes, lists=True)
+    jets = [
+        [{"pt": int(p), "angles": {"eta": int(e), "phi": int(f)}} for p, e, f in zip(*row, strict=True)]
+        for row in zip(*(columns.pop(f"jet_{q}") for q in ("pt", "eta", "phi")), strict=True)
+    ]
+    columns["jets"] = pyarrow.array(jets)
+    for quantity in ("pt", "eta", "phi"):
+        columns[f"muon_{quantity}"] = pyarrow.array(columns[f"muon_{quantity}"], pyarrow.large_list(pyarrow.int16()))
+    file = _parquet(tmp_path / "e", columns)
+    objects = LISTS | {"jet": {"pt": "jets.pt", "eta": "jets.angles.eta", "phi": "jets.angles.phi"}}
+    assert np.array_equal(
+        _read(file, _data(objects)), _read(_parquet(tmp_path / "f", _columns(codes, lists=True)), _data())
+    )
+    message = _refusal(file, _data(LISTS | {"jet": {"pt": "jets.et"}}))
+    assert "has no column `jets.et` (there: " in message
+
+
+def test_the_hardest_of_a_long_list_are_kept(tmp_path: Path) -> None:
+    columns = _columns(_codes(50), lists=True)
+    columns |= {"muon_pt": [[30, 25, 400, 1, 9, 31]] * 50}
+    columns |= {f"muon_{q}": [[1, 2, 3, 4, 5, 6]] * 50 for q in ("eta", "phi")}
+    file = _parquet(tmp_path / "e", columns)
+    assert _read(file, _data())[:, 5:9].tolist() == [[[400, 3, 3], [31, 6, 6], [30, 1, 1], [25, 2, 2]]] * 50
+    (chunk,) = read_events(file, _data().model_copy(update={"order": Order.FILE}), 100)
+    assert chunk.counts["cut_harder"] == {"muon": 50}
+    assert chunk.values[0, 5:9, 0].tolist() == [30, 25, 400, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "met_pt;met_phi\n237,5;69,5\n",
+            "line 1 has ; between its columns, and line 2 has `237,5` with a decimal comma",
+        ),
+        ("met_pt\tmet_phi\n237\t69\n", "line 1 has a tab between its columns; a table has commas"),
+        ("# mine\nmet_pt,met_phi\n1,2\n", "line 1 begins with `#`; a table has no comments, so delete them"),
+        ("met_pt,met_phi\n1,2\n# mine\n3,4\n", "begins with `#`; a table has no comments, so delete them"),
+    ],
+    ids=["decimal-comma", "tab", "comment", "later-comment"],
+)
+def test_a_text_of_another_form_is_described(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "e.csv"
+    file.write_text(text)
+    message = _refusal(file, _data(SINGLE))
+    assert words in message
+    assert "copy it again" not in message
