@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from fpgaae.config.selection import Condition, Files, FilesBySplit, parse_condition
+from fpgaae.config.selection import Condition, Files, Process, files_by_split, parse_condition
 from fpgaae.config.table import Table, TableValues
 from fpgaae.config.words import EtaWord, PhiWord, PtWord, Saturated
 from fpgaae.section import Fraction, Section
@@ -256,8 +256,7 @@ class Data(Section):
 
     reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
     options: dict[str, Any] = Field(default_factory=dict)  # of that module
-    files: dict[Annotated[str, AfterValidator(_printable)], Files | FilesBySplit]
-    labels: dict[str, str] = Field(default_factory=dict)  # how a process is called in figures
+    files: dict[Annotated[str, AfterValidator(_printable)], Files | Process]
     background: str = "background"
     dataset: str = "Particles"
     values: TableValues | None = None  # of arrays of objects; None: physical
@@ -282,14 +281,12 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _selection_makes_sense(self) -> Data:
-        if unknown := self.labels.keys() - self.files.keys():
-            raise ValueError(f"data.labels.{min(unknown)}: `files` has no such process")
         for index, text in enumerate(self.where):
             try:
                 parse_condition(text)
             except ValueError as error:
                 raise ValueError(f"data.where.{index}: {error}") from None
-        by_split = [process for process, files in self.files.items() if isinstance(files, FilesBySplit)]
+        by_split = [name for name, files in self.files.items() if isinstance(files, Process) and files.is_split]
         if self.split.column is not None and by_split:
             raise ValueError(
                 f"data.split.column: the files of {by_split[0]} are divided into splits already; give one of both"
@@ -340,9 +337,14 @@ class Data(Section):
     def entries(self) -> Iterator[tuple[str, str]]:
         """Give every entry of `files` with its process."""
         for process, files in self.files.items():
-            for named in files.named.values() if isinstance(files, FilesBySplit) else (files,):
+            for named in files_by_split(files).values():
                 for entry in (named,) if isinstance(named, str) else named:
                     yield process, entry
+
+    def label(self, process: str) -> str:
+        """Give the name of a process in figures."""
+        files = self.files[process]
+        return (isinstance(files, Process) and files.label) or process
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

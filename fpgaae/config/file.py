@@ -83,7 +83,7 @@ def first_error(error: ValidationError, source: YamlSource, model: type[Section]
 
 def _is_union_tag(part: str | int) -> bool:
     """Tell whether pydantic put this into the path to name the branch of a union."""
-    branches = ("literal[", "constrained-", "function-", "layer[", "tuple[", "FilesBySplit")
+    branches = ("literal[", "constrained-", "function-", "layer[", "tuple[", "Process")
     return isinstance(part, str) and (part.startswith(branches) or part in {"int", "str"})
 
 

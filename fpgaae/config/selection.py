@@ -20,23 +20,36 @@ _QUOTES = ("'", '"')
 Files = str | Annotated[tuple[str, ...], Field(min_length=1)]  # a file, a pattern, a folder, or several of these
 
 
-class FilesBySplit(Section):
-    """The files of a process, divided into splits beforehand."""
+class Process(Section):
+    """The files of a process with its label, or divided into splits beforehand."""
 
+    files: Files | None = None
     train: Files | None = None
     validation: Files | None = None
     test: Files | None = None
+    label: str | None = None  # in figures; None: its name
 
     @model_validator(mode="after")
-    def _names_one(self) -> FilesBySplit:
-        if not self.named:
-            raise ValueError("give the files of one split at least: train, validation or test")
+    def _one_way(self) -> Process:
+        if not self.named or (self.files is not None and self.is_split):
+            raise ValueError("give either `files`, or those of splits: train, validation, test")
         return self
 
     @property
+    def is_split(self) -> bool:
+        """Whether the files are divided into splits."""
+        return (self.train or self.validation or self.test) is not None
+
+    @property
     def named(self) -> dict[str, Files]:
-        """The files of each split that has some."""
-        return {split: files for split, files in self if files is not None}
+        """The files by split; by an empty name where they are not divided."""
+        given = {"": self.files, "train": self.train, "validation": self.validation, "test": self.test}
+        return {split: files for split, files in given.items() if files is not None}
+
+
+def files_by_split(entry: Files | Process) -> dict[str, Files]:
+    """Give the files of an entry of `data.files` by split, by an empty name where they are not divided."""
+    return entry.named if isinstance(entry, Process) else {"": entry}
 
 
 class Condition(NamedTuple):

@@ -15,6 +15,7 @@ from fpgaae.data.source import WEIGHT, EventChunk, EventFile, with_counts
 from fpgaae.errors import InputError
 
 _PHI = QUANTITIES.index("phi")
+_FAR = 2**31 - 1  # as far as integers of 32 bits go, and beyond every declaration
 _LARGEST_PHI = 2 * np.pi * 1.002  # 2 pi, rounded by a narrow type
 
 
@@ -108,7 +109,8 @@ def _whole_numbers(chunk: EventChunk, file: EventFile | Path) -> EventChunk:
 def _within_declaration(chunk: EventChunk, file: EventFile | Path, data: Data) -> EventChunk:
     limits = object_limits(data.hardware)
     values = chunk.values
-    outside = (values < limits.low) | (values > limits.high)
+    low, high = (np.clip(limit, -_FAR, _FAR).astype(values.dtype) for limit in (limits.low, limits.high))
+    outside = (values < low) | (values > high)
     if not outside.any():
         return chunk
     outside &= (values[..., :1] != limits.none[:, None]) | np.array([True, False, False])  # an empty slot is pT only

@@ -141,13 +141,15 @@ class SpreadAccumulator:
         left_out
             Codes that say nothing about the spread, (n_events, n_features): of an overflow, which is no pT.
         """
-        if left_out is None:
-            self._n += len(codes)
-        else:
-            self._n += len(codes) - np.count_nonzero(left_out, axis=0)
-            codes = np.where(left_out, 0, codes)
+        self._n += len(codes)
         self._sum += codes.sum(axis=0)
-        self._sum_of_squares += (codes * codes).sum(axis=0)
+        self._sum_of_squares += np.einsum("ij,ij->j", codes, codes)
+        if left_out is not None:
+            rows, places = np.nonzero(left_out)
+            values = codes[rows, places]
+            np.subtract.at(self._n, places, 1)
+            np.subtract.at(self._sum, places, values)
+            np.subtract.at(self._sum_of_squares, places, values * values)
 
     @property
     def mean(self) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +59,7 @@ def _words(values: NDArray[np.number], hardware: Hardware) -> Codes:
     words = _whole(given, limits.lsb)
     words[..., 2] = (words[..., 2] + limits.offset[:, 2] - limits.turn) % limits.steps + limits.turn
     empty = given[..., 0] == 0
-    if limits.has_words:
+    if limits.has_words.any():
         words[..., :2] = np.clip(words[..., :2] + limits.offset[:, :2], limits.low[:, :2], limits.high[:, :2])
     words[empty] = 0
     words[..., 0][empty] = np.broadcast_to(np.maximum(limits.none, 0), empty.shape)[empty]
@@ -66,11 +68,10 @@ def _words(values: NDArray[np.number], hardware: Hardware) -> Codes:
 
 def _codes_of_integers(values: NDArray[np.number], hardware: Hardware) -> Codes:
     """Turn words that lie within their declaration into codes; a phi of today's signed integers may be of any turn."""
-    limits = object_limits(hardware)
-    words = np.array(values[..., :3], dtype=np.int64)
-    words[..., 2] = (words[..., 2] - limits.turn) % limits.steps + limits.turn
-    words[words[..., 0] == limits.none] *= np.array([1, 0, 0])
-    codes = codes_of_words(words.reshape(len(words), -1), hardware_features(hardware))
-    unused = ~limits.is_used.reshape(-1)
-    codes[:, unused] = 0
-    return codes
+    limits, features = object_limits(hardware), hardware_features(hardware)
+    words: NDArray[Any] = values[..., :3]
+    if not limits.has_words.all():
+        words = np.array(words, dtype=np.int64)
+        words[..., 2] = (words[..., 2] - limits.turn) % limits.steps + limits.turn
+        words[..., 1:] *= (words[..., 0] != limits.none)[..., None] & limits.is_used[:, 1:]
+    return codes_of_words(words.reshape(len(words), -1), features)

@@ -30,7 +30,7 @@ class ObjectLimits(NamedTuple):
     overflow: NDArray[np.int64]  # (n_slots,) pT of whatever is larger
     drops: NDArray[np.bool_]  # (n_slots,) whether an overflow drops its event
     is_used: NDArray[np.bool_]  # (n_slots, 3) whether the property has bits
-    has_words: bool  # of any kind
+    has_words: NDArray[np.bool_]  # (n_slots,) whether its properties arrive as declared words
 
 
 class _Row(NamedTuple):
@@ -43,6 +43,7 @@ class _Row(NamedTuple):
     overflow: int
     drops: bool
     is_used: tuple[bool, bool, bool]
+    has_words: bool
 
 
 @lru_cache(maxsize=32)
@@ -61,7 +62,7 @@ def object_limits(hardware: Hardware) -> ObjectLimits:
         np.array([row.overflow for row in rows], dtype=np.int64),
         np.array([row.drops for row in rows]),
         np.array([row.is_used for row in rows]),
-        any(object_words(hardware, kind) is not None for kind in hardware.objects),
+        np.array([row.has_words for row in rows]),
     )
 
 
@@ -91,11 +92,11 @@ def _row(hardware: Hardware, kind: ObjectWidths) -> _Row:
     if pt is None or eta is None or phi is None or not kind.has_words:
         ranges[2] = (turn, steps - 1) if kind.phi_bits else ranges[2]  # an angle of this turn or the next half one
     if pt is None or eta is None or phi is None:
-        return _Row(lsb, steps, (0, 0, 0), turn, tuple(ranges), 0, ranges[0][1], drops, used)
+        return _Row(lsb, steps, (0, 0, 0), turn, tuple(ranges), 0, ranges[0][1], drops, used, False)
     none = _NO_WORD if pt.none is None else pt.none
     offset = pt.code_offset, eta.code_offset, phi.code_offset
     overflow = ranges[0][1] if pt.overflow is None else pt.overflow
-    return _Row(lsb, steps, offset, phi.limits[0], tuple(ranges), none, overflow, drops, used)
+    return _Row(lsb, steps, offset, phi.limits[0], tuple(ranges), none, overflow, drops, used, True)
 
 
 def _range(quantity: str, bits: int, word: Word | None) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from fpgaae.data.source import EventChunk, with_counts
 
 def ordered(chunk: EventChunk, data: Data) -> EventChunk:
     """Sort the objects of each kind by pT unless the order of the file counts; equal ones stay in their order."""
-    if data.order is not Order.PT or data.hardware.array is not None:
+    if chunk.is_ordered or data.order is not Order.PT or data.hardware.array is not None:
         return chunk
     values = chunk.values
     none = object_limits(data.hardware).none

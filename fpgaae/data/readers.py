@@ -15,7 +15,7 @@ import h5py
 
 from fpgaae.config.data import TOY_PREFIX, Data, reader_module
 from fpgaae.config.experiment import Config
-from fpgaae.config.selection import FilesBySplit
+from fpgaae.config.selection import files_by_split
 from fpgaae.data.arrays import Hdf5Source, NpzSource
 from fpgaae.data.checks import checked
 from fpgaae.data.order import ordered
@@ -46,7 +46,7 @@ def event_files(config: Config, config_file: Path) -> dict[str, tuple[EventFile,
     return {
         process: tuple(
             file
-            for split, named in (files.named if isinstance(files, FilesBySplit) else {"": files}).items()
+            for split, named in files_by_split(files).items()
             for entry in ((named,) if isinstance(named, str) else named)
             for file in _files_of_entry(entry, process, split, config, config_file)
         )

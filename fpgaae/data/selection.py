@@ -87,7 +87,9 @@ def _as_text(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8", "replace")
     if values.dtype.kind == "O":
-        return np.array([v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values], dtype="U")
+        if all(isinstance(value, bytes) for value in values[:1]):
+            return np.char.decode(values.astype("S"), "utf-8", "replace")
+        return values.astype("U")
     return values.astype("U") if values.dtype.kind == "T" else values
 
 

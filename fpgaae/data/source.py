@@ -70,6 +70,7 @@ class EventChunk(NamedTuple):
     kept: NDArray[np.bool_] | None = None  # (n,) whether an event fulfils `where`; None: all do
     splits: NDArray[np.int64] | None = None  # (n,) index of the split that the file says in `SPLITS`
     counts: Counts = MappingProxyType({})
+    is_ordered: bool = False  # whether the objects are in the order that the config asks for
     names: Mapping[str, str] = MappingProxyType({})  # the column that `KIND.QUANTITY` stands in
 
 

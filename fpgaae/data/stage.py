@@ -21,6 +21,7 @@ from fpgaae.data.store import EventWriter
 from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
 from fpgaae.files import Json, require_space
+from fpgaae.fixedpoint import Codes
 from fpgaae.progress import Task
 from fpgaae.runs.run import StageRun
 
@@ -85,8 +86,8 @@ class _Process:
         """
         for file in files:
             offset = self._next_group
-            for chunk in _ahead(read_events(file, self._config.data)):
-                self._write_chunk(chunk, file, offset)
+            for chunk, codes in _ahead(self._coded(file)):
+                self._write_chunk(chunk, codes, file, offset)
                 task.advance(len(chunk.values))
         name = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
         if (refusal := self.tally.refusal()) is not None:
@@ -97,10 +98,13 @@ class _Process:
             _log.warning("%s: %s", name, warning)
         self._check_enough(name)
 
-    def _write_chunk(self, chunk: EventChunk, file: EventFile, group_offset: int) -> None:
+    def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, Codes]]:
+        for chunk in read_events(file, self._config.data):
+            yield chunk, event_codes(chunk, self._config.data)
+
+    def _write_chunk(self, chunk: EventChunk, codes: Codes, file: EventFile, group_offset: int) -> None:
         if self._is_background:
             _check_columns(self._config, chunk, file)
-        codes = event_codes(chunk, self._config.data)
         kept = self.tally.add(chunk, codes)
         groups = chunk.groups
         if not self._config.data.group_columns:
@@ -109,13 +113,14 @@ class _Process:
         self._look_for_groups(groups[kept])
         overflow = self.tally.overflow_codes(chunk, codes)
         split = self._split(chunk, file, groups)
+        narrow = codes.astype(self._writer.dtype)
         for index, name in enumerate(SPLITS):
             mine = kept & (split == index)
             if not mine.any() and name not in self.counts:
                 continue
             self.counts[name] = self.counts.get(name, 0) + int(np.count_nonzero(mine))
             columns = {column: values[mine] for column, values in chunk.columns.items()}
-            self._writer.append(self._name, name, codes[mine], groups[mine], columns)
+            self._writer.append(self._name, name, narrow[mine], groups[mine], columns)
             if name == "train" and self._is_background:
                 self._spread.add(codes[mine], None if overflow is None else overflow[mine])
 

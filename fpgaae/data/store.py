@@ -24,10 +24,10 @@ class EventWriter:
     def __init__(self, folder: Path, n_features: int, dtype: type[np.signedinteger]) -> None:
         self._file = h5py.File(folder / EVENTS_FILE, "w")
         self._n_features = n_features
-        self._dtype = dtype
+        self.dtype = dtype
 
     def append(
-        self, process: str, split: str, codes: Codes, groups: NDArray[np.int64],
+        self, process: str, split: str, codes: NDArray[np.integer], groups: NDArray[np.int64],
         columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """Write events behind those that are there: codes (n, n_features), groups (n,), columns (n,) each."""
@@ -35,7 +35,7 @@ class EventWriter:
         if where not in self._file:
             rows = (_ROWS, self._n_features)
             self._file.create_dataset(
-                f"{where}/codes", (0, self._n_features), self._dtype, maxshape=(None, self._n_features),
+                f"{where}/codes", (0, self._n_features), self.dtype, maxshape=(None, self._n_features),
                 chunks=rows, compression="lzf", shuffle=True,
             )  # fmt: skip
             self._file.create_dataset(f"{where}/groups", (0,), np.int64, maxshape=(None,), chunks=(_ROWS,))
@@ -44,7 +44,8 @@ class EventWriter:
                     f"{where}/{_COLUMNS}/{name}", (0,), np.float64, maxshape=(None,), chunks=(_ROWS,), compression="lzf"
                 )
         named = {f"{_COLUMNS}/{name}": values for name, values in columns.items()}
-        for name, rows_to_add in (("codes", codes), ("groups", groups), *named.items()):
+        narrow = codes.astype(self.dtype, copy=False)
+        for name, rows_to_add in (("codes", narrow), ("groups", groups), *named.items()):
             dataset = self._file[f"{where}/{name}"]
             dataset.resize(len(dataset) + len(rows_to_add), axis=0)
             dataset[len(dataset) - len(rows_to_add) :] = rows_to_add

@@ -52,6 +52,7 @@ class TableSource(Source):
                 raise InputError(f"{file} has no column `{name}` (there: {there}); correct `{key}`")
         self.n_events, self.seekable = self._backend.n_rows, self._backend.seekable
         self.layout = tuple(sorted(self._backend.names))
+        self._lists: dict[str, bool] = {}  # by kind: whether its slots come from lists, which are sorted
         self._names = {place: name for name, place in self._objects_columns().items()}
         if self.n_events == 0:
             self._backend.close()
@@ -90,6 +91,7 @@ class TableSource(Source):
         columns = {key: trigger_columns(self._scalar(rows, name, start), key) for key, name in self._columns.items()}
         kept, splits = select(self._data, lambda name: self._any_scalar(rows, name, start), self._file)
         chunk = EventChunk(start, values, groups, columns, self._integers, kept, splits, names=self._names)
+        chunk = chunk._replace(is_ordered=all(self._lists.values()))
         for what, by_kind in counts.items():
             chunk = with_counts(chunk, what, by_kind)
         return chunk
@@ -122,6 +124,7 @@ class TableSource(Source):
             columns = [self._numbers(rows, name) for name in names]
             if not columns:
                 continue
+            self._lists[kind.name] = self._is_list(columns, names[0], kind) or kind.slots == 1
             if self._is_list(columns, names[0], kind):
                 (column,) = columns
                 if lists is None:

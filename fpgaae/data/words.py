@@ -20,18 +20,19 @@ from numpy.typing import NDArray
 from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
 from fpgaae.fixedpoint import Codes
 
-_NO_TURN = 1 << 40  # steps of what does not go round: beyond every word
 _NO_WORD = -1  # no pT has it
+_BEYOND = 1 << 30  # beyond every word
 
 
 class _Rules(NamedTuple):
-    """The arithmetic of all features at once."""
+    """The arithmetic of all features at once; words are of 16 bits, so that 32 bits hold whatever is made of them."""
 
-    used: NDArray[np.bool_]  # (n_features,) whether there is a port
-    offset: NDArray[np.int64]  # (n_features,)
-    steps: NDArray[np.int64]  # (n_features,)
-    none: NDArray[np.int64]  # (n_slots,) word of an empty slot
-    overflow: NDArray[np.int64]  # (n_slots,) word that empties its slot
+    unused: NDArray[np.int64]  # features without a port
+    offset: NDArray[np.int32]  # (n_features,)
+    steps: NDArray[np.int32]  # (n_slots,) of the turn of phi; 0: it does not go round
+    half: NDArray[np.int32]  # (n_slots,)
+    none: NDArray[np.int32]  # (n_slots,) word of an empty slot
+    overflow: NDArray[np.int32]  # (n_slots,) word that empties its slot
 
 
 @lru_cache(maxsize=32)
@@ -42,32 +43,51 @@ def _rules(features: tuple[HardwareFeature, ...]) -> _Rules | None:
     words = [feature.word for feature in features]
     is_pt = [feature.quantity == "pt" for feature in features]
     offset = [0 if word is None or pt else word.code_offset for word, pt in zip(words, is_pt, strict=True)]
-    pts = words[:: len(QUANTITIES)]
+    pts, phis = words[:: len(QUANTITIES)], words[2 :: len(QUANTITIES)]
+    steps = np.array([0 if word is None else word.steps for word in phis], dtype=np.int32)
     none = [_NO_WORD if word is None or word.none is None else word.none for word in pts]
     overflow = [word.overflow if word is not None and word.zero_overflow else None for word in pts]
     return _Rules(
-        np.array([feature.bits > 0 for feature in features]),
-        np.array(offset, dtype=np.int64),
-        np.array([word.steps if word is not None and word.steps else _NO_TURN for word in words], dtype=np.int64),
-        np.array(none, dtype=np.int64),
-        np.array([_NO_WORD if word is None else word for word in overflow], dtype=np.int64),
+        np.flatnonzero([feature.bits == 0 for feature in features]),
+        np.array(offset, dtype=np.int32),
+        steps,
+        steps // 2,
+        np.array(none, dtype=np.int32),
+        np.array([_NO_WORD if word is None else word for word in overflow], dtype=np.int32),
     )
 
 
 def codes_of_words(words: NDArray[np.integer], features: Sequence[HardwareFeature]) -> Codes:
-    """Give the hardware integers of words, both (n_events, n_features); without a declared word, it is the code."""
-    codes = np.array(words, dtype=np.int64)
+    """Give the hardware integers of words, both (n_events, n_features); without a declared word, it is the code.
+
+    Words are those that a port can carry: of 16 bits at most.
+    """
     rules = _rules(tuple(features))
     if rules is None:
-        return codes
-    codes -= rules.offset
-    for place in _turning(rules):
-        steps = rules.steps[place]
-        codes[:, place] = (codes[:, place] + steps // 2) % steps - steps // 2
-    codes *= rules.used
-    pt = words[:, :: len(QUANTITIES)]
-    codes.reshape(len(codes), -1, len(QUANTITIES))[(pt == rules.none) | (pt == rules.overflow)] = 0
-    return codes
+        return np.array(words, dtype=np.int64)
+    codes = np.array(words, dtype=np.int32)
+    if rules.offset.any():
+        codes -= rules.offset
+    _centre(codes[:, 2 :: len(QUANTITIES)], rules)
+    codes[:, rules.unused] = 0
+    slots = codes.reshape(len(codes), -1, len(QUANTITIES))
+    slots *= ~_is_empty(words[:, :: len(QUANTITIES)], rules)[..., None]
+    return codes.astype(np.int64)
+
+
+def _is_empty(pt: NDArray[np.integer], rules: _Rules) -> NDArray[np.bool_]:
+    return np.asarray((pt == rules.none) | (pt == rules.overflow))
+
+
+def _centre(phi: NDArray[np.int32], rules: _Rules) -> None:
+    """Bring angles within half a turn around 0, (n_events, n_slots), in place."""
+    turns = rules.steps > 0
+    beyond = (phi.min(axis=0, initial=0) < -rules.half) | (phi.max(axis=0, initial=0) >= rules.steps)
+    if (beyond & turns).any():  # a port can carry more than a turn, but what a trigger sends is within one
+        steps, half = rules.steps[turns], rules.half[turns]
+        phi[:, turns] = (phi[:, turns] + half) % steps - half
+        return
+    phi -= rules.steps * (phi >= np.where(turns, rules.steps - rules.half, _BEYOND))
 
 
 def words_of_codes(codes: Codes, features: Sequence[HardwareFeature]) -> Codes:
@@ -80,10 +100,11 @@ def words_of_codes(codes: Codes, features: Sequence[HardwareFeature]) -> Codes:
     if rules is None:
         return words
     words += rules.offset
-    for place in _turning(rules):
+    for slot in np.flatnonzero(rules.steps).tolist():
+        place = 2 + len(QUANTITIES) * slot
         low, _ = _word_of(features[place]).limits
-        words[:, place] = (words[:, place] - low) % rules.steps[place] + low
-    words *= rules.used
+        words[:, place] = (words[:, place] - low) % rules.steps[slot] + low
+    words[:, rules.unused] = 0
     slots = words.reshape(len(words), -1, len(QUANTITIES))
     empty = ~codes.reshape(slots.shape).any(axis=2) & (rules.none != _NO_WORD)
     slots[empty] = 0
@@ -95,10 +116,6 @@ def word_limits(features: Sequence[HardwareFeature]) -> tuple[NDArray[np.int64],
     """Give the smallest and largest word that each port can carry, each (n_features,)."""
     limits = np.array([_port_limits(feature) for feature in features], dtype=np.int64)
     return limits[:, 0], limits[:, 1]
-
-
-def _turning(rules: _Rules) -> list[int]:
-    return [int(place) for place in np.flatnonzero(rules.steps != _NO_TURN)]
 
 
 def _word_of(feature: HardwareFeature) -> Word:

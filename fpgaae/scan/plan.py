@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import first_error, load_config, read_config, validate_config
-from fpgaae.config.selection import Files, FilesBySplit
+from fpgaae.config.selection import Files, Process
 from fpgaae.config.yaml_source import Position, YamlSource, read_yaml
 from fpgaae.data.readers import SAMPLE_PREFIX, event_files
 from fpgaae.data.source import EventFile
@@ -228,10 +228,11 @@ class Scan:
         positions[tuple(key.split("."))] = position
 
 
-def _absolute(entry: Files | FilesBySplit, found: Sequence[EventFile]) -> Files | FilesBySplit:
+def _absolute(entry: Files | Process, found: Sequence[EventFile]) -> Files | Process:
     """Give an entry of `data.files` that means the same from any folder."""
-    if isinstance(entry, FilesBySplit):
-        return FilesBySplit(**{s: tuple(_path(f) for f in found if f.split == s) for s in entry.named})
+    if isinstance(entry, Process):
+        files = {split: tuple(_path(file) for file in found if file.split == split) for split in entry.named}
+        return Process(label=entry.label, **{split or "files": paths for split, paths in files.items()})
     if isinstance(entry, str) and entry.startswith(SAMPLE_PREFIX):
         return entry
     paths = tuple(_path(file) for file in found)
