@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from fpgaae.config.selection import Condition, Files, Process, files_by_split, parse_condition
+from fpgaae.config.selection import Condition, FileEntry, Process, files_by_split, parse_condition
 from fpgaae.config.table import Table, TableValues
 from fpgaae.config.words import EtaWord, PhiWord, PtWord, Saturated
 from fpgaae.section import Fraction, Section
@@ -78,10 +78,11 @@ class ObjectWidths(Section):
             return given
         bits: dict[str, Any] = {"eta_bits": 0, "phi_bits": 0}
         for key, word in words.items():
-            bits[f"{key}_bits"] = word.get("bits") if isinstance(word, dict) else word.bits
+            found = word.get("bits") if isinstance(word, dict) else getattr(word, "bits", None)
+            bits[f"{key}_bits"] = found if found in range(1, 17) else 1  # the word itself is refused
         if twice := [key for key, value in bits.items() if given.get(key, value) != value]:
             raise ValueError(f"{twice[0]}: the word `{twice[0].removesuffix('_bits')}` says the bits; leave this out")
-        return {**given, **{key: value for key, value in bits.items() if value is not None}}
+        return {**given, **bits}
 
     @property
     def has_words(self) -> bool:
@@ -256,7 +257,7 @@ class Data(Section):
 
     reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
     options: dict[str, Any] = Field(default_factory=dict)  # of that module
-    files: dict[Annotated[str, AfterValidator(_printable)], Files | Process]
+    files: dict[Annotated[str, AfterValidator(_printable)], FileEntry]
     background: str = "background"
     dataset: str = "Particles"
     values: TableValues | None = None  # of arrays of objects; None: physical

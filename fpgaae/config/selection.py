@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from fpgaae.section import Section
 
@@ -45,6 +45,20 @@ class Process(Section):
         """The files by split; by an empty name where they are not divided."""
         given = {"": self.files, "train": self.train, "validation": self.validation, "test": self.test}
         return {split: files for split, files in given.items() if files is not None}
+
+
+def _kind_of_entry(given: Any) -> str:  # noqa: ANN401
+    if isinstance(given, dict | Process):
+        return "entry[process]"
+    return "entry[files]" if isinstance(given, list | tuple) else "entry[file]"
+
+
+FileEntry = Annotated[
+    Annotated[str, Tag("entry[file]")]
+    | Annotated[tuple[str, ...], Field(min_length=1), Tag("entry[files]")]
+    | Annotated[Process, Tag("entry[process]")],
+    Discriminator(_kind_of_entry),
+]
 
 
 def files_by_split(entry: Files | Process) -> dict[str, Files]:
