@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from fpgaae.data.tally import is_saturated
 from fpgaae.doctor import Finding, Status
 from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
@@ -37,7 +38,7 @@ def emulate_table(result: Json) -> RenderableType:
     for entry in result["files"]:
         accepted = (f"{n:,} ({n / entry['events']:.2e})" for n in entry["accepted"])
         table.add_row(escape(entry["output"]), f"{entry['events']:,}", *accepted)
-    lines: list[RenderableType] = [table]
+    lines: list[RenderableType] = [table, *(line for entry in result["files"] for line in _largest_pt(entry))]
     for index, row in enumerate(result["thresholds"]):
         if result["events"]:
             share, khz = row["false_positive_rate"], row["rate_khz"]
@@ -47,6 +48,15 @@ def emulate_table(result: Json) -> RenderableType:
             )
     lines.append(f"{result['events']:,} events in {result['seconds']:.1f} s")
     return Group(*lines)
+
+
+def _largest_pt(entry: Json) -> list[str]:
+    """Say the share of an event file's objects at the largest pT, with a warning where it is large."""
+    shares = [(kind, n, entry["objects"][kind]) for kind, n in entry["largest_pt"].items() if n]
+    shown = ", ".join(f"{kind} {n / objects:.2%}" for kind, n, objects in shares)
+    many = any(is_saturated(n, objects) for _, n, objects in shares)
+    mark = "[yellow]warning:[/] " if many else ""
+    return [f"{mark}{escape(entry['output'])}: objects at the largest pT: {escape(shown)}"] if shares else []
 
 
 def mutants_table(result: Json) -> RenderableType:
@@ -121,7 +131,7 @@ def _data(result: Json) -> RenderableType:
     for process, splits in result["events"].items():
         table.add_row(escape(process), *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
     seen = [escape(f"{process}: {line}") for process, own in result["seen"].items() for line in _seen(own)]
-    return Group(table, *seen)
+    return Group(table, *seen, *(f"[yellow]warning:[/] {escape(text)}" for text in result["warnings"]))
 
 
 def _seen(own: Json) -> list[str]:

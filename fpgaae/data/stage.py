@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -25,7 +24,6 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.progress import Task
 from fpgaae.runs.run import StageRun
 
-_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _TEST = SPLITS.index("test")
 
@@ -54,7 +52,7 @@ def run_data(run: StageRun) -> Json:
         "feature_types": freeze_features(hardware, spread, config.data.scaling).to_json(),
         "files": {process: shown_files(shards) for process, shards in files.items()},
         "seen": {process: own.tally.to_json() for process, own in written.items()},
-        "warnings": [f"{process}: {text}" for process, own in written.items() for text in own.tally.warnings()],
+        "warnings": [f"{process}: {text}" for process, own in written.items() for text in own.warnings],
     }
 
 
@@ -72,6 +70,7 @@ class _Process:
         self._is_background = name == config.data.background
         self.counts = dict.fromkeys(SPLITS if self._is_background else SPLITS[-1:], 0)
         self.tally = Tally(config.data)
+        self.warnings: list[str] = []
         self._first_group: int | None = None
         self._one_group = True
         self._next_group = 0  # of a file whose events have no group in common with those of the files before
@@ -93,9 +92,8 @@ class _Process:
         if (refusal := self.tally.refusal()) is not None:
             if self._is_background:
                 raise InputError(f"{name}: {refusal}")
-            _log.warning("%s: %s", name, refusal)
-        for warning in self.tally.warnings():
-            _log.warning("%s: %s", name, warning)
+            self.warnings.append(refusal)
+        self.warnings.extend(self.tally.warnings())
         self._check_enough(name)
 
     def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, Codes]]:

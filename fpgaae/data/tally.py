@@ -17,10 +17,15 @@ from fpgaae.data.source import EventChunk
 from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
 
-WARNED_SHARE = 0.05  # of the filled slots of a kind at the largest pT
+_WARNED_SHARE = 0.05  # of the filled slots of a kind at the largest pT
 _SENSELESS_SHARE = 0.5  # of all filled slots: no longer a tail, but another unit
 _FEW_OBJECTS = 100  # from which on nothing is concluded
 _RADIANS = 4  # no larger phi: an integer that looks like an angle in rad
+
+
+def is_saturated(largest: int, objects: int) -> bool:
+    """Tell whether the share of objects at the largest pT has to be said."""
+    return objects >= _FEW_OBJECTS and largest > _WARNED_SHARE * objects
 
 
 class Tally:
@@ -116,6 +121,11 @@ class Tally:
             **{what: dict(found) for what, found in sorted(self._counts.items())},
         }
 
+    @property
+    def shares(self) -> NDArray[np.int64]:
+        """Number of objects and of those at the largest pT, (n_kinds, 2)."""
+        return np.stack([self._filled, self._largest], axis=1)
+
     def refusal(self) -> str | None:
         """Say why the values can't be what the config says, if that is so."""
         filled = int(self._filled.sum())
@@ -147,7 +157,7 @@ class Tally:
     def warnings(self) -> Iterator[str]:
         """Say what a user has to look at."""
         for kind, filled, largest in zip(self._slots, self._filled.tolist(), self._largest.tolist(), strict=True):
-            if filled >= _FEW_OBJECTS and largest > WARNED_SHARE * filled:
+            if is_saturated(largest, filled):
                 yield f"{largest:,} of {filled:,} {kind} objects ({largest / filled:.1%}) have the largest pT"
         if self._is_whole and self._largest_angle <= 2 * np.pi:
             yield "each eta and phi is a whole number: are they rad, or a trigger's integers (`data.values: integers`)?"

@@ -125,13 +125,15 @@ def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
 def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
     """Say what a result depends on; a missing file is found when it is opened."""
     state = source.stat() if source.is_file() else None
+    data = deployed.experiment.config.data.model_dump(mode="json")
     entry = {
         "file": str(source),
         "bytes": state.st_size if state else 0,
         "modified_ns": state.st_mtime_ns if state else 0,
         "network": network_hashes(deployed.network, deployed.features).network,
-        "dataset": deployed.experiment.config.data.dataset,
-        "hardware": deployed.experiment.config.data.hardware.model_dump(mode="json"),
+        "dataset": data["dataset"],
+        "hardware": data["hardware"],
+        "read_as": {key: data[key] for key in ("values", "table", "order", "clip", "reader", "options")},
     }
     key = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:16]
     return _File(source, target, key, {"file": str(source), "output": target.name, "key": key})
@@ -211,6 +213,8 @@ class _Run:
         """Write the result file of an event file from its parts, atomically."""
         folder = self._parts / file.key
         accepted = np.zeros(self._deployed.network[ACCEPT_LAYER].size, dtype=np.int64)
+        kinds = [kind.name for kind in self._data.hardware.objects]
+        objects = np.zeros((len(kinds), 2), dtype=np.int64)
         partial = file.target.with_name(f".{file.target.name}.partial")
         with h5py.File(partial, "w") as output:
             output.attrs.update(self._attributes())
@@ -222,10 +226,13 @@ class _Run:
             for index, name in enumerate(part_files(folder, file.n_events)):
                 part = read_part(name)
                 here = slice(index * PART_EVENTS, index * PART_EVENTS + len(part.scores))
-                scores[here], accept[here] = part
+                scores[here], accept[here] = part.scores, part.accept
+                objects += part.objects.sum(axis=0)
                 accepted += part.accept.sum(axis=0, dtype=np.int64)
         partial.replace(file.target)
         file.entry |= {"events": file.n_events, "accepted": accepted.tolist()}
+        file.entry["objects"] = dict(zip(kinds, objects[:, 0].tolist(), strict=True))
+        file.entry["largest_pt"] = dict(zip(kinds, objects[:, 1].tolist(), strict=True))
         shutil.rmtree(folder, ignore_errors=True)
 
     def _attributes(self) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.file import load_config
+from fpgaae.data.tally import is_saturated
 from fpgaae.errors import CheckFailed, InputError
+from fpgaae.files import read_json
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.conversion_checks import check_conversion, check_interfaces
 from fpgaae.hls.lint.description import ModelDescription
@@ -17,6 +20,7 @@ from fpgaae.hls.lint.layer_checks import check_graph, check_layers
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.quantizer_checks import check_quantizers
+from fpgaae.hls.lint.rules import finding as rule_finding
 from fpgaae.hls.lint.width_checks import check_widths
 from fpgaae.runs.experiment import open_experiment
 from fpgaae.runs.stages import PROJECT_FOLDER
@@ -24,6 +28,7 @@ from fpgaae.runs.stages import PROJECT_FOLDER
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 _ORDER = list(Severity)
 _TRAINED_MODEL = "model.h5"
+_DATA_RESULT = "data.json"
 
 
 class Report(NamedTuple):
@@ -86,6 +91,9 @@ def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
     for auto in AutoBits:
         for finding in lint_model(describe_planned(experiment.config, auto), conversion):
             planned.setdefault((finding.rule, finding.layer), finding)
+    background = experiment.config.data.background
+    for finding in _events_at_largest_code(experiment.stage_folder("data") / _DATA_RESULT, background):
+        planned.setdefault((finding.rule, finding.layer), finding)
     findings = sorted(planned.values(), key=lambda finding: _ORDER.index(finding.severity))
     reports = [Report(str(file), tuple(findings))]
     trained = experiment.stage_folder("train") / _TRAINED_MODEL
@@ -95,6 +103,15 @@ def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
     if project.is_dir():
         reports.append(Report(str(project), lint_project(project)))
     return tuple(reports)
+
+
+def _events_at_largest_code(result: Path, background: str) -> Iterator[Finding]:
+    """Find the kinds of objects of which a large share has the largest pT in training, as `data` counted them."""
+    own = read_json(result).get("seen", {}).get(background, {}) if result.is_file() else {}
+    for kind, largest in own.get("largest_pt", {}).items():
+        if is_saturated(largest, own["objects"][kind]):
+            found = f"{largest / own['objects'][kind]:.1%} of {background}"
+            yield rule_finding("events-at-largest-code", kind, found)
 
 
 def has_errors(reports: tuple[Report, ...]) -> bool:
