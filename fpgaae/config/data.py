@@ -287,6 +287,8 @@ class Data(Section):
                 parse_condition(text)
             except ValueError as error:
                 raise ValueError(f"data.where.{index}: {error}") from None
+        if len({self.label(process) for process in self.files}) < len(self.files):
+            raise ValueError("data.files: two processes have one label; give each its own")
         by_split = [name for name, files in self.files.items() if isinstance(files, Process) and files.is_split]
         if self.split.column is not None and by_split:
             raise ValueError(
@@ -343,9 +345,9 @@ class Data(Section):
                     yield process, entry
 
     def label(self, process: str) -> str:
-        """Give the name of a process in figures."""
+        """Give the name of a process in figures: its label, which may have formulae, or its name, which has none."""
         files = self.files[process]
-        return (isinstance(files, Process) and files.label) or process
+        return (isinstance(files, Process) and files.label) or process.replace("$", r"\$")
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -5,7 +5,8 @@ This module imports TensorFlow (Keras 2 for the quantized model, Keras 3 for the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -35,6 +36,7 @@ FIGURES_FOLDER = "figures"
 _BLOCK_EVENTS = 4096
 Groups = dict[str, NDArray[np.int64]]
 Bands = dict[str, dict[str, Band]]
+_T = TypeVar("_T")
 
 
 def run_evaluate(run: StageRun) -> Json:
@@ -102,19 +104,26 @@ def _student_pairs(scores: Scores, found: Json) -> dict[str, Pair]:
     return {process: Pair(scores[TEACHER][process], own, ranks[process]) for process, own in scores[FIRMWARE].items()}
 
 
+def _labelled(by_process: Mapping[str, _T], label: Callable[[str], str]) -> dict[str, _T]:
+    return {label(process): own for process, own in by_process.items()}
+
+
 def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, further: Mapping[str, Figure]) -> None:
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
+    label = run.config.data.label
     curves = {
-        signal: {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
+        label(signal): {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
         for signal in scores[FIRMWARE]
         if signal != background
     }
     figures = {
         **further,
-        "scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0]),
-        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands, result["labels"]),
+        "scores": score_figure(
+            _labelled(scores[FIRMWARE], label), label(background), run.config.trigger.false_positive_rates[0]
+        ),
+        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), _labelled(bands, label), result["labels"]),
         "rates": rate_figure(result["rates"], [decision["value"] for decision in result["decisions"]]),
         "profiles": profile_figure(result["correlation"]),
         "losses": loss_figure(result["ablation"]),

@@ -134,3 +134,12 @@ def test_groups_are_columns() -> None:
     data = load_config(CONFIGS / "l1_ae.yaml").data
     for group, columns in ((None, ()), ("run", ("run",)), (["run", "lumi"], ("run", "lumi"))):
         assert Data.model_validate(data.model_dump() | {"group": group}).group_columns == columns
+
+
+def test_labels_are_those_of_figures_and_each_its_own(tmp_path: Path) -> None:
+    files = {"background": "a.h5", "s$x$": "b.h5", "h": {"files": "c.h5", "label": r"$h \to aa$"}}
+    data = _load(tmp_path, {"data": {"files": files}}).data
+    assert [data.label(process) for process in files] == ["background", r"s\$x\$", r"$h \to aa$"]
+    files["i"] = {"files": "d.h5", "label": "background"}
+    with pytest.raises(ConfigError, match=r"`data\.files`: two processes have one label"):
+        _load(tmp_path, {"data": {"files": files}})
