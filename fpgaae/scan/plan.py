@@ -29,7 +29,10 @@ from fpgaae.section import Fraction, Section
 
 Value = bool | int | float | str | tuple[int, ...]
 Values = Mapping[str, Value]  # by axis: a point of the scan
-_SAME_FOR_ALL = ("data.split", "data.files", "data.background", "data.dataset", "data.group", "evaluation")
+_SAME_FOR_ALL = (
+    "data.split", "data.files", "data.background", "data.dataset", "data.group", "data.where", "data.order",
+    "data.empty_events", "data.hardware.saturated", "evaluation",
+)  # fmt: skip
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
