@@ -332,6 +332,9 @@ def _evaluate(result: Json) -> RenderableType:
         said.append(_compression(compression))
     said += map(escape, student_sentences(result))
     groups = [group_table(result)] if "groups" in result else []
+    if not any(result["models"].values()):
+        said.append("no signal in `data.files`: rates and decisions only")
+        return Group(*decision_tables(result), *said)
     return Group(metrics_table(result), *groups, *decision_tables(result), *said)
 
 

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fpgaae.data.inputs import open_split
-from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, TEACHER
@@ -40,11 +39,9 @@ _T = TypeVar("_T")
 
 
 def run_evaluate(run: StageRun) -> Json:
-    """Score every event of the C simulation with every model, and compare per signal."""
+    """Score every event of the C simulation with every model, and compare per signal, of which there may be none."""
     config = run.config
     background = config.data.background
-    if set(config.data.files) == {background}:
-        raise InputError(f"{run.experiment.config_file} names no signal in `data.files`; add one to evaluate")
     scores = score_events(run)
     store = open_split(run, "test").store
     lengths = {process: len(found) for process, found in scores[FIRMWARE].items()}
@@ -118,17 +115,19 @@ def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, fu
         for signal in scores[FIRMWARE]
         if signal != background
     }
+    named = _labelled(scores[FIRMWARE], label)
     figures = {
         **further,
-        "scores": score_figure(
-            _labelled(scores[FIRMWARE], label), label(background), run.config.trigger.false_positive_rates[0]
-        ),
-        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), _labelled(bands, label), result["labels"]),
+        "scores": score_figure(named, label(background), run.config.trigger.false_positive_rates[0]),
         "rates": rate_figure(result["rates"], [decision["value"] for decision in result["decisions"]]),
         "profiles": profile_figure(result["correlation"]),
-        "losses": loss_figure(result["ablation"]),
         "layers": layer_figure(result["layers"]),
     }
+    if curves:  # of signals
+        figures["roc"] = roc_figure(
+            curves, len(scores[FIRMWARE][background]), _labelled(bands, label), result["labels"]
+        )
+        figures["losses"] = loss_figure(result["ablation"])
     if by_column := result["rates"]["by_column"]:
         figures["columns"] = column_figure(by_column)
     for name, figure in figures.items():

@@ -75,9 +75,11 @@ def verdict_rows(metrics: Mapping[str, Any]) -> list[VerdictRow]:
 
 
 def metric_tables(metrics: Mapping[str, Any]) -> list[MetricTable]:
-    """Give the differences to the float model first, then every model's metrics."""
+    """Give the differences to the float model first, then every model's metrics; none where there is no signal."""
     models = model_columns(metrics)
     rows = metric_rows([metrics["models"][model] for model in models])
+    if not rows:
+        return []
     labels = [model_label(model, metrics) for model in models]
     tables = [MetricTable("AUC, and signal efficiency (TPR) in % at a false positive rate", labels, _by_signal(rows))]
     if "groups" in metrics:
@@ -92,9 +94,9 @@ def metric_tables(metrics: Mapping[str, Any]) -> list[MetricTable]:
 
 def ablation_table(metrics: Mapping[str, Any]) -> MetricTable | None:
     """Give what quantizing one part alone changes, against the same weights unrounded."""
-    if "ablation" not in metrics:
+    delta = metrics.get("ablation", {}).get("delta", {})
+    if not any(delta.values()):
         return None
-    delta = metrics["ablation"]["delta"]
     known = next(iter(next(iter(delta.values())).values()))["tpr"]
     keys = [key for key in _ABLATION_KEYS if key in known]
     title = "Change against the same weights unrounded, TPR in percentage points"

@@ -6,6 +6,7 @@ from fpgaae.report.sections import (
     ResourceRow,
     ablation_table,
     correlation_rows,
+    metric_tables,
     rate_chart,
     resource_rows,
     verdict_rows,
@@ -65,3 +66,9 @@ def test_correlations_are_rows_by_model() -> None:
 def test_without_the_firmware_there_is_no_slider() -> None:
     assert rate_chart({}) is None
     assert rate_chart({"rates": {"models": {"float": {}}}}) is None
+
+
+def test_without_a_signal_there_is_no_table() -> None:
+    models: dict[str, Any] = {"float": {}, "quantized": {}, "firmware": {}}
+    assert metric_tables({"models": models, "delta": {}, "delta_quantized": {}}) == []
+    assert ablation_table({"ablation": {"delta": {"weights": {}, "everything": {}}}}) is None
