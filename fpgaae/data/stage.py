@@ -94,6 +94,13 @@ class _Process:
                 raise InputError(f"{name}: {refusal}")
             self.warnings.append(refusal)
         self.warnings.extend(self.tally.warnings())
+        left_out = self.tally.dropped["empty"] + self.tally.dropped["saturated"]
+        if self._is_background and left_out:
+            self.warnings.append(
+                f"{left_out:,} of {self.tally.events:,} events were left out as empty or saturated, but the firmware "
+                f"gets them: a rate in kHz is of the others, too high by {left_out / self.tally.events:.2%} of itself "
+                "where none of them is accepted"
+            )
         self._check_enough(name)
 
     def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, Codes]]:

@@ -191,6 +191,8 @@ def test_events_without_objects_are_counted(tmp_path: Path, choice: str) -> None
     assert (seen["events_read"], seen["empty_events"]) == (N, 10)
     assert seen["dropped"]["empty"] == (0 if choice == "keep" else 10)
     assert _total(result) == N - seen["dropped"]["empty"]
+    warned = any("10 of 1,500 events were left out as empty or saturated" in text for text in result["warnings"])
+    assert warned is (choice == "drop")
     codes = np.concatenate([store.read("background", split, 0, N) for split in SPLITS])
     assert (~codes.any(axis=1)).sum() == (10 if choice == "keep" else 0)
 
