@@ -143,3 +143,14 @@ def test_objects_are_sorted_by_pt_unless_the_file_counts(tmp_path: Path) -> None
     assert chunk.counts == {"sorted": {"muon": 2}}
     (chunk,) = read_events(file, _data(order="file"))
     assert np.array_equal(chunk.values, events)
+
+
+def test_integers_of_a_file_give_the_codes_of_its_gev(tmp_path: Path) -> None:
+    events = make_events(300, 5)[:, [0, 5, 6], :3].astype(np.float64)
+    integers = np.rint(events / [0.5, 0.0435, 2 * np.pi / 144])
+    integers[..., 2] %= 144  # as a trigger counts
+    integers[events[..., 0] == 0] = 0
+    integers[:, 1:, 0] = np.minimum(integers[:, 1:, 0], 511)
+    data = _data(values="integers")
+    (chunk,) = read_events(_write(tmp_path, integers.astype(np.int16)), data)
+    assert np.array_equal(event_codes(chunk, data), hardware_codes(events, _data().hardware))
