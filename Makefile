@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test "$(INSTALLED_FOR)" = "$(CURDIR)" || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $@
 	@$(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --use-pep517 \
-	    -c constraints.txt -e '.[dev]'
+	    -c constraints.txt -e '.[all,dev]'
 	@echo "$(CURDIR)" > $@
 
 # Runs the stage that is being made for each CONFIG; ARGS goes to the stages named on the command line, not to those
@@ -96,14 +96,20 @@ endif
 scan: $(STAMP) ## train many variants and find the front of performance against cost
 	$(call run_stage)
 
+# Each worker of the tests has one core: threads of its libraries would only wait for each other.
+test check: export OMP_NUM_THREADS := 1
+test check: export OPENBLAS_NUM_THREADS := 1
+test check: export TF_NUM_INTRAOP_THREADS := 1
+test check: export TF_NUM_INTEROP_THREADS := 1
+
 test: $(STAMP) ## run every test
-	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
 
 check: $(STAMP) ## format, lint, types and the quick tests
 	$(VENV)/bin/python -m ruff format --check
 	$(VENV)/bin/python -m ruff check
 	$(VENV)/bin/python -m mypy
-	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 bench: $(STAMP) ## time every stage
 	@$(VENV)/bin/python -m benchmarks.main $(ARGS)

@@ -45,7 +45,7 @@ def run(settings: Settings) -> Result:
         with open_predict(experiment, bench.folder / "hls4ml") as predict:
             for index in range(1 if settings.quick else _REPETITIONS):
                 ours, theirs, most = _speed(emulator, events), predict().events_per_cpu_second, _measure_limit(limit)
-                share = ours * multiply_adds(deployed.network) / (most * 1e6)
+                share = ours * multiply_adds(deployed.trigger.network) / (most * 1e6)
                 result.rows.append((str(index + 1), ours, theirs, ours / theirs, most, share))
     ratios = [float(row[3]) for row in result.rows]
     result.goals.append(
@@ -57,7 +57,7 @@ def run(settings: Settings) -> Result:
 def multiply_adds(network: IntegerNetwork) -> int:
     """Count those of one event that can't be left out: non-zero weights, and a square for each term of the score."""
     terms = network[network.score.inputs[0]].size
-    return sum(int(np.count_nonzero(layer.kernel)) for layer in network.layers) + terms
+    return sum(int(np.count_nonzero(layer.kernel)) for layer in network.weighted) + terms
 
 
 def _speed(emulator: Any, events: NDArray[np.int16]) -> float:  # noqa: ANN401

@@ -7,7 +7,6 @@ quantized and firmware, and of the three scores without a network, against four 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,9 @@ from benchmarks.result import Goal, Result, Settings
 from fpgaae.config.file import load_config
 from fpgaae.evaluation.comparison import BASELINES, FIRMWARE, FLOAT, QUANTIZED
 from fpgaae.evaluation.results import evaluate_scores
+from fpgaae.runs.results.convert import Threshold
+from fpgaae.runs.results.metrics import ScoreMetrics
+from fpgaae.statistics import Interval
 
 NAME = "evaluation"
 _SECONDS = 60
@@ -47,7 +49,7 @@ def _measured(n_events: int) -> Usage:
         return run_measured([sys.executable, "-m", "benchmarks.evaluation", str(n_events)], bench.folder / "log")
 
 
-def evaluate(n_events: int) -> dict[str, Any]:
+def evaluate(n_events: int) -> ScoreMetrics:
     """Evaluate made-up scores as the stage does, two events a group."""
     rng = np.random.default_rng(1)
     config = load_config(CONFIGS / "l1_ae.yaml")
@@ -61,11 +63,13 @@ def evaluate(n_events: int) -> dict[str, Any]:
         scores[name] = {process: np.rint(own / 100 * levels) for process, own in exact.items()}
     groups = {process: np.arange(n) // 2 for process, n in sizes.items()}
     threshold = float(np.quantile(rounded[config.data.background], 1 - 1e-3))
+    nothing = Interval(0.0, 0.0, 0.0)  # the rates on the events of the choice, which no result depends on
     points = [
-        {
-            "code": int(threshold * 16), "value": threshold, "events": n_events, "events_passed": n_events // 1000,
-            "requested_false_positive_rate": 1e-3, "requested_rate_khz": 28.6,
-        }
+        Threshold(
+            code=int(threshold * 16), fraction=4, value=threshold, requested_false_positive_rate=1e-3,
+            requested_rate_khz=28.6, false_positive_rate=nothing, rate_khz=nothing, events=n_events,
+            events_passed=n_events // 1000, events_at_threshold=1,
+        )
     ]  # fmt: skip
     return evaluate_scores(scores, groups, {process: {} for process in sizes}, points, config)
 

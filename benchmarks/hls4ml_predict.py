@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from benchmarks.measure import busy_seconds
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
-from fpgaae.files import read_json
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.data import DataResult
 
 
 class Speed(NamedTuple):
@@ -88,9 +88,9 @@ def real_events(experiment: Experiment) -> Codes:
 
 def csim_events(experiment: Experiment) -> NDArray[np.float32]:
     """Give all events that the C simulation is fed with, (n, n_features)."""
-    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), features, network)
+    features = FeatureMap.of(experiment.result(DataResult))
+    trigger = GoldenTrigger.load(experiment.stage_folder("convert"), features)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger)
     parts = []
     for source in stimuli.sources():
         made = stimuli.make(source)

@@ -11,12 +11,15 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
+from typing import TYPE_CHECKING, Any
 
 from fpgaae.errors import CheckFailed, InputError
+from fpgaae.optional import require
 
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+SPREADING = "work is spread over processes with it"  # why Dask is needed
 _CONNECT_TIMEOUT_S = 10
 # Without an address the scheduler would still open a web server on port 8787, and warn where that is taken.
 NO_DASHBOARD: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
@@ -37,10 +40,13 @@ def open_cluster(address: str | None = None, workers: int | None = None) -> Iter
     ------
     InputError
         If no scheduler answers at the address.
+    ToolMissing
+        If Dask is not installed.
     """
+    distributed = require("distributed", SPREADING)
     if address is not None:
         try:
-            client = Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+            client = distributed.Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"no Dask scheduler answers at {address} ({error}); start one with `dask scheduler`, or leave the "
@@ -51,11 +57,11 @@ def open_cluster(address: str | None = None, workers: int | None = None) -> Iter
         return
     n_workers = workers or len(os.sched_getaffinity(0))
     with _interrupts_for_this_process_only():
-        local = LocalCluster(
+        local = distributed.LocalCluster(
             n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=0,
             silence_logs=logging.ERROR, **NO_DASHBOARD,
         )  # fmt: skip
-    with local as cluster, Client(cluster, set_as_default=False) as client:
+    with local as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
 
 
@@ -80,9 +86,10 @@ def completed(client: Client, futures: Iterable[Future[Any]]) -> Iterator[tuple[
     CheckFailed
         If the workers that had one and the same piece died, each in turn.
     """
+    distributed = require("distributed", SPREADING)
     try:
-        yield from as_completed(list(futures), with_results=True, loop=client.loop)
-    except KilledWorker:
+        yield from distributed.as_completed(list(futures), with_results=True, loop=client.loop)
+    except distributed.KilledWorker:
         raise CheckFailed(
             "several workers died on the same piece of work (memory, or the machine); what is finished is kept, and "
             "the same command goes on from there"

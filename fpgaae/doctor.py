@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from fpgaae.errors import ToolMissing
+from fpgaae.optional import EXTRAS, Extra, distribution, install_line
 
 PROJECT = "fpgaae"
 INSTALL_PROJECT = "make setup"
@@ -114,6 +115,7 @@ def run_checks(folder: Path | None = None) -> tuple[Finding, ...]:
         _check_threads(),
         _check_memory(),
         _check_disk(folder or Path.cwd()),
+        *(_check_extra(name, extra) for name, extra in EXTRAS.items()),
         *(_check_optional_tool(tool) for tool in OPTIONAL_TOOLS),
         _check_jax(),
     )
@@ -170,6 +172,32 @@ def _check_requirements(requirements: Iterable[Requirement]) -> Iterator[Finding
             yield Finding(requirement.name, Status.MISSING, detail, INSTALL_PROJECT)
         else:
             yield Finding(requirement.name, Status.OK, installed)
+
+
+def _check_extra(name: str, extra: Extra) -> Finding:
+    """Say whether all packages of an extra are there, in the versions that it asks for."""
+    label = f"{PROJECT}[{name}]"
+    packages = [distribution(module) for module in extra.modules]
+    installed = {package: _installed_version(package) for package in packages}
+    if absent := [package for package, found in installed.items() if found is None]:
+        detail = f"optional, not installed ({', '.join(absent)}): {extra.purpose}"
+        return Finding(label, Status.WARNING, detail, install_line(name))
+    for requirement in _requirements_of_extra(name):
+        found = installed.get(requirement.name)
+        if found is not None and not requirement.specifier.contains(found, prereleases=True):
+            detail = f"{requirement.name} {found} is outside {requirement.specifier}: {extra.purpose}"
+            return Finding(label, Status.WARNING, detail, install_line(name))
+    return Finding(label, Status.OK, ", ".join(f"{package} {found}" for package, found in installed.items()))
+
+
+def _requirements_of_extra(name: str) -> Iterator[Requirement]:
+    try:
+        requirements = metadata.requires(PROJECT) or []
+    except metadata.PackageNotFoundError:
+        return
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is not None and requirement.marker.evaluate({"extra": name}):
+            yield requirement
 
 
 def _installed_version(package: str) -> str | None:

@@ -8,8 +8,10 @@ Fixed-Point Data Types".
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +80,114 @@ class FixedPointType(NamedTuple):
         """Largest code that the type can take."""
         return (1 << (self.width - self.signed)) - 1
 
+    @property
+    def common(self) -> FixedPointType:
+        """The type that holds the codes of every channel: itself."""
+        return self
+
+    @property
+    def plain(self) -> FixedPointType:
+        """The type of the same bits that cuts off and wraps: what a port has, which takes any bits."""
+        return FixedPointType(self.width, self.integer, self.signed)
+
+    def channel(self, place: int) -> FixedPointType:
+        """Give the type of the value at a place: the same for all."""
+        del place
+        return self
+
+    def ends(self, n: int) -> tuple[Codes, Codes]:
+        """Give the smallest and the largest code of each of n values."""
+        return np.full(n, self.min_code, dtype=np.int64), np.full(n, self.max_code, dtype=np.int64)
+
     def __str__(self) -> str:
         """Give the C++ name, such as `ap_fixed<8,4,AP_RND_CONV,AP_SAT>`."""
         modes = ""
         if (self.rounding, self.overflow) != (Rounding.TRUNCATE, Overflow.WRAP):
             modes = f",AP_{self.rounding.value},AP_{self.overflow.value}"
         return f"ap_{'' if self.signed else 'u'}fixed<{self.width},{self.integer}{modes}>"
+
+
+@dataclass(frozen=True)
+class ChannelTypes:
+    """A type for each channel, the last axis of a tensor: value i of a flat one is of channel i modulo their number.
+
+    The codes of all channels lie on one grid, the finest of their types; each is rounded and saturated at its own.
+    """
+
+    each: tuple[FixedPointType, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what 64-bit codes can't hold on one grid."""
+        if not self.each:
+            raise InputError("a tensor has at least one channel; give a type for each")
+        if self.common.width > MAX_WIDTH:
+            raise InputError(
+                f"the channels of the types {', '.join(map(str, dict.fromkeys(self.each)))} take "
+                f"{self.common.width} bits on one grid, more than {MAX_WIDTH}; give them closer types"
+            )
+
+    @property
+    def fraction(self) -> int:
+        """Bits behind the binary point of the grid."""
+        return max(of.fraction for of in self.each)
+
+    @property
+    def common(self) -> FixedPointType:
+        """The narrowest type that holds the codes of every channel on their grid; it cuts off and wraps."""
+        ups = [self.fraction - of.fraction for of in self.each]
+        low = min(of.min_code << up for of, up in zip(self.each, ups, strict=True))
+        high = max(of.max_code << up for of, up in zip(self.each, ups, strict=True))
+        return type_for_range(low, high, self.fraction)
+
+    @property
+    def plain(self) -> ChannelTypes:
+        """The types of the same bits that cut off and wrap."""
+        return ChannelTypes(tuple(of.plain for of in self.each))
+
+    def channel(self, place: int) -> FixedPointType:
+        """Give the type of the value at a place of the last axis, whose codes lie on a grid of its own."""
+        return self.each[place % len(self.each)]
+
+    def ends(self, n: int) -> tuple[Codes, Codes]:
+        """Give the smallest and the largest code of each of n values, on the common grid."""
+        found = [(of.min_code, of.max_code, self.fraction - of.fraction) for of in map(self.channel, range(n))]
+        low, high = [low << up for low, _, up in found], [high << up for _, high, up in found]
+        return np.array(low, dtype=np.int64), np.array(high, dtype=np.int64)
+
+    def __str__(self) -> str:
+        """Name the type of every channel."""
+        return ", ".join(map(str, self.each))
+
+
+Types: TypeAlias = FixedPointType | ChannelTypes  # of a tensor: one for all of its values, or one a channel
+
+
+def write_types(types: Types) -> str | list[str]:
+    """Give a type as JSON: its name, or a list of names, one a channel."""
+    return str(types) if isinstance(types, FixedPointType) else [str(of) for of in types.each]
+
+
+def read_types(entry: str | Sequence[str]) -> Types:
+    """Read what `write_types` gave.
+
+    Raises
+    ------
+    InputError
+        As `parse_type`.
+    """
+    return parse_type(entry) if isinstance(entry, str) else ChannelTypes(tuple(parse_type(name) for name in entry))
+
+
+def _by_channel(work: Callable[[Any, FixedPointType], Codes], array: NDArray[Any], to: ChannelTypes) -> Codes:
+    """Apply `work` to the values of each channel with its type, and give codes on the common grid."""
+    n = array.shape[-1]
+    if n % len(to.each):
+        raise InputError(f"{len(to.each)} types of channels were given for {n} values; give as many as there are")
+    result = np.empty(array.shape, dtype=np.int64)
+    for of in dict.fromkeys(to.each):
+        places = [place for place in range(n) if to.channel(place) == of]
+        result[..., places] = shift_left_exact(work(array[..., places], of), to.fraction - of.fraction)
+    return result
 
 
 _TYPE = re.compile(
@@ -133,14 +237,18 @@ def saturate_or_wrap(codes: Codes, to: FixedPointType) -> Codes:
     return np.clip(codes, to.min_code, to.max_code)
 
 
-def requantize(codes: Codes, fraction: int, to: FixedPointType) -> Codes:
+def requantize(codes: Codes, fraction: int, to: Types) -> Codes:
     """Convert codes with `fraction` bits behind the point to the type `to`, rounding and overflowing as `ap_fixed`.
+
+    Where each channel has a type of its own, the codes that are given lie on the common grid.
 
     Raises
     ------
     InputError
         If the shifted codes would not fit 64 bits.
     """
+    if isinstance(to, ChannelTypes):
+        return _by_channel(lambda part, of: requantize(part, fraction, of), codes, to)
     drop = fraction - to.fraction
     if drop <= 0:
         return saturate_or_wrap(shift_left_exact(codes, -drop), to)
@@ -171,7 +279,7 @@ def shift_left_exact(codes: Codes, bits: int) -> Codes:
     return codes << bits
 
 
-def nearest_codes(values: NDArray[np.floating], to: FixedPointType) -> Codes:
+def nearest_codes(values: NDArray[np.floating], to: Types) -> Codes:
     """Give the codes of any finite values: rounded by the mode of `to`, and saturated where it does not wrap.
 
     Raises
@@ -179,6 +287,8 @@ def nearest_codes(values: NDArray[np.floating], to: FixedPointType) -> Codes:
     InputError
         If a value that wraps does not fit 62 bits.
     """
+    if isinstance(to, ChannelTypes):
+        return _by_channel(nearest_codes, np.asarray(values), to)
     scaled = np.asarray(values, dtype=np.float64) * 2.0**to.fraction
     if to.rounding is Rounding.HALF_EVEN:
         rounded = np.rint(scaled)
@@ -192,7 +302,7 @@ def nearest_codes(values: NDArray[np.floating], to: FixedPointType) -> Codes:
     return saturate_or_wrap(np.clip(rounded, -limit, limit).astype(np.int64), to)
 
 
-def codes_of(values: NDArray[np.floating], to: FixedPointType) -> Codes:
+def codes_of(values: NDArray[np.floating], to: Types) -> Codes:
     """Give the codes of values that lie exactly on the grid of `to`.
 
     Raises
@@ -200,6 +310,8 @@ def codes_of(values: NDArray[np.floating], to: FixedPointType) -> Codes:
     InputError
         If a value is off the grid or outside the range: a code would then not stand for the value.
     """
+    if isinstance(to, ChannelTypes):
+        return _by_channel(codes_of, np.asarray(values), to)
     scaled = np.asarray(values, dtype=np.float64) * 2.0**to.fraction
     codes = np.rint(scaled)
     bad = (codes != scaled) | (codes < to.min_code) | (codes > to.max_code)

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
-from fpgaae.files import Json, sha256
+from fpgaae.files import sha256
+from fpgaae.optional import require
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.drift import DriftResult
+from fpgaae.runs.results.explore import RESULTS, UseResult
+from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.reference import ReferenceResult
+from fpgaae.runs.results.report import ReportResult
+from fpgaae.runs.results.rtl import RtlResult, TraceResult
+from fpgaae.runs.results.synth import SynthResult
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
-from fpgaae.runs.stages import IMPORT, USES, explore_stage
+from fpgaae.runs.stages import USES
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
@@ -21,7 +36,16 @@ _OF_A_METHOD = ("data", "reference")
 _WITH_FRONT_END = ("convert", "trace")  # whose ports take hardware integers, not words
 
 
-def run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
+class _Stage(NamedTuple):
+    """A stage: the class of its result, and its work."""
+
+    kind: type[StageResult]
+    work: Callable[[StageRun], StageResult]
+
+
+def run(
+    experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
+) -> Outcome[StageResult]:
     """Run one stage of an experiment, unless its result is current.
 
     To force a training means to train: a model that was imported instead is forgotten.
@@ -44,7 +68,9 @@ def run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping
     return _run(experiment, stage, options, hashes)
 
 
-def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False) -> Outcome:
+def import_model(
+    model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False
+) -> Outcome[StageResult]:
     """Make the results of `reference` and `train` from a model file, and give the outcome of the latter.
 
     Raises
@@ -60,18 +86,20 @@ def import_model(model: Path, config: Path, runs: Path, options: RunOptions, *, 
     replaced = None if before is None or before.sha256 == wanted.sha256 else before
     _run(experiment, "data", RunOptions(progress=options.progress))
 
-    def check_and_copy(run: StageRun) -> Json:
+    def check_and_copy(run: StageRun) -> ImportResult:
         _prepare_tensorflow()
         from fpgaae.training.imported import run_import  # noqa: PLC0415
 
         return run_import(run, model, replaced)
 
-    run_stage(experiment, IMPORT, check_and_copy, event_hashes(experiment.config, experiment.config_file), options)
+    run_stage(
+        experiment, ImportResult, check_and_copy, event_hashes(experiment.config, experiment.config_file), options
+    )
     _run(experiment, "reference", options)
     return _run(experiment, "train", options)
 
 
-def compare_events(experiment: Experiment, other: Path, progress: Progress) -> Json:
+def compare_events(experiment: Experiment, other: Path, progress: Progress) -> DriftResult:
     """Evaluate an experiment unless that is done, and compare its test background with another file of events.
 
     Raises
@@ -88,7 +116,7 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> J
     return run_drift(experiment, other, progress)
 
 
-def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome]:
+def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome[UseResult]]:
     """Make uses of the float method of an experiment, which is trained unless that is done.
 
     Parameters
@@ -117,13 +145,15 @@ def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) 
         run(experiment, stage, RunOptions(progress=options.progress))
     hashes = event_hashes(experiment.config, experiment.config_file)
     return {
-        use: run_stage(experiment, explore_stage(use), partial(run_use, name=use), hashes, options)
+        use: run_stage(experiment, RESULTS[use], partial(run_use, name=use), hashes, options)
         for use in wanted or uses_of(experiment.config)
     }
 
 
-def _run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None) -> Outcome:
-    work = _WORK[stage]
+def _run(
+    experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
+) -> Outcome[StageResult]:
+    kind, work = _STAGES[stage]
     if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
         raise InputError(
             f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
@@ -138,20 +168,20 @@ def _run(experiment: Experiment, stage: str, options: RunOptions, hashes: Mappin
         work = _imported_reference if stage == "reference" else _imported_train
     return run_stage(
         experiment,
-        stage,
+        kind,
         work,
         event_hashes(experiment.config, experiment.config_file) if hashes is None else hashes,
         options,
     )
 
 
-def _data(run: StageRun) -> Json:
+def _data(run: StageRun) -> DataResult:
     from fpgaae.data.stage import run_data  # noqa: PLC0415
 
     return run_data(run)
 
 
-def _reference(run: StageRun) -> Json:
+def _reference(run: StageRun) -> ReferenceResult:
     if run.config.method is not None:
         from fpgaae.training.methods.backend import prepare  # noqa: PLC0415
 
@@ -169,7 +199,7 @@ def _reference(run: StageRun) -> Json:
     return run_reference(run)
 
 
-def _train(run: StageRun) -> Json:
+def _train(run: StageRun) -> TrainResult:
     _prepare_tensorflow()
     if run.config.training.quantizes_after:
         from fpgaae.training.post_training import run_post_training  # noqa: PLC0415
@@ -180,59 +210,61 @@ def _train(run: StageRun) -> Json:
     return run_train(run)
 
 
-def _imported_reference(run: StageRun) -> Json:
+def _imported_reference(run: StageRun) -> ReferenceResult:
     _prepare_tensorflow()
     from fpgaae.training.imported import run_imported_reference  # noqa: PLC0415
 
     return run_imported_reference(run)
 
 
-def _imported_train(run: StageRun) -> Json:
+def _imported_train(run: StageRun) -> TrainResult:
     _prepare_tensorflow()
     from fpgaae.training.imported import run_imported_train  # noqa: PLC0415
 
     return run_imported_train(run)
 
 
-def _convert(run: StageRun) -> Json:
+def _convert(run: StageRun) -> ConvertResult:
     _prepare_tensorflow()
     from fpgaae.hls.convert_stage import run_convert  # noqa: PLC0415
 
     return run_convert(run)
 
 
-def _csim(run: StageRun) -> Json:
+def _csim(run: StageRun) -> CsimResult:
     from fpgaae.hls.csim import run_csim  # noqa: PLC0415
 
     return run_csim(run)
 
 
-def _trace(run: StageRun) -> Json:
+def _trace(run: StageRun) -> TraceResult:
+    require("da4ml", "Verilog and VHDL are traced with it")
     from fpgaae.rtl.trace_stage import run_trace  # noqa: PLC0415
 
     return run_trace(run)
 
 
-def _rtl(run: StageRun) -> Json:
+def _rtl(run: StageRun) -> RtlResult:
+    require("da4ml", "its interpreter runs beside the simulation")
     from fpgaae.rtl.simulate import run_rtl  # noqa: PLC0415
 
     return run_rtl(run)
 
 
-def _synth(run: StageRun) -> Json:
+def _synth(run: StageRun) -> SynthResult:
     from fpgaae.rtl.synthesize import run_synth  # noqa: PLC0415
 
     return run_synth(run)
 
 
-def _evaluate(run: StageRun) -> Json:
+def _evaluate(run: StageRun) -> MetricsResult:
     _prepare_tensorflow()
     from fpgaae.evaluation.stage import run_evaluate  # noqa: PLC0415
 
     return run_evaluate(run)
 
 
-def _report(run: StageRun) -> Json:
+def _report(run: StageRun) -> ReportResult:
     from fpgaae.report.stage import run_report  # noqa: PLC0415
 
     return run_report(run)
@@ -244,15 +276,18 @@ def _prepare_tensorflow() -> None:
     prepare()
 
 
-_WORK = {
-    "data": _data,
-    "reference": _reference,
-    "train": _train,
-    "convert": _convert,
-    "csim": _csim,
-    "trace": _trace,
-    "rtl": _rtl,
-    "synth": _synth,
-    "evaluate": _evaluate,
-    "report": _report,
+_STAGES = {
+    kind.STAGE: _Stage(kind, work)
+    for kind, work in (
+        (DataResult, _data),
+        (ReferenceResult, _reference),
+        (TrainResult, _train),
+        (ConvertResult, _convert),
+        (CsimResult, _csim),
+        (TraceResult, _trace),
+        (RtlResult, _rtl),
+        (SynthResult, _synth),
+        (MetricsResult, _evaluate),
+        (ReportResult, _report),
+    )
 }

@@ -1,4 +1,4 @@
-"""Rates and thresholds of scores: exact counts, no interpolation, binomial intervals.
+"""Rates and thresholds of scores: exact counts, no interpolation, binomial intervals that count groups of events.
 
 An event is kept when its score is strictly above a threshold, in firmware and here. Integer scores stay integers, so
 that ties of the firmware are ties here.
@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from fpgaae.errors import InputError
 
 Scores: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
 
 DEFAULT_CONFIDENCE_LEVEL = 0.6827
+_PRIOR_EVENTS = 0.5  # that count as if they passed in whole groups: the spread of few events says little
 
 
 class Interval(NamedTuple):
@@ -25,6 +26,17 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def leading_components(covariance: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
+    """Give the principal components, (n_features, n_components): eigenvectors of the largest eigenvalues as columns.
+
+    Parameters
+    ----------
+    covariance
+        (n_features, n_features), or any positive multiple of it.
+    """
+    return np.asarray(np.linalg.eigh(covariance).eigenvectors[:, : -n_components - 1 : -1])
 
 
 def as_scores(values: NDArray[Any], name: str) -> Scores:
@@ -115,12 +127,23 @@ def threshold_at_fpr(background: NDArray[Any], fpr: float) -> float | int:
     return threshold
 
 
-def clopper_pearson(n_passed: int, n_total: int, level: float = DEFAULT_CONFIDENCE_LEVEL) -> Interval:
+def clopper_pearson(
+    n_passed: int, n_total: int, level: float = DEFAULT_CONFIDENCE_LEVEL, design_effect: float = 1.0
+) -> Interval:
     """Efficiency with its exact ("central") binomial interval.
 
     With alpha = 1 - level and B the quantile function of the beta distribution::
 
         low = B(alpha/2; k, n - k + 1),  high = B(1 - alpha/2; k + 1, n - k)
+
+    Parameters
+    ----------
+    n_passed, n_total
+        Numbers of events.
+    level
+        Confidence level.
+    design_effect
+        By how much the variance is larger than that of independent events: k and n are both divided by it.
 
     Raises
     ------
@@ -130,14 +153,140 @@ def clopper_pearson(n_passed: int, n_total: int, level: float = DEFAULT_CONFIDEN
     Notes
     -----
     C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404. Chosen over Wilson's because it never undercovers, which
-    matters for the few signal events at low rates; it is what ROOT's `TEfficiency` uses by default.
+    matters for the few signal events at low rates; it is what ROOT's `TEfficiency` uses by default. With a design
+    effect: E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193.
     """
     if not 0 <= n_passed <= n_total or n_total == 0:
         raise InputError(f"{n_passed} of {n_total} events is no efficiency: give 0 <= passed <= total, total > 0.")
     tail = (1 - check_level(level)) / 2
-    low = 0.0 if n_passed == 0 else float(betaincinv(n_passed, n_total - n_passed + 1, tail))
-    high = 1.0 if n_passed == n_total else float(betaincinv(n_passed + 1, n_total - n_passed, 1 - tail))
+    k, failed = n_passed / design_effect, (n_total - n_passed) / design_effect
+    low = 0.0 if n_passed == 0 else float(betaincinv(k, failed + 1, tail))
+    high = 1.0 if n_passed == n_total else float(betaincinv(k + 1, failed, 1 - tail))
     return Interval(n_passed / n_total, low, high)
+
+
+class EffectiveCount(NamedTuple):
+    """As many independent events as say as much of a share as some grouped ones; whole numbers where none share."""
+
+    passed: float
+    events: float
+
+
+class GroupSpread(NamedTuple):
+    """How passing events lie in groups, with k of m events of a group and the share p of all of them passing."""
+
+    n_groups: int
+    squares: float  # sum over the groups of (k - p m)^2
+    fourth_powers: float  # the same of (k - p m)^4
+    mean_size: float  # of the group that an event lies in: sum of m^2 / sum of m
+
+
+class PassedEvents(NamedTuple):
+    """How many events pass; `spread` is None where every event is a group of its own."""
+
+    passed: int
+    events: int
+    spread: GroupSpread | None = None
+
+    def design_effect(self, level: float) -> float:
+        """Factor by which groups enlarge the variance of the share, as an interval at a level has to count it.
+
+        With S the sum of squares of `GroupSpread`, F that of fourth powers, M the mean size, n events in G groups, and
+        t and z the quantiles of Student's and the normal distribution at (1 + level) / 2::
+
+            D = max(1, (S + M / 2) / (n p (1 - p) + 1 / 2)),   nu = min(2 S^2 / F, G - 1)
+            result = min(1 + (D - 1) (t_nu / z)^2 G / (G - 1), max(M, D))
+
+        S / (n p (1 - p)) is the ratio of the variances. The halves are half an event that passes in a whole group:
+        without any the result is M, the largest possible one of equal groups. The factor of D - 1 is what an estimate
+        from few groups has to pay. The halves and the bound M are a choice, made and proven by toys
+        (`benchmarks/coverage.py`).
+
+        Notes
+        -----
+        L. Kish, Survey Sampling (1965), chapter 8, for design effects; F. E. Satterthwaite, Biometrics Bulletin 2
+        (1946) 110, for nu; E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193, for the use of both.
+        """
+        check_level(level)
+        if self.spread is None:
+            return 1.0
+        n_groups, squares, fourth_powers, mean_size = self.spread
+        binomial = self.passed * (self.events - self.passed) / self.events
+        found = max(1.0, (squares + _PRIOR_EVENTS * mean_size) / (binomial + _PRIOR_EVENTS))
+        if n_groups < 2 or fourth_powers == 0:
+            return max(found, mean_size)
+        freedom = min(2 * squares**2 / fourth_powers, n_groups - 1)
+        quantiles = stdtrit(freedom, (1 + level) / 2) / ndtri((1 + level) / 2)
+        paid = 1 + (found - 1) * float(quantiles) ** 2 * n_groups / (n_groups - 1)
+        return min(paid, max(mean_size, found))
+
+    def effective(self, level: float) -> EffectiveCount:
+        """Give the counts divided by the design effect."""
+        design_effect = self.design_effect(level)
+        return EffectiveCount(self.passed / design_effect, self.events / design_effect)
+
+    def interval(self, level: float) -> Interval:
+        """Give the share with its Clopper-Pearson interval of the effective counts.
+
+        Raises
+        ------
+        InputError
+            If there are no events, or the level is outside (0, 1).
+        """
+        return clopper_pearson(self.passed, self.events, level, self.design_effect(level))
+
+
+class EventGroups:
+    """The independent groups that the events of a process belong to.
+
+    Parameters
+    ----------
+    labels
+        The group of each event, shape (n_events,); any integers.
+    """
+
+    def __init__(self, labels: NDArray[Any]) -> None:
+        _, index, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        self.index: NDArray[np.int64] = index
+        self.sizes: NDArray[np.float64] = sizes.astype(np.float64)
+        self.n_events = int(index.size)
+        self.n_groups = int(sizes.size)
+
+    @property
+    def are_single(self) -> bool:
+        """Whether every event is a group of its own, so that events are independent."""
+        return self.n_groups == self.n_events
+
+    @property
+    def mean_size(self) -> float:
+        """Size of the group that an event lies in, on average: sum of squares of the sizes / number of events."""
+        return float(self.sizes @ self.sizes) / self.n_events
+
+    def count(self, passing: NDArray[Any] | slice) -> PassedEvents:
+        """Count passing events, and how they lie in groups.
+
+        Parameters
+        ----------
+        passing
+            One flag an event, or the places of the events that pass.
+        """
+        passing_groups = self.index[passing]
+        n_passed = int(passing_groups.size)
+        if self.are_single:
+            return PassedEvents(n_passed, self.n_events)
+        by_group = np.bincount(passing_groups, minlength=self.n_groups)
+        squares = (by_group - n_passed / self.n_events * self.sizes) ** 2
+        spread = GroupSpread(self.n_groups, float(squares.sum()), float(squares @ squares), self.mean_size)
+        return PassedEvents(n_passed, self.n_events, spread)
+
+    def error_of_mean(self, values: NDArray[np.float64]) -> float | None:
+        """Give the standard error of the mean of one value an event; None for fewer than two groups."""
+        if self.n_groups < 2:
+            return None
+        if self.are_single:
+            return float(values.std(ddof=1) / np.sqrt(values.size))
+        sums = np.bincount(self.index, weights=values - values.mean(), minlength=self.n_groups)
+        return float(np.sqrt(sums @ sums * self.n_groups / (self.n_groups - 1)) / self.n_events)
 
 
 def check_level(level: float) -> float:

@@ -13,20 +13,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import quick_compiler
+from hypothesis import settings
 from numpy.typing import NDArray
-from support import small_config, trigger_objects
+from results import StandIn, nothing_of, stand_in
+from support import REPOSITORY, small_config, trigger_objects
+from typer.testing import CliRunner
 
 from fpgaae import pipeline
+from fpgaae.cli.commands import app
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, requantize
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.convert import ConvertedLayer
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
+
+settings.register_profile("tests", deadline=None)  # two workers share the cores with what they compile
+settings.load_profile("tests")
 
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
@@ -67,15 +78,41 @@ def tensorflow() -> None:
         import tf_keras  # noqa: F401, PLC0415
 
 
+def pytest_configure() -> None:
+    """Compile sooner than a user does, see `quick_compiler.py`; every process of the tests inherits it."""
+    quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
+
+
+@pytest.fixture
+def production_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile the C simulation with the very command of a user."""
+    monkeypatch.setenv(quick_compiler.OPTIMIZATION, quick_compiler.PRODUCTION)
+
+
 @pytest.fixture(scope="session")
-def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Give a function that runs the command `fpgaae` in a process of its own."""
+def run_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give a function that runs the command `fpgaae` in a process of its own, which takes seconds to start."""
 
     def run(*arguments: str | Path, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "fpgaae", *map(str, arguments)],
             capture_output=True, text=True, check=False, timeout=timeout, env=os.environ | environment,
         )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give a function that runs the command `fpgaae` in this process, and gives what a process of its own would."""
+
+    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pytest makes errors of them, which a process of its own does not
+            done = CliRunner().invoke(app, [*map(str, arguments)], env=environment)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess([*map(str, arguments)], done.exit_code, done.stdout, done.stderr)
 
     return run
 
@@ -185,9 +222,14 @@ class WrittenNetwork(NamedTuple):
     network: IntegerNetwork
     project: Path
     golden_names: dict[str, str]
-    layers: tuple[dict[str, Any], ...]  # of the network without the decisions
+    layers: tuple[ConvertedLayer, ...]  # of the network without the decisions
     block: TriggerBlock
     features: FeatureMap
+
+    @property
+    def trigger(self) -> GoldenTrigger:
+        """Features, network and thresholds as one."""
+        return GoldenTrigger(self.features, self.network)
 
 
 @pytest.fixture(scope="session")
@@ -228,13 +270,12 @@ def write_trigger(
     network = deploy(made.network, firmware)
     thresholds = quantile_thresholds(made.network, features, n_thresholds)
     done = write_project(made.model, network, firmware, project, **options)
-    block = TriggerBlock(done.top, hardware, features, thresholds)
+    trigger = GoldenTrigger(features, network).with_thresholds(thresholds)
+    block = TriggerBlock(done.top, hardware, trigger)
     block.write(project)
     write_harness(project, block, firmware)
-    ports = [layer.name for layer in network.layers if layer.kind is LayerKind.PORT]
-    names = {**done.golden_names, **{name: name for name in [*ports, ACCEPT_LAYER]}}
-    network = network.with_thresholds(thresholds)
-    return WrittenNetwork(network, project, names, done.layers, block, features)
+    names = {**done.golden_names, **{name: name for name in [*(port.name for port in network.ports), ACCEPT_LAYER]}}
+    return WrittenNetwork(trigger.network, project, names, done.layers, block, features)
 
 
 def random_hardware(features: FeatureMap, n: int, seed: int = 3) -> Codes:
@@ -249,8 +290,7 @@ def random_hardware(features: FeatureMap, n: int, seed: int = 3) -> Codes:
 
 def quantile_thresholds(network: IntegerNetwork, features: FeatureMap, n: int) -> Codes:
     """Give the codes of the score at n quantiles of random events."""
-    codes = features.input_codes(random_hardware(features, 999), network.input_type)
-    scores = np.sort(network.run(codes)[network.score.name].codes[:, 0])
+    scores = np.sort(GoldenTrigger(features, network).scores(random_hardware(features, 999)))
     return scores[np.linspace(300, 950, n).astype(int)]
 
 
@@ -275,7 +315,7 @@ class Workspace(NamedTuple):
         """What the command line needs behind the name of a stage."""
         return str(self.experiment.config_file), "--runs", str(self.folder / "runs")
 
-    def run(self, stage: str, **options: Any) -> Outcome:  # noqa: ANN401
+    def run(self, stage: str, **options: Any) -> Outcome[Any]:  # noqa: ANN401
         """Run a stage in this process."""
         return pipeline.run(self.experiment, stage, RunOptions(**options))
 
@@ -306,18 +346,18 @@ def converted(
         workspace = open_workspace(folder)
         hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
 
-        def train(run: StageRun) -> Json:
-            features = FeatureMap.from_json(run.result("data")["feature_types"])
+        def train(run: StageRun) -> StandIn:
+            features = FeatureMap.of(run.result(DataResult))
             made = random_network(model, features).model
             prepare(made)
             made.save(run.folder / "model.h5", save_format="h5")
-            return {}
+            return nothing_of("train")
 
         workspace.run("data")
-        run_stage(workspace.experiment, "reference", lambda _: {}, hashes, RunOptions())
+        run_stage(workspace.experiment, stand_in("reference"), lambda _: nothing_of("reference"), hashes, RunOptions())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras 2 advises against its own format
-            run_stage(workspace.experiment, "train", train, hashes, RunOptions())
+            run_stage(workspace.experiment, stand_in("train"), train, hashes, RunOptions())
             workspace.run("convert")
         return workspace
 

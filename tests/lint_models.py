@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.description import LayerDescription, ModelDescription, describe_model
 from fpgaae.hls.lint.findings import Finding
-from fpgaae.hls.lint.run import lint_model
+from fpgaae.hls.lint.models import lint_model
+from fpgaae.models.architecture import describe_model
+from fpgaae.models.description import LayerDescription, NetworkDescription
 
 SIGNED = "quantized_bits(8,2,0,alpha=1)"
 NARROW = "quantized_bits(6,0,0,alpha=1)"
@@ -67,7 +68,7 @@ def encoder(**replaced: Any) -> Any:  # noqa: ANN401
 class Looked(NamedTuple):
     """A description and the settings that it is linted with."""
 
-    model: ModelDescription
+    model: NetworkDescription
     conversion: Conversion = Conversion()
 
     @property
@@ -84,7 +85,7 @@ def real(conversion: Conversion = Conversion(), **replaced: Callable[[], Any] | 
 
 def layer(name: str, kind: str, *inputs: str, **config: Any) -> LayerDescription:  # noqa: ANN401
     """Describe a layer by hand."""
-    return LayerDescription(name, kind, config, inputs)
+    return LayerDescription(name, kind, inputs, config)
 
 
 def by_hand(*layers: LayerDescription, conversion: Conversion = Conversion(), shape: tuple[int, ...] = (6,)) -> Looked:  # noqa: B008
@@ -93,4 +94,4 @@ def by_hand(*layers: LayerDescription, conversion: Conversion = Conversion(), sh
         layer("x", "InputLayer", batch_input_shape=[None, *shape]),
         layer("q", "QActivation", "x", activation=SIGNED),
     )
-    return Looked(ModelDescription((*start, *layers), (layers[-1].name if layers else "q",)), conversion)
+    return Looked(NetworkDescription((*start, *layers), (layers[-1].name if layers else "q",)), conversion)

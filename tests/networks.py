@@ -11,18 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
+from results import convert_result, nothing_of, stand_in, threshold
 from support import small_config
 
 from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
-from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
-from fpgaae.golden.network import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer
-from fpgaae.golden.scores.base import Table, function_table, score_type
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
+from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
+from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.weighted import Convolution, Dense
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.scores.base import Table, function_table, score_class
 from fpgaae.golden.windows import Window, same_padding
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
@@ -63,44 +70,57 @@ def _random_weights(rng: np.random.Generator, *shape: int) -> tuple[Weights, Wei
     return (kernel, kind), (rng.integers(kind.min_code, kind.max_code + 1, shape[-1]), kind)
 
 
-def _random_dense(rng: np.random.Generator, name: str, source: IntegerLayer, size: int) -> IntegerLayer:
-    return dense_layer(name, source, *_random_weights(rng, source.size, size))
+def _random_dense(rng: np.random.Generator, name: str, source: Layer, size: int) -> Dense:
+    return Dense.of(name, source, *_random_weights(rng, source.size, size))
 
 
 def random_network(score: Score, features: FeatureMap, seed: int = 1) -> IntegerNetwork:
     """Give a network of two dense layers (of which the second reconstructs, or gives latents), score and thresholds."""
     rng = np.random.default_rng(seed)
     n = len(features)
-    layers = [IntegerLayer("features", LayerKind.INPUT, (), n, INPUT)]
+    layers: list[Layer] = [Input("features", (), n, INPUT)]
 
-    def add(layer: IntegerLayer) -> IntegerLayer:
+    def add(layer: Layer) -> Layer:
         layers.append(layer)
         return layer
 
     hidden = add(_random_dense(rng, "hidden", layers[0], 4))
-    relu = add(IntegerLayer("hidden_relu", LayerKind.RELU, (hidden.name,), 4, RELU))
-    table: Table | None = None
+    relu = add(Relu.of("hidden_relu", hidden, RELU))
+    tables: list[Table] = []
     if score.of_reconstruction:
         dense = add(_random_dense(rng, "reconstruction", relu, n))
-        out = add(IntegerLayer("reconstruction_quantized", LayerKind.QUANTIZE, (dense.name,), n, INPUT))
-        inputs, types = ("features", out.name), [INPUT, INPUT]
+        read = [layers[0], add(Quantize.of("reconstruction_quantized", dense, INPUT))]
         if score is Score.MASKED_SQUARED_ERROR:
-            table = Table(features.empty_slot_codes(INPUT), INPUT)
+            tables = [Table(features.empty_slot_codes(INPUT), INPUT)]
     elif score is Score.REGRESSION:
         dense = add(_random_dense(rng, "output", relu, 1))
-        add(IntegerLayer("output_relu", LayerKind.RELU, (dense.name,), 1, OUTPUT))
-        inputs, types, n = ("output_relu",), [OUTPUT], 1
+        read = [add(Relu.of("output_relu", dense, OUTPUT))]
     else:
-        names = ["mu", "log_variance"] if score.needs_variance else ["mu"]
-        for name in names:
+        read = []
+        for name in ["mu", "log_variance"] if score.needs_variance else ["mu"]:
             dense = add(_random_dense(rng, name, relu, 3))
-            add(IntegerLayer(f"{name}_quantized", LayerKind.QUANTIZE, (dense.name,), 3, LATENT))
-        inputs, types, n = tuple(f"{name}_quantized" for name in names), [LATENT] * len(names), 3
+            read.append(add(Quantize.of(f"{name}_quantized", dense, LATENT)))
         if score.needs_variance:
-            table = function_table(score, LATENT, 6)
-    kind = score_type(score, types, n, table.type if table else None)
-    add(IntegerLayer("score", LayerKind(score.value), inputs, 1, kind, table=table))
+            tables = [function_table(score, LATENT, 6)]
+    add(score_class(score).of("score", read, *tables))
     network = IntegerNetwork(tuple(layers))
+    scores = golden(network, features, events(features, 500))[:, 0]
+    return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
+
+
+def leaky_network(features: FeatureMap, shift: int = 3, seed: int = 1) -> IntegerNetwork:
+    """Give a network whose hidden and reconstructed sums get a slope in front of their quantizers."""
+    plain = random_network(Score.SQUARED_ERROR, features, seed)
+    layers: list[Layer] = []
+    for layer in plain.layers[:-2]:
+        if layer.name == "hidden_relu":
+            layer = Quantize.of("hidden_quantized", layers[-1], LATENT)  # noqa: PLW2901
+        elif isinstance(layer, Dense) or layer.name.endswith("_quantized"):
+            layer = replace(layer, inputs=(layers[-1].name,))  # noqa: PLW2901
+        layers.append(layer)
+        if isinstance(layer, Dense):
+            layers.append(LeakyRelu.of(f"{layer.name}_leaky", layer, shift))
+    network = IntegerNetwork((*layers, score_class(Score.SQUARED_ERROR).of("score", [layers[0], layers[-1]])))
     scores = golden(network, features, events(features, 500))[:, 0]
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
 
@@ -108,35 +128,33 @@ def random_network(score: Score, features: FeatureMap, seed: int = 1) -> Integer
 def convolutional_network(features: FeatureMap, seed: int = 1) -> IntegerNetwork:
     """Give a network of every layer that sees images, on six slots; its mean of three does not come out even."""
     rng = np.random.default_rng(seed)
-    layers = [IntegerLayer("features", LayerKind.INPUT, (), len(features), INPUT, shape=(6, 3, 1))]
+    layers: list[Layer] = [Input("features", (), len(features), INPUT, shape=(6, 3, 1))]
 
-    def add(make: Callable[[IntegerLayer], IntegerLayer]) -> None:
+    def add(make: Callable[[Layer], Layer]) -> None:
         layers.append(make(layers[-1]))
 
-    def requantize(name: str, kind: LayerKind, of: FixedPointType) -> None:
-        add(lambda x: IntegerLayer(name, kind, (x.name,), x.size, of, shape=x.shape))
+    def requantize(name: str, kind: type[Quantizer], of: FixedPointType) -> None:
+        add(lambda x: kind.of(name, x, of))
 
     def convolve(name: str, filters: int, window: Window) -> None:
         weights = _random_weights(rng, *window.size, window.image[2], filters)
-        add(lambda x: convolution_layer(name, x, *weights, window))
+        add(lambda x: Convolution.of(name, x, *weights, window))
 
     zeros = Window((6, 3, 1), (1, 1), padding=(1, 0, 0, 0))
-    add(lambda x: moved_layer("zeros", LayerKind.ZERO_PADDING, x, (7, 3, 1), zeros))
+    add(lambda x: ZeroPadding.of("zeros", x, zeros))
     convolve("conv", 2, Window((7, 3, 1), (3, 3), (2, 1), same_padding((7, 3, 1), (3, 3), (2, 1))))
-    requantize("conv_relu", LayerKind.RELU, RELU)
-    add(lambda x: mean_layer("mean", x, Window((4, 3, 2), (3, 1)), LATENT.fraction))
-    requantize("mean_quantized", LayerKind.QUANTIZE, LATENT)
-    add(lambda x: moved_layer("up", LayerKind.UPSAMPLING, x, (4, 3, 2), Window((2, 3, 2), (2, 1), (2, 1))))
+    requantize("conv_relu", Relu, RELU)
+    add(lambda x: AveragePooling.of("mean", x, Window((4, 3, 2), (3, 1)), LATENT.fraction))
+    requantize("mean_quantized", Quantize, LATENT)
+    add(lambda x: UpSampling.of("up", x, Window((2, 3, 2), (2, 1), (2, 1))))
     convolve("conv_2", 2, Window((4, 3, 2), (2, 2)))
     pool = Window((3, 2, 2), (2, 1))
-    add(lambda x: IntegerLayer("pool", LayerKind.MAX_POOLING, (x.name,), 8, x.type, shape=(2, 2, 2), window=pool))
-    requantize("pool_quantized", LayerKind.QUANTIZE, INPUT)
-    add(lambda x: moved_layer("flat", LayerKind.RESHAPE, x, (), None))
-    layers[-1] = replace(layers[-1], size=8)
+    add(lambda x: MaxPooling.of("pool", x, pool))
+    requantize("pool_quantized", Quantize, INPUT)
+    add(lambda x: Reshape.of("flat", x, ()))
     add(lambda x: _random_dense(rng, "mu", x, 2))
-    requantize("mu_quantized", LayerKind.QUANTIZE, LATENT)
-    kind = score_type(Score.MU_SQUARED, [LATENT], 2)
-    add(lambda x: IntegerLayer("score", LayerKind.MU_SQUARED, (x.name,), 1, kind))
+    requantize("mu_quantized", Quantize, LATENT)
+    add(lambda x: score_class(Score.MU_SQUARED).of("score", [x]))
     network = IntegerNetwork(tuple(layers))
     scores = golden(network, features, events(features, 500))[:, 0]
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
@@ -154,22 +172,26 @@ def events(features: FeatureMap, n: int, seed: int = 3) -> Codes:
 def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Codes:
     """Give the golden score and decisions, (n, 1 + n_thresholds)."""
     tensors = network.run(features.input_codes(hardware, network.input_type))
-    last = [network.score.name, *(layer.name for layer in network.layers if layer.kind is LayerKind.ACCEPT)]
+    last = [network.score.name, *([network.accept.name] if network.accept else [])]
     return np.concatenate([tensors[name].codes for name in last], axis=1)
 
 
 def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Workspace:
-    """Make an experiment on small synthetic events whose stage `convert` holds a random golden network only."""
+    """Make an experiment on small synthetic events whose stage `convert` holds a random golden network, no project."""
     small_config(folder, n_events=1500)
     workspace = open_workspace(folder)
     workspace.run("data")
 
-    def convert(run: StageRun) -> Json:
-        features = FeatureMap.from_json(run.result("data")["feature_types"])
-        random_network(score, features).save(run.folder / GOLDEN_FILE)
-        return {}
+    def convert(run: StageRun) -> ConvertResult:
+        network = random_network(score, FeatureMap.of(run.result(DataResult)))
+        network.save(run.folder / GOLDEN_FILE)
+        assert network.accept is not None
+        points = [threshold(code=int(code), events=800) for code in network.accept.thresholds]
+        points[0] = replace(points[0], effective_events=400.0)  # as if the events came in pairs of two alike
+        return convert_result(points)
 
     hashes = event_hashes(workspace.experiment.config, workspace.experiment.config_file)
-    for stage, work in (("reference", lambda _: {}), ("train", lambda _: {}), ("convert", convert)):
-        run_stage(workspace.experiment, stage, work, hashes, RunOptions())
+    for stage in ("reference", "train"):
+        run_stage(workspace.experiment, stand_in(stage), lambda _, stage=stage: nothing_of(stage), hashes, RunOptions())
+    run_stage(workspace.experiment, ConvertResult, convert, hashes, RunOptions())
     return workspace

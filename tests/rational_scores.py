@@ -62,8 +62,8 @@ def rational_score(
             return sum((mu * mu * entry for mu, entry in zip(first, entries, strict=True)), start=Fraction(0))
         return sum((mu * mu + entry for mu, entry in zip(first, entries, strict=True)), start=Fraction(0)) / 2
     differences = [abs(a - b) for a, b in zip(first, second, strict=True)]
-    if score is Score.ABSOLUTE_ERROR:
-        return sum(differences, start=Fraction(0))
+    if score in {Score.ABSOLUTE_ERROR, Score.MAX_ABSOLUTE_ERROR}:
+        return max(differences) if score is Score.MAX_ABSOLUTE_ERROR else sum(differences, start=Fraction(0))
     if score is Score.MASKED_SQUARED_ERROR:
         size = len(first) // len(empty)
         for slot, limit in enumerate(empty):

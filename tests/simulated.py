@@ -9,7 +9,8 @@ import numpy as np
 from conftest import WrittenNetwork, random_events, random_hardware
 
 from fpgaae.fixedpoint import Codes, Tensor
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.hls.csim_library import CsimLibrary, compile_project
 from fpgaae.hls.layer_stimulus import layer_codes
 
@@ -29,7 +30,7 @@ def compiled(written: WrittenNetwork, build: Path) -> CsimLibrary:
         layer = network[written.golden_names[tap.layer]]
         assert (tap.type.signed, tap.type.integer) == (layer.type.signed, layer.type.integer), tap.layer
         coarser = layer.type.fraction - tap.type.fraction
-        assert coarser == 0 or (coarser > 0 and layer.kind is LayerKind.DENSE), f"{tap.layer} has another type"
+        assert coarser == 0 or (coarser > 0 and isinstance(layer, Dense)), f"{tap.layer} has another type"
     return library
 
 
@@ -54,9 +55,8 @@ def run_values(written: WrittenNetwork, library: CsimLibrary, n_events: int) -> 
 
 def run_objects(written: WrittenNetwork, library: CsimLibrary, n_events: int) -> dict[str, Tensor]:
     """Compare on hardware integers through the whole trigger block, and give the golden codes."""
-    network = written.network
     hardware = random_hardware(written.features, n_events)
-    golden = network.run(written.features.input_codes(hardware, network.input_type))
+    golden = written.trigger.run(hardware)
     assert_equal(written, library, library.run_objects(hardware), golden)
     return golden
 

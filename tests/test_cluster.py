@@ -60,6 +60,6 @@ def test_workers_that_die_of_their_work_are_one_sentence(monkeypatch: pytest.Mon
     def die(*_: object, **__: object) -> None:
         raise KilledWorker("work", None, 3)
 
-    monkeypatch.setattr("fpgaae.cluster.as_completed", die)
+    monkeypatch.setattr("distributed.as_completed", die)
     with pytest.raises(CheckFailed, match=r"several workers died .* the same command goes on from there"):
         list(completed(Mock(), []))

@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[dev]"
+PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[all,dev]"
 PIP = f"venv-python -m {PIP_INSTALL}"
 STAGES = ["data", "reference", "train", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report"]
 REPORTED = [stage for stage in STAGES if stage not in {"trace", "rtl", "synth"}]
@@ -210,7 +210,7 @@ def test_interrupting_a_stage_ends_make_with_an_error(ready: Checkout) -> None:
 @pytest.mark.parametrize(
     ("goal", "expected"),
     [
-        ("test", ["venv-python -m pytest -n 2 --dist loadfile"]),
+        ("test", ["venv-python -m pytest -n 2 --dist worksteal"]),
         ("bench", ["venv-python -m benchmarks.main"]),
         (
             "check",
@@ -218,7 +218,7 @@ def test_interrupting_a_stage_ends_make_with_an_error(ready: Checkout) -> None:
                 "venv-python -m ruff format --check",
                 "venv-python -m ruff check",
                 "venv-python -m mypy",
-                "venv-python -m pytest -n 2 --dist loadfile -m not slow",
+                "venv-python -m pytest -n 2 --dist worksteal -m not slow",
             ],
         ),
     ],
@@ -252,7 +252,7 @@ def test_the_first_goal_installs_and_the_second_does_not(bare: Checkout) -> None
         "python -m venv --clear .venv",
         PIP,
         "fpgaae data configs/l1_ae.yaml",
-        "venv-python -m pytest -n 2 --dist loadfile",
+        "venv-python -m pytest -n 2 --dist worksteal",
     ]
     bare.make("data")
     assert bare.calls() == ["fpgaae data configs/l1_ae.yaml"]
@@ -321,7 +321,10 @@ def test_every_requirement_is_pinned_once_within_its_range(python: str) -> None:
             (specifier,) = pin.specifier
             assert specifier.operator == "=="
             pins[canonicalize_name(pin.name)] = specifier.version
-    for required in map(Requirement, project["dependencies"] + project["optional-dependencies"]["dev"]):
+    extras = project["optional-dependencies"]
+    (everything,) = map(Requirement, extras["all"])
+    installed = [line for extra in ("dev", *everything.extras) for line in extras[extra]]
+    for required in map(Requirement, project["dependencies"] + installed):
         assert required.specifier.contains(pins[canonicalize_name(required.name)]), required
 
 
@@ -332,7 +335,7 @@ case "$1" in
     update) : > updated;;
     install)
         [ -e updated ] || exit 100
-        for name in make g++ tclsh verilator yosys iverilog ghdl chromium; do cp make-stub "bin/$name"; done;;
+        for name in make g++ ccache tclsh verilator yosys iverilog ghdl chromium; do cp make-stub "bin/$name"; done;;
 esac
 """
 MAKE_STUB = '#!/bin/sh\necho "make $* CI=$CI FPGAAE_REQUIRE_TOOLS=$FPGAAE_REQUIRE_TOOLS" >> calls.log\n'
@@ -349,10 +352,10 @@ def test_ci_run_installs_what_is_missing_and_calls_make_test(bare: Checkout, ins
     for name in CI_PROGRAMS:
         (bare.folder / "bin" / name).symlink_to(str(shutil.which(name)))
     if installed:
-        for name in ("make", "g++", "tclsh", "verilator", "yosys", "iverilog", "ghdl", "chromium"):
+        for name in ("make", "g++", "ccache", "tclsh", "verilator", "yosys", "iverilog", "ghdl", "chromium"):
             bare.script(f"bin/{name}", MAKE_STUB)
     subprocess.run(
         [bare.folder / ".ci/run"], cwd="/", env={"PATH": str(bare.folder / "bin")}, check=True, capture_output=True
     )
-    install = "apt-get install -y --no-install-recommends g++ make tcl verilator yosys iverilog ghdl chromium"
+    install = "apt-get install -y --no-install-recommends g++ make ccache tcl verilator yosys iverilog ghdl chromium"
     assert bare.calls() == ([MAKE_TEST] if installed else [install, "apt-get update", install, MAKE_TEST])

@@ -16,7 +16,15 @@ from support import NO_SCORES
 
 from fpgaae import statistics
 from fpgaae.errors import InputError
-from fpgaae.statistics import as_scores, check_level, clopper_pearson, holm, n_allowed, threshold_at_fpr
+from fpgaae.statistics import (
+    EventGroups,
+    as_scores,
+    check_level,
+    clopper_pearson,
+    holm,
+    n_allowed,
+    threshold_at_fpr,
+)
 
 SIZES = st.integers(1, 60)
 TIED_INTEGERS = hnp.arrays(np.int64, SIZES, elements=st.integers(-5, 5))
@@ -90,6 +98,62 @@ def test_clopper_pearson_covers_at_least_its_level_for_every_rate(level: float) 
     for rate in np.linspace(0.002, 0.998, 120):
         held = [interval.low <= rate <= interval.high for interval in intervals]
         assert sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(n + 1) if held[k]) >= level - 1e-12
+
+
+@given(st.integers(1, 300), st.data(), st.sampled_from([0.5, 0.6827, 0.95]))
+def test_events_that_are_groups_of_their_own_have_the_binomial_interval(
+    n: int, data: st.DataObject, level: float
+) -> None:
+    k = data.draw(st.integers(0, n))
+    found = EventGroups(np.random.default_rng(n).permutation(n) - 7).count(np.arange(n) < k)
+    assert found == (k, n, None)
+    assert found.interval(level) == clopper_pearson(k, n, level)
+    assert found.effective(level) == (k, n)
+
+
+@pytest.mark.parametrize("level", [0.6827, 0.95])
+@pytest.mark.parametrize("n_passing", [0, 1, 7, 40])
+def test_copies_of_an_event_say_as_much_as_one(n_passing: int, level: float) -> None:
+    """Fifty groups of six events that pass or fail together: the interval is that of fifty events."""
+    groups = EventGroups(np.repeat(np.arange(50), 6))
+    found = groups.count(np.repeat(np.arange(50) < n_passing, 6))
+    assert found.design_effect(level) == pytest.approx(6, rel=1e-12)
+    assert found.interval(level) == pytest.approx(clopper_pearson(n_passing, 50, level), rel=1e-9)
+
+
+def test_the_spread_over_groups_worked_by_hand() -> None:
+    """Groups of 2, 2 and 1 events, of which 2, 0 and 1 pass: k - p m with p = 3/5 is 0.8, -1.2 and 0.4."""
+    groups = EventGroups(np.array([5, 9, 9, 5, -1]))
+    found = groups.count(np.array([True, False, False, True, True]))
+    assert found == groups.count(np.array([4, 0, 3]))
+    assert found.spread == pytest.approx((3, 2.24, 0.8**4 + 1.2**4 + 0.4**4, 9 / 5))
+    # (2.24 + 0.9) / (5 * 0.6 * 0.4 + 0.5), already above the mean size of the group that an event lies in
+    assert found.design_effect(0.95) == pytest.approx(3.14 / 1.7)
+    assert found.effective(0.95) == pytest.approx((3 * 1.7 / 3.14, 5 * 1.7 / 3.14))
+
+
+def test_an_estimate_from_few_groups_is_paid_for() -> None:
+    """12 groups of 50, of which 0, 10, .. 0, 10 pass: S = 12 * 25, p = 0.1, nu = min(2 S^2 / F, 11) = 11."""
+    groups = EventGroups(np.repeat(np.arange(12), 50))
+    passing = np.concatenate([np.arange(50) < 10 * (i % 2) for i in range(12)])
+    plain = (300 + 25) / (54 + 0.5)
+    student_over_normal = 2.200985 / 1.959964  # at 97.5 % and 11 degrees of freedom
+    expected = 1 + (plain - 1) * student_over_normal**2 * 12 / 11
+    assert groups.count(passing).design_effect(0.95) == pytest.approx(expected, rel=1e-6)
+
+
+def test_one_group_says_as_much_as_one_event() -> None:
+    found = EventGroups(np.zeros(30, dtype=np.int64)).count(np.arange(30) < 12)
+    assert found.interval(0.95).value == 0.4
+    assert found.design_effect(0.95) == pytest.approx(30)
+
+
+def test_the_error_of_a_mean_counts_groups() -> None:
+    values = np.array([1.0, 1.0, 4.0, 4.0, 7.0, 7.0])
+    assert EventGroups(np.arange(6)).error_of_mean(values) == values.std(ddof=1) / np.sqrt(6)
+    once = EventGroups(np.arange(3)).error_of_mean(values[::2])
+    assert EventGroups(np.arange(6) // 2).error_of_mean(values) == pytest.approx(once)
+    assert EventGroups(np.zeros(6)).error_of_mean(values) is None
 
 
 def test_scores_keep_their_values() -> None:

@@ -123,6 +123,13 @@ inline void relu(const Row<in_T> *x, int n, int drop, int64_t high, Row<int32_t>
             y[i].lane[e] = (int32_t)requantize<in_T>(x[i].lane[e] < 0 ? 0 : x[i].lane[e], drop, 0, (in_T)high);
 }
 
+// What is negative stays as it is on a grid that is finer by `up` bits: it has got the slope 2^-up.
+template <class in_T, class out_T> inline void leaky_relu(const Row<in_T> *x, int n, int up, Row<out_T> *y) {
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < block_events; e++)
+            y[i].lane[e] = x[i].lane[e] < 0 ? (out_T)x[i].lane[e] : (out_T)x[i].lane[e] * (out_T(1) << up);
+}
+
 template <class in_T>
 inline void quantize(const Row<in_T> *x, int n, int drop, int64_t low, int64_t high, Row<int32_t> *y) {
     for (int i = 0; i < n; i++)
@@ -156,6 +163,18 @@ inline void absolute_error(const Row<int32_t> *x, const Row<int32_t> *y, int n, 
             sum.lane[e] += difference < 0 ? -difference : difference;
         }
     score = sum;
+}
+
+inline void max_absolute_error(const Row<int32_t> *x, const Row<int32_t> *y, int n, int up_x, int up_y,
+                               Row<int64_t> &score) {
+    Row<int64_t> most = {};
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < block_events; e++) {
+            int64_t difference = (int64_t)x[i].lane[e] * (1LL << up_x) - (int64_t)y[i].lane[e] * (1LL << up_y);
+            int64_t error = difference < 0 ? -difference : difference;
+            most.lane[e] = error > most.lane[e] ? error : most.lane[e];
+        }
+    score = most;
 }
 
 inline void mu_squared(const Row<int32_t> *mu, int n, Row<int64_t> &score) {

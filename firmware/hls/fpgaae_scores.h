@@ -6,6 +6,7 @@
 //     squared_error               sum over the features of (x - y)^2
 //     masked_squared_error        the same over filled slots
 //     absolute_error              sum over the features of |x - y|
+//     max_absolute_error          largest of the features' |x - y|
 //     mu_squared                  sum over the latents of mu^2
 //     mu_squared_over_variance    sum over the latents of mu^2 exp(-v), v = log sigma^2
 //     kl_divergence               1/2 sum over the latents of (mu^2 + exp(v) - 1 - v)
@@ -33,7 +34,7 @@ struct score_config {
     typedef float accum_t;
 };
 
-// ---- terms: what one element adds to the sum ----
+// ---- terms: what one element adds to the sum, or how it changes the largest ----
 
 struct SquaredErrorTerm {
     template <class sum_T, class x_T, class y_T> static void add(sum_T &sum, x_T x, y_T y) {
@@ -51,6 +52,16 @@ struct AbsoluteErrorTerm {
             sum -= difference;
         else
             sum += difference;
+    }
+};
+
+struct LargestErrorTerm {
+    template <class sum_T, class x_T, class y_T> static void add(sum_T &largest, x_T x, y_T y) {
+        #pragma HLS INLINE
+        sum_T error = 0; // of the score's own type: ap_fixed compares a signed with an unsigned number by their bits
+        AbsoluteErrorTerm::add(error, x, y);
+        if (error > largest)
+            largest = error;
     }
 };
 
@@ -167,6 +178,12 @@ template <class x_T, class y_T, class score_T, typename CONFIG_T, class X, class
 void absolute_error(X &x, Y &y, S &score) {
     #pragma HLS INLINE
     sum_of_pairs<AbsoluteErrorTerm, x_T, y_T, score_T, CONFIG_T>(x, y, score);
+}
+
+template <class x_T, class y_T, class score_T, typename CONFIG_T, class X, class Y, class S>
+void max_absolute_error(X &x, Y &y, S &score) {
+    #pragma HLS INLINE
+    sum_of_pairs<LargestErrorTerm, x_T, y_T, score_T, CONFIG_T>(x, y, score);
 }
 
 template <class mu_T, class score_T, typename CONFIG_T, class M, class S> void mu_squared(M &mu, S &score) {

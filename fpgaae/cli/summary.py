@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from fpgaae.data.tally import is_saturated
 from fpgaae.doctor import Finding, Status
-from fpgaae.files import Json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
+from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
+from fpgaae.runs.results.data import DataResult, SeenEvents
+from fpgaae.runs.results.drift import DriftResult
+from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
+from fpgaae.runs.results.imported import ImportedFrom
+from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
+from fpgaae.runs.results.reference import (
+    ImportedReference,
+    MeanAndSpread,
+    MethodReference,
+    ReferenceResult,
+    TakenReference,
+    TrainedReference,
+)
+from fpgaae.runs.results.report import ReportResult
+from fpgaae.runs.results.rtl import RtlResult, TraceResult
+from fpgaae.runs.results.scan import ScanResult
+from fpgaae.runs.results.synth import SynthResult
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.scan.table import header, legend, rows
 
 
-def summarize(stage: str, result: Json) -> RenderableType:
+def summarize(stage: str, result: StageResult) -> RenderableType:
     """Give what to print of a stage's result."""
     return _SUMMARIES[stage](result)
 
@@ -28,70 +51,71 @@ def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
         table.add_column(name, overflow="fold")
     for finding in findings:
         colour = colours[finding.status]
-        table.add_row(finding.name, f"[{colour}]{finding.status.value}[/]", finding.detail, finding.cure)
+        name, detail, cure = map(escape, (finding.name, finding.detail, finding.cure))
+        table.add_row(name, f"[{colour}]{finding.status.value}[/]", detail, cure)
     return table
 
 
-def emulate_table(result: Json) -> RenderableType:
+def emulate_table(result: EmulateResult) -> RenderableType:
     """Give what `fpgaae emulate` prints: a row for each event file, then what each threshold accepts of all."""
-    table = _table("result", "events", *(f"above {row['code']:,}" for row in result["thresholds"]))
-    for entry in result["files"]:
-        accepted = (f"{n:,} ({n / entry['events']:.2e})" for n in entry["accepted"])
-        table.add_row(escape(entry["output"]), f"{entry['events']:,}", *accepted)
-    lines: list[RenderableType] = [table, *(line for entry in result["files"] for line in _largest_pt(entry))]
-    for index, row in enumerate(result["thresholds"]):
-        if result["events"]:
-            share, khz = row["false_positive_rate"], row["rate_khz"]
+    table = _table("result", "events", *(f"above {row.code:,}" for row in result.thresholds))
+    for entry in result.files:
+        accepted = (f"{n:,} ({n / entry.events:.2e})" for n in entry.accepted)
+        table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
+    lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
+    for index, row in enumerate(result.thresholds):
+        share, khz = row.false_positive_rate, row.rate_khz
+        if share is not None and khz is not None:
             lines.append(
-                f"threshold {index} accepts {share['value']:.3e} ({share['low']:.3e} to {share['high']:.3e}) of all "
-                f"events; {khz['value']:.3g} kHz, were they the trigger's input"
+                f"threshold {index} accepts {share.value:.3e} ({share.low:.3e} to {share.high:.3e}) of all "
+                f"events; {khz.value:.3g} kHz, were they the trigger's input"
             )
-    lines.append(f"{result['events']:,} events in {result['seconds']:.1f} s")
+    lines.append(f"{result.events:,} events in {result.seconds:.1f} s")
     return Group(*lines)
 
 
-def _largest_pt(entry: Json) -> list[str]:
+def _largest_pt(entry: EmulatedFile) -> list[str]:
     """Say the share of an event file's objects at the largest pT, with a warning where it is large."""
-    shares = [(kind, n, entry["objects"][kind]) for kind, n in entry["largest_pt"].items() if n]
-    shown = ", ".join(f"{kind} {n / objects:.2%}" for kind, n, objects in shares)
-    many = any(is_saturated(n, objects) for _, n, objects in shares)
+    objects = entry.objects or {}
+    shares = [(kind, n, objects[kind]) for kind, n in (entry.largest_pt or {}).items() if n]
+    shown = ", ".join(f"{kind} {n / of:.2%}" for kind, n, of in shares)
+    many = any(is_saturated(n, of) for _, n, of in shares)
     mark = "[yellow]warning:[/] " if many else ""
-    return [f"{mark}{escape(entry['output'])}: objects at the largest pT: {escape(shown)}"] if shares else []
+    return [f"{mark}{escape(entry.output)}: objects at the largest pT: {escape(shown)}"] if shares else []
 
 
-def mutants_table(result: Json) -> RenderableType:
+def mutants_table(result: MutantsResult) -> RenderableType:
     """Give what `fpgaae csim --mutate` prints: a row for each kind of damage."""
     table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")
-    for damage in dict.fromkeys(mutant["damage"] for mutant in result["mutants"]):
-        own = [mutant for mutant in result["mutants"] if mutant["damage"] == damage]
-        counts = [sum(m["outcome"] == outcome for m in own) for outcome in ("caught", "equivalent", "missed")]
-        wrong = sum(mutant["attributed"] is False for mutant in own)
+    for damage in dict.fromkeys(mutant.damage for mutant in result.mutants):
+        own = [mutant for mutant in result.mutants if mutant.damage == damage]
+        counts = [sum(m.outcome == outcome for m in own) for outcome in ("caught", "equivalent", "missed")]
+        wrong = sum(mutant.attributed is False for mutant in own)
         table.add_row(damage, *(str(n) for n in (len(own), *counts, wrong)))
-    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     line = (
-        f"{verdict}: of {result['total']} mutants {result['caught']} were caught, {result['equivalent']} proven to "
-        f"compute the same, {result['missed']} missed"
+        f"{verdict}: of {result.total} mutants {result.caught} were caught, {result.equivalent} proven to "
+        f"compute the same, {result.missed} missed"
     )
     return Group(table, line)
 
 
-def drift_tables(result: Json) -> RenderableType:
+def drift_tables(result: DriftResult) -> RenderableType:
     """Give what `fpgaae evaluate --against` prints: what moved, the rates, and the features that moved the most."""
     rates = _table("rate above code", "here", "there", "p")
-    for rate in result["rates"]:
-        khz = [rate[name]["rate_khz"] for name in ("reference", "other")]
-        shown = (f"{own['value']:.3g} kHz ({own['low']:.3g} to {own['high']:.3g})" for own in khz)
-        rates.add_row(f"{rate['code']:,}", *shown, f"{rate['p_value']:.2g}")
+    for rate in result.rates:
+        khz = (rate.reference.rate_khz, rate.other.rate_khz)
+        shown = (f"{own.value:.3g} kHz ({own.low:.3g} to {own.high:.3g})" for own in khz)
+        rates.add_row(f"{rate.code:,}", *shown, f"{rate.p_value:.2g}")
     features = _table("feature", "distance", "p (Holm)", "mean code", "there", "saturated", "there", "moved")
-    for entry in result["features"][:10]:
-        pairs = [entry["mean_code"], entry["saturated"]]
-        numbers = [f"{pair[name]:{kind}}" for pair, kind in zip(pairs, (".1f", ".2%"), strict=True) for name in pair]
-        marked = "[yellow]yes[/]" if entry["moved"] else "no"
+    for entry in result.features[:10]:
+        means, saturated = (f"{own:.1f}" for own in entry.mean_code), (f"{own:.2%}" for own in entry.saturated)
+        marked = "[yellow]yes[/]" if entry.moved else "no"
         features.add_row(
-            entry["name"], f"{entry['distance']:.4f}", f"{entry['corrected_p_value']:.2g}", *numbers, marked
+            entry.name, f"{entry.distance:.4f}", f"{entry.corrected_p_value:.2g}", *means, *saturated, marked
         )
-    events = f"{result['events']['reference']:,} events here, {result['events']['other']:,} in {escape(result['file'])}"
-    return Group(events, escape(result["sentence"]), "", rates, "", features)
+    events = f"{result.events.reference:,} events here, {result.events.other:,} in {escape(result.file)}"
+    return Group(events, escape(result.sentence), "", rates, "", features)
 
 
 def lint_table(report: Report) -> RenderableType:
@@ -111,124 +135,124 @@ def lint_table(report: Report) -> RenderableType:
     return Group(f"[bold]{subject}[/]", table)
 
 
-def scan_summary(result: Json) -> RenderableType:
+def scan_summary(result: ScanResult) -> RenderableType:
     """Give what `fpgaae scan` prints: a row a point, and where the rest lies."""
     table = _table(*header(result))
     for row in rows(result):
         table.add_row(*row)
-    n_trials = sum(len(point["trials"]) for point in result["points"])
+    n_trials = sum(len(point.trials) for point in result.points)
     lines = [
         f"{legend(result)}; *: on the front",
-        f"{n_trials} trials, of which {result['trials_run']} were run now, in {result['wall_time_s']:.0f} s",
-        f"figure and table: {escape(result['folder'])}/scan.png, scan.md, scan.csv",
-        *(f"make convert csim CONFIG={escape(file)}" for file in result["front"]),
+        f"{n_trials} trials, of which {result.trials_run} were run now, in {result.wall_time_s:.0f} s",
+        f"figure and table: {escape(result.folder)}/scan.png, scan.md, scan.csv",
+        *(f"make convert csim CONFIG={escape(file)}" for file in result.front),
     ]
     return Group(table, *lines)
 
 
-def _data(result: Json) -> RenderableType:
+def _data(result: DataResult) -> RenderableType:
     table = _table("process", "train", "validation", "test")
-    for process, splits in result["events"].items():
+    for process, splits in result.events.items():
         table.add_row(escape(process), *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
-    seen = [escape(f"{process}: {line}") for process, own in result["seen"].items() for line in _seen(own)]
-    return Group(table, *seen, *(f"[yellow]warning:[/] {escape(text)}" for text in result["warnings"]))
+    seen = [escape(f"{process}: {line}") for process, own in (result.seen or {}).items() for line in _seen(own)]
+    return Group(table, *seen, *(f"[yellow]warning:[/] {escape(text)}" for text in result.warnings))
 
 
-def _seen(own: Json) -> list[str]:
+def _seen(own: SeenEvents) -> list[str]:
     """Say what a process' files held that is worth knowing: what was left out, empty, at the largest pT, re-ordered."""
-    lines = [f"{n:,} of {own['events_read']:,} events left out by {why}" for why, n in own["dropped"].items() if n]
-    if own["empty_events"]:
-        lines.append(f"{own['empty_events']:,} of {own['events_read']:,} events without objects")
-    shares = [f"{kind} {n / own['objects'][kind]:.2%}" for kind, n in own["largest_pt"].items() if n]
+    lines = [f"{n:,} of {own.events_read:,} events left out by {why}" for why, n in own.dropped.items() if n]
+    if own.empty_events:
+        lines.append(f"{own.empty_events:,} of {own.events_read:,} events without objects")
+    shares = [f"{kind} {n / own.objects[kind]:.2%}" for kind, n in own.largest_pt.items() if n]
     if shares:
         lines.append(f"objects at the largest pT: {', '.join(shares)}")
-    for what, verb in (("sorted", "sorted by pT"), ("cut", "cut to the slots"), ("clipped", "saturated by `clip`")):
-        if counts := own.get(what):
+    done = {"sorted by pT": own.sorted, "cut to the slots": own.cut, "saturated by `clip`": own.clipped}
+    for verb, counts in done.items():
+        if counts:
             lines.append(f"{verb}: {', '.join(f'{kind} {n:,}' for kind, n in counts.items())}")
     return lines
 
 
-def _training(result: Json) -> RenderableType:
-    if "imported" in result or "quantization_error" in result:
-        return _not_trained(result)
-    if "method" in result:
+def _reference(result: ReferenceResult) -> RenderableType:
+    if isinstance(result, MethodReference):
         return _method(result)
-    lines = [
-        f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s, "
-        f"validation loss {result['val_loss']:.4g}"
-    ]
-    if "sparsity" in result:
-        lines.append(f"{result['sparsity']['whole']:.1%} of the weights are zero")
-    return Group(*lines)
+    if isinstance(result, ImportedReference):
+        return _origin(result.imported)
+    if not isinstance(result, TrainedReference | TakenReference):
+        raise TypeError(f"a reference of the form {type(result).__name__} has no summary")
+    return _epochs(result.epochs, result.events_per_second, result.val_loss)
 
 
-def _method(result: Json) -> RenderableType:
+def _train(result: TrainResult) -> RenderableType:
+    whole = f"{result.whole_sparsity:.1%} of the weights are zero"
+    if result.quantization_error is None:
+        return Group(_epochs(result.epochs, result.events_per_second, result.val_loss), whole)
+    table = _table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
+    for name, error in result.quantization_error.items():
+        ratio = "" if error.sqnr_db is None else f"{error.sqnr_db:.1f}"
+        table.add_row(name, _short(error.type), f"{error.rms:.3g}", ratio, f"{error.saturated:.2%}")
+    return Group(_origin(result.imported), table, whole)
+
+
+def _epochs(epochs: int, events_per_second: float | None, loss: float | None) -> str:
+    speed = "" if events_per_second is None else f" at {events_per_second:,.0f} events/s"
+    return f"{epochs} epochs{speed}" + ("" if loss is None else f", validation loss {loss:.4g}")
+
+
+def _method(result: MethodReference) -> RenderableType:
     """Give the separation of a float method by each of its scores, and how it was trained."""
-    signals = list(next(iter(result["scores"].values())))
+    signals = list(next(iter(result.scores.values())))
     table = _table("score: AUC, %", *map(escape, signals))
-    for name, found in (result["scores"] | result["baselines"]).items():
-        table.add_row(name, *(_mean_and_spread(found[signal]["auc"]) for signal in signals))
+    for name, found in {**result.scores, **result.baselines}.items():
+        table.add_row(name, *(_mean_and_spread(found[signal].auc) for signal in signals))
     how = "in closed form"
-    if result["epochs"]:
-        how = f"{result['epochs']} epochs at {result['events_per_second']:,.0f} events/s ({result['loop']})"
-        how += f", validation loss {result['val_loss']:.4g}"
-    device = f"{result['n_devices']} {result['device']} device{'s' * (result['n_devices'] > 1)}"
-    return Group(table, f"{result['method']}, {len(result['members'])} trained on {device}, {result['backend']}: {how}")
+    if result.epochs:
+        how = f"{result.epochs} epochs at {result.events_per_second:,.0f} events/s ({result.loop})"
+        how += f", validation loss {result.val_loss:.4g}"
+    device = f"{result.n_devices} {result.device} device{'s' * (result.n_devices > 1)}"
+    return Group(table, f"{result.method}, {len(result.members)} trained on {device}, {result.backend}: {how}")
 
 
-def _mean_and_spread(value: Json) -> str:
-    return f"{100 * value['mean']:.1f}" + ("" if value["spread"] is None else f" ± {100 * value['spread']:.1f}")
+def _mean_and_spread(value: MeanAndSpread) -> str:
+    return f"{100 * value.mean:.1f}" + ("" if value.spread is None else f" ± {100 * value.spread:.1f}")
 
 
-def _not_trained(result: Json) -> RenderableType:
-    imported = result.get("imported")
-    how = "taken as it is" if imported and imported["taken_as_it_is"] else "quantized after training"
-    source = f"imported from {imported['file']} ({imported['kind']})" if imported else "the float reference"
-    lines: list[RenderableType] = [f"{source}, {how}"]
-    if "quantization_error" in result:
-        table = _table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
-        for name, error in result["quantization_error"].items():
-            ratio = "" if error["sqnr_db"] is None else f"{error['sqnr_db']:.1f}"
-            table.add_row(name, _short(error["type"]), f"{error['rms']:.3g}", ratio, f"{error['saturated']:.2%}")
-        lines += [table, f"{result['sparsity']['whole']:.1%} of the weights are zero"]
-    return Group(*lines)
+def _origin(imported: ImportedFrom | None) -> str:
+    """Say what a quantized network was made from that was not trained."""
+    how = "taken as it is" if imported and imported.taken_as_it_is else "quantized after training"
+    source = f"imported from {imported.file} ({imported.kind})" if imported else "the float reference"
+    return f"{source}, {how}"
 
 
-def _convert(result: Json) -> RenderableType:
+def _convert(result: ConvertResult) -> RenderableType:
     table = _table("layer", "values", "result type", "weights", "non-zero", "multiplications")
-    for layer in result["layers"]:
+    for layer in result.layers:
         table.add_row(
-            layer["name"],
-            " x ".join(map(str, layer.get("shape", [layer["values"]]))),
-            _short(layer["types"]["result"]),
-            _short(layer["types"].get("weight", "")),
-            f"{layer['nonzero_weights']:,} of {layer['weights']:,}" if layer["weights"] else "",
-            f"{layer['multiplications']:,}" if layer["multiplications"] else "",
+            layer.name,
+            " x ".join(map(str, layer.shape)),
+            _short(layer.types.result),
+            _short(layer.types.weight or ""),
+            f"{layer.nonzero_weights:,} of {layer.weights:,}" if layer.weights else "",
+            f"{layer.multiplications:,}" if layer.multiplications else "",
         )
-    inexact = [layer["name"] for layer in result["keras"]["float32"] if layer["differing_values"]]
+    inexact = [layer.name for layer in result.keras.float32 if layer.differing_values]
     lines: list[RenderableType] = [
         table,
-        f"{result['backend']} project for {result['part']}, {result['clock_ns']:g} ns, {result['io_type']}",
-        f"golden codes equal Keras in float64 in every layer of {result['keras']['events']:,} events",
+        f"{result.backend} project for {result.part}, {result.clock_ns:g} ns, {result.io_type}",
+        f"golden codes equal Keras in float64 in every layer of {result.keras.events:,} events",
     ]
-    if ports := result.get("weight_ports"):
-        lines.append(f"{sum(port['size'] for port in ports):,} weights and biases are loaded at run time")
-    if reuse := result.get("reuse"):
+    if result.weight_ports:
+        lines.append(f"{sum(port.size for port in result.weight_ports):,} weights and biases are loaded at run time")
+    if (reuse := result.reuse) is not None:
         lines.append(
-            f"estimated from the reuse factors: {reuse['multipliers']:,} multipliers (DSP), latency "
-            f"{reuse['latency_clocks']:,} clocks ({reuse['latency_ns'] / 1e3:g} us), an event every "
-            f"{reuse['interval_clocks']:,} ({reuse['interval_ns'] / 1e3:g} us)"
+            f"estimated from the reuse factors: {reuse.multipliers:,} multipliers (DSP), latency "
+            f"{reuse.latency_clocks:,} clocks ({reuse.latency_ns / 1e3:g} us), an event every "
+            f"{reuse.interval_clocks:,} ({reuse.interval_ns / 1e3:g} us)"
         )
-    trigger = result["trigger"]
-    outputs = ", ".join(f"{entry['values']} {_short(entry['type'])} {entry['name']}" for entry in result["outputs"])
-    gbit_s = result["output_bits"] * trigger["bunch_crossing_rate_khz"] / 1e6
-    lines.append(f"puts out {outputs}: {result['output_bits']} bits an event, {gbit_s:.4g} Gbit/s")
-    for index, point in enumerate(trigger["thresholds"]):
-        rate, khz = point["false_positive_rate"]["value"], point["rate_khz"]["value"]
-        lines.append(
-            f"threshold {index}: code {point['code']:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point['events']:,} "
-            f"background events of the split {trigger['chosen_on']}; {point['events_at_threshold']:,} lie at it"
-        )
+    outputs = ", ".join(f"{output.values} {_short(output.type)} {output.name}" for output in result.outputs)
+    gbit_s = result.output_bits * result.trigger.bunch_crossing_rate_khz / 1e6
+    lines.append(f"puts out {outputs}: {result.output_bits} bits an event, {gbit_s:.4g} Gbit/s")
+    lines += _thresholds(result.trigger)
     if inexact:
         lines.append(
             f"Keras' own float32 prediction rounds in: {', '.join(inexact)} (values of more than 24 bits, or means)"
@@ -236,130 +260,137 @@ def _convert(result: Json) -> RenderableType:
     return Group(*lines)
 
 
+def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
+    for index, point in enumerate(trigger.thresholds):
+        rate, khz = point.false_positive_rate.value, point.rate_khz.value
+        yield (
+            f"threshold {index}: code {point.code:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point.events:,} "
+            f"background events of the split {trigger.chosen_on}; {point.events_at_threshold:,} lie at it"
+        )
+
+
 def _short(type_name: str) -> str:
     """Write a type without the prefixes that all have in common."""
     return type_name.replace("ap_", "").replace("AP_", "")
 
 
-def layers_table(layers: list[Json]) -> RenderableType:
+def layers_table(layers: Sequence[ComparedLayer]) -> RenderableType:
     """Give what was compared of each layer."""
     table = _table("layer", "values compared", "mismatched", "largest, LSB")
     for layer in layers:
-        table.add_row(layer["name"], f"{layer['values']:,}", f"{layer['mismatched_values']:,}", f"{layer['max_lsb']:,}")
+        table.add_row(layer.name, f"{layer.values:,}", f"{layer.mismatched_values:,}", f"{layer.max_lsb:,}")
     return table
 
 
-def _csim(result: Json) -> RenderableType:
-    lines = [layers_table(result["layers"])]
-    if result["edited_files"]:
-        lines.append(f"edited by hand: {', '.join(result['edited_files'])}")
-    for change in result["changed_types"]:
-        lines.append(f"layer {change['layer']} was compiled as {change['compiled']}, not {change['converted']}")
-    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
+def _csim(result: CsimResult) -> RenderableType:
+    lines = [layers_table(result.layers)]
+    if result.edited_files:
+        lines.append(f"edited by hand: {', '.join(result.edited_files)}")
+    for change in result.changed_types:
+        lines.append(f"layer {change.layer} was compiled as {change.compiled}, not {change.converted}")
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     lines.append(
-        f"{verdict}: of {result['events']:,} events {result['mismatched_events']:,} differ in a layer, "
-        f"{result['score_mismatches']:,} in the score, {result['decision_flips']:,} in the decision"
+        f"{verdict}: of {result.events:,} events {result.mismatched_events:,} differ in a layer, "
+        f"{result.score_mismatches:,} in the score, {result.decision_flips:,} in the decision"
     )
-    if reloaded := result.get("reloaded"):
+    if (reloaded := result.reloaded) is not None:
         lines.append(
-            f"with {reloaded['weights']:,} other weights loaded: of {reloaded['events']:,} events "
-            f"{reloaded['mismatched_events']:,} differ in a layer"
+            f"with {reloaded.weights:,} other weights loaded: of {reloaded.events:,} events "
+            f"{reloaded.mismatched_events:,} differ in a layer"
         )
-    lines.append(f"{result['events_per_second']:,.0f} events/s on {result['processes']} processes")
+    lines.append(f"{result.events_per_second:,.0f} events/s on {result.processes} processes")
     return Group(*lines)
 
 
-def _trace(result: Json) -> RenderableType:
-    cost = result["estimated"]
+def _trace(result: TraceResult) -> RenderableType:
+    cost = result.estimated
     return (
-        f"{result['input_bits']} bits of hardware integers in, {_short(result['score_type'])} and "
-        f"{result['thresholds']} decisions out; {result['stages']} stages at {result['clock_ns']:g} ns, "
-        f"estimated {cost['lut']:,} LUT, {cost['ff']:,} FF"
+        f"{result.input_bits} bits of hardware integers in, {_short(result.score_type)} and "
+        f"{result.thresholds} decisions out; {result.stages} stages at {result.clock_ns:g} ns, "
+        f"estimated {cost.lut:,} LUT, {cost.ff:,} FF"
     )
 
 
-def _rtl(result: Json) -> RenderableType:
-    lines = [f"edited by hand: {', '.join(result['edited_files'])}"] if result["edited_files"] else []
-    verdict = "[green]passed[/]" if result["passed"] else "[red]FAILED[/]"
-    cycles, clock_ns, cost = result["latency_cycles"], result["clock_ns"], result["estimated"]
+def _rtl(result: RtlResult) -> RenderableType:
+    lines = [f"edited by hand: {', '.join(result.edited_files)}"] if result.edited_files else []
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
+    cycles, clock_ns, cost = result.latency_cycles, result.clock_ns, result.estimated
     lines += [
-        f"{verdict}: of {result['events']:,} events {result['score_mismatches']:,} differ in the score, "
-        f"{result['decision_flips']:,} in the decision, in da4ml's interpreter "
-        f"{result['interpreter']['mismatched_events']:,}",
+        f"{verdict}: of {result.events:,} events {result.score_mismatches:,} differ in the score, "
+        f"{result.decision_flips:,} in the decision, in da4ml's interpreter "
+        f"{result.interpreter.mismatched_events:,}",
         f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
-        f"{result['initiation_interval']}; estimated {cost['lut']:,} LUT, {cost['ff']:,} FF",
-        f"{result['events_per_second']:,.0f} events/s on one core",
+        f"{result.initiation_interval}; estimated {cost.lut:,} LUT, {cost.ff:,} FF",
+        f"{result.events_per_second:,.0f} events/s on one core",
         "the VHDL was not simulated: ghdl is not on the PATH"
-        if result["vhdl"] is None
-        else f"of {result['vhdl']['events']:,} events {result['vhdl']['mismatched_events']:,} differ in the VHDL",
+        if result.vhdl is None
+        else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL",
     ]
     return Group(*lines)
 
 
-def _synth(result: Json) -> RenderableType:
+def _synth(result: SynthResult) -> RenderableType:
     table = _table("", "LUT", "FF", "DSP", "BRAM")
-    for row in result["comparison"]:
-        table.add_row(
-            row["name"], *(_count(row.get(key), row["percent"].get(key)) for key in ("lut", "ff", "dsp", "bram"))
-        )
+    for row in result.comparison:
+        numbers = {"lut": row.lut, "ff": row.ff, "dsp": row.dsp, "bram": row.bram}
+        table.add_row(row.name, *(_count(number, row.percent.get(key)) for key, number in numbers.items()))
     lines: list[RenderableType] = [table]
-    if result["logic_levels"] is not None:
-        lines.append(f"longest combinational path: {result['logic_levels']} cells; {result['carry']:,} CARRY8")
-    if result["hls"] is not None:
-        hls = result["hls"]
+    if result.logic_levels is not None:
+        lines.append(f"longest combinational path: {result.logic_levels} cells; {result.carry:,} CARRY8")
+    if (hls := result.hls) is not None:
         lines.append(
-            f"HLS expects {hls['clock_ns']:g} ns a clock, {hls['latency_cycles']} clocks, initiation interval "
-            f"{hls['initiation_interval']}"
+            f"HLS expects {hls.clock_ns:g} ns a clock, {hls.latency_cycles} clocks, initiation interval "
+            f"{hls.initiation_interval}"
         )
-    if result["vivado"] is not None:
-        lines.append(f"slack of the slowest path after routing: {result['vivado']['slack_ns']:g} ns")
-    lines.append(f"{result['tool']}, {result['part']}, {result['seconds']:.0f} s")
+    if result.vivado is not None:
+        lines.append(f"slack of the slowest path after routing: {result.vivado.slack_ns:g} ns")
+    lines.append(f"{result.tool}, {result.part}, {result.seconds:.0f} s")
     return Group(*lines)
 
 
-def _count(number: int | None, percent: float | None) -> str:
+def _count(number: float | None, percent: float | None) -> str:
     if number is None:
         return ""
     return f"{number:,}" if percent is None else f"{number:,} ({percent:.1f} %)"
 
 
-def _evaluate(result: Json) -> RenderableType:
+def _evaluate(result: MetricsResult) -> RenderableType:
     said = [
-        f"[bold]{escape(signal)}[/]: {escape(own['sentence'])}"
-        for signal, own in result["verdicts"]["models"].get("firmware", {}).items()
+        f"[bold]{escape(signal)}[/]: {escape(own.sentence)}"
+        for signal, own in result.verdicts.models.get("firmware", {}).items()
     ]
-    if compression := result.get("compression"):
-        said.append(_compression(compression))
-    said += map(escape, student_sentences(result))
-    groups = [group_table(result)] if "groups" in result else []
-    if not any(result["models"].values()):
+    if result.compression is not None:
+        said.append(_compression(result.compression))
+    said += map(escape, student_sentences(result.distillation))
+    groups = [] if result.groups is None else [group_table(result.groups, result)]
+    if not any(result.models.values()):
         said.append("no signal in `data.files`: rates and decisions only")
-        return Group(*decision_tables(result), *said)
-    return Group(metrics_table(result), *groups, *decision_tables(result), *said)
+        return Group(*decision_tables(result.decisions), *said)
+    return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *said)
 
 
-def _compression(result: Json) -> str:
+def _compression(result: Compression) -> str:
     return (
-        f"{result['latents']} latents: {result['input_bits']} bits in, {result['output_bits']} out "
-        f"({result['compression_ratio']:.2f} times fewer, {result['output_gbit_per_s']:.3g} Gbit/s of "
-        f"{result['input_gbit_per_s']:.3g})\n"
+        f"{result.latents} latents: {result.input_bits} bits in, {result.output_bits} out "
+        f"({result.compression_ratio:.2f} times fewer, {result.output_gbit_per_s:.3g} Gbit/s of "
+        f"{result.input_gbit_per_s:.3g})\n"
     ) + "\n".join(
-        f"{escape(process)}: earth mover's distance {_value(found['firmware']['earth_movers_distance'])} cells "
-        f"(float {_value(found['float']['earth_movers_distance'])}), telescope error "
-        f"{_value(found['firmware']['telescope'])} (float {_value(found['float']['telescope'])})"
-        for process, found in result["processes"].items()
+        f"{escape(process)}: earth mover's distance {_value(found['firmware'].earth_movers_distance)} cells "
+        f"(float {_value(found['float'].earth_movers_distance)}), telescope error "
+        f"{_value(found['firmware'].telescope)} (float {_value(found['float'].telescope)})"
+        for process, found in result.processes.items()
     )
 
 
-def _value(measure: Json) -> str:
+def _value(measure: MeasuredMean) -> str:
     """Write a mean with half its interval, or say that there is none."""
-    if measure["value"] is None:
+    if measure.value is None or measure.low is None or measure.high is None:
         return "not measurable"
-    return f"{measure['value']:.4g} +- {(measure['high'] - measure['low']) / 2:.2g}"
+    return f"{measure.value:.4g} +- {(measure.high - measure.low) / 2:.2g}"
 
 
-def _report(result: Json) -> RenderableType:
-    return f"wrote {result['file']}"
+def _report(result: ReportResult) -> RenderableType:
+    return f"wrote {result.file}"
 
 
 def _table(*columns: str) -> Table:
@@ -370,10 +401,10 @@ def _table(*columns: str) -> Table:
     return table
 
 
-_SUMMARIES = {
+_SUMMARIES: Mapping[str, Callable[[Any], RenderableType]] = {
     "data": _data,
-    "reference": _training,
-    "train": _training,
+    "reference": _reference,
+    "train": _train,
     "convert": _convert,
     "csim": _csim,
     "trace": _trace,

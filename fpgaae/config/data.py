@@ -194,9 +194,6 @@ class Data(Section):
         for process, entry in self.entries():
             kind = entry.partition("#")[0].removeprefix(TOY_PREFIX).partition(":")[0]
             if entry.startswith(TOY_PREFIX) and kind not in known:
-                there = (
-                    f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
-                )
                 raise ValueError(f"data.files.{process}: there is no toy {kind}; {there}")
         return self
 

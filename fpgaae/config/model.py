@@ -25,33 +25,65 @@ class ModelKind(str, Enum):
     STUDENT = "student"
 
 
+class Reads(Enum):
+    """What a score reads of the network that goes into the firmware."""
+
+    RECONSTRUCTION = "the inputs and their reconstruction"
+    LATENTS = "mu"
+    DISTRIBUTION = "mu and log sigma^2"
+    OUTPUT = "one output"
+
+    @property
+    def kind(self) -> ModelKind:
+        """The kind of model that has it."""
+        if self is Reads.OUTPUT:
+            return ModelKind.STUDENT
+        return ModelKind.AUTOENCODER if self is Reads.RECONSTRUCTION else ModelKind.VARIATIONAL
+
+
 class Score(str, Enum):
-    """The anomaly score that the firmware puts out."""
+    """The anomaly score that the firmware puts out; what is known of each stands in `fpgaae.golden.scores`."""
 
     SQUARED_ERROR = "squared_error"  # sum over the features of (x - x')^2
     MASKED_SQUARED_ERROR = "masked_squared_error"  # the same over the filled slots
     ABSOLUTE_ERROR = "absolute_error"  # sum over the features of |x - x'|
+    MAX_ABSOLUTE_ERROR = "max_absolute_error"  # largest of the features' |x - x'|
     MU_SQUARED = "mu_squared"  # sum over the latents of mu^2
     MU_SQUARED_OVER_VARIANCE = "mu_squared_over_variance"  # sum over the latents of mu^2 / sigma^2
     KL_DIVERGENCE = "kl_divergence"  # 1/2 sum over the latents of (mu^2 + sigma^2 - 1 - log sigma^2)
     REGRESSION = "regression"  # what the network puts out, one number
 
     @property
+    def reads(self) -> Reads:
+        """What it reads of the network."""
+        return _READS[self]
+
+    @property
     def kind(self) -> ModelKind:
         """The kind of model that has it."""
-        if self is Score.REGRESSION:
-            return ModelKind.STUDENT
-        return ModelKind.AUTOENCODER if self.of_reconstruction else ModelKind.VARIATIONAL
+        return self.reads.kind
 
     @property
     def of_reconstruction(self) -> bool:
         """Whether it compares the inputs with their reconstruction; the others read latents or an output alone."""
-        return self in {Score.SQUARED_ERROR, Score.MASKED_SQUARED_ERROR, Score.ABSOLUTE_ERROR}
+        return self.reads is Reads.RECONSTRUCTION
 
     @property
     def needs_variance(self) -> bool:
         """Whether it needs log sigma^2 beside mu."""
-        return self in {Score.MU_SQUARED_OVER_VARIANCE, Score.KL_DIVERGENCE}
+        return self.reads is Reads.DISTRIBUTION
+
+
+_READS = {
+    Score.SQUARED_ERROR: Reads.RECONSTRUCTION,
+    Score.MASKED_SQUARED_ERROR: Reads.RECONSTRUCTION,
+    Score.ABSOLUTE_ERROR: Reads.RECONSTRUCTION,
+    Score.MAX_ABSOLUTE_ERROR: Reads.RECONSTRUCTION,
+    Score.MU_SQUARED: Reads.LATENTS,
+    Score.MU_SQUARED_OVER_VARIANCE: Reads.DISTRIBUTION,
+    Score.KL_DIVERGENCE: Reads.DISTRIBUTION,
+    Score.REGRESSION: Reads.OUTPUT,
+}
 
 
 class Model(Section):

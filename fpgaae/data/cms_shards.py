@@ -6,6 +6,7 @@
 Hard objects come from the bundled events, turned and mirrored; soft ones are drawn. What real files surprise a reader
 with is there: muons that are not sorted, overflow words, empty lists, lists longer than slots, pile-up as float in
 data and as integer in simulation, events that the standard preprocessing drops. It is no simulation of CMS.
+Writing Parquet needs PyArrow.
 """
 
 from __future__ import annotations

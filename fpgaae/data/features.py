@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,8 @@ from numpy.typing import NDArray
 from fpgaae.config.data import Scaling
 from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
 from fpgaae.data.words import codes_of_words, words_of_codes
-from fpgaae.fixedpoint import Codes, FixedPointType, requantize, type_for_range
+from fpgaae.fixedpoint import Codes, FixedPointType, Types, requantize, shift_left_exact, type_for_range
+from fpgaae.runs.results.data import DataResult, FeatureType, WordEntry
 
 
 @dataclass(frozen=True)
@@ -32,24 +31,24 @@ class Feature:
             self.hardware.min_code - self.offset, self.hardware.max_code - self.offset, fraction=self.shift
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the content of a `feature_types` entry."""
-        return {
-            "name": self.hardware.name,
-            "quantity": self.hardware.quantity,
-            "bits": self.hardware.bits,
-            "offset": self.offset,
-            "shift": self.shift,
-            "type": str(self.type),
-            **({} if self.hardware.word is None else {"word": self.hardware.word._asdict()}),
-        }
+    def entry(self) -> FeatureType:
+        """Give the entry of `data.json`."""
+        word = self.hardware.word
+        return FeatureType(
+            name=self.hardware.name,
+            quantity=self.hardware.quantity,
+            bits=self.hardware.bits,
+            offset=self.offset,
+            shift=self.shift,
+            type=str(self.type),
+            word=None if word is None else WordEntry(**word._asdict()),
+        )
 
     @classmethod
-    def from_json(cls, entry: dict[str, Any]) -> Feature:
-        """Read what `to_json` gave."""
-        word = Word(**entry["word"]) if "word" in entry else None
-        hardware = HardwareFeature(entry["name"], entry["quantity"], entry["bits"], word)
-        return cls(hardware, entry["offset"], entry["shift"])
+    def of(cls, entry: FeatureType) -> Feature:
+        """Take a feature of `data.json`."""
+        word = None if entry.word is None else Word(**vars(entry.word))
+        return cls(HardwareFeature(entry.name, entry.quantity, entry.bits, word), entry.offset, entry.shift)
 
 
 @dataclass(frozen=True)
@@ -97,13 +96,19 @@ class FeatureMap:
         centred = (codes.astype(np.int64) - self.offsets).astype(np.float64)
         return np.asarray(centred * np.ldexp(1.0, -self.shifts), dtype=np.float64)
 
-    def input_codes(self, codes: NDArray[np.integer], to: FixedPointType) -> Codes:
-        """Give the network's input codes: the exact features, rounded and saturated to the input type, in integers."""
+    def input_codes(self, codes: NDArray[np.integer], to: Types) -> Codes:
+        """Give the network's input codes: the exact features, rounded and saturated to the input type, in integers.
+
+        Where each feature has a type of its own, the codes lie on their common grid.
+        """
         centred = codes.astype(np.int64) - self.offsets
         result = np.empty_like(centred)
-        for shift in np.unique(self.shifts):
-            columns = self.shifts == shift
-            result[:, columns] = requantize(centred[:, columns], int(shift), to)
+        alike: dict[tuple[int, FixedPointType], list[int]] = {}
+        for index, feature in enumerate(self.features):
+            alike.setdefault((feature.shift, to.channel(index)), []).append(index)
+        for (shift, of), columns in alike.items():
+            rounded = requantize(centred[:, columns], shift, of)
+            result[:, columns] = shift_left_exact(rounded, to.fraction - of.fraction)
         return result
 
     def empty_slot_codes(self, to: FixedPointType) -> Codes:
@@ -115,14 +120,14 @@ class FeatureMap:
         """Give the exact network input that the pT of each slot is when the slot is empty, (n_slots,)."""
         return self.values(np.zeros((1, len(self)), dtype=np.int64))[0, :: len(QUANTITIES)]
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Give the content of `feature_types`."""
-        return [feature.to_json() for feature in self.features]
+    def entries(self) -> tuple[FeatureType, ...]:
+        """Give the `feature_types` of `data.json`."""
+        return tuple(feature.entry() for feature in self.features)
 
     @classmethod
-    def from_json(cls, entries: Sequence[dict[str, Any]]) -> FeatureMap:
-        """Read what `to_json` gave."""
-        return cls(tuple(Feature.from_json(entry) for entry in entries))
+    def of(cls, result: DataResult) -> FeatureMap:
+        """Take the features that the stage `data` froze."""
+        return cls(tuple(Feature.of(entry) for entry in result.feature_types))
 
 
 class SpreadAccumulator:

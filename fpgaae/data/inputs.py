@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, nearest_codes, values_of
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 BLOCK_EVENTS = 131_072
@@ -77,5 +78,5 @@ def open_split(run: StageRun, name: str) -> Split:
     """Open a split of the background."""
     width = run.config.quantization.inputs
     input_type = FixedPointType(width.bits, width.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     return Split(EventStore(run.upstream("data")), run.config.data.background, name, features, input_type)

@@ -19,16 +19,17 @@ from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
-from fpgaae.files import Json, require_space
+from fpgaae.files import require_space
 from fpgaae.fixedpoint import Codes
 from fpgaae.progress import Task
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 _T = TypeVar("_T")
 _TEST = SPLITS.index("test")
 
 
-def run_data(run: StageRun) -> Json:
+def run_data(run: StageRun) -> DataResult:
     """Read every process, write its hardware integers by split, and freeze the features from the training split.
 
     Signals are not trained on: all their events belong to the test split, unless their files say a split.
@@ -47,13 +48,14 @@ def run_data(run: StageRun) -> Json:
         written = {process: _Process(process, config, writer, spread) for process in files}
         for process, own in written.items():
             own.write(files[process], task)
-    return {
-        "events": {process: own.counts for process, own in written.items()},
-        "feature_types": freeze_features(hardware, spread, config.data.scaling).to_json(),
-        "files": {process: shown_files(shards) for process, shards in files.items()},
-        "seen": {process: own.tally.to_json() for process, own in written.items()},
-        "warnings": [f"{process}: {text}" for process, own in written.items() for text in own.warnings],
-    }
+    features = freeze_features(hardware, spread, config.data.scaling)
+    return DataResult(
+        events={process: own.counts for process, own in written.items()},
+        feature_types=features.entries(),
+        files={process: shown_files(shards) for process, shards in files.items()},
+        seen={process: own.tally.seen() for process, own in written.items()},
+        warnings=tuple(f"{process}: {text}" for process, own in written.items() for text in own.warnings),
+    )
 
 
 def shown_files(files: Sequence[EventFile]) -> str:

@@ -5,7 +5,7 @@ A column holds one number an event, or a list of them, one a slot. How the forma
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Data, ObjectWidths, Order
 from fpgaae.config.table import Table, TableValues
-from fpgaae.data.backends import Column, open_backend
+from fpgaae.data.backends import Backend, Column
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import none_of
 from fpgaae.data.lists import ListSlots
 from fpgaae.data.selection import joined_groups, select, selecting_columns
 from fpgaae.data.source import EventChunk, Source, trigger_columns, with_counts
 from fpgaae.errors import InputError
+from fpgaae.optional import require
 
 _LARGEST = 2**31 - 1  # integers beyond are as wrong as this one, and numbers of 32 bits are quick
 
@@ -196,3 +197,25 @@ def _names(pattern: str | None, kind: ObjectWidths) -> list[str]:
     if pattern is None or "{slot}" not in pattern:
         return [pattern] if pattern else []
     return [pattern.replace("{slot}", str(slot)) for slot in range(1, kind.slots + 1)]
+
+
+def open_backend(file: Path, table: Table, wanted: Iterable[str], whole: Container[str | None]) -> Backend:
+    """Open a table for some of its columns, of which some must hold whole numbers.
+
+    Raises
+    ------
+    ToolMissing
+        If a package that reads its format is missing.
+    """
+    with file.open("rb") as stream:
+        is_root = stream.read(4) == b"root" and file.suffix.lower() != ".csv"
+    if is_root:
+        require("awkward", "ROOT files are read with it")
+        require("uproot", "ROOT files are read with it")
+        from fpgaae.data.root import RootTable  # noqa: PLC0415
+
+        return RootTable(file, table.tree, wanted)
+    require("pyarrow", "Parquet and CSV files are read with it")
+    from fpgaae.data.arrow import CsvTable, ParquetTable  # noqa: PLC0415
+
+    return CsvTable(file, wanted, whole) if file.suffix.lower() == ".csv" else ParquetTable(file, wanted)

@@ -14,8 +14,8 @@ from fpgaae.config.data import Data, EmptyEvents
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import kind_slots, object_limits
 from fpgaae.data.source import EventChunk
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
+from fpgaae.runs.results.data import SeenEvents
 
 _WARNED_SHARE = 0.05  # of the filled slots of a kind at the largest pT
 _SENSELESS_SHARE = 0.5  # of all filled slots: no longer a tail, but another unit
@@ -109,17 +109,17 @@ class Tally:
         left_out[:, :: len(QUANTITIES)] = self._overflow(chunk, codes)
         return left_out
 
-    def to_json(self) -> Json:
+    def seen(self) -> SeenEvents:
         """Give the counts of the process."""
         kinds = list(self._slots)
-        return {
-            "events_read": self.events,
-            "dropped": dict(self.dropped),
-            "empty_events": self.empty,
-            "objects": dict(zip(kinds, self._filled.tolist(), strict=True)),
-            "largest_pt": dict(zip(kinds, self._largest.tolist(), strict=True)),
-            **{what: dict(found) for what, found in sorted(self._counts.items())},
-        }
+        return SeenEvents(
+            events_read=self.events,
+            dropped=dict(self.dropped),
+            empty_events=self.empty,
+            objects=dict(zip(kinds, self._filled.tolist(), strict=True)),
+            largest_pt=dict(zip(kinds, self._largest.tolist(), strict=True)),
+            **{what: dict(found) for what, found in self._counts.items()},
+        )
 
     @property
     def shares(self) -> NDArray[np.int64]:

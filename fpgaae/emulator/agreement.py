@@ -17,9 +17,7 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.package import open_binding
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.csim_library import CsimLibrary
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE
@@ -37,10 +35,6 @@ class Agreement(NamedTuple):
 
     events: int
     differing: dict[str, int]
-
-    def to_json(self) -> Json:
-        """Give plain values."""
-        return self._asdict()
 
 
 def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
@@ -62,7 +56,7 @@ def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
     for stage in ("csim", "trace", "rtl"):
         require_current(experiment, stage, hashes)
     deployed = open_deployed(experiment)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.features, deployed.network)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.trigger)
     events, differing = 0, {}
     with _open_forms(deployed, scratch) as forms:
         differing = dict.fromkeys(forms, 0)
@@ -71,7 +65,7 @@ def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
             if not len(hardware):
                 continue
             events += len(hardware)
-            golden = _golden(deployed, hardware)
+            golden = deployed.trigger.score_and_decisions(hardware)
             for name, form in forms.items():
                 differing[name] += _count_differing(name, form(hardware), golden)
     return Agreement(events, differing)
@@ -81,12 +75,6 @@ def _count_differing(name: str, found: Codes, golden: Codes) -> int:
     if found.shape != golden.shape:
         raise CheckFailed(f"{name} gave results of the shape {found.shape} for {golden.shape}; run its stage again")
     return int((found != golden).any(axis=1).sum())
-
-
-def _golden(deployed: Deployed, hardware: Codes) -> Codes:
-    network = deployed.network
-    tensors = network.run(deployed.features.input_codes(hardware, network.input_type))
-    return np.concatenate([tensors[network.score.name].codes, tensors[ACCEPT_LAYER].codes], axis=1)
 
 
 @contextmanager

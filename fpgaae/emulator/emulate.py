@@ -14,28 +14,33 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
-from distributed import Client
 
-from fpgaae.cluster import completed, open_cluster
+from fpgaae.cluster import SPREADING, completed, open_cluster
 from fpgaae.config.data import Columns, Split
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
-from fpgaae.emulator.source import network_hashes
+from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
 from fpgaae.errors import InputError
-from fpgaae.files import Json, lock, read_json, require_space, write_json
-from fpgaae.golden.network import ACCEPT_LAYER
-from fpgaae.hls.working_points import rate_json
+from fpgaae.files import lock, require_space, write_json
+from fpgaae.hls.working_points import rate_khz
+from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress, Task
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.record import as_json, read_record
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.emulate import EmulatedFile, EmulatedThreshold, EmulateFiles, EmulateResult
 from fpgaae.statistics import clopper_pearson
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 RESULT_FILE = "emulate.json"
 _PARTS_FOLDER, _PACKAGE_PREFIX = ".parts", ".emulator-"
@@ -58,13 +63,13 @@ class _File:
     source: Path
     target: Path
     key: str
-    entry: Json
+    done: EmulatedFile | None = None
     n_events: int = 0
     waiting: set[range] = field(default_factory=set)
     failure: str | None = None
 
 
-def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, options: EmulateOptions) -> Json:
+def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, options: EmulateOptions) -> EmulateResult:
     """Score event files, and write a result file for each; those whose results are current are left.
 
     The workers of the user's own scheduler must see the event files and `folder` under the same paths.
@@ -86,7 +91,10 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
         If two files would have one result, or no scheduler answers.
     CheckFailed
         If the emulator does not give the golden codes, or a worker dies.
+    ToolMissing
+        If Dask is not installed.
     """
+    require("distributed", SPREADING)
     deployed = open_deployed(experiment)
     targets = _targets(sources, folder)
     started = time.perf_counter()
@@ -104,7 +112,9 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
                     run.score(client, Path(package).absolute(), options.progress)
         result = run.write_result()
     seconds = time.perf_counter() - started
-    return {**result, "seconds": round(seconds, 2), "events_per_second": round(run.events_scored / seconds, 1)}
+    return EmulateResult(
+        **vars(result), seconds=round(seconds, 2), events_per_second=round(run.events_scored / seconds, 1)
+    )
 
 
 def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
@@ -130,13 +140,13 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
         "file": str(source),
         "bytes": state.st_size if state else 0,
         "modified_ns": state.st_mtime_ns if state else 0,
-        "network": network_hashes(deployed.network, deployed.features).network,
+        "network": network_hashes(deployed.trigger).network,
         "dataset": data["dataset"],
         "hardware": data["hardware"],
         "read_as": {key: data[key] for key in ("values", "table", "order", "clip", "reader", "options")},
     }
     key = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:16]
-    return _File(source, target, key, {"file": str(source), "output": target.name, "key": key})
+    return _File(source, target, key)
 
 
 class _Run:
@@ -163,7 +173,7 @@ class _Run:
         for file in self._files:
             entry = known.get(file.key)
             if entry is not None and file.target.is_file():
-                file.entry = entry
+                file.done = entry
                 continue
             try:
                 if not file.source.is_file():
@@ -179,10 +189,12 @@ class _Run:
                 shutil.rmtree(other, ignore_errors=True)
         require_space(self._folder, sum(file.n_events for file in self.open_files) * _BYTES_AN_EVENT)
 
-    def _known_entries(self) -> dict[str, Json]:
-        if not (self._folder / RESULT_FILE).is_file():
+    def _known_entries(self) -> dict[str, EmulatedFile]:
+        file = self._folder / RESULT_FILE
+        if not file.is_file():
             return {}
-        return {entry["key"]: entry for entry in read_json(self._folder / RESULT_FILE).get("files", [])}
+        known = read_record(EmulateFiles, file, "remove it, so that every file is scored anew")
+        return {entry.key: entry for entry in known.files}
 
     def score(self, client: Client, package: Path, progress: Progress) -> None:
         """Let the workers score every open file, and put a file together when its last part is there."""
@@ -212,7 +224,7 @@ class _Run:
     def _put_together(self, file: _File) -> None:
         """Write the result file of an event file from its parts, atomically."""
         folder = self._parts / file.key
-        accepted = np.zeros(self._deployed.network[ACCEPT_LAYER].size, dtype=np.int64)
+        accepted = np.zeros(self._deployed.trigger.accept.size, dtype=np.int64)
         kinds = [kind.name for kind in self._data.hardware.objects]
         objects = np.zeros((len(kinds), 2), dtype=np.int64)
         partial = file.target.with_name(f".{file.target.name}.partial")
@@ -230,46 +242,58 @@ class _Run:
                 objects += part.objects.sum(axis=0)
                 accepted += part.accept.sum(axis=0, dtype=np.int64)
         partial.replace(file.target)
-        file.entry |= {"events": file.n_events, "accepted": accepted.tolist()}
-        file.entry["objects"] = dict(zip(kinds, objects[:, 0].tolist(), strict=True))
-        file.entry["largest_pt"] = dict(zip(kinds, objects[:, 1].tolist(), strict=True))
+        file.done = EmulatedFile(
+            file=str(file.source),
+            output=file.target.name,
+            key=file.key,
+            events=file.n_events,
+            accepted=tuple(accepted.tolist()),
+            objects=dict(zip(kinds, objects[:, 0].tolist(), strict=True)),
+            largest_pt=dict(zip(kinds, objects[:, 1].tolist(), strict=True)),
+        )
         shutil.rmtree(folder, ignore_errors=True)
 
     def _attributes(self) -> dict[str, Any]:
-        network = self._deployed.network
-        table = network[ACCEPT_LAYER].table
+        trigger = self._deployed.trigger
         return {
-            "network": network_hashes(network, self._deployed.features).network,
-            "score_fraction": network.score.type.fraction,
-            "thresholds": table.codes if table is not None else np.zeros(0, dtype=np.int64),
+            "network": network_hashes(trigger).network,
+            "score_fraction": trigger.network.score.type.fraction,
+            "thresholds": trigger.thresholds,
         }
 
-    def write_result(self) -> Json:
+    def write_result(self) -> EmulateFiles:
         """Write what is known so far."""
-        finished = [file.entry for file in self._files if "events" in file.entry]
+        finished = tuple(file.done for file in self._files if file.done is not None)
         attributes = self._attributes()
-        result = {
-            "network": attributes["network"],
-            "score_fraction": attributes["score_fraction"],
-            "events": sum(entry["events"] for entry in finished),
-            "thresholds": self._thresholds(finished, attributes["thresholds"].tolist()),
-            "files": finished,
-            "failed": {str(file.source): file.failure for file in self._files if file.failure},
-        }
-        write_json(self._folder / RESULT_FILE, result)
+        result = EmulateFiles(
+            network=attributes["network"],
+            score_fraction=attributes["score_fraction"],
+            events=sum(entry.events for entry in finished),
+            thresholds=tuple(self._thresholds(finished, attributes["thresholds"].tolist())),
+            files=finished,
+            failed={str(file.source): file.failure for file in self._files if file.failure},
+        )
+        write_json(self._folder / RESULT_FILE, as_json(result))
         if self._parts.is_dir() and not any(self._parts.iterdir()):
             self._parts.rmdir()
         return result
 
-    def _thresholds(self, finished: Iterable[Json], codes: Sequence[int]) -> list[Json]:
-        """Count what each threshold accepts of all events, and give the rate if these are the trigger's input."""
+    def _thresholds(self, finished: Sequence[EmulatedFile], codes: Sequence[int]) -> Iterator[EmulatedThreshold]:
+        """Count what each threshold accepts of all events, and give the rate if these are the trigger's input.
+
+        Groups are not read here: the intervals take the design effect that the threshold had where it was chosen.
+        """
         config = self._deployed.experiment.config
-        entries = list(finished)
-        events = sum(entry["events"] for entry in entries)
-        rows = []
+        chosen = self._deployed.experiment.result(ConvertResult).trigger.thresholds
+        effects = {point.code: point.design_effect for point in chosen}
+        level = config.evaluation.confidence_level
+        events = sum(entry.events for entry in finished)
         for index, code in enumerate(codes):
-            accepted = sum(entry["accepted"][index] for entry in entries)
-            rate = clopper_pearson(accepted, events, config.evaluation.confidence_level) if events else None
-            known = {} if rate is None else rate_json(rate, config.trigger)
-            rows.append({"code": code, "accepted": accepted, **known})
-        return rows
+            accepted = sum(entry.accepted[index] for entry in finished)
+            rate = clopper_pearson(accepted, events, level, effects[code]) if events else None
+            yield EmulatedThreshold(
+                code=code,
+                accepted=accepted,
+                false_positive_rate=rate,
+                rate_khz=rate and rate_khz(rate, config.trigger),
+            )

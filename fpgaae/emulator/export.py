@@ -13,12 +13,13 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import Json, read_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
-from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork, LayerKind
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
 from fpgaae.runs.run import require_current
 
 _VECTORS_AN_ORIGIN = 200
@@ -28,8 +29,7 @@ class Deployed(NamedTuple):
     """What the firmware of a converted experiment computes."""
 
     experiment: Experiment
-    network: IntegerNetwork  # with its thresholds
-    features: FeatureMap
+    trigger: GoldenTrigger
 
     @property
     def name(self) -> str:
@@ -48,12 +48,11 @@ def open_deployed(experiment: Experiment) -> Deployed:
     hashes = event_hashes(experiment.config, experiment.config_file)
     for stage in ("data", "convert"):
         require_current(experiment, stage, hashes, may_be_edited=True)
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
-    return Deployed(experiment, network, features)
+    features = FeatureMap.of(experiment.result(DataResult))
+    return Deployed(experiment, GoldenTrigger.load(experiment.stage_folder("convert"), features))
 
 
-def export_emulator(experiment: Experiment, folder: Path) -> Json:
+def export_emulator(experiment: Experiment, folder: Path) -> ExportedEmulator:
     """Write the emulator package of a converted experiment, compile it, and compare it with the golden codes.
 
     Parameters
@@ -79,10 +78,10 @@ def export_emulator(experiment: Experiment, folder: Path) -> Json:
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return {**result, "folder": str(folder)}
+    return ExportedEmulator(**vars(result), folder=str(folder))
 
 
-def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = True) -> Json:
+def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = True) -> EmulatorPackage:
     """Write an emulator into a folder, compile it, and compare it with the golden codes.
 
     Parameters
@@ -95,16 +94,16 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     CheckFailed
         If a code of the compiled emulator differs.
     """
-    _, network, features = deployed
-    config = deployed.experiment.config
-    codes = _vectors(Stimuli(config, deployed.experiment.stage_folder("data"), features, network))
-    result = write_package(folder, deployed.name, network, features, codes)
+    trigger, config = deployed.trigger, deployed.experiment.config
+    codes = _vectors(Stimuli(config, deployed.experiment.stage_folder("data"), trigger))
+    result = write_package(folder, deployed.name, trigger, codes)
     compile_package(folder, deployed.name, for_this_machine=for_this_machine)
     emulator = open_binding(folder, deployed.name)
     scores, accept = emulator.score(codes)
-    golden = network.run(features.input_codes(codes, network.input_type))
-    wrong = (scores != golden[network.score.name].codes[:, 0]) | (accept != golden[ACCEPT_LAYER].codes).any(axis=1)
-    if any(layer.kind is LayerKind.PORT for layer in network.layers):
+    golden = trigger.run(codes)
+    wrong = scores != golden[trigger.network.score.name].codes[:, 0]
+    wrong |= (accept != golden[trigger.accept.name].codes).any(axis=1)
+    if trigger.network.ports:
         wrong |= (emulator.latents(codes) != golden[LATENTS_LAYER].codes).any(axis=1)
     if wrong.any():
         raise CheckFailed(f"the emulator differs from the golden codes in {wrong.sum()} of {len(codes)} events")

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.data.features import FeatureMap
 from fpgaae.doctor import require_compiler
-from fpgaae.emulator.source import EmulatorSource, network_hashes
+from fpgaae.emulator.hashes import network_hashes
+from fpgaae.emulator.source import EmulatorSource
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import fill_template, firmware_source
+from fpgaae.runs.results.emulate import EmulatorPackage
 
 VECTORS_FILE = "vectors.dat"
 _THIS_MACHINE = "-march=native"
@@ -27,9 +28,7 @@ _FLAGS = ("-O3", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidde
 _TAIL_LINES = 12
 
 
-def write_package(
-    folder: Path, name: str, network: IntegerNetwork, features: FeatureMap, hardware_codes: Codes
-) -> dict[str, Any]:
+def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_codes: Codes) -> EmulatorPackage:
     """Write the sources of an emulator and the vectors of its self-test.
 
     Parameters
@@ -38,8 +37,8 @@ def write_package(
         Must exist.
     name
         Prefix of the C functions.
-    network
-        With its thresholds.
+    trigger
+        Features, network and thresholds.
     hardware_codes
         (n_events, n_features) hardware integers for the self-test.
 
@@ -52,13 +51,14 @@ def write_package(
     InputError
         If the network has codes that are too wide for the emulator.
     """
-    source, hashes = EmulatorSource(network, features), network_hashes(network, features)
+    source, hashes = EmulatorSource(trigger), network_hashes(trigger)
+    fraction, n_thresholds = trigger.network.score.type.fraction, trigger.accept.size
     values = {
         "NAME": name,
         "GUARD": name.upper(),
-        "N_FEATURES": str(len(features)),
-        "N_THRESHOLDS": str(network[ACCEPT_LAYER].size),
-        "SCORE_FRACTION": str(network.score.type.fraction),
+        "N_FEATURES": str(len(trigger.features)),
+        "N_THRESHOLDS": str(n_thresholds),
+        "SCORE_FRACTION": str(fraction),
         "HASH": hashes.network,
         "WEIGHTS_HASH": hashes.weights,
         "TYPES_HASH": hashes.types,
@@ -70,19 +70,18 @@ def write_package(
     for template, target in _files(name).items():
         (folder / target).write_text(fill_template(f"emulator/{template}", values), encoding="utf-8")
     shutil.copyfile(firmware_source("emulator/kernels.h"), folder / "kernels.h")
-    golden = network.run(features.input_codes(hardware_codes, network.input_type))
-    columns = [hardware_codes, golden[network.score.name].codes, golden[ACCEPT_LAYER].codes]
+    columns = [hardware_codes, trigger.score_and_decisions(hardware_codes)]
     np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
-    return {
-        "name": name,
-        "hash": hashes.network,
-        "weights_hash": hashes.weights,
-        "types_hash": hashes.types,
-        "n_features": len(features),
-        "n_thresholds": network[ACCEPT_LAYER].size,
-        "score_fraction": network.score.type.fraction,
-        "vectors": len(hardware_codes),
-    }
+    return EmulatorPackage(
+        name=name,
+        hash=hashes.network,
+        weights_hash=hashes.weights,
+        types_hash=hashes.types,
+        n_features=len(trigger.features),
+        n_thresholds=n_thresholds,
+        score_fraction=fraction,
+        vectors=len(hardware_codes),
+    )
 
 
 def _files(name: str) -> Mapping[str, str]:

@@ -5,18 +5,31 @@ A convolution is a dense layer most of whose weights are zero, and zeros cost no
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, largest_sum
-from fpgaae.golden.windows import enlarge, places_under, surround
+from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType
+from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
+from fpgaae.golden.layers.moved import Moved
+from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.weighted import Convolution, Dense, Weighted
+from fpgaae.golden.registry import entry_of
+from fpgaae.golden.scores.absolute_error import AbsoluteError
+from fpgaae.golden.scores.kl_divergence import KlDivergence
+from fpgaae.golden.scores.masked_squared_error import MaskedSquaredError
+from fpgaae.golden.scores.max_absolute_error import MaxAbsoluteError
+from fpgaae.golden.scores.mu_squared import MuSquared
+from fpgaae.golden.scores.mu_squared_over_variance import MuSquaredOverVariance
+from fpgaae.golden.scores.regression import Regression
+from fpgaae.golden.scores.squared_error import SquaredError
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.golden.windows import places_under
 
 _FLOAT_EXACT = 2**24
 _INT32_BITS = 31
@@ -24,39 +37,13 @@ _LINE = 100  # numbers are wrapped there
 _STACK_ROWS = 4096  # of 32 codes each: beyond, a thread's stack may be too small
 
 
-class NetworkHashes(NamedTuple):
-    """SHA-256 of what decides the answer."""
-
-    weights: str  # kernels, biases, tables, thresholds
-    types: str  # layers, how they are connected, their types and windows, and the scaling of the inputs
-
-    @property
-    def network(self) -> str:
-        """Both in one."""
-        return hashlib.sha256((self.weights + self.types).encode()).hexdigest()
-
-
-def network_hashes(network: IntegerNetwork, features: FeatureMap) -> NetworkHashes:
-    """Identify a network by its content."""
-    weights = hashlib.sha256()
-    entries: list[Any] = [features.to_json()]
-    for layer in network.layers:
-        of = (layer.type, layer.kernel_type, layer.bias_type, layer.table and layer.table.type)
-        entries.append([layer.name, layer.kind.value, layer.inputs, layer.size, layer.shape, layer.window])
-        entries.append([layer.kernel.shape, *(str(kind) for kind in of)])
-        for codes in (layer.kernel, layer.bias, *((layer.table.codes,) if layer.table else ())):
-            weights.update(np.ascontiguousarray(codes, dtype="<i8").tobytes())
-    types = hashlib.sha256(json.dumps(entries, sort_keys=True).encode())
-    return NetworkHashes(weights.hexdigest(), types.hexdigest())
-
-
 class EmulatorSource:
     """Writes the C++ of one network.
 
     Parameters
     ----------
-    network
-        With its thresholds.
+    trigger
+        Features, network and thresholds.
 
     Raises
     ------
@@ -64,22 +51,22 @@ class EmulatorSource:
         If it has codes that do not fit 32 bits where a score or an activation reads or writes them.
     """
 
-    def __init__(self, network: IntegerNetwork, features: FeatureMap) -> None:
+    def __init__(self, trigger: GoldenTrigger) -> None:
+        network = trigger.network
         if network.reloadable:
             raise InputError(
                 "the emulator holds weights as constants, and these are loaded at run time; set "
                 "firmware.reloadable_weights to false"
             )
         self._network = network
-        self._features = features
+        self._features = trigger.features
         self._constants: list[str] = []
         self._body: list[str] = []
         self._held: dict[str, str] = {}  # the C++ type of each layer's codes
         rows = sum(layer.size + network[layer.inputs[0]].size for layer in network.layers[1:])
         self._storage = "static thread_local " if rows > _STACK_ROWS else ""
-        self._inputs()
-        for layer in network.layers[1:]:
-            _WRITERS[layer.kind](self, layer, [network[name] for name in layer.inputs])
+        for layer in network.layers:
+            self._write(layer)
 
     @property
     def constants(self) -> str:
@@ -89,37 +76,52 @@ class EmulatorSource:
     @property
     def n_latents(self) -> int:
         """Number of values on the port of the latents; 0 for none."""
-        return sum(layer.size for layer in self._network.layers if layer.kind is LayerKind.PORT)
+        return sum(port.size for port in self._network.ports)
 
     @property
     def body(self) -> str:
         """C++ of the calls."""
         return "\n".join(f"    {line}" for line in self._body)
 
-    def _rows(self, layer: IntegerLayer, held: str) -> str:
+    def _rows(self, layer: Layer, held: str) -> str:
         """Declare what a layer puts out, and give its name."""
         self._held[layer.name] = held
         self._body.append(f"{self._storage}Row<{held}> {_name(layer)}[{layer.size}];")
         return _name(layer)
 
-    def _inputs(self) -> None:
-        to, n = self._network.input_type, len(self._features)
-        name = self._rows(self._network.layers[0], "int32_t")
+    def _write(self, layer: Layer) -> None:
+        writer = entry_of(WRITERS, type(layer))
+        if writer is None:
+            raise InputError(
+                f"the emulator can't have the layer {layer.name} of kind {layer.kind} yet; make the model without it"
+            )
+        writer(self, layer, self._network.sources(layer))
+
+    def _inputs(self, layer: Input, sources: Sequence[Layer]) -> None:
+        del sources
+        name, n = self._rows(layer, "int32_t"), len(self._features)
         for index, feature in enumerate(self._features.features):
+            to = layer.types.channel(index)
             drop = feature.shift - to.fraction
             codes = "(const uint16_t *)objects" if feature.hardware.max_code >= 2**15 else "objects"
             self._body.append(
                 f"scale({codes} + {index}, {n}, n, {feature.offset}, {drop}, {to.min_code}, {to.max_code}, "
                 f"{name}[{index}]);"
             )
+            self._to_grid(layer, index)
 
-    def _dense(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+    def _to_grid(self, layer: Layer, place: int) -> None:
+        """Bring a value of a channel with fewer bits behind the point than others to the grid of its layer."""
+        of = layer.types.channel(place)
+        up, row = layer.types.fraction - of.fraction, f"{_name(layer)} + {place}"
+        if up:
+            self._body.append(f"quantize({row}, 1, {-up}, {of.min_code << up}LL, {of.max_code << up}LL, {row});")
+
+    def _dense(self, layer: Dense, sources: Sequence[Layer]) -> None:
         rows = [np.flatnonzero(layer.kernel[:, unit]) for unit in range(layer.size)]
         self._weighted_sums(layer, sources[0], rows, [layer.kernel[row, unit] for unit, row in enumerate(rows)])
 
-    def _convolution(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
-        if layer.window is None:
-            raise InputError(f"the convolution {layer.name} of the golden network has no window; run `convert` again")
+    def _convolution(self, layer: Convolution, sources: Sequence[Layer]) -> None:
         filters = layer.kernel.reshape(-1, layer.kernel.shape[-1]).T
         rows, weights = [], []
         for places in places_under(layer.window).reshape(-1, filters.shape[1]):
@@ -129,16 +131,11 @@ class EmulatorSource:
                 weights.append(kernel[used])
         self._weighted_sums(layer, sources[0], rows, weights)
 
-    def _weighted_sums(
-        self, layer: IntegerLayer, source: IntegerLayer, rows: Sequence[Codes], weights: Sequence[Codes]
-    ) -> None:
+    def _weighted_sums(self, layer: Weighted, source: Layer, rows: Sequence[Codes], weights: Sequence[Codes]) -> None:
         """Write a layer of which each value is a sum over some inputs: their places and weights, by value."""
-        kernel_type, bias_type = layer.kernel_type, layer.bias_type
-        if kernel_type is None or bias_type is None:
-            raise InputError(f"the layer {layer.name} of the golden network has no weight types; run `convert` again")
-        up = layer.type.fraction - source.type.fraction - kernel_type.fraction
-        bias = np.tile(layer.bias << (layer.type.fraction - bias_type.fraction), layer.size // len(layer.bias))
-        in_float = largest_sum(layer, [source]) <= _FLOAT_EXACT
+        up = layer.types.fraction - source.types.fraction - layer.kernel_types.fraction
+        bias = np.tile(layer.bias << (layer.types.fraction - layer.bias_types.fraction), layer.size // len(layer.bias))
+        in_float = layer.largest_sum([source]) <= _FLOAT_EXACT
         number, name, x = "float" if in_float else "int64_t", _name(layer), _name(source)
         self._array("int", f"{name}_first", np.concatenate([[0], np.cumsum([len(row) for row in rows])]))
         self._array("int", f"{name}_input", np.concatenate(rows))
@@ -155,93 +152,124 @@ class EmulatorSource:
             call = f"dense_integer({x}, {layer.size}, {name}_kernel, {name}_bias"
         self._body.append(f"{call}, {name});")
 
-    def _pooling(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+    def _pooled(
+        self, layer: MaxPooling | AveragePooling, held: str, kernel: str, source: Layer, more: str = ""
+    ) -> None:
         """Write a maximum or a mean over the pixels of a window, channel by channel."""
-        source, window = sources[0], layer.window
-        if window is None:
-            raise InputError(f"the pooling {layer.name} of the golden network has no window; run `convert` again")
-        places = places_under(window).transpose(0, 2, 1)  # (positions, channels, pixels)
-        name, x = _name(layer), _name(source)
+        places = places_under(layer.window).transpose(0, 2, 1)  # (positions, channels, pixels)
+        name = _name(layer)
         self._array("int", f"{name}_input", places.ravel())
-        if layer.kind is LayerKind.MAX_POOLING:
-            self._rows(layer, self._held[source.name])
-            call = f"largest({x}, {layer.size}, {window.n_values}, {name}_input"
-        else:
-            self._rows(layer, _held(layer))
-            up = layer.type.fraction - source.type.fraction
-            call = f"mean({x}, {layer.size}, {window.n_values}, {name}_input, {up}"
-        self._body.append(f"{call}, {name});")
+        self._rows(layer, held)
+        arguments = f"{_name(source)}, {layer.size}, {layer.window.n_values}, {name}_input{more}"
+        self._body.append(f"{kernel}({arguments}, {name});")
 
-    def _move(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+    def _max_pooling(self, layer: MaxPooling, sources: Sequence[Layer]) -> None:
+        self._pooled(layer, self._held[sources[0].name], "largest", sources[0])
+
+    def _average_pooling(self, layer: AveragePooling, sources: Sequence[Layer]) -> None:
+        up = layer.type.fraction - sources[0].type.fraction
+        self._pooled(layer, _held(layer), "mean", sources[0], f", {up}")
+
+    def _move(self, layer: Moved, sources: Sequence[Layer]) -> None:
         """Write a layer whose values are those of its source, or zero."""
-        source, window = sources[0], layer.window
-        places = np.arange(source.size)
-        if window is not None and layer.kind is LayerKind.UPSAMPLING:
-            places = enlarge(places[None], window)[0]
-        elif window is not None:
-            places = surround(places[None] + 1, window)[0] - 1
-        self._array("int", f"{_name(layer)}_input", places)
+        source = sources[0]
+        self._array("int", f"{_name(layer)}_input", layer.places(source.size))
         name = self._rows(layer, self._held[source.name])
         self._body.append(f"move({_name(source)}, {layer.size}, {name}_input, {name});")
 
-    def _relu(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
-        self._requantize(layer, sources[0], "relu", f"{layer.type.max_code}LL")
+    def _relu(self, layer: Relu, sources: Sequence[Layer]) -> None:
+        self._requantize(layer, sources[0], "relu", lambda of: f"{of.max_code}LL")
 
-    def _quantize(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
-        self._requantize(layer, sources[0], "quantize", f"{layer.type.min_code}LL, {layer.type.max_code}LL")
+    def _leaky_relu(self, layer: LeakyRelu, sources: Sequence[Layer]) -> None:
+        name = self._rows(layer, _held(layer))
+        self._body.append(f"leaky_relu({_name(sources[0])}, {layer.size}, {layer.shift}, {name});")
 
-    def _requantize(self, layer: IntegerLayer, source: IntegerLayer, kernel: str, limits: str) -> None:
+    def _quantize(self, layer: Quantize, sources: Sequence[Layer]) -> None:
+        self._requantize(layer, sources[0], "quantize", lambda of: f"{of.min_code}LL, {of.max_code}LL")
+
+    def _requantize(
+        self, layer: Quantizer, source: Layer, kernel: str, limits: Callable[[FixedPointType], str]
+    ) -> None:
         _check_32_bits(layer)
-        drop = source.type.fraction - layer.type.fraction
+        self._rows(layer, "int32_t")
+        if not isinstance(layer.types, ChannelTypes):
+            drop = self._drop(layer, source, layer.types)
+            call = f"{kernel}({_name(source)}, {layer.size}, {drop}, {limits(layer.types)}, {_name(layer)});"
+            self._body.append(call)
+            return
+        for place in range(layer.size):
+            of = layer.types.channel(place)
+            rows = (
+                f"{_name(source)} + {place}, 1, {self._drop(layer, source, of)}, {limits(of)}, {_name(layer)} + {place}"
+            )
+            self._body.append(f"{kernel}({rows});")
+            self._to_grid(layer, place)
+
+    def _drop(self, layer: Quantizer, source: Layer, to: FixedPointType) -> int:
+        """Give the bits that are rounded off, which the kernel must be able to do in the type that holds the source."""
+        drop = source.type.fraction - to.fraction
         held = self._held[source.name]
         if held == "int32_t" and (source.type.width + max(-drop, 0) + 1 > _INT32_BITS or drop >= _INT32_BITS):
             raise InputError(
                 f"the emulator can't round the layer {source.name} by {drop} bits in 32; give {layer.name} fewer bits"
             )
-        self._rows(layer, "int32_t")
-        self._body.append(f"{kernel}({_name(source)}, {layer.size}, {drop}, {limits}, {_name(layer)});")
+        return drop
 
-    def _error(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+    def _error_arguments(self, sources: Sequence[Layer]) -> str:
+        """Declare the score, and give what a kernel of differences takes first."""
         x, y = sources
         self._check_held(x, y)
         fraction = max(x.type.fraction, y.type.fraction)
-        ups = f"{x.size}, {fraction - x.type.fraction}, {fraction - y.type.fraction}"
         self._body.append("Row<int64_t> score;")
-        if layer.kind is LayerKind.ABSOLUTE_ERROR:
-            self._body.append(f"absolute_error({_name(x)}, {_name(y)}, {ups}, score);")
-            return
-        empty, slot_size = "nullptr", 1
-        if layer.table is not None:
-            empty, slot_size = "score_empty", x.size // len(layer.table.codes)
-            self._array("int32_t", empty, layer.table.codes)
+        return f"{_name(x)}, {_name(y)}, {x.size}, {fraction - x.type.fraction}, {fraction - y.type.fraction}"
+
+    def _absolute_error(self, layer: AbsoluteError, sources: Sequence[Layer]) -> None:
+        del layer
+        self._body.append(f"absolute_error({self._error_arguments(sources)}, score);")
+
+    def _max_absolute_error(self, layer: MaxAbsoluteError, sources: Sequence[Layer]) -> None:
+        del layer
+        self._body.append(f"max_absolute_error({self._error_arguments(sources)}, score);")
+
+    def _squared_error(
+        self, layer: SquaredError | MaskedSquaredError, sources: Sequence[Layer], empty: str = "nullptr", slot: int = 1
+    ) -> None:
+        arguments = self._error_arguments(sources)
         held = "int32_t" if layer.type.width <= _INT32_BITS else "int64_t"
-        self._body.append(f"squared_error<{held}>({_name(x)}, {_name(y)}, {ups}, {empty}, {slot_size}, score);")
+        self._body.append(f"squared_error<{held}>({arguments}, {empty}, {slot}, score);")
 
-    def _latent(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
-        mu = sources[0]
+    def _masked_squared_error(self, layer: MaskedSquaredError, sources: Sequence[Layer]) -> None:
+        codes = layer.empty.codes
+        self._squared_error(layer, sources, "score_empty", sources[0].size // len(codes))
+        self._array("int32_t", "score_empty", codes)
+
+    def _mu_squared(self, layer: MuSquared, sources: Sequence[Layer]) -> None:
+        del layer
         self._check_held(*sources)
-        self._body.append("Row<int64_t> score;")
-        if layer.table is None:
-            self._body.append(f"mu_squared({_name(mu)}, {mu.size}, score);")
-            return
-        table = layer.table
-        self._array("int64_t", "score_table", table.codes)
-        arguments = f"{_name(mu)}, {_name(sources[1])}, {mu.size}"
-        if layer.kind is LayerKind.KL_DIVERGENCE:
-            common = max(2 * mu.type.fraction, table.type.fraction)
-            arguments += f", {common - 2 * mu.type.fraction}, {common - table.type.fraction}"
-        self._body.append(f"{layer.kind.value}({arguments}, score_table, {len(table.codes)}, score);")
+        self._body.append(f"Row<int64_t> score;\n    mu_squared({_name(sources[0])}, {sources[0].size}, score);")
 
-    def _output(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+    def _tabulated(self, layer: MuSquaredOverVariance | KlDivergence, sources: Sequence[Layer], ups: str = "") -> None:
+        mu, log_variance = sources
         self._check_held(*sources)
-        self._body.append(f"Row<int64_t> score;\n    {layer.kind.value}({_name(sources[0])}, score);")
+        codes = layer.table.codes
+        self._array("int64_t", "score_table", codes)
+        arguments = f"{_name(mu)}, {_name(log_variance)}, {mu.size}{ups}, score_table, {len(codes)}, score"
+        self._body.append(f"Row<int64_t> score;\n    {layer.kind}({arguments});")
 
-    def _accept(self, layer: IntegerLayer, sources: Sequence[IntegerLayer]) -> None:
+    def _kl_divergence(self, layer: KlDivergence, sources: Sequence[Layer]) -> None:
+        fraction, of_table = 2 * sources[0].type.fraction, layer.table.type.fraction
+        common = max(fraction, of_table)
+        self._tabulated(layer, sources, f", {common - fraction}, {common - of_table}")
+
+    def _regression(self, layer: Regression, sources: Sequence[Layer]) -> None:
+        self._check_held(*sources)
+        self._body.append(f"Row<int64_t> score;\n    {layer.kind}({_name(sources[0])}, score);")
+
+    def _accept(self, layer: Accept, sources: Sequence[Layer]) -> None:
         del sources
-        if layer.table is not None:
-            self._array("int64_t", "thresholds", layer.table.codes)
+        self._array("int64_t", "thresholds", layer.thresholds)
 
-    def _check_held(self, *sources: IntegerLayer) -> None:
+    def _check_held(self, *sources: Layer) -> None:
         wide = next((source for source in sources if self._held[source.name] != "int32_t"), None)
         if wide is not None:
             raise InputError(
@@ -264,16 +292,16 @@ def _wrapped(values: list[int]) -> Iterator[str]:
     yield line.rstrip(", ")
 
 
-def _name(layer: IntegerLayer) -> str:
+def _name(layer: Layer) -> str:
     return f"{layer.name}_codes"
 
 
-def _held(layer: IntegerLayer) -> str:
+def _held(layer: Layer) -> str:
     """Give the C++ type that holds a layer's codes, with a bit to spare for rounding."""
     return "int32_t" if layer.type.width < _INT32_BITS else "int64_t"
 
 
-def _check_32_bits(layer: IntegerLayer) -> None:
+def _check_32_bits(layer: Layer) -> None:
     if layer.type.width > _INT32_BITS:
         raise InputError(
             f"the layer {layer.name} has codes of {layer.type.width} bits, but the emulator holds {_INT32_BITS}; "
@@ -281,24 +309,23 @@ def _check_32_bits(layer: IntegerLayer) -> None:
         )
 
 
-_Writer = Callable[[EmulatorSource, IntegerLayer, Sequence[IntegerLayer]], Any]
-_WRITERS: dict[LayerKind, _Writer] = {
-    LayerKind.DENSE: EmulatorSource._dense,
-    LayerKind.CONVOLUTION: EmulatorSource._convolution,
-    LayerKind.AVERAGE_POOLING: EmulatorSource._pooling,
-    LayerKind.MAX_POOLING: EmulatorSource._pooling,
-    LayerKind.UPSAMPLING: EmulatorSource._move,
-    LayerKind.ZERO_PADDING: EmulatorSource._move,
-    LayerKind.RESHAPE: EmulatorSource._move,
-    LayerKind.PORT: EmulatorSource._move,
-    LayerKind.RELU: EmulatorSource._relu,
-    LayerKind.QUANTIZE: EmulatorSource._quantize,
-    LayerKind.SQUARED_ERROR: EmulatorSource._error,
-    LayerKind.MASKED_SQUARED_ERROR: EmulatorSource._error,
-    LayerKind.ABSOLUTE_ERROR: EmulatorSource._error,
-    LayerKind.MU_SQUARED: EmulatorSource._latent,
-    LayerKind.MU_SQUARED_OVER_VARIANCE: EmulatorSource._latent,
-    LayerKind.KL_DIVERGENCE: EmulatorSource._latent,
-    LayerKind.REGRESSION: EmulatorSource._output,
-    LayerKind.ACCEPT: EmulatorSource._accept,
+WRITERS: dict[type, Callable[[EmulatorSource, Any, Sequence[Layer]], None]] = {
+    Input: EmulatorSource._inputs,
+    Dense: EmulatorSource._dense,
+    Convolution: EmulatorSource._convolution,
+    AveragePooling: EmulatorSource._average_pooling,
+    MaxPooling: EmulatorSource._max_pooling,
+    Moved: EmulatorSource._move,
+    Relu: EmulatorSource._relu,
+    LeakyRelu: EmulatorSource._leaky_relu,
+    Quantize: EmulatorSource._quantize,
+    SquaredError: EmulatorSource._squared_error,
+    MaskedSquaredError: EmulatorSource._masked_squared_error,
+    AbsoluteError: EmulatorSource._absolute_error,
+    MaxAbsoluteError: EmulatorSource._max_absolute_error,
+    MuSquared: EmulatorSource._mu_squared,
+    MuSquaredOverVariance: EmulatorSource._tabulated,
+    KlDivergence: EmulatorSource._kl_divergence,
+    Regression: EmulatorSource._regression,
+    Accept: EmulatorSource._accept,
 }

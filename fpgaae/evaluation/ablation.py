@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import compare, signals_to_json
+from fpgaae.evaluation.comparison import compare
 from fpgaae.evaluation.verdicts import verdicts
-from fpgaae.golden.partial import Part, PartialNetwork
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.golden.parts import Part
+from fpgaae.runs.results.metrics import Ablation
 
 UNQUANTIZED, QUANTIZED = "nothing", "everything"
 ABLATIONS: Mapping[str, frozenset[Part]] = MappingProxyType(
@@ -45,7 +46,7 @@ def compare_parts(
     groups: Mapping[str, NDArray[np.int64]],
     background: str,
     settings: BootstrapSettings,
-) -> dict[str, Any]:
+) -> Ablation:
     """Compare each part's quantization with none of it, per signal.
 
     Parameters
@@ -54,17 +55,12 @@ def compare_parts(
         By what is quantized, then by process.
     groups
         By process.
-
-    Returns
-    -------
-    The content of `ablation` in `metrics.json`: `models`, `delta` and `verdicts` as for the models themselves.
     """
     found = compare(scores, groups, background, settings, UNQUANTIZED)
-    delta = {name: signals_to_json(own) for name, own in found.differences.items()}
-    return {
-        "events": {process: len(own) for process, own in groups.items()},
-        "reference": UNQUANTIZED,
-        "models": {name: signals_to_json(own) for name, own in found.models.items()},
-        "delta": delta,
-        "verdicts": verdicts(delta, "rounding {} and rounding nothing"),
-    }
+    return Ablation(
+        events={process: len(own) for process, own in groups.items()},
+        reference=UNQUANTIZED,
+        models=found.models,
+        delta=found.differences,
+        verdicts=verdicts(found.differences, "rounding {} and rounding nothing"),
+    )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
+from fpgaae.statistics import leading_components
 
 BLOCK_EVENTS = 65_536
 
@@ -122,8 +123,15 @@ class PcaBaseline:
             raise InputError(f"A covariance needs at least 2 events, and the chunks hold {n_events}.")
         if not 1 <= n_components <= mean.size:
             raise InputError(f"{n_components} components were asked of {mean.size} features: ask for 1 to {mean.size}.")
-        eigenvectors = np.linalg.eigh(scatter / (n_events - 1)).eigenvectors
-        return cls(mean, eigenvectors[:, : -n_components - 1 : -1].T.copy())
+        return cls(mean, leading_components(scatter / (n_events - 1), n_components).T.copy())
+
+    def project(self, events: NDArray[Any]) -> NDArray[np.float64]:
+        """Give the coordinates V (x - mean) of events (n, n_features) along the components, (n, n_components)."""
+        return np.asarray((events - self.mean) @ self.components.T)
+
+    def restore(self, coordinates: NDArray[Any]) -> NDArray[np.float64]:
+        """Give V^T z + mean for coordinates z, (n, n_features)."""
+        return np.asarray(coordinates @ self.components + self.mean)
 
     def score(self, events: NDArray[Any]) -> NDArray[np.float64]:
         """Squared reconstruction error of each event.

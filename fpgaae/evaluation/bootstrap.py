@@ -9,15 +9,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.metrics import as_comparable
-from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval, Scores, as_scores, check_level, n_allowed
+from fpgaae.evaluation.ranks import Beside, RankedBackground, RankedSignal, SignalReplica
+from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval, PassedEvents, check_level
 
+LEVEL_OF_TESTS = 0.95  # of the interval that a test of a difference at 5 % has to agree with
 DEFAULT_FPRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
@@ -90,130 +92,6 @@ class GroupResampler:
         return np.ones(self.n_groups, dtype=np.int32)
 
 
-def _narrow(counts: NDArray[np.int32]) -> NDArray[Any]:
-    """Give counts in one byte each, as far as they fit: what is gathered from millions of groups stays in the cache."""
-    return counts.astype(np.uint8) if int(counts.max(initial=0)) < 256 else counts
-
-
-class BackgroundReplica(NamedTuple):
-    """The background of one replica, in the order of one model's scores."""
-
-    cumulative: NDArray[np.int64]  # (n_background + 1,): weight of the first i events
-    cuts: NDArray[np.int64]  # (n_fprs,): position of the threshold among the sorted scores
-    events_above: NDArray[np.int64]  # (n_fprs,): weight above the threshold
-    excess: NDArray[np.float64]  # (n_fprs,): rate above the sample's own threshold, less that of the sample
-
-
-class SignalReplica(NamedTuple):
-    """One model and one signal in one replica; all but `auc` have the shape (n_fprs,)."""
-
-    auc: float
-    tpr: NDArray[np.float64]
-    linear_tpr: NDArray[np.float64]  # at the sample's own threshold, corrected for the rate to first order
-    events_above: NDArray[np.int64]
-    background_above: NDArray[np.int64]
-
-
-class RankedBackground:
-    """Background scores of one model, sorted once; every replica costs one gather and one cumulative sum.
-
-    Parameters
-    ----------
-    scores
-        Shape (n_background,).
-    groups
-        Index of each event's group as given by `GroupResampler.index`, same shape.
-    fprs
-        False positive rates at which thresholds are placed.
-    """
-
-    def __init__(self, scores: NDArray[Any], groups: NDArray[np.int32], fprs: Sequence[float]) -> None:
-        scores = as_scores(scores, "background")
-        order = np.argsort(scores, kind="stable")
-        self.ordered: Scores = scores[order]
-        self._groups = groups[order]
-        self._fprs = tuple(fprs)
-        n_events = self.ordered.size
-        self.n_kept = np.array([n_allowed(n_events, rate) for rate in fprs], dtype=np.int64)
-        self._ends = np.searchsorted(self.ordered, self.ordered[n_events - 1 - self.n_kept], side="right")
-
-    def replica(self, counts: NDArray[np.int32]) -> BackgroundReplica:
-        """Weights and thresholds when group g is taken ``counts[g]`` times.
-
-        The threshold is that of `threshold_at_fpr` on the sample with its repetitions: the first sorted event whose
-        cumulative weight leaves no more than the allowed number of events above it.
-        """
-        cumulative = np.zeros(self.ordered.size + 1, dtype=np.int64)
-        np.cumsum(_narrow(counts).take(self._groups), dtype=np.int64, out=cumulative[1:])
-        total = int(cumulative[-1])
-        kept_below = np.array([total - n_allowed(total, rate) for rate in self._fprs], dtype=np.int64)
-        cuts = np.searchsorted(cumulative[1:], kept_below, side="left")
-        ends = np.searchsorted(self.ordered, self.ordered[cuts], side="right")
-        n_events = self.ordered.size
-        excess = (total - cumulative[self._ends]) / total - (n_events - self._ends) / n_events
-        return BackgroundReplica(cumulative, cuts, total - cumulative[ends], excess)
-
-
-class RankedSignal:
-    """Scores of one signal, sorted once and placed among the background scores of the same model.
-
-    Parameters
-    ----------
-    scores
-        Shape (n_signal,).
-    groups
-        Index of each event's group, same shape.
-    background
-        The same model's background.
-    """
-
-    def __init__(self, scores: NDArray[Any], groups: NDArray[np.int32], background: RankedBackground) -> None:
-        ordered_background, scores = as_comparable(background.ordered, scores)
-        order = np.argsort(scores, kind="stable")
-        self._groups = groups[order]
-        self._below = np.searchsorted(ordered_background, scores[order], side="left")
-        self._not_above = np.searchsorted(ordered_background, scores[order], side="right")
-        n_background = ordered_background.size
-        self._nominal = self._first_above(n_background - 1 - background.n_kept)
-        self._slopes = self._slopes_of(background.n_kept, n_background)
-
-    def _first_above(self, cuts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the index of the first signal event above sorted background events: more than i lie below it."""
-        return np.searchsorted(self._below, cuts, side="right")
-
-    def _slopes_of(self, n_kept: NDArray[np.int64], n_background: int) -> NDArray[np.float64]:
-        """Give the slope of the ROC curve from half the kept background events to twice as many."""
-        fewer, more = n_kept // 2, np.minimum(2 * n_kept + 1, n_background - 1)
-        gained = self._first_above(n_background - 1 - fewer) - self._first_above(n_background - 1 - more)
-        return np.asarray(gained / self._below.size / ((more - fewer) / n_background))
-
-    def replica(self, counts: NDArray[np.int32], background: BackgroundReplica) -> SignalReplica:
-        """AUC and efficiencies when group g is taken ``counts[g]`` times.
-
-        With event weights w of the background and v of the signal::
-
-            AUC = sum_j v_j (W(b < s_j) + W(b <= s_j)) / (2 sum(v) sum(w)),   W(c) = sum_i w_i [c]
-
-        in integers up to the division, as `fpgaae.evaluation.metrics.auc` on the sample with its repetitions.
-
-        With the sample's own threshold t, its false positive rate a, and the slope s of the curve around it::
-
-            linear_tpr = TPR(t) - s (FPR(t) - a)
-
-        whose spread is that of the efficiency at a fixed rate (R. R. Bahadur, Ann. Math. Statist. 37 (1966) 577, for
-        quantiles), without the jumps of a threshold that has to be an observed score.
-        """
-        weights = counts.take(self._groups).astype(np.int64)
-        cumulative = np.zeros(weights.size + 1, dtype=np.int64)
-        np.cumsum(weights, out=cumulative[1:])
-        total, total_background = int(cumulative[-1]), int(background.cumulative[-1])
-        ranks = background.cumulative.take(self._below) + background.cumulative.take(self._not_above)
-        area = int(np.dot(weights, ranks)) / (2 * total * total_background)
-        above = total - cumulative[self._first_above(background.cuts)]
-        linear = 1 - cumulative[self._nominal] / total - self._slopes * background.excess
-        return SignalReplica(area, above / total, linear, above, background.events_above)
-
-
 class RankedModel:
     """All scores of one model, sorted once.
 
@@ -249,18 +127,47 @@ class RankedModel:
         background = self._background.replica(counts[self._name])
         return {name: signal.replica(counts[name], background) for name, signal in self._signals.items()}
 
+    def on_sample(self, ones: Mapping[str, NDArray[np.int32]], n_replicas: int) -> dict[str, Replicas]:
+        """Give the metrics per signal on the sample itself, with replicas that are to be filled in."""
+        background, beside = self._background.replica(ones[self._name]), self._background.beside()
+        shape = (n_replicas, background.cuts.size)
+        return {
+            name: Replicas(
+                signal.replica(ones[name], background), list(map(signal.passing, background.cuts.tolist())),
+                self._background.tied,
+                [[(own, signal.passing(own.cut)) for own in scores] for scores in beside],
+                np.empty(n_replicas), np.empty(shape), np.empty(shape),
+            )
+            for name, signal in self._signals.items()
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Replicas:
     """Metrics of one model and one signal: on the sample itself, and in every replica.
 
-    `auc` has the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
+    `passing` counts the signal's events above each threshold; `tied` says for each, (n_fprs,), whether several
+    background events lie exactly at it, and `beside` counts the signal's events above the scores beside it. `auc` has
+    the shape (n_replicas,), `tpr` and `linear_tpr` (n_replicas, n_fprs).
     """
 
     nominal: SignalReplica
+    passing: list[PassedEvents]
+    tied: NDArray[np.bool_]
+    beside: list[list[tuple[Beside, PassedEvents]]]
     auc: NDArray[np.float64]
     tpr: NDArray[np.float64]
     linear_tpr: NDArray[np.float64]
+
+    def tpr_to_compare(self, i: int, *, tied: bool) -> NDArray[np.float64]:
+        """Give the efficiencies at rate i that differences from another model are taken of, (n_replicas,).
+
+        Parameters
+        ----------
+        tied
+            Whether the scores of one of the two models tie at their threshold: then its jumps are part of the spread.
+        """
+        return np.asarray((self.tpr if tied else self.linear_tpr)[:, i])
 
 
 def bootstrap(
@@ -299,14 +206,7 @@ def bootstrap(
         if copies[model] == model
     }
     ones = {name: resampler.ones() for name, resampler in resamplers.items()}
-    shape = (settings.n_replicas, len(settings.fprs))
-    result = {
-        model: {
-            name: Replicas(nominal, np.empty(settings.n_replicas), np.empty(shape), np.empty(shape))
-            for name, nominal in ranked.replica(ones).items()
-        }
-        for model, ranked in models.items()
-    }
+    result = {model: ranked.on_sample(ones, settings.n_replicas) for model, ranked in models.items()}
     for i in range(settings.n_replicas):
         counts = {name: resampler.draw() for name, resampler in resamplers.items()}
         for model, ranked in models.items():
@@ -340,3 +240,17 @@ def percentile_interval(value: float, replicas: NDArray[np.float64], level: floa
     tail = (1 - check_level(level)) / 2
     low, high = np.quantile(replicas, [tail, 1 - tail])
     return Interval(value, float(low), float(high))
+
+
+def error_of_test(value: float, replicas: NDArray[np.float64], *, tied: bool) -> float:
+    """Give the standard error that a normal test of a difference from zero needs.
+
+    It is that of the replicas. Where scores tie, a difference is a jump or none, which is not normal: there it is what
+    makes the test at 5 % find a difference where its 95 % interval does not reach zero, and no other one.
+    """
+    if tied:
+        interval = percentile_interval(value, replicas, LEVEL_OF_TESTS)
+        towards_zero = value - interval.low if value > 0 else interval.high - value
+        if towards_zero > 0:
+            return towards_zero / float(ndtri((1 + LEVEL_OF_TESTS) / 2))
+    return float(replicas.std(ddof=1))

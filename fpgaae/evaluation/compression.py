@@ -6,7 +6,7 @@ The latents are the firmware's, the decoder is the float one behind them. Which 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fpgaae.errors import InputError
+from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.optional import require
+from fpgaae.runs.results.metrics import DataRate, ImageMeasures, MeasuredMean
+from fpgaae.statistics import EventGroups
 
 Images = NDArray[np.float64]
 _BLOCKS = {1: 4.0, 2: 2.0, 4: 1.0}  # size of a block of cells, and how much its error counts
@@ -83,12 +87,10 @@ def _pot() -> Any:  # noqa: ANN401
     """
     for library in ("TENSORFLOW", "JAX", "PYTORCH", "CUPY"):
         os.environ.setdefault(f"POT_BACKEND_DISABLE_{library}", "1")
-    import ot  # noqa: PLC0415
-
-    return ot
+    return require("ot", "the earth mover's distance is computed with it")
 
 
-def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> dict[str, Any]:
+def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> DataRate:
     """Give the bits of an event in front of and behind the encoder, and what they are a second.
 
     Parameters
@@ -105,18 +107,18 @@ def data_rate(network: IntegerNetwork, input_bits: int, rate_khz: float) -> dict
     """
     latents = latent_layer(network)
     output_bits = latents.size * latents.type.width
-    return {
-        "latents": latents.size,
-        "latent_type": str(latents.type),
-        "input_bits": input_bits,
-        "output_bits": output_bits,
-        "compression_ratio": input_bits / output_bits,
-        "input_gbit_per_s": input_bits * rate_khz * 1e-6,
-        "output_gbit_per_s": output_bits * rate_khz * 1e-6,
-    }
+    return DataRate(
+        latents=latents.size,
+        latent_type=str(latents.type),
+        input_bits=input_bits,
+        output_bits=output_bits,
+        compression_ratio=input_bits / output_bits,
+        input_gbit_per_s=input_bits * rate_khz * 1e-6,
+        output_gbit_per_s=output_bits * rate_khz * 1e-6,
+    )
 
 
-def latent_layer(network: IntegerNetwork) -> Any:  # noqa: ANN401
+def latent_layer(network: IntegerNetwork) -> Layer:
     """Give the layer of the latents, which the score reads.
 
     Raises
@@ -130,8 +132,8 @@ def latent_layer(network: IntegerNetwork) -> Any:  # noqa: ANN401
 
 
 def compare_images(
-    images: Images, decoded: Mapping[str, Images], confidence_level: float
-) -> dict[str, dict[str, dict[str, Any]]]:
+    images: Images, decoded: Mapping[str, Images], groups: NDArray[np.int64], confidence_level: float
+) -> dict[str, ImageMeasures]:
     """Give the mean of each measure with the interval of its standard error, by model and measure.
 
     Parameters
@@ -140,21 +142,24 @@ def compare_images(
         (n, height, width) counts.
     decoded
         The same by model.
+    groups
+        (n,) the group of each image, which the intervals count.
     """
-    measures: dict[str, Callable[[Images, Images], NDArray[np.float64]]] = {
-        "telescope": telescope_error,
-        "earth_movers_distance": earth_movers_distance,
-    }
     return {
-        model: {name: _mean(measure(images, own), confidence_level) for name, measure in measures.items()}
+        model: ImageMeasures(
+            telescope=_mean(telescope_error(images, own), groups, confidence_level),
+            earth_movers_distance=_mean(earth_movers_distance(images, own), groups, confidence_level),
+        )
         for model, own in decoded.items()
     }
 
 
-def _mean(values: NDArray[np.float64], level: float) -> dict[str, Any]:
-    found = values[np.isfinite(values)]
-    if found.size < 2:
-        return {"value": None, "low": None, "high": None, "events": int(found.size)}
-    mean, error = float(found.mean()), float(found.std(ddof=1) / np.sqrt(found.size))
+def _mean(values: NDArray[np.float64], groups: NDArray[np.int64], level: float) -> MeasuredMean:
+    finite = np.isfinite(values)
+    found, independent = values[finite], EventGroups(groups[finite])
+    error = independent.error_of_mean(found) if found.size else None
+    if error is None:
+        return MeasuredMean(value=None, low=None, high=None, events=int(found.size))
+    mean = float(found.mean())
     low, high = norm.interval(level, mean, error) if error > 0 else (mean, mean)
-    return {"value": mean, "low": float(low), "high": float(high), "events": int(found.size)}
+    return MeasuredMean(value=mean, low=float(low), high=float(high), events=int(found.size))

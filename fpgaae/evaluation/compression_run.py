@@ -16,23 +16,23 @@ from fpgaae.data.inputs import Split, open_split
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.compression import Images, compare_images, data_rate, latent_layer
 from fpgaae.evaluation.compression_figure import compression_figure
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, values_of
-from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import open_float_decoder, open_float_output
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.runs.results.metrics import Compression
 from fpgaae.runs.run import StageRun
 
 _SHOWN = 4  # images of the figure
 Latents = Callable[[Codes], NDArray[np.floating]]
 
 
-def run_compression(run: StageRun, limit: int) -> tuple[Json, Figure]:
+def run_compression(run: StageRun, limit: int) -> tuple[Compression, Figure]:
     """Give the block `compression` of the result, and a figure of the first background images."""
     config, split = run.config, open_split(run, "test")
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
-    latents = {FLOAT: _float_latents(run, split), FIRMWARE: _firmware_latents(network, split.features)}
+    latents = {FLOAT: _float_latents(run, split), FIRMWARE: _firmware_latents(GoldenTrigger(split.features, network))}
     decode = open_float_decoder(run.upstream("reference"), config)
     height, width, _ = config.data.hardware.image_shape
 
@@ -42,18 +42,19 @@ def run_compression(run: StageRun, limit: int) -> tuple[Json, Figure]:
             for model, own in latents.items()
         }
 
-    processes: Json = {}
+    processes = {}
     shown: tuple[Images, Mapping[str, Images]] = np.zeros((0, height, width)), {}
     for process in config.data.files:
         codes = np.concatenate(list(split.store.chunks(process, "test", limit, limit=limit)))
+        groups = split.store.groups(process, "test", limit=len(codes))
         images, models = codes.reshape(-1, height, width).astype(np.float64), decoded(codes)
-        processes[process] = compare_images(images, models, config.evaluation.confidence_level)
+        processes[process] = compare_images(images, models, groups, config.evaluation.confidence_level)
         if process == config.data.background:
             shown = images[:_SHOWN], {model: own[:_SHOWN] for model, own in models.items()}
     input_bits = sum(feature.hardware.bits for feature in split.features.features)
     rate = data_rate(network, input_bits, config.trigger.bunch_crossing_rate_khz)
-    result = {**rate, "confidence_level": config.evaluation.confidence_level, "processes": processes}
-    return result, compression_figure(*shown)
+    level = config.evaluation.confidence_level
+    return Compression(**vars(rate), confidence_level=level, processes=processes), compression_figure(*shown)
 
 
 def _float_latents(run: StageRun, split: Split) -> Latents:
@@ -61,10 +62,10 @@ def _float_latents(run: StageRun, split: Split) -> Latents:
     return lambda codes: output(split.clipped(split.features.values(codes).astype(np.float32)))
 
 
-def _firmware_latents(network: IntegerNetwork, features: FeatureMap) -> Latents:
+def _firmware_latents(golden: GoldenTrigger) -> Latents:
     """Give the latents that the firmware puts out: the golden codes, which the C simulation gave bit for bit."""
-    name = latent_layer(network).name
-    return lambda codes: values_of(*network.run(features.input_codes(codes, network.input_type))[name])
+    name = latent_layer(golden.network).name
+    return lambda codes: values_of(*golden.run(codes)[name])
 
 
 def _counts(features: FeatureMap, values: NDArray[np.floating]) -> NDArray[np.float64]:

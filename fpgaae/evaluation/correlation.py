@@ -14,7 +14,8 @@ from scipy.stats import rankdata
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.binning import equal_bins
-from fpgaae.statistics import threshold_at_fpr
+from fpgaae.runs.results.metrics import Correlation, ModelProfile, Profile
+from fpgaae.statistics import EventGroups, threshold_at_fpr
 
 MAX_EVENTS = 4_000  # of a distance correlation, whose cost is their square
 MAX_BINS = 12
@@ -76,7 +77,7 @@ def _centred(values: NDArray[np.float64], sums: NDArray[np.float64], rows: slice
     return np.asarray(found)
 
 
-def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]], groups: NDArray[np.int64]) -> Profile:
     """Give the mean score of each model with its standard error in bins of x of about equal numbers of events.
 
     Parameters
@@ -85,37 +86,39 @@ def profile(x: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, An
         (n_events,).
     scores
         By model, (n_events,).
+    groups
+        (n_events,), which the errors count.
 
     Returns
     -------
-    `low`, `high` and `mean` of x, `events`, and per model `mean` and `standard_error` (None for a single event), one
+    `low`, `high` and `mean` of x, `events`, and per model `mean` and `standard_error` (None for a single group), one
     number a bin.
     """
     index, ends = equal_bins(x, MAX_BINS)
     members = [np.flatnonzero(index == i) for i in range(len(ends))]
-    return {
-        "low": ends[:, 0].tolist(),
-        "high": ends[:, 1].tolist(),
-        "mean": [float(x[m].mean()) for m in members],
-        "events": [m.size for m in members],
-        "models": {
-            model: {
-                "mean": [float(own[m].mean()) for m in members],
-                "standard_error": [_standard_error(own[m]) for m in members],
-            }
+    shared = [EventGroups(groups[m]) for m in members]
+    return Profile(
+        low=tuple(ends[:, 0].tolist()),
+        high=tuple(ends[:, 1].tolist()),
+        mean=tuple(float(x[m].mean()) for m in members),
+        events=tuple(m.size for m in members),
+        models={
+            model: ModelProfile(
+                mean=tuple(float(own[m].mean()) for m in members),
+                standard_error=tuple(g.error_of_mean(own[m]) for g, m in zip(shared, members, strict=True)),
+            )
             for model, own in scores.items()
         },
-    }
-
-
-def _standard_error(values: NDArray[Any]) -> float | None:
-    """Give that of the mean, from the sample's own variance."""
-    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else None
+    )
 
 
 def correlations(
-    quantities: Mapping[str, NDArray[Any]], scores: Mapping[str, NDArray[Any]], rates: Sequence[float], seed: int
-) -> dict[str, Any]:
+    quantities: Mapping[str, NDArray[Any]],
+    scores: Mapping[str, NDArray[Any]],
+    groups: NDArray[np.int64],
+    rates: Sequence[float],
+    seed: int,
+) -> dict[str, Correlation]:
     """Compare what each model's score goes with, on background events.
 
     The distance correlation is one of ranks, which a trigger's decisions depend on, of at most 4,000 events chosen at
@@ -128,6 +131,8 @@ def correlations(
         HT and the like by name, (n_events,).
     scores
         By model, (n_events,).
+    groups
+        (n_events,), which the errors of the profiles count.
     rates
         False positive rates of the shared decisions.
 
@@ -142,13 +147,13 @@ def correlations(
     result = {}
     for name, x in quantities.items():
         ranked = rankdata(x[chosen])
-        result[name] = {
-            "events_of_correlation": int(chosen.size),
-            "profile": profile(x, scores),
-            "distance_correlation": {model: distance_correlation(ranked, own) for model, own in ranks.items()},
-            "false_positive_rates": list(rates),
-            "shared_decisions": {model: [_shared(own, x, rate) for rate in rates] for model, own in scores.items()},
-        }
+        result[name] = Correlation(
+            events_of_correlation=int(chosen.size),
+            profile=profile(x, scores, groups),
+            distance_correlation={model: distance_correlation(ranked, own) for model, own in ranks.items()},
+            false_positive_rates=tuple(rates),
+            shared_decisions={model: tuple(_shared(own, x, rate) for rate in rates) for model, own in scores.items()},
+        )
     return result
 
 

@@ -13,17 +13,25 @@ from scipy.stats import fisher_exact
 from fpgaae.config.experiment import Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
-from fpgaae.hls.working_points import rate_json
-from fpgaae.statistics import clopper_pearson, threshold_at_fpr
+from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
+from fpgaae.runs.results.convert import Threshold
+from fpgaae.runs.results.metrics import Decision, ProcessDecisions
+from fpgaae.statistics import EffectiveCount, EventGroups, threshold_at_fpr
 
 _DISAGREEMENT = 0.05  # p-value below which requested and achieved rate are said to differ
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
+Groups = Mapping[str, EventGroups]  # by process
 
 
 def decisions(
-    scores: Scores, background: str, thresholds: Sequence[Mapping[str, Any]], trigger: Trigger, level: float
-) -> list[dict[str, Any]]:
+    scores: Scores,
+    groups: Groups,
+    background: str,
+    thresholds: Sequence[Threshold],
+    trigger: Trigger,
+    level: float,
+) -> tuple[Decision, ...]:
     """Give for each threshold of the firmware its rate on these events, and the events on which models disagree.
 
     The quantized model has the firmware's score and gets its threshold. The float model gets the threshold that lets as
@@ -33,6 +41,8 @@ def decisions(
     ----------
     scores
         Of the firmware, the quantized and the float model, in the same order of events.
+    groups
+        What the intervals and the test of the requested rate count, in the order of the scores.
     thresholds
         `trigger.thresholds` of `convert.json`, with the events that they were chosen on, which are not these.
     level
@@ -46,36 +56,42 @@ def decisions(
     models = (FLOAT, QUANTIZED, FIRMWARE)
     if missing := [model for model in models if model not in scores]:
         raise InputError(f"there are no scores of the model `{missing[0]}` to compare decisions with; evaluate it, too")
-    return [_decision(scores, background, threshold, trigger, level) for threshold in thresholds]
+    return tuple(_decision(scores, groups, background, threshold, trigger, level) for threshold in thresholds)
 
 
 def _decision(
     scores: Scores,
+    groups: Groups,
     background: str,
-    threshold: Mapping[str, Any],
+    threshold: Threshold,
     trigger: Trigger,
     level: float,
-) -> dict[str, Any]:
-    above = scores[FIRMWARE][background] > threshold["value"]
-    n, n_passed = above.size, int(np.count_nonzero(above))
-    float_cut = _cut(scores[FLOAT][background], n_passed)
-    cuts = {FLOAT: float_cut, QUANTIZED: threshold["value"], FIRMWARE: threshold["value"]}
-    p_value = _same_rate(threshold["events_passed"], threshold["events"], n_passed, n)
-    return {
-        "code": threshold["code"],
-        "value": threshold["value"],
-        "requested_false_positive_rate": threshold["requested_false_positive_rate"],
-        "requested_rate_khz": threshold["requested_rate_khz"],
-        **rate_json(clopper_pearson(n_passed, n, level), trigger),
-        "background_events": n,
-        "background_events_passed": n_passed,
-        "p_value": p_value,
-        "agrees": p_value >= _DISAGREEMENT,
-        "processes": {
-            process: _flips({model: scores[model][process] > cut for model, cut in cuts.items()}, level)
+) -> Decision:
+    above = scores[FIRMWARE][background] > threshold.value
+    passed = groups[background].count(above)
+    float_cut = _cut(scores[FLOAT][background], passed.passed)
+    cuts = {FLOAT: float_cut, QUANTIZED: threshold.value, FIRMWARE: threshold.value}
+    here = passed.effective(TEST_LEVEL)
+    p_value = same_rate(_at_choice(threshold, here.events / passed.events), here)
+    rate = passed.interval(level)
+    return Decision(
+        code=threshold.code,
+        value=threshold.value,
+        requested_false_positive_rate=threshold.requested_false_positive_rate,
+        requested_rate_khz=threshold.requested_rate_khz,
+        false_positive_rate=rate,
+        rate_khz=rate_khz(rate, trigger),
+        background_events=passed.events,
+        background_events_passed=passed.passed,
+        p_value=p_value,
+        agrees=p_value >= _DISAGREEMENT,
+        processes={
+            process: _flips(
+                {model: scores[model][process] > cut for model, cut in cuts.items()}, groups[process], level
+            )
             for process in scores[FIRMWARE]
         },
-    }
+    )
 
 
 def _cut(background: NDArray[Any], n_passed: int) -> float:
@@ -85,19 +101,31 @@ def _cut(background: NDArray[Any], n_passed: int) -> float:
     return float(lower if above.size == 0 else (lower + above.min()) / 2)
 
 
-def _same_rate(n_passed: int, n: int, n_passed_here: int, n_here: int) -> float:
-    """Give Fisher's exact probability of so different a share on the events here as on those of the choice."""
-    table = [[n_passed, n - n_passed], [n_passed_here, n_here - n_passed_here]]
-    return float(fisher_exact(table).pvalue)
+def _at_choice(threshold: Threshold, share_here: float) -> EffectiveCount:
+    """Give what the events of the choice count; where they do not say, as much of their number as those here do."""
+    effective = threshold.effective_events
+    if effective is None:
+        effective = threshold.events * share_here
+    return EffectiveCount(threshold.events_passed * (effective / threshold.events), effective)
 
 
-def _flips(accepted: Mapping[str, NDArray[np.bool_]], level: float) -> dict[str, Any]:
+def same_rate(first: EffectiveCount, second: EffectiveCount) -> float:
+    """Give Fisher's exact probability of so different shares of two samples with one rate.
+
+    Parameters
+    ----------
+    first, second
+        At the level `TEST_LEVEL`; the test takes whole numbers, the nearest ones.
+    """
+    rounded = [(round(sample.passed), round(sample.events)) for sample in (first, second)]
+    return float(fisher_exact([[k, n - k] for k, n in rounded]).pvalue)
+
+
+def _flips(accepted: Mapping[str, NDArray[np.bool_]], groups: EventGroups, level: float) -> ProcessDecisions:
     """Count the events that each model accepts, and those on which two models decide differently."""
-    n = next(iter(accepted.values())).size
-    n_firmware = int(np.count_nonzero(accepted[FIRMWARE]))
-    return {
-        "events": n,
-        "accepted": {model: int(np.count_nonzero(found)) for model, found in accepted.items()},
-        "efficiency": clopper_pearson(n_firmware, n, level)._asdict(),
-        "flips": {f"{a}_{b}": int(np.count_nonzero(accepted[a] != accepted[b])) for a, b in combinations(accepted, 2)},
-    }
+    return ProcessDecisions(
+        events=groups.n_events,
+        accepted={model: int(np.count_nonzero(found)) for model, found in accepted.items()},
+        efficiency=groups.count(accepted[FIRMWARE]).interval(level),
+        flips={f"{a}_{b}": int(np.count_nonzero(accepted[a] != accepted[b])) for a, b in combinations(accepted, 2)},
+    )

@@ -14,6 +14,7 @@ from scipy.special import ndtr
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.metrics import as_comparable
+from fpgaae.runs.results.metrics import AreaTest
 
 
 class ScoredGroups(NamedTuple):
@@ -28,14 +29,6 @@ class Areas(NamedTuple):
 
     auc: NDArray[np.float64]
     covariance: NDArray[np.float64]
-
-
-class AreaTest(NamedTuple):
-    """The difference of two areas, its standard error, and the two-sided p-value of no difference."""
-
-    difference: float
-    standard_error: float
-    p_value: float
 
 
 def delong(background: Sequence[ScoredGroups], signal: Sequence[ScoredGroups]) -> Areas:

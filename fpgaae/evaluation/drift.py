@@ -6,33 +6,40 @@ Works on hardware integers, whose histograms are exact: nothing is kept of an ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact, kstwobign
+from scipy.stats import kstwobign
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.errors import InputError
+from fpgaae.evaluation.decisions import same_rate
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import IntegerNetwork
-from fpgaae.hls.working_points import rate_json
-from fpgaae.statistics import clopper_pearson, holm
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
+from fpgaae.runs.results.convert import Threshold
+from fpgaae.runs.results.drift import Counts, Drift, FeatureDrift, Pair, RateDrift, SampleRate, ScoreDrift
+from fpgaae.statistics import EventGroups, PassedEvents, holm
 
 LEVEL = 0.05  # of one false "moved" among all features
-_SAMPLES = ("reference", "other")
 _QUANTILES = (0.5, 0.9, 0.99, 0.999)
 Histogram = NDArray[np.int64]
 
 
 class Sample(NamedTuple):
-    """What is kept of a sample: a histogram of codes a feature, from its smallest code on, and the scores' codes."""
+    """What is kept of a sample: a histogram of codes a feature, from its smallest code on, the scores and groups."""
 
     histograms: tuple[Histogram, ...]
     score_codes: Codes  # (n_events,)
-    n_groups: int
+    groups: EventGroups
+
+    @property
+    def n_independent(self) -> float:
+        """Number of events divided by the mean size of the group that one lies in, as if a group's were all alike."""
+        return self.n_events / self.groups.mean_size
 
     @property
     def n_events(self) -> int:
@@ -43,14 +50,12 @@ class Sample(NamedTuple):
 class DriftSettings(NamedTuple):
     """The working points of the firmware and the rate of bunch crossings, and the level of the intervals."""
 
-    thresholds: Sequence[dict[str, Any]]
+    thresholds: Sequence[Threshold]
     trigger: Trigger
     level: float
 
 
-def take_sample(
-    chunks: Iterable[tuple[Codes, NDArray[np.int64]]], features: FeatureMap, network: IntegerNetwork
-) -> Sample:
+def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: GoldenTrigger) -> Sample:
     """Run events through the golden network and count their codes.
 
     Parameters
@@ -63,124 +68,128 @@ def take_sample(
     InputError
         If there are no events.
     """
-    low, high = features.limits
+    low, high = golden.features.limits
     histograms = [np.zeros(last - first + 1, dtype=np.int64) for first, last in zip(low, high, strict=True)]
     scores, groups = [], []
     for codes, own in chunks:
         for index, first in enumerate(low):
             histograms[index] += np.bincount(codes[:, index] - first, minlength=histograms[index].size)
-        scores.append(network.run(features.input_codes(codes, network.input_type))[network.score.name].codes[:, 0])
-        groups.append(np.unique(own))
+        scores.append(golden.scores(codes))
+        groups.append(own)
     if not scores:
         raise InputError("there are no events to compare; give a file with some")
-    return Sample(tuple(histograms), np.concatenate(scores), int(np.unique(np.concatenate(groups)).size))
+    return Sample(tuple(histograms), np.concatenate(scores), EventGroups(np.concatenate(groups)))
 
 
 def compare_samples(
     reference: Sample, other: Sample, features: FeatureMap, fraction: int, settings: DriftSettings
-) -> dict[str, Any]:
+) -> Drift:
     """Compare features, score and rates of two samples.
 
     A feature has moved where the Kolmogorov-Smirnov distance of its codes is larger than chance gives, at 5 % for all
-    features together (Holm). Independent are the groups of events, not the events: the p-values count groups. Codes are
-    discrete, which makes the test cautious.
+    features together (Holm). Independent are the groups of events, not the events: the p-values of distances take those
+    of a group to be all alike, which bounds what they can have in common. That and the discrete codes make these tests
+    cautious. Rates count how the events that pass lie in groups.
 
     Parameters
     ----------
     fraction
         Bits of the score behind the point.
     """
-    n_groups = (reference.n_groups, other.n_groups)
+    n_independent = (reference.n_independent, other.n_independent)
+    pairs = list(zip(reference.histograms, other.histograms, strict=True))
+    p_values = [_ks_p_value(_distance(pair), n_independent) for pair in pairs]
     moved = [
-        _feature(feature.hardware, pair, n_groups)
-        for feature, *pair in zip(features.features, reference.histograms, other.histograms, strict=True)
+        _feature(feature.hardware, pair, p_value, float(corrected))
+        for feature, pair, p_value, corrected in zip(features.features, pairs, p_values, holm(p_values), strict=True)
     ]
-    corrected = holm([entry["p_value"] for entry in moved])
-    for entry, p_value in zip(moved, corrected, strict=True):
-        entry |= {"corrected_p_value": float(p_value), "moved": bool(p_value < LEVEL)}
-    moved.sort(key=lambda entry: -entry["distance"])
-    score = _score(reference.score_codes, other.score_codes, n_groups, fraction)
-    result = {
-        "events": {"reference": reference.n_events, "other": other.n_events},
-        "groups": {"reference": reference.n_groups, "other": other.n_groups},
-        "level": LEVEL,
-        "score": score,
-        "rates": [_rate(reference, other, threshold, settings) for threshold in settings.thresholds],
-        "moved": [entry["name"] for entry in moved if entry["moved"]],
-        "features": moved,
-    }
-    return {"sentence": _sentence(result), **result}
+    moved.sort(key=lambda entry: -entry.distance)
+    score = _score(reference.score_codes, other.score_codes, n_independent, fraction)
+    return Drift(
+        sentence=_sentence(moved, score),
+        events=Counts(reference.n_events, other.n_events),
+        groups=Counts(reference.groups.n_groups, other.groups.n_groups),
+        level=LEVEL,
+        score=score,
+        rates=tuple(_rate(reference, other, threshold, settings) for threshold in settings.thresholds),
+        moved=tuple(entry.name for entry in moved if entry.moved),
+        features=tuple(moved),
+    )
 
 
-def _feature(feature: HardwareFeature, histograms: Sequence[Histogram], n_groups: tuple[int, int]) -> dict[str, Any]:
+def _distance(histograms: Sequence[Histogram]) -> float:
+    """Give the largest difference of the shares of events up to a code."""
+    first, second = (np.cumsum(histogram / histogram.sum()) for histogram in histograms)
+    return float(np.abs(first - second).max())
+
+
+def _feature(
+    feature: HardwareFeature, histograms: Sequence[Histogram], p_value: float, corrected: float
+) -> FeatureDrift:
     shares = [histogram / histogram.sum() for histogram in histograms]
     codes = np.arange(feature.min_code, feature.max_code + 1)
-    distance = float(np.abs(np.cumsum(shares[0]) - np.cumsum(shares[1])).max())
     means = [float(share @ codes) for share in shares]
     spread = float(np.sqrt(max(shares[0] @ codes.astype(np.float64) ** 2 - means[0] ** 2, 0.0)))
     at_end = (codes == feature.max_code) | ((codes == feature.min_code) & feature.signed)
-    return {
-        "name": feature.name,
-        "distance": distance,
-        "p_value": _ks_p_value(distance, n_groups),
-        "mean_code": _of_both(means),
-        "shift_in_sigma": (means[1] - means[0]) / spread if spread else None,
-        "saturated": _of_both([float(share[at_end].sum()) if feature.bits else 0.0 for share in shares]),
-        "zero": _of_both([float(share[-feature.min_code]) for share in shares]),
-    }
+    return FeatureDrift(
+        name=feature.name,
+        distance=_distance(histograms),
+        p_value=p_value,
+        mean_code=Pair(*means),
+        shift_in_sigma=(means[1] - means[0]) / spread if spread else None,
+        saturated=Pair(*(float(share[at_end].sum()) if feature.bits else 0.0 for share in shares)),
+        zero=Pair(*(float(share[-feature.min_code]) for share in shares)),
+        corrected_p_value=corrected,
+        moved=corrected < LEVEL,
+    )
 
 
-def _of_both(values: Sequence[Any]) -> dict[str, Any]:
-    return dict(zip(_SAMPLES, values, strict=True))
-
-
-def _ks_p_value(distance: float, n: tuple[int, int]) -> float:
+def _ks_p_value(distance: float, n: tuple[float, float]) -> float:
     """Give the asymptotic probability of a larger distance of two samples of one distribution."""
     return float(kstwobign.sf(distance * np.sqrt(n[0] * n[1] / (n[0] + n[1]))))
 
 
-def _score(reference: Codes, other: Codes, n_groups: tuple[int, int], fraction: int) -> dict[str, Any]:
+def _score(reference: Codes, other: Codes, n_independent: tuple[float, float], fraction: int) -> ScoreDrift:
     both = np.unique(np.concatenate([reference, other]))
     below = [np.searchsorted(np.sort(codes), both, side="right") / codes.size for codes in (reference, other)]
     distance = float(np.abs(below[0] - below[1]).max())
-    return {
-        "distance": distance,
-        "p_value": _ks_p_value(distance, n_groups),
-        "quantiles": {
-            f"{quantile:g}": _of_both(
-                [
+    return ScoreDrift(
+        distance=distance,
+        p_value=_ks_p_value(distance, n_independent),
+        quantiles={
+            f"{quantile:g}": Pair(
+                *(
                     float(np.ldexp(np.quantile(codes, quantile, method="higher"), -fraction))
                     for codes in (reference, other)
-                ]
+                )
             )
             for quantile in _QUANTILES
         },
-    }
+    )
 
 
-def _rate(reference: Sample, other: Sample, threshold: dict[str, Any], settings: DriftSettings) -> dict[str, Any]:
-    passed = [int(np.count_nonzero(sample.score_codes > threshold["code"])) for sample in (reference, other)]
-    events = [reference.n_events, other.n_events]
-    groups = [reference.n_groups, other.n_groups]
-    scaled = [round(k * g / n) for k, g, n in zip(passed, groups, events, strict=True)]
-    table = [[k, g - k] for k, g in zip(scaled, groups, strict=True)]
-    rates = [
-        rate_json(clopper_pearson(k, n, settings.level), settings.trigger) | {"passed": k}
-        for k, n in zip(passed, events, strict=True)
-    ]
-    return {"code": threshold["code"], **_of_both(rates), "p_value": float(fisher_exact(table).pvalue)}
+def _rate(reference: Sample, other: Sample, threshold: Threshold, settings: DriftSettings) -> RateDrift:
+    passed = [sample.groups.count(sample.score_codes > threshold.code) for sample in (reference, other)]
+    first, second = (_sample_rate(own, settings) for own in passed)
+    p_value = same_rate(*(own.effective(TEST_LEVEL) for own in passed))
+    return RateDrift(code=threshold.code, reference=first, other=second, p_value=p_value)
 
 
-def _sentence(result: dict[str, Any]) -> str:
+def _sample_rate(passed: PassedEvents, settings: DriftSettings) -> SampleRate:
+    rate = passed.interval(settings.level)
+    return SampleRate(false_positive_rate=rate, rate_khz=rate_khz(rate, settings.trigger), passed=passed.passed)
+
+
+def _sentence(features: Sequence[FeatureDrift], of_score: ScoreDrift) -> str:
     """Say what moved first."""
-    n_features = len(result["features"])
-    score = f"the score's distance is {result['score']['distance']:.3f} (p = {result['score']['p_value']:.2g})"
-    if not result["moved"]:
-        return f"none of {n_features} features moved at the {100 * LEVEL:g} % level, and {score}"
-    first = result["features"][0]
+    score = f"the score's distance is {of_score.distance:.3f} (p = {of_score.p_value:.2g})"
+    n_moved = sum(entry.moved for entry in features)
+    if not n_moved:
+        return f"none of {len(features)} features moved at the {100 * LEVEL:g} % level, and {score}"
+    first = features[0]
     return (
-        f"{len(result['moved'])} of {n_features} features moved at the {100 * LEVEL:g} % level, {first['name']} the "
-        f"most (distance {first['distance']:.3f}, mean code {first['mean_code']['reference']:.1f} to "
-        f"{first['mean_code']['other']:.1f}, saturated {first['saturated']['reference']:.2%} to "
-        f"{first['saturated']['other']:.2%}), and {score}"
+        f"{n_moved} of {len(features)} features moved at the {100 * LEVEL:g} % level, {first.name} the "
+        f"most (distance {first.distance:.3f}, mean code {first.mean_code.reference:.1f} to "
+        f"{first.mean_code.other:.1f}, saturated {first.saturated.reference:.2%} to "
+        f"{first.saturated.other:.2%}), and {score}"
     )

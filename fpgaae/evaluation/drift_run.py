@@ -15,18 +15,22 @@ from fpgaae.data.readers import count_events, read_events
 from fpgaae.data.store import EventStore
 from fpgaae.data.tally import Tally
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
-from fpgaae.files import Json, lock, read_json, sha256, write_json
+from fpgaae.files import lock, sha256, write_json
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.drift import DriftResult
 
 DRIFT_FILE = "drift.json"
 _CHUNK = 16_384
 Chunks = Iterator[tuple[Codes, NDArray[np.int64]]]
 
 
-def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
+def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftResult:
     """Compare the test background with the events of another file, and write `drift.json` beside `metrics.json`.
 
     The stage `evaluate` is done. At most `csim.max_events_per_process` events of each are read.
@@ -36,11 +40,11 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
     InputError
         If the other file is damaged, or has another layout than the config says.
     """
-    config, data = experiment.config, read_json(experiment.result_path("data"))
-    features = FeatureMap.from_json(data["feature_types"])
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
+    config, data = experiment.config, experiment.result(DataResult)
+    features = FeatureMap.of(data)
+    golden = GoldenTrigger.load(experiment.stage_folder("convert"), features)
     limit = config.csim.max_events_per_process
-    total = min(count_events(other, config.data), limit) + min(data["events"][config.data.background]["test"], limit)
+    total = min(count_events(other, config.data), limit) + min(data.events[config.data.background]["test"], limit)
     with lock(experiment.folder), progress.task("drift", total) as task:
 
         def counted(chunks: Chunks) -> Chunks:
@@ -49,14 +53,16 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> Json:
                 task.advance(len(codes))
 
         store = EventStore(experiment.stage_folder("data"))
-        reference = take_sample(counted(_stored(store, config.data.background, limit)), features, network)
-        sample = take_sample(counted(_read(other, config, limit)), features, network)
+        reference = take_sample(counted(_stored(store, config.data.background, limit)), golden)
+        sample = take_sample(counted(_read(other, config, limit)), golden)
         settings = DriftSettings(
-            read_json(experiment.result_path("csim"))["thresholds"], config.trigger, config.evaluation.confidence_level
+            experiment.result(CsimResult).thresholds,
+            config.trigger,
+            config.evaluation.confidence_level,
         )
-        found = compare_samples(reference, sample, features, network.score.type.fraction, settings)
-        result: Json = {"file": other.name, "sha256": sha256(other), **found}
-        write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, result)
+        found = compare_samples(reference, sample, features, golden.network.score.type.fraction, settings)
+        result = DriftResult(file=other.name, sha256=sha256(other), **vars(found))
+        write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, as_json(result))
     return result
 
 

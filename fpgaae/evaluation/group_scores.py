@@ -15,7 +15,8 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings, GroupResampler, percentile_interval
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.metrics import auc, partial_auc
-from fpgaae.files import Json
+from fpgaae.runs.results.metrics import GroupAreas, GroupMetrics
+from fpgaae.statistics import Interval
 
 Values = NDArray[np.float64]
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
@@ -43,7 +44,7 @@ def evaluate_groups(
     background: str,
     max_fpr: float,
     settings: BootstrapSettings,
-) -> Json:
+) -> GroupMetrics:
     """Give AUC and partial AUC of every model on every signal from the mean score of each group.
 
     Groups are drawn with replacement, the same for every model; `delta` is firmware - float, paired.
@@ -69,18 +70,18 @@ def evaluate_groups(
         for model, own in means.items()
     }  # fmt: skip
     level = settings.confidence_level
-    result: Json = {
-        "groups": {process: len(own) for process, own in means[FIRMWARE].items()},
-        "max_false_positive_rate": max_fpr,
-        "models": {model: _intervals(own, level) for model, own in found.items()},
-    }
+    delta = None
     if FLOAT in found:
         delta = {
             signal: {name: found[FIRMWARE][signal][name] - found[FLOAT][signal][name] for name in metrics}
             for signal in found[FIRMWARE]
         }
-        result["delta"] = _intervals(delta, level)
-    return result
+    return GroupMetrics(
+        groups={process: len(own) for process, own in means[FIRMWARE].items()},
+        max_false_positive_rate=max_fpr,
+        models={model: _areas(own, level) for model, own in found.items()},
+        delta=None if delta is None else _areas(delta, level),
+    )
 
 
 def _draws(groups: Groups, settings: BootstrapSettings) -> dict[str, list[NDArray[np.int64]]]:
@@ -101,10 +102,11 @@ def _values(
     return np.array([metric(background[b], signal[s]) for b, s in zip(of_background, of_signal, strict=True)])
 
 
-def _intervals(found: Mapping[str, Mapping[str, Values]], level: float) -> Json:
+def _areas(found: Mapping[str, Mapping[str, Values]], level: float) -> dict[str, GroupAreas]:
+    def interval(values: Values) -> Interval:
+        return percentile_interval(float(values[0]), values[1:], level)
+
     return {
-        signal: {
-            name: percentile_interval(float(values[0]), values[1:], level)._asdict() for name, values in own.items()
-        }
+        signal: GroupAreas(auc=interval(own["auc"]), partial_auc=interval(own["partial_auc"]))
         for signal, own in found.items()
     }

@@ -5,15 +5,18 @@ Saturation is that of the firmware's own values: a code at an end of its type. S
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.fixedpoint import FixedPointType, Overflow, values_of
-from fpgaae.golden.network import IntegerLayer
-from fpgaae.golden.partial import Part, PartialNetwork, rounded
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.golden.parts import Part, rounded
 from fpgaae.models.quantization_error import QuantizationError
+from fpgaae.runs.results.metrics import LayerLoss, WeightLoss
 
 _DIGITS = 6
 Values = NDArray[np.float64]
@@ -33,23 +36,31 @@ class LayerErrors:
         for name, layer in self._layers.items():
             layer.add(process, exact[name], quantized[name])
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def entries(self) -> tuple[LayerLoss, ...]:
         """Give an entry a layer, in graph order."""
-        return [{**layer.to_json(), **self._weights(layer.layer)} for layer in self._layers.values()]
+        return tuple(layer.entry(self._weights(layer.layer)) for layer in self._layers.values())
 
-    def _weights(self, layer: IntegerLayer) -> dict[str, Any]:
+    def _weights(self, layer: Layer) -> WeightLoss | None:
         """Describe how a layer's weights lie in their type."""
-        if layer.kernel_type is None or not layer.kind.has_weights:
-            return {}
+        if not isinstance(layer, Weighted):
+            return None
         kernel = self._network.weights[layer.name][0]
         error = QuantizationError(layer.kernel_type)
-        error.add(kernel, rounded(kernel, layer.kernel_type))
-        zero = float(np.mean(layer.kernel == 0))
-        return {"weights": {**error.to_json(), "zero": round(zero, _DIGITS), **_range(kernel, layer.kernel_type)}}
+        error.add(kernel, rounded(kernel, layer.kernel_types))
+        found = error.entry()
+        return WeightLoss(
+            type=found.type,
+            rms=found.rms,
+            sqnr_db=found.sqnr_db,
+            saturated=found.saturated,
+            zero=round(float(np.mean(layer.kernel == 0)), _DIGITS),
+            range=(float(kernel.min()), float(kernel.max())),
+            type_range=_type_range(layer.kernel_type),
+        )
 
 
 class _LayerError:
-    def __init__(self, layer: IntegerLayer) -> None:
+    def __init__(self, layer: Layer) -> None:
         self.layer = layer
         self._saturates = layer.type.overflow is not Overflow.WRAP
         self._errors: dict[str, QuantizationError] = {}
@@ -70,30 +81,36 @@ class _LayerError:
             counts[process] = counts.get(process, np.zeros(channels)) + found
         self._events[process] = self._events.get(process, 0) + len(exact)
 
-    def to_json(self) -> dict[str, Any]:
-        found = {process: error.to_json() for process, error in self._errors.items()}
-        result = {
-            "name": self.layer.name,
-            "kind": self.layer.kind.value,
-            "type": str(self.layer.type),
-            "sqnr_db": {process: own["sqnr_db"] for process, own in found.items()},
-            "rms": {process: own["rms"] for process, own in found.items()},
-            **_ends(self._low, self._high, self.layer.type),
-        }
-        for name, counts in (("saturated", self._saturated), ("zero", self._zero)):
-            shares = {process: own / self._events[process] for process, own in counts.items()}
-            result[name] = {process: round(float(own.mean()), _DIGITS) for process, own in shares.items()}
-            result[f"{name}_channels"] = {
-                process: [round(float(share), _DIGITS) for share in own] for process, own in shares.items()
-            }
-        return result
+    def entry(self, weights: WeightLoss | None) -> LayerLoss:
+        found = {process: error.entry() for process, error in self._errors.items()}
+        saturated, zero = (self._shares(counts) for counts in (self._saturated, self._zero))
+        return LayerLoss(
+            name=self.layer.name,
+            kind=self.layer.kind,
+            type=str(self.layer.type),
+            sqnr_db={process: own.sqnr_db for process, own in found.items()},
+            rms={process: own.rms for process, own in found.items()},
+            range=(self._low, self._high),
+            type_range=_type_range(self.layer.type),
+            saturated=_means(saturated),
+            saturated_channels=_rounded(saturated),
+            zero=_means(zero),
+            zero_channels=_rounded(zero),
+            weights=weights,
+        )
+
+    def _shares(self, counts: Mapping[str, Values]) -> dict[str, Values]:
+        return {process: own / self._events[process] for process, own in counts.items()}
 
 
-def _range(values: Values, of: FixedPointType) -> dict[str, Any]:
-    return _ends(float(values.min()), float(values.max()), of)
+def _means(shares: Mapping[str, Values]) -> dict[str, float]:
+    return {process: round(float(own.mean()), _DIGITS) for process, own in shares.items()}
 
 
-def _ends(low: float, high: float, of: FixedPointType) -> dict[str, Any]:
-    """Give the range of unrounded values beside that of their type."""
-    ends = values_of(np.array([of.min_code, of.max_code]), of.fraction)
-    return {"range": [low, high], "type_range": [float(end) for end in ends]}
+def _rounded(shares: Mapping[str, Values]) -> dict[str, tuple[float, ...]]:
+    return {process: tuple(round(float(share), _DIGITS) for share in own) for process, own in shares.items()}
+
+
+def _type_range(of: FixedPointType) -> tuple[float, float]:
+    low, high = values_of(np.array([of.min_code, of.max_code]), of.fraction)
+    return float(low), float(high)

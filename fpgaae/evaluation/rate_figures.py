@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
+from fpgaae.runs.results.metrics import Ablation, BinnedRate, Correlation, LayerLoss, RateBin, Rates
+from fpgaae.statistics import Interval
 
 _QUANTITIES = {
     "ht_gev": "$H_T$ [GeV]", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
@@ -20,10 +22,9 @@ _QUANTITIES = {
 }  # fmt: skip
 _COLUMNS = {"pileup": "Pile-up", "run": "Run"}
 _SHOWN = (FLOAT, FIRMWARE)
-Bins = Sequence[Mapping[str, Any]]
 
 
-def rate_figure(rates: Mapping[str, Any], thresholds: Sequence[float]) -> Figure:
+def rate_figure(rates: Rates, thresholds: Sequence[float]) -> Figure:
     """Rate against the threshold of float and firmware, with bands; dashed what the existing trigger does not take.
 
     Parameters
@@ -36,13 +37,15 @@ def rate_figure(rates: Mapping[str, Any], thresholds: Sequence[float]) -> Figure
     with house_style():
         figure = Figure(figsize=(8.6, 4.6), layout="constrained")
         axes = figure.subplots()
-        for model in (name for name in _SHOWN if name in rates["models"]):
-            own, colour = rates["models"][model], MODEL_LINES[model]["color"]
-            for key, label, style in (("rate_khz", model, "solid"), ("pure_rate_khz", f"{model}, pure", "dashed")):
-                if key in own:
-                    axes.plot(own["threshold"], own[key]["value"], color=colour, linestyle=style, label=label)
-                    ends = own[key]["low"], own[key]["high"]
-                    axes.fill_between(own["threshold"], *ends, color=colour, alpha=0.2, linewidth=0)
+        for model in (name for name in _SHOWN if name in rates.models):
+            own, colour = rates.models[model], MODEL_LINES[model]["color"]
+            for rate, label, style in (
+                (own.rate_khz, model, "solid"),
+                (own.pure_rate_khz, f"{model}, pure", "dashed"),
+            ):
+                if rate is not None:
+                    axes.plot(own.threshold, rate.value, color=colour, linestyle=style, label=label)
+                    axes.fill_between(own.threshold, rate.low, rate.high, color=colour, alpha=0.2, linewidth=0)
         for value in thresholds:
             axes.axvline(value, color="black", linewidth=1.0, linestyle=(0, (5, 3)))
         axes.set_xscale("log")
@@ -53,7 +56,7 @@ def rate_figure(rates: Mapping[str, Any], thresholds: Sequence[float]) -> Figure
         return settled(figure)
 
 
-def column_figure(by_column: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+def column_figure(by_column: Mapping[str, Sequence[BinnedRate]]) -> Figure:
     """Rate of the firmware at each of its thresholds in bins of pile-up and by run, a panel each.
 
     Parameters
@@ -66,18 +69,17 @@ def column_figure(by_column: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figur
         panels = figure.subplots(1, len(by_column), squeeze=False)[0]
         for panel, (column, points) in zip(panels, by_column.items(), strict=True):
             shown = [
-                (point["bins"], key, colour, f"threshold {index}{name}")
+                series
                 for index, (point, colour) in enumerate(zip(points, colours(len(points)), strict=True), 1)
-                for key, name in (("rate_khz", ""), ("pure_rate_khz", ", pure"))
-                if key in point["bins"][0]
+                for series in _series(point, colour, f"threshold {index}")
             ]
-            bins = points[0]["bins"]
-            centres = np.array([(b["low"] + b["high"]) / 2 for b in bins])
+            bins = points[0].bins
+            centres = np.array([(b.low + b.high) / 2 for b in bins])
             if column == "run":
                 centres = _name_runs(panel, bins)
             step = np.gradient(centres) if len(bins) > 1 else np.ones(1)
             for index, series in enumerate(shown):
-                _points(panel, centres + 0.12 * step * (index - (len(shown) - 1) / 2), *series)
+                _points(panel, centres + 0.12 * step * (index - (len(shown) - 1) / 2), series)
             panel.set_xlabel(_COLUMNS[column])
             panel.set_ylabel("Rate [kHz]")
             panel.set_ylim(bottom=0)
@@ -86,23 +88,41 @@ def column_figure(by_column: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figur
         return settled(figure)
 
 
-def _points(panel: Axes, x: NDArray[np.float64], bins: Bins, key: str, colour: str, label: str) -> None:
-    value, low, high = (np.array([b[key][end] for b in bins]) for end in ("value", "low", "high"))
+class _Series(NamedTuple):
+    """Rates in bins, and how they are drawn."""
+
+    rates: Sequence[Interval]
+    colour: str
+    filled: str
+    label: str
+
+
+def _series(point: BinnedRate, colour: str, label: str) -> Iterator[_Series]:
+    """Give the rate at a threshold, and the pure one where it is known."""
+    yield _Series([b.rate_khz for b in point.bins], colour, colour, label)
+    pure = [b.pure_rate_khz for b in point.bins if b.pure_rate_khz is not None]
+    if pure:
+        yield _Series(pure, colour, "white", f"{label}, pure")
+
+
+def _points(panel: Axes, x: NDArray[np.float64], series: _Series) -> None:
+    value, low, high = np.array(series.rates).T
     errors = (value - low, high - value)
-    filled = "white" if key.startswith("pure") else colour
-    panel.errorbar(x, value, errors, fmt="o", markersize=4, color=colour, mfc=filled, label=label, lw=1.1)
+    panel.errorbar(
+        x, value, errors, fmt="o", markersize=4, color=series.colour, mfc=series.filled, label=series.label, lw=1.1
+    )
 
 
-def _name_runs(panel: Axes, bins: Bins) -> NDArray[np.float64]:
+def _name_runs(panel: Axes, bins: Sequence[RateBin]) -> NDArray[np.float64]:
     """Put runs one after the other, name some of them, and give their places."""
     places = np.arange(1.0, len(bins) + 1)
     step = math.ceil(len(bins) / 6)
-    panel.set_xticks(places[::step], [f"{b['low']:.0f}" for b in bins[::step]], rotation=30, ha="right")
+    panel.set_xticks(places[::step], [f"{b.low:.0f}" for b in bins[::step]], rotation=30, ha="right")
     panel.set_xticks([], minor=True)
     return places
 
 
-def profile_figure(correlation: Mapping[str, Any]) -> Figure:
+def profile_figure(correlation: Mapping[str, Correlation]) -> Figure:
     """Mean score of float and firmware against HT and multiplicity, with its standard error.
 
     Parameters
@@ -114,15 +134,15 @@ def profile_figure(correlation: Mapping[str, Any]) -> Figure:
         figure = Figure(figsize=(8.6, 3.9), layout="constrained")
         panels = figure.subplots(1, len(correlation), squeeze=False, sharey=True)[0]
         for panel, (quantity, found) in zip(panels, correlation.items(), strict=True):
-            own = found["profile"]
+            own = found.profile
             for model, marker in zip(_SHOWN, ("o", "s"), strict=True):
-                found_of = own["models"][model]
-                mean, error = (np.array(found_of[key], dtype=np.float64) for key in ("mean", "standard_error"))
+                found_of = own.models[model]
+                mean, error = (np.array(of, dtype=np.float64) for of in (found_of.mean, found_of.standard_error))
                 panel.errorbar(
-                    own["mean"], mean, error, fmt=marker, markersize=5 if model == FLOAT else 4, lw=1.1,
+                    own.mean, mean, error, fmt=marker, markersize=5 if model == FLOAT else 4, lw=1.1,
                     color=MODEL_LINES[model]["color"], mfc="white" if model == FLOAT else None, label=model,
                 )  # fmt: skip
-            shown = ", ".join(f"{model} {found['distance_correlation'][model]:.2f}" for model in _SHOWN)
+            shown = ", ".join(f"{model} {found.distance_correlation[model]:.2f}" for model in _SHOWN)
             panel.set_title(f"distance correlation: {shown}", loc="left", fontsize="small")
             panel.set_xlabel(_QUANTITIES.get(quantity, quantity))
             panel.locator_params(axis="x", nbins=6)  # sums of an array have long numbers
@@ -132,7 +152,7 @@ def profile_figure(correlation: Mapping[str, Any]) -> Figure:
         return settled(figure)
 
 
-def loss_figure(ablation: Mapping[str, Any]) -> Figure:
+def loss_figure(ablation: Ablation) -> Figure:
     """Change of the area under the curve when only one part is quantized, per signal, with its interval.
 
     Parameters
@@ -140,15 +160,15 @@ def loss_figure(ablation: Mapping[str, Any]) -> Figure:
     ablation
         `ablation` of `metrics.json`.
     """
-    delta = ablation["delta"]
+    delta = ablation.delta
     signals = list(next(iter(delta.values())))
     with house_style():
         figure = Figure(figsize=(8.6, 0.9 + 0.62 * len(delta)), layout="constrained")
         axes = figure.subplots()
         rows = np.arange(len(delta))[::-1]
         for index, (signal, colour) in enumerate(zip(signals, colours(len(signals)), strict=True)):
-            own = [delta[part][signal]["auc"] for part in delta]
-            value, low, high = (np.array([estimate[end] for estimate in own]) for end in ("value", "low", "high"))
+            own = [delta[part][signal].auc for part in delta]
+            value, low, high = np.array([(each.value, each.low, each.high) for each in own], dtype=np.float64).T
             offset = 0.12 * ((len(signals) - 1) / 2 - index)
             errors = np.maximum([value - low, high - value], 0)
             axes.errorbar(value, rows + offset, xerr=errors, fmt="o", markersize=4, color=colour, label=signal, lw=1.3)
@@ -161,7 +181,7 @@ def loss_figure(ablation: Mapping[str, Any]) -> Figure:
         return settled(figure)
 
 
-def layer_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
+def layer_figure(layers: Sequence[LayerLoss]) -> Figure:
     """Signal-to-noise ratio and saturation of each layer, background and signals.
 
     Parameters
@@ -169,17 +189,17 @@ def layer_figure(layers: Sequence[Mapping[str, Any]]) -> Figure:
     layers
         `layers` of `metrics.json`.
     """
-    processes = list(layers[0]["sqnr_db"])
+    processes = list(layers[0].sqnr_db)
     rows = np.arange(len(layers))[::-1]
     with house_style():
         figure = Figure(figsize=(8.6, 1.0 + 0.3 * len(layers)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for process, colour in zip(processes, ["0.35", *colours(len(processes) - 1)], strict=True):
-            ratio = [math.nan if layer["sqnr_db"][process] is None else layer["sqnr_db"][process] for layer in layers]
+            ratio = [math.nan if (found := layer.sqnr_db[process]) is None else found for layer in layers]
             left.plot(ratio, rows, "o-", color=colour, markersize=4, linewidth=1.0, label=process)
-            share = [layer["saturated"][process] or math.nan for layer in layers]
+            share = [layer.saturated[process] or math.nan for layer in layers]
             right.plot(share, rows, "o", color=colour, markersize=4)
-        left.set_yticks(rows, [layer["name"] for layer in layers])
+        left.set_yticks(rows, [layer.name for layer in layers])
         left.set_yticks([], minor=True)
         left.set_xlabel("Signal to quantization noise [dB]")
         right.set_xlabel("Share of saturated values")

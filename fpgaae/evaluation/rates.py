@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2, chi2_contingency
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.binning import Bins, equal_bins, occupied
-from fpgaae.statistics import as_scores, clopper_pearson
+from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
+from fpgaae.runs.results.metrics import BinnedRate, Intervals, RateBin, RateCurve
+from fpgaae.statistics import EventGroups, Interval, PassedEvents, as_scores
 
 N_POINTS = 120
 MAX_BINS = 10  # of pile-up
@@ -24,6 +26,7 @@ MAX_RUNS = 60  # more are put together, neighbours with each other
 _MIN_EXPECTED, _N_TABLES = 5, 9_999
 
 Scores = Mapping[str, NDArray[Any]]  # process -> one an event
+Groups = Mapping[str, EventGroups]  # by process
 Columns = Mapping[str, Mapping[str, NDArray[np.float64]]]  # process -> column -> one an event
 Flags = NDArray[np.bool_]
 
@@ -37,7 +40,7 @@ class RateSettings:
     level: float
 
 
-def rate_curve(scores: Scores, columns: Columns, settings: RateSettings) -> dict[str, Any]:
+def rate_curve(scores: Scores, groups: Groups, columns: Columns, settings: RateSettings) -> RateCurve:
     """Give rate and efficiencies at observed thresholds of one model, from all events down to one.
 
     The thresholds lie evenly in the logarithm of the rate; nothing is interpolated.
@@ -46,52 +49,72 @@ def rate_curve(scores: Scores, columns: Columns, settings: RateSettings) -> dict
     ----------
     scores
         By process; the background among them.
+    groups
+        By process, in the order of the scores: the intervals count them.
     columns
         By process; one with an `existing_trigger` gets the pure rate or efficiency, too.
-
-    Returns
-    -------
-    Arrays of equal length: `threshold` (rising), `background_passed`, `rate_khz` {value, low, high} and
-    `efficiency` {signal: {value, low, high}}; the same with `pure_` in front where it is known.
     """
-    background = as_scores(scores[settings.background], "background")
-    thresholds = _thresholds(background)
-    result: dict[str, Any] = {"threshold": [value.item() for value in thresholds]}
-    for prefix in ("", "pure_"):
-        passed = {
-            process: _passed(values, thresholds, _taken(columns, process) if prefix else None)
-            for process, values in scores.items()
-            if not prefix or _taken(columns, process) is not None
-        }
-        if settings.background not in passed:
-            continue
-        kept = passed.pop(settings.background)
-        khz = settings.trigger.bunch_crossing_rate_khz
-        result[f"{prefix}background_passed"] = kept.tolist()
-        result[f"{prefix}rate_khz"] = _intervals(kept, background.size, settings.level, khz)
-        result[f"{prefix}efficiency"] = {
-            signal: _intervals(own, scores[signal].size, settings.level) for signal, own in passed.items()
-        }
-    return result
+    thresholds = _thresholds(as_scores(scores[settings.background], "background"))
+    taken = {process: own for process in scores if (own := _taken(columns, process)) is not None}
+    every = _passing(scores, groups, {}, thresholds, settings)
+    pure = None
+    if settings.background in taken:
+        pure = _passing({process: scores[process] for process in taken}, groups, taken, thresholds, settings)
+    return RateCurve(
+        threshold=tuple(value.item() for value in thresholds),
+        background_passed=every.background,
+        rate_khz=every.rate_khz,
+        efficiency=every.efficiency,
+        pure_background_passed=pure and pure.background,
+        pure_rate_khz=pure and pure.rate_khz,
+        pure_efficiency=pure and pure.efficiency,
+    )
+
+
+class _Passing(NamedTuple):
+    """What passes each threshold: events of the background, their rate, and shares of the signals."""
+
+    background: tuple[int, ...]
+    rate_khz: Intervals
+    efficiency: dict[str, Intervals]
+
+
+def _passing(
+    scores: Scores, groups: Groups, taken: Mapping[str, Flags], thresholds: NDArray[Any], settings: RateSettings
+) -> _Passing:
+    """Count what passes, without the events that are taken already."""
+    passed = {
+        process: _passed(values, groups[process], thresholds, taken.get(process)) for process, values in scores.items()
+    }
+    kept, khz = passed.pop(settings.background), settings.trigger.bunch_crossing_rate_khz
+    return _Passing(
+        tuple(own.passed for own in kept),
+        _intervals(kept, settings.level, khz),
+        {signal: _intervals(own, settings.level) for signal, own in passed.items()},
+    )
 
 
 def rates_by_column(
-    accepted: Sequence[Flags], columns: Mapping[str, NDArray[np.float64]], settings: RateSettings
-) -> dict[str, list[dict[str, Any]]]:
+    accepted: Sequence[Flags],
+    groups: NDArray[np.int64],
+    columns: Mapping[str, NDArray[np.float64]],
+    settings: RateSettings,
+) -> dict[str, tuple[BinnedRate, ...]]:
     """Give the background's rate at each working point in bins of pile-up, and by run.
 
     Parameters
     ----------
     accepted
         For each working point, whether each background event is accepted.
-    columns
+    groups, columns
         Of the background.
 
     Returns
     -------
     ``result["pileup"]`` and ``result["run"]``, as far as there are such columns: an entry a working point with `bins`
     {low, high, events, passed, rate_khz, pure_rate_khz} and the `p_value` of one rate in all bins (`same_rate`; None
-    where fewer than two bins have events, or none or all pass).
+    where fewer than two bins have events, none or all pass, or a bin has less than two groups on average). A bin whose
+    events are of one group, such as a run where runs are the groups, stands for itself: its interval is binomial.
     """
     taken = columns.get("existing_trigger")
     fresh = None if taken is None else taken == 0
@@ -99,12 +122,13 @@ def rates_by_column(
     for name, split in (("pileup", lambda values: equal_bins(values, MAX_BINS)), ("run", _by_run)):
         if name in columns:
             bins = split(columns[name])
-            result[name] = [_binned(flags, fresh, bins, settings) for flags in accepted]
+            grouped = _GroupedBins(groups, bins)
+            result[name] = tuple(_binned(flags, fresh, grouped, settings) for flags in accepted)
     return result
 
 
-def same_rate(passed: NDArray[np.int64], events: NDArray[np.int64]) -> float:
-    """Give the probability of so unequal shares in bins of one rate, for independent events.
+def same_rate(passed: NDArray[np.int64], events: NDArray[np.int64], design_effect: float = 1.0) -> float:
+    """Give the probability of so unequal shares in bins of one rate.
 
     Pearson's chi-square, with its asymptotic distribution where every bin expects 5 passing events or more. Otherwise
     that of 9,999 tables with the same sums, and the given one: a single event in a bin that expects hardly any is no
@@ -114,10 +138,20 @@ def same_rate(passed: NDArray[np.int64], events: NDArray[np.int64]) -> float:
     ----------
     passed, events
         (n_bins,) each; some events pass and some fail.
+    design_effect
+        By how much groups enlarge the variance of a share, which chi-square is divided by; tables take whole numbers.
+
+    Notes
+    -----
+    J. N. K. Rao and A. J. Scott, Ann. Statist. 12 (1984) 46, for the division (their first-order correction).
     """
     share = passed.sum() / events.sum()
-    if min(share, 1 - share) * events.min() >= _MIN_EXPECTED:
-        return float(chi2_contingency([passed, events - passed])[1])
+    if min(share, 1 - share) * events.min() / design_effect >= _MIN_EXPECTED:
+        return float(chi2.sf(chi2_contingency([passed, events - passed])[0] / design_effect, passed.size - 1))
+    passed, events = (np.rint(counts / design_effect).astype(np.int64) for counts in (passed, events))
+    passed, events = passed[events > 0], events[events > 0]
+    if not 0 < passed.sum() < events.sum():
+        return 1.0
     tables = np.random.default_rng(0).multivariate_hypergeometric(events, passed.sum(), _N_TABLES, method="marginals")
     unequal = (tables**2 / events).sum(axis=1)  # chi-square but for constants, the sums being the same
     return float((1 + np.count_nonzero(unequal >= (passed**2 / events).sum() * (1 - 1e-12))) / (1 + _N_TABLES))
@@ -130,10 +164,15 @@ def _thresholds(background: NDArray[Any]) -> NDArray[Any]:
     return np.unique(ordered[ordered.size - 1 - passing])
 
 
-def _passed(scores: NDArray[Any], thresholds: NDArray[Any], taken: Flags | None) -> NDArray[np.int64]:
+def _passed(
+    scores: NDArray[Any], groups: EventGroups, thresholds: NDArray[Any], taken: Flags | None
+) -> list[PassedEvents]:
     """Count the events above each threshold, without those that are taken."""
-    ordered = np.sort(scores if taken is None else scores[~taken])
-    return ordered.size - np.searchsorted(ordered, thresholds, side="right")
+    order = np.argsort(scores, kind="stable")
+    if taken is not None:
+        order = order[~taken[order]]
+    firsts = np.searchsorted(scores[order], thresholds, side="right")
+    return [groups.count(order[first:]) for first in firsts.tolist()]
 
 
 def _taken(columns: Columns, process: str) -> Flags | None:
@@ -141,11 +180,10 @@ def _taken(columns: Columns, process: str) -> Flags | None:
     return None if found is None else found != 0
 
 
-def _intervals(passed: NDArray[np.int64], n: int, level: float, unit: float = 1.0) -> dict[str, list[float]]:
-    found = [clopper_pearson(int(k), n, level) for k in passed]
-    return {
-        end: [float(f"{getattr(interval, end) * unit:.5g}") for interval in found] for end in ("value", "low", "high")
-    }
+def _intervals(passed: Sequence[PassedEvents], level: float, unit: float = 1.0) -> Intervals:
+    found = [own.interval(level) for own in passed]
+    value, low, high = (tuple(float(f"{end * unit:.5g}") for end in ends) for ends in zip(*found, strict=True))
+    return Intervals(value=value, low=low, high=high)
 
 
 def _by_run(values: NDArray[np.float64]) -> Bins:
@@ -153,26 +191,47 @@ def _by_run(values: NDArray[np.float64]) -> Bins:
     return occupied(index // -(-runs.size // MAX_RUNS), values)
 
 
-def _binned(accepted: Flags, fresh: Flags | None, parts: Bins, settings: RateSettings) -> dict[str, Any]:
-    index, ends = parts
-    n_bins, khz = len(ends), settings.trigger.bunch_crossing_rate_khz
-    events = np.bincount(index, minlength=n_bins)
-    passed = np.bincount(index[accepted], minlength=n_bins)
-    rates = {"rate_khz": passed}
-    if fresh is not None:
-        rates["pure_rate_khz"] = np.bincount(index[accepted & fresh], minlength=n_bins)
-    bins = [
-        {
-            "low": float(ends[i, 0]), "high": float(ends[i, 1]), "events": int(events[i]), "passed": int(passed[i]),
-            **{
-                name: {
-                    end: value * khz for end, value in
-                    clopper_pearson(int(counts[i]), int(events[i]), settings.level)._asdict().items()
-                }
-                for name, counts in rates.items()
-            },
-        }
-        for i in range(n_bins)
-    ]  # fmt: skip
-    testable = n_bins > 1 and 0 < passed.sum() < events.sum()
-    return {"bins": bins, "p_value": same_rate(passed, events) if testable else None}
+class _GroupedBins:
+    """Bins of events, with the groups inside of each and those of all bins together."""
+
+    def __init__(self, groups: NDArray[np.int64], bins: Bins) -> None:
+        self.ends = bins.ends
+        self.members = [np.flatnonzero(bins.of_event == i) for i in range(len(bins.ends))]
+        inside = [EventGroups(groups[own]) for own in self.members]
+        alone = [EventGroups(np.arange(own.size)) for own in self.members]
+        self._own = [b if a.n_groups == 1 else a for a, b in zip(inside, alone, strict=True)]
+        self.all = EventGroups(groups)
+
+    def count(self, accepted: Flags) -> list[PassedEvents]:
+        """Count the events that pass in each bin."""
+        return [own.count(accepted[members]) for own, members in zip(self._own, self.members, strict=True)]
+
+    def p_value(self, accepted: Flags) -> float | None:
+        """Test whether all bins have one rate; None where that can't be told."""
+        counts = self.count(accepted)
+        passed, events = np.array([own.passed for own in counts]), np.array([own.events for own in counts])
+        few = not self.all.are_single and self.all.n_groups < 2 * len(counts)
+        if len(counts) < 2 or few or not 0 < passed.sum() < events.sum():
+            return None
+        return same_rate(passed, events, self.all.count(accepted).design_effect(TEST_LEVEL))
+
+
+def _binned(accepted: Flags, fresh: Flags | None, bins: _GroupedBins, settings: RateSettings) -> BinnedRate:
+    every = bins.count(accepted)
+    pure = None if fresh is None else bins.count(accepted & fresh)
+
+    def rate(passed: PassedEvents) -> Interval:
+        return rate_khz(passed.interval(settings.level), settings.trigger)
+
+    entries = tuple(
+        RateBin(
+            low=float(low),
+            high=float(high),
+            events=own.events,
+            passed=own.passed,
+            rate_khz=rate(own),
+            pure_rate_khz=None if pure is None else rate(pure[i]),
+        )
+        for i, ((low, high), own) in enumerate(zip(bins.ends, every, strict=True))
+    )
+    return BinnedRate(bins=entries, p_value=bins.p_value(accepted))

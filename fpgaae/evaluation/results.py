@@ -15,7 +15,6 @@ from fpgaae.config.experiment import Config
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import (
     BASELINES,
-    DELTAS,
     FIRMWARE,
     FLOAT,
     QUANTIZED,
@@ -27,10 +26,12 @@ from fpgaae.evaluation.decisions import decisions
 from fpgaae.evaluation.group_scores import evaluate_groups
 from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_column
 from fpgaae.evaluation.verdicts import verdicts
-from fpgaae.files import Json
+from fpgaae.runs.results.convert import Threshold
+from fpgaae.runs.results.metrics import BinnedRate, Correlation, Rates, ScoreMetrics
+from fpgaae.statistics import EventGroups
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
-Groups = Mapping[str, NDArray[np.int64]]
+Groups = Mapping[str, EventGroups]
 
 
 def bootstrap_settings(config: Config) -> BootstrapSettings:
@@ -42,9 +43,9 @@ def evaluate_scores(
     scores: Scores,
     groups: Mapping[str, NDArray[np.int64]],
     columns: Columns,
-    thresholds: Sequence[Json],
+    thresholds: Sequence[Threshold],
     config: Config,
-) -> Json:
+) -> ScoreMetrics:
     """Compare every model's scores per signal, and give the rates that thresholds on them mean.
 
     Parameters
@@ -60,17 +61,31 @@ def evaluate_scores(
         If the scores of a model or process are missing.
     """
     background, level = config.data.background, config.evaluation.confidence_level
-    result = compare(scores, groups, background, bootstrap_settings(config)).to_json()
-    result["labels"] = _labels(config)
-    result["delong"] = area_tests(scores, groups, background)
-    result["verdicts"] = verdicts({model: result[key] for model, key in DELTAS.items()})
-    result["decisions"] = decisions(scores, background, thresholds, config.trigger, level)
-    result["rates"] = _rates(scores, columns, thresholds, RateSettings(background, config.trigger, level))
-    result["correlation"] = _correlation(scores, config)
+    settings = bootstrap_settings(config)
+    independent = {process: EventGroups(labels) for process, labels in groups.items()}
+    found = compare(scores, groups, background, settings)
+    deltas = {model: found.differences[model] for model in (FIRMWARE, QUANTIZED)}
+    of_rates = RateSettings(background, config.trigger, level)
+    by_group = None
     if config.evaluation.average_over_groups:
-        rate = config.evaluation.partial_auc_rate
-        result["groups"] = evaluate_groups(scores, groups, background, rate, bootstrap_settings(config))
-    return result
+        by_group = evaluate_groups(scores, groups, background, config.evaluation.partial_auc_rate, settings)
+    return ScoreMetrics(
+        background_events=found.background_events,
+        signal_events=found.signal_events,
+        confidence_level=level,
+        replicas=settings.n_replicas,
+        seed=settings.seed,
+        models=found.models,
+        delta=deltas[FIRMWARE],
+        delta_quantized=deltas[QUANTIZED],
+        labels=_labels(config),
+        delong=area_tests(scores, groups, background),
+        verdicts=verdicts(deltas),
+        decisions=decisions(scores, independent, background, thresholds, config.trigger, level),
+        rates=_rates(scores, independent, columns, _by_column(scores, groups, columns, thresholds, of_rates), of_rates),
+        correlation=_correlation(scores, groups[background], config),
+        groups=by_group,
+    )
 
 
 def _labels(config: Config) -> dict[str, str]:
@@ -81,20 +96,37 @@ def _labels(config: Config) -> dict[str, str]:
     return {"sum_pt": "sum of cells", "n_objects": "cells above mean" if array.signed else "cells above 0"}
 
 
-def _rates(scores: Scores, columns: Columns, thresholds: Sequence[Json], settings: RateSettings) -> Json:
-    """Give the rates of every model, and those of the firmware's thresholds against pile-up and run."""
-    background = scores[FIRMWARE][settings.background]
-    accepted = [background > threshold["value"] for threshold in thresholds]
+def _rates(
+    scores: Scores,
+    groups: Groups,
+    columns: Columns,
+    by_column: Mapping[str, tuple[BinnedRate, ...]],
+    settings: RateSettings,
+) -> Rates:
+    """Give the rates of every model, beside those of the firmware's thresholds."""
     taken = columns[settings.background].get("existing_trigger")
-    return {
-        "bunch_crossing_rate_khz": settings.trigger.bunch_crossing_rate_khz,
-        "taken_share": None if taken is None else float(np.mean(taken != 0)),
-        "models": {model: rate_curve(own, columns, settings) for model, own in scores.items()},
-        "by_column": rates_by_column(accepted, columns[settings.background], settings),
-    }
+    return Rates(
+        bunch_crossing_rate_khz=settings.trigger.bunch_crossing_rate_khz,
+        taken_share=None if taken is None else float(np.mean(taken != 0)),
+        models={model: rate_curve(own, groups, columns, settings) for model, own in scores.items()},
+        by_column=by_column,
+    )
 
 
-def _correlation(scores: Scores, config: Config) -> Json:
+def _by_column(
+    scores: Scores,
+    groups: Mapping[str, NDArray[np.int64]],
+    columns: Columns,
+    thresholds: Sequence[Threshold],
+    settings: RateSettings,
+) -> dict[str, tuple[BinnedRate, ...]]:
+    """Give the rates of the firmware's thresholds against pile-up and run."""
+    background = settings.background
+    accepted = [scores[FIRMWARE][background] > threshold.value for threshold in thresholds]
+    return rates_by_column(accepted, groups[background], columns[background], settings)
+
+
+def _correlation(scores: Scores, groups: NDArray[np.int64], config: Config) -> dict[str, Correlation]:
     """Give what the scores of the background go with, besides the quantities themselves."""
     background = config.data.background
     total, number = (scores[name][background] for name in BASELINES[:2])
@@ -103,4 +135,4 @@ def _correlation(scores: Scores, config: Config) -> Json:
     else:
         quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
     networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}
-    return correlations(quantities, networks, config.trigger.false_positive_rates, config.seed)
+    return correlations(quantities, networks, groups, config.trigger.false_positive_rates, config.seed)

@@ -46,9 +46,7 @@ def roc_bands(
         for signal, replicas in by_signal.items():
             found = [
                 (rate, *estimate.interval)
-                for rate, estimate in zip(
-                    rates, efficiencies(replicas, len(groups[signal]), n_background, own), strict=True
-                )
+                for rate, estimate in zip(rates, efficiencies(replicas, n_background, own), strict=True)
                 if estimate.interval is not None
             ]
             fpr, _, low, high = np.array(found).reshape(-1, 4).T

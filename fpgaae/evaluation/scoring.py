@@ -17,12 +17,13 @@ from fpgaae.evaluation.baseline_scores import Score, baseline_scorers
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED, TEACHER
 from fpgaae.fixedpoint import Codes, parse_type, values_of
 from fpgaae.golden.partial import PartialNetwork, shadow_weights
-from fpgaae.golden.scores.values import float_score
+from fpgaae.golden.scores.base import score_class
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import open_float_output
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
-from fpgaae.models.teacher import open_teacher
+from fpgaae.models.teacher import find_taught, open_teacher
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.run import StageRun
 
 _BATCH = 8192
@@ -34,17 +35,12 @@ def score_events(run: StageRun) -> Scores:
     split = open_split(run, "train")
     firmware = _firmware_scores(run)
     models: dict[str, Score] = {FLOAT: float_scorer(run, split), QUANTIZED: _quantized(run, split.features)}
-    if has_teacher(run):
+    if find_taught(run) is not None:
         models[TEACHER] = open_teacher(run.upstream("reference"), run.config, split)
     models |= baseline_scorers(run, split)
     scores = _score_all(run, models, {process: len(found) for process, found in firmware.items()})
     scores[FIRMWARE] = firmware
     return scores
-
-
-def has_teacher(run: StageRun) -> bool:
-    """Tell whether what is evaluated is a student that was trained here; an imported one comes without its teacher."""
-    return run.config.distillation is not None and "teacher" in run.result("reference")
 
 
 def open_partial(run: StageRun) -> PartialNetwork:
@@ -56,7 +52,7 @@ def open_partial(run: StageRun) -> PartialNetwork:
 
 def _firmware_scores(run: StageRun) -> dict[str, NDArray[np.float64]]:
     """Read what the firmware put out, by process; its codes have fewer than 53 bits and are exact in float64."""
-    fraction = parse_type(run.result("csim")["score_type"]).fraction
+    fraction = parse_type(run.result(CsimResult).score_type).fraction
     with np.load(run.upstream("csim") / SCORES_FILE, allow_pickle=False) as codes:
         return {process: values_of(codes[process], fraction) for process in codes}
 
@@ -68,7 +64,7 @@ def float_scorer(run: StageRun, split: Split) -> Score:
 
     def score(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.features.values(codes).astype(np.float32))
-        return float_score(model.score, x, output(x), split.features.empty_slot_values())
+        return score_class(model.score).float_value(x, output(x), split.features.empty_slot_values())
 
     return score
 

@@ -24,11 +24,12 @@ from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
 from fpgaae.evaluation.roc_bands import Band, roc_bands
-from fpgaae.evaluation.scoring import Scores, has_teacher, open_partial, score_events
+from fpgaae.evaluation.scoring import Scores, open_partial, score_events
 from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
-from fpgaae.files import Json
-from fpgaae.models.target import Target
+from fpgaae.models.teacher import Taught, find_taught
+from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.metrics import Ablation, LayerLoss, MetricsResult, StudentComparison
 from fpgaae.runs.run import StageRun
 
 FIGURES_FOLDER = "figures"
@@ -38,7 +39,7 @@ Bands = dict[str, dict[str, Band]]
 _T = TypeVar("_T")
 
 
-def run_evaluate(run: StageRun) -> Json:
+def run_evaluate(run: StageRun) -> MetricsResult:
     """Score every event of the C simulation with every model, and compare per signal, of which there may be none."""
     config = run.config
     background = config.data.background
@@ -49,24 +50,25 @@ def run_evaluate(run: StageRun) -> Json:
     columns = {process: store.columns(process, "test", limit=length) for process, length in lengths.items()}
     settings = bootstrap_settings(config)
     with run.progress.task("bootstrap", None):
-        result = evaluate_scores(scores, groups, columns, run.result("csim")["thresholds"], config)
-    result |= _losses(run, groups, settings)
-    figures = {}
+        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, config)
+    ablation, layers = _losses(run, groups, settings)
+    figures, compression, distillation = {}, None, None
     if (limit := config.evaluation.compression_events) is not None:
         with run.progress.task("compression", None):
-            result["compression"], figures["compression"] = run_compression(run, limit)
-    if has_teacher(run):
-        result["distillation"] = _distillation(run, scores, groups, settings)
-        figures["student"] = student_figure(
-            _student_pairs(scores, result["distillation"]), Target.from_json(result["distillation"]["target"])
-        )
+            compression, figures["compression"] = run_compression(run, limit)
+    if (taught := find_taught(run)) is not None:
+        distillation = _distillation(run, taught, scores, groups, settings)
+        figures["student"] = student_figure(_student_pairs(scores, distillation), taught.target)
+    result = MetricsResult(
+        **vars(of_scores), ablation=ablation, layers=layers, compression=compression, distillation=distillation
+    )
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
         _write_figures(run, scores, result, bands, figures)
     return result
 
 
-def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
+def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> tuple[Ablation, tuple[LayerLoss, ...]]:
     """Give what each part of the quantization costs, and each layer's error, on a bounded number of events."""
     network = open_partial(run)
     split = open_split(run, "test")
@@ -83,21 +85,23 @@ def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> Json:
                     parts[name].setdefault(process, []).append(found)
                 task.advance(len(codes))
     scores = {name: {p: np.concatenate(found) for p, found in own.items()} for name, own in parts.items()}
-    ablation = compare_parts(scores, bounded, run.config.data.background, settings)
-    return {"ablation": ablation, "layers": errors.to_json()}
+    return compare_parts(scores, bounded, run.config.data.background, settings), errors.entries()
 
 
-def _distillation(run: StageRun, scores: Scores, groups: Groups, settings: BootstrapSettings) -> Json:
-    reference = run.result("reference")
-    return {
-        **compare_with_teacher(scores, groups, run.config.data.background, settings),
-        "weights": sizes(open_partial(run).network, reference),
-        "target": reference["target"],
-    }
+def _distillation(
+    run: StageRun, taught: Taught, scores: Scores, groups: Groups, settings: BootstrapSettings
+) -> StudentComparison:
+    signals, ranks = compare_with_teacher(scores, groups, run.config.data.background, settings)
+    return StudentComparison(
+        signals=signals,
+        rank_correlation=ranks,
+        weights=sizes(open_partial(run).network, taught.training.weights),
+        target=taught.target.entry(),
+    )
 
 
-def _student_pairs(scores: Scores, found: Json) -> dict[str, Pair]:
-    ranks = found["rank_correlation"]
+def _student_pairs(scores: Scores, found: StudentComparison) -> dict[str, Pair]:
+    ranks = found.rank_correlation
     return {process: Pair(scores[TEACHER][process], own, ranks[process]) for process, own in scores[FIRMWARE].items()}
 
 
@@ -105,7 +109,9 @@ def _labelled(by_process: Mapping[str, _T], label: Callable[[str], str]) -> dict
     return {label(process): own for process, own in by_process.items()}
 
 
-def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, further: Mapping[str, Figure]) -> None:
+def _write_figures(
+    run: StageRun, scores: Scores, result: MetricsResult, bands: Bands, further: Mapping[str, Figure]
+) -> None:
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
@@ -119,16 +125,14 @@ def _write_figures(run: StageRun, scores: Scores, result: Json, bands: Bands, fu
     figures = {
         **further,
         "scores": score_figure(named, label(background), run.config.trigger.false_positive_rates[0]),
-        "rates": rate_figure(result["rates"], [decision["value"] for decision in result["decisions"]]),
-        "profiles": profile_figure(result["correlation"]),
-        "layers": layer_figure(result["layers"]),
+        "rates": rate_figure(result.rates, [decision.value for decision in result.decisions]),
+        "profiles": profile_figure(result.correlation),
+        "layers": layer_figure(result.layers),
     }
     if curves:  # of signals
-        figures["roc"] = roc_figure(
-            curves, len(scores[FIRMWARE][background]), _labelled(bands, label), result["labels"]
-        )
-        figures["losses"] = loss_figure(result["ablation"])
-    if by_column := result["rates"]["by_column"]:
+        figures["roc"] = roc_figure(curves, len(scores[FIRMWARE][background]), _labelled(bands, label), result.labels)
+        figures["losses"] = loss_figure(result.ablation)
+    if by_column := result.rates.by_column:
         figures["columns"] = column_figure(by_column)
     for name, figure in figures.items():
         save_figure(figure, folder, name)

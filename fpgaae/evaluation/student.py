@@ -11,38 +11,34 @@ from scipy.stats import spearmanr
 
 from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, percentile_interval
 from fpgaae.evaluation.comparison import FIRMWARE, TEACHER
-from fpgaae.files import Json
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.results.metrics import Estimate, StudentSignal, StudentSizes
 
 _CHANCE = 0.5  # area under the curve of a score that knows nothing
 _SURE = 0.95
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
+Groups = Mapping[str, NDArray[np.int64]]  # process -> one an event
 
 
 def compare_with_teacher(
-    scores: Scores, groups: Mapping[str, NDArray[np.int64]], background: str, settings: BootstrapSettings
-) -> Json:
+    scores: Scores, groups: Groups, background: str, settings: BootstrapSettings
+) -> tuple[dict[str, StudentSignal], dict[str, float | None]]:
     """Compare the firmware's score with its teacher's.
 
-    Returns
-    -------
-    `signals.<signal>`: `student_auc`, `teacher_auc`, and `kept`, the share (AUC - 1/2) / (AUC of the teacher - 1/2)
-    with the interval of a paired bootstrap, or three nulls and a `note` where the teacher's own AUC can't be told from
-    1/2 (at 95 %). `rank_correlation.<process>`: Spearman's, of both scores.
+    Of each signal, the share (AUC - 1/2) / (AUC of the teacher - 1/2) with the interval of a paired bootstrap, or a
+    note where the teacher's own AUC can't be told from 1/2 (at 95 %); of each process, Spearman's rank correlation.
 
     Notes
     -----
     C. Spearman, Am. J. Psychol. 15 (1904) 72.
     """
     replicas = bootstrap({model: scores[model] for model in (FIRMWARE, TEACHER)}, groups, background, settings)
-    return {
-        "signals": {
-            signal: _kept(own, replicas[TEACHER][signal], settings.confidence_level)
-            for signal, own in replicas[FIRMWARE].items()
-        },
-        "rank_correlation": {process: _rank_correlation(scores, process) for process in groups},
+    signals = {
+        signal: _kept(own, replicas[TEACHER][signal], settings.confidence_level)
+        for signal, own in replicas[FIRMWARE].items()
     }
+    return signals, {process: _rank_correlation(scores, process) for process in groups}
 
 
 def _rank_correlation(scores: Scores, process: str) -> float | None:
@@ -53,35 +49,36 @@ def _rank_correlation(scores: Scores, process: str) -> float | None:
     return float(spearmanr(student, teacher).statistic)
 
 
-def _kept(student: Replicas, teacher: Replicas, level: float) -> Json:
-    result: Json = {"student_auc": student.nominal.auc, "teacher_auc": teacher.nominal.auc}
+def _kept(student: Replicas, teacher: Replicas, level: float) -> StudentSignal:
     sure = percentile_interval(teacher.nominal.auc, teacher.auc, _SURE)
     if sure.low <= _CHANCE:
         note = (
             f"not measurable: the teacher's AUC, {sure.value:.4f}, can't be told from 1/2 or lies below it "
             f"({sure.low:.4f} to {sure.high:.4f} at 95 %)"
         )
-        return {**result, "kept": {"value": None, "low": None, "high": None, "note": note}}
-    value = (student.nominal.auc - _CHANCE) / (teacher.nominal.auc - _CHANCE)
-    kept = percentile_interval(value, (student.auc - _CHANCE) / (teacher.auc - _CHANCE), level)
-    return {**result, "kept": kept._asdict()}
+        kept = Estimate(value=None, low=None, high=None, note=note)
+    else:
+        value = (student.nominal.auc - _CHANCE) / (teacher.nominal.auc - _CHANCE)
+        share = percentile_interval(value, (student.auc - _CHANCE) / (teacher.auc - _CHANCE), level)
+        kept = Estimate(**share._asdict())
+    return StudentSignal(student_auc=student.nominal.auc, teacher_auc=teacher.nominal.auc, kept=kept)
 
 
-def sizes(network: IntegerNetwork, reference: Json) -> Json:
+def sizes(network: IntegerNetwork, of_teacher: int) -> StudentSizes:
     """Compare the number of weights, biases among them.
 
     Parameters
     ----------
     network
         The student as it goes into the firmware.
-    reference
-        Result of the stage `reference`.
+    of_teacher
+        The weights of its teacher.
     """
-    arrays = [array for layer in network.layers if layer.kind.has_weights for array in (layer.kernel, layer.bias)]
-    student, teacher = sum(array.size for array in arrays), int(reference["teacher"]["weights"])
-    return {
-        "student": student,
-        "student_nonzero": sum(int(np.count_nonzero(array)) for array in arrays),
-        "teacher": teacher,
-        "share": student / teacher,
-    }
+    arrays = [array for layer in network.weighted for array in (layer.kernel, layer.bias)]
+    student = sum(array.size for array in arrays)
+    return StudentSizes(
+        student=student,
+        student_nonzero=sum(int(np.count_nonzero(array)) for array in arrays),
+        teacher=of_teacher,
+        share=student / of_teacher,
+    )

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config, Explore
 from fpgaae.data.inputs import open_split
-from fpgaae.files import Json
 from fpgaae.methods.base import Method
 from fpgaae.methods.registry import method_class
+from fpgaae.runs.results.explore import UseResult
 from fpgaae.runs.run import StageRun
 from fpgaae.training.methods.dataset import load_columns
 from fpgaae.training.methods.job import Trained, variables_of_all
 from fpgaae.training.methods.keras_loop import make_step
 from fpgaae.training.methods.mixtures import unseen_columns
-from fpgaae.training.methods.stage import open_reference, train
+from fpgaae.training.methods.stage import open_trained, train
 
 Floats = NDArray[np.float32]
 _BLOCK_EVENTS = 8192
@@ -35,8 +35,7 @@ _MEANING = {ENCODE: "latents", DECODE: "way back from latents to events", SAMPLE
 class Found(NamedTuple):
     """What a use gives."""
 
-    numbers: Json
-    summary: tuple[str, ...]  # sentences with the numbers that matter
+    result: UseResult
     figure: Figure
 
 
@@ -51,7 +50,7 @@ class Use(NamedTuple):
 
 
 class Explorer:
-    """The first member of a finished reference.
+    """The first member of a trained method.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ class Explorer:
     def __init__(self, run: StageRun) -> None:
         self.run = run
         self.config = run.config
-        self.job, self.trained = open_reference(run)
+        self.job, self.trained = open_trained(run)
         self.method: Method = self.job.method
         self._adopt(self.trained)
         self.features = open_split(run, "train").features

@@ -10,7 +10,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.figure_files import save_figure
 from fpgaae.explore import uses
 from fpgaae.explore.explorer import Explorer, Use, lack
-from fpgaae.files import Json
+from fpgaae.runs.results.explore import UseResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import USES
 
@@ -43,8 +43,8 @@ def require_uses(wanted: Sequence[str], config: Config) -> None:
             )
 
 
-def run_use(run: StageRun, name: str) -> Json:
-    """Make a use of the finished reference of an experiment.
+def run_use(run: StageRun, name: str) -> UseResult:
+    """Make a use of the trained float method of an experiment.
 
     Raises
     ------
@@ -55,4 +55,4 @@ def run_use(run: StageRun, name: str) -> Json:
     explorer = Explorer(run)
     found = use.explore(explorer)
     save_figure(found.figure, run.folder, name)
-    return {"use": name, "title": use.title, "summary": list(found.summary), **found.numbers}
+    return found.result

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import FixedPointType
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.moved import Port
+from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import ScoreLayer
 
 LATENTS_LAYER = "latents"  # of the golden network, and the name of the port
 _NAMED = "latent"  # the layer of an autoencoder that `model.latent` describes
-_QUANTIZERS = frozenset({LayerKind.QUANTIZE, LayerKind.RELU})
 
 
-def find_latents(network: IntegerNetwork) -> IntegerLayer:
+def find_latents(network: IntegerNetwork) -> Layer:
     """Give the quantized layer that holds the latents.
 
     They are mu where the score reads it. In an autoencoder they are what stands behind the layer `latent`, and in an
@@ -23,11 +25,11 @@ def find_latents(network: IntegerNetwork) -> IntegerLayer:
         If there is no such layer.
     """
     score = network.score
-    if not score.kind.is_score:
+    if not isinstance(score, ScoreLayer):
         raise InputError("the model does not end in a score, so that nothing says which layer holds its latents")
     if not _reads_inputs(network, score):
         return _behind_reshapes(network, score.inputs[0])
-    quantized = [layer for layer in network.layers if layer.kind in _QUANTIZERS]
+    quantized = [layer for layer in network.layers if isinstance(layer, Quantizer)]
     named = [layer for layer in quantized if _behind_reshapes(network, layer.inputs[0]).name == _NAMED]
     inner = [layer for layer in quantized if layer.name not in score.inputs]
     if not (named or inner):
@@ -35,14 +37,14 @@ def find_latents(network: IntegerNetwork) -> IntegerLayer:
     return named[0] if named else min(inner, key=lambda layer: layer.size)
 
 
-def _reads_inputs(network: IntegerNetwork, score: IntegerLayer) -> bool:
+def _reads_inputs(network: IntegerNetwork, score: Layer) -> bool:
     """Tell whether a score compares with the inputs: it is one of the reconstruction."""
-    return any(_behind_reshapes(network, name).kind is LayerKind.INPUT for name in score.inputs)
+    return any(isinstance(_behind_reshapes(network, name), Input) for name in score.inputs)
 
 
-def _behind_reshapes(network: IntegerNetwork, name: str) -> IntegerLayer:
+def _behind_reshapes(network: IntegerNetwork, name: str) -> Layer:
     layer = network[name]
-    return _behind_reshapes(network, layer.inputs[0]) if layer.kind is LayerKind.RESHAPE else layer
+    return _behind_reshapes(network, layer.inputs[0]) if layer.passes_on else layer
 
 
 def with_latents(network: IntegerNetwork) -> IntegerNetwork:
@@ -55,9 +57,7 @@ def with_latents(network: IntegerNetwork) -> IntegerNetwork:
     """
     if any(layer.name == LATENTS_LAYER for layer in network.layers):
         raise InputError(f"a layer of the model is called {LATENTS_LAYER}, as the port of the latents; rename it")
-    latents = find_latents(network)
-    of = FixedPointType(latents.type.width, latents.type.integer, latents.type.signed)
-    port = IntegerLayer(LATENTS_LAYER, LayerKind.PORT, (latents.name,), latents.size, of)
+    port = Port.of(LATENTS_LAYER, find_latents(network))
     return IntegerNetwork(tuple(
         layer for each in network.layers for layer in ((port, each) if each is network.score else (each,))
     ))  # fmt: skip

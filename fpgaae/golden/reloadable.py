@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes, FixedPointType, type_for_range
-from fpgaae.golden.layers.moved import convolution_range
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_range, refuse_wide
-
-_OF_ITS_SOURCE = frozenset({LayerKind.MAX_POOLING, LayerKind.UPSAMPLING, LayerKind.ZERO_PADDING, LayerKind.RESHAPE})
+from fpgaae.fixedpoint import ChannelTypes, Codes, Types
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.network import IntegerNetwork, refuse_wide
+from fpgaae.golden.scores.base import ScoreLayer
 
 
 class Weights(NamedTuple):
@@ -36,36 +36,15 @@ def make_reloadable(network: IntegerNetwork) -> IntegerNetwork:
     InputError
         If a sum becomes too wide, or a score reads one that no quantizer bounds.
     """
-    made: dict[str, IntegerLayer] = {}
+    made: dict[str, Layer] = {}
     for layer in network.layers:
         sources = [made[name] for name in layer.inputs]
-        if layer.kind.is_score and any(source.type != network[source.name].type for source in sources):
+        if isinstance(layer, ScoreLayer) and any(source.type != network[source.name].type for source in sources):
             raise InputError(
                 f"the score {layer.name} reads sums of reloadable weights; put a QActivation between the two"
             )
-        made[layer.name] = _widened(layer, sources)
+        made[layer.name] = layer.with_any_weights(sources)
     return refuse_wide(IntegerNetwork(tuple(made.values())))
-
-
-def _widened(layer: IntegerLayer, sources: list[IntegerLayer]) -> IntegerLayer:
-    if layer.kind.has_weights:
-        open_layer = replace(
-            layer, reloadable=True, kernel_type=_plain(layer.kernel_type), bias_type=_plain(layer.bias_type)
-        )
-        range_of = dense_range if layer.kind is LayerKind.DENSE else convolution_range
-        low, high = range_of(open_layer, sources[0])
-        return replace(open_layer, type=type_for_range(min(low, 0), max(high, 0), layer.type.fraction))
-    if layer.kind in _OF_ITS_SOURCE:
-        return replace(layer, type=sources[0].type)
-    if layer.kind is LayerKind.AVERAGE_POOLING:
-        source = sources[0].type
-        return replace(layer, type=FixedPointType(source.integer + layer.type.fraction, source.integer, source.signed))
-    return layer
-
-
-def _plain(of: FixedPointType | None) -> FixedPointType | None:
-    """Give the type of a port: any bits may be loaded, also the code that a symmetric quantizer leaves out."""
-    return of and FixedPointType(of.width, of.integer, of.signed)
 
 
 def with_random_weights(network: IntegerNetwork, seed: int) -> IntegerNetwork:
@@ -74,27 +53,22 @@ def with_random_weights(network: IntegerNetwork, seed: int) -> IntegerNetwork:
 
 
 def random_weights(network: IntegerNetwork, seed: int) -> dict[str, Weights]:
-    """Draw codes for every layer with weights, uniform over the full range of their types, both ends among them.
-
-    Raises
-    ------
-    InputError
-        If a layer has no weight types.
-    """
+    """Draw codes for every layer with weights, uniform over the full range of their types, both ends among them."""
     rng = np.random.default_rng([seed, len(network.layers)])
     return {
-        layer.name: Weights(_drawn(layer.kernel, layer.kernel_type, rng), _drawn(layer.bias, layer.bias_type, rng))
-        for layer in network.layers
-        if layer.kind.has_weights
+        layer.name: Weights(_drawn(layer.kernel, layer.kernel_types, rng), _drawn(layer.bias, layer.bias_types, rng))
+        for layer in network.weighted
     }
 
 
-def _drawn(like: Codes, of: FixedPointType | None, rng: np.random.Generator) -> Codes:
-    if of is None:
-        raise InputError("the golden network has no weight types; run the stage `convert` again")
-    codes = rng.integers(of.min_code, of.max_code, size=like.shape, endpoint=True)
+def _drawn(like: Codes, types: Types, rng: np.random.Generator) -> Codes:
+    if isinstance(types, ChannelTypes):
+        each = [_drawn(like[..., i], types.channel(i), rng) for i in range(like.shape[-1])]
+        ups = [types.fraction - types.channel(i).fraction for i in range(like.shape[-1])]
+        return np.stack([codes << up for codes, up in zip(each, ups, strict=True)], axis=-1)
+    codes = rng.integers(types.min_code, types.max_code, size=like.shape, endpoint=True)
     ends = rng.permutation(codes.size)[:2]
-    codes.flat[ends] = np.array([of.min_code, of.max_code])[: len(ends)]
+    codes.flat[ends] = np.array([types.min_code, types.max_code])[: len(ends)]
     return codes
 
 
@@ -109,12 +83,20 @@ def with_weights(network: IntegerNetwork, weights: Mapping[str, Weights]) -> Int
     return IntegerNetwork(tuple(_loaded(layer, weights.get(layer.name)) for layer in network.layers))
 
 
-def _loaded(layer: IntegerLayer, weights: Weights | None) -> IntegerLayer:
+def _loaded(layer: Layer, weights: Weights | None) -> Layer:
     if weights is None:
         return layer
-    for codes, now, of in zip(weights, (layer.kernel, layer.bias), (layer.kernel_type, layer.bias_type), strict=True):
-        if not layer.reloadable or of is None:
-            raise InputError(f"the weights of the layer {layer.name} can't be reloaded; set `reloadable_weights`")
-        if codes.shape != now.shape or codes.min() < of.min_code or codes.max() > of.max_code:
-            raise InputError(f"the layer {layer.name} takes {now.shape} codes of {of}, not {codes.shape} as given")
+    if not isinstance(layer, Weighted) or not layer.reloadable:
+        raise InputError(f"the weights of the layer {layer.name} can't be reloaded; set `reloadable_weights`")
+    pairs = zip(weights, (layer.kernel, layer.bias), (layer.kernel_types, layer.bias_types), strict=True)
+    for codes, now, types in pairs:
+        if codes.shape != now.shape or not _fits(codes, types):
+            raise InputError(f"the layer {layer.name} takes {now.shape} codes of {types}, not {codes.shape} as given")
     return replace(layer, kernel=weights.kernel, bias=weights.bias)
+
+
+def _fits(codes: Codes, types: Types) -> bool:
+    """Tell whether codes lie in the range of their types, and on the grid of each."""
+    low, high = types.ends(codes.shape[-1])
+    steps = [1 << (types.fraction - types.channel(i).fraction) for i in range(codes.shape[-1])]
+    return bool(((codes >= low) & (codes <= high) & (codes % steps == 0)).all())

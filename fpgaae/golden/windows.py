@@ -125,16 +125,20 @@ def convolve(codes: Any, kernel: Any, window: Window) -> Any:  # noqa: ANN401
     return _by_block(codes.astype(to), window, work)
 
 
-def range_of_sums(kernel: Codes, window: Window, low: int, high: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the smallest and largest sum of products at every position and filter, for inputs in low .. high.
+def range_of_sums(
+    kernel: Codes, window: Window, low: Codes, high: Codes
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the smallest and largest sum of products at every position and filter, for inputs in low .. high, (size,).
 
     Around the border a padded window holds zeros, so that fewer products add up there.
     """
-    inside = np.ones((1, int(np.prod(window.image))), dtype=np.int64)
-    positive, negative = (convolve(inside, part, window) for part in (np.maximum(kernel, 0), np.minimum(kernel, 0)))
-    shape = (-1, kernel.shape[-1])
-    largest, smallest = positive * high + negative * low, positive * low + negative * high
-    return smallest.reshape(shape), largest.reshape(shape)
+    positive, negative = np.maximum(kernel, 0), np.minimum(kernel, 0)
+
+    def sums(of_positive: Codes, of_negative: Codes) -> NDArray[np.int64]:
+        found = convolve(of_positive[None], positive, window) + convolve(of_negative[None], negative, window)
+        return np.asarray(found.reshape(-1, kernel.shape[-1]))
+
+    return sums(low, high), sums(high, low)
 
 
 def count_products(kernel: Codes, window: Window) -> int:

@@ -4,44 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Protocol
 
 import numpy as np
 
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, shift_left_exact
+from fpgaae.runs.results.csim import ComparedLayer, CsimResult, Mismatch
+from fpgaae.runs.results.rtl import RtlResult
 
 
-class Mismatch(NamedTuple):
-    """The first value of a layer that differs; codes are in units of `lsb`."""
+class Check(Protocol):
+    """A comparison, as its result file says it."""
 
-    layer: str
-    channel: int
-    event: int  # within its origin
-    origin: str
-    expected_code: int
-    found_code: int
-    distance_lsb: int
-    lsb: float
+    @property
+    def events(self) -> int:
+        """Number of events."""
 
-    def __str__(self) -> str:
-        """Say it in one sentence."""
-        return (
-            f"layer {self.layer}, channel {self.channel}, {self.origin} event {self.event}: expected code "
-            f"{self.expected_code}, found {self.found_code}, {self.distance_lsb} LSB (of {self.lsb:g}) apart"
-        )
+    @property
+    def mismatched_events(self) -> int:
+        """Number of events with a bit that differs."""
+
+    @property
+    def first_mismatch(self) -> Mismatch | None:
+        """The first difference."""
 
 
-def failure_sentence(result: Mapping[str, Any]) -> str:
-    """Say in one sentence why a check whose result file says `passed: false` failed."""
-    if result["first_mismatch"] is None and result.get("failure"):
-        return str(result["failure"])
-    reloaded = result.get("reloaded", {"passed": True})
-    if result["first_mismatch"] is None and not reloaded["passed"]:
-        return f"with other weights loaded, {failure_sentence(reloaded)}"
-    if result["first_mismatch"] is None:
-        return f"nothing was compared: {result['events']} events"
-    first = Mismatch(**result["first_mismatch"])
-    return f"{result['mismatched_events']:,} of {result['events']:,} events differ; first in {first}"
+def failure_sentence(result: Check) -> str:
+    """Say in one sentence why a check whose result says `passed: false` failed."""
+    if result.first_mismatch is not None:
+        return f"{result.mismatched_events:,} of {result.events:,} events differ; first in {result.first_mismatch}"
+    if isinstance(result, RtlResult) and result.failure:
+        return result.failure
+    if isinstance(result, CsimResult) and result.reloaded is not None and not result.reloaded.passed:
+        return f"with other weights loaded, {failure_sentence(result.reloaded)}"
+    return f"nothing was compared: {result.events} events"
 
 
 @dataclass
@@ -54,15 +50,15 @@ class LayerResult:
     max_lsb: int = 0
     first: Mismatch | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Give an entry of `layers` in `csim.json`."""
-        return {
-            "name": self.name,
-            "values": self.values,
-            "mismatched_values": self.mismatched_values,
-            "max_lsb": self.max_lsb,
-            "first_mismatch": self.first and self.first._asdict(),
-        }
+    def entry(self) -> ComparedLayer:
+        """Give the entry of `csim.json`."""
+        return ComparedLayer(
+            name=self.name,
+            values=self.values,
+            mismatched_values=self.mismatched_values,
+            max_lsb=self.max_lsb,
+            first_mismatch=self.first,
+        )
 
 
 @dataclass
@@ -90,6 +86,10 @@ class Comparison:
     def first_mismatch(self) -> Mismatch | None:
         """The first difference: of the first layer in graph order, the first event."""
         return next((layer.first for layer in self.layers.values() if layer.first), None)
+
+    def entries(self) -> tuple[ComparedLayer, ...]:
+        """Give the `layers` of `csim.json`."""
+        return tuple(layer.entry() for layer in self.layers.values())
 
     def merge(self, other: Comparison) -> None:
         """Add a part; parts must come in the order of their events for `first_mismatch` to be the first."""

@@ -18,35 +18,30 @@ import hls4ml
 import numpy as np
 
 from fpgaae.config.experiment import Firmware
-from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.golden.latents import LATENTS_LAYER
-from fpgaae.golden.network import IntegerNetwork, LayerKind
-from fpgaae.golden.scores.base import score_products
-from fpgaae.golden.windows import count_products
+from fpgaae.golden.layers.rounding import Quantize
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.network import IntegerNetwork, refuse_channel_types
+from fpgaae.golden.registry import layer_class
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.extension import register_scores
 from fpgaae.hls.image_layers import (
-    WITHOUT_TAP,
     correct_types,
     deepen_skips,
     is_inserted,
     refuse_repeated,
     refuse_streams,
 )
+from fpgaae.hls.layer_forms import form_of
 from fpgaae.hls.open_weights import declare_ports, open_weights
 from fpgaae.hls.project import Port, TopFunction, WeightPort, complete_project
+from fpgaae.optional import require
+from fpgaae.runs.results.convert import ConvertedLayer, LayerTypes
 from fpgaae.tensorflow_setup import keras2_as_keras
 
 _STRATEGIES = {"latency": "Latency", "resource": "Resource", "distributed_arithmetic": "distributed_arithmetic"}
-_OF_ITS_SOURCE = frozenset(  # their type follows from that of their input
-    kind.value
-    for kind in (
-        LayerKind.DENSE, LayerKind.CONVOLUTION, LayerKind.AVERAGE_POOLING, LayerKind.MAX_POOLING, LayerKind.UPSAMPLING,
-        LayerKind.ZERO_PADDING,
-    )
-)  # fmt: skip
 _SCORE_TYPE = "result_t"
 _log = logging.getLogger(__name__)
 
@@ -56,7 +51,7 @@ class WrittenProject:
     """A project on disk and what is known of its layers."""
 
     top: TopFunction
-    layers: tuple[dict[str, Any], ...]  # entries of `convert.json`, in graph order
+    layers: tuple[ConvertedLayer, ...]  # entries of `convert.json`, in graph order
     golden_names: Mapping[str, str]  # tapped layer -> layer of the integer network
 
 
@@ -85,6 +80,7 @@ def write_project(
     """
     register_scores()
     refuse_streams(network, firmware)
+    refuse_channel_types(network, "an HLS project")
     with keras2_as_keras(), _hls4ml_output():
         model = _with_outputs(model, network)
         graph = _convert(model, network, conversion or Conversion.of(firmware), firmware, project)
@@ -120,6 +116,8 @@ def _convert(
     project: Path,
 ) -> Any:  # noqa: ANN401
     """Run hls4ml's conversion."""
+    if conversion.strategy == "distributed_arithmetic":
+        require("da4ml", "`firmware.strategy: distributed_arithmetic` makes adders with it")
     config = hls4ml.utils.config_from_keras_model(
         model,
         granularity=conversion.granularity,
@@ -131,9 +129,8 @@ def _convert(
         config["Model"]["Strategy"] = strategy
     config["Model"]["ReuseFactor"] = conversion.reuse_factor
     by_name = config.setdefault("LayerName", {})
-    for layer in network.layers:
-        if layer.kind.has_weights:
-            by_name.setdefault(layer.name, {}).update(Strategy=strategy, ReuseFactor=conversion.reuse_factor)
+    for layer in network.weighted:
+        by_name.setdefault(layer.name, {}).update(Strategy=strategy, ReuseFactor=conversion.reuse_factor)
     for name, accumulator in conversion.accumulators.items():
         by_name.setdefault(name, {}).setdefault("Precision", {})["accum"] = accumulator
     try:
@@ -171,8 +168,8 @@ def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noq
     hls4ml merges a linear quantizer into an activation called `<dense>_linear`. What it adds to copy, repack or pad a
     stream computes nothing, as a Reshape does not.
     """
-    known = {layer.name: layer for layer in network.layers if layer.kind not in WITHOUT_TAP}
-    following = {layer.inputs[0]: layer.name for layer in network.layers if layer.kind is LayerKind.QUANTIZE}
+    known = {layer.name: layer for layer in network.layers if form_of(type(layer)).has_tap}
+    following = {layer.inputs[0]: layer.name for layer in network.layers if isinstance(layer, Quantize)}
     names = {}
     for node in graph.graph.values():
         if node.name in known:
@@ -190,10 +187,9 @@ def _golden_names(graph: Any, network: IntegerNetwork) -> dict[str, str]:  # noq
 
 def _with_outputs(model: Any, network: IntegerNetwork) -> Any:  # noqa: ANN401
     """Give a model that puts out its latents, too, where the network has a port for them."""
-    port = next((layer for layer in network.layers if layer.kind is LayerKind.PORT), None)
-    if port is None:
+    if not network.ports:
         return model
-    return type(model)(model.input, [model.output, model.get_layer(port.inputs[0]).output])
+    return type(model)(model.input, [model.output, *(model.get_layer(port.inputs[0]).output for port in network.ports)])
 
 
 def _top_function(graph: Any, firmware: Firmware, weights: tuple[WeightPort, ...]) -> TopFunction:  # noqa: ANN401
@@ -217,7 +213,7 @@ def _latents_port(variable: Any) -> Port:  # noqa: ANN401
     return Port(LATENTS_LAYER, variable.name, variable.type.name, int(np.prod(shape)), int(shape[-1]))
 
 
-def _check_types(layers: tuple[dict[str, Any], ...]) -> None:
+def _check_types(layers: tuple[ConvertedLayer, ...]) -> None:
     """Refuse a quantizer that hls4ml's type does not stand for.
 
     Where nothing stands behind the point, hls4ml 1.3.0 writes ap_int, which truncates and wraps.
@@ -228,50 +224,38 @@ def _check_types(layers: tuple[dict[str, Any], ...]) -> None:
         If a layer that rounds has another type than its quantizer.
     """
     for layer in layers:
-        if layer["kind"] not in _OF_ITS_SOURCE and layer["types"]["result"] != layer["golden_type"]:
+        exact = form_of(layer_class(layer.kind)).has_golden_type
+        if exact and layer.types.result != layer.golden_type:
             raise InputError(
-                f"hls4ml gives the layer {layer['golden']} the type {layer['types']['result']} instead of "
-                f"{layer['golden_type']}; give it more `bits` or fewer `integer_bits`, so that at least one bit "
+                f"hls4ml gives the layer {layer.golden} the type {layer.types.result} instead of "
+                f"{layer.golden_type}; give it more `bits` or fewer `integer_bits`, so that at least one bit "
                 "stands behind the point"
             )
 
 
-def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> dict[str, Any]:  # noqa: ANN401
+def _layer_entry(node: Any, network: IntegerNetwork, golden_name: str) -> ConvertedLayer:  # noqa: ANN401
     """Describe a layer for the result file: its types as hls4ml derived them, multiplications and non-zero weights."""
     golden = network[golden_name]
-    types = {"result": _type_name(node.get_output_variable().type)}
-    if golden.kind.has_weights:
-        for key in ("weight", "bias", "accum"):
-            if (found := node.attributes.get(f"{key}_t")) is not None:
-                types[key] = _type_name(found)
-    return {
-        "name": node.name,
-        "golden": golden_name,
-        "kind": golden.kind.value,
-        "values": golden.size,
-        "shape": list(golden.shape) or [golden.size],  # height, width and channels of an image
-        "types": types,
-        "golden_type": str(golden.type),
-        "weights": int(golden.kernel.size),
-        "nonzero_weights": int(np.count_nonzero(golden.kernel)),
-        "multiplications": _multiplications(network, golden_name),
-        "strategy": str(node.get_attr("strategy", "")) or None,
-        "reuse_factor": node.get_attr("reuse_factor"),  # hls4ml takes the nearest that divides
+    kernel = golden.kernel if isinstance(golden, Weighted) else np.zeros(0)
+    of_weights = {
+        key: _type_name(found)
+        for key in ("weight", "bias", "accum")
+        if isinstance(golden, Weighted) and (found := node.attributes.get(f"{key}_t")) is not None
     }
-
-
-def _multiplications(network: IntegerNetwork, name: str) -> int:
-    """Count the products of one event that do not vanish: non-zero weights, and the squares of a score.
-
-    A weight that can be reloaded may be zero now and not later.
-    """
-    layer = network[name]
-    kernel = np.ones_like(layer.kernel) if layer.reloadable else layer.kernel
-    if layer.kind is LayerKind.DENSE:
-        return int(np.count_nonzero(kernel))
-    if layer.kind is LayerKind.CONVOLUTION and layer.window is not None:
-        return count_products(kernel, layer.window)
-    return score_products(Score(layer.kind.value), network[layer.inputs[0]].size) if layer.kind.is_score else 0
+    return ConvertedLayer(
+        name=node.name,
+        golden=golden_name,
+        kind=golden.kind,
+        values=golden.size,
+        shape=tuple(golden.shape) or (golden.size,),  # height, width and channels of an image
+        types=LayerTypes(result=_type_name(node.get_output_variable().type), **of_weights),
+        golden_type=str(golden.type),
+        weights=int(kernel.size),
+        nonzero_weights=int(np.count_nonzero(kernel)),
+        multiplications=golden.multiplications(network.sources(golden)),
+        strategy=str(node.get_attr("strategy", "")) or None,
+        reuse_factor=node.get_attr("reuse_factor"),  # hls4ml takes the nearest that divides
+    )
 
 
 def _type_name(named_type: Any) -> str:  # noqa: ANN401

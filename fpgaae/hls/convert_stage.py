@@ -11,24 +11,28 @@ import numpy as np
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
-from fpgaae.files import Json
 from fpgaae.golden.deployment import deploy
-from fpgaae.golden.latents import LATENTS_LAYER
-from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.network import GOLDEN_FILE
+from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
 from fpgaae.hls.harness import write_harness
 from fpgaae.hls.keras_check import KerasComparison
-from fpgaae.hls.lint.files import read_model_file
 from fpgaae.hls.lint.findings import Finding, Severity
-from fpgaae.hls.lint.run import lint_model, refuse_errors
+from fpgaae.hls.lint.models import lint_model
+from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EXTREMES, LAYERS, MADE_UP, Stimuli
-from fpgaae.hls.working_points import background_scores, choose_thresholds
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
+from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
+from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult, KerasAgreement, LayerTypes, Output, TriggerEntry
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -37,87 +41,82 @@ _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden ne
 _log = logging.getLogger(__name__)
 
 
-def run_convert(run: StageRun) -> Json:
+def run_convert(run: StageRun) -> ConvertResult:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     trained = extract_network(model)
     network = deploy(trained, run.config.firmware)
-    if not network.score.kind.is_score or network.score.type.signed:
+    if not isinstance(network.score, ScoreLayer) or network.score.type.signed:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
-    background = background_scores(run, network, features)
-    points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
-    decided = network.with_thresholds(np.array([point.code for point in points]))
-    stimuli = Stimuli(run.config, run.upstream("data"), features, decided)
+    background = background_scores(run, GoldenTrigger(features, network))
+    level = run.config.evaluation.confidence_level
+    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
+    trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
+    stimuli = Stimuli(run.config, run.upstream("data"), trigger)
     project = run.folder / PROJECT_FOLDER
     with run.progress.task("HLS project", None):
         written = write_project(model, network, run.config.firmware, project)
-        thresholds = np.array([point.code for point in points])
-        block = TriggerBlock(written.top, run.config.data.hardware, features, thresholds)
+        block = TriggerBlock(written.top, run.config.data.hardware, trigger)
         block.write(project)
         write_harness(project, block, run.config.firmware)
-        _write_vectors(run, decided, stimuli, block)
+        _write_vectors(run, trigger, stimuli, block)
         write_weights(project, written.top, network)
-    decided.save(run.folder / GOLDEN_FILE)
+    trigger.network.save(run.folder / GOLDEN_FILE)
     keras = _compare_with_keras(run, KerasComparison(model, trained), stimuli, features)
     firmware = run.config.firmware
-    return {
-        "project_dir": PROJECT_FOLDER,
-        "project_name": written.top.project_name,
-        "top_function": f"{written.top.project_name}_trigger",
-        "backend": firmware.backend,
-        "part": firmware.part,
-        "clock_ns": firmware.clock_ns,
-        "io_type": firmware.io_type,
-        "strategy": firmware.strategy,
-        "reuse_factor": firmware.reuse_factor,
-        "reuse": reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
-        "input_type": str(network.input_type),
-        "score_type": str(network.score.type),
-        "layers": [*written.layers[:-1], *_port_entries(decided), written.layers[-1], _entry(decided[ACCEPT_LAYER])],
-        "output_bits": sum(layer.size * layer.type.width for layer in _outputs(decided)),
-        "outputs": [{"name": layer.name, "values": layer.size, "type": str(layer.type)} for layer in _outputs(decided)],
-        **({"weight_ports": [port.to_json() for port in written.top.weights]} if written.top.weights else {}),
-        "trigger": {
-            "bunch_crossing_rate_khz": run.config.trigger.bunch_crossing_rate_khz,
-            "chosen_on": run.config.trigger.chosen_on,
-            "background_events": len(background),
-            "saturated_fraction": float(np.mean(background == network.score.type.max_code)),
-            "confidence_level": run.config.evaluation.confidence_level,
-            "thresholds": [point.to_json(network.score.type, run.config.trigger) for point in points],
-        },
-        "keras": keras,
-        "lint": [finding.to_json() for finding in findings],
-    }
+    return ConvertResult(
+        project_dir=PROJECT_FOLDER,
+        project_name=written.top.project_name,
+        top_function=f"{written.top.project_name}_trigger",
+        backend=firmware.backend,
+        part=firmware.part,
+        clock_ns=firmware.clock_ns,
+        io_type=firmware.io_type,
+        strategy=firmware.strategy,
+        reuse_factor=firmware.reuse_factor,
+        reuse=reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
+        input_type=str(network.input_type),
+        score_type=str(network.score.type),
+        layers=(*written.layers[:-1], *map(_entry, network.ports), written.layers[-1], _entry(trigger.accept)),
+        output_bits=sum(layer.size * layer.type.width for layer in _outputs(trigger)),
+        outputs=tuple(Output(name=own.name, values=own.size, type=str(own.type)) for own in _outputs(trigger)),
+        weight_ports=tuple(port.entry() for port in written.top.weights),
+        trigger=TriggerEntry(
+            bunch_crossing_rate_khz=run.config.trigger.bunch_crossing_rate_khz,
+            chosen_on=run.config.trigger.chosen_on,
+            background_events=len(background),
+            saturated_fraction=float(np.mean(background == network.score.type.max_code)),
+            confidence_level=run.config.evaluation.confidence_level,
+            thresholds=tuple(point.entry(network.score.type, run.config.trigger) for point in points),
+        ),
+        keras=keras,
+        lint=tuple(finding.entry() for finding in findings),
+    )
 
 
-def _outputs(network: IntegerNetwork) -> tuple[IntegerLayer, ...]:
+def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
     """Give what the trigger block puts out."""
-    ports = (layer for layer in network.layers if layer.kind is LayerKind.PORT)
-    return network.score, network[ACCEPT_LAYER], *ports
+    return trigger.network.score, trigger.accept, *trigger.network.ports
 
 
-def _port_entries(network: IntegerNetwork) -> tuple[Json, ...]:
-    return tuple(_entry(layer) for layer in network.layers if layer.kind is LayerKind.PORT)
-
-
-def _entry(layer: IntegerLayer) -> Json:
+def _entry(layer: Layer) -> ConvertedLayer:
     """Describe as a layer what stands behind the network: a port, or the decisions."""
-    return {
-        "name": layer.name,
-        "golden": layer.name,
-        "kind": layer.kind.value,
-        "values": layer.size,
-        "shape": [layer.size],
-        "types": {"result": str(layer.type)},
-        "golden_type": str(layer.type),
-        "weights": 0,
-        "nonzero_weights": 0,
-        "multiplications": 0,
-        "strategy": None,
-        "reuse_factor": None,
-    }
+    return ConvertedLayer(
+        name=layer.name,
+        golden=layer.name,
+        kind=layer.kind,
+        values=layer.size,
+        shape=(layer.size,),
+        types=LayerTypes(result=str(layer.type)),
+        golden_type=str(layer.type),
+        weights=0,
+        nonzero_weights=0,
+        multiplications=0,
+        strategy=None,
+        reuse_factor=None,
+    )
 
 
 def _lint(run: StageRun) -> tuple[Finding, ...]:
@@ -130,7 +129,9 @@ def _lint(run: StageRun) -> tuple[Finding, ...]:
     return findings
 
 
-def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Stimuli, features: FeatureMap) -> Json:
+def _compare_with_keras(
+    run: StageRun, comparison: KerasComparison, stimuli: Stimuli, features: FeatureMap
+) -> KerasAgreement:
     plan = [
         source
         for source in stimuli.sources()
@@ -142,10 +143,10 @@ def _compare_with_keras(run: StageRun, comparison: KerasComparison, stimuli: Sti
             values = np.concatenate([features.values(stimulus.hardware), stimulus.values])
             comparison.add(values, stimulus.input_codes)
             task.advance(source.stop - source.start)
-    return comparison.to_json()
+    return comparison.result()
 
 
-def _write_vectors(run: StageRun, network: IntegerNetwork, stimuli: Stimuli, block: TriggerBlock) -> None:
+def _write_vectors(run: StageRun, trigger: GoldenTrigger, stimuli: Stimuli, block: TriggerBlock) -> None:
     """Write the testbench's golden vectors: the first events of every origin, all extremes among them."""
     parts = []
     for source in stimuli.sources():
@@ -154,9 +155,7 @@ def _write_vectors(run: StageRun, network: IntegerNetwork, stimuli: Stimuli, blo
             made = stimuli.make(part)
             parts.append((made.hardware, made.input_codes[: len(made.hardware)]))
     hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))
-    golden = network.run(input_codes)
-    scores, accept = golden[network.score.name].codes[:, 0], golden[ACCEPT_LAYER].codes
-    latents = next((golden[layer.name].codes for layer in network.layers if layer.kind is LayerKind.PORT), None)
-    if latents is not None:
-        latents = latents & ((1 << network[LATENTS_LAYER].type.width) - 1)
+    golden = trigger.network.run(input_codes)
+    scores, accept = golden[trigger.network.score.name].codes[:, 0], golden[trigger.accept.name].codes
+    latents = next((golden[port.name].codes & ((1 << port.type.width) - 1) for port in trigger.network.ports), None)
     write_golden_vectors(run.folder / PROJECT_FOLDER, block, hardware, scores, accept, latents)

@@ -13,54 +13,60 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, parse_type
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project
 from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
 from fpgaae.hls.stimulus import MADE_UP, Source
+from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
+from fpgaae.runs.results.csim import ChangedType, CsimResult, ReloadedWeights
 from fpgaae.runs.run import StageRun
 
 SCORES_FILE = "scores.npz"
 _RELOADED_EVENTS = 10_000  # real events an origin that the second set of weights sees, up to the end of a chunk
 
 
-def run_csim(run: StageRun) -> Json:
+def run_csim(run: StageRun) -> CsimResult:
     """Compile the written project and compare every layer; the result says `passed` or where it differs first."""
-    convert = run.result("convert")
+    convert = run.result(ConvertResult)
     started = time.perf_counter()
     with run.progress.task("compiling the project", None):
-        project = run.upstream("convert") / convert["project_dir"]
-        library = compile_project(project, convert["project_name"], run.folder)
+        project = run.upstream("convert") / convert.project_dir
+        library = compile_project(project, convert.project_name, run.folder)
     compile_seconds = time.perf_counter() - started
     simulation = Simulation.of_run(run, library)
     IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
-    taps = check_layout(library, convert["layers"])
+    taps = check_layout(library, convert.layers)
     scores: dict[str, list[Codes]] = {}
     started = time.perf_counter()
     total = _compare(run, simulation, taps, scores)
     seconds = time.perf_counter() - started
-    reloaded = _compare_reloaded(run, simulation, taps) if simulation.weight_ports else {}
+    reloaded = _compare_reloaded(run, simulation, taps) if simulation.weight_ports else None
     np.savez_compressed(run.folder / SCORES_FILE, **{origin: np.concatenate(c) for origin, c in scores.items()})  # type: ignore[arg-type]
-    return {
-        "passed": total.passed and all(result["passed"] for result in reloaded.values()),
-        **_counts(total),
-        "score_type": str(taps[-2].type),
-        "thresholds": convert["trigger"]["thresholds"],
-        "changed_types": _changed_types(taps, convert["layers"]),
-        "edited_files": list(run.edited),
-        "keras": convert["keras"],
-        "events_per_second": round(total.events / seconds, 1),
-        "compile_seconds": round(compile_seconds, 2),
-        "processes": _n_processes(run, len(list(simulation.stimuli().sources()))),
-        **reloaded,
-    }
+    return CsimResult(
+        passed=total.passed and (reloaded is None or reloaded.passed),
+        events=total.events,
+        events_by_origin=total.events_by_origin,
+        mismatched_events=total.mismatched_events,
+        score_mismatches=total.score_mismatches,
+        decision_flips=total.decision_flips,
+        first_mismatch=total.first_mismatch,
+        layers=total.entries(),
+        score_type=str(taps[-2].type),
+        thresholds=convert.trigger.thresholds,
+        changed_types=_changed_types(taps, convert.layers),
+        edited_files=run.edited,
+        keras=convert.keras,
+        events_per_second=round(total.events / seconds, 1),
+        compile_seconds=round(compile_seconds, 2),
+        processes=_n_processes(run, len(list(simulation.stimuli().sources()))),
+        reloaded=reloaded,
+    )
 
 
 def _compare(
@@ -84,41 +90,31 @@ def _compare(
     return total
 
 
-def _compare_reloaded(run: StageRun, simulation: Simulation, taps: tuple[Tap, ...]) -> dict[str, Json]:
+def _compare_reloaded(run: StageRun, simulation: Simulation, taps: tuple[Tap, ...]) -> ReloadedWeights:
     """Load random weights over the trained ones and compare every layer again, by the same library."""
     seed = run.config.seed
     total = _compare(run, replace(simulation, reload_seed=seed), taps, {}, "the same with reloaded weights")
-    return {
-        "reloaded": {
-            "passed": total.passed,
-            "seed": seed,
-            "weights": sum(port.size for port in simulation.weight_ports),
-            **_counts(total),
-        }
-    }
+    return ReloadedWeights(
+        passed=total.passed,
+        seed=seed,
+        weights=sum(port.size for port in simulation.weight_ports),
+        events=total.events,
+        events_by_origin=total.events_by_origin,
+        mismatched_events=total.mismatched_events,
+        score_mismatches=total.score_mismatches,
+        decision_flips=total.decision_flips,
+        first_mismatch=total.first_mismatch,
+        layers=total.entries(),
+    )
 
 
-def _counts(total: Comparison) -> Json:
-    """Say what was compared, and what differed."""
-    return {
-        "events": total.events,
-        "events_by_origin": total.events_by_origin,
-        "mismatched_events": total.mismatched_events,
-        "score_mismatches": total.score_mismatches,
-        "decision_flips": total.decision_flips,
-        "first_mismatch": total.first_mismatch and total.first_mismatch._asdict(),
-        "layers": [layer.to_json() for layer in total.layers.values()],
-    }
-
-
-def _changed_types(taps: tuple[Tap, ...], layers: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _changed_types(taps: tuple[Tap, ...], layers: tuple[ConvertedLayer, ...]) -> tuple[ChangedType, ...]:
     """Name the layers whose compiled width or binary point is not the converted one."""
-    changed = []
-    for tap, layer in zip(taps, layers, strict=True):
-        converted = layer["types"]["result"]
-        if parse_type(converted)[:3] != tap.type[:3]:
-            changed.append({"layer": tap.layer, "converted": converted, "compiled": str(tap.type)})
-    return changed
+    return tuple(
+        ChangedType(layer=tap.layer, converted=layer.types.result, compiled=str(tap.type))
+        for tap, layer in zip(taps, layers, strict=True)
+        if parse_type(layer.types.result)[:3] != tap.type[:3]
+    )
 
 
 def _n_processes(run: StageRun, n_parts: int) -> int:

@@ -12,7 +12,11 @@ import numpy as np
 
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, requantize
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_range, largest_sum, partial_sum_range
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.layers.weighted import Dense, Weighted
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources
 
 _MOST_CODES = 2**24  # of a type, to try each
@@ -23,11 +27,15 @@ class Original:
     """The sound project, as the proofs need it."""
 
     sources: ProjectSources
-    network: IntegerNetwork
+    trigger: GoldenTrigger
     golden_names: dict[str, str]  # recorded layer -> golden layer
-    features: FeatureMap
 
-    def layer(self, recorded: str) -> IntegerLayer:
+    @property
+    def network(self) -> IntegerNetwork:
+        """The golden network."""
+        return self.trigger.network
+
+    def layer(self, recorded: str) -> Layer:
         """Give the golden layer behind a recorded one."""
         return self.network[self.golden_names[recorded]]
 
@@ -45,16 +53,16 @@ def prove_equivalent(mutant: Mutant, original: Original) -> str | None:
 
 def _same_type(mutant: Mutant, new: FixedPointType, original: Original) -> str | None:
     layer, old = original.layer(mutant.layer), original.sources.types[mutant.name]
-    if layer.reloadable and mutant.name.endswith(("_weight_t", "_bias_t")):
+    if isinstance(layer, Weighted) and layer.reloadable and mutant.name.endswith(("_weight_t", "_bias_t")):
         same = old[:3] == new[:3]
         return f"codes are loaded into {mutant.name} bit by bit, so that it never rounds or overflows" if same else None
     if arrays := [array for array in original.sources.arrays if array.type_name == mutant.name]:
         return _same_constants(arrays[0].values, old, new)
     if mutant.name.endswith("accum_t"):
         return _same_sum(layer, original.network, new)
-    if layer.kind in {LayerKind.RELU, LayerKind.QUANTIZE}:
+    if isinstance(layer, Quantizer):
         return _same_rounding(layer, original.network[layer.inputs[0]], old, new)
-    if layer.kind is not LayerKind.INPUT and _holds(new, layer, original.network):
+    if not isinstance(layer, Input) and _holds(new, layer, original.network):
         low, high = _range(layer, original.network)
         return (
             f"the layer puts out codes from {low} to {high} with {layer.type.fraction} bits behind the point, and "
@@ -63,14 +71,14 @@ def _same_type(mutant: Mutant, new: FixedPointType, original: Original) -> str |
     return None
 
 
-def _range(layer: IntegerLayer, network: IntegerNetwork) -> tuple[int, int]:
+def _range(layer: Layer, network: IntegerNetwork) -> tuple[int, int]:
     """Give the codes between which a layer's output lies."""
-    if layer.kind is LayerKind.DENSE:
-        return dense_range(layer, network[layer.inputs[0]])
+    if isinstance(layer, Dense):
+        return layer.range(network.sources(layer))
     return layer.type.min_code, layer.type.max_code
 
 
-def _holds(of: FixedPointType, layer: IntegerLayer, network: IntegerNetwork) -> bool:
+def _holds(of: FixedPointType, layer: Layer, network: IntegerNetwork) -> bool:
     """Tell whether a type has every value that a layer can put out."""
     up = of.fraction - layer.type.fraction
     low, high = _range(layer, network)
@@ -84,17 +92,12 @@ def _same_constants(values: tuple[float, ...], old: FixedPointType, new: FixedPo
     return None
 
 
-def _same_sum(layer: IntegerLayer, network: IntegerNetwork, new: FixedPointType) -> str | None:
+def _same_sum(layer: Layer, network: IntegerNetwork, new: FixedPointType) -> str | None:
     """Compare accumulators: no partial sum is rounded, and none that matters overflows."""
     if new.fraction < layer.type.fraction:
         return None
     up = new.fraction - layer.type.fraction
-    sources = [network[name] for name in layer.inputs]
-    if layer.kind is LayerKind.DENSE:
-        low, high = partial_sum_range(layer, sources[0])
-    else:
-        high = largest_sum(layer, sources)
-        low = -high if layer.type.signed else 0
+    low, high = layer.partial_sums(network.sources(layer))
     if low << up >= new.min_code and high << up <= new.max_code:
         return f"every partial sum lies between {low << up} and {high << up} LSB, and {new} holds that without rounding"
     if new.overflow is Overflow.WRAP and _holds(new, layer, network):
@@ -102,13 +105,11 @@ def _same_sum(layer: IntegerLayer, network: IntegerNetwork, new: FixedPointType)
     return None
 
 
-def _same_rounding(layer: IntegerLayer, source: IntegerLayer, old: FixedPointType, new: FixedPointType) -> str | None:
+def _same_rounding(layer: Quantizer, source: Layer, old: FixedPointType, new: FixedPointType) -> str | None:
     """Try every code that the layer before can put out."""
     if source.type.width > _MOST_CODES.bit_length() - 1:
         return None
-    codes = np.arange(source.type.min_code, source.type.max_code + 1, dtype=np.int64)
-    if layer.kind is LayerKind.RELU:
-        codes = np.maximum(codes, 0)
+    codes = layer.activate(np.arange(source.type.min_code, source.type.max_code + 1, dtype=np.int64))
     before = requantize(codes, source.type.fraction, old)
     if _equal_values(before, old, requantize(codes, source.type.fraction, new), new):
         return f"each of the {len(codes):,} codes that {source.name} can put out gives the same value in {new}"
@@ -135,7 +136,7 @@ def _same_table(mutant: Mutant, original: Original) -> str | None:
 def _same_scaling(mutant: Mutant, original: Original) -> str | None:
     """Try every code of the hardware integer."""
     index = int(mutant.name)
-    old = original.features.features[index]
+    old = original.trigger.features.features[index]
     line = next(text for text in mutant.edits.values()).split("fpgaae::scale<")[index + 1]
     shift, rest = line.split(">(", 1)
     new = Feature(old.hardware, int(rest.split(");")[0].rsplit(", ", 1)[1]), int(shift))

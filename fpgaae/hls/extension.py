@@ -18,7 +18,7 @@ from hls4ml.model.optimizer.passes import bit_exact
 
 from fpgaae.config.model import Score
 from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
-from fpgaae.golden.scores.base import Table, function_table, score_products, score_type
+from fpgaae.golden.scores.base import Table, function_table, score_class, score_type
 from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
 from fpgaae.models.score_layers import LAYER_OF_SCORE
@@ -38,7 +38,7 @@ class HlsScore(Layer):
         kind, reuse_factor = Score(self.get_attr("score_kind")), min(self.model.config.get_reuse_factor(self), n_in)
         self.set_attr("n_in", n_in)
         self.set_attr("reuse_factor", reuse_factor)
-        self.set_attr("multiplier_limit", max(-(-score_products(kind, n_in) // reuse_factor), 1))
+        self.set_attr("multiplier_limit", max(-(-score_class(kind).n_products(n_in) // reuse_factor), 1))
         self.add_output_variable(shape=[1])
         if self.get_attr("table_data") is not None:
             self.add_weights_variable(name="table", var_name="t{index}")

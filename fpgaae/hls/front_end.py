@@ -17,6 +17,7 @@ from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.network_ports import port_names, port_values
 from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
 
@@ -59,9 +60,9 @@ class TriggerBlock:
     top
         The network's top function.
     hardware
-        The kinds of objects, or the array; their order and properties are those of `features`.
-    thresholds
-        (n_thresholds,) codes of the score.
+        The kinds of objects, or the array; their order and properties are those of the features.
+    trigger
+        Features, network and thresholds.
 
     Raises
     ------
@@ -69,10 +70,10 @@ class TriggerBlock:
         If an input has the name of a port of the network.
     """
 
-    def __init__(self, top: TopFunction, hardware: Hardware, features: FeatureMap, thresholds: Codes) -> None:
+    def __init__(self, top: TopFunction, hardware: Hardware, trigger: GoldenTrigger) -> None:
         self.top = top
-        self.thresholds = thresholds
-        self.elements = tuple(_elements(hardware, features))
+        self.thresholds = trigger.thresholds
+        self.elements = tuple(_elements(hardware, trigger.features))
         self.ports = tuple(_ports(hardware))
         if clash := port_names(top) & {port.name for port in self.ports}:
             raise InputError(f"data.hardware calls an input `{min(clash)}`, as a port of the network; rename it")

@@ -18,6 +18,7 @@ from hls4ml.model.layers import (
     Dense,
     Input,
     Layer,
+    ParametrizedActivation,
     Pooling1D,
     Pooling2D,
     Resize,
@@ -31,9 +32,10 @@ from hls4ml.model.types import FixedPrecisionType
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
-from fpgaae.golden.network import IntegerNetwork, LayerKind
+from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.rounding import Quantize
+from fpgaae.golden.network import IntegerNetwork
 
-WITHOUT_TAP = frozenset({LayerKind.RESHAPE, LayerKind.PORT})  # hls4ml passes its input on, under another shape or not
 _COPIES = frozenset({"Clone", "Repack", "Reshape"})
 _PADDING = frozenset({"ZeroPadding1D", "ZeroPadding2D"})
 
@@ -49,14 +51,16 @@ def register_image_rules() -> None:
 def _keep_quantizers() -> None:
     """Let a quantizer behind a layer without weights stay a layer of its own.
 
-    hls4ml fuses a signed one into whatever stands in front of it: a mean would not be comparable, an enlarged image
-    would not compile, and what is in front of a Reshape would round twice.
+    hls4ml fuses a signed one into whatever stands in front of it: a mean, or an activation with a parameter, would not
+    be comparable, an enlarged image would not compile, and what is in front of a Reshape would round twice.
     """
     fusion = get_optimizer("fuse_fixed_point_quantizer")
     matches = fusion.match
 
     def matches_behind_sums(node: Layer) -> bool:
-        return bool(matches(node)) and isinstance(node.get_input_node(), (Activation, Conv1D, Conv2D, Dense, Input))
+        source = node.get_input_node()
+        is_sum = isinstance(source, (Activation, Conv1D, Conv2D, Dense, Input))
+        return bool(matches(node)) and is_sum and not isinstance(source, ParametrizedActivation)
 
     fusion.match = matches_behind_sums
 
@@ -97,8 +101,7 @@ def refuse_streams(network: IntegerNetwork, firmware: Firmware) -> None:
     if firmware.io_type != "io_stream":
         return
     for layer in network.layers:
-        pools = layer.kind in {LayerKind.AVERAGE_POOLING, LayerKind.MAX_POOLING}
-        if pools and layer.window is not None and layer.window.size != layer.window.strides:
+        if isinstance(layer, (AveragePooling, MaxPooling)) and layer.window.size != layer.window.strides:
             raise InputError(
                 f"the layer {layer.name} pools {layer.window.size} in steps of {layer.window.strides}, which "
                 "streams can't do; give it strides equal to its pool_size, or set `firmware.io_type` to io_parallel"
@@ -111,14 +114,14 @@ def correct_types(graph: Any, network: IntegerNetwork, names: Mapping[str, str])
     An average pooling gets the type of the golden network and an accumulator that holds its sums. An enlarged image
     gets the very type of the image, rounding mode and all: hls4ml's kernel has one type for both.
     """
+    means = {layer.name: layer for layer in network.layers if isinstance(layer, AveragePooling)}
     for node in graph.graph.values():
         if isinstance(node, Resize):
             node.get_output_variable().type.precision = node.get_input_variable().type.precision
         if not _is_mean(node):
             continue
-        golden = network[names[node.name]]
-        result, n_values = golden.type, golden.window.n_values if golden.window else 1
-        more = (n_values - 1).bit_length()
+        golden = means[names[node.name]]
+        result, more = golden.type, (golden.window.n_values - 1).bit_length()
         set_type(node.get_output_variable().type, result)
         set_type(node.get_attr("accum_t"), FixedPointType(result.width + more, result.integer + more, result.signed))
 
@@ -138,7 +141,7 @@ def refuse_repeated(network: IntegerNetwork, lost: Collection[str]) -> None:
     """
     for name in lost:
         layer = network[name]
-        if layer.kind is LayerKind.QUANTIZE and layer.type == network[layer.inputs[0]].type:
+        if isinstance(layer, Quantize) and layer.type == network[layer.inputs[0]].type:
             raise InputError(f"the quantizer {name} repeats that of {layer.inputs[0]}; remove one of them")
 
 

@@ -22,6 +22,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import values_of
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.models.score_layers import SCORE_LAYERS
+from fpgaae.runs.results.convert import Float32Layer, KerasAgreement
 
 _BATCH = 4096
 
@@ -68,7 +69,7 @@ class KerasComparison:
             self._largest[layer.name] = max(self._largest[layer.name], float(error.max(initial=0)))
         self._events += len(values)
 
-    def to_json(self) -> dict[str, Any]:
+    def result(self) -> KerasAgreement:
         """Say per layer whether float32 can hold its values, and in how many it did not.
 
         Raises
@@ -80,19 +81,19 @@ class KerasComparison:
         for name, count in self._differing.items():
             if count and holds[name]:
                 raise CheckFailed(f"Keras' float32 prediction differs in {count} values of {name}, which float32 holds")
-        return {
-            "events": self._events,
-            "float64_differing_values": 0,
-            "float32": [
-                {
-                    "name": name,
-                    "holds_every_value": holds[name],
-                    "differing_values": count,
-                    "largest_difference": self._largest[name],
-                }
+        return KerasAgreement(
+            events=self._events,
+            float64_differing_values=0,
+            float32=tuple(
+                Float32Layer(
+                    name=name,
+                    holds_every_value=holds[name],
+                    differing_values=count,
+                    largest_difference=self._largest[name],
+                )
                 for name, count in self._differing.items()
-            ],
-        }
+            ),
+        )
 
 
 def _every_layer(model: Any) -> Any:  # noqa: ANN401

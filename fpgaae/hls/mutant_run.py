@@ -5,21 +5,33 @@ Arguments: the library, the stimulus with its golden codes, and the file for the
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fpgaae.errors import CheckFailed
+from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.csim import Mismatch
 
 OBJECTS, VALUES, LAYERS = "objects", "values", "layers"  # how a batch of events enters
 RELOADED = "reloaded/"  # in front of the batches for weights that are loaded over the trained ones
 WEIGHTS = "weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the comparison of a mutant found: a difference, or why nothing could be compared."""
+
+    passed: bool
+    error: str | None
+    first_mismatch: Mismatch | None
 
 
 def compare_loaded(library: CsimLibrary, batches: Mapping[str, Codes]) -> Comparison:
@@ -85,11 +97,10 @@ def main() -> None:
             raise CheckFailed(f"the layer {wrong[0]} has another size")
         comparison = compare_loaded(compiled, batches)
     except (CheckFailed, OSError, AttributeError, ValueError) as error:
-        found = {"passed": False, "error": str(error), "first_mismatch": None}
+        found = Found(passed=False, error=str(error), first_mismatch=None)
     else:
-        first = comparison.first_mismatch
-        found = {"passed": comparison.passed, "error": None, "first_mismatch": first and first._asdict()}
-    result.write_text(json.dumps(found), encoding="utf-8")
+        found = Found(passed=comparison.passed, error=None, first_mismatch=comparison.first_mismatch)
+    write_json(result, as_json(found))
 
 
 if __name__ == "__main__":

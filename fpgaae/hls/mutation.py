@@ -6,7 +6,6 @@ the check has a hole.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -25,12 +24,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import Json, lock, read_json, write_json
+from fpgaae.files import lock, read_json, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
-from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, VALUES, WEIGHTS
+from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, VALUES, WEIGHTS, Found
 from fpgaae.hls.mutants import Mutant, ProjectSources, make_mutants
 from fpgaae.hls.project import port_codes
 from fpgaae.hls.simulation import Simulation
@@ -38,6 +37,9 @@ from fpgaae.hls.stimulus import MADE_UP, Stimuli
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.record import as_json, read_record
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.csim import CsimResult, MutantEntry, MutantsResult
 from fpgaae.runs.run import StageRun
 
 MUTANTS_FILE = "mutants.json"
@@ -76,8 +78,7 @@ class Mutation:
     def __init__(self, sources: ProjectSources, project_name: str, simulation: Simulation, folder: Path) -> None:
         self._folder = folder
         self._name = project_name
-        network = simulation.network()
-        self._original = Original(sources, network, simulation.golden_names, simulation.features)
+        self._original = Original(sources, simulation.trigger(), simulation.golden_names)
         self._stimulus = folder / "stimulus.npz"
         np.savez(self._stimulus, **_loaded_batches(simulation))  # type: ignore[arg-type]
         sound = folder / "sound"
@@ -137,20 +138,20 @@ class Mutation:
             return Verdict(Outcome.CAUGHT, "crash", detail=f"it ends with {signal.Signals(-done.returncode).name}")
         if done.returncode or not result.is_file():
             raise CheckFailed(f"the comparison of a mutant failed by itself: {_last_line(done.stderr)}")
-        found = json.loads(result.read_text(encoding="utf-8"))
-        if found["passed"]:
+        found = read_record(Found, result, "look into `fpgaae.hls.mutant_run`")
+        if found.passed:
             return None
-        if found["first_mismatch"] is None:
-            return Verdict(Outcome.CAUGHT, "layout", detail=found["error"] or "nothing was compared")
-        first = found["first_mismatch"]
+        if found.first_mismatch is None:
+            return Verdict(Outcome.CAUGHT, "layout", detail=found.error or "nothing was compared")
+        first = found.first_mismatch
         detail = (
-            f"channel {first['channel']}: expected code {first['expected_code']}, found {first['found_code']} "
-            f"({first['origin']} event {first['event']})"
+            f"channel {first.channel}: expected code {first.expected_code}, found {first.found_code} "
+            f"({first.origin} event {first.event})"
         )
-        return Verdict(Outcome.CAUGHT, "codes", first["layer"], detail)
+        return Verdict(Outcome.CAUGHT, "codes", first.layer, detail)
 
 
-def run_mutation(experiment: Experiment, n: int, progress: Progress) -> Json:
+def run_mutation(experiment: Experiment, n: int, progress: Progress) -> MutantsResult:
     """Damage the written project of an experiment n times, and write `mutants.json` beside `csim.json`.
 
     The config's seed chooses the places.
@@ -160,8 +161,8 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> Json:
     InputError
         If the C simulation did not pass on the project as `convert` wrote it.
     """
-    csim = read_json(experiment.result_path("csim"))
-    if not csim["passed"] or csim["edited_files"]:
+    csim = experiment.result(CsimResult)
+    if not csim.passed or csim.edited_files:
         raise InputError(
             f"{experiment.result_path('csim')} is not of the project as `convert` wrote it; run "
             f"`fpgaae convert {experiment.config_file} --force` and `fpgaae csim {experiment.config_file}` first"
@@ -169,42 +170,44 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> Json:
     with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
         started = time.perf_counter()
         run = StageRun(experiment, Path(scratch), Path(scratch), {})
-        convert = run.result("convert")
-        project = run.upstream("convert") / convert["project_dir"]
-        layers = [layer["name"] for layer in convert["layers"]]
-        sources = ProjectSources(project, convert["project_name"], layers)
+        convert = run.result(ConvertResult)
+        project = run.upstream("convert") / convert.project_dir
+        layers = [layer.name for layer in convert.layers]
+        sources = ProjectSources(project, convert.project_name, layers)
         mutants = make_mutants(sources, n, experiment.config.seed)
         with progress.task("the sound project", None):
             simulation = Simulation.of_run(run, Path(scratch))
-            mutation = Mutation(sources, convert["project_name"], simulation, Path(scratch))
+            mutation = Mutation(sources, convert.project_name, simulation, Path(scratch))
         verdicts = list(_judge_all(mutation, mutants, progress))
-        entries = [_entry(m, verdict, layers) for m, verdict in zip(mutants, verdicts, strict=True)]
-        counts = Counter(entry["outcome"] for entry in entries)
-        result: Json = {
-            "total": n,
-            "caught": counts[Outcome.CAUGHT.value],
-            "equivalent": counts[Outcome.EQUIVALENT.value],
-            "missed": counts[Outcome.MISSED.value],
-            "misattributed": sum(entry["attributed"] is False for entry in entries),
-            "seed": experiment.config.seed,
-            "csim_fingerprint": read_json(experiment.stage_folder("csim") / MANIFEST)["fingerprint"],
-            "seconds": round(time.perf_counter() - started, 1),
-            "mutants": entries,
-        }
-        result["passed"] = not result["missed"] and not result["misattributed"]
-        write_json(experiment.stage_folder("csim") / MUTANTS_FILE, result)
+        entries = tuple(_entry(m, verdict, layers) for m, verdict in zip(mutants, verdicts, strict=True))
+        counts = Counter(entry.outcome for entry in entries)
+        missed = counts[Outcome.MISSED.value]
+        misattributed = sum(entry.attributed is False for entry in entries)
+        result = MutantsResult(
+            total=n,
+            caught=counts[Outcome.CAUGHT.value],
+            equivalent=counts[Outcome.EQUIVALENT.value],
+            missed=missed,
+            misattributed=misattributed,
+            seed=experiment.config.seed,
+            csim_fingerprint=read_json(experiment.stage_folder("csim") / MANIFEST)["fingerprint"],
+            seconds=round(time.perf_counter() - started, 1),
+            mutants=entries,
+            passed=not missed and not misattributed,
+        )
+        write_json(experiment.stage_folder("csim") / MUTANTS_FILE, as_json(result))
     return result
 
 
-def missed_sentence(result: Json) -> str:
+def missed_sentence(result: MutantsResult) -> str:
     """Say in one sentence which mutant slipped through, or whose layer was not named."""
-    wrong = [m for m in result["mutants"] if m["outcome"] == Outcome.MISSED.value or m["attributed"] is False]
+    wrong = [m for m in result.mutants if m.outcome == Outcome.MISSED.value or m.attributed is False]
     first = wrong[0]
-    if first["outcome"] == Outcome.MISSED.value:
-        return f"{result['missed']} of {result['total']} mutants were missed; first {first['description']}"
+    if first.outcome == Outcome.MISSED.value:
+        return f"{result.missed} of {result.total} mutants were missed; first {first.description}"
     return (
-        f"{result['misattributed']} of {result['total']} mutants were caught in another layer; first "
-        f"{first['description']}, of layer {first['layer']}, was seen in {first['named_layer']}"
+        f"{result.misattributed} of {result.total} mutants were caught in another layer; first "
+        f"{first.description}, of layer {first.layer}, was seen in {first.named_layer}"
     )
 
 
@@ -218,22 +221,22 @@ def _judge_all(mutation: Mutation, mutants: list[Mutant], progress: Progress) ->
             yield verdict
 
 
-def _entry(mutant: Mutant, verdict: Verdict, layers: list[str]) -> Json:
+def _entry(mutant: Mutant, verdict: Verdict, layers: list[str]) -> MutantEntry:
     """Describe a mutant; `attributed` says whether the named layer is the damaged one or one behind it."""
     attributed = None
     if verdict.outcome is Outcome.CAUGHT:
         named = verdict.named_layer
         attributed = named is not None and layers.index(named) >= layers.index(mutant.layer)
-    return {
-        "damage": mutant.damage.value,
-        "layer": mutant.layer,
-        "description": mutant.description,
-        "outcome": verdict.outcome.value,
-        "by": verdict.by,
-        "named_layer": verdict.named_layer,
-        "attributed": attributed,
-        "detail": verdict.detail,
-    }
+    return MutantEntry(
+        damage=mutant.damage.value,
+        layer=mutant.layer,
+        description=mutant.description,
+        outcome=verdict.outcome.value,
+        by=verdict.by,
+        named_layer=verdict.named_layer,
+        attributed=attributed,
+        detail=verdict.detail,
+    )
 
 
 def _loaded_batches(simulation: Simulation) -> dict[str, Codes]:

@@ -100,9 +100,9 @@ def write_weights(project: Path, top: TopFunction, network: IntegerNetwork) -> N
     """Write the trained codes of every weight port, a line each: its name, then its values in two's complement, hex."""
     if not top.weights:
         return
-    lines = []
+    lines, layers = [], {layer.name: layer for layer in network.weighted}
     for port in top.weights:
-        codes = port.codes(network[port.layer]) & ((1 << port.type.width) - 1)
+        codes = port.codes(layers[port.layer]) & ((1 << port.type.width) - 1)
         lines.append(" ".join([port.name, *(f"{code:x}" for code in codes)]))
     folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)

@@ -17,13 +17,12 @@ import numpy as np
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import nearest_codes
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.image_layers import set_type
+from fpgaae.hls.layer_forms import form_of
 from fpgaae.hls.project import TopFunction, WeightPort
 
-_TYPED_BY_SUMS = frozenset({
-    LayerKind.DENSE, LayerKind.CONVOLUTION, LayerKind.MAX_POOLING, LayerKind.ZERO_PADDING,
-})  # fmt: skip
 _DATAFLOW = "    #pragma HLS DATAFLOW\n"
 _INTERFACE = re.compile(r"^ *#pragma HLS INTERFACE bram port=\S+ *\n", re.MULTILINE)
 
@@ -53,19 +52,17 @@ def open_weights(
     ports: list[WeightPort] = []
     for node in graph.graph.values():
         golden = network[names[node.name]] if node.name in names else None
-        if golden is None or golden.kind not in _TYPED_BY_SUMS:
+        if golden is None or not form_of(type(golden)).follows_weights:
             continue
         set_type(node.get_output_variable().type, golden.type)
-        if golden.kind.has_weights:
+        if isinstance(golden, Weighted):
             set_type(node.get_attr("accum_t"), golden.type)
             ports += _open_node(node, golden, firmware)
     return tuple(ports)
 
 
-def _open_node(node: Any, golden: IntegerLayer, firmware: Firmware) -> Iterator[WeightPort]:  # noqa: ANN401
+def _open_node(node: Any, golden: Weighted, firmware: Firmware) -> Iterator[WeightPort]:  # noqa: ANN401
     for what, of in (("weight", golden.kernel_type), ("bias", golden.bias_type)):
-        if of is None:
-            raise CheckFailed(f"the layer {golden.name} of the golden network has no weight types")
         variable, is_bias = node.get_weights(what), what == "bias"
         set_type(variable.type, of)
         variable.storage = "bram"

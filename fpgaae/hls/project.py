@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.results.convert import WeightPortEntry
 
 SUPPORT_HEADER = "csim_support.h"
 DRIVER = "csim_driver.cpp"
@@ -53,24 +54,43 @@ class WeightPort(NamedTuple):
     is_memory: bool  # read word by word; otherwise all at once
     filters_first: bool  # hls4ml's order in the resource strategy; otherwise that of the model
 
-    def codes(self, layer: IntegerLayer) -> Codes:
+    def codes(self, layer: Weighted) -> Codes:
         """Give the codes (size,) of a layer's weights as the port takes them."""
         kernel = np.moveaxis(layer.kernel, -1, 0) if self.filters_first else layer.kernel
         return (layer.bias if self.is_bias else kernel).ravel()
 
-    def to_json(self) -> Json:
-        """Give an entry of `weight_ports` in `convert.json`."""
-        return {**self._asdict(), "type": str(self.type)}
+    def entry(self) -> WeightPortEntry:
+        """Give the entry of `convert.json`."""
+        return WeightPortEntry(
+            name=self.name,
+            layer=self.layer,
+            is_bias=self.is_bias,
+            size=self.size,
+            type_name=self.type_name,
+            type=str(self.type),
+            is_memory=self.is_memory,
+            filters_first=self.filters_first,
+        )
 
     @classmethod
-    def from_json(cls, entry: Json) -> WeightPort:
-        """Read what `to_json` gave."""
-        return cls(**{**entry, "type": parse_type(entry["type"])})
+    def of(cls, entry: WeightPortEntry) -> WeightPort:
+        """Take what `convert.json` says."""
+        return cls(
+            name=entry.name,
+            layer=entry.layer,
+            is_bias=entry.is_bias,
+            size=entry.size,
+            type_name=entry.type_name,
+            type=parse_type(entry.type),
+            is_memory=entry.is_memory,
+            filters_first=entry.filters_first,
+        )
 
 
 def port_codes(ports: Sequence[WeightPort], network: IntegerNetwork) -> Codes:
     """Give the codes of all ports one behind the other, with the weights of a network."""
-    return np.concatenate([np.zeros(0, dtype=np.int64), *(port.codes(network[port.layer]) for port in ports)])
+    layers = {layer.name: layer for layer in network.weighted}
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(port.codes(layers[port.layer]) for port in ports)])
 
 
 class TopFunction(NamedTuple):

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fpgaae.files import Json
-from fpgaae.golden.network import LayerKind
-
-_DENSE, _CONVOLUTION = LayerKind.DENSE.value, LayerKind.CONVOLUTION.value
+from fpgaae.golden.layers.weighted import Convolution, Dense
+from fpgaae.runs.results.convert import ConvertedLayer, ReuseEstimate
 
 
-def reuse_estimate(layers: Sequence[Json], clock_ns: float) -> Json | None:
+def reuse_estimate(layers: Sequence[ConvertedLayer], clock_ns: float) -> ReuseEstimate | None:
     """Give the multipliers (a DSP each) and the clocks of dense layers and a score, one behind the other.
 
     A layer of `n` products with the reuse factor `R` has `ceil(n / R)` multipliers, each used in `R` clocks, and takes
@@ -33,20 +31,19 @@ def reuse_estimate(layers: Sequence[Json], clock_ns: float) -> Json | None:
     -----
     J. Duarte et al., JINST 13 (2018) P07027, section 2.3, for the reuse factor.
     """
-    if any(layer["kind"] == _CONVOLUTION for layer in layers):
+    if any(layer.kind == Convolution.kind for layer in layers):
         return None
-    products = {layer["name"]: _products(layer) for layer in layers}
-    found = [(products[layer["name"]], layer["reuse_factor"] or 1) for layer in layers if products[layer["name"]]]
+    found = [(products, layer.reuse_factor or 1) for layer in layers if (products := _products(layer))]
     factors = [factor for _, factor in found]
     clocks = sum(factors)
-    return {
-        "multipliers": sum(-(-n // factor) for n, factor in found),
-        "latency_clocks": clocks,
-        "latency_ns": clocks * clock_ns,
-        "interval_clocks": max(factors, default=1),
-        "interval_ns": max(factors, default=1) * clock_ns,
-    }
+    return ReuseEstimate(
+        multipliers=sum(-(-n // factor) for n, factor in found),
+        latency_clocks=clocks,
+        latency_ns=clocks * clock_ns,
+        interval_clocks=max(factors, default=1),
+        interval_ns=max(factors, default=1) * clock_ns,
+    )
 
 
-def _products(layer: Json) -> int:
-    return int(layer["weights"] if layer["kind"] == _DENSE else layer["multiplications"])
+def _products(layer: ConvertedLayer) -> int:
+    return layer.weights if layer.kind == Dense.kind else layer.multiplications

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,13 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.reloadable import with_random_weights
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary, Tap, probe
 from fpgaae.hls.project import WeightPort, port_codes
 from fpgaae.hls.stimulus import MADE_UP, Source, Stimuli
+from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 
@@ -38,14 +41,15 @@ class Simulation:
     @classmethod
     def of_run(cls, run: StageRun, library: Path) -> Simulation:
         """Take everything but the library from an experiment's results."""
+        convert = run.result(ConvertResult)
         return cls(
             library=library,
             golden=run.upstream("convert") / GOLDEN_FILE,
             data_folder=run.upstream("data"),
             config=run.config,
-            features=FeatureMap.from_json(run.result("data")["feature_types"]),
-            golden_names={layer["name"]: layer["golden"] for layer in run.result("convert")["layers"]},
-            weight_ports=tuple(WeightPort.from_json(port) for port in run.result("convert").get("weight_ports", ())),
+            features=FeatureMap.of(run.result(DataResult)),
+            golden_names={layer.name: layer.golden for layer in convert.layers},
+            weight_ports=tuple(WeightPort.of(port) for port in convert.weight_ports),
         )
 
     def network(self) -> IntegerNetwork:
@@ -53,9 +57,13 @@ class Simulation:
         trained = IntegerNetwork.load(self.golden)
         return trained if self.reload_seed is None else with_random_weights(trained, self.reload_seed)
 
+    def trigger(self) -> GoldenTrigger:
+        """Give the golden network between its features and thresholds."""
+        return GoldenTrigger(self.features, self.network())
+
     def stimuli(self) -> Stimuli:
         """Give what makes the stimulus."""
-        return Stimuli(self.config, self.data_folder, self.features, self.network())
+        return Stimuli(self.config, self.data_folder, self.trigger())
 
 
 class Part(NamedTuple):
@@ -114,7 +122,7 @@ def _shifted(codes: Codes, bits: int) -> Codes:
     return codes << bits if bits >= 0 else codes >> -bits
 
 
-def check_layout(library: Path, layers: list[dict[str, Any]]) -> tuple[Tap, ...]:
+def check_layout(library: Path, layers: Sequence[ConvertedLayer]) -> tuple[Tap, ...]:
     """Load a library once and make sure that it records the layers that were converted.
 
     Raises
@@ -128,7 +136,7 @@ def check_layout(library: Path, layers: list[dict[str, Any]]) -> tuple[Tap, ...]
     except (OSError, ValueError, AttributeError) as error:
         raise CheckFailed(f"the compiled project can't be loaded: {error}") from None
     found = [(tap.layer, tap.size) for tap in taps]
-    expected = [(layer["name"], layer["values"]) for layer in layers]
+    expected = [(layer.name, layer.values) for layer in layers]
     for have, want in zip(found, expected, strict=False):
         if have != want:
             raise CheckFailed(

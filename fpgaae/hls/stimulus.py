@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config
-from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, requantize
-from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
 
 CHUNK_EVENTS = 2048
@@ -51,16 +50,16 @@ class Stimuli:
 
     Parameters
     ----------
-    network
-        With its thresholds.
+    trigger
+        Its features, network and thresholds.
     """
 
-    def __init__(self, config: Config, data_folder: Path, features: FeatureMap, network: IntegerNetwork) -> None:
+    def __init__(self, config: Config, data_folder: Path, trigger: GoldenTrigger) -> None:
         self._config = config
         self._data_folder = data_folder
-        self._features = features
-        self._network = network
-        self._input_type = network.input_type
+        self._trigger = trigger
+        self._features, self._network = trigger.features, trigger.network
+        self._input_type = trigger.network.input_type
 
     def sources(self) -> Iterator[Source]:
         """Give every part of the stimulus, the real events first."""
@@ -86,10 +85,10 @@ class Stimuli:
         return self._of_hardware(codes.astype(np.int64))
 
     def _of_hardware(self, codes: Codes) -> Stimulus:
-        return Stimulus(codes, np.zeros((0, len(self._features))), self._features.input_codes(codes, self._input_type))
+        return Stimulus(codes, np.zeros((0, len(self._features))), self._trigger.input_codes(codes))
 
     def _joined(self, hardware: Codes, values: NDArray[np.float64], value_codes: Codes) -> Stimulus:
-        codes = self._features.input_codes(hardware, self._input_type)
+        codes = self._trigger.input_codes(hardware)
         return Stimulus(hardware, values, np.concatenate([codes, value_codes]))
 
     def _random(self, source: Source) -> Stimulus:

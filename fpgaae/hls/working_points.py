@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Trigger
-from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import CHUNK_EVENTS
+from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.run import StageRun
-from fpgaae.statistics import Interval, clopper_pearson, n_allowed
+from fpgaae.statistics import EventGroups, GroupSpread, Interval, PassedEvents, n_allowed
+
+TEST_LEVEL = 0.95  # that the number of effective events is given for: of the test whether another sample agrees
 
 
 class WorkingPoint(NamedTuple):
@@ -25,42 +28,56 @@ class WorkingPoint(NamedTuple):
     n_passed: int
     n_at: int  # events exactly at the threshold, which all fail: without ties, 1
     level: float
+    spread: GroupSpread | None = None  # of the events that pass over their groups; None where each is its own
+
+    @property
+    def passed(self) -> PassedEvents:
+        """The events that pass."""
+        return PassedEvents(self.n_passed, self.n_events, self.spread)
 
     @property
     def rate(self) -> Interval:
-        """The share of the events that pass, with its Clopper-Pearson interval."""
-        return clopper_pearson(self.n_passed, self.n_events, self.level)
+        """The share of the events that pass, with its Clopper-Pearson interval; groups of events count."""
+        return self.passed.interval(self.level)
 
-    def to_json(self, score: FixedPointType, trigger: Trigger) -> dict[str, Any]:
-        """Give an entry of `thresholds` in `convert.json`."""
-        return {
-            "code": self.code,
-            "fraction": score.fraction,
-            "value": float(np.ldexp(self.code, -score.fraction)),
-            "requested_false_positive_rate": self.requested,
-            "requested_rate_khz": self.requested * trigger.bunch_crossing_rate_khz,
-            **rate_json(self.rate, trigger),
-            "events": self.n_events,
-            "events_passed": self.n_passed,
-            "events_at_threshold": self.n_at,
-        }
-
-
-def rate_json(rate: Interval, trigger: Trigger) -> dict[str, Any]:
-    """Give a rate as the share of the background and in kHz, each {value, low, high}."""
-    khz = Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
-    return {"false_positive_rate": rate._asdict(), "rate_khz": khz._asdict()}
+    def entry(self, score: FixedPointType, trigger: Trigger) -> Threshold:
+        """Give the entry of `convert.json`; `effective_events` where events share groups."""
+        return Threshold(
+            code=self.code,
+            fraction=score.fraction,
+            value=float(np.ldexp(self.code, -score.fraction)),
+            requested_false_positive_rate=self.requested,
+            requested_rate_khz=self.requested * trigger.bunch_crossing_rate_khz,
+            false_positive_rate=self.rate,
+            rate_khz=rate_khz(self.rate, trigger),
+            events=self.n_events,
+            events_passed=self.n_passed,
+            events_at_threshold=self.n_at,
+            effective_events=None if self.spread is None else self.passed.effective(TEST_LEVEL).events,
+        )
 
 
-def background_scores(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Codes:
+def rate_khz(rate: Interval, trigger: Trigger) -> Interval:
+    """Give a share of the background in kHz."""
+    return Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
+
+
+def background_scores(run: StageRun, golden: GoldenTrigger) -> Codes:
     """Give the score's code of every background event of the split that the thresholds are chosen on."""
     store = EventStore(run.upstream("data"))
     chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
-    name = network.score.name
-    return np.concatenate([network.run(features.input_codes(c, network.input_type))[name].codes[:, 0] for c in chunks])
+    return np.concatenate([golden.scores(codes) for codes in chunks])
 
 
-def choose_thresholds(background: Codes, trigger: Trigger, level: float) -> tuple[WorkingPoint, ...]:
+def background_groups(run: StageRun) -> NDArray[np.int64]:
+    """Give the group of every event of `background_scores`."""
+    store = EventStore(run.upstream("data"))
+    return store.groups(run.config.data.background, run.config.trigger.chosen_on)
+
+
+def choose_thresholds(
+    background: Codes, groups: NDArray[np.int64], trigger: Trigger, level: float
+) -> tuple[WorkingPoint, ...]:
     """Choose for each wanted rate the smallest threshold that does not exceed it.
 
     With k the largest number of events within the rate, the threshold is the (k + 1)-th largest score: at most k lie
@@ -70,14 +87,16 @@ def choose_thresholds(background: Codes, trigger: Trigger, level: float) -> tupl
     ----------
     background
         (n_events,) codes of the score.
+    groups
+        (n_events,) the group of each event, which the intervals count.
     level
         Confidence level of the intervals.
     """
-    ordered = np.sort(background)
+    ordered, shared = np.sort(background), EventGroups(groups)
     points = []
     for rate in trigger.false_positive_rates:
         code = int(ordered[len(ordered) - 1 - n_allowed(len(ordered), rate)])
         first, behind = (int(np.searchsorted(ordered, code, side=side)) for side in ("left", "right"))
-        n_events = len(ordered)
-        points.append(WorkingPoint(rate, code, n_events, n_events - behind, behind - first, level))
+        passed = shared.count(background > code)
+        points.append(WorkingPoint(rate, code, passed.events, passed.passed, behind - first, level, passed.spread))
     return tuple(points)

@@ -52,6 +52,10 @@ class PlannedLayer(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """What Keras' class is given."""
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it has a kernel and a bias."""
+
 
 class Setting(NamedTuple):
     """What a method is told of the experiment: the shape of its networks, and the training events in a few numbers."""

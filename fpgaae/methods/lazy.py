@@ -9,6 +9,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from fpgaae.optional import require
+
 
 class _LazyModule:
     """Stands for a module until one of its attributes is asked for."""
@@ -26,4 +28,4 @@ ops: Any = _LazyModule("keras.ops")
 
 def input_gradient(function: Callable[[Any], Any], x: Any) -> Any:  # noqa: ANN401
     """Give the gradient of a scalar function of tensors by autodiff; methods with adversaries train on JAX only."""
-    return importlib.import_module("jax").grad(function)(x)
+    return require("jax", "methods with adversaries train on it only").grad(function)(x)

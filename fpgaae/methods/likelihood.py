@@ -13,6 +13,7 @@ import math
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpgaae.methods.base import Setting, Tensor
 from fpgaae.methods.lazy import ops
@@ -39,8 +40,18 @@ def log_likelihood(name: LikelihoodName, setting: Setting, width: Tensor, x: Ten
     sigma = width * ops.convert_to_tensor(scale)
     densities = -0.5 * ops.square((x - output) / sigma) - ops.log(sigma) - 0.5 * math.log(2 * math.pi)
     if name == "masked":
-        densities = densities * filled(setting, x)
+        densities = densities * filled(setting.n_features, setting.empty, x)
     return ops.sum(varies * densities, axis=-1)
+
+
+def weighted_error(variance: NDArray[np.float64], x: Tensor, reconstruction: Tensor) -> Tensor:
+    """Give the squared error of each event with every input divided by its variance, (n,).
+
+    This is -2 log p of a Gaussian likelihood of the inputs' own widths up to a constant, so that an input counts by its
+    information and not by its range; inputs that never vary in training are left out.
+    """
+    weights = np.where(variance > 0, 1 / np.maximum(variance, 1e-12), 0).astype(np.float32)
+    return ops.sum(ops.convert_to_tensor(weights) * ops.square(x - reconstruction), axis=-1)
 
 
 def mean_of(name: LikelihoodName, setting: Setting, output: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from fpgaae.methods.base import PlannedLayer, Setting, Tensor
 from fpgaae.methods.lazy import keras, ops
 
 LOG_VARIANCE_LIMIT = 8.0  # log sigma^2 is kept within +- this, here, in the quantized twin and in its scores
-_WEIGHTED = frozenset({"Dense", "Conv2D"})
 
 
 def encoder_network(setting: Setting, heads: tuple[str, ...] = ("latent",)) -> Any:  # noqa: ANN401
@@ -52,7 +51,7 @@ def linear_network(name: str, layer: str, n_inputs: int, n_outputs: int) -> Any:
 def planned_layers(x: Tensor, plan: Iterable[PlannedLayer]) -> Tensor:
     """Put the layers that the config names behind a tensor."""
     for layer in plan:
-        settings = {"kernel_initializer": "he_uniform"} if layer.kind in _WEIGHTED else {}
+        settings = {"kernel_initializer": "he_uniform"} if layer.has_weights else {}
         x = getattr(keras.layers, layer.kind)(name=layer.name, **layer.settings, **settings)(x)
     return x
 

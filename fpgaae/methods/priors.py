@@ -41,6 +41,20 @@ def log_prior(prior: PriorName, degrees: int, z: Tensor) -> Tensor:
     return norm - 0.5 * (degrees + 1) * ops.log1p(ops.square(z) / degrees)
 
 
+def drawn(mu: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """Give z = mu + sigma noise, a draw from q where the noise is unit normal."""
+    return mu + ops.exp(0.5 * log_variance) * noise
+
+
+def divergence_of_events(mu: Tensor, log_variance: Tensor) -> Tensor:
+    """Give KL(q, p) of each event from the unit normal, (n,): what the deployed networks are trained with.
+
+    `divergence` gives the same of single latents. Both orders of the sum stay, since trained weights follow from each
+    to the last bit.
+    """
+    return -0.5 * ops.sum(1 + log_variance - ops.square(mu) - ops.exp(log_variance), axis=-1)
+
+
 def divergence(prior: PriorName, degrees: int, mu: Tensor, log_variance: Tensor, z: Tensor) -> Tensor:
     """Give KL(q, p) of each latent, (n, k); of Student's t its estimate at the drawn z."""
     if prior == "normal":

@@ -1,58 +1,28 @@
-"""The architecture in a Keras model file, JSON of Keras 2 or Keras 3, to a description; nothing is deserialised.
+"""The architecture that Keras saves, JSON of Keras 2 or Keras 3, to a description; nothing is deserialised.
 
-Only layers of an allow-list are read, and of those only settings that are plain values. Nested models are taken apart.
+Every layer and every setting is kept as it stands there. Nested models are taken apart, and what a pruning wrapper
+wraps stands in its place.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fpgaae.errors import InputError
-from fpgaae.models.description import SCORES, LayerDescription, NetworkDescription, check_names
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import CONTAINERS, PRUNING_WRAPPER
 
-_CONTAINERS = frozenset({"Functional", "Model", "Sequential"})
-_KERNEL = ("use_bias", "activation")
-_CONVOLUTION = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", *_KERNEL)
-_POOLING = ("pool_size", "strides", "padding", "data_format")
-_QUANTIZERS = ("kernel_quantizer", "bias_quantizer")
-SETTINGS: Mapping[str, tuple[str, ...]] = {  # what is read of each class; anything else is refused
-    "InputLayer": ("batch_shape", "batch_input_shape"),
-    "Dense": ("units", *_KERNEL),
-    "Conv1D": _CONVOLUTION,
-    "Conv2D": _CONVOLUTION,
-    "QDense": ("units", *_KERNEL, *_QUANTIZERS),
-    "QConv1D": (*_CONVOLUTION, *_QUANTIZERS),
-    "QConv2D": (*_CONVOLUTION, *_QUANTIZERS),
-    "QActivation": ("activation",),
-    "BatchNormalization": ("epsilon", "axis", "center", "scale"),
-    "Activation": ("activation",),
-    "ReLU": ("max_value", "negative_slope", "threshold"),
-    **dict.fromkeys(("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"), _POOLING),
-    "UpSampling1D": ("size",),
-    "UpSampling2D": ("size", "data_format", "interpolation"),
-    "ZeroPadding1D": ("padding",),
-    "ZeroPadding2D": ("padding", "data_format"),
-    "Flatten": ("data_format",),
-    "Reshape": ("target_shape",),
-    **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout",
-                     "ActivityRegularization"), ()),
-    **dict.fromkeys(SCORES, ("empty", "argument", "fraction_bits")),
-}  # fmt: skip
-_CURES = {
-    "Lambda": "it holds code, which is never executed; write it with Keras layers",
-    "PruneLowMagnitude": "strip the pruning first (tensorflow_model_optimization's strip_pruning)",
-    "QBatchNormalization": "fold it into the layer in front of it; it has no exact firmware",
-    "QAveragePooling2D": "use AveragePooling2D with a QActivation behind it",
-    "Conv2DTranspose": "use UpSampling2D with a Conv2D behind it",
-}
-_TAKEN = frozenset({"score", "latent_flat", "inputs_flat", "inputs_reshaped", "reconstruction_flat",
-                    "reconstruction_reshaped"})  # fmt: skip
-_MODULES = ("keras", "tf_keras", "tensorflow", "qkeras", "fpgaae")
-
+_PACKAGES = frozenset({"keras", "tf_keras", "tensorflow", "tensorflow_model_optimization", "qkeras", "fpgaae"})
+_INPUT = "InputLayer"
 
 Spec = Any  # a part of the JSON in a file that anybody wrote
+Outputs = tuple[str, ...]  # the layers that stand for the outputs of a layer or a nested model
 
 
 class WeightPlace(NamedTuple):
@@ -70,131 +40,145 @@ class Architecture(NamedTuple):
     places: Mapping[str, WeightPlace]
 
 
+def describe_model(model: Any) -> NetworkDescription:  # noqa: ANN401
+    """Describe a Keras 2 model in memory, with its weights."""
+    network, places = read_architecture(json.loads(model.to_json()))
+    arrays: dict[tuple[str, str], dict[str, Any]] = {}
+    for outer in model.layers:
+        for layer in (outer, *outer._flatten_layers(include_self=False)):
+            named = {variable.name.split("/")[-1].split(":")[0]: variable for variable in layer.weights}
+            arrays.setdefault((outer.name, layer.name), named)
+    return with_weights(network, {
+        name: {key: np.asarray(variable, dtype=np.float32) for key, variable in found.items()}
+        for name, place in places.items()
+        if (found := arrays.get((place.group, place.layer)))
+    })  # fmt: skip
+
+
+def with_weights(network: NetworkDescription, weights: Mapping[str, Mapping[str, Any]]) -> NetworkDescription:
+    """Give layers their weights by name; what is stored beside them, as the mask of a pruning, is left out."""
+
+    def mine(layer: LayerDescription) -> Mapping[str, Any]:
+        found = weights.get(layer.name, {})
+        return {name: found[name] for name in layer.weight_names if name in found}
+
+    return NetworkDescription(tuple(layer.changed(weights=mine(layer)) for layer in network.layers), network.outputs)
+
+
 def read_architecture(content: Spec) -> Architecture:
     """Read the JSON of a model.
 
     Raises
     ------
     InputError
-        If it has a layer that is not in the allow-list, or is no model at all.
+        If it is not that of a model.
     """
     reader = _Reader()
     try:
-        outputs = reader.model(content, None, (), "")
+        outputs = reader.model(content, None, (), 1, "")
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"the model's architecture is damaged ({type(error).__name__}: {error}); save it again"
-        ) from None
-    inputs = [layer for layer in reader.layers if layer.kind == "InputLayer"]
-    if len(inputs) != 1:
-        raise InputError(f"the model has {len(inputs)} inputs; give one with a single input")
-    layers = tuple(inputs + [layer for layer in reader.layers if layer.kind != "InputLayer"])
-    return Architecture(check_names(NetworkDescription(layers, outputs)), reader.places)
+        reason = str(error).splitlines()[0][:200] if str(error) else ""
+        raise InputError(f"the config of the model can't be read ({type(error).__name__}: {reason})") from None
+    if not reader.layers:
+        raise InputError("the config of the model can't be read (it has no layers)")
+    layers = sorted(reader.layers.values(), key=lambda layer: layer.kind != _INPUT)
+    return Architecture(NetworkDescription(tuple(layers), outputs), reader.places)
 
 
 class _Reader:
     """Collects the layers of a model and of those nested in it, in graph order."""
 
     def __init__(self) -> None:
-        self.layers: list[LayerDescription] = []
+        self.layers: dict[str, LayerDescription] = {}
         self.places: dict[str, WeightPlace] = {}
 
-    def model(self, spec: Spec, sources: tuple[str, ...] | None, outer: tuple[str, ...], path: str) -> tuple[str, ...]:
+    def model(self, spec: Spec, sources: Outputs | None, within: tuple[str, ...], n_calls: int, path: str) -> Outputs:
         """Read a model whose inputs are the given layers, None for the outermost; give the layers that it puts out."""
         kind, config = spec["class_name"], spec["config"]
-        if kind not in _CONTAINERS or not isinstance(config, Mapping):
+        if kind not in CONTAINERS:
             raise InputError(
                 f"the model is a {_text(kind)}, of which only its own code knows the layers; "
                 "save a Sequential or functional model"
             )
-        _known_module(spec, kind)
-        layers = config["layers"]
-        paths = _paths(layers, path)
+        layers = config if isinstance(config, list) else config["layers"]  # old Sequential models are lists
+        paths = {_own_name(entry): place for entry, place in zip(layers, _paths(layers, path), strict=True)}
+        if len(paths) != len(layers) or not layers:
+            raise ValueError("it has no layers, or two of one name")
         if kind == "Sequential":
-            return self._sequential(config, layers, paths, sources, outer)
-        return self._functional(config, paths, sources, outer)
+            return self._sequential(config, layers, paths, sources, within, n_calls)
+        return self._functional(config, layers, paths, sources, within, n_calls)
 
     def _sequential(
-        self,
-        config: Spec,
-        layers: Spec,
-        paths: list[str],
-        sources: tuple[str, ...] | None,
-        outer: tuple[str, ...],
-    ) -> tuple[str, ...]:
-        if sources is None and layers[0]["class_name"] != "InputLayer":
+        self, config: Spec, layers: Spec, paths: Mapping[str, str], sources: Outputs | None, within: tuple[str, ...],
+        n_calls: int,
+    ) -> Outputs:  # fmt: skip
+        """Read a chain, each layer reading the one before; its Input may be left out."""
+        if sources is None and _kind(layers[0]) != _INPUT:
             first = layers[0]["config"]
-            shape = first.get("batch_input_shape") or first.get("batch_shape") or config.get("build_input_shape")
-            sources = self._input("features", shape)
-        for spec, path in zip(layers, paths, strict=True):
-            if spec["class_name"] == "InputLayer" and sources is not None:
-                continue
-            sources = self._layer(spec, sources, outer, path)
+            shape = first.get("batch_input_shape") or first.get("batch_shape")
+            shape = shape or (config.get("build_input_shape") if isinstance(config, Mapping) else None)
+            name = "features"
+            while name in paths:
+                name += "_"
+            sources = self._add(LayerDescription(name, _INPUT, (), {"batch_shape": _tuples(shape)}))
+        for spec in layers:
+            if not (_kind(spec) == _INPUT and sources):
+                sources = self._layer(spec, sources or (), within, n_calls, paths[_own_name(spec)])
         return sources or ()
 
     def _functional(
-        self,
-        config: Spec,
-        paths: list[str],
-        sources: tuple[str, ...] | None,
-        outer: tuple[str, ...],
-    ) -> tuple[str, ...]:
-        given = _endpoints(config["input_layers"])
-        known: dict[str, tuple[str, ...]] = {}
+        self, config: Spec, layers: Spec, paths: Mapping[str, str], sources: Outputs | None, within: tuple[str, ...],
+        n_calls: int,
+    ) -> Outputs:  # fmt: skip
+        known: dict[str, Outputs] = {}
         if sources is not None:
+            given = [name for name, _ in _ends(config["input_layers"])]
             known = {name: (source,) for name, source in zip(given, sources, strict=True)}
-        waiting = [(s, p) for s, p in zip(config["layers"], paths, strict=True) if _own_name(s) not in known]
-        while waiting:
-            ready = [entry for entry in waiting if all(name in known for name in _sources(entry[0]))]
-            if not ready:
-                raise InputError(
-                    f"the layer {_text(_own_name(waiting[0][0]))} reads a layer that the model lacks; save it again"
-                )
-            for spec, path in ready:
-                inputs = tuple(name for source in _sources(spec) for name in known[source])
-                known[_own_name(spec)] = self._layer(spec, inputs or None, outer, path)
-            done = {id(spec) for spec, _ in ready}
-            waiting = [entry for entry in waiting if id(entry[0]) not in done]
-        return tuple(name for output in _endpoints(config["output_layers"]) for name in known[output])
+        for spec, read in _in_graph_order(layers):
+            name = _own_name(spec)
+            if name not in known:
+                inputs = tuple(_output(known[source], index) for source, index in read)
+                n = n_calls * max(1, len(spec.get("inbound_nodes") or []))  # a second call is a finding of its own
+                known[name] = self._layer(spec, inputs, within, n, paths[name])
+        return tuple(dict.fromkeys(_output(known[name], i) for name, i in _ends(config.get("output_layers", []))))
 
-    def _layer(
-        self,
-        spec: Spec,
-        sources: tuple[str, ...] | None,
-        outer: tuple[str, ...],
-        path: str,
-    ) -> tuple[str, ...]:
+    def _layer(self, spec: Spec, sources: Outputs, within: tuple[str, ...], n_calls: int, path: str) -> Outputs:
         """Read one layer or nested model, and give the layers that stand for its output."""
-        kind, name = spec["class_name"], _own_name(spec)
-        if kind in _CONTAINERS:
-            return self.model(spec, sources or (), (*outer, name), path)
-        if kind not in SETTINGS:
-            cure = _CURES.get(kind, f"the known ones are {', '.join(sorted(set(SETTINGS) - SCORES))}")
-            raise InputError(f"the layer {_text(name)} is a {_text(kind)}, which can't be imported; {cure}")
-        _known_module(spec, kind)
-        config = spec["config"]
-        if kind == "InputLayer":
-            return self._input(name, config.get("batch_shape") or config.get("batch_input_shape"))
-        if sources is None:
-            raise InputError(f"the layer {_text(name)} has no input; save the model again")
-        settings = {key: _plain(config[key], name, key) for key in SETTINGS[kind] if key in config}
-        plain = _identifier(name)
-        if any(layer.name == plain for layer in self.layers):
-            plain = _identifier("_".join((*outer, name)))
-        self.layers.append(LayerDescription(plain, kind, sources, settings))
-        self.places[plain] = WeightPlace(path, (*outer, name)[0], name)
-        return (plain,)
+        kind, name, config = _kind(spec), _own_name(spec), spec["config"]
+        if kind in CONTAINERS:
+            return self.model(spec, sources, (*within, name), n_calls, path)
+        is_wrapped = kind == PRUNING_WRAPPER
+        if is_wrapped:
+            kind, config = _kind(config["layer"]), config["layer"]["config"]
+        plain = _printable(name)
+        if plain in self.layers:
+            plain = "_".join(map(_printable, (*within, name)))
+        settings = {str(key): _tuples(value) for key, value in config.items()}
+        layer = LayerDescription(
+            plain,
+            kind,
+            sources,
+            settings,
+            is_wrapped_for_pruning=is_wrapped,
+            n_calls=n_calls,
+            within=tuple(map(_printable, within)),
+        )
+        self.places[plain] = WeightPlace(path, (*within, name)[0], name)
+        return self._add(layer)
 
-    def _input(self, name: str, batch_shape: Spec) -> tuple[str, ...]:
-        shape = [] if batch_shape is None else list(batch_shape)[1:]
-        if not shape or any(not isinstance(extent, int) for extent in shape):
-            raise InputError("the model does not say the shape of its input; build it with an Input layer")
-        self.layers.append(LayerDescription(_identifier(name), "InputLayer", (), {"shape": tuple(shape)}))
-        return (_identifier(name),)
+    def _add(self, layer: LayerDescription) -> Outputs:
+        if layer.name in self.layers:
+            raise ValueError(f"two of its layers are called {_text(layer.name)}")
+        self.layers[layer.name] = layer
+        return (layer.name,)
 
 
 def _own_name(spec: Spec) -> str:
-    return str(spec["config"]["name"])
+    return str(spec.get("name") or spec["config"]["name"])
+
+
+def _printable(name: str) -> str:
+    return "".join(character if character.isprintable() else "_" for character in name)
 
 
 def _text(value: Spec) -> str:
@@ -202,22 +186,18 @@ def _text(value: Spec) -> str:
     return re.sub(r"[^\w.:>-]", "_", str(value))[:60]
 
 
-def _identifier(name: str) -> str:
-    """Give a name that C++ takes, and that none of the layers has which are put behind the model."""
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return plain if re.match(r"[A-Za-z]", plain) and plain not in _TAKEN else f"layer_{plain}"
-
-
-def _known_module(spec: Mapping[str, Any], kind: str) -> None:
-    """Refuse a class of the user's own that has the name of a known one."""
-    registered = spec.get("registered_name")
-    package = str(registered).split(">")[0] if registered and ">" in str(registered) else None
+def _kind(spec: Spec) -> str:
+    """Give the class of a layer; that of somebody else with its package, so that no known one is meant."""
+    *package, kind = str(spec["class_name"]).split(">")
+    *registered, _ = str(spec.get("registered_name") or "").split(">")
     module = str(spec.get("module") or "keras").split(".")[0]
-    if module not in _MODULES or package not in {None, "fpgaae", "keras", "qkeras"}:
-        raise InputError(
-            f"the {_text(kind)} in the model is a class of {_text(package or module)}, which can't be imported; use "
-            "that of Keras or QKeras"
-        )
+    foreign = [name for name in (*package, *registered, module) if name not in _PACKAGES]
+    return f"{_text(foreign[0])}>{_text(kind)}" if foreign else _text(kind)
+
+
+def _tuples(value: Spec) -> Any:  # noqa: ANN401
+    """Give lists as tuples, which can't be changed."""
+    return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value
 
 
 def _paths(layers: Sequence[Any], path: str) -> list[str]:
@@ -233,47 +213,44 @@ def _paths(layers: Sequence[Any], path: str) -> list[str]:
     return found
 
 
-def _endpoints(entries: Spec) -> tuple[str, ...]:
-    """Give the names in `input_layers` or `output_layers`: one [name, node, tensor], or a list of them."""
-    if entries and isinstance(entries[0], str):
-        entries = [entries]
-    return tuple(str(entry[0]) for entry in entries)
+def _output(outputs: Outputs, index: int) -> str:
+    return outputs[index if index < len(outputs) else 0]
 
 
-def _sources(spec: Spec) -> tuple[str, ...]:
-    """Give the names of the layers that a layer of a functional model reads."""
-    nodes = spec["inbound_nodes"]
-    if len(nodes) > 1:
-        raise InputError(
-            f"the layer {_text(_own_name(spec))} is used {len(nodes)} times; give each use a layer of its own"
-        )
-    if not nodes:
-        return ()
-    if isinstance(nodes[0], Mapping):  # Keras 3
-        return tuple(_histories(nodes[0]["args"]))
-    entries = nodes[0] if isinstance(nodes[0][0], (list, tuple)) else nodes
-    return tuple(str(entry[0]) for entry in entries)
+def _ends(entries: Spec) -> tuple[tuple[str, int], ...]:
+    """Read `[["a", 0, 0], ...]` or, as Keras 3 writes a single input or output, `["a", 0, 0]`."""
+    return tuple(_sources(list(entries)))
 
 
-def _histories(value: Spec) -> list[str]:
-    """Give the layers of every Keras 3 tensor in nested arguments."""
-    if isinstance(value, Mapping):
-        history = (
-            value.get("config", {}).get("keras_history") if value.get("class_name") == "__keras_tensor__" else None
-        )
-        return [str(history[0])] if history else []
-    if isinstance(value, list):
-        return [name for entry in value for name in _histories(entry)]
-    return []
+def _sources(call: Spec) -> Iterator[tuple[str, int]]:
+    """Give the layers that a call reads, and which output: Keras 2 writes lists, Keras 3 tensors with a history."""
+    if isinstance(call, list) and len(call) in {3, 4} and isinstance(call[0], str) and isinstance(call[1], int):
+        yield call[0], int(call[2])
+        yield from _sources(call[3]) if len(call) == 4 else ()
+    elif isinstance(call, Mapping):
+        history = call["config"]["keras_history"] if call.get("class_name") == "__keras_tensor__" else None
+        if history:
+            yield str(history[0]), int(history[2])
+        else:
+            for value in call.values():
+                yield from _sources(value)
+    elif isinstance(call, list | tuple):
+        for value in call:
+            yield from _sources(value)
 
 
-def _plain(value: Spec, layer: str, key: str) -> Any:  # noqa: ANN401
-    """Give a setting that is a plain value, or the class name and plain settings of a quantizer."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return tuple(_plain(entry, layer, key) for entry in value)
-    if isinstance(value, Mapping) and key in {"activation", *_QUANTIZERS} and isinstance(value.get("config"), Mapping):
-        settings = {str(k): _plain(v, layer, "") for k, v in value["config"].items()}
-        return {"class_name": str(value["class_name"]), "config": settings}
-    raise InputError(f"`{key}` of the layer {_text(layer)} is no plain value, which can't be imported; save it without")
+def _in_graph_order(layers: Sequence[Spec]) -> Iterator[tuple[Spec, tuple[tuple[str, int], ...]]]:
+    """Sort layers so that each comes after those that it reads in its first call, and give these."""
+    by_name = {_own_name(spec): spec for spec in layers}
+    read = {name: tuple(_sources((spec.get("inbound_nodes") or [[]])[0])) for name, spec in by_name.items()}
+    position = {name: index for index, name in enumerate(by_name)}
+    for name, sources in read.items():
+        if unknown := {source for source, _ in sources} - by_name.keys():
+            raise ValueError(f"the layer {_text(name)} reads {_text(min(unknown))}, which is not there")
+    order: Sequence[str] = list(by_name)
+    if any(position[source] >= position[name] for name in order for source, _ in read[name]):
+        try:
+            order = tuple(TopologicalSorter({n: [s for s, _ in read[n]] for n in by_name}).static_order())
+        except CycleError:
+            raise ValueError("its layers read each other in a circle") from None
+    return ((by_name[name], read[name]) for name in order)

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fpgaae.models.description import AVERAGES, WEIGHTED, LayerDescription, NetworkDescription
-
-_MOVING = frozenset({
-    "MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Flatten",
-    "Reshape", *AVERAGES,
-})  # fmt: skip
+from fpgaae.fixedpoint import FixedPointType
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import Role
 
 
 class Site(NamedTuple):
@@ -27,11 +24,11 @@ class Site(NamedTuple):
 
 
 class Quantizers(NamedTuple):
-    """QKeras quantizers by name of the quantizer's or the weights' layer."""
+    """Types by name of the quantizer's or the weights' layer."""
 
-    inputs: str
-    activations: Mapping[str, str]
-    weights: Mapping[str, str]
+    inputs: FixedPointType
+    activations: Mapping[str, FixedPointType]
+    weights: Mapping[str, FixedPointType]
 
 
 def quantizer_sites(network: NetworkDescription) -> tuple[Site, ...]:
@@ -39,19 +36,22 @@ def quantizer_sites(network: NetworkDescription) -> tuple[Site, ...]:
     positive: set[str] = set()
     sites = []
     for layer in network.layers:
-        if layer.kind == "ReLU" or (layer.kind in _MOVING and layer.inputs[0] in positive):
+        keeps_sign = layer.moves_values or layer.role is Role.MEAN
+        if layer.role is Role.RECTIFY or (keeps_sign and layer.inputs[0] in positive):
             positive.add(layer.name)
-        if layer.kind == "ReLU":
-            source = network[layer.inputs[0]]
-            owner = source.name if _computes(source) and len(network.readers(source.name)) == 1 else layer.name
-            sites.append(Site(owner, layer.name, layer.name, False))
-        elif _computes(layer) and [reader.kind for reader in network.readers(layer.name)] != ["ReLU"]:
-            sites.append(Site(layer.name, layer.name, f"{layer.name}_quantized", layer.name not in positive))
+        if layer.role is Role.RECTIFY:
+            sites.append(Site(_owner(network, layer), layer.name, layer.name, False))
+        elif layer.computes and [reader.role.is_activation for reader in network.readers(layer.name)] != [True]:
+            quantizer = f"{layer.name}_quantized"
+            sites.append(Site(_owner(network, layer), layer.name, quantizer, layer.name not in positive))
     return tuple(sites)
 
 
-def _computes(layer: LayerDescription) -> bool:
-    return layer.kind in WEIGHTED | AVERAGES
+def _owner(network: NetworkDescription, layer: LayerDescription) -> str:
+    """Give the layer that the config knows a quantizer by: the sum or mean, also in front of an activation."""
+    source = network[layer.inputs[0]]
+    is_behind = layer.role.is_activation and source.computes and len(network.readers(source.name)) == 1
+    return source.name if is_behind else layer.name
 
 
 def quantized(network: NetworkDescription, sites: Sequence[Site], quantizers: Quantizers) -> NetworkDescription:
@@ -66,14 +66,14 @@ def quantized(network: NetworkDescription, sites: Sequence[Site], quantizers: Qu
     for layer in network.layers[1:]:
         moved = layer.changed(inputs=tuple(instead.get(name, name) for name in layer.inputs))
         site = at.get(layer.name)
-        if layer.kind in WEIGHTED:
+        if layer.is_float_sum:
             weights = quantizers.weights[layer.name]
             moved = moved.changed(kind=f"Q{layer.kind}").with_settings(kernel_quantizer=weights, bias_quantizer=weights)
         if site is None:
             layers.append(moved)
             continue
         activation = {"activation": quantizers.activations[site.quantizer]}
-        if layer.kind == "ReLU":
+        if layer.role is Role.RECTIFY:
             layers.append(moved.changed(kind="QActivation", settings=activation))
             continue
         layers += [moved, LayerDescription(site.quantizer, "QActivation", (layer.name,), activation)]

@@ -1,7 +1,8 @@
-"""A network as plain values: layers of known classes, their settings and their weights as arrays (NumPy only).
+"""A network as plain values: layers in graph order, their settings as Keras saves them, and their weights as arrays.
 
-Nothing in it can be executed. `fpgaae.models.architecture` reads it from a model file, `fpgaae.models.rebuild` makes a
-Keras model of it.
+Nothing in it can be executed, and nothing is left out: classes and settings that nobody knows are kept, so that whoever
+needs them can refuse them by name. `fpgaae.models.model_file` reads it from a file, `fpgaae.models.architecture` from a
+Keras model, `fpgaae.models.rebuild` makes a Keras model of it (NumPy only).
 """
 
 from __future__ import annotations
@@ -14,17 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
+from fpgaae.models.keras_layers import KerasLayer, Role, refused_settings, row_of
+from fpgaae.models.quantizers import Quantizer, read_quantizer
 
 Weights = Mapping[str, NDArray[np.float32]]
-
-CONVOLUTIONS = frozenset({"Conv1D", "Conv2D"})
-WEIGHTED = frozenset({"Dense", *CONVOLUTIONS})
-QUANTIZED = frozenset(f"Q{kind}" for kind in WEIGHTED)
-AVERAGES = frozenset({"AveragePooling1D", "AveragePooling2D"})
-SCORES = frozenset({
-    "SquaredErrorScore", "MaskedSquaredErrorScore", "AbsoluteErrorScore", "MuSquaredScore",
-    "MuSquaredOverVarianceScore", "KlDivergenceScore", "RegressionScore",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,16 +26,88 @@ class LayerDescription:
     """One layer: its Keras class, the layers that it reads, its settings and its weights by name."""
 
     name: str
-    kind: str
+    kind: str  # class name; `package>name` of a class that is neither Keras', QKeras' nor fpgaae's
     inputs: tuple[str, ...]
     settings: Mapping[str, Any]
     weights: Weights = field(default_factory=dict, repr=False)
+    is_wrapped_for_pruning: bool = False
+    n_calls: int = 1  # how often the layer stands in the graph
+    within: tuple[str, ...] = ()  # the nested models that it stands in, the outermost first
 
     @property
-    def activation(self) -> Any:  # noqa: ANN401
+    def row(self) -> KerasLayer:
+        """What is known of its class."""
+        return row_of(self.kind)
+
+    @property
+    def role(self) -> Role:
+        """What it does with values."""
+        return self.row.role
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it adds products with weights of its own."""
+        return self.role is Role.SUM
+
+    @property
+    def is_quantized_sum(self) -> bool:
+        """Whether it multiplies with quantized weights."""
+        return self.row.is_quantized
+
+    @property
+    def is_float_sum(self) -> bool:
+        """Whether it multiplies with weights in full precision."""
+        return self.has_weights and not self.row.is_quantized
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is one of the anomaly scores."""
+        return self.role is Role.SCORE
+
+    @property
+    def computes(self) -> bool:
+        """Whether what it puts out needs more bits than what it reads."""
+        return self.role.computes
+
+    @property
+    def moves_values(self) -> bool:
+        """Whether each of its outputs is one of its inputs, or zero."""
+        return self.role.moves_values
+
+    @property
+    def activation(self) -> Quantizer | None:
         """The activation inside the layer, None for none."""
-        found = self.settings.get("activation")
-        return None if found == "linear" else found
+        return read_quantizer(self.settings.get("activation"))
+
+    @property
+    def quantizers(self) -> dict[str, Quantizer | None]:
+        """Its quantizers by what they quantize: `kernel`, `bias`, ..., `activation`."""
+        end = "_quantizer"
+        found = {key.removesuffix(end): value for key, value in self.settings.items() if key.endswith(end)}
+        if self.role is Role.ROUND:
+            found["activation"] = self.settings.get("activation")
+        if not self.settings.get("use_bias", True):
+            found.pop("bias", None)
+        return {role: read_quantizer(value) for role, value in found.items()}
+
+    @property
+    def event_shape(self) -> tuple[int, ...] | None:
+        """The shape of one event that an Input takes, None where it does not say it."""
+        found = self.settings.get("batch_input_shape") or self.settings.get("batch_shape")
+        shape = self.settings.get("shape", found[1:] if isinstance(found, list | tuple) else None)
+        if not isinstance(shape, list | tuple) or not all(isinstance(size, int) and size > 0 for size in shape):
+            return None
+        return tuple(shape) or None
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """The names of its weights in the order in which Keras saves them."""
+        if self.role is Role.SUM:
+            return ("kernel", "bias") if self.settings.get("use_bias", True) else ("kernel",)
+        if self.role is Role.NORMALIZE:
+            optional = [n for n, key in (("gamma", "scale"), ("beta", "center")) if self.settings.get(key, True)]
+            return (*optional, "moving_mean", "moving_variance")
+        return ()
 
     def changed(self, **changes: Any) -> LayerDescription:  # noqa: ANN401
         """Give a copy with some fields changed."""
@@ -66,18 +132,26 @@ class NetworkDescription:
     @property
     def is_quantized(self) -> bool:
         """Whether it holds QKeras layers."""
-        return any(layer.kind in QUANTIZED or layer.kind == "QActivation" for layer in self.layers)
+        return any(layer.is_quantized_sum or layer.role is Role.ROUND for layer in self.layers)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one event."""
-        return tuple(self.layers[0].settings["shape"])
+        """Shape of one event.
+
+        Raises
+        ------
+        InputError
+            If the Input does not say it.
+        """
+        if (shape := self.layers[0].event_shape) is None:
+            raise InputError("the model does not say the shape of its input; build it with an Input layer")
+        return shape
 
     @property
     def score(self) -> LayerDescription | None:
         """The score layer at the end, if there is one."""
         last = self[self.outputs[0]]
-        return last if last.kind in SCORES else None
+        return last if last.is_score else None
 
     def readers(self, name: str) -> tuple[LayerDescription, ...]:
         """Give the layers that read a layer."""
@@ -108,4 +182,21 @@ def check_names(network: NetworkDescription) -> NetworkDescription:
         if layer.name in seen:
             raise InputError(f"two layers of the model are called {layer.name}; rename one of them")
         seen.add(layer.name)
+    return network
+
+
+def check_settings(network: NetworkDescription) -> NetworkDescription:
+    """Give the network back if every setting of its layers is used, or has no effect on what they compute.
+
+    Raises
+    ------
+    InputError
+        If one does not.
+    """
+    for layer in network.layers:
+        for refused in refused_settings(layer.kind, layer.settings):
+            raise InputError(
+                f"the layer {layer.name} has the setting {refused}, which is not known to have exact firmware; leave "
+                "it at its default"
+            )
     return network

@@ -1,10 +1,12 @@
-"""A QKeras model to its integer network: the one place where quantizers become fixed-point types.
+"""A QKeras model to its integer network: quantized weights to codes, layers to their exact integer form.
 
 This module needs a Keras 2 model in memory, but imports neither TensorFlow nor QKeras.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,33 +14,20 @@ import numpy as np
 
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, codes_of
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer, refuse_wide
-from fpgaae.golden.scores.base import Table, score_type
+from fpgaae.fixedpoint import Codes, FixedPointType, codes_of
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
+from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.weighted import Convolution, Dense
+from fpgaae.golden.network import IntegerNetwork, refuse_wide
+from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.models.architecture import read_architecture
+from fpgaae.models.description import check_settings
 from fpgaae.models.extract_convolution import IMAGE_READERS, image_shape, read_convolution
+from fpgaae.models.keras_layers import score_kind
+from fpgaae.models.quantizers import quantizer_type
 
-
-def quantizer_type(quantizer: Any, where: str) -> FixedPointType:  # noqa: ANN401
-    """Give the fixed-point type of a QKeras quantizer.
-
-    `quantized_bits(n, i)` is `ap_fixed<n, i+1>` and `quantized_relu(n, i)` is `ap_ufixed<n, i>`; TensorFlow rounds half
-    to even.
-
-    Raises
-    ------
-    InputError
-        If the quantizer has no exact fixed-point form: scaled (`alpha`), leaky, or of another class.
-    """
-    kind = type(quantizer).__name__
-    if kind == "quantized_bits" and quantizer.alpha in {1} and quantizer.keep_negative:
-        overflow = Overflow.SATURATE_SYMMETRIC if quantizer.symmetric else Overflow.SATURATE
-        return FixedPointType(int(quantizer.bits), int(quantizer.integer) + 1, True, Rounding.HALF_EVEN, overflow)
-    if kind == "quantized_relu" and not quantizer.negative_slope and quantizer.relu_upper_bound is None:
-        return FixedPointType(int(quantizer.bits), int(quantizer.integer), False, Rounding.HALF_EVEN, Overflow.SATURATE)
-    raise InputError(
-        f"the quantizer {quantizer} of the layer {where} has no exact fixed-point form; "
-        "use quantized_bits(n, i, 0, alpha=1) or quantized_relu(n, i)"
-    )
+_Reader = Callable[[Any, list[Layer]], Layer]
 
 
 def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
@@ -47,9 +36,9 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
     Raises
     ------
     InputError
-        If a layer or quantizer has no exact integer form.
+        If a layer, one of its settings, or a quantizer has no exact integer form.
     """
-    layers: dict[str, IntegerLayer] = {}
+    layers: dict[str, Layer] = {}
     name_of: dict[str, str] = {}  # Keras layer -> integer layer that holds its output
     for keras_layer in model.layers:
         sources = [name_of[name] for name in _input_names(keras_layer) if name in name_of]
@@ -57,7 +46,7 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
         if kind == "InputLayer":
             name_of[keras_layer.name] = keras_layer.name
             continue
-        reader = _READERS.get(kind)
+        reader = _READER_OF.get(kind)
         if reader is None:
             raise InputError(f"the layer {keras_layer.name} is a {kind}, which has no exact integer form")
         if not sources:
@@ -65,6 +54,7 @@ def extract_network(model: Any) -> IntegerNetwork:  # noqa: ANN401
         layer = reader(keras_layer, [layers.get(name, _input_placeholder(name)) for name in sources])
         layers[layer.name] = layer
         name_of[keras_layer.name] = layer.name
+    check_settings(read_architecture(json.loads(model.to_json())).network)
     return refuse_wide(IntegerNetwork(tuple(layers.values())))
 
 
@@ -73,44 +63,52 @@ def _input_names(keras_layer: Any) -> list[str]:  # noqa: ANN401
     return [tensor._keras_history.layer.name for tensor in tensors]
 
 
-def _input_placeholder(name: str) -> IntegerLayer:
+def _input_placeholder(name: str) -> Layer:
     """Stand for an Input layer until the quantizer behind it is read."""
-    return IntegerLayer(name, LayerKind.INPUT, (), 0, FixedPointType(1, 1))
+    return Input(name, (), 0, FixedPointType(1, 1))
 
 
-def _read_activation(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+def _read_activation(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
     to = quantizer_type(layer.quantizer, layer.name)
     size, shape = int(np.prod(layer.output.shape[1:])), image_shape(layer)
     if sources[0].size == 0:  # the quantizer straight behind the Input gives the input its type
-        return IntegerLayer(sources[0].name, LayerKind.INPUT, (), size, to, shape=shape)
-    kind = LayerKind.QUANTIZE if to.signed else LayerKind.RELU
-    return IntegerLayer(layer.name, kind, (sources[0].name,), size, to, shape=shape)
+        return Input(sources[0].name, (), size, to, shape)
+    return (Quantize if to.signed else Relu)(layer.name, (sources[0].name,), size, to, shape)
 
 
-def _read_dense(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+def _read_dense(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
     kernel, bias = _quantized_weights(layer, sources[0])
     if len(layer.input.shape) != 2:
         raise InputError(f"the input of the layer {layer.name} is an image; put a Flatten in front of it")
-    return dense_layer(layer.name, sources[0], kernel, bias)
+    return Dense.of(layer.name, sources[0], kernel, bias)
 
 
-def _read_convolution(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
+def _read_convolution(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
     return read_convolution(layer, sources[0], *_quantized_weights(layer, sources[0]))
 
 
-def _read_image(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
-    _require_quantized(layer, sources[0])
-    return IMAGE_READERS[type(layer).__name__](layer, sources[0])
+def _read_behind(read: Callable[[Any, Layer], Layer]) -> _Reader:
+    """Let a reader of one source read a layer whose input is quantized."""
+
+    def reader(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
+        _require_quantized(layer, sources[0])
+        return read(layer, sources[0])
+
+    return reader
 
 
-def _require_quantized(layer: Any, source: IntegerLayer) -> None:  # noqa: ANN401
+def _read_leaky_relu(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
+    return LeakyRelu.of(layer.name, source, round(-math.log2(float(layer.alpha))))
+
+
+def _require_quantized(layer: Any, source: Layer) -> None:  # noqa: ANN401
     if source.size == 0:
         raise InputError(f"the input of the layer {layer.name} has no quantizer; put a QActivation behind the Input")
 
 
 def _quantized_weights(
     layer: Any,  # noqa: ANN401
-    source: IntegerLayer,
+    source: Layer,
 ) -> tuple[tuple[Codes, FixedPointType], tuple[Codes, FixedPointType]]:
     """Give kernel and bias of a layer, of which nothing may stay in full precision."""
     _require_quantized(layer, source)
@@ -135,43 +133,20 @@ def _weights(
     return codes_of(np.asarray(quantizer(variable), dtype=np.float64), to), to
 
 
-def _read_score(layer: Any, sources: list[IntegerLayer]) -> IntegerLayer:  # noqa: ANN401
-    score, first = Score(layer.score), sources[0]
-    table = None
-    if score.needs_variance:
-        table = _function_table(layer, sources[1])
-    elif score is Score.MASKED_SQUARED_ERROR:
-        if first.size % len(layer.empty):
-            raise InputError(f"the layer {layer.name} can't part {first.size} features into {len(layer.empty)} slots")
-        table = Table(codes_of(np.array(layer.empty), first.type), first.type)
-    of = score_type(score, [source.type for source in sources], first.size, None if table is None else table.type)
-    inputs = tuple(source.name for source in sources)
-    return IntegerLayer(layer.name, LayerKind(score.value), inputs, 1, of, table=table)
+def _read_score(layer: Any, sources: list[Layer]) -> Layer:  # noqa: ANN401
+    made: Layer = layer.golden(sources)
+    return made
 
 
-def _function_table(layer: Any, log_variance: IntegerLayer) -> Table:  # noqa: ANN401
-    if layer.argument_type[:3] != log_variance.type[:3]:
-        raise InputError(
-            f"the layer {layer.name} has a table over {layer.argument}, but its second input has the type "
-            f"{log_variance.type}; make the layer with that type"
-        )
-    table: Table = layer.table
-    return table
-
-
-_READERS: dict[str, Callable[[Any, list[IntegerLayer]], IntegerLayer]] = {
-    "QActivation": _read_activation,
-    "QDense": _read_dense,
-    "QConv1D": _read_convolution,
-    "QConv2D": _read_convolution,
-    **dict.fromkeys(IMAGE_READERS, _read_image),
-    "SquaredErrorScore": _read_score,
-    "MaskedSquaredErrorScore": _read_score,
-    "AbsoluteErrorScore": _read_score,
-    "MuSquaredScore": _read_score,
-    "MuSquaredOverVarianceScore": _read_score,
-    "KlDivergenceScore": _read_score,
-    "RegressionScore": _read_score,
+READERS: dict[type, tuple[_Reader, tuple[str, ...]]] = {  # by golden class: how it is read, and of which Keras classes
+    Input: (_read_activation, ("QActivation",)),  # the one straight behind the Input
+    Quantizer: (_read_activation, ("QActivation",)),
+    Dense: (_read_dense, ("QDense",)),
+    LeakyRelu: (_read_behind(_read_leaky_relu), ("LeakyReLU",)),
+    Convolution: (_read_convolution, ("QConv1D", "QConv2D")),
+    **{kind: (_read_behind(read), names) for kind, (read, names) in IMAGE_READERS.items()},
+    ScoreLayer: (_read_score, tuple(score_kind(score) for score in Score)),
 }
+_READER_OF = {name: reader for reader, names in READERS.values() for name in names}
 
-SUPPORTED_LAYERS = frozenset(_READERS)  # Keras classes that have an exact integer form, besides the Input
+SUPPORTED_LAYERS = frozenset(_READER_OF)  # Keras classes that have an exact integer form, besides the Input

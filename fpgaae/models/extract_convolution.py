@@ -12,8 +12,10 @@ import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
-from fpgaae.golden.network import IntegerLayer, LayerKind
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
+from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.weighted import Convolution
 from fpgaae.golden.windows import Shape, Window, same_padding
 
 Weights = tuple[Codes, FixedPointType]
@@ -28,7 +30,7 @@ def image_shape(layer: Any) -> tuple[int, ...]:  # noqa: ANN401
     return {1: (), 2: (1, *shape)}.get(len(shape), shape)
 
 
-def read_convolution(layer: Any, source: IntegerLayer, kernel: Weights, bias: Weights) -> IntegerLayer:  # noqa: ANN401
+def read_convolution(layer: Any, source: Layer, kernel: Weights, bias: Weights) -> Layer:  # noqa: ANN401
     """Read a QConv1D or QConv2D with its quantized weights.
 
     Raises
@@ -42,7 +44,7 @@ def read_convolution(layer: Any, source: IntegerLayer, kernel: Weights, bias: We
     if codes.ndim == 3:
         codes = codes[None]
     window = _window(layer, source, _pair(layer.kernel_size), _pair(layer.strides))
-    return convolution_layer(layer.name, source, (codes, kernel_type), bias, window)
+    return Convolution.of(layer.name, source, (codes, kernel_type), bias, window)
 
 
 def _pair(numbers: Any) -> tuple[int, int]:  # noqa: ANN401
@@ -51,7 +53,7 @@ def _pair(numbers: Any) -> tuple[int, int]:  # noqa: ANN401
     return (1, found[0]) if len(found) == 1 else (found[0], found[1])
 
 
-def _image(layer: Any, source: IntegerLayer) -> Shape:  # noqa: ANN401
+def _image(layer: Any, source: Layer) -> Shape:  # noqa: ANN401
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         raise InputError(f"the layer {layer.name} has its channels first; use data_format='channels_last'")
     if len(source.shape) != 3:
@@ -59,7 +61,7 @@ def _image(layer: Any, source: IntegerLayer) -> Shape:  # noqa: ANN401
     return source.shape[0], source.shape[1], source.shape[2]
 
 
-def _window(layer: Any, source: IntegerLayer, size: tuple[int, int], strides: tuple[int, int]) -> Window:  # noqa: ANN401
+def _window(layer: Any, source: Layer, size: tuple[int, int], strides: tuple[int, int]) -> Window:  # noqa: ANN401
     image = _image(layer, source)
     if layer.padding not in {"same", "valid"}:
         raise InputError(f"the layer {layer.name} has padding={layer.padding!r}; use 'same' or 'valid'")
@@ -67,22 +69,22 @@ def _window(layer: Any, source: IntegerLayer, size: tuple[int, int], strides: tu
     return Window(image, size, strides, padding)
 
 
-def _pooling_window(layer: Any, source: IntegerLayer) -> Window:  # noqa: ANN401
+def _pooling_window(layer: Any, source: Layer) -> Window:  # noqa: ANN401
     window = _window(layer, source, _pair(layer.pool_size), _pair(layer.strides))
     if any(window.padding):
         raise InputError(f"the layer {layer.name} pools beyond the border of its input; use padding='valid'")
     return window
 
 
-def _read_max_pooling(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
-    return moved_layer(layer.name, LayerKind.MAX_POOLING, source, image_shape(layer), _pooling_window(layer, source))
+def _read_max_pooling(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
+    return MaxPooling.of(layer.name, source, _pooling_window(layer, source))
 
 
-def _read_average_pooling(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+def _read_average_pooling(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
     window = _pooling_window(layer, source)
     if window.n_values & (window.n_values - 1) == 0:
-        return mean_layer(layer.name, source, window, rounded_to=0)
-    return mean_layer(layer.name, source, window, _rounded_to(layer, window))
+        return AveragePooling.of(layer.name, source, window, rounded_to=0)
+    return AveragePooling.of(layer.name, source, window, _rounded_to(layer, window))
 
 
 def _rounded_to(layer: Any, window: Window) -> int:  # noqa: ANN401
@@ -101,34 +103,27 @@ def _rounded_to(layer: Any, window: Window) -> int:  # noqa: ANN401
     return max(bits)
 
 
-def _read_upsampling(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+def _read_upsampling(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
     if getattr(layer, "interpolation", "nearest") != "nearest":
         raise InputError(f"the layer {layer.name} interpolates ({layer.interpolation}); use interpolation='nearest'")
-    window = Window(_image(layer, source), _pair(layer.size))
-    return moved_layer(layer.name, LayerKind.UPSAMPLING, source, image_shape(layer), window)
+    return UpSampling.of(layer.name, source, Window(_image(layer, source), _pair(layer.size)))
 
 
-def _read_zero_padding(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
+def _read_zero_padding(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
     numbers = [int(n) for n in np.ravel(layer.padding)]
     top, bottom, left, right = (0, 0, *numbers) if len(numbers) == 2 else numbers
     window = Window(_image(layer, source), (1, 1), padding=(top, bottom, left, right))
-    return moved_layer(layer.name, LayerKind.ZERO_PADDING, source, image_shape(layer), window)
+    return ZeroPadding.of(layer.name, source, window)
 
 
-def _read_reshape(layer: Any, source: IntegerLayer) -> IntegerLayer:  # noqa: ANN401
-    shape = image_shape(layer)
-    return moved_layer(layer.name, LayerKind.RESHAPE, source, shape or (source.size,), None)
+def _read_reshape(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
+    return Reshape.of(layer.name, source, image_shape(layer) or (source.size,))
 
 
-IMAGE_READERS: dict[str, Callable[[Any, IntegerLayer], IntegerLayer]] = {
-    "MaxPooling1D": _read_max_pooling,
-    "MaxPooling2D": _read_max_pooling,
-    "AveragePooling1D": _read_average_pooling,
-    "AveragePooling2D": _read_average_pooling,
-    "UpSampling1D": _read_upsampling,
-    "UpSampling2D": _read_upsampling,
-    "ZeroPadding1D": _read_zero_padding,
-    "ZeroPadding2D": _read_zero_padding,
-    "Flatten": _read_reshape,
-    "Reshape": _read_reshape,
+IMAGE_READERS: dict[type, tuple[Callable[[Any, Layer], Layer], tuple[str, ...]]] = {  # golden class: of which Keras
+    MaxPooling: (_read_max_pooling, ("MaxPooling1D", "MaxPooling2D")),
+    AveragePooling: (_read_average_pooling, ("AveragePooling1D", "AveragePooling2D")),
+    UpSampling: (_read_upsampling, ("UpSampling1D", "UpSampling2D")),
+    ZeroPadding: (_read_zero_padding, ("ZeroPadding1D", "ZeroPadding2D")),
+    Reshape: (_read_reshape, ("Flatten", "Reshape")),
 }

@@ -7,6 +7,7 @@ This module imports Keras 3.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -16,8 +17,11 @@ from numpy.typing import NDArray
 
 from fpgaae.config.layers import Shape
 from fpgaae.config.model import Model, ModelKind, Score
-from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
-from fpgaae.models.description import WEIGHTED, LayerDescription
+from fpgaae.methods.likelihood import weighted_error
+from fpgaae.methods.networks import clipped_log_variance
+from fpgaae.methods.priors import divergence_of_events, drawn
+from fpgaae.methods.reconstruction import filled
+from fpgaae.models.description import LayerDescription
 from fpgaae.models.masked import MaskedConv2D, MaskedDense
 from fpgaae.models.plan import FEATURES, OUTPUT, SAMPLING, plan_network
 
@@ -50,12 +54,11 @@ class Sampling(keras.layers.Layer):
     def call(self, inputs: tuple[Tensor, Tensor], training: bool = False) -> Tensor:
         """Sample in training, give mu otherwise."""
         mu, log_variance = inputs
-        log_variance = ops.clip(log_variance, -LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
-        divergence = -0.5 * ops.sum(1 + log_variance - ops.square(mu) - ops.exp(log_variance), axis=-1)
-        self.add_loss(self.beta * ops.mean(divergence))
+        log_variance = clipped_log_variance(log_variance)
+        self.add_loss(self.beta * ops.mean(divergence_of_events(mu, log_variance)))
         if not training:
             return mu
-        return mu + ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(mu), seed=self.noise)
+        return drawn(mu, log_variance, keras.random.normal(ops.shape(mu), seed=self.noise))
 
 
 def build_float(
@@ -93,7 +96,7 @@ def build_float(
 
 def _make(layer: LayerDescription, seeds: Iterator[int], *, masked: bool) -> keras.layers.Layer:
     """Make a planned layer; of those with weights, each takes the next seed, but log sigma^2 starts at zero."""
-    if layer.kind not in WEIGHTED:
+    if not layer.is_float_sum:
         return getattr(keras.layers, layer.kind)(name=layer.name, **layer.settings)
     is_zero = layer.name == "log_variance"
     initializer = "zeros" if is_zero else keras.initializers.HeUniform(seed=next(seeds))
@@ -104,9 +107,7 @@ def _make(layer: LayerDescription, seeds: Iterator[int], *, masked: bool) -> ker
 def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDArray[np.float64]) -> Any:  # noqa: ANN401
     """Give the reconstruction term of the loss; of a student, the squared difference from its target.
 
-    Autoencoder: the score divided by the number of features. Variational: the sum over the features of the squared
-    error divided by the feature's variance, -2 log p of a Gaussian likelihood with that width up to a constant, so that
-    a feature counts by its information and not by its range; features that never vary in training are left out.
+    Autoencoder: the score divided by the number of features. Variational: `fpgaae.methods.likelihood.weighted_error`.
 
     Parameters
     ----------
@@ -115,25 +116,18 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
     empty
         What the first feature of each slot is when the slot is empty, (n_slots,).
     """
-    if model.score in {Score.SQUARED_ERROR, Score.REGRESSION}:
-        return "mean_squared_error"
     if model.score is Score.ABSOLUTE_ERROR:
         return "mean_absolute_error"
     if model.score is Score.MASKED_SQUARED_ERROR:
-        size = len(variance) // len(empty)
-        limits = ops.convert_to_tensor(empty.astype(np.float32))
+        limits = empty.astype(np.float32)
 
         def masked(target: Tensor, prediction: Tensor) -> Tensor:
-            filled = ops.repeat(ops.cast(target[:, ::size] > limits, "float32"), size, axis=-1)
-            return ops.mean(filled * ops.square(target - prediction), axis=-1)
+            return ops.mean(filled(len(variance), limits, target) * ops.square(target - prediction), axis=-1)
 
         return masked
-    weights = ops.convert_to_tensor(np.where(variance > 0, 1 / np.maximum(variance, 1e-12), 0).astype(np.float32))
-
-    def loss(target: Tensor, prediction: Tensor) -> Tensor:
-        return ops.sum(weights * ops.square(target - prediction), axis=-1)
-
-    return loss
+    if model.kind is not ModelKind.VARIATIONAL:
+        return "mean_squared_error"
+    return partial(weighted_error, variance)
 
 
 def folded_weights(training: keras.Model) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:

@@ -17,6 +17,7 @@ from fpgaae.golden.windows import Shape, Window, average, convolve, enlarge, lar
 from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import Role
 
 FloatWeights = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -102,16 +103,16 @@ def _apply(layer: LayerDescription, x: Values, weights: FloatWeights) -> Values:
     if layer.kind == "Dense":
         kernel, bias = weights[layer.name]
         return x @ kernel + bias
-    if layer.kind == "ReLU":
-        return np.maximum(x, 0)
-    if layer.kind in {"Flatten", "Reshape"}:
+    if layer.row.function is not None:
+        return np.asarray(layer.row.function(x, layer.settings))
+    if layer.role is Role.RESHAPE:
         return x.reshape(len(x), *layer.settings.get("target_shape", (prod(x.shape[1:]),)))
     image: Shape = (x.shape[1], x.shape[2], x.shape[3])
-    if layer.kind == "Conv2D":
+    if layer.role is Role.SUM:
         return _convolution(layer, x, image, weights)
     window, work = _moving_window(layer, image)
     rows, columns = window.positions
-    if layer.kind == "UpSampling2D":
+    if layer.role is Role.ENLARGE:
         rows, columns = image[0] * window.size[0], image[1] * window.size[1]
     return np.asarray(work(x, window), dtype=np.float32).reshape(len(x), rows, columns, image[2])
 
@@ -127,10 +128,10 @@ def _convolution(layer: LayerDescription, x: Values, image: Shape, weights: Floa
 
 def _moving_window(layer: LayerDescription, image: Shape) -> tuple[Window, Callable[[Any, Window], Any]]:
     """Give the window of a layer without weights, and what happens under it."""
-    if layer.kind == "UpSampling2D":
+    if layer.role is Role.ENLARGE:
         return Window(image, layer.settings["size"]), enlarge
-    if layer.kind == "ZeroPadding2D":
+    if layer.role is Role.PAD:
         (top, bottom), (left, right) = layer.settings["padding"]
         return Window(image, (1, 1), padding=(top, bottom, left, right)), surround
     size = layer.settings["pool_size"]
-    return Window(image, size, size), average if layer.kind == "AveragePooling2D" else largest
+    return Window(image, size, size), average if layer.role is Role.MEAN else largest

@@ -1,7 +1,8 @@
-"""A Keras model file to a description with weights, without executing anything in it.
+"""A Keras model file to its description with weights, without executing anything in it.
 
 `.keras` (Keras 2 and 3) is a zip of JSON and HDF5, `.h5` is HDF5 with the JSON as an attribute. Both are read as data:
-no class is looked up, no function deserialised, no link followed out of the file.
+no class is looked up, no function deserialised, no link followed out of the file. What is missing or makes no sense
+stays so in the description; `fpgaae.models.weights` names it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.models.architecture import WeightPlace, read_architecture
-from fpgaae.models.description import QUANTIZED, WEIGHTED, LayerDescription, NetworkDescription
+from fpgaae.models.architecture import Architecture, WeightPlace, read_architecture, with_weights
+from fpgaae.models.description import LayerDescription, NetworkDescription
 
-_MAX_BYTES = 2**30  # a zip may unfold to anything
+MODEL_SUFFIXES = frozenset({".h5", ".hdf5", ".keras"})
+_MAX_CONFIG_BYTES = 2**26
+_MAX_BYTES = 2**30  # of all weights; a zip or a compressed array may unfold to anything
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 Arrays = Mapping[str, h5py.Dataset]
+Found = dict[str, NDArray[np.float32]]
 
 
 def read_model_file(file: Path) -> NetworkDescription:
@@ -33,113 +37,98 @@ def read_model_file(file: Path) -> NetworkDescription:
     Raises
     ------
     InputError
-        If the file is missing, damaged, of another kind, or holds what is not in the allow-list.
+        If the file is missing, damaged, or holds no Keras model.
     """
+    if not file.is_file():
+        raise InputError(f"{file} is not there; give the path of a model (.h5 or .keras)")
     try:
         with file.open("rb") as stream:
             start = stream.read(8)
+            stream.seek(0)
             if start.startswith(_ZIP):
                 return _read_keras(stream)
             if start == _HDF5:
                 return _read_hdf5(stream)
-    except FileNotFoundError:
-        raise InputError(f"{file} does not exist; give a .keras or .h5 file") from None
+            raise InputError("it is neither a .keras nor an .h5 file (pickles are never read)")
     except InputError as error:
-        raise InputError(f"{file}: {error}") from None
-    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{file} is damaged or no Keras model ({_one_line(error)}); save the model again") from None
-    raise InputError(f"{file} is neither a .keras nor an .h5 file (pickles are never read); save it with model.save")
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise InputError(f"{file} holds no readable Keras model: {error}; save the model again") from None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise InputError(f"{file} is a damaged archive ({error}); save the model again") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise InputError(f"{file} holds no readable Keras model ({reason}); save the model again") from None
 
 
 def _read_keras(stream: Any) -> NetworkDescription:  # noqa: ANN401
-    stream.seek(0)
     with zipfile.ZipFile(stream) as archive:
-        content = json.loads(_member(archive, "config.json"))
-        network, places = read_architecture(content)
-        with h5py.File(io.BytesIO(_member(archive, "model.weights.h5")), "r") as weights:
-            arrays = _datasets(weights)
-            return _with_weights(network, {
-                layer.name: _by_order(layer, places[layer.name], arrays) for layer in _weighted(network)
-            })  # fmt: skip
+        if "config.json" not in archive.namelist():
+            raise InputError("the archive has no config.json")
+        architecture = read_architecture(json.loads(_member(archive, "config.json", _MAX_CONFIG_BYTES)))
+        if "model.weights.h5" not in archive.namelist():
+            return architecture.network
+        with h5py.File(io.BytesIO(_member(archive, "model.weights.h5", _MAX_BYTES)), "r") as weights:
+            return _with_weights(architecture, _datasets(weights), by_name=False)
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > _MAX_BYTES:
-        raise InputError(f"its {name} has more than {_MAX_BYTES >> 20:,} MiB; give a smaller model")
+def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    if archive.getinfo(name).file_size > limit:
+        raise InputError(f"its {name} has more than {limit >> 20:,} MiB")
     return archive.read(name)
 
 
 def _read_hdf5(stream: Any) -> NetworkDescription:  # noqa: ANN401
-    stream.seek(0)
     with h5py.File(stream, "r") as file:
-        if "model_config" not in file.attrs:
+        text = file.attrs.get("model_config")
+        if text is None:
             raise InputError("it holds weights only; save the whole model with model.save")
-        text = file.attrs["model_config"]
-        network, places = read_architecture(json.loads(text.decode() if isinstance(text, bytes) else text))
-        arrays = _datasets(file["model_weights"])
-        return _with_weights(network, {
-            layer.name: _by_name(layer, places[layer.name], arrays) for layer in _weighted(network)
-        })  # fmt: skip
+        if not isinstance(text, str | bytes):
+            raise InputError("its model_config is no text")
+        architecture = read_architecture(json.loads(text))
+        group = file.get("model_weights")
+        arrays = _datasets(group) if isinstance(group, h5py.Group) else {}
+        return _with_weights(architecture, arrays, by_name=True)
 
 
 def _datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:
-    """Give every array in the file itself, by path; links to other files are not followed."""
+    """Give every array of numbers in the file itself, by path; links to other files are not followed."""
     found: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, item: Any) -> None:  # noqa: ANN401
-        if isinstance(item, h5py.Dataset):
-            if item.external or item.is_virtual or item.size * 8 > _MAX_BYTES:
-                raise InputError(f"its array {name} lies in another file or is too large; save the model again")
-            found[name] = item
+        if not isinstance(item, h5py.Dataset) or item.dtype.kind != "f" or item.shape is None:
+            return
+        if item.external or item.is_virtual:
+            raise InputError(f"its array {name} lies in another file")
+        found[name] = item
 
     group.visititems(visit)
+    if sum(item.size * item.dtype.itemsize for item in found.values()) > _MAX_BYTES:
+        raise InputError(f"its weights have more than {_MAX_BYTES >> 20:,} MiB")
     return found
 
 
-def _weighted(network: NetworkDescription) -> list[LayerDescription]:
-    return [layer for layer in network.layers if _weight_names(layer)]
+def _with_weights(architecture: Architecture, arrays: Arrays, *, by_name: bool) -> NetworkDescription:
+    network, places = architecture
+    find = _by_name if by_name else _by_order
+    grouped: dict[str, dict[str, h5py.Dataset]] = {}
+    for path, array in arrays.items() if by_name else ():
+        grouped.setdefault(path.split("/")[0], {})[path] = array
+    weights = {}
+    for layer in network.layers:
+        if (place := places.get(layer.name)) is not None:
+            weights[layer.name] = find(layer, place, grouped.get(place.group, {}) if by_name else arrays)
+    return with_weights(network, weights)
 
 
-def _weight_names(layer: LayerDescription) -> tuple[str, ...]:
-    """Give the names of a layer's weights in the order in which Keras saves them."""
-    if layer.kind in WEIGHTED | QUANTIZED:
-        return ("kernel", "bias") if layer.settings.get("use_bias", True) else ("kernel",)
-    if layer.kind == "BatchNormalization":
-        optional = [n for n, key in (("gamma", "scale"), ("beta", "center")) if layer.settings.get(key, True)]
-        return (*optional, "moving_mean", "moving_variance")
-    return ()
+def _by_order(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> Found:
+    paths = {name: f"{place.path}vars/{index}" for index, name in enumerate(layer.weight_names)}
+    return {name: np.asarray(arrays[path], dtype=np.float32) for name, path in paths.items() if path in arrays}
 
 
-def _by_order(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
-    names = _weight_names(layer)
-    return {name: _array(layer, name, arrays.get(f"{place.path}vars/{i}")) for i, name in enumerate(names)}
-
-
-def _by_name(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+def _by_name(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> Found:
     """Find weights by the last parts of their path: the layer, if it is nested, and the weight's own name."""
-    mine = {}
+    found = {}
     for path, array in arrays.items():
-        group, *parents, leaf = path.split("/")
-        if group == place.group and (place.layer == place.group or place.layer in parents[-1:]):
-            mine[leaf.split(":")[0]] = array
-    return {name: _array(layer, name, mine.get(name)) for name in _weight_names(layer)}
-
-
-def _array(layer: LayerDescription, name: str, dataset: h5py.Dataset | None) -> NDArray[np.float32]:
-    if dataset is None:
-        raise InputError(f"it lacks the {name} of the layer {layer.name}; save the model again")
-    found = np.asarray(dataset, dtype=np.float32)
-    if not np.isfinite(found).all():
-        raise InputError(f"the {name} of the layer {layer.name} is not finite; train the model again")
+        *parents, leaf = path.split("/")[1:]
+        if leaf.split(":")[0] in layer.weight_names and (place.layer == place.group or place.layer in parents[-1:]):
+            found[leaf.split(":")[0]] = np.asarray(array, dtype=np.float32)
     return found
-
-
-def _with_weights(
-    network: NetworkDescription, weights: Mapping[str, Mapping[str, NDArray[np.float32]]]
-) -> NetworkDescription:
-    layers = tuple(layer.changed(weights=weights.get(layer.name, {})) for layer in network.layers)
-    return NetworkDescription(layers, network.outputs)

@@ -21,9 +21,10 @@ from fpgaae.config.layers import (
     UpSampling,
     first_shape,
 )
-from fpgaae.config.model import Model, ModelKind, Score
+from fpgaae.config.model import Model, ModelKind
 from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import score_kind
 
 FEATURES, INPUTS = "features", "features_quantized"
 SAMPLING, OUTPUT = "sampling", "output"
@@ -170,8 +171,3 @@ def _score_inputs(layers: list[LayerDescription], image: Shape) -> str:
         layers.append(LayerDescription(_IMAGE, "Reshape", (INPUTS,), {"target_shape": image}))
     layers.append(LayerDescription("inputs_flat", "Flatten", (_IMAGE,), {}))
     return "inputs_flat"
-
-
-def score_kind(score: Score) -> str:
-    """Give the class of a score's layer."""
-    return "".join(part.capitalize() for part in score.value.split("_")) + "Score"

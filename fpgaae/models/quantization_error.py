@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.fixedpoint import FixedPointType
+from fpgaae.runs.results.train import RoundingError
 
 
 class QuantizationError:
@@ -32,12 +31,12 @@ class QuantizationError:
         half = self._type.lsb / 2  # rounded, a value up to half an LSB beyond the end still fits
         self._outside += int(((x > high + half) | (x < low - half)).sum())
 
-    def to_json(self) -> dict[str, Any]:
+    def entry(self) -> RoundingError:
         """Give the entry of a result file; no noise or no signal at all has no ratio."""
         ratio = 10 * np.log10(self._signal / self._noise) if self._signal > 0 and self._noise > 0 else None
-        return {
-            "type": str(self._type),
-            "rms": float(np.sqrt(self._noise / max(self._n, 1))),
-            "sqnr_db": None if ratio is None else round(float(ratio), 2),
-            "saturated": self._outside / max(self._n, 1),
-        }
+        return RoundingError(
+            type=str(self._type),
+            rms=float(np.sqrt(self._noise / max(self._n, 1))),
+            sqnr_db=None if ratio is None else round(float(ratio), 2),
+            saturated=self._outside / max(self._n, 1),
+        )

@@ -55,7 +55,7 @@ def build_quantized(
         Applied to each layer with weights before it is called: the pruning wrapper during training.
     """
     sites = quantizer_sites(deployed_part(model, plan_network(model, image)))
-    settings = _score_settings(model.score, feature_map, widths.inputs.signed_type(), _variance_table(model, widths))
+    settings = _score_settings(model.score, feature_map, widths.inputs.signed(), _variance_table(model, widths))
     network = plan_deployed(model, image, widths.quantizers(sites), settings)
     tensors = build_tensors(network, wrap)
     score = network["score"]
@@ -79,7 +79,7 @@ class VarianceTable(NamedTuple):
 def _variance_table(model: Model, widths: Widths) -> VarianceTable | None:
     if not model.score.needs_variance:
         return None
-    return VarianceTable(widths.activations["log_variance"].signed_type(), widths.score_table_fraction_bits)
+    return VarianceTable(widths.activations["log_variance"].signed(), widths.score_table_fraction_bits)
 
 
 def score_layer(score: Score, feature_map: FeatureMap, inputs: FixedPointType) -> ScoreLayer:

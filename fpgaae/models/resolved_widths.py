@@ -1,4 +1,4 @@
-"""Widths with all their integer bits known, and the quantizers that QKeras writes for them (no TensorFlow).
+"""Widths with all their integer bits known, and the types that they stand for (no TensorFlow).
 
 How integer bits are found in the data does not belong here: `fpgaae.training.widths` does that.
 """
@@ -6,10 +6,11 @@ How integer bits are found in the data does not belong here: `fpgaae.training.wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.models.calibrate import Quantizers, Site
+from fpgaae.runs.results.train import WidthEntries, WidthEntry
 
 
 class ResolvedWidth(NamedTuple):
@@ -18,17 +19,17 @@ class ResolvedWidth(NamedTuple):
     bits: int
     integer_bits: int
 
-    def signed(self) -> str:
-        """Give the QKeras quantizer of a signed value: `ap_fixed<bits, integer_bits + 1, RND_CONV, SAT>`."""
-        return f"quantized_bits({self.bits},{self.integer_bits},0,alpha=1)"
-
-    def signed_type(self) -> FixedPointType:
-        """Give the type that `signed` stands for."""
+    def signed(self) -> FixedPointType:
+        """Give the type of a signed value: `ap_fixed<bits, integer_bits + 1, RND_CONV, SAT>`."""
         return FixedPointType(self.bits, self.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE)
 
-    def relu(self) -> str:
-        """Give the QKeras quantizer of a rectified value: `ap_ufixed<bits, integer_bits, RND_CONV, SAT>`."""
-        return f"quantized_relu({self.bits},{self.integer_bits})"
+    def rectified(self) -> FixedPointType:
+        """Give the type of a value that is never negative: `ap_ufixed<bits, integer_bits, RND_CONV, SAT>`."""
+        return FixedPointType(self.bits, self.integer_bits, False, Rounding.HALF_EVEN, Overflow.SATURATE)
+
+    def entry(self) -> WidthEntry:
+        """Give the entry of `train.json`."""
+        return WidthEntry(bits=self.bits, integer_bits=self.integer_bits)
 
 
 class Widths(NamedTuple):
@@ -40,19 +41,19 @@ class Widths(NamedTuple):
     score_table_fraction_bits: int = 8
 
     def quantizers(self, sites: Sequence[Site]) -> Quantizers:
-        """Give the quantizers at the sites of a network as QKeras writes them."""
+        """Give the types at the sites of a network."""
         widths = {site: self.activations[site.layer] for site in sites}
         return Quantizers(
             self.inputs.signed(),
-            {site.quantizer: width.signed() if site.signed else width.relu() for site, width in widths.items()},
+            {site.quantizer: width.signed() if site.signed else width.rectified() for site, width in widths.items()},
             {name: width.signed() for name, width in self.weights.items()},
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values for a result file."""
-        return {
-            "inputs": self.inputs._asdict(),
-            "weights": {name: width._asdict() for name, width in self.weights.items()},
-            "activations": {name: width._asdict() for name, width in self.activations.items()},
-            "score_table_fraction_bits": self.score_table_fraction_bits,
-        }
+    def entries(self) -> WidthEntries:
+        """Give the `widths` of `train.json`."""
+        return WidthEntries(
+            inputs=self.inputs.entry(),
+            weights={name: width.entry() for name, width in self.weights.items()},
+            activations={name: width.entry() for name, width in self.activations.items()},
+            score_table_fraction_bits=self.score_table_fraction_bits,
+        )

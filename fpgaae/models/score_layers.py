@@ -1,13 +1,13 @@
 """Anomaly scores as Keras 2 layers, so that the score is part of the converted graph.
 
-Each has a kernel in `firmware/hls/`, an exact integer form in `fpgaae.golden.scores.base`, and a rule for hls4ml in
-`fpgaae.hls.extension`. In float64 a layer gives the exact values, too: its tables hold numbers on the grid of the
-firmware's. This module imports TensorFlow.
+Each has a kernel in `firmware/hls/`, an exact integer form in `fpgaae.golden.scores`, and its name in the config in its
+class name (`fpgaae.models.keras_layers.score_kind`). In float64 a layer gives the exact values, too: its tables hold
+numbers on the grid of the firmware's. This module imports TensorFlow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,11 @@ import tensorflow as tf
 import tf_keras
 
 from fpgaae.config.model import Score
-from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
-from fpgaae.golden.scores.base import Table, function_table
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type, values_of
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.scores.base import ScoreLayer as GoldenScore
+from fpgaae.golden.scores.base import Table, function_table, score_class
 
 
 def _total(terms: tf.Tensor) -> tf.Tensor:
@@ -27,6 +30,21 @@ class ScoreLayer(tf_keras.layers.Layer):
     """A layer that puts out one number an event, (n, 1)."""
 
     score: Score
+
+    def golden(self, sources: Sequence[Layer]) -> GoldenScore:
+        """Give its exact integer form behind the golden layers of its inputs.
+
+        Raises
+        ------
+        InputError
+            If it can't stand behind such layers.
+        """
+        return score_class(self.score).of(self.name, sources, *self.constants(sources))
+
+    def constants(self, sources: Sequence[Layer]) -> tuple[Table, ...]:
+        """Give the tables that the score reads beside its inputs."""
+        del sources
+        return ()
 
 
 @tf_keras.utils.register_keras_serializable(package="fpgaae")
@@ -64,6 +82,11 @@ class MaskedSquaredErrorScore(ScoreLayer):
         filled = tf.cast(x[:, ::size] > tf.constant(self.empty, x.dtype), x.dtype)
         return _total(tf.repeat(filled, size, axis=-1) * tf.square(x - reconstruction))
 
+    def constants(self, sources: Sequence[Layer]) -> tuple[Table, ...]:
+        """Give the codes of empty slots in the type of the inputs."""
+        of = sources[0].type
+        return (Table(codes_of(np.array(self.empty), of), of),)
+
     def get_config(self) -> dict[str, Any]:
         """Give what the layer is made from."""
         return {**super().get_config(), "empty": self.empty}
@@ -79,6 +102,18 @@ class AbsoluteErrorScore(ScoreLayer):
         """Compute the score."""
         x, reconstruction = inputs
         return _total(tf.abs(x - reconstruction))
+
+
+@tf_keras.utils.register_keras_serializable(package="fpgaae")
+class MaxAbsoluteErrorScore(ScoreLayer):
+    """Largest of the features' |x - x'|: inputs [x, x'], each (n, n_features)."""
+
+    score = Score.MAX_ABSOLUTE_ERROR
+
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Compute the score."""
+        x, reconstruction = inputs
+        return tf.reduce_max(tf.abs(x - reconstruction), axis=-1, keepdims=True)
 
 
 @tf_keras.utils.register_keras_serializable(package="fpgaae")
@@ -136,6 +171,15 @@ class TableScoreLayer(ScoreLayer):
         values = values_of(table.codes, table.type.fraction).astype(np.dtype(log_variance.dtype.as_numpy_dtype))
         return tf.gather(tf.constant(values), tf.bitwise.bitwise_and(codes, 2**of.width - 1))
 
+    def constants(self, sources: Sequence[Layer]) -> tuple[Table, ...]:
+        """Give the table, which must be one over the codes of the second input."""
+        if self.argument_type[:3] != sources[1].type[:3]:
+            raise InputError(
+                f"the layer {self.name} has a table over {self.argument}, but its second input has the type "
+                f"{sources[1].type}; make the layer with that type"
+            )
+        return (self.table,)
+
     def get_config(self) -> dict[str, Any]:
         """Give what the layer is made from."""
         return {**super().get_config(), "argument": self.argument, "fraction_bits": self.fraction_bits}
@@ -165,11 +209,13 @@ class KlDivergenceScore(TableScoreLayer):
         return _total(0.5 * (tf.square(mu) + self.entries(log_variance)))
 
 
-LAYER_OF_SCORE: dict[Score, type[ScoreLayer]] = {
-    layer.score: layer
-    for layer in (
-        SquaredErrorScore, MaskedSquaredErrorScore, AbsoluteErrorScore,
-        MuSquaredScore, MuSquaredOverVarianceScore, KlDivergenceScore, RegressionScore,
-    )
-}  # fmt: skip
+def _kinds(of: type[ScoreLayer]) -> Iterator[type[ScoreLayer]]:
+    """Give the classes below one that state their score."""
+    for kind in of.__subclasses__():
+        if "score" in vars(kind):
+            yield kind
+        yield from _kinds(kind)
+
+
+LAYER_OF_SCORE: dict[Score, type[ScoreLayer]] = {layer.score: layer for layer in _kinds(ScoreLayer)}
 SCORE_LAYERS = {layer.__name__: layer for layer in LAYER_OF_SCORE.values()}

@@ -2,58 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 
-from fpgaae.hls.lint.description import LayerDescription
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import Role
+from fpgaae.models.setting_forms import entries
 
 Shape = tuple[int, ...]
-_SAME_SHAPE = frozenset({"QActivation", "Activation", "ReLU"})
+_WINDOWED = frozenset({Role.SUM, Role.MAXIMUM, Role.MEAN})
 
 
-def input_shape(config: Mapping[str, object]) -> Shape | None:
-    """Give the shape of one event."""
-    shape = config.get("batch_input_shape") or config.get("batch_shape")
-    if not isinstance(shape, list | tuple) or not all(isinstance(size, int) for size in shape[1:]):
-        return None
-    return tuple(shape[1:])
+def shapes_of_layers(network: NetworkDescription) -> dict[str, Shape | None]:
+    """Give the shape of one event behind every layer."""
+    known: dict[str, Shape | None] = {}
+    for layer in network.layers:
+        if layer.role is Role.INPUT:
+            known[layer.name] = layer.event_shape
+        elif layer.role in {Role.UNKNOWN, Role.MERGE} or len(layer.inputs) != 1:
+            known[layer.name] = None
+        else:
+            known[layer.name] = shape_after(layer, known.get(layer.inputs[0]))
+    return known
 
 
 def shape_after(layer: LayerDescription, shape: Shape | None) -> Shape | None:
     """Give the shape behind a layer that reads one of this shape."""
-    if layer.kind == "Reshape":
+    if layer.role is Role.RESHAPE and "target_shape" in layer.settings:
         return _target(layer)
-    if layer.kind in _SAME_SHAPE or not shape:
+    if layer.role.keeps_shape or not shape:
         return shape
-    if layer.kind == "Flatten":
+    if layer.role is Role.RESHAPE:
         return (prod(shape),)
-    units = layer.config.get("units")
+    units = layer.settings.get("units")
     extents = shape[:-1] if isinstance(units, int) else _extents(layer, shape[:-1])
-    channels = units if isinstance(units, int) else layer.config.get("filters", shape[-1])
+    channels = units if isinstance(units, int) else layer.settings.get("filters", shape[-1])
     return (*extents, channels) if extents is not None and isinstance(channels, int) else None
 
 
 def _target(layer: LayerDescription) -> Shape | None:
-    target = layer.config.get("target_shape")
+    target = layer.settings["target_shape"]
     known = isinstance(target, list | tuple) and all(isinstance(size, int) and size > 0 for size in target)
-    return tuple(target) if known and target is not None else None
+    return tuple(target) if known else None
 
 
 def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:
     """Give height and width, or the width alone of what has one dimension."""
-    config, n = layer.config, len(extents)
-    if layer.kind.startswith("UpSampling"):
-        sizes = _numbers(config.get("size"), n)
+    settings, n = layer.settings, len(extents)
+    if layer.role is Role.ENLARGE:
+        sizes = _numbers(settings.get("size"), n)
         return sizes and tuple(extent * size for extent, size in zip(extents, sizes, strict=True))
-    if layer.kind.startswith("ZeroPadding"):
-        around = _numbers(config.get("padding"), 2 * n)
+    if layer.role is Role.PAD:
+        around = _numbers(settings.get("padding"), 2 * n)
         return around and tuple(extent + sum(around[2 * i : 2 * i + 2]) for i, extent in enumerate(extents))
-    is_pool = "Pooling" in layer.kind
-    sizes = _numbers(config.get("pool_size" if is_pool else "kernel_size"), n)
-    steps = _numbers(config.get("strides"), n) or (sizes if is_pool else (1,) * n)
-    if sizes is None or steps is None or not (is_pool or layer.kind.startswith("QConv")):
+    if layer.role not in _WINDOWED:
         return None
-    if config.get("padding") == "same":
+    is_pool = layer.role is not Role.SUM
+    sizes = _numbers(settings.get("pool_size" if is_pool else "kernel_size"), n)
+    steps = _numbers(settings.get("strides"), n) or (sizes if is_pool else (1,) * n)
+    if sizes is None or steps is None or 0 in steps:
+        return None
+    if settings.get("padding") == "same":
         return tuple(-(-extent // step) for extent, step in zip(extents, steps, strict=True))
     return tuple((e - size) // step + 1 for e, size, step in zip(extents, sizes, steps, strict=True))
 
@@ -67,3 +76,12 @@ def _numbers(value: object, n: int) -> Shape | None:
         flat += part if isinstance(part, list | tuple) else [part]
     numbers = tuple(part for part in flat if isinstance(part, int) and part >= 0)
     return numbers if len(numbers) == len(flat) == n else None
+
+
+def channel_axis(layer: LayerDescription, shape: Shape) -> int | None:
+    """Give the axis of one event that a normalization has a gain for each entry of; None where that is not one axis."""
+    axes = entries(layer.settings.get("axis", -1))
+    if len(axes) != 1 or not isinstance(axes[0], int):
+        return None
+    index = axes[0] - 1 if axes[0] > 0 else len(shape) + axes[0]  # counted with the batch, or from the end
+    return index if axes[0] and 0 <= index < len(shape) else None

@@ -5,6 +5,7 @@ What a network computes stays the same, up to the rounding of float arithmetic (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,22 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.models.description import QUANTIZED, WEIGHTED, LayerDescription, NetworkDescription, check_names
+from fpgaae.models.description import LayerDescription, NetworkDescription, check_names
+from fpgaae.models.keras_layers import Role
+from fpgaae.models.quantizers import Quantizer
+from fpgaae.models.setting_forms import entries
+from fpgaae.models.shapes import Shape, channel_axis, shapes_of_layers
 
-_ONLY_IN_TRAINING = frozenset({
-    "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "ActivityRegularization",
-})  # fmt: skip
-_LINEAR = frozenset({"AveragePooling1D", "AveragePooling2D", "UpSampling1D", "UpSampling2D", "Flatten"})
-_MAXIMA = frozenset({"MaxPooling1D", "MaxPooling2D"})
 _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
     "max_value": (None,),
     "negative_slope": (0, None),
     "threshold": (0, None),
 }
+_RELU = Quantizer("relu", {})
+_TAKEN = frozenset({"score", "latent_flat", "inputs_flat", "inputs_reshaped", "reconstruction_flat",
+                    "reconstruction_reshaped"})  # fmt: skip
 
 
 def simplify(network: NetworkDescription) -> NetworkDescription:
     """Give activations layers of their own, leave out what only works in training, and add zeros for missing biases.
+
+    Names become such that C++ takes them, and layers of nested models stand beside the others.
 
     Raises
     ------
@@ -37,15 +42,15 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for layer in network.layers:
-        if layer.kind in _ONLY_IN_TRAINING or (layer.kind == "Activation" and layer.activation is None):
+    for layer in _identified(network).layers:
+        if layer.role is Role.TRAINING or (layer.role is Role.ACTIVATE and layer.activation is None):
             into[layer.name] = layer.inputs[0]
-        elif layer.kind in {"Activation", "ReLU"}:
+        elif layer.role in {Role.ACTIVATE, Role.RECTIFY}:
             layers.append(_rectifier(layer.name, layer.inputs[0], layer))
-        elif layer.kind in WEIGHTED | QUANTIZED:
+        elif layer.role is Role.SUM:
             layers.append(_with_bias(layer).with_settings(activation=None))
-            if layer.activation is not None:
-                layers.append(_activation_of(layer))
+            if (activation := layer.activation) is not None:
+                layers.append(_activation_of(layer, activation))
                 renamed[layer.name] = layers[-1].name
         else:
             layers.append(layer)
@@ -56,38 +61,53 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     ]
     # what was left out stands for what it read, which may have got an activation layer by now
     targets = {name: renamed.get(source, source) for name, source in into.items()}
-    outputs = tuple(renamed.get(name, name) for name in network.outputs)
+    outputs = tuple(renamed.get(name, name) for name in map(_identifier, network.outputs))
     return check_names(NetworkDescription(tuple(rewired), outputs).rewired(rewired, targets))
+
+
+def _identified(network: NetworkDescription) -> NetworkDescription:
+    """Give every layer a name that C++ takes, outside of any nested model."""
+    layers = (
+        layer.changed(name=_identifier(layer.name), inputs=tuple(map(_identifier, layer.inputs)), within=())
+        for layer in network.layers
+    )
+    return check_names(NetworkDescription(tuple(layers), tuple(map(_identifier, network.outputs))))
+
+
+def _identifier(name: str) -> str:
+    """Give a name that C++ takes, and that none of the layers has which are put behind the model."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return plain if re.match(r"[A-Za-z]", plain) and plain not in _TAKEN else f"layer_{plain}"
 
 
 def _rectifier(name: str, source: str, layer: LayerDescription) -> LayerDescription:
     """Give the ReLU that an Activation or ReLU layer is."""
     unusual = [key for key, usual in _RELU_DEFAULTS.items() if layer.settings.get(key, usual[0]) not in usual]
-    if layer.kind == "ReLU" and unusual:
+    if layer.role is Role.RECTIFY and unusual:
         raise InputError(
             f"the layer {layer.name} is a ReLU with {unusual[0]}, which has no exact firmware; leave it out"
         )
-    if layer.kind != "ReLU" and layer.activation != "relu":
+    if layer.role is not Role.RECTIFY and layer.activation != _RELU:
         raise InputError(
-            f"the layer {layer.name} has the activation {layer.activation!r}, which has no exact firmware; use relu or "
+            f"the layer {layer.name} has the activation '{layer.activation}', which has no exact firmware; use relu or "
             "linear"
         )
     return LayerDescription(name, "ReLU", (source,), {})
 
 
-def _activation_of(layer: LayerDescription) -> LayerDescription:
+def _activation_of(layer: LayerDescription, activation: Quantizer) -> LayerDescription:
     """Give the activation inside a layer as a layer behind it."""
-    if layer.activation == "relu" or layer.kind in WEIGHTED:
+    if activation == _RELU or layer.is_float_sum:
         return _rectifier(f"{layer.name}_relu", layer.name, layer)
-    kind = "relu" if "relu" in str(layer.activation) else "quantized"
-    return LayerDescription(f"{layer.name}_{kind}", "QActivation", (layer.name,), {"activation": layer.activation})
+    kind = "relu" if activation.is_rectifier else "quantized"
+    return LayerDescription(f"{layer.name}_{kind}", "QActivation", (layer.name,), {"activation": activation})
 
 
 def _with_bias(layer: LayerDescription) -> LayerDescription:
     if layer.settings.get("use_bias", True):
         return layer
     zeros = np.zeros(layer.weights["kernel"].shape[-1], dtype=np.float32)
-    settings = {**layer.settings, "use_bias": True}
+    settings: dict[str, Any] = {**layer.settings, "use_bias": True}
     if "kernel_quantizer" in settings:
         settings["bias_quantizer"] = settings["kernel_quantizer"]
     return layer.changed(settings=settings, weights={**layer.weights, "bias": zeros})
@@ -105,18 +125,21 @@ def fold_normalization(network: NetworkDescription) -> NetworkDescription:
     InputError
         If no such layer stands beside it.
     """
-    found = next((layer for layer in network.layers if layer.kind == "BatchNormalization"), None)
+    found = next((layer for layer in network.layers if layer.role is Role.NORMALIZE), None)
     if found is None:
         return network
+    shape = shapes_of_layers(network).get(found.inputs[0])
+    if not _is_along_channels(found, shape):
+        return fold_normalization(_along_features(network, found, shape))
     source, readers = network[found.inputs[0]], network.readers(found.name)
     gain, offset = _gain_and_offset(found)
-    if source.kind in WEIGHTED and len(network.readers(source.name)) == 1:
+    if source.is_float_sum and len(network.readers(source.name)) == 1:
         changed = {source.name: _scaled_outputs(source, gain, offset)}
     elif found.name in network.outputs or not readers:
         raise _unfoldable(found)
-    elif all(_takes_normalization(reader) for reader in readers):
+    elif all(_takes_normalization(reader, len(gain)) for reader in readers):
         changed = {reader.name: _scaled_inputs(reader, gain, offset) for reader in readers}
-    elif len(readers) == 1 and (readers[0].kind in _LINEAR or (readers[0].kind in _MAXIMA and (gain > 0).all())):
+    elif len(readers) == 1 and _changes_places(readers[0], gain):
         return fold_normalization(_behind(network, found, readers[0]))
     else:
         raise _unfoldable(found)
@@ -131,10 +154,42 @@ def _unfoldable(layer: LayerDescription) -> InputError:
     )
 
 
-def _takes_normalization(reader: LayerDescription) -> bool:
+def _takes_normalization(reader: LayerDescription, n: int) -> bool:
     """Tell whether an affine map of its inputs can go into a layer: zeros around an image would be mapped, too."""
     is_padded = reader.settings.get("padding", "valid") != "valid"
-    return reader.kind in WEIGHTED and not is_padded
+    return reader.is_float_sum and not is_padded and reader.weights["kernel"].shape[-2] % n == 0
+
+
+def _changes_places(reader: LayerDescription, gain: NDArray[np.float64]) -> bool:
+    """Tell whether an affine map of every channel is the same in front of a layer and behind it."""
+    return reader.row.keeps_channels or (reader.role is Role.MAXIMUM and bool((gain > 0).all()))
+
+
+def _is_along_channels(layer: LayerDescription, shape: Shape | None) -> bool:
+    if shape is None:  # behind a layer that nothing is known of
+        return entries(layer.settings.get("axis", -1)) == [-1]
+    return channel_axis(layer, shape) == len(shape) - 1
+
+
+def _along_features(network: NetworkDescription, found: LayerDescription, shape: Shape | None) -> NetworkDescription:
+    """Give a network in which a normalization along another axis than the last stands behind the Flatten that reads it.
+
+    There it has a gain for every feature: that of the entry of its axis which the feature belongs to.
+    """
+    axis, readers = shape and channel_axis(found, shape), network.readers(found.name)
+    flattens = len(readers) == 1 and readers[0].kind == "Flatten" and found.name not in network.outputs
+    if shape is None or axis is None or not flattens:
+        raise InputError(
+            f"the layer {found.name} can't be folded away: it normalizes along the axis {found.settings.get('axis')} "
+            f"of events of shape {shape}; normalize along the last axis, or put a Flatten and a Dense layer behind it"
+        )
+    along = [-1 if index == axis else 1 for index in range(len(shape))]
+    weights = {name: np.broadcast_to(array.reshape(along), shape).reshape(-1) for name, array in found.weights.items()}
+    changed = found.with_settings(axis=-1).changed(weights=weights)
+    swapped = NetworkDescription(
+        tuple(changed if layer is found else layer for layer in network.layers), network.outputs
+    )
+    return _behind(swapped, changed, readers[0])
 
 
 def _behind(network: NetworkDescription, moved: LayerDescription, other: LayerDescription) -> NetworkDescription:
@@ -186,17 +241,18 @@ def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription,
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
     for layer in network.layers:
-        if layer.kind == "QActivation" and "relu" not in str(layer.activation):
+        if layer.role is Role.ROUND and not (layer.activation and layer.activation.is_rectifier):
             into[layer.name] = layer.inputs[0]
-        elif layer.kind == "QActivation":
+        elif layer.role is Role.ROUND:
             layers.append(LayerDescription(layer.name, "ReLU", layer.inputs, {}))
-        elif layer.kind in QUANTIZED:
-            layers.append(layer.changed(kind=layer.kind[1:]).with_settings(kernel_quantizer=None, bias_quantizer=None))
+        elif layer.is_quantized_sum:
+            settings = {key: value for key, value in layer.settings.items() if not key.endswith("_quantizer")}
+            layers.append(layer.changed(kind=layer.kind[1:], settings=settings))
         else:
             layers.append(layer)
     twins = {}
     for layer in network.layers:
-        if layer.kind == "QActivation":
+        if layer.role is Role.ROUND:
             twin = layer.name
             while twin in into:
                 twin = into[twin]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.model import Distillation
 from fpgaae.errors import InputError
+from fpgaae.runs.results.reference import TargetOfScores
 
 _LEAST = 1e-30  # a score of zero has no logarithm
 
@@ -57,9 +57,13 @@ class Target(NamedTuple):
         return cls(low, high, distillation.scale)
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Target:
-        """Read what `_asdict` gave."""
-        return cls(float(entry["low"]), float(entry["high"]), float(entry["scale"]))
+    def of(cls, entry: TargetOfScores) -> Target:
+        """Take what `reference.json` says."""
+        return cls(entry.low, entry.high, entry.scale)
+
+    def entry(self) -> TargetOfScores:
+        """Give the entry of `reference.json`."""
+        return TargetOfScores(low=self.low, high=self.high, scale=self.scale)
 
 
 def logarithms(scores: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from fpgaae.config.experiment import Config
 from fpgaae.config.model import Distillation
 from fpgaae.data.inputs import Split
-from fpgaae.errors import ConfigError
+from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.scores.values import float_score
+from fpgaae.golden.scores.base import score_class
 from fpgaae.models.float_output import open_teacher_output
+from fpgaae.models.target import Target
+from fpgaae.runs.results.reference import ReferenceResult, TeacherTraining, TrainedReference
+from fpgaae.runs.run import StageRun
 
 Teacher = Callable[[Codes], NDArray[np.float64]]  # hardware codes (n, n_features) -> scores (n,)
 
@@ -33,9 +37,40 @@ def open_teacher(folder: Path, config: Config, split: Split) -> Teacher:
 
     def scores(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.inputs(codes))
-        return float_score(score, x, output(x), split.features.empty_slot_values())
+        return score_class(score).float_value(x, output(x), split.features.empty_slot_values())
 
     return scores
+
+
+class Taught(NamedTuple):
+    """A teacher that was trained here, and the map from its score to what its student learns."""
+
+    training: TeacherTraining
+    target: Target
+
+
+def find_taught(run: StageRun) -> Taught | None:
+    """Give what the stage `reference` says of a teacher; an imported student comes without one."""
+    if run.config.distillation is None:
+        return None
+    result = run.result(ReferenceResult)
+    if not isinstance(result, TrainedReference) or result.teacher is None or result.target is None:
+        return None
+    return Taught(result.teacher, Target.of(result.target))
+
+
+def require_taught(run: StageRun) -> Taught:
+    """Give what the stage `reference` says of a teacher.
+
+    Raises
+    ------
+    InputError
+        If it trained none.
+    """
+    if (taught := find_taught(run)) is None:
+        command = run.experiment.command("reference")
+        raise InputError(f"{run.experiment.result_path('reference')} names no teacher; run `{command} --force`")
+    return taught
 
 
 def distillation_of(config: Config) -> Distillation:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -19,6 +18,9 @@ from fpgaae.report.sections import (
     verdict_rows,
 )
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
+from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.rtl import RtlResult
 
 _SECTIONS = ("physics", "losses", "rates")  # those with figures
 
@@ -35,15 +37,15 @@ class BitCheck:
     decision_flips: int | None = None
 
     @classmethod
-    def from_json(cls, name: str, result: Mapping[str, Any]) -> BitCheck:
-        """Take what `csim.json` or `rtl.json` says; numbers that a check does not give stay unknown."""
+    def of(cls, name: str, result: CsimResult | RtlResult) -> BitCheck:
+        """Take what `csim.json` or `rtl.json` says."""
         return cls(
             name,
-            bool(result["passed"]),
-            int(result["events"]),
-            int(result["mismatched_events"]),
-            result.get("score_mismatches"),
-            result.get("decision_flips"),
+            result.passed,
+            result.events,
+            result.mismatched_events,
+            result.score_mismatches,
+            result.decision_flips,
         )
 
     @property
@@ -112,13 +114,13 @@ class PageFigure:
 class PageContent:
     """What the page shows; every part but the experiment's name may be missing, and the page then says so.
 
-    `checks` are the bit checks that were run, `metrics` is the content of `metrics.json`, `firmware` holds short facts
+    `checks` are the bit checks that were run, `metrics` what `evaluate` found, `firmware` holds short facts
     (latency, part) ready to print, `hashes` sha256 by file, `versions` by package.
     """
 
     experiment: str
     checks: tuple[BitCheck, ...] = ()
-    metrics: Mapping[str, Any] | None = None
+    metrics: MetricsResult | None = None
     layers: tuple[LayerRow, ...] = ()
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
@@ -173,13 +175,13 @@ def render_page(content: PageContent) -> str:
         verdict=verdict(content.checks),
         verdict_rows=[] if metrics is None else verdict_rows(metrics),
         metric_tables=[] if metrics is None else metric_tables(metrics),
-        student=[] if metrics is None else student_sentences(metrics),
-        ablation=None if metrics is None else ablation_table(metrics),
-        correlations=[] if metrics is None else correlation_rows(metrics),
+        student=[] if metrics is None else student_sentences(metrics.distillation),
+        ablation=None if metrics is None else ablation_table(metrics.ablation),
+        correlations=[] if metrics is None else correlation_rows(metrics.correlation),
         chart=None if metrics is None else rate_chart(metrics),
-        labels={} if metrics is None else metrics.get("labels", {}),
+        labels={} if metrics is None else metrics.labels,
         notes=[] if metrics is None else notes(metrics),
-        decisions=[] if metrics is None else metrics.get("decisions", []),
+        decisions=[] if metrics is None else metrics.decisions,
         figures={
             figure.section: [f for f in content.figures if f.section == figure.section] for figure in content.figures
         },

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from fpgaae.files import Json, read_json
+from fpgaae.files import read_json
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import resource_rows
 from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
+from fpgaae.runs.results.csim import ComparedLayer, CsimResult
+from fpgaae.runs.results.metrics import LayerLoss, MetricsResult
+from fpgaae.runs.results.report import ReportResult
+from fpgaae.runs.results.rtl import RtlResult
+from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import STAGES
 
@@ -42,7 +49,7 @@ _FIGURES = {  # file: title, how to read it, section
     ),
     "rates": (
         "Rate against threshold",
-        "Float and firmware, with the binomial interval; the lines are the firmware's thresholds.",
+        "Float and firmware, with intervals that count groups of events; the lines are the firmware's thresholds.",
         "rates",
     ),
     "columns": (
@@ -58,20 +65,20 @@ _FIGURES = {  # file: title, how to read it, section
 }
 
 
-def run_report(run: StageRun) -> Json:
+def run_report(run: StageRun) -> ReportResult:
     """Write `index.html`, which needs no other file and no network."""
-    convert, csim = run.result("convert"), run.result("csim")
+    convert, csim = run.result(ConvertResult), run.result(CsimResult)
     manifest = read_json(run.upstream("convert") / MANIFEST)
-    evaluation = run.result("evaluate")
-    rtl, synth = run.optional_result("rtl"), run.optional_result("synth")
-    checks = [BitCheck.from_json("C simulation", csim)]
+    evaluation = run.result(MetricsResult)
+    rtl, synth = run.optional_result(RtlResult), run.optional_result(SynthResult)
+    checks = [BitCheck.of("C simulation", csim)]
     if rtl is not None:
-        checks.append(BitCheck.from_json("RTL simulation", rtl))
+        checks.append(BitCheck.of("RTL simulation", rtl))
     content = PageContent(
         experiment=run.experiment.name,
         checks=tuple(checks),
         metrics=evaluation,
-        layers=_layers(convert, csim, evaluation["layers"], run.config.data.background),
+        layers=_layers(convert, csim, evaluation.layers, run.config.data.background),
         figures=_figures(run.upstream("evaluate") / "figures"),
         firmware=_firmware(convert, csim, rtl, synth),
         resources=resource_rows(rtl, synth),
@@ -85,32 +92,34 @@ def run_report(run: StageRun) -> Json:
     )
     page = run.folder / "index.html"
     page.write_text(render_page(content), encoding="utf-8")
-    return {"file": str(run.experiment.result_path("report"))}
+    return ReportResult(file=str(run.experiment.result_path(ReportResult.STAGE)))
 
 
-def _layers(convert: Json, csim: Json, errors: list[Json], background: str) -> tuple[LayerRow, ...]:
-    checked = {layer["name"]: layer for layer in csim["layers"]}
-    found = {layer["name"]: layer for layer in errors}
+def _layers(
+    convert: ConvertResult, csim: CsimResult, errors: Sequence[LayerLoss], background: str
+) -> tuple[LayerRow, ...]:
+    checked = {layer.name: layer for layer in csim.layers}
+    found = {layer.name: layer for layer in errors}
     return tuple(
-        _layer(layer, checked.get(layer["name"]), found.get(layer["golden"]), background) for layer in convert["layers"]
+        _layer(layer, checked.get(layer.name), found.get(layer.golden), background) for layer in convert.layers
     )
 
 
-def _layer(layer: Json, check: Json | None, error: Json | None, background: str) -> LayerRow:
+def _layer(layer: ConvertedLayer, check: ComparedLayer | None, error: LayerLoss | None, background: str) -> LayerRow:
     return LayerRow(
-        layer["name"],
-        layer["types"]["result"],
-        layer["values"],
-        layer["multiplications"],
-        layer["nonzero_weights"],
-        None if check is None else check["mismatched_values"],
-        layer["weights"],
-        layer["types"].get("weight"),
-        None if check is None else check["values"],
-        None if error is None else error["sqnr_db"][background],
-        None if error is None else max(error["saturated"].values()),
-        None if error is None else error["zero"][background],
-        () if error is None else (tuple(error["range"]), tuple(error["type_range"])),
+        layer.name,
+        layer.types.result,
+        layer.values,
+        layer.multiplications,
+        layer.nonzero_weights,
+        None if check is None else check.mismatched_values,
+        layer.weights,
+        layer.types.weight,
+        None if check is None else check.values,
+        None if error is None else error.sqnr_db[background],
+        None if error is None else max(error.saturated.values()),
+        None if error is None else error.zero[background],
+        () if error is None else (error.range, error.type_range),
     )
 
 
@@ -122,24 +131,26 @@ def _figures(folder: Path) -> tuple[PageFigure, ...]:
     return tuple(found)
 
 
-def _firmware(convert: Json, csim: Json, rtl: Json | None, synth: Json | None) -> dict[str, str]:
+def _firmware(
+    convert: ConvertResult, csim: CsimResult, rtl: RtlResult | None, synth: SynthResult | None
+) -> dict[str, str]:
     facts = {}
     if rtl is not None:
-        cycles = rtl["latency_cycles"]
-        facts["latency"] = f"{cycles} clocks, {cycles * rtl['clock_ns']:g} ns"
-        facts["initiation interval"] = f"{rtl['initiation_interval']} clock"
-    elif reuse := convert.get("reuse"):
-        facts["latency, sum of reuse factors"] = f"{reuse['latency_clocks']:,} clocks, {reuse['latency_ns'] / 1e3:g} us"
-        facts["multipliers, from reuse factors"] = f"{reuse['multipliers']:,}"
-    if synth is not None and synth["logic_levels"] is not None:
-        facts["longest path"] = f"{synth['logic_levels']} cells"
+        cycles = rtl.latency_cycles
+        facts["latency"] = f"{cycles} clocks, {cycles * rtl.clock_ns:g} ns"
+        facts["initiation interval"] = f"{rtl.initiation_interval} clock"
+    elif (reuse := convert.reuse) is not None:
+        facts["latency, sum of reuse factors"] = f"{reuse.latency_clocks:,} clocks, {reuse.latency_ns / 1e3:g} us"
+        facts["multipliers, from reuse factors"] = f"{reuse.multipliers:,}"
+    if synth is not None and synth.logic_levels is not None:
+        facts["longest path"] = f"{synth.logic_levels} cells"
     return facts | {
-        "backend": convert["backend"],
-        "part": convert["part"],
-        "clock": f"{convert['clock_ns']:g} ns",
-        "interface": convert["io_type"],
-        "strategy": f"{convert['strategy']}, reuse factor {convert['reuse_factor']}",
-        "input type": convert["input_type"],
-        "score type": convert["score_type"],
-        "C simulation": f"{csim['events_per_second']:,.0f} events/s on {csim['processes']} processes",
+        "backend": convert.backend,
+        "part": convert.part,
+        "clock": f"{convert.clock_ns:g} ns",
+        "interface": convert.io_type,
+        "strategy": f"{convert.strategy}, reuse factor {convert.reuse_factor}",
+        "input type": convert.input_type,
+        "score type": convert.score_type,
+        "C simulation": f"{csim.events_per_second:,.0f} events/s on {csim.processes} processes",
     }

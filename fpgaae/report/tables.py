@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.comparison import MODELS
+from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, MODELS
+from fpgaae.runs.results.metrics import (
+    Decision,
+    Estimate,
+    GroupAreas,
+    GroupMetrics,
+    MetricsBySignal,
+    ScoreMetrics,
+    StudentComparison,
+)
+from fpgaae.statistics import Interval
 
 TERMINAL_FPR_KEYS = ("1e-02", "1e-03", "1e-04")
 SYMMETRIC_RATIO = 0.75
 NOT_MEASURABLE = "\N{EN DASH}"
-DELTAS = {"delta": "firmware \N{MINUS SIGN} float", "delta_quantized": "quantized \N{MINUS SIGN} float"}
+_FIRMWARE_DELTA, _QUANTIZED_DELTA = "firmware \N{MINUS SIGN} float", "quantized \N{MINUS SIGN} float"
 
 
 class MetricRow(NamedTuple):
@@ -70,21 +80,20 @@ def _decimals(error: float) -> int:
     return max(0, places - exponent)
 
 
-def model_columns(metrics: Mapping[str, Any]) -> list[str]:
-    """Order the models of a `metrics.json` as this package does: networks first, then baselines, then others."""
-    models = list(metrics["models"])
+def model_columns(models: Collection[str]) -> list[str]:
+    """Order models as this package does: networks first, then baselines, then others."""
     return [model for model in MODELS if model in models] + [model for model in models if model not in MODELS]
 
 
 def metric_rows(
-    columns: Sequence[Mapping[str, Any]], fpr_keys: Sequence[str] | None = None, *, signed: bool = False
+    columns: Sequence[MetricsBySignal], fpr_keys: Sequence[str] | None = None, *, signed: bool = False
 ) -> list[MetricRow]:
     """Format one part of `metrics.json` per column: AUC as a fraction, signal efficiencies in percent.
 
     Parameters
     ----------
     columns
-        For example ``metrics["models"]["float"]`` and ``metrics["models"]["firmware"]``; the same signals in each.
+        For example ``metrics.models["float"]`` and ``metrics.models["firmware"]``; the same signals in each.
     fpr_keys
         False positive rates such as ``1e-03``; all of them if not given.
     signed
@@ -99,105 +108,87 @@ def metric_rows(
     for signal in columns[0] if columns else ():
         try:
             own = [column[signal] for column in columns]
-            keys = list(own[0]["tpr"]) if fpr_keys is None else fpr_keys
-            rows.append(MetricRow(signal, "AUC", tuple(_cell(each["auc"], 1, signed) for each in own)))
+            keys = list(own[0].tpr) if fpr_keys is None else fpr_keys
+            rows.append(MetricRow(signal, "AUC", tuple(_cell(each.auc, 1, signed) for each in own)))
             for key in keys:
-                cells = tuple(_cell(each["tpr"][key], 100, signed) for each in own)
-                numbers = tuple(each["tpr"][key].get("background_events_above") for each in own)
+                cells = tuple(_cell(each.tpr[key], 100, signed) for each in own)
+                numbers = tuple(each.tpr[key].background_events_above for each in own)
                 rows.append(MetricRow(signal, f"TPR {key}", cells, numbers))
         except KeyError as error:
             raise InputError(f"The metrics of `{signal}` lack {error}: run the evaluation again.") from error
     return rows
 
 
-def _cell(estimate: Mapping[str, Any], scale: int, signed: bool) -> str:
-    if estimate["value"] is None:
-        return NOT_MEASURABLE
-    text = compact_interval(*(scale * estimate[end] for end in ("value", "low", "high")))
-    return f"+{text}" if signed and estimate["value"] > 0 else text
+def _cell(estimate: Estimate, scale: int, signed: bool) -> str:
+    return NOT_MEASURABLE if (interval := estimate.interval) is None else _number(interval, scale, signed)
 
 
-def group_rows(metrics: Mapping[str, Any]) -> list[MetricRow]:
-    """Format the areas from the mean score of each group, a column each model, then firmware - float; empty without.
+def _number(interval: Interval, scale: int, signed: bool) -> str:
+    text = compact_interval(*(scale * end for end in interval))
+    return f"+{text}" if signed and interval.value > 0 else text
 
-    Parameters
-    ----------
-    metrics
-        The content of `metrics.json`.
-    """
-    own = metrics.get("groups")
-    if own is None:
-        return []
-    columns = [own["models"][model] for model in model_columns(own)]
-    names = {"auc": "AUC", "partial_auc": f"pAUC to {own['max_false_positive_rate']:g}"}
+
+def group_rows(groups: GroupMetrics) -> list[MetricRow]:
+    """Format the areas from the mean score of each group, a column each model, then firmware - float."""
+    columns = [groups.models[model] for model in model_columns(groups.models)]
+
+    def row(signal: str, label: str, area: Callable[[GroupAreas], Interval]) -> MetricRow:
+        cells = [_number(area(column[signal]), 1, signed=False) for column in columns]
+        if groups.delta is not None:
+            cells.append(_number(area(groups.delta[signal]), 1, signed=True))
+        return MetricRow(signal, label, tuple(cells))
+
     return [
-        MetricRow(
-            signal,
-            label,
-            (
-                *(_cell(column[signal][name], 1, signed=False) for column in columns),
-                *([_cell(own["delta"][signal][name], 1, signed=True)] if "delta" in own else []),
-            ),
-        )
+        found
         for signal in columns[0]
-        for name, label in names.items()
+        for found in (
+            row(signal, "AUC", lambda areas: areas.auc),
+            row(signal, f"pAUC to {groups.max_false_positive_rate:g}", lambda areas: areas.partial_auc),
+        )
     ]
 
 
-def group_columns(metrics: Mapping[str, Any]) -> list[str]:
+def group_columns(groups: GroupMetrics, labels: Mapping[str, str]) -> list[str]:
     """Name the columns of `group_rows`."""
-    own = metrics["groups"]
-    return [model_label(model, metrics) for model in model_columns(own)] + ([DELTAS["delta"]] if "delta" in own else [])
+    return [labels.get(model, model) for model in model_columns(groups.models)] + (
+        [] if groups.delta is None else [_FIRMWARE_DELTA]
+    )
 
 
-def group_sentence(metrics: Mapping[str, Any]) -> str:
+def group_sentence(groups: GroupMetrics) -> str:
     """Say what is judged in `group_rows`, and on how many."""
-    counts = ", ".join(f"{number:,} of {process}" for process, number in metrics["groups"]["groups"].items())
+    counts = ", ".join(f"{number:,} of {process}" for process, number in groups.groups.items())
     return f"Mean score of each group of events ({counts}); pAUC: standardised, 0.5 is chance"
 
 
-def group_table(metrics: Mapping[str, Any]) -> Table:
-    """Tabulate the areas from the mean score of each group, a row each model, for a terminal.
-
-    Parameters
-    ----------
-    metrics
-        The content of `metrics.json`, with `groups`.
-    """
-    by_metric = group_rows(metrics)
+def group_table(groups: GroupMetrics, metrics: ScoreMetrics) -> Table:
+    """Tabulate the areas from the mean score of each group, a row each model, for a terminal."""
+    by_metric = group_rows(groups)
     names = list(dict.fromkeys(row.metric for row in by_metric))
     rows = [
         MetricRow(signal, column, tuple(row.cells[index] for row in by_metric if row.signal == signal))
         for signal in dict.fromkeys(row.signal for row in by_metric)
-        for index, column in enumerate(group_columns(metrics))
+        for index, column in enumerate(group_columns(groups, metrics.labels))
     ]
-    return _table(group_sentence(metrics), names, rows, metrics)
+    return _table(group_sentence(groups), names, rows, metrics)
 
 
-def model_label(model: str, metrics: Mapping[str, Any]) -> str:
-    """Name a model as the evaluation does: the sums of an array are none of pT."""
-    return str(metrics.get("labels", {}).get(model, model))
-
-
-def metrics_table(metrics: Mapping[str, Any]) -> Table:
+def metrics_table(metrics: ScoreMetrics) -> Table:
     """Tabulate AUC and signal efficiency of every model, a row each, for a terminal of 80 columns.
-
-    Parameters
-    ----------
-    metrics
-        The content of `metrics.json`.
 
     Raises
     ------
     InputError
         If a model lacks a signal or a false positive rate.
     """
-    models = model_columns(metrics)
-    by_metric = metric_rows([metrics["models"][model] for model in models], _shown_keys(metrics))
+    models = model_columns(metrics.models)
+    by_metric = metric_rows([metrics.models[model] for model in models], _shown_keys(metrics))
     names = [_heading(row) for row in {row.metric: row for row in reversed(by_metric)}.values()][::-1]
     rows = [
         MetricRow(
-            signal, model_label(model, metrics), tuple(row.cells[index] for row in by_metric if row.signal == signal)
+            signal,
+            metrics.labels.get(model, model),
+            tuple(row.cells[index] for row in by_metric if row.signal == signal),
         )
         for signal in dict.fromkeys(row.signal for row in by_metric)
         for index, model in enumerate(models)
@@ -211,16 +202,10 @@ def _heading(row: MetricRow) -> str:
     return row.metric if most is None else f"{row.metric}\non {most:,} events"
 
 
-def decision_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    """Tabulate for each threshold its rate, and how many decisions differ between the models at that rate.
-
-    Parameters
-    ----------
-    metrics
-        The content of `metrics.json`.
-    """
+def decision_tables(decisions: Iterable[Decision]) -> list[Table]:
+    """Tabulate for each threshold its rate, and how many decisions differ between the models at that rate."""
     tables = []
-    for decision in metrics.get("decisions", ()):
+    for decision in decisions:
         columns = (
             "process",
             "events",
@@ -231,64 +216,57 @@ def decision_tables(metrics: Mapping[str, Any]) -> list[Table]:
         table = Table(title=rate_sentence(decision), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for column in columns:
             table.add_column(column, justify="left" if column == "process" else "right")
-        for process, own in decision["processes"].items():
-            flips = (own["flips"]["float_firmware"], own["flips"]["quantized_firmware"])
-            numbers = (own["events"], own["accepted"]["firmware"], *flips)
+        for process, own in decision.processes.items():
+            flips = (own.flips["float_firmware"], own.flips["quantized_firmware"])
+            numbers = (own.events, own.accepted["firmware"], *flips)
             table.add_row(_escaped(process), *(f"{number:,}" for number in numbers))
         tables.append(table)
     return tables
 
 
-def student_sentences(metrics: Mapping[str, Any]) -> list[str]:
-    """Say how much of its teacher's separation a student keeps, per signal, and with how many weights.
-
-    Parameters
-    ----------
-    metrics
-        The content of `metrics.json`.
-    """
-    found = metrics.get("distillation")
+def student_sentences(found: StudentComparison | None) -> list[str]:
+    """Say how much of its teacher's separation a student keeps, per signal, and with how many weights."""
     if found is None:
         return []
-    own, ranks = found["weights"], found["rank_correlation"]
+    own = found.weights
     sentences = [
-        f"the student has {own['student']:,} weights, {100 * own['share']:.1f} % of the {own['teacher']:,} of its "
-        f"teacher, and {own['student_nonzero']:,} of them are not zero"
+        f"the student has {own.student:,} weights, {100 * own.share:.1f} % of the {own.teacher:,} of its "
+        f"teacher, and {own.student_nonzero:,} of them are not zero"
     ]
-    for process, rank in ranks.items():
+    for process, rank in found.rank_correlation.items():
         shown = NOT_MEASURABLE if rank is None else f"{rank:.3f}"
         text = f"{process}: rank correlation of student and teacher {shown}"
-        if (signal := found["signals"].get(process)) is not None:
-            kept = signal["kept"]
-            share = kept.get("note")
-            if share is None:
-                share = f"{compact_interval(*(100 * kept[end] for end in ('value', 'low', 'high')))} %"
+        if (signal := found.signals.get(process)) is not None:
+            interval = signal.kept.interval
+            share = signal.kept.note if interval is None else f"{_number(interval, 100, signed=False)} %"
             text += (
-                f", AUC {signal['student_auc']:.4f} of {signal['teacher_auc']:.4f}; kept of the teacher's AUC above "
+                f", AUC {signal.student_auc:.4f} of {signal.teacher_auc:.4f}; kept of the teacher's AUC above "
                 f"1/2: {share}"
             )
         sentences.append(text)
     return sentences
 
 
-def rate_sentence(decision: Mapping[str, Any]) -> str:
-    """Say which rate was asked for and which one the firmware gives.
-
-    Parameters
-    ----------
-    decision
-        An entry of `decisions` in `metrics.json`.
-    """
-    rate, khz = decision["false_positive_rate"], decision["rate_khz"]
-    verdict = "agrees" if decision["agrees"] else "DISAGREES"
+def rate_sentence(decision: Decision) -> str:
+    """Say which rate was asked for and which one the firmware gives."""
+    rate, khz = decision.false_positive_rate, decision.rate_khz
+    verdict = "agrees" if decision.agrees else "DISAGREES"
+    if decision.agrees and decision.background_events_passed < MIN_BACKGROUND_EVENTS:
+        verdict = "too few events to tell"
     return (
-        f"Above code {decision['code']:,}: requested {decision['requested_false_positive_rate']:.2e} "
-        f"({decision['requested_rate_khz']:.3g} kHz), achieved {rate['value']:.2e} ({khz['value']:.3g} kHz), "
-        f"{rate['low']:.2e} to {rate['high']:.2e}: {verdict} (p = {decision['p_value']:.2g})"
+        f"Above code {decision.code:,}: requested {decision.requested_false_positive_rate:.2e} "
+        f"({decision.requested_rate_khz:.3g} kHz), achieved {rate.value:.2e} ({khz.value:.3g} kHz), "
+        f"{rate.low:.2e} to {rate.high:.2e}: {verdict} (p = {decision.p_value:.2g})"
     )
 
 
-def delta_table(metrics: Mapping[str, Any]) -> Table:
+def deltas(metrics: ScoreMetrics) -> dict[str, MetricsBySignal]:
+    """Give the paired differences to the float model that there are, by what they are shown as."""
+    found = {_FIRMWARE_DELTA: metrics.delta, _QUANTIZED_DELTA: metrics.delta_quantized}
+    return {label: own for label, own in found.items() if own is not None}
+
+
+def delta_table(metrics: ScoreMetrics) -> Table:
     """Tabulate the paired differences to the float model; efficiencies in percentage points.
 
     Raises
@@ -296,20 +274,18 @@ def delta_table(metrics: Mapping[str, Any]) -> Table:
     InputError
         If a difference lacks a signal or a false positive rate.
     """
-    present = [key for key in DELTAS if key in metrics]
-    rows = metric_rows([metrics[key] for key in present], _shown_keys(metrics), signed=True)
-    return _table("Paired differences, TPR in percentage points", [DELTAS[key] for key in present], rows, metrics)
+    present = deltas(metrics)
+    rows = metric_rows(list(present.values()), _shown_keys(metrics), signed=True)
+    return _table("Paired differences, TPR in percentage points", list(present), rows, metrics)
 
 
-def _shown_keys(metrics: Mapping[str, Any]) -> list[str]:
-    known = {key for model in metrics["models"].values() for signal in model.values() for key in signal["tpr"]}
+def _shown_keys(metrics: ScoreMetrics) -> list[str]:
+    known = {key for model in metrics.models.values() for signal in model.values() for key in signal.tpr}
     return [key for key in TERMINAL_FPR_KEYS if key in known]
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[MetricRow], metrics: Mapping[str, Any]) -> Table:
-    caption = (
-        f"{metrics['background_events']:,} background events, intervals at {100 * metrics['confidence_level']:.4g} %"
-    )
+def _table(title: str, columns: Sequence[str], rows: Sequence[MetricRow], metrics: ScoreMetrics) -> Table:
+    caption = f"{metrics.background_events:,} background events, intervals at {100 * metrics.confidence_level:.4g} %"
     if any(NOT_MEASURABLE in row.cells for row in rows):
         caption += f", {NOT_MEASURABLE} not measurable (too few background events pass)"
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)

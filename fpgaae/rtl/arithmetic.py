@@ -4,7 +4,7 @@ A variable stands for integer codes: its step is a power of two from 1 up, and t
 known outside. da4ml looks for the bits of a constant within 2**-32 to 2**32 of the point, so that with codes no
 constant can lose one. It computes ranges in `Decimal`; `exact_ranges` gives these enough digits.
 
-A layer's `apply` in `fpgaae.golden.network` says what is meant; here it is said in adders, selections and tables.
+A layer's `run` in `fpgaae.golden.layers` says what is meant; here it is said in adders, selections and tables.
 """
 
 from __future__ import annotations

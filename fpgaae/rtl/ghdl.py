@@ -9,7 +9,7 @@ import numpy as np
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.rtl.design import VHDL_FOLDER, Design, vhdl_sources
-from fpgaae.rtl.project import wrapper_text
+from fpgaae.rtl.templates import wrapper_text
 from fpgaae.rtl.tools import GHDL, require_tool, run_logged
 
 _STANDARD = "--std=08"

@@ -11,20 +11,24 @@ from itertools import accumulate
 import numpy as np
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.files import Json, lock, read_json, write_json
+from fpgaae.files import lock, read_json, write_json
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
-from fpgaae.hls.comparison import Comparison, Mismatch, compare_codes
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.comparison import Comparison, compare_codes, failure_sentence
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.progress import Progress
 from fpgaae.rtl.trace import trace_layers
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.rtl import RtlLayersResult
 
 LAYERS_FILE = "rtl_layers.json"  # in the run folder: a file in that of `trace` would stand for an edit by hand
 
 
-def compare_layers(experiment: Experiment, progress: Progress) -> Json:
+def compare_layers(experiment: Experiment, progress: Progress) -> RtlLayersResult:
     """Compare the codes of each layer on all events of the stage `rtl`, and write `rtl_layers.json`.
 
     Raises
@@ -33,12 +37,13 @@ def compare_layers(experiment: Experiment, progress: Progress) -> Json:
         If the experiment is not traced.
     """
     traced = read_json(experiment.stage_folder("trace") / MANIFEST)
-    network = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    features = FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    features = FeatureMap.of(experiment.result(DataResult))
+    trigger = GoldenTrigger.load(experiment.stage_folder("convert"), features)
+    network = trigger.network
     names = [layer.name for layer in network.layers]
     with progress.task("tracing all layers", None):
-        logic = trace_layers(network, features, names)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), features, network)
+        logic = trace_layers(trigger, names)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger)
     plan = [source for source in stimuli.sources() if source.origin != LAYERS]
     total = Comparison.of_layers(names)
     with progress.task("comparing layers", sum(source.stop - source.start for source in plan)) as task:
@@ -46,26 +51,26 @@ def compare_layers(experiment: Experiment, progress: Progress) -> Json:
             hardware = stimuli.make(source).hardware
             if len(hardware):
                 codes = logic.predict(hardware.astype(np.float64), n_threads=1).astype(np.int64)
-                golden = network.run(features.input_codes(hardware, network.input_type))
+                golden = trigger.run(hardware)
                 total.merge(compare_codes(_by_layer(network, codes), golden, source.origin, source.start))
             task.advance(source.stop - source.start)
-    first = total.first_mismatch
-    result: Json = {
-        "passed": total.passed,
-        "events": total.events,
-        "mismatched_events": total.mismatched_events,
-        "first_mismatch": first and first._asdict(),
-        "layers": [layer.to_json() for layer in total.layers.values()],
-        "trace_fingerprint": traced.get("fingerprint"),
-    }
+    result = RtlLayersResult(
+        passed=total.passed,
+        events=total.events,
+        mismatched_events=total.mismatched_events,
+        first_mismatch=total.first_mismatch,
+        layers=total.entries(),
+        trace_fingerprint=traced.get("fingerprint"),
+    )
     with lock(experiment.folder):
-        write_json(experiment.folder / LAYERS_FILE, result)
+        write_json(experiment.folder / LAYERS_FILE, as_json(result))
     return result
 
 
-def wrong_layer_sentence(result: Json) -> str:
+def wrong_layer_sentence(result: RtlLayersResult) -> str:
     """Say in one sentence which layer differs first."""
-    first = Mismatch(**result["first_mismatch"])
+    if (first := result.first_mismatch) is None:
+        return failure_sentence(result)
     return f"the traced layers differ from the golden codes, {first.layer} first: {first}"
 
 

@@ -9,11 +9,15 @@ import json
 import subprocess
 import sys
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
-from fpgaae.golden.network import IntegerNetwork, LayerKind
+from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.rounding import Input, Quantizer, Relu
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import ScoreLayer
 
 PUBLISHED_ERROR = "R2 0.8 to 0.98, sMAPE 10 to 30 %"  # Rahimifar et al., arXiv 2408.05314, abstract: validation set
 BOARD = "alveo-u200"  # the board that it knows with the fabric of a VU9P
@@ -35,7 +39,16 @@ print(json.dumps({key: float(row[key]) for key in ("LUT", "FF", "DSP", "BRAM")})
 _TIMEOUT_S = 300
 
 
-def predict_hls(network: IntegerNetwork, firmware: Firmware) -> dict[str, float] | None:
+class Taken(NamedTuple):
+    """What a design takes; what is not known is None."""
+
+    lut: int
+    ff: int
+    dsp: int | None = None
+    bram: float | None = None  # blocks of 36 kbit
+
+
+def predict_hls(network: IntegerNetwork, firmware: Firmware) -> Taken | None:
     """Predict LUT, FF, DSP and BRAM (36 kbit) of a dense network; None for another one, or without rule4ml.
 
     The score is not part of what is predicted. rule4ml knows one precision for all weights: the widest is asked for.
@@ -48,7 +61,7 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> dict[str, float]
     layers = describe_network(network)
     if layers is None or find_spec("rule4ml") is None:
         return None
-    widest = max((layer.kernel_type for layer in network.layers if layer.kernel_type), key=lambda of: of.width)
+    widest = max((layer.kernel_type for layer in network.weighted), key=lambda of: of.width)
     config = {
         "board": BOARD,
         "model": {
@@ -69,16 +82,15 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> dict[str, float]
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise CheckFailed(f"rule4ml failed ({said}); install a version that works here, or remove it")
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    return {"lut": round(found["LUT"]), "ff": round(found["FF"]), "dsp": round(found["DSP"]), "bram": found["BRAM"] / 2}
+    return Taken(round(found["LUT"]), round(found["FF"]), round(found["DSP"]), found["BRAM"] / 2)
 
 
 def describe_network(network: IntegerNetwork) -> list[dict[str, Any]] | None:
     """Give the dense layers of a network that is a chain of them; None for another one."""
-    plain = {LayerKind.INPUT, LayerKind.DENSE, LayerKind.RELU, LayerKind.QUANTIZE, LayerKind.ACCEPT}
-    if any(not (layer.kind in plain or layer.kind.is_score) for layer in network.layers):
+    if not all(isinstance(layer, (Input, Dense, Quantizer, ScoreLayer, Accept)) for layer in network.layers):
         return None
-    rectified = {layer.inputs[0] for layer in network.layers if layer.kind is LayerKind.RELU}
-    dense = [layer for layer in network.layers if layer.kind is LayerKind.DENSE]
+    rectified = {layer.inputs[0] for layer in network.layers if isinstance(layer, Relu)}
+    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
     if len({layer.inputs for layer in dense}) < len(dense):  # two heads
         return None
     return [

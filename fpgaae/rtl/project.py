@@ -4,6 +4,7 @@ verilog/   NAME_core*.v  the traced logic, a file each stage of the pipeline; wh
            NAME_trigger.v, NAME_valid.v, NAME_axis.v  the block with plain ports, a valid bit, AXI4-Streams
 vhdl/      the same core in VHDL, and NAME_trigger.vhd
 design.json  ports, stages and what da4ml estimates
+NOTICE.txt  whose modules these are, and under which licence
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,9 +27,11 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.files import write_json
 from fpgaae.rtl.arithmetic import exact_ranges
 from fpgaae.rtl.design import DESIGN_FILE, VERILOG_FOLDER, VHDL_FOLDER, Design
+from fpgaae.rtl.templates import firmware_rtl, wrapper_text
 from fpgaae.rtl.trace import Traced
 
 LOOKUP_TABLE = "lookup_table.v"
+NOTICE = "NOTICE.txt"
 _NS_A_UNIT = 1.0  # what da4ml counts as one unit of delay, an adder, takes about a nanosecond in UltraScale+
 _NEWER_PRAGMA = re.compile(r"^.*verilator lint_o(?:n|ff) WIDTH(?:TRUNC|EXPAND).*\n", re.MULTILINE)
 
@@ -69,25 +71,13 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
             _take_sources(Path(scratch) / "src", folder / flavour, suffix)
     design = describe(block, name)
     shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
+    shutil.copyfile(firmware_rtl(NOTICE), folder / NOTICE)
     values = _placeholders(block, design)
     for template in ("trigger.v", "valid.v", "axis.v", "trigger.vhd"):
         flavour = VHDL_FOLDER if template.endswith(".vhd") else VERILOG_FOLDER
         (folder / flavour / f"{name}_{template}").write_text(wrapper_text(template, values), encoding="utf-8")
     write_json(folder / DESIGN_FILE, design.to_json())
     return design
-
-
-def wrapper_text(template: str, values: Mapping[str, object]) -> str:
-    """Fill the placeholders of a hand-written module in `firmware/rtl`."""
-    text = firmware_rtl(template).read_text(encoding="utf-8")
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", str(value))
-    return text
-
-
-def firmware_rtl(name: str) -> Path:
-    """Give the path of a hand-written source."""
-    return Path(str(resources.files("fpgaae_firmware") / "rtl" / name))
 
 
 def _take_sources(source: Path, target: Path, suffix: str) -> None:

@@ -1,15 +1,23 @@
-"""The anomaly scores on symbolic variables, term by term as `fpgaae.golden.scores.base` (needs da4ml)."""
+"""The anomaly scores on symbolic variables, term by term as the classes of `fpgaae.golden.scores` (needs da4ml)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
-from fpgaae.golden.scores.base import Table
+from fpgaae.golden.scores.absolute_error import AbsoluteError
+from fpgaae.golden.scores.base import ErrorScore, ScoreLayer, TableScore
+from fpgaae.golden.scores.kl_divergence import KlDivergence
+from fpgaae.golden.scores.masked_squared_error import MaskedSquaredError
+from fpgaae.golden.scores.max_absolute_error import MaxAbsoluteError
+from fpgaae.golden.scores.mu_squared import MuSquared
+from fpgaae.golden.scores.mu_squared_over_variance import MuSquaredOverVariance
+from fpgaae.golden.scores.regression import Regression
+from fpgaae.golden.scores.squared_error import SquaredError
 from fpgaae.rtl.arithmetic import Variable, absolute, constant, look_up, product, select_negative, square, total
+from fpgaae.rtl.windows import largest
 
 
 class Signal(NamedTuple):
@@ -19,53 +27,86 @@ class Signal(NamedTuple):
     type: FixedPointType
 
 
-def trace_score(score: Score, inputs: Sequence[Signal], table: Table | None) -> Variable:
+def trace_score(layer: ScoreLayer, inputs: Sequence[Signal]) -> Variable:
     """Give the code of a score.
-
-    Parameters
-    ----------
-    inputs
-        As in `fpgaae.golden.scores.base.score_codes`.
 
     Raises
     ------
     InputError
-        If the score lacks the table or the layer that it reads.
+        If it can't be traced.
     """
-    if score.of_reconstruction:
-        return _error(score, inputs, table)
-    if score is Score.REGRESSION:
-        return inputs[0].variables[0]
-    mu = inputs[0]
-    squares = [square(x) for x in mu.variables]
-    if not score.needs_variance:
-        return total(squares)
-    if table is None or len(inputs) < 2:
-        raise InputError(f"the score {score.value} of the golden network has no table; run the stage `convert` again")
-    entries = [look_up(x, table.codes) for x in inputs[1].variables]
-    if score is Score.MU_SQUARED_OVER_VARIANCE:
-        return total(product(a, b) for a, b in zip(squares, entries, strict=True))
-    fraction, common = 2 * mu.type.fraction, max(2 * mu.type.fraction, table.type.fraction)
-    up, up_table = 2 ** (common - fraction), 2 ** (common - table.type.fraction)
-    return total(term for a, b in zip(squares, entries, strict=True) for term in (a * up, b * up_table))
+    tracer = SCORE_TRACERS.get(type(layer))
+    if tracer is None:
+        raise InputError(f"the score {layer.kind} can't be traced to RTL yet; set `model.score` to another")
+    return tracer(layer, inputs)
 
 
-def _error(score: Score, inputs: Sequence[Signal], table: Table | None) -> Variable:
+def _differences(inputs: Sequence[Signal]) -> list[Variable]:
     x, reconstruction = inputs
     fraction = max(x.type.fraction, reconstruction.type.fraction)
     up, up_reconstruction = 2 ** (fraction - x.type.fraction), 2 ** (fraction - reconstruction.type.fraction)
-    differences = [a * up - b * up_reconstruction for a, b in zip(x.variables, reconstruction.variables, strict=True)]
-    if score is Score.ABSOLUTE_ERROR:
-        return total(absolute(difference) for difference in differences)
-    if score is Score.MASKED_SQUARED_ERROR:
-        differences = _masked(differences, x, table)
-    return total(square(difference) for difference in differences)
+    return [a * up - b * up_reconstruction for a, b in zip(x.variables, reconstruction.variables, strict=True)]
 
 
-def _masked(differences: list[Variable], x: Signal, table: Table | None) -> list[Variable]:
+def _squared_error(layer: ErrorScore, inputs: Sequence[Signal]) -> Variable:
+    del layer
+    return total(square(difference) for difference in _differences(inputs))
+
+
+def _masked_squared_error(layer: MaskedSquaredError, inputs: Sequence[Signal]) -> Variable:
     """Put 0 in the place of the differences of an empty slot."""
-    if table is None:
-        raise InputError("the masked score of the golden network has no table; run the stage `convert` again")
-    n = len(differences) // len(table.codes)
-    empty = [x.variables[n * slot] - (int(code) + 1) for slot, code in enumerate(table.codes)]
-    return [select_negative(empty[i // n], constant(0), difference) for i, difference in enumerate(differences)]
+    x, differences, codes = inputs[0], _differences(inputs), layer.empty.codes
+    n = len(differences) // len(codes)
+    empty = [x.variables[n * slot] - (int(code) + 1) for slot, code in enumerate(codes)]
+    return total(
+        square(select_negative(empty[i // n], constant(0), difference)) for i, difference in enumerate(differences)
+    )
+
+
+def _absolute_error(layer: ErrorScore, inputs: Sequence[Signal]) -> Variable:
+    del layer
+    return total(absolute(difference) for difference in _differences(inputs))
+
+
+def _max_absolute_error(layer: MaxAbsoluteError, inputs: Sequence[Signal]) -> Variable:
+    del layer
+    return largest([absolute(difference) for difference in _differences(inputs)])
+
+
+def _mu_squared(layer: MuSquared, inputs: Sequence[Signal]) -> Variable:
+    del layer
+    return total(square(x) for x in inputs[0].variables)
+
+
+def _squares_and_entries(layer: TableScore, inputs: Sequence[Signal]) -> list[tuple[Variable, Variable]]:
+    mu, log_variance = inputs
+    squares = [square(x) for x in mu.variables]
+    return list(zip(squares, [look_up(x, layer.table.codes) for x in log_variance.variables], strict=True))
+
+
+def _mu_squared_over_variance(layer: MuSquaredOverVariance, inputs: Sequence[Signal]) -> Variable:
+    return total(product(a, b) for a, b in _squares_and_entries(layer, inputs))
+
+
+def _kl_divergence(layer: KlDivergence, inputs: Sequence[Signal]) -> Variable:
+    fraction, of_table = 2 * inputs[0].type.fraction, layer.table.type.fraction
+    common = max(fraction, of_table)
+    up, up_table = 2 ** (common - fraction), 2 ** (common - of_table)
+    return total(term for a, b in _squares_and_entries(layer, inputs) for term in (a * up, b * up_table))
+
+
+def _regression(layer: Regression, inputs: Sequence[Signal]) -> Variable:
+    del layer
+    return inputs[0].variables[0]
+
+
+SCORE_TRACERS: dict[type, Callable[[Any, Sequence[Signal]], Variable]] = {
+    SquaredError: _squared_error,
+    MaskedSquaredError: _masked_squared_error,
+    AbsoluteError: _absolute_error,
+    MaxAbsoluteError: _max_absolute_error,
+    MuSquared: _mu_squared,
+    MuSquaredOverVariance: _mu_squared_over_variance,
+    KlDivergence: _kl_divergence,
+    Regression: _regression,
+}

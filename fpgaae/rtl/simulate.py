@@ -17,16 +17,17 @@ from da4ml.cmvm.types import CombLogic
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
-from fpgaae.golden.network import ACCEPT_LAYER, GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
-from fpgaae.rtl.design import LOGIC_FILE, Design
+from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.ghdl import simulate_vhdl
-from fpgaae.rtl.project import firmware_rtl
+from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, TraceResult, VhdlCheck
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -45,12 +46,12 @@ class _Timing:
     seconds: float = 0.0
 
 
-def run_rtl(run: StageRun) -> Json:
+def run_rtl(run: StageRun) -> RtlResult:
     """Compile the traced project, stream every event through it, and say `passed` or where a bit differs first."""
     verilator = require_tool(VERILATOR)
-    traced = run.result("trace")
+    traced = run.result(TraceResult)
     project = run.folder / PROJECT_FOLDER
-    shutil.copytree(run.upstream("trace") / traced["project_dir"], project)
+    shutil.copytree(run.upstream("trace") / traced.project_dir, project)
     started = time.perf_counter()
     with run.progress.task("compiling the simulation", None):
         library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), run.scratch / "build", run.folder / LIBRARY_FILE)
@@ -67,49 +68,44 @@ def run_rtl(run: StageRun) -> Json:
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
             vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
-    return _result(bench, design, settling, vhdl) | {
-        "clock_ns": traced["clock_ns"],
-        "part": traced["part"],
-        "estimated": traced["estimated"],
-        "simulator": version(verilator),
-        "compile_seconds": round(compile_seconds, 2),
-        "edited_files": [name for name in run.edited if name.startswith("trace/")],
-    }
-
-
-def _result(bench: _Bench, design: Design, settling: int | None, vhdl: Comparison | None) -> Json:
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
-    latency = min(timing.latency_cycles, default=0)
     failure = _failure(bench, settling, vhdl)
-    return {
-        "passed": total.passed and failure is None,
-        "failure": failure,
-        "events": total.events,
-        "events_by_origin": total.events_by_origin,
-        "mismatched_events": total.mismatched_events,
-        "lost_events": timing.lost_events,
-        "score_mismatches": total.score_mismatches,
-        "decision_flips": total.decision_flips,
-        "first_mismatch": total.first_mismatch and total.first_mismatch._asdict(),
-        "interpreter": {
-            "passed": interpreted.passed,
-            "events": interpreted.events,
-            "mismatched_events": interpreted.mismatched_events,
-        },
-        "vhdl": vhdl
-        and {
-            "passed": vhdl.passed,
-            "events": vhdl.events,
-            "mismatched_events": vhdl.mismatched_events,
-            "score_mismatches": vhdl.score_mismatches,
-            "decision_flips": vhdl.decision_flips,
-        },
-        "latency_cycles": latency,
-        "settling_cycles": settling,
-        "designed_latency_cycles": design.latency_cycles,
-        "initiation_interval": timing.most_clocks_between,
-        "events_per_second": round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
-    }
+    return RtlResult(
+        passed=total.passed and failure is None,
+        failure=failure,
+        events=total.events,
+        events_by_origin=total.events_by_origin,
+        mismatched_events=total.mismatched_events,
+        lost_events=timing.lost_events,
+        score_mismatches=total.score_mismatches,
+        decision_flips=total.decision_flips,
+        first_mismatch=total.first_mismatch,
+        interpreter=InterpreterCheck(
+            passed=interpreted.passed, events=interpreted.events, mismatched_events=interpreted.mismatched_events
+        ),
+        vhdl=None if vhdl is None else _vhdl_check(vhdl),
+        latency_cycles=min(timing.latency_cycles, default=0),
+        settling_cycles=settling,
+        designed_latency_cycles=design.latency_cycles,
+        initiation_interval=timing.most_clocks_between,
+        events_per_second=round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
+        clock_ns=traced.clock_ns,
+        part=traced.part,
+        estimated=traced.estimated,
+        simulator=version(verilator),
+        compile_seconds=round(compile_seconds, 2),
+        edited_files=tuple(name for name in run.edited if name.startswith("trace/")),
+    )
+
+
+def _vhdl_check(compared: Comparison) -> VhdlCheck:
+    return VhdlCheck(
+        passed=compared.passed,
+        events=compared.events,
+        mismatched_events=compared.mismatched_events,
+        score_mismatches=compared.score_mismatches,
+        decision_flips=compared.decision_flips,
+    )
 
 
 def _failure(bench: _Bench, settling: int | None, vhdl: Comparison | None) -> str | None:
@@ -133,12 +129,12 @@ class _Bench:
     """The stimulus of a run, the golden network, and what was compared so far."""
 
     def __init__(self, run: StageRun) -> None:
-        self._features = FeatureMap.from_json(run.result("data")["feature_types"])
-        self._network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
+        features = FeatureMap.of(run.result(DataResult))
+        self._trigger = GoldenTrigger.load(run.upstream("convert"), features)
         self._logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
-        self._stimuli = Stimuli(run.config, run.upstream("data"), self._features, self._network)
+        self._stimuli = Stimuli(run.config, run.upstream("data"), self._trigger)
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
-        names = [self._network.score.name, ACCEPT_LAYER]
+        names = [self._trigger.network.score.name, self._trigger.accept.name]
         self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)
         self.timing = _Timing()
 
@@ -149,13 +145,13 @@ class _Bench:
 
     def golden(self, hardware: Codes) -> dict[str, Tensor]:
         """Give the golden score and decisions of hardware integers."""
-        tensors = self._network.run(self._features.input_codes(hardware, self._network.input_type))
+        tensors = self._trigger.run(hardware)
         return {name: tensors[name] for name in self.total.layers}
 
     def settling_cycles(self, simulation: RtlSimulation) -> int | None:
         """Measure the latency of the data between two events of different score; None if all scores are the same."""
         hardware = self._stimuli.make(self._plan[0]).hardware
-        scores = self.golden(hardware)[self._network.score.name].codes[:, 0]
+        scores = self._trigger.scores(hardware)
         other = int(np.argmax(scores != scores[0]))
         return simulation.settling_cycles(hardware[0], hardware[other]) if other else None
 
@@ -197,5 +193,5 @@ class _Bench:
 
     def _compared(self, codes: Codes, golden: dict[str, Tensor], source: Source) -> Comparison:
         score, accept = self.total.layers
-        found = {score: (codes[:, :1], self._network.score.type), accept: (codes[:, 1:], _BIT)}
+        found = {score: (codes[:, :1], self._trigger.network.score.type), accept: (codes[:, 1:], _BIT)}
         return compare_codes(found, golden, source.origin, source.start)

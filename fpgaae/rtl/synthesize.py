@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
-from fpgaae.rtl.prediction import PUBLISHED_ERROR, predict_hls
+from fpgaae.rtl.prediction import PUBLISHED_ERROR, Taken, predict_hls
 from fpgaae.rtl.tools import YOSYS, require_tool, run_logged, version
-from fpgaae.rtl.vendor import HlsReport, VivadoReport, synthesize_hls, synthesize_vivado
+from fpgaae.rtl.vendor import synthesize_hls, synthesize_vivado
+from fpgaae.runs.results.rtl import RtlResult
+from fpgaae.runs.results.synth import HlsReport, ResourceEntry, SynthResult, VivadoReport
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
-_RESOURCES = ("lut", "ff", "dsp", "bram")
 LOG_FILE = "yosys.log"
 SCRIPT_FILE = "synth.ys"
 _CELL = re.compile(r"^ +(\w+) +(\d+)$", re.MULTILINE)
@@ -58,39 +58,48 @@ class Usage(NamedTuple):
     logic_levels: int | None  # cells on the longest path between registers
 
 
-def run_synth(run: StageRun) -> Json:
+def run_synth(run: StageRun) -> SynthResult:
     """Synthesize the project that `rtl` proved, with Yosys."""
     yosys = require_tool(YOSYS)
-    proven = run.result("rtl")
+    proven = run.result(RtlResult)
     project = run.upstream("rtl") / PROJECT_FOLDER
     started = time.perf_counter()
     with run.progress.task("Yosys", None):
         usage = synthesize(yosys, project, run.folder)
     hls, vivado = _vendor_reports(run, project)
     network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
-    found = {key: getattr(usage, key) for key in _RESOURCES}
-    numbers = {
-        "da4ml's estimate": {"lut": proven["estimated"]["lut"], "ff": proven["estimated"]["ff"]},
-        "Yosys": found,
-        "Vivado, routed": vivado and {key: getattr(vivado, key) for key in _RESOURCES},
+    found = {
+        "da4ml's estimate": Taken(proven.estimated.lut, proven.estimated.ff),
+        "Yosys": Taken(usage.lut, usage.ff, usage.dsp, usage.bram),
+        "Vivado, routed": vivado and Taken(vivado.lut, vivado.ff, vivado.dsp, vivado.bram),
         f"HLS project, rule4ml ({PUBLISHED_ERROR})": predict_hls(network, run.config.firmware),
-        "HLS project, HLS": hls and {key: getattr(hls, key) for key in _RESOURCES},
+        "HLS project, HLS": hls and Taken(hls.lut, hls.ff, hls.dsp, hls.bram),
     }
     part = run.config.firmware.part
-    rows = [{"name": name, **row, "percent": _percent(row, part)} for name, row in numbers.items() if row is not None]
-    return {
-        "tool": version(yosys),
-        "part": part,
-        **found,
-        "carry": usage.carry,
-        "logic_levels": usage.logic_levels,
-        "clock_ns": run.config.firmware.clock_ns,
-        "latency_cycles": proven["latency_cycles"],
-        "comparison": rows,
-        "hls": hls and hls._asdict(),
-        "vivado": vivado and vivado._asdict(),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
+    return SynthResult(
+        tool=version(yosys),
+        part=part,
+        lut=usage.lut,
+        ff=usage.ff,
+        dsp=usage.dsp,
+        bram=usage.bram,
+        carry=usage.carry,
+        logic_levels=usage.logic_levels,
+        clock_ns=run.config.firmware.clock_ns,
+        latency_cycles=proven.latency_cycles,
+        comparison=tuple(_entry(name, taken, part) for name, taken in found.items() if taken is not None),
+        hls=hls,
+        vivado=vivado,
+        seconds=round(time.perf_counter() - started, 1),
+    )
+
+
+def _entry(name: str, taken: Taken, part: str) -> ResourceEntry:
+    """Give a row of the comparison, with the shares of a known part in per cent."""
+    resources = _PARTS.get(part.split("-", 1)[0])
+    numbers = {key: number for key, number in taken._asdict().items() if number is not None}
+    percent = {key: round(100 * number / getattr(resources, key), 3) for key, number in numbers.items() if resources}
+    return ResourceEntry(name=name, lut=taken.lut, ff=taken.ff, dsp=taken.dsp, bram=taken.bram, percent=percent)
 
 
 def _vendor_reports(run: StageRun, project: Path) -> tuple[HlsReport | None, VivadoReport | None]:
@@ -156,11 +165,3 @@ def parse_usage(said: str) -> Usage:
         carry=count(_CARRY),
         logic_levels=int(path[-1]) if path else None,
     )
-
-
-def _percent(numbers: dict[str, float] | dict[str, int], part: str) -> dict[str, float]:
-    """Give the shares of a known part in per cent; of an unknown one, nothing."""
-    resources = _PARTS.get(part.split("-", 1)[0])
-    if resources is None:
-        return {}
-    return {name: round(100 * number / getattr(resources, name), 3) for name, number in numbers.items()}

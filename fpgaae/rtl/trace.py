@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
-from fpgaae.config.model import Score
-from fpgaae.data.features import Feature, FeatureMap
+from fpgaae.data.features import Feature
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import FixedPointType
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
-from fpgaae.golden.windows import Window, enlarge, surround
+from fpgaae.fixedpoint import Codes, FixedPointType, Types
+from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.leaky_relu import LeakyRelu
+from fpgaae.golden.layers.moved import Moved, Port
+from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.rounding import Input, Quantize, Relu
+from fpgaae.golden.layers.weighted import Convolution, Dense, Weighted
+from fpgaae.golden.registry import entry_of
+from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.arithmetic import (
     HARDWARE,
     MAX_CODE_BITS,
@@ -25,6 +31,7 @@ from fpgaae.rtl.arithmetic import (
     exact_ranges,
     is_constant,
     requantize,
+    select_negative,
 )
 from fpgaae.rtl.scores import Signal, trace_score
 from fpgaae.rtl.windows import largest, mean, moved, pools_under, variables_under
@@ -41,46 +48,38 @@ class Traced(NamedTuple):
     n_thresholds: int
 
 
-def trace_trigger(network: IntegerNetwork, features: FeatureMap) -> Traced:
+def trace_trigger(trigger: GoldenTrigger) -> Traced:
     """Trace the front end, the network, its score and its decisions.
-
-    Parameters
-    ----------
-    network
-        With thresholds.
 
     Raises
     ------
     InputError
         If the network has a layer that can't be traced, or no thresholds, or codes wider than da4ml holds.
     """
-    if network.layers[-1].name != ACCEPT_LAYER:
-        raise InputError("the golden network has no thresholds; run the stage `convert` again")
+    network, accept = trigger.network, trigger.accept
     if network.reloadable:
         raise InputError(
             "the RTL folds weights into adders, and these are loaded at run time; set firmware.reloadable_weights to "
             "false, or synthesize the HLS project"
         )
-    if any(layer.kind is LayerKind.PORT for layer in network.layers):
-        raise InputError(
-            "the RTL puts out the score and the accept bits only; set firmware.output_latents to false, or synthesize "
-            "the HLS project"
-        )
+    refused = next((REFUSED[type(layer)] for layer in network.layers if type(layer) in REFUSED), None)
+    if refused is not None:
+        raise InputError(refused)
     wide = next((layer for layer in network.layers if layer.type.width > MAX_CODE_BITS), None)
     if wide is not None:
         raise InputError(
             f"the layer {wide.name} has {wide.type.width} bits, and the RTL holds at most {MAX_CODE_BITS}; give it or "
             "the layers before it fewer bits"
         )
-    logic = trace_layers(network, features, [network.score.name, ACCEPT_LAYER])
+    logic = trace_layers(trigger, [network.score.name, accept.name])
     types = tuple(
         FixedPointType(feature.hardware.bits, feature.hardware.bits, feature.hardware.signed)
-        for feature in features.features
+        for feature in trigger.features.features
     )
-    return Traced(logic, types, network.score.type, network[ACCEPT_LAYER].size)
+    return Traced(logic, types, network.score.type, accept.size)
 
 
-def trace_layers(network: IntegerNetwork, features: FeatureMap, names: Sequence[str]) -> CombLogic:
+def trace_layers(trigger: GoldenTrigger, names: Sequence[str]) -> CombLogic:
     """Trace a network from its hardware integers to the codes of some layers, one behind the other.
 
     Raises
@@ -88,114 +87,132 @@ def trace_layers(network: IntegerNetwork, features: FeatureMap, names: Sequence[
     InputError
         If the network has a layer that can't be traced.
     """
+    network = trigger.network
     with exact_ranges():
-        ports = FixedVariableArrayInput((len(features),), HARDWARE)
-        signals = {network.layers[0].name: _front_end(ports, features, network.layers[0])}
-        for layer in network.layers[1:]:
-            signals[layer.name] = Signal(_trace(layer, [signals[name] for name in layer.inputs]), layer.type)
+        ports = FixedVariableArrayInput((len(trigger.features),), HARDWARE)
+        front_end = _front_end(ports, trigger)
+        signals: dict[str, Signal] = {}
+        for layer in network.layers:
+            inputs = [signals[name] for name in layer.inputs] or [front_end]
+            signals[layer.name] = Signal(_trace(layer, inputs), layer.type)
         outputs = [variable for name in names for variable in signals[name].variables]
         return comb_trace(ports, FixedVariableArray(np.array(outputs, dtype=object)))
 
 
-def _front_end(ports: FixedVariableArrayInput, features: FeatureMap, layer: IntegerLayer) -> Signal:
+def _front_end(ports: FixedVariableArrayInput, trigger: GoldenTrigger) -> Signal:
     """Offset, shift, round and saturate every hardware integer."""
-    pairs = zip(ports._vars, features.features, strict=True)
-    return Signal([_input(port, feature, layer.type) for port, feature in pairs], layer.type)
+    inputs = trigger.network.layers[0]
+    pairs = zip(ports._vars, trigger.features.features, strict=True)
+    found = [_input(port, feature, inputs.types, place) for place, (port, feature) in enumerate(pairs)]
+    return Signal(found, inputs.type)
 
 
-def _input(port: Variable, feature: Feature, to: FixedPointType) -> Variable:
+def _input(port: Variable, feature: Feature, types: Types, place: int) -> Variable:
     bits, signed = feature.hardware.bits, feature.hardware.signed
     code = port.quantize(signed, bits - signed, 0, "WRAP") if bits else constant(0)
-    return requantize(code - feature.offset, feature.shift, to)
+    return _rounded(code - feature.offset, feature.shift, types, place)
 
 
-def _trace(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
-    tracer = _TRACERS.get(layer.kind)
+def _rounded(code: Variable, fraction: int, types: Types, place: int) -> Variable:
+    """Round to the type of a channel, on the grid of the layer."""
+    of = types.channel(place)
+    rounded, up = requantize(code, fraction, of), types.fraction - of.fraction
+    return rounded * 2.0**up if up else rounded
+
+
+def _trace(layer: Layer, inputs: Sequence[Signal]) -> list[Variable]:
+    tracer = entry_of(TRACERS, type(layer))
     if tracer is None:
         raise InputError(
-            f"the layer {layer.name} of kind {layer.kind.value} can't be traced to RTL yet; use a model of dense layers"
+            f"the layer {layer.name} of kind {layer.kind} can't be traced to RTL yet; use a model of dense layers"
         )
     return tracer(layer, inputs)
 
 
-def _dense(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
-    x = inputs[0]
-    if layer.kernel_type is None or layer.bias_type is None:
-        raise InputError(f"the dense layer {layer.name} of the golden network has no weight types")
-    up_product = layer.type.fraction - x.type.fraction - layer.kernel_type.fraction
-    offsets = layer.bias << (layer.type.fraction - layer.bias_type.fraction)
+def _dense(layer: Dense, inputs: Sequence[Signal]) -> list[Variable]:
+    return _sums(layer, inputs[0], layer.kernel)
+
+
+def _sums(layer: Weighted, x: Signal, kernel: Codes) -> list[Variable]:
+    """Trace a matrix (inputs, outputs) and the biases of a layer."""
+    up_product = layer.types.fraction - x.type.fraction - layer.kernel_types.fraction
+    offsets = layer.bias << (layer.types.fraction - layer.bias_types.fraction)
     fixed = np.array([is_constant(variable) for variable in x.variables])
     if fixed.any():  # an input that never varies is part of the bias
         known = np.array([int(v.low) for v, f in zip(x.variables, fixed, strict=True) if f])
-        offsets = offsets + (known @ layer.kernel[fixed] << up_product)
-    if fixed.all() or not layer.kernel[~fixed].any():
+        offsets = offsets + (known @ kernel[fixed] << up_product)
+    if fixed.all() or not kernel[~fixed].any():
         return [constant(int(offset)) for offset in offsets]
     varying = [v for v, f in zip(x.variables, fixed, strict=True) if not f]
     array = FixedVariableArray(np.array(varying, dtype=object), _SOLVER)
-    products = (array @ layer.kernel[~fixed].astype(np.float64))._vars
+    products = (array @ kernel[~fixed].astype(np.float64))._vars
     return [product * 2**up_product + int(offset) for product, offset in zip(products, offsets, strict=True)]
 
 
-def _convolution(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
-    """Trace a dense layer at each position of the window."""
-    x, dense = inputs[0], replace(layer, kernel=layer.kernel.reshape(-1, layer.kernel.shape[-1]))
-    positions = variables_under(x.variables, _window(layer))
-    return [variable for position in positions for variable in _dense(dense, [Signal(position, x.type)])]
+def _convolution(layer: Convolution, inputs: Sequence[Signal]) -> list[Variable]:
+    """Trace a matrix at each position of the window."""
+    x, kernel = inputs[0], layer.kernel.reshape(-1, layer.kernel.shape[-1])
+    positions = variables_under(x.variables, layer.window)
+    return [variable for position in positions for variable in _sums(layer, Signal(position, x.type), kernel)]
 
 
-def _pooling(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
-    x, pools = inputs[0], pools_under(inputs[0].variables, _window(layer))
-    if layer.kind is LayerKind.MAX_POOLING:
-        return [largest(pool) for pool in pools]
-    return [mean(pool, layer.type.fraction - x.type.fraction) for pool in pools]
+def _max_pooling(layer: MaxPooling, inputs: Sequence[Signal]) -> list[Variable]:
+    return [largest(pool) for pool in pools_under(inputs[0].variables, layer.window)]
 
 
-def _move(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
-    """Trace a layer that computes nothing: enlarging, zeros around, another shape."""
-    places = np.arange(len(inputs[0].variables))[None]
-    if layer.kind is LayerKind.UPSAMPLING:
-        places = enlarge(places, _window(layer))
-    elif layer.kind is LayerKind.ZERO_PADDING:
-        places = surround(places + 1, _window(layer)) - 1
-    return moved(inputs[0].variables, places[0])
+def _average_pooling(layer: AveragePooling, inputs: Sequence[Signal]) -> list[Variable]:
+    more_bits = layer.type.fraction - inputs[0].type.fraction
+    return [mean(pool, more_bits) for pool in pools_under(inputs[0].variables, layer.window)]
 
 
-def _window(layer: IntegerLayer) -> Window:
-    if layer.window is None:
-        raise InputError(f"the layer {layer.name} of the golden network has no window; run the stage `convert` again")
-    return layer.window
+def _move(layer: Moved, inputs: Sequence[Signal]) -> list[Variable]:
+    return moved(inputs[0].variables, layer.places(len(inputs[0].variables)))
 
 
-def _relu(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
+def _relu(layer: Relu, inputs: Sequence[Signal]) -> list[Variable]:
     x = inputs[0]
-    return [requantize(variable.relu(), x.type.fraction, layer.type) for variable in x.variables]
+    return [_rounded(v.relu(), x.type.fraction, layer.types, place) for place, v in enumerate(x.variables)]
 
 
-def _quantize(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
+def _leaky_relu(layer: LeakyRelu, inputs: Sequence[Signal]) -> list[Variable]:
+    up = 2.0**layer.shift
+    return [v * up if v.low >= 0 else select_negative(v, v, v * up) for v in inputs[0].variables]
+
+
+def _quantize(layer: Quantize, inputs: Sequence[Signal]) -> list[Variable]:
     x = inputs[0]
-    return [requantize(variable, x.type.fraction, layer.type) for variable in x.variables]
+    return [_rounded(v, x.type.fraction, layer.types, place) for place, v in enumerate(x.variables)]
 
 
-def _score(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
-    return [trace_score(Score(layer.kind.value), inputs, layer.table)]
+def _score(layer: ScoreLayer, inputs: Sequence[Signal]) -> list[Variable]:
+    return [trace_score(layer, inputs)]
 
 
-def _accept(layer: IntegerLayer, inputs: Sequence[Signal]) -> list[Variable]:
-    if layer.table is None:
-        raise InputError(f"the layer {layer.name} of the golden network has no table; run the stage `convert` again")
-    return [above(inputs[0].variables[0], int(threshold)) for threshold in layer.table.codes]
+def _accept(layer: Accept, inputs: Sequence[Signal]) -> list[Variable]:
+    return [above(inputs[0].variables[0], int(threshold)) for threshold in layer.thresholds]
 
 
-_TRACERS: dict[LayerKind, Callable[[IntegerLayer, Sequence[Signal]], list[Variable]]] = {
-    LayerKind.DENSE: _dense,
-    LayerKind.CONVOLUTION: _convolution,
-    LayerKind.AVERAGE_POOLING: _pooling,
-    LayerKind.MAX_POOLING: _pooling,
-    LayerKind.UPSAMPLING: _move,
-    LayerKind.ZERO_PADDING: _move,
-    LayerKind.RESHAPE: _move,
-    LayerKind.RELU: _relu,
-    LayerKind.QUANTIZE: _quantize,
-    LayerKind.ACCEPT: _accept,
-    **{LayerKind(score.value): _score for score in Score},
+def _inputs(layer: Input, inputs: Sequence[Signal]) -> list[Variable]:
+    del layer
+    return inputs[0].variables
+
+
+TRACERS: dict[type, Callable[[Any, Sequence[Signal]], list[Variable]]] = {
+    Input: _inputs,
+    Dense: _dense,
+    Convolution: _convolution,
+    AveragePooling: _average_pooling,
+    MaxPooling: _max_pooling,
+    Moved: _move,
+    Relu: _relu,
+    LeakyRelu: _leaky_relu,
+    Quantize: _quantize,
+    ScoreLayer: _score,
+    Accept: _accept,
+}
+REFUSED: dict[type, str] = {  # kinds that no trigger block in RTL has
+    Port: (
+        "the RTL puts out the score and the accept bits only; set firmware.output_latents to false, or synthesize the "
+        "HLS project"
+    ),
 }

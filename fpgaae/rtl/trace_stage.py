@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.files import Json
-from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.rtl import EstimatedCost, TraceResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 
-def run_trace(run: StageRun) -> Json:
+def run_trace(run: StageRun) -> TraceResult:
     """Write the RTL project and say what it is expected to cost."""
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
-    network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
+    features = FeatureMap.of(run.result(DataResult))
+    trigger = GoldenTrigger.load(run.upstream("convert"), features)
     firmware = run.config.firmware
     with run.progress.task("tracing the trigger block", None):
-        traced = trace_trigger(network, features)
+        traced = trace_trigger(trigger)
         block = cut_into_stages(traced, firmware.clock_ns)
     project = run.folder / PROJECT_FOLDER
     project.mkdir()
     with run.progress.task("Verilog and VHDL", None):
         design = write_rtl(block, firmware, project)
         traced.logic.save(run.folder / LOGIC_FILE)
-    return {
-        "project_dir": PROJECT_FOLDER,
-        "name": design.name,
-        "clock_ns": firmware.clock_ns,
-        "part": firmware.part,
-        "stages": design.stages,
-        "initiation_interval": 1,
-        "estimated": {"lut": design.estimated_lut, "ff": design.estimated_ff},
-        "depth_units": float(traced.logic.latency[1]),
-        "input_bits": design.input_bits,
-        "score_type": str(design.score),
-        "thresholds": design.n_thresholds,
-    }
+    return TraceResult(
+        project_dir=PROJECT_FOLDER,
+        name=design.name,
+        clock_ns=firmware.clock_ns,
+        part=firmware.part,
+        stages=design.stages,
+        initiation_interval=1,
+        estimated=EstimatedCost(lut=design.estimated_lut, ff=design.estimated_ff),
+        depth_units=float(traced.logic.latency[1]),
+        input_bits=design.input_bits,
+        score_type=str(design.score),
+        thresholds=design.n_thresholds,
+    )

@@ -6,14 +6,15 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER
-from fpgaae.rtl.project import wrapper_text
+from fpgaae.rtl.templates import wrapper_text
 from fpgaae.rtl.tools import find_tool, run_logged
+from fpgaae.runs.results.synth import HlsReport, VivadoReport
 
 HLS_LOG, VIVADO_LOG = "hls.log", "vivado.log"
 _SYNTHESIS = "scripts/synth.tcl"
@@ -30,28 +31,6 @@ _SITES = {  # what the rows of `report_utilization` are called, by family
     "bram": ("Block RAM Tile",),
 }
 _TIMING = re.compile(r"^\s*WNS\(ns\).*\n[\s-]+\n\s*(-?[\d.]+)", re.MULTILINE)
-
-
-class HlsReport(NamedTuple):
-    """What HLS expects of the trigger block."""
-
-    lut: int
-    ff: int
-    dsp: int
-    bram: float  # blocks of 36 kbit
-    clock_ns: float
-    latency_cycles: int
-    initiation_interval: int
-
-
-class VivadoReport(NamedTuple):
-    """What the trigger block takes after routing."""
-
-    lut: int
-    ff: int
-    dsp: int
-    bram: float
-    slack_ns: float  # of the slowest path; negative where the clock is missed
 
 
 def synthesize_hls(project: Path, firmware: Firmware, folder: Path) -> HlsReport | None:

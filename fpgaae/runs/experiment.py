@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
-from fpgaae.files import lock, read_json
+from fpgaae.files import lock
 from fpgaae.runs.folder import MANIFEST, recorded_hashes, replaced_folder
+from fpgaae.runs.results.base import Result
+from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.stages import (
     DISTILLATION,
     IMPORT,
@@ -67,6 +69,16 @@ class Experiment:
         """Give the path of a stage's result file."""
         return self.stage_folder(stage) / self.spec(stage).result_file
 
+    def result(self, kind: type[Result]) -> Result:
+        """Read the result file of a stage.
+
+        Raises
+        ------
+        InputError
+            If it is missing, damaged, or holds something else.
+        """
+        return kind.read(self.result_path(kind.STAGE), f"run `{self.command(kind.STAGE)} --force`")
+
     def spec(self, stage: str) -> StageSpec:
         """Say what a stage is made from."""
         special: Mapping[str, StageSpec] = {}
@@ -119,8 +131,10 @@ def find_import(folder: Path) -> ImportedModel | None:
     place = next((place for place in places if (place / MANIFEST).is_file()), None)
     if place is None:
         return None
-    result = read_json(place / STAGES_OF_IMPORT[IMPORT].result_file)
-    return ImportedModel(str(result["file"]), str(result["sha256"]), bool(result["quantize"]))
+    result = ImportResult.read(
+        place / STAGES_OF_IMPORT[IMPORT].result_file, "run `fpgaae import MODEL --config CONFIG --force`"
+    )
+    return ImportedModel(result.file, result.sha256, result.quantize)
 
 
 def discard_import(experiment: Experiment) -> Experiment:

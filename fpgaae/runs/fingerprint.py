@@ -31,9 +31,17 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         **({"model": experiment.imported} if stage == IMPORT else {}),
         **({"taken": experiment.taken} if stage == "reference" and experiment.taken is not None else {}),
         "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},
-        "packages": {name: metadata.version(name) for name in spec.packages},
+        "packages": {name: _version(name) for name in spec.packages},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _version(package: str) -> str | None:
+    """Give the version of a package, None where it is not installed: what it would decide can't be asked for then."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _section(config: Config, dotted_key: str) -> Any:  # noqa: ANN401

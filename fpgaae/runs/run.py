@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, TypeVar
 
 from fpgaae.config.experiment import Config
 from fpgaae.errors import InputError
-from fpgaae.files import Json, lock, read_json, require_space, write_json
+from fpgaae.files import lock, read_json, require_space, write_json
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.fingerprint import input_hashes, is_current, wanted_fingerprint
@@ -30,8 +30,10 @@ from fpgaae.runs.folder import (
     recover_folder,
     replace_folder,
 )
+from fpgaae.runs.results.base import Result, StageResult
 from fpgaae.runs.stages import StageSpec
 
+Content_co = TypeVar("Content_co", bound=StageResult, covariant=True)
 _MIN_FREE_BYTES = 64 * 2**20
 
 
@@ -55,19 +57,20 @@ class StageRun:
         """Give the folder of an earlier stage."""
         return self.experiment.stage_folder(stage)
 
-    def result(self, stage: str) -> Json:
+    def result(self, kind: type[Result]) -> Result:
         """Read the result file of an earlier stage."""
-        return read_json(self.experiment.result_path(stage))
+        return self.experiment.result(kind)
 
-    def optional_result(self, stage: str) -> Json | None:
+    def optional_result(self, kind: type[Result]) -> Result | None:
         """Read the result file of one of the spec's optional stages; None where it is not there, stale or edited."""
-        return self.result(stage) if is_current(self.experiment, stage, self.data_hashes) else None
+        return self.result(kind) if is_current(self.experiment, kind.STAGE, self.data_hashes) else None
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome(Generic[Content_co]):
     """The content of a stage's result file, and whether it was there already."""
 
-    result: Json
+    result: Content_co
     was_current: bool
     edited: tuple[str, ...] = ()
 
@@ -83,18 +86,19 @@ class RunOptions:
 
 def run_stage(
     experiment: Experiment,
-    stage: str,
-    work: Callable[[StageRun], Json],
+    kind: type[Result],
+    work: Callable[[StageRun], Result],
     data_hashes: Mapping[str, str],
     options: RunOptions,
-) -> Outcome:
+) -> Outcome[Result]:
     """Run a stage unless its result is current, and put its result in place in one rename.
 
     Parameters
     ----------
+    kind
+        Class of the stage's result, which names the stage.
     work
-        Writes the stage's files into `StageRun.folder` and returns the content of the result file (for a result file
-        that is not JSON, it writes that itself and returns a summary).
+        Writes the stage's files into `StageRun.folder`, all but the result file, and returns the result.
     data_hashes
         SHA-256 of each event file, by process.
 
@@ -103,13 +107,14 @@ def run_stage(
     InputError
         If an earlier stage is missing, stale or edited, or this stage's result was edited by hand.
     """
+    stage = kind.STAGE
     spec = experiment.spec(stage)
     folder = experiment.stage_folder(stage)
     with lock(experiment.folder):
         recover_folder(folder)
         edited = _verify_upstream(experiment, spec, data_hashes)
         wanted = wanted_fingerprint(experiment, spec, data_hashes)
-        if not options.force and (current := _current(experiment, spec, wanted, options.keep_edited)) is not None:
+        if not options.force and (current := _current(experiment, kind, wanted, options.keep_edited)) is not None:
             return current
         if not options.force:
             _refuse_to_lose_edits(experiment, spec)
@@ -125,8 +130,7 @@ def run_stage(
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # give the space back; the scratch folder stays
             raise
-        if spec.result_file.endswith(".json"):
-            write_json(partial / spec.result_file, result)
+        result.write(partial / spec.result_file)
         manifest = {
             "stage": stage,
             "fingerprint": wanted,
@@ -145,7 +149,7 @@ def run_stage(
         return Outcome(result, False, edited)
 
 
-def find_current(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> Json | None:
+def find_current(experiment: Experiment, kind: type[Result], data_hashes: Mapping[str, str]) -> Result | None:
     """Give the result of a stage if it is finished and made from the config and events as they are now.
 
     Raises
@@ -153,23 +157,27 @@ def find_current(experiment: Experiment, stage: str, data_hashes: Mapping[str, s
     InputError
         If it was edited by hand.
     """
-    spec = experiment.spec(stage)
-    current = _current(experiment, spec, wanted_fingerprint(experiment, spec, data_hashes), False)
+    spec = experiment.spec(kind.STAGE)
+    current = _current(experiment, kind, wanted_fingerprint(experiment, spec, data_hashes), False)
     return None if current is None else current.result
 
 
-def _current(experiment: Experiment, spec: StageSpec, wanted: str, keep_edited: bool) -> Outcome | None:
+def _current(experiment: Experiment, kind: type[Result], wanted: str, keep_edited: bool) -> Outcome[Result] | None:
     """Give the stage's present result if it need not be made anew."""
+    spec = experiment.spec(kind.STAGE)
     folder = experiment.stage_folder(spec.name)
     if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST).get("fingerprint") != wanted:
         return None
     edited = edited_files(folder)
     _refuse_edits(experiment, spec, edited, may_be_edited=keep_edited)
-    result_file = folder / spec.result_file
-    result = read_json(result_file) if result_file.suffix == ".json" else {"file": str(result_file)}
-    if spec.is_check and not result.get("passed"):
+    if spec.is_check and not _says_passed(folder / spec.result_file):
         return None
-    return Outcome(result, True, edited)
+    return Outcome(experiment.result(kind), True, edited)
+
+
+def _says_passed(result_file: Path) -> bool:
+    """Tell whether the result of a check, of whichever stage, says that it passed."""
+    return bool(read_json(result_file).get("passed"))
 
 
 def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> tuple[str, ...]:
@@ -204,7 +212,7 @@ def require_current(
         )
     changed = edited_files(folder)
     _refuse_edits(experiment, spec, changed, may_be_edited=may_be_edited)
-    if spec.is_check and not read_json(experiment.result_path(stage)).get("passed"):
+    if spec.is_check and not _says_passed(experiment.result_path(stage)):
         raise InputError(f"{experiment.result_path(stage)} says that the check did not pass; run {command} again")
     return changed
 

@@ -13,13 +13,15 @@ from typing import NamedTuple
 
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import ConfigError
-from fpgaae.files import Json, read_json, write_json
-from fpgaae.runs.stages import BASELINE, TRIAL
+from fpgaae.files import write_json
+from fpgaae.optional import require
+from fpgaae.runs.record import as_json, read_record
+from fpgaae.runs.results.scan import AskedPoints, BaselineResult, TrialEntry, TrialResult
 from fpgaae.scan.layout import Trial, make_trial, point_label
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Scan, Values
 from fpgaae.scan.results import FinishedPoint, objective_values
-from fpgaae.scan.search import GridSearch, OptunaSearch, Search, Tried
+from fpgaae.scan.search import GridSearch, Search, Tried
 
 _POINTS_FILE = "points.json"
 
@@ -46,7 +48,7 @@ class Board:
         self.failed: dict[str, str] = {}
         self._scan, self._folder = scan, folder
         self.hashes = event_hashes(scan.base_config, scan.base_file)
-        self._asked: list[Json] = []
+        self._asked: list[Values] = []
 
     @property
     def finished(self) -> list[FinishedPoint]:
@@ -62,6 +64,9 @@ class Board:
         """Give the search that the scan asks for; one by Optuna knows what an earlier process tried."""
         if self._scan.settings.optuna is None:
             return GridSearch(self._scan)
+        require("optuna", "it proposes the points of this scan")
+        from fpgaae.scan.proposals import OptunaSearch  # noqa: PLC0415
+
         return OptunaSearch(self._scan.settings, list(self._tried()))
 
     def begin(self, values: Values) -> Point | None:
@@ -74,7 +79,8 @@ class Board:
             return None
         if (entry := dict(values)) not in self._asked and self._scan.settings.optuna is not None:
             self._asked.append(entry)
-            write_json(self._folder / _POINTS_FILE, {"scan": self._identity(), "points": self._asked})
+            asked = AskedPoints(scan=self._identity(), points=tuple(self._asked))
+            write_json(self._folder / _POINTS_FILE, as_json(asked))
         self._begun.setdefault(point_label(values), None)
         return Point(point_label(values), values, trials)
 
@@ -94,11 +100,10 @@ class Board:
         file = self._folder / _POINTS_FILE
         if not file.is_file():
             return
-        content = read_json(file)
-        if content["scan"] != self._identity():
+        asked = read_record(AskedPoints, file, "remove it, so that the search begins anew")
+        if asked.scan != self._identity():
             return
-        for entry in content["points"]:
-            values = {name: tuple(v) if isinstance(v, list) else v for name, v in entry.items()}
+        for values in asked.points:
             point = self.begin(values)
             if point is not None:
                 yield Tried(values, None if self.missing(point) else self.finish(point))
@@ -114,11 +119,7 @@ def _read(point: Point) -> FinishedPoint:
     return FinishedPoint(
         point.label,
         point.values,
-        tuple({"label": t.label, "seed": t.seed, **_result(t)} for t in point.trials),
-        tuple(Measurement.load(trial.experiment.stage_folder(TRIAL)) for trial in point.trials),
-        tuple(Measurement.load(trial.reference.stage_folder(BASELINE)) for trial in point.trials),
+        tuple(TrialEntry(label=t.label, seed=t.seed, **vars(t.experiment.result(TrialResult))) for t in point.trials),
+        tuple(Measurement.load(trial.experiment.stage_folder(TrialResult.STAGE)) for trial in point.trials),
+        tuple(Measurement.load(trial.reference.stage_folder(BaselineResult.STAGE)) for trial in point.trials),
     )
-
-
-def _result(trial: Trial) -> Json:
-    return read_json(trial.experiment.result_path(TRIAL))

@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fpgaae.data.store import EVENTS_FILE
-from fpgaae.files import Json, read_json
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.base import Result, StageResult
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.reference import ReferenceResult
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 from fpgaae.scan.layout import make_trial, point_label, write_config
 from fpgaae.scan.plan import Scan, Values
 
-_STAGES = ("data", "reference", "train")
+_RESULTS: tuple[type[StageResult], ...] = (DataResult, ReferenceResult, TrainResult)
 
 
 def write_front(scan: Scan, folder: Path, runs: Path, points: list[Values], hashes: Mapping[str, str]) -> list[str]:
@@ -38,8 +41,8 @@ def write_front(scan: Scan, folder: Path, runs: Path, points: list[Values], hash
         write_config(file, scan.config(values, seed), f"A point on the front of {scan.file.name}, seed {seed}.")
         source = make_trial(scan, folder, values, seed, hashes).experiment
         experiment = open_experiment(file, runs)
-        for stage in _STAGES:
-            run_stage(experiment, stage, _copy_of(source, stage), hashes, RunOptions())
+        for kind in _RESULTS:
+            run_stage(experiment, kind, _copy_of(source, kind), hashes, RunOptions())
         written.append(file)
     for file in (folder / "front").glob("*.yaml"):
         if file not in written:
@@ -47,12 +50,12 @@ def write_front(scan: Scan, folder: Path, runs: Path, points: list[Values], hash
     return [str(file) for file in written]
 
 
-def _copy_of(source: Experiment, stage: str) -> Callable[[StageRun], Json]:
+def _copy_of(source: Experiment, kind: type[Result]) -> Callable[[StageRun], Result]:
     """Give the work of a stage whose results are those of a trial."""
 
-    def work(run: StageRun) -> Json:
-        shutil.copytree(source.stage_folder(stage), run.folder, dirs_exist_ok=True, copy_function=_link_events)
-        return read_json(source.result_path(stage))
+    def work(run: StageRun) -> Result:
+        shutil.copytree(source.stage_folder(kind.STAGE), run.folder, dirs_exist_ok=True, copy_function=_link_events)
+        return source.result(kind)
 
     return work
 

@@ -20,8 +20,9 @@ from fpgaae.config.experiment import Config
 from fpgaae.files import write_text
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.fingerprint import fingerprint
+from fpgaae.runs.results.scan import BaselineResult, TrialResult
 from fpgaae.runs.run import find_current
-from fpgaae.runs.stages import BASELINE, TRIAL
+from fpgaae.runs.stages import BASELINE
 from fpgaae.scan.plan import Scan, Value, Values
 
 _ID_LENGTH = 12
@@ -45,8 +46,8 @@ class Trial:
     def is_finished(self, hashes: Mapping[str, str]) -> bool:
         """Tell whether it need not be run."""
         return (
-            find_current(self.experiment, TRIAL, hashes) is not None
-            and find_current(self.reference, BASELINE, hashes) is not None
+            find_current(self.experiment, TrialResult, hashes) is not None
+            and find_current(self.reference, BaselineResult, hashes) is not None
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.data.store import EventStore
+from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
 from fpgaae.fixedpoint import Codes
 from fpgaae.runs.run import StageRun
@@ -31,7 +32,9 @@ class Measurement(NamedTuple):
     tpr: NDArray[np.float64]  # (n_signals, n_fprs)
     background_above: NDArray[np.int64]  # (n_fprs,): background events above the threshold
     auc_replicas: NDArray[np.float64]  # (n_signals, n_replicas)
-    tpr_replicas: NDArray[np.float64]  # (n_signals, n_replicas, n_fprs)
+    tpr_replicas: NDArray[np.float64]  # (n_signals, n_replicas, n_fprs): where no scores tie
+    tied: NDArray[np.bool_]  # (n_fprs,): whether several background events lie exactly at the threshold
+    tied_tpr_replicas: NDArray[np.float64]  # (n_signals, n_replicas, n_fprs): where scores of a compared network tie
 
     def save(self, folder: Path) -> None:
         """Write everything to an npz file."""
@@ -39,19 +42,33 @@ class Measurement(NamedTuple):
 
     @classmethod
     def load(cls, folder: Path) -> Measurement:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If an earlier version wrote it.
+        """
         with np.load(folder / MEASUREMENT_FILE, allow_pickle=False) as saved:
+            if missing := [name for name in cls._fields if name not in saved]:
+                raise InputError(
+                    f"{folder / MEASUREMENT_FILE} has no `{missing[0]}`, which an earlier version did not write; "
+                    f"delete {folder} and scan again"
+                )
             arrays: dict[str, Any] = {name: saved[name] for name in cls._fields}
         arrays["signals"], arrays["fprs"] = tuple(map(str, arrays["signals"])), tuple(map(float, arrays["fprs"]))
         return cls(**arrays)
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the values on the sample itself."""
+    def auc_by_signal(self) -> dict[str, float]:
+        """Give the areas of the sample itself."""
+        return dict(zip(self.signals, self.auc.tolist(), strict=True))
+
+    def tpr_by_rate(self) -> dict[str, dict[str, float]]:
+        """Give the efficiencies of the sample itself, by false positive rate and signal."""
         return {
-            "auc": dict(zip(self.signals, self.auc.tolist(), strict=True)),
-            "tpr": {f"{fpr:.0e}": dict(zip(self.signals, self.tpr[:, i].tolist(), strict=True))
-                    for i, fpr in enumerate(self.fprs)},
-        }  # fmt: skip
+            f"{fpr:.0e}": dict(zip(self.signals, self.tpr[:, i].tolist(), strict=True))
+            for i, fpr in enumerate(self.fprs)
+        }
 
 
 def measure(run: StageRun, score: Callable[[Codes], NDArray[Any]]) -> Measurement:
@@ -68,14 +85,17 @@ def measure(run: StageRun, score: Callable[[Codes], NDArray[Any]]) -> Measuremen
     groups = {name: store.groups(name, "test") for name in config.data.files}
     settings = BootstrapSettings(config.evaluation.bootstrap_replicas, seed=config.split_seed)
     found = bootstrap({_ONLY: scores}, groups, config.data.background, settings)[_ONLY]
+    first = next(iter(found.values()))
     return Measurement(
         tuple(found),
         settings.fprs,
         np.array([own.nominal.auc for own in found.values()]),
         np.array([own.nominal.tpr for own in found.values()]),
-        next(iter(found.values())).nominal.background_above,
+        first.nominal.background_above,
         np.array([own.auc for own in found.values()]),
         np.array([own.linear_tpr for own in found.values()]),
+        first.tied,
+        np.array([own.tpr for own in found.values()]),
     )
 
 

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from distributed import Client, Future, KilledWorker, as_completed
-
-from fpgaae.cluster import open_cluster
+from fpgaae.cluster import SPREADING, open_cluster
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json, lock
+from fpgaae.files import lock
+from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress, Task
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.scan import ScanResult
 from fpgaae.scan import work
 from fpgaae.scan.board import Board, Point
 from fpgaae.scan.front import write_front
@@ -28,6 +28,9 @@ from fpgaae.scan.plan import Scan
 from fpgaae.scan.results import summarize_points
 from fpgaae.scan.search import Search
 from fpgaae.scan.write import write_results
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class ScanOptions:
     progress: Progress = SilentProgress()  # noqa: RUF009
 
 
-def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> Json:
+def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> ScanResult:
     """Run what is missing of a scan, and write its table, figure and front.
 
     Raises
@@ -47,6 +50,7 @@ def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> Json:
     FpgaaeError
         With what is wrong and the way out; what was finished stays finished.
     """
+    _require_packages(scan)
     folder = scan_folder(scan, runs)
     started = time.perf_counter()
     with lock(folder), ExitStack() as stack:
@@ -58,13 +62,26 @@ def run_scan(scan: Scan, runs: Path, options: ScanOptions) -> Json:
             _Conductor(board, search, workers, task).run()
         if not board.finished:
             raise CheckFailed(f"no point of {scan.file} was finished; the first failure: {board.first_failure}")
-        result = summarize_points(scan, board.finished, board.failed)
-        on_front = [p.values for p, own in zip(board.finished, result["points"], strict=True) if own["on_front"]]
+        found = summarize_points(scan, board.finished, board.failed)
+        on_front = [p.values for p, own in zip(board.finished, found.points, strict=True) if own.on_front]
         front = write_front(scan, folder, runs, on_front, board.hashes)
-        result |= {"folder": str(folder), "front": front, "trials_run": workers.n_run}
-        result["wall_time_s"] = round(time.perf_counter() - started, 1)
+        result = ScanResult(
+            **vars(found),
+            folder=str(folder),
+            front=tuple(front),
+            trials_run=workers.n_run,
+            wall_time_s=round(time.perf_counter() - started, 1),
+        )
         write_results(folder, result)
         return result
+
+
+def _require_packages(scan: Scan) -> None:
+    """Say what is missing before hours of trials, not behind them."""
+    require("distributed", SPREADING)
+    require("da4ml", work.COUNTING)
+    if scan.settings.optuna is not None:
+        require("optuna", "it proposes the points of this scan")
 
 
 class _Ended(NamedTuple):
@@ -97,7 +114,7 @@ class _Workers:
         """Have a trial run, after the events and the reference that it needs."""
         if self._client is None:
             self._client = self._stack.enter_context(open_cluster(self._options.scheduler, self._options.workers))
-            self._ended = as_completed(loop=self._client.loop)
+            self._ended = require("distributed", SPREADING).as_completed(loop=self._client.loop)
         events = self._once(work.make_events, trial.events)
         reference = self._once(work.make_reference, trial.reference, events)
         future = self._submit(work.make_trial, trial.experiment, reference)
@@ -128,7 +145,7 @@ class _Workers:
         trial = self._trials.pop(future)
         try:
             done: work.Done = future.result()
-        except KilledWorker:
+        except require("distributed", SPREADING).KilledWorker:
             return _Ended(trial.label, "its worker died several times, perhaps for want of memory; use fewer --workers")
         return _Ended(trial.label, done.error)
 

@@ -7,64 +7,63 @@ QKeras) to read the model, and da4ml for the cost.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import open_split
 from fpgaae.errors import InputError
 from fpgaae.evaluation.scoring import float_scorer
-from fpgaae.files import Json
-from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import IntegerNetwork
-from fpgaae.hls.working_points import background_scores, choose_thresholds
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
 from fpgaae.models.extract import extract_network
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.scan import BaselineResult, TrialResult
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.scan.measurement import measure
 
 
-def run_baseline(run: StageRun) -> Json:
+def run_baseline(run: StageRun) -> BaselineResult:
     """Measure the float reference."""
     measured = measure(run, float_scorer(run, open_split(run, "test")))
     measured.save(run.folder)
-    return measured.to_json()
+    return BaselineResult(auc=measured.auc_by_signal(), tpr=measured.tpr_by_rate())
 
 
-def run_trial(run: StageRun) -> Json:
+def run_trial(run: StageRun) -> TrialResult:
     """Measure the firmware that a quantized network will be, without compiling it."""
     if run.config.firmware.reloadable_weights:
         raise InputError(
             "a scan estimates the area of constant weights; set firmware.reloadable_weights to false in the scan's base"
         )
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
-
-    def score(codes: Codes) -> NDArray[np.int64]:
-        return network.run(features.input_codes(codes, network.input_type))[network.score.name].codes[:, 0]
-
-    measured = measure(run, score)
+    trigger = GoldenTrigger(features, network)
+    measured = measure(run, trigger.scores)
     measured.save(run.folder)
-    design = _estimate(run, network, features)
-    trained = run.result("train")
-    return {
-        **measured.to_json(),
-        "lut": design.estimated_lut,
-        "ff": design.estimated_ff,
-        "latency_cycles": design.latency_cycles,
-        "latency_ns": design.latency_cycles * run.config.firmware.clock_ns,
-        "sparsity": trained["sparsity"]["whole"],
-        "val_loss": trained["val_loss"],
-        "score_type": str(network.score.type),
-    }
+    design = _estimate(run, trigger)
+    trained = run.result(TrainResult)
+    return TrialResult(
+        auc=measured.auc_by_signal(),
+        tpr=measured.tpr_by_rate(),
+        lut=design.estimated_lut,
+        ff=design.estimated_ff,
+        latency_cycles=design.latency_cycles,
+        latency_ns=design.latency_cycles * run.config.firmware.clock_ns,
+        sparsity=trained.whole_sparsity,
+        val_loss=trained.val_loss,
+        score_type=str(network.score.type),
+    )
 
 
-def _estimate(run: StageRun, network: IntegerNetwork, features: FeatureMap) -> Design:
+def _estimate(run: StageRun, trigger: GoldenTrigger) -> Design:
     """Trace the whole trigger block, with the thresholds that `convert` would choose, and ask da4ml for its cost."""
-    background = background_scores(run, network, features)
-    points = choose_thresholds(background, run.config.trigger, run.config.evaluation.confidence_level)
-    decided = network.with_thresholds(np.array([point.code for point in points]))
-    block = cut_into_stages(trace_trigger(decided, features), run.config.firmware.clock_ns)
+    background = background_scores(run, trigger)
+    level = run.config.evaluation.confidence_level
+    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
+    decided = trigger.with_thresholds(np.array([point.code for point in points]))
+    block = cut_into_stages(trace_trigger(decided), run.config.firmware.clock_ns)
     return describe(block, run.config.firmware.project_name)

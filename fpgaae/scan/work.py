@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from fpgaae import pipeline
 from fpgaae.errors import FpgaaeError
-from fpgaae.files import Json
+from fpgaae.optional import require
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.scan import BaselineResult, TrialResult
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
-from fpgaae.runs.stages import BASELINE, TRIAL
 
 Hashes = Mapping[str, str]
+COUNTING = "the cost of a variant is counted with it"  # why da4ml is needed
 
 
 class Done(NamedTuple):
@@ -38,7 +39,7 @@ def make_reference(experiment: Experiment, hashes: Hashes, events: Done) -> Done
 
     def work() -> None:
         pipeline.run(experiment, "reference", RunOptions(), hashes)
-        run_stage(experiment, BASELINE, _baseline, hashes, RunOptions())
+        run_stage(experiment, BaselineResult, _baseline, hashes, RunOptions())
 
     return events if events.error else _guarded(work)
 
@@ -48,18 +49,20 @@ def make_trial(experiment: Experiment, hashes: Hashes, reference: Done) -> Done:
 
     def work() -> None:
         pipeline.run(experiment, "train", RunOptions(), hashes)
-        run_stage(experiment, TRIAL, _trial, hashes, RunOptions())
+        run_stage(experiment, TrialResult, _trial, hashes, RunOptions())
 
     return reference if reference.error else _guarded(work)
 
 
-def _baseline(run: StageRun) -> Json:
+def _baseline(run: StageRun) -> BaselineResult:
+    require("da4ml", COUNTING)
     from fpgaae.scan.trial import run_baseline  # noqa: PLC0415
 
     return run_baseline(run)
 
 
-def _trial(run: StageRun) -> Json:
+def _trial(run: StageRun) -> TrialResult:
+    require("da4ml", COUNTING)
     from fpgaae.scan.trial import run_trial  # noqa: PLC0415
 
     return run_trial(run)

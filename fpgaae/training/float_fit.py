@@ -37,7 +37,7 @@ def fit_float(
         fit.learning_rate, steps, alpha=fit.final_learning_rate / fit.learning_rate
     )
     network.compile(optimizer=keras.optimizers.Adam(schedule), loss=lesson.loss)
-    return train(Run(network, *lesson.material), fit, scratch, progress, description)
+    return train(Run(network, lesson.material), fit, scratch, progress, description)
 
 
 def reconstruction_lesson(model: Model, training: Split, validation: Split, seed: int) -> FloatLesson:

@@ -1,12 +1,12 @@
-"""Whether an imported network fits the experiment: its input, its output and its score, and what it is prepared to.
+"""Whether an imported network fits the experiment: its input, its output and its score.
 
 This module imports TensorFlow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -15,71 +15,30 @@ from fpgaae.config.model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.models.description import NetworkDescription
-from fpgaae.models.extract import quantizer_type
+from fpgaae.models.keras_layers import Role
 from fpgaae.models.quantized import score_layer
+from fpgaae.models.quantizers import quantizer_type
 from fpgaae.models.rebuild import with_score
 from fpgaae.models.score_layers import LAYER_OF_SCORE
-from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
-
-_AXES = 3  # pt, eta and phi of each slot
+from fpgaae.models.shapes import Shape
 
 
-class Prepared(NamedTuple):
-    """An imported network without its score."""
+def check_input(network: NetworkDescription, image: Shape) -> None:
+    """Make sure that a network takes the events of the config: flat, or as an image with or without its one channel.
 
-    twin: NetworkDescription  # in full precision
-    quantized: NetworkDescription | None  # as it is, of a QKeras model
-    tensors: Mapping[str, str]  # quantizer -> float layer that it stands for
-
-
-def prepare_network(network: NetworkDescription, *, quantize: bool) -> Prepared:
-    """Bring a network into the form that is quantized, or keep that of a QKeras model.
-
-    Raises
-    ------
-    InputError
-        If it has a layer or an activation without exact firmware.
-    """
-    simple = _without_score(simplify(network))
-    if not simple.is_quantized:
-        return Prepared(fold_normalization(simple), None, {})
-    twin, tensors = without_quantizers(simple)
-    if quantize:
-        return Prepared(fold_normalization(twin), None, {})
-    return Prepared(twin, simple, tensors)
-
-
-def _without_score(network: NetworkDescription) -> NetworkDescription:
-    """Take off the score at the end and what only flattens in front of it; it is put back as the config names it."""
-    if len(network.outputs) != 1:
-        raise InputError(
-            f"the model has {len(network.outputs)} outputs; give one whose only output is the reconstruction or mu"
-        )
-    score = network.score
-    if score is None:
-        return network
-    output = score.inputs[-1]
-    while network[output].kind in {"Flatten", "Reshape"}:
-        output = network[output].inputs[0]
-    needed: set[str] = set()
-    waiting = [output]
-    while waiting:
-        name = waiting.pop()
-        needed.add(name)
-        waiting += network[name].inputs
-    return NetworkDescription(tuple(layer for layer in network.layers if layer.name in needed), (output,))
-
-
-def check_input(network: NetworkDescription, n_features: int) -> None:
-    """Make sure that a network takes the events of the config.
+    Parameters
+    ----------
+    image
+        Height, width and channels of an event.
 
     Raises
     ------
     InputError
         If its input has another shape.
     """
-    slots = n_features // _AXES
-    allowed = [(n_features,), (slots, _AXES), (slots, _AXES, 1)]
+    *_, n_channels = image
+    shapes = [image] if n_channels > 1 else [image[:-1], image]
+    allowed = list(dict.fromkeys([(prod(image),), *shapes]))
     if network.input_shape not in allowed:
         raise InputError(
             f"the model takes events of shape {network.input_shape}, but those of the config are "
@@ -126,6 +85,24 @@ def check_score(config: Config, given: NetworkDescription, n_inputs: int, output
         )
 
 
+def check_empty_slots(given: NetworkDescription, deployed: Any) -> None:  # noqa: ANN401
+    """Make sure that a masked score at the end of a model calls those slots empty that the config's does.
+
+    Raises
+    ------
+    InputError
+        If the two differ, so that other slots would count.
+    """
+    if given.score is None or given.score.kind != LAYER_OF_SCORE[Score.MASKED_SQUARED_ERROR].__name__:
+        return
+    theirs, ours = given.score.settings.get("empty"), deployed.get_layer("score").empty
+    if list(theirs or ()) != list(ours):
+        raise InputError(
+            f"the score of the model takes a slot for empty up to {theirs}, but that of the config up to {ours}; give "
+            "the model in front of its score, or change `data.scaling` or `quantization.inputs`"
+        )
+
+
 def deploy(model: Any, network: NetworkDescription, score: Score, features: FeatureMap) -> Any:  # noqa: ANN401
     """Put the config's score behind a quantized model.
 
@@ -136,7 +113,7 @@ def deploy(model: Any, network: NetworkDescription, score: Score, features: Feat
     """
     source = network.layers[0].name
     readers = network.readers(source)
-    if len(readers) != 1 or readers[0].kind != "QActivation":
+    if len(readers) != 1 or readers[0].role is not Role.ROUND:
         raise InputError(f"the input {source} has no quantizer; put a QActivation straight behind the Input")
     name = readers[0].name
     return with_score(model, name, score_layer(score, features, quantizer_type(model.get_layer(name).quantizer, name)))

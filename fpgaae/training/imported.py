@@ -21,51 +21,73 @@ from fpgaae.config.model import Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
-from fpgaae.files import Json
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.hls.conversion import Conversion
+from fpgaae.hls.lint.findings import Finding, Severity
+from fpgaae.hls.lint.models import lint_import, lint_model
+from fpgaae.hls.lint.run import refuse_errors
+from fpgaae.models.architecture import describe_model
 from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
 from fpgaae.models.model_file import read_model_file
+from fpgaae.models.prepare import Prepared, prepare_network
 from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.runs.experiment import ImportedModel
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportResult
+from fpgaae.runs.results.reference import ImportedReference
+from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
-from fpgaae.training.import_checks import Prepared, check_input, check_score, deploy, prepare_network
+from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
 from fpgaae.training.widths import TAIL, resolve_width
 
 MODEL_COPY = "model"
 _CHUNK_EVENTS = 8192
+_ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
 
-def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Json:
+def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> ImportResult:
     """Check a model file against the experiment and keep a copy of it."""
     wanted = _imported(run)
     given = read_model_file(file)
+    _refuse(run, file, given, quantize=wanted.quantize)
     prepared = prepare_network(given, quantize=wanted.quantize)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
-    check_input(prepared.twin, len(features))
+    features = FeatureMap.of(run.result(DataResult))
+    check_input(prepared.twin, run.config.data.hardware.image_shape)
     twin = rebuild(prepared.twin)
     check_score(run.config, given, len(features), tuple(twin.output_shape[1:]))
     if prepared.quantized is None:
         _check_layers(run, prepared.twin)
     else:
-        _exact(run.config, prepared.quantized, features)
+        check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
     shutil.copyfile(file, run.folder / MODEL_COPY)
-    return {
-        "file": wanted.file_name,
-        "sha256": wanted.sha256,
-        "quantize": wanted.quantize,
-        "kind": "qkeras" if given.is_quantized else "float",
-        "taken_as_it_is": prepared.quantized is not None,
-        "layers": [{"name": layer.name, "kind": layer.kind} for layer in given.layers],
-        "replaces": replaced and replaced.file_name,
-    }
+    return ImportResult(
+        file=wanted.file_name,
+        sha256=wanted.sha256,
+        quantize=wanted.quantize,
+        kind="qkeras" if given.is_quantized else "float",
+        taken_as_it_is=prepared.quantized is not None,
+        layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
+        replaces=replaced and replaced.file_name,
+    )
+
+
+def _refuse(run: StageRun, file: Path, given: NetworkDescription, *, quantize: bool) -> None:
+    """Refuse what lint calls an error, in its words."""
+    conversion = Conversion.of(run.config.firmware)
+    anew = given.is_quantized and not quantize and not _has_errors(lint_import(given, conversion, quantize=True))
+    refuse_errors(str(file), lint_import(given, conversion, quantize=quantize), InputError, _ANEW if anew else "")
+
+
+def _has_errors(findings: tuple[Finding, ...]) -> bool:
+    return any(finding.severity is Severity.ERROR for finding in findings)
 
 
 def _imported(run: StageRun) -> ImportedModel:
@@ -87,9 +109,11 @@ def _exact(config: Config, network: NetworkDescription, features: FeatureMap) ->
     """Build the model that goes into the firmware, and its exact integer form."""
     try:
         deployed = deploy(rebuild(network), network, config.model.score, features)
+        findings = lint_model(describe_model(deployed), Conversion.of(config.firmware))
+        refuse_errors("the model with its score", findings, InputError)
         return deployed, extract_network(deployed)
     except InputError as error:
-        raise InputError(f"{error}; or quantize the model anew with --quantize") from None
+        raise InputError(f"{error}{_ANEW}") from None
 
 
 def _open(run: StageRun) -> Prepared:
@@ -97,7 +121,7 @@ def _open(run: StageRun) -> Prepared:
     return prepare_network(read_model_file(run.upstream(IMPORT) / MODEL_COPY), quantize=_imported(run).quantize)
 
 
-def run_imported_reference(run: StageRun) -> Json:
+def run_imported_reference(run: StageRun) -> ImportedReference:
     """Write the float network: the model itself, or a QKeras model without its quantizers."""
     prepared = _open(run)
     model = rebuild(prepared.twin)
@@ -107,14 +131,9 @@ def run_imported_reference(run: StageRun) -> Json:
         loss = _mean(
             [(x, _flat(model.predict_on_batch(_shaped(model, x)))) for x in _chunks(open_split(run, "validation"))]
         )
-    return {
-        "backend": "tensorflow",
-        "device": "cpu",
-        "epochs": 0,
-        "events_per_second": None,
-        "val_loss": loss,
-        "imported": _entry(run),
-    }
+    return ImportedReference(
+        backend="tensorflow", device="cpu", epochs=0, events_per_second=None, val_loss=loss, imported=_entry(run)
+    )
 
 
 def config_score(run: StageRun) -> Score:
@@ -122,10 +141,10 @@ def config_score(run: StageRun) -> Score:
     return run.config.model.score
 
 
-def _entry(run: StageRun) -> Json:
+def _entry(run: StageRun) -> ImportedFrom:
     """Say in a result file which model it was made from."""
-    result = run.result(IMPORT)
-    return {key: result[key] for key in ("file", "sha256", "kind", "taken_as_it_is")}
+    result = run.result(ImportResult)
+    return ImportedFrom(file=result.file, sha256=result.sha256, kind=result.kind, taken_as_it_is=result.taken_as_it_is)
 
 
 class _Quantized(NamedTuple):
@@ -137,7 +156,7 @@ class _Quantized(NamedTuple):
     events_per_second: float | None
 
 
-def run_imported_train(run: StageRun) -> Json:
+def run_imported_train(run: StageRun) -> TrainResult:
     """Quantize an imported float model, or take a QKeras one as it is, and say how far it is from the float network."""
     prepared = _open(run)
     twin = rebuild(prepared.twin)
@@ -146,25 +165,25 @@ def run_imported_train(run: StageRun) -> Json:
     else:
         _check_layers(run, prepared.twin)
         made = _calibrated(run, prepared.twin, twin)
-    features = FeatureMap.from_json(run.result("data")["feature_types"])
+    features = FeatureMap.of(run.result(DataResult))
     deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
-    weighted = [layer for layer in network.layers if layer.kind.has_weights and layer.kernel_type is not None]
-    zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in weighted}
-    shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in weighted}
-    return {
-        "epochs": 0,
-        "loss": [],
-        "val_loss": val_loss,
-        "val_losses": [],
-        "events_per_second": made.events_per_second,
-        "sparsity": {**shares, "whole": round(sum(zeros.values()) / sum(layer.kernel.size for layer in weighted), 4)},
-        "weights_bits": {layer.name: layer.kernel_type.width for layer in weighted if layer.kernel_type},
-        "widths": made.widths and made.widths.to_json(),
-        "imported": _entry(run),
-        "quantization_error": errors,
-    }
+    zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in network.weighted}
+    shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in network.weighted}
+    whole = round(sum(zeros.values()) / sum(layer.kernel.size for layer in network.weighted), 4)
+    return TrainResult(
+        epochs=0,
+        loss=(),
+        val_loss=val_loss,
+        val_losses=(),
+        events_per_second=made.events_per_second,
+        sparsity={**shares, WHOLE: whole},
+        weights_bits={layer.name: layer.kernel_type.width for layer in network.weighted},
+        widths=made.widths and made.widths.entries(),
+        imported=_entry(run),
+        quantization_error=errors,
+    )
 
 
 def _chunks(split: Split) -> Iterator[NDArray[np.float32]]:
@@ -205,7 +224,7 @@ def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) ->
     quantizers = Quantizers(
         inputs.signed(),
         {
-            s.quantizer: (activations[s.quantizer].signed() if s.signed else activations[s.quantizer].relu())
+            s.quantizer: (activations[s.quantizer].signed() if s.signed else activations[s.quantizer].rectified())
             for s in sites
         },
         {name: width.signed() for name, width in weights.items()},
@@ -238,6 +257,11 @@ def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasMode
                 magnitude = np.abs(values)
                 is_score = site.tensor == output and not run.config.model.score.of_reconstruction
                 needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
+                if not np.isfinite(needed):
+                    raise InputError(
+                        f"the layer {site.layer} of the model puts out values beyond float32 on the training events; "
+                        "train it again with smaller weights"
+                    )
                 ranges[site.tensor] = max(ranges[site.tensor], float(needed))
             task.advance(len(x))
     return ranges, split.n_events
@@ -249,7 +273,7 @@ def _errors(
     twin: KerasModel,
     deployed: KerasModel,
     network: IntegerNetwork,
-) -> tuple[Json, float]:
+) -> tuple[dict[str, RoundingError], float]:
     """Compare every quantizer with its float layer on the validation events, and give the loss of the output."""
     output, first = made.network.outputs[0], made.network.layers[0].name
     names = [name for name in made.tensors if name in {layer.name for layer in deployed.layers}]
@@ -267,7 +291,7 @@ def _errors(
             inputs = _flat(found) if is_input[name] else inputs
         float_end, quantized_end = (_flat(model.predict_on_batch(shaped)) for model in ends)
         losses.append((inputs if run.config.model.score.of_reconstruction else float_end, quantized_end))
-    return {name: error.to_json() for name, error in errors.items()}, _mean(losses)
+    return {name: error.entry() for name, error in errors.items()}, _mean(losses)
 
 
 def _listed(model: KerasModel, x: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -31,9 +31,7 @@ class Run(NamedTuple):
     """A model and what it is trained on."""
 
     model: Any  # compiled
-    training_blocks: Callable[[int], Iterable[Batch]]  # by epoch
-    validation_blocks: Callable[[], Iterable[Batch]]
-    n_events: int
+    material: Material
     callbacks: Sequence[Any] = ()
 
 
@@ -44,15 +42,10 @@ class History(NamedTuple):
     val_loss: list[float]
     events_per_second: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the entries of a result file."""
-        return {
-            "epochs": len(self.loss),
-            "loss": self.loss,
-            "val_loss": self.val_loss[-1],
-            "val_losses": self.val_loss,
-            "events_per_second": round(self.events_per_second, 1),
-        }
+    @property
+    def rate(self) -> float:
+        """Events per second, as a result file gives them."""
+        return round(self.events_per_second, 1)
 
 
 def steps_per_epoch(n_events: int, batch_size: int) -> int:
@@ -73,9 +66,9 @@ def train(run: Run, fit: Fit, scratch: Path, progress: Progress, description: st
     CheckFailed
         If the loss is not finite.
     """
-    if run.n_events < fit.batch_size:
+    if run.material.n_events < fit.batch_size:
         raise InputError(
-            f"the {description} has {run.n_events} events, fewer than one batch of {fit.batch_size}; "
+            f"the {description} has {run.material.n_events} events, fewer than one batch of {fit.batch_size}; "
             "give more events or a smaller `batch_size`"
         )
     loss, val_loss, seconds = _restore(run.model, scratch / _CHECKPOINT)
@@ -95,12 +88,12 @@ def train(run: Run, fit: Fit, scratch: Path, progress: Progress, description: st
             _save(run.model, scratch / _CHECKPOINT, loss, val_loss, seconds)
             task.note(f"validation loss {val_loss[-1]:.4g}")
             task.advance()
-    return History(loss, val_loss, run.n_events * fit.epochs / max(seconds, 1e-9))
+    return History(loss, val_loss, run.material.n_events * fit.epochs / max(seconds, 1e-9))
 
 
 def _epoch(run: Run, fit: Fit, epoch: int) -> float:
     total, events = 0.0, 0
-    for x, y in run.training_blocks(epoch):
+    for x, y in run.material.training_blocks(epoch):
         history = run.model.fit(
             x, y, batch_size=fit.batch_size, epochs=1, shuffle=False, verbose=0, callbacks=list(run.callbacks)
         )
@@ -112,7 +105,7 @@ def _epoch(run: Run, fit: Fit, epoch: int) -> float:
 
 def _validate(run: Run, fit: Fit) -> float:
     total, events = 0.0, 0
-    for x, y in run.validation_blocks():
+    for x, y in run.material.validation_blocks():
         loss = run.model.evaluate(x, y, batch_size=max(fit.batch_size, 8192), verbose=0)
         total += float(np.ravel(loss)[0]) * len(x)
         events += len(x)

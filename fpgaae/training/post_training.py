@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.data.inputs import Split, open_split
-from fpgaae.files import Json
 from fpgaae.fixedpoint import codes_of, values_of
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.models.calibrate import quantizer_sites
@@ -22,6 +21,7 @@ from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, layer_outputs
 from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE, build_quantized
+from fpgaae.runs.results.train import RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.training.quantized import check_sparsity, sparsity_of_codes
 from fpgaae.training.widths import resolve_widths
@@ -29,7 +29,7 @@ from fpgaae.training.widths import resolve_widths
 _CHUNK_EVENTS = 8192
 
 
-def run_post_training(run: StageRun) -> Json:
+def run_post_training(run: StageRun) -> TrainResult:
     """Round the reference to its widths, write the model that goes into the firmware, and say how far off it is."""
     config = run.config
     training, validation = open_split(run, "train"), open_split(run, "validation")
@@ -45,20 +45,22 @@ def run_post_training(run: StageRun) -> Json:
     sparsity = sparsity_of_codes(config, deployed)
     check_sparsity(config, deployed, sparsity)
     errors, loss = _errors(run, validation, weights, extract_network(deployed))
-    return {
-        "epochs": 0,
-        "loss": [],
-        "val_loss": loss,
-        "val_losses": [],
-        "events_per_second": round(training.n_events / max(seconds, 1e-9), 1),
-        "sparsity": sparsity,
-        "weights_bits": {name: widths.weights[name].bits for name in config.model.deployed_layers},
-        "widths": widths.to_json(),
-        "quantization_error": errors,
-    }
+    return TrainResult(
+        epochs=0,
+        loss=(),
+        val_loss=loss,
+        val_losses=(),
+        events_per_second=round(training.n_events / max(seconds, 1e-9), 1),
+        sparsity=sparsity,
+        weights_bits={name: widths.weights[name].bits for name in config.model.deployed_layers},
+        widths=widths.entries(),
+        quantization_error=errors,
+    )
 
 
-def _errors(run: StageRun, split: Split, weights: FloatWeights, network: IntegerNetwork) -> tuple[Json, float]:
+def _errors(
+    run: StageRun, split: Split, weights: FloatWeights, network: IntegerNetwork
+) -> tuple[dict[str, RoundingError], float]:
     """Compare every quantizer with its float layer, and give the loss that a quantized training would report.
 
     Of an autoencoder that is the mean score divided by the number of features, of an encoder or a student the mean
@@ -81,7 +83,7 @@ def _errors(run: StageRun, split: Split, weights: FloatWeights, network: Integer
         else:
             total += sum(float(np.square(found[name] - exact[name].astype(np.float64)).sum()) for name in latents)
         n_values += len(x) * (x.shape[1] if model.score.of_reconstruction else len(latents) * model.latent)
-    return {quantizer[name]: error.to_json() for name, error in errors.items()}, total / n_values
+    return {quantizer[name]: error.entry() for name, error in errors.items()}, total / n_values
 
 
 def _chunks(split: Split) -> Iterator[NDArray[np.float32]]:

@@ -27,13 +27,13 @@ from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import CheckFailed
-from fpgaae.files import Json
 from fpgaae.fixedpoint import values_of
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, load_folded, selected_outputs
 from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, build_quantized
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
-from fpgaae.models.target import Target
+from fpgaae.models.teacher import require_taught
+from fpgaae.runs.results.train import WHOLE, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.training.distillation import open_lessons
 from fpgaae.training.loop import Batch, Material, Run, steps_per_epoch, train
@@ -43,7 +43,7 @@ _SPARSITY_SLACK = 0.02
 _MIN_UPDATES = 10  # updates of the sparsity, also in a short training
 
 
-def run_train(run: StageRun) -> Json:
+def run_train(run: StageRun) -> TrainResult:
     """Train the quantized, pruned twin and write the model that goes into the firmware."""
     config = run.config
     fit = config.training.quantized
@@ -65,7 +65,7 @@ def run_train(run: StageRun) -> Json:
         optimizer=tf_keras.optimizers.Adam(schedule), loss=_loss(config.model, widths.inputs, training.features)
     )
     history = train(
-        Run(model, *material, [pruning_callbacks.UpdatePruningStep()]),
+        Run(model, material, [pruning_callbacks.UpdatePruningStep()]),
         fit,
         run.scratch,
         run.progress,
@@ -75,19 +75,23 @@ def run_train(run: StageRun) -> Json:
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     sparsity = sparsity_of_codes(config, deployed)
     check_sparsity(config, deployed, sparsity)
-    return {
-        **history.to_json(),
-        "sparsity": sparsity,
-        "weights_bits": {name: widths.weights[name].bits for name in config.model.deployed_layers},
-        "widths": widths.to_json(),
-    }
+    return TrainResult(
+        epochs=len(history.loss),
+        loss=tuple(history.loss),
+        val_loss=history.val_loss[-1],
+        val_losses=tuple(history.val_loss),
+        events_per_second=history.rate,
+        sparsity=sparsity,
+        weights_bits={name: widths.weights[name].bits for name in config.model.deployed_layers},
+        widths=widths.entries(),
+    )
 
 
 def _material(run: StageRun, training: Split, validation: Split, weights: FloatWeights) -> Material:
     """Give the events of every epoch with what the network shall put out."""
     config = run.config
     if config.model.kind is ModelKind.STUDENT:
-        folder, target = run.upstream("reference"), Target.from_json(run.result("reference")["target"])
+        folder, target = run.upstream("reference"), require_taught(run).target
         taught, checked = (open_lessons(run, folder, target, split) for split in (training, validation))
         return Material(lambda epoch: taught.epoch(config.seed, epoch), checked.ordered, taught.n_events)
     wanted = _target(config, training, weights)
@@ -110,7 +114,7 @@ def _loss(model: Model, inputs: ResolvedWidth, features: FeatureMap) -> Any:  # 
         return "mean_absolute_error"
     if model.score is not Score.MASKED_SQUARED_ERROR:
         return "mean_squared_error"
-    to = inputs.signed_type()
+    to = inputs.signed()
     empty = values_of(features.empty_slot_codes(to), to.fraction)
     size = len(features) // len(empty)
 
@@ -211,4 +215,4 @@ def sparsity_of_codes(config: Config, deployed: Any) -> dict[str, float]:  # noq
         kernel = np.asarray(layer.kernel_quantizer_internal(tf.convert_to_tensor(layer.kernel)))
         zeros[name], sizes[name] = int((kernel == 0).sum()), kernel.size
     layers = {name: round(zeros[name] / sizes[name], 4) for name in zeros}
-    return {**layers, "whole": round(sum(zeros.values()) / sum(sizes.values()), 4)}
+    return {**layers, WHOLE: round(sum(zeros.values()) / sum(sizes.values()), 4)}

@@ -11,10 +11,11 @@ import keras
 
 from fpgaae.config.model import Distillation
 from fpgaae.data.inputs import Split, open_split
-from fpgaae.files import Json
 from fpgaae.models.float import TEACHER_WEIGHTS_FILE, WEIGHTS_FILE, build_float, folded_weights
 from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded
+from fpgaae.models.target import Target
 from fpgaae.models.teacher import open_teacher
+from fpgaae.runs.results.reference import ReferenceResult, TeacherTraining, TrainedReference
 from fpgaae.runs.run import StageRun
 from fpgaae.training.distillation import open_lessons, prepare_lessons
 from fpgaae.training.float_fit import FloatLesson, fit_float, reconstruction_lesson, student_lesson
@@ -22,7 +23,7 @@ from fpgaae.training.float_pruning import prune_for_epoch, without_masks
 from fpgaae.training.loop import Batch
 
 
-def run_reference(run: StageRun) -> Json:
+def run_reference(run: StageRun) -> ReferenceResult:
     """Train the float network of the config and write its weights, as trained and folded; a teacher before its student.
 
     It is pruned meanwhile where it is only rounded afterwards (`training.quantized.mode: post_training`).
@@ -31,11 +32,11 @@ def run_reference(run: StageRun) -> Json:
     fit, pruned = config.training.reference, config.training.quantizes_after
     training, validation = open_split(run, "train"), open_split(run, "validation")
     keras.utils.set_random_seed(config.seed)
-    taught: Json = {}
+    teacher, target = None, None
     if config.distillation is None:
         lesson = reconstruction_lesson(config.model, training, validation, config.seed)
     else:
-        lesson, taught = _teach(run, config.distillation, training, validation)
+        lesson, teacher, target = _teach(run, config.distillation, training, validation)
     image = config.data.hardware.image_shape
     graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization, masked=pruned)
 
@@ -52,17 +53,24 @@ def run_reference(run: StageRun) -> Json:
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
     folded = folded_weights(graph.training)
     save_folded(run.folder / FOLDED_FILE, folded)
-    return {
-        "backend": keras.backend.backend(),
-        "device": _device(),
-        **history.to_json(),
-        "weights": count_weights(folded),
-        **taught,
-    }
+    return TrainedReference(
+        backend=keras.backend.backend(),
+        device=_device(),
+        epochs=len(history.loss),
+        loss=tuple(history.loss),
+        val_loss=history.val_loss[-1],
+        val_losses=tuple(history.val_loss),
+        events_per_second=history.rate,
+        weights=count_weights(folded),
+        teacher=teacher,
+        target=target and target.entry(),
+    )
 
 
-def _teach(run: StageRun, distillation: Distillation, training: Split, validation: Split) -> tuple[FloatLesson, Json]:
-    """Train the teacher, and give what its student learns and the entries of the result file."""
+def _teach(
+    run: StageRun, distillation: Distillation, training: Split, validation: Split
+) -> tuple[FloatLesson, TeacherTraining, Target]:
+    """Train the teacher, and give what its student learns."""
     config, fit = run.config, distillation.fit
     image = config.data.hardware.image_shape
     graph = build_float(distillation.teacher, image, config.seed, batch_normalization=fit.batch_normalization)
@@ -74,12 +82,16 @@ def _teach(run: StageRun, distillation: Distillation, training: Split, validatio
     with run.progress.task("teacher's scores", None):
         teacher = open_teacher(run.folder, config, training)
         target = prepare_lessons(config, teacher, training, validation, run.folder)
-    taught = {
-        "teacher": {**history.to_json(), "weights": count_weights(folded_weights(graph.training))},
-        "target": target._asdict(),
-    }
+    taught = TeacherTraining(
+        epochs=len(history.loss),
+        loss=tuple(history.loss),
+        val_loss=history.val_loss[-1],
+        val_losses=tuple(history.val_loss),
+        events_per_second=history.rate,
+        weights=count_weights(folded_weights(graph.training)),
+    )
     learned, checked = (open_lessons(run, run.folder, target, split) for split in (training, validation))
-    return student_lesson(learned, checked, config.seed), taught
+    return student_lesson(learned, checked, config.seed), taught, target
 
 
 def _device() -> str:

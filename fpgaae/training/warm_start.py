@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.files import Json, read_json, sha256
+from fpgaae.files import read_json, sha256
 from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights
 from fpgaae.models.float_weights import FOLDED_FILE, save_folded
 from fpgaae.runs.experiment import MEMBERS_FILE
 from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.results.reference import MethodReference, TakenReference, WeightsOf
 from fpgaae.runs.run import StageRun
 
 
@@ -26,12 +27,12 @@ class _Source(NamedTuple):
     """A finished float method."""
 
     folder: Path  # of its stage `reference`
-    result: Json
+    result: MethodReference
 
     @property
     def member(self) -> int:
         """Number of the member with the smallest validation loss."""
-        losses = [member["val_losses"][-1] if member["val_losses"] else 0.0 for member in self.result["members"]]
+        losses = [member.val_losses[-1] if member.val_losses else 0.0 for member in self.result.members]
         return int(np.argmin(losses))
 
     def weights(self) -> dict[str, NDArray[np.floating]]:
@@ -40,7 +41,7 @@ class _Source(NamedTuple):
             return {name.split("/", 1)[1]: saved[name][self.member] for name in saved.files}
 
 
-def run_warm_start(run: StageRun) -> Json:
+def run_warm_start(run: StageRun) -> TakenReference:
     """Take the weights by layer name, and write them as a training does.
 
     Raises
@@ -56,19 +57,22 @@ def run_warm_start(run: StageRun) -> Json:
     _take(graph.training, source, run.experiment.config_file)
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
     save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
-    member = source.result["members"][source.member]
-    return {
-        **{key: source.result[key] for key in ("backend", "device", "events_per_second", "epochs")},
-        "loss": member["loss"],
-        "val_loss": member["val_losses"][-1] if member["val_losses"] else None,
-        "val_losses": member["val_losses"],
-        "weights_of": {
-            "method": source.result["method"],
-            "folder": str(source.folder),
-            "seed": member["seed"],
-            "sha256": sha256(source.folder / MEMBERS_FILE),
-        },
-    }
+    member = source.result.members[source.member]
+    return TakenReference(
+        backend=source.result.backend,
+        device=source.result.device,
+        events_per_second=source.result.events_per_second,
+        epochs=source.result.epochs,
+        loss=member.loss,
+        val_loss=member.val_losses[-1] if member.val_losses else None,
+        val_losses=member.val_losses,
+        weights_of=WeightsOf(
+            method=source.result.method,
+            folder=str(source.folder),
+            seed=member.seed,
+            sha256=sha256(source.folder / MEMBERS_FILE),
+        ),
+    )
 
 
 def _open_source(run: StageRun) -> _Source:
@@ -91,7 +95,7 @@ def _open_source(run: StageRun) -> _Source:
             f"{folder} was trained on other events or with another scaling than {run.experiment.config_file} has; give "
             "both the same `data` and `seed`"
         )
-    return _Source(folder, read_json(folder / "reference.json"))
+    return _Source(folder, MethodReference.read(folder / "reference.json", f"run `fpgaae reference {named} --force`"))
 
 
 def _take(model: keras.Model, source: _Source, config_file: Path) -> None:

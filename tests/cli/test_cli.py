@@ -323,3 +323,14 @@ def test_what_is_wrong_with_the_file_to_compare_with_is_said_before_anything_is_
     )
     (tmp_path / "text.h5").write_text("no events")
     assert "text.h5 is neither" in _sentence(_here("evaluate", config, *options, tmp_path / "text.h5"))
+
+
+def test_a_result_file_that_lacks_a_key_is_one_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "made_up" / "reference"
+    folder.mkdir(parents=True)
+    (folder / "reference.json").write_text('{"method": "vae", "backend": "jax"}')
+    done = CliRunner().invoke(app, ["references", str(folder.parent)])
+    assert done.exit_code == 2
+    assert done.stderr == (
+        f"fpgaae: {folder / 'reference.json'}: device is missing; run `fpgaae reference CONFIG --force`\n"
+    )

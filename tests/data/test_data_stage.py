@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -21,15 +20,19 @@ from fpgaae.errors import InputError
 from fpgaae.pipeline import run
 from fpgaae.progress import SilentProgress
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions
-from fpgaae.training.loop import Run, train
+from fpgaae.training.loop import Material, Run, train
 
 N_EVENTS = 2000
 
 
-def _run(config: Path, runs: Path) -> tuple[Experiment, dict[str, Any]]:
+def _run(config: Path, runs: Path) -> tuple[Experiment, DataResult]:
     experiment = open_experiment(config, runs)
-    return experiment, run(experiment, "data", RunOptions()).result
+    outcome = run(experiment, "data", RunOptions())
+    result = experiment.result(DataResult)
+    assert outcome.result == result
+    return experiment, result
 
 
 def test_what_the_stage_writes(tmp_path: Path) -> None:
@@ -41,13 +44,13 @@ def test_what_the_stage_writes(tmp_path: Path) -> None:
     store = EventStore(experiment.stage_folder("data"))
     for index, name in enumerate(SPLITS):
         mine = split == index
-        assert result["events"]["background"][name] == store.count("background", name) == mine.sum() > 0
+        assert result.events["background"][name] == store.count("background", name) == mine.sum() > 0
         assert np.array_equal(store.read("background", name, 0, N_EVENTS), codes[mine])
         assert np.array_equal(store.groups("background", name), groups[mine])
-    assert result["events"]["signal"] == {"test": N_EVENTS // 4}  # signals are not trained on
+    assert result.events["signal"] == {"test": N_EVENTS // 4}  # signals are not trained on
     signal = hardware_codes(make_events(N_EVENTS // 4, seed=6, pt_scale=4.0), data.hardware)
     assert np.array_equal(store.read("signal", "test", 0, N_EVENTS), signal)
-    features = FeatureMap.from_json(result["feature_types"])
+    features = FeatureMap.of(result)
     assert tuple(feature.hardware for feature in features.features) == hardware_features(data.hardware)
     assert features.offsets.tolist() == np.rint(codes[split == 0].mean(axis=0)).tolist()  # the training split only
 
@@ -69,7 +72,7 @@ def test_the_result_does_not_depend_on_the_chunks(tmp_path: Path, monkeypatch: p
     second, again = _run(config, tmp_path / "second")
     assert again == result
     stores = [EventStore(e.stage_folder("data")) for e in (first, second)]
-    for process, splits in result["events"].items():
+    for process, splits in result.events.items():
         for name, n in splits.items():
             assert np.array_equal(*(store.read(process, name, 0, n) for store in stores))
             assert np.array_equal(*(store.groups(process, name) for store in stores))
@@ -78,19 +81,19 @@ def test_the_result_does_not_depend_on_the_chunks(tmp_path: Path, monkeypatch: p
 def test_a_seed_changes_the_split_and_events_may_have_no_group(tmp_path: Path) -> None:
     _, first = _run(small_config(tmp_path, "a"), tmp_path)
     _, second = _run(small_config(tmp_path, "b", seed=7), tmp_path)
-    assert first["events"]["background"] != second["events"]["background"]
+    assert first.events["background"] != second.events["background"]
     write_events(tmp_path / "background.h5", N_EVENTS, seed=10, groups=False)
     write_events(tmp_path / "signal.h5", 500, seed=6, groups=False)
     _, ungrouped = _run(small_config(tmp_path, "c", data={"group": None}), tmp_path)
-    assert sum(ungrouped["events"]["background"].values()) == N_EVENTS
+    assert sum(ungrouped.events["background"].values()) == N_EVENTS
 
 
 def test_an_npz_gives_what_the_hdf5_gives(tmp_path: Path) -> None:
     _, first = _run(small_config(tmp_path, "a"), tmp_path)
     np.savez(tmp_path / "b.npz", Particles=make_events(N_EVENTS, 10), Group=make_groups(N_EVENTS, 10))
     _, second = _run(small_config(tmp_path, "b", data={"files": {"background": "b.npz"}}), tmp_path)
-    assert second["events"] == first["events"]
-    assert second["feature_types"] == first["feature_types"]
+    assert second.events == first.events
+    assert second.feature_types == first.feature_types
 
 
 def _edit(change: Callable[[h5py.File], None]) -> Callable[[Path], None]:
@@ -157,9 +160,9 @@ def test_a_batch_that_grew_beyond_the_events_of_a_finished_stage(tmp_path: Path)
     """The batch size is no part of what the stage wrote, so that the training looks again."""
     _run(small_config(tmp_path, n_events=1000), tmp_path / "runs")
     experiment, result = _run(small_config(tmp_path, training={"reference": {"batch_size": 4096}}), tmp_path / "runs")
-    n_events = result["events"]["background"]["train"]
+    n_events = result.events["background"]["train"]
     fit = experiment.config.training.reference
-    training = Run(None, lambda epoch: [], list, n_events)
+    training = Run(None, Material(lambda epoch: [], list, n_events))
     with pytest.raises(InputError, match=f"has {n_events} events, fewer than one batch of 4096; give more events or a"):
         train(training, fit, tmp_path, SilentProgress(), "float training")
 
@@ -182,7 +185,7 @@ def test_wide_hardware_integers_are_kept(tmp_path: Path) -> None:
     codes = EventStore(experiment.stage_folder("data")).read("signal", "test", 0, 500)
     assert codes.max() == 2**16 - 1
     assert codes[:, ::3].min() >= 0
-    assert result["feature_types"][0]["name"] == "any_1_pt"
+    assert result.feature_types[0].name == "any_1_pt"
 
 
 def test_columns_go_with_their_events_and_the_background_must_have_them(tmp_path: Path) -> None:
@@ -195,7 +198,7 @@ def test_columns_go_with_their_events_and_the_background_must_have_them(tmp_path
     store = EventStore(experiment.stage_folder("data"))
     for split in SPLITS:
         columns = store.columns("background", split)
-        assert columns["pileup"].size == result["events"]["background"][split]
+        assert columns["pileup"].size == result.events["background"][split]
         np.testing.assert_array_equal(columns["pileup"], 3 * store.groups("background", split))
     assert store.columns("background", "test", limit=7)["pileup"].size == 7
     assert store.columns("signal", "test") == {}, "a signal may lack them"

@@ -19,7 +19,7 @@ from support import CONFIGS, make_events
 
 from fpgaae.config.data import Data, Order
 from fpgaae.config.file import load_config
-from fpgaae.data import backends
+from fpgaae.data import arrow
 from fpgaae.data.integers import event_codes, hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.errors import InputError
@@ -269,7 +269,7 @@ def test_one_column_may_be_group_and_run(tmp_path: Path, write: Write) -> None:
 
 def test_a_text_may_begin_with_whole_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a column holds is not decided by its first block."""
-    monkeypatch.setattr(backends, "_CSV_BLOCK_BYTES", 4096)
+    monkeypatch.setattr(arrow, "_CSV_BLOCK_BYTES", 4096)
     columns = _columns(_codes(300), lists=False)
     columns |= {name: np.zeros(300, dtype=np.int32) for name in columns if name.endswith("_phi")}
     columns["met_pt"] = ["40"] * 299 + ["40.5"]

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from support import array_data, read_all, refusal
 
-from fpgaae.data import backends
+from fpgaae.data import arrow
 from fpgaae.data.domains.econ_t import ABSENT, on_map
 from fpgaae.data.layout import hardware_features
 
@@ -50,7 +50,7 @@ def test_absent_cells_have_no_bits() -> None:
 def test_a_csv_file_gives_its_charges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: bool, chunk_events: int
 ) -> None:
-    monkeypatch.setattr(backends, "_CSV_BLOCK_BYTES", 4096)
+    monkeypatch.setattr(arrow, "_CSV_BLOCK_BYTES", 4096)
     charges = _charges()
     events = read_all(_csv(tmp_path / "e.csv", charges, names), DATA, chunk_events)
     np.testing.assert_array_equal(events.values, on_map(charges))

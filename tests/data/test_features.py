@@ -14,6 +14,8 @@ from fpgaae.config.data import Scaling
 from fpgaae.data.features import Feature, FeatureMap, SpreadAccumulator, freeze_features
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, codes_of, parse_type
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
 
 INPUT = FixedPointType(10, 6, True, Rounding.HALF_EVEN, Overflow.SATURATE)
 FEATURES = (
@@ -77,14 +79,14 @@ def test_narrow_integers_do_not_overflow() -> None:
 
 def test_json_round_trip_and_what_it_says() -> None:
     features = FeatureMap(FEATURES)
-    entries = features.to_json()
-    assert FeatureMap.from_json(entries) == features
-    assert entries[0] == {
+    entries = features.entries()
+    assert FeatureMap.of(DataResult(events={}, feature_types=entries, files={})) == features
+    assert as_json(entries[0]) == {
         "name": "jet_1_pt", "quantity": "pt", "bits": 11, "offset": 77, "shift": 6,
         "type": "ap_fixed<12,6>",  # -77 .. 1970 in steps of 1/64, worked by hand
     }  # fmt: skip
     for feature, entry in zip(FEATURES, entries, strict=True):
-        assert parse_type(entry["type"]) == feature.type
+        assert parse_type(entry.type) == feature.type
 
 
 @given(st.lists(st.lists(st.integers(-2048, 4095), min_size=3, max_size=3), min_size=2, max_size=50), st.integers(1, 9))

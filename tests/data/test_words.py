@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from fpgaae.data.layout import code_limits, hardware_features
 from fpgaae.data.source import EventChunk
 from fpgaae.data.words import codes_of_words, word_limits, words_of_codes
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
+from fpgaae.runs.record import as_json, from_json
+from fpgaae.runs.results.data import DataResult
 
 CMS = {  # as a CMS global trigger sends them
     "objects": [
@@ -123,9 +127,10 @@ def test_integers_of_a_file_become_the_codes_of_their_words() -> None:
 
 def test_the_features_in_the_result_file_know_their_words() -> None:
     features = FeatureMap(tuple(Feature(f, i % 3, i % 2) for i, f in enumerate(FEATURES)))
-    again = FeatureMap.from_json(features.to_json())
+    result = DataResult(events={}, feature_types=features.entries(), files={})
+    again = FeatureMap.of(from_json(DataResult, json.loads(json.dumps(result.to_json())), "", ""))
     assert again == features
-    assert "word" not in Feature(FEATURES[0]._replace(word=None), 0, 0).to_json()
+    assert "word" not in as_json(Feature(FEATURES[0]._replace(word=None), 0, 0).entry())
     words = np.array([[80, 0, 143, 5, -100, 575, 0, 7, 300, 40, -3, 72]])
     found = again.input_codes_of_words(words, INPUT)
     assert np.array_equal(found, features.input_codes(codes_of_words(words, FEATURES), INPUT))

@@ -12,8 +12,8 @@ from conftest import Workspace, variational
 
 from fpgaae.emulator import agreement
 from fpgaae.emulator.agreement import compare_forms
-from fpgaae.emulator.export import Deployed
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.trigger import GoldenTrigger
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 FORMS = ["C simulation", "RTL", "interpreter", "emulator"]
@@ -29,14 +29,14 @@ def test_all_forms_agree_and_a_changed_bit_is_counted(
     found = compare_forms(workspace.experiment, tmp_path)
     assert found.differing == dict.fromkeys(FORMS, 0)
     assert found.events == workspace.result("rtl")["events"]
-    golden = agreement._golden
+    golden = GoldenTrigger.score_and_decisions
 
-    def changed(deployed: Deployed, hardware: Codes) -> Codes:
-        codes = golden(deployed, hardware)
+    def changed(trigger: GoldenTrigger, hardware: Codes) -> Codes:
+        codes = golden(trigger, hardware)
         codes[np.argmax(hardware[:, 0] > 0), -1] ^= 1
         return codes
 
-    monkeypatch.setattr(agreement, "_golden", changed)
+    monkeypatch.setattr(GoldenTrigger, "score_and_decisions", changed)
     monkeypatch.setattr(agreement, "build_package", lambda *_: None)  # the emulator is there already
     found = compare_forms(workspace.experiment, tmp_path)
     assert len(set(found.differing.values())) == 1

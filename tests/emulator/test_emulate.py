@@ -36,6 +36,9 @@ from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.emulator.export import open_deployed
 from fpgaae.errors import InputError
 from fpgaae.files import Json
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
+from fpgaae.statistics import clopper_pearson
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -106,12 +109,12 @@ def _codes(workspace: Workspace, file: Path) -> np.ndarray:
 
 
 def _golden(workspace: Workspace, file: Path) -> np.ndarray:
-    features = FeatureMap.from_json(workspace.result("data")["feature_types"])
+    features = FeatureMap.of(workspace.experiment.result(DataResult))
     return networks.golden(workspace.network, features, _codes(workspace, file))
 
 
 def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: str) -> Json:
-    return emulate(workspace.experiment, files, folder, EmulateOptions(scheduler))
+    return as_json(emulate(workspace.experiment, files, folder, EmulateOptions(scheduler)))
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -119,6 +122,7 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
     workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
 ) -> None:
     results = {n: _emulate(workspace, list(files.values()), tmp_path / str(n), schedulers[n]) for n in schedulers}
+    level = workspace.experiment.config.evaluation.confidence_level
     for name, file in files.items():
         written = [(tmp_path / str(n) / f"{name}_scores.h5").read_bytes() for n in schedulers]
         assert written[0] == written[1]
@@ -136,7 +140,7 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
             assert entry["objects"][kind.name] == np.count_nonzero(own)
             assert entry["largest_pt"][kind.name] == np.count_nonzero(own == 2**kind.pt_bits - 1)
         assert attributes["network"] == results[1]["network"]
-        np.testing.assert_array_equal(attributes["thresholds"], workspace.network["accept"].table.codes)
+        np.testing.assert_array_equal(attributes["thresholds"], workspace.network["accept"].thresholds)
     for result in results.values():
         assert result["events"] == 1001 + 256 + 700
         assert [row["accepted"] for row in result["thresholds"]] == np.sum(
@@ -144,6 +148,9 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
         ).tolist()
         row = result["thresholds"][0]
         assert row["false_positive_rate"]["value"] == pytest.approx(row["accepted"] / result["events"])
+        for row, design_effect in zip(result["thresholds"], (2.0, 1.0), strict=False):
+            interval = clopper_pearson(row["accepted"], result["events"], level, design_effect)
+            assert row["false_positive_rate"] == interval._asdict()
     assert sorted(path.name for path in (tmp_path / "1").iterdir()) == [
         ".lock", "emulate.json", "one_scores.h5", "packed_scores.h5", "two_scores.h5",
     ]  # fmt: skip

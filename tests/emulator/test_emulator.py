@@ -26,13 +26,14 @@ from fpgaae.config.model import Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.emulator import source
 from fpgaae.emulator.export import export_emulator
+from fpgaae.emulator.hashes import NetworkHashes, network_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
-from fpgaae.emulator.source import NetworkHashes, network_hashes
 from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER, with_latents
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.golden.reloadable import make_reloadable
+from fpgaae.golden.trigger import GoldenTrigger
 
 pytestmark = pytest.mark.usefixtures("compiler")
 Random = Callable[..., RandomNetwork]
@@ -50,7 +51,7 @@ def _hardware(features: FeatureMap, n: int = 700) -> Codes:
 
 def _written(folder: Path, network: IntegerNetwork, features: FeatureMap, name: str = "trigger") -> Any:  # noqa: ANN401
     folder.mkdir(exist_ok=True)
-    write_package(folder, name, network, features, _hardware(features, 40))
+    write_package(folder, name, GoldenTrigger(features, network), _hardware(features, 40))
     compile_package(folder, name)
     return open_binding(folder, name)
 
@@ -72,6 +73,15 @@ def test_every_score_is_exact(random_network: Random, tmp_path: Path, score: Sco
     _assert_exact(_written(tmp_path / "package", network, features), network, features)
 
 
+def test_slopes_below_zero_are_exact(tmp_path: Path) -> None:
+    features = networks.feature_map()
+    network = networks.leaky_network(features)
+    emulator = _written(tmp_path / "package", network, features)
+    codes = networks.events(features, 700)
+    scores, accept = emulator.score(codes)
+    np.testing.assert_array_equal(np.column_stack([scores, accept]), networks.golden(network, features, codes))
+
+
 @pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
 def test_latents_on_a_port_are_exact(random_network: Random, tmp_path: Path, score: Score) -> None:
     features = trigger_objects(9).features
@@ -89,7 +99,7 @@ def test_weights_that_are_loaded_at_run_time_are_refused(random_network: Random)
     features = trigger_objects(9).features
     network = _decided(make_reloadable(random_network(variational((6,), 3), features).network), features)
     with pytest.raises(InputError, match=r"holds weights as constants, .* set firmware\.reloadable_weights to false"):
-        source.EmulatorSource(network, features)
+        source.EmulatorSource(GoldenTrigger(features, network))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +132,7 @@ def test_two_versions_answer_side_by_side_each_with_its_hash(random_network: Ran
     emulators = [_written(tmp_path / str(i), network, features) for i, network in enumerate(networks)]
     for emulator, network in zip(emulators, networks, strict=True):
         _assert_exact(emulator, network, features)
-        hashes = network_hashes(network, features)
+        hashes = network_hashes(GoldenTrigger(features, network))
         assert (emulator.hash, emulator.weights_hash, emulator.types_hash) == (hashes.network, *hashes)
     assert emulators[0].hash != emulators[1].hash
 
@@ -130,11 +140,11 @@ def test_two_versions_answer_side_by_side_each_with_its_hash(random_network: Ran
 def test_the_hashes_are_of_every_weight_type_threshold_window_and_offset() -> None:
     features = networks.feature_map(6)
     network = networks.convolutional_network(features)
-    first = network_hashes(network, features)
+    first = network_hashes(GoldenTrigger(features, network))
 
     def changed(name: str, **changes: Any) -> NetworkHashes:  # noqa: ANN401
         layers = tuple(replace(x, **changes) if x.name == name else x for x in network.layers)
-        return network_hashes(IntegerNetwork(layers), features)
+        return network_hashes(GoldenTrigger(features, IntegerNetwork(layers)))
 
     kernel = network["mu"].kernel.copy()
     kernel[0, 0] ^= 1
@@ -142,13 +152,15 @@ def test_the_hashes_are_of_every_weight_type_threshold_window_and_offset() -> No
     moved = FeatureMap((replace(features.features[0], offset=features.features[0].offset + 1), *features.features[1:]))
     weights = [
         changed("mu", kernel=kernel),
-        network_hashes(IntegerNetwork(network.layers[:-1]).with_thresholds(np.array([1, 2, 3])), features),
+        network_hashes(
+            GoldenTrigger(features, IntegerNetwork(network.layers[:-1])).with_thresholds(np.array([1, 2, 3]))
+        ),
     ]
     types = [
-        changed("conv_relu", type=relu._replace(integer=relu.integer + 1)),
+        changed("conv_relu", types=relu._replace(integer=relu.integer + 1)),
         changed("conv", window=conv.window._replace(strides=(1, 2))),
         changed("conv", kernel=conv.kernel.transpose(1, 0, 2, 3).reshape(9, 1, 1, 2)),
-        network_hashes(network, moved),
+        network_hashes(GoldenTrigger(moved, network)),
     ]
     assert all(found.types == first.types and found.weights != first.weights for found in weights)
     assert all(found.types != first.types for found in types)
@@ -208,10 +220,12 @@ def test_a_score_of_codes_that_are_too_wide_is_refused(tmp_path: Path) -> None:
     network = networks.random_network(Score.MU_SQUARED, features)
     layers = tuple(replace(x, inputs=("mu",)) if x.name == "score" else x for x in network.layers)
     wide = IntegerNetwork(
-        tuple(replace(x, type=x.type._replace(width=40)) if x.name == "mu" else x for x in layers if x.name != "accept")
+        tuple(
+            replace(x, types=x.type._replace(width=40)) if x.name == "mu" else x for x in layers if x.name != "accept"
+        )
     ).with_thresholds(np.array([1]))
     with pytest.raises(InputError, match="the score reads codes of 40 bits of the layer mu"):
-        write_package(tmp_path, "it", wide, features, networks.events(features, 5))
+        write_package(tmp_path, "it", GoldenTrigger(features, wide), networks.events(features, 5))
 
 
 def test_a_missing_compiler_gives_the_line_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +241,7 @@ def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp
     workspace = converted(variational((6,), 3))
     target = tmp_path / "deep" / "package"
     result = export_emulator(workspace.experiment, target)
-    assert result["vectors"] > 500
+    assert result.vectors > 500
     assert {path.name for path in target.iterdir()} >= {"Makefile", "kernels.h", "self_test.c", "vectors.dat"}
     with pytest.raises(InputError, match="exists already"):
         export_emulator(workspace.experiment, target)

@@ -12,12 +12,12 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import (
     BootstrapSettings,
     GroupResampler,
-    RankedBackground,
-    RankedSignal,
     bootstrap,
+    error_of_test,
     percentile_interval,
 )
 from fpgaae.evaluation.metrics import auc
+from fpgaae.evaluation.ranks import RankedBackground, RankedSignal
 from fpgaae.statistics import threshold_at_fpr
 
 FPRS = (0.5, 0.1, 0.01)
@@ -121,6 +121,29 @@ def test_another_signal_changes_no_replica() -> None:
     both = bootstrap({"float": scores}, groups, "background", settings)
     one = bootstrap({"float": scores}, {name: groups[name] for name in ("b", "background")}, "background", settings)
     assert np.array_equal(both["float"]["b"].auc, one["float"]["b"].auc)
+
+
+def test_a_test_of_tied_differences_rejects_where_their_interval_does_not_reach_zero() -> None:
+    replicas = np.linspace(-1, 3, 401)  # 2.5 and 97.5 % of which lie at -0.9 and 2.9
+    assert error_of_test(1.0, replicas, tied=False) == replicas.std(ddof=1)
+    assert error_of_test(1.0, replicas, tied=True) == pytest.approx(1.9 / 1.959964)
+    assert error_of_test(-0.5, replicas, tied=True) == pytest.approx(3.4 / 1.959964)
+    assert error_of_test(-1.0, np.full(9, -1.0), tied=True) == 0
+
+
+def test_the_scores_beside_a_tied_threshold_are_possible_ones_where_the_rate_leaves_it_open() -> None:
+    """At a rate of 0.3 three of ten events may pass: above 5 lie 1, above 4 would lie 4; rates by hand."""
+    background, signal = np.array([1, 2, 3, 4, 4, 4, 5, 5, 5, 6]), np.array([4, 5, 5, 6])
+    ranked = RankedBackground(background, np.arange(10, dtype=np.int32), (0.3, 0.05))
+    (lower, upper), none = ranked.beside()
+    assert ranked.tied.tolist() == [True, False]
+    assert none == []
+    assert (lower.is_lower, lower.background.passed, upper.is_lower, upper.background.passed) == (True, 4, False, 1)
+    own = RankedSignal(signal, np.arange(4, dtype=np.int32), ranked)
+    assert [own.passing(score.cut).passed for score in (lower, upper)] == [3, 0]
+    # Clopper-Pearson at 68 %: 4 of 10 is 0.23 to 0.59, and 1 of 10 is 0.02 to 0.29
+    assert (lower.is_possible(0.3, 0.6827), upper.is_possible(0.3, 0.6827)) == (True, False)
+    assert (lower.is_possible(0.2, 0.6827), upper.is_possible(0.2, 0.6827)) == (False, True)
 
 
 def test_percentiles_of_a_known_distribution() -> None:

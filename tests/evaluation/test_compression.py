@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from fpgaae.evaluation.compression import compare_images, earth_movers_distance, telescope_error
+from fpgaae.runs.record import plain
 
 
 def _single(place: tuple[int, int], charge: float = 8.0) -> np.ndarray:
@@ -50,7 +51,7 @@ def test_the_work_is_that_of_the_best_assignment() -> None:
 
 def test_an_empty_image_has_no_distance_and_is_not_counted() -> None:
     images = np.concatenate([_single((1, 1)), np.zeros((1, 8, 8)), _single((2, 2))])
-    found = compare_images(images, {"firmware": images}, 0.68)["firmware"]
+    found = plain(compare_images(images, {"firmware": images}, np.arange(len(images)), 0.68)["firmware"])
     assert np.isnan(earth_movers_distance(images, images)).tolist() == [False, True, False]
     assert found["earth_movers_distance"] == {"value": 0.0, "low": 0.0, "high": 0.0, "events": 2}
     assert found["telescope"]["events"] == 3

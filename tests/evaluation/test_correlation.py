@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.correlation import correlations, distance_correlation, profile
+from fpgaae.runs.record import plain
 
 
 def by_definition(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -45,7 +46,7 @@ def test_arrays_that_do_not_pair_are_refused() -> None:
 
 
 def test_a_profile_worked_by_hand() -> None:
-    found = profile(np.array([1, 1, 2, 2, 3]), {"float": np.array([0.0, 2.0, 5.0, 5.0, 7.0])})
+    found = plain(profile(np.array([1, 1, 2, 2, 3]), {"float": np.array([0.0, 2.0, 5.0, 5.0, 7.0])}, np.arange(5)))
     assert (found["low"], found["high"], found["events"]) == ([1, 2, 3], [1, 2, 3], [2, 2, 1])
     assert found["models"]["float"] == {"mean": [1, 5, 7], "standard_error": [pytest.approx(1), 0, None]}
 
@@ -53,9 +54,8 @@ def test_a_profile_worked_by_hand() -> None:
 def test_an_ht_trigger_is_seen_as_one() -> None:
     rng = np.random.default_rng(2)
     ht = rng.exponential(100, 5000)
-    found = correlations({"ht_gev": ht}, {"float": rng.normal(size=5000), "firmware": np.exp(ht / 50)}, [0.01], 1)[
-        "ht_gev"
-    ]
+    scores = {"float": rng.normal(size=5000), "firmware": np.exp(ht / 50)}
+    found = plain(correlations({"ht_gev": ht}, scores, np.arange(5000), [0.01], 1)["ht_gev"])
     assert found["distance_correlation"]["firmware"] == pytest.approx(1)
     assert found["distance_correlation"]["float"] < 0.06
     assert found["shared_decisions"]["firmware"] == [1.0]
@@ -66,5 +66,6 @@ def test_an_ht_trigger_is_seen_as_one() -> None:
 def test_a_cut_that_ties_forbid_shares_nothing_that_could_be_told() -> None:
     """Above the largest number of objects there is no event, whatever the score goes with."""
     number = np.minimum(np.arange(4000) // 100, 30)
-    found = correlations({"multiplicity": number}, {"firmware": number + np.linspace(0, 1, 4000)}, [0.01, 0.5], 1)
-    assert found["multiplicity"]["shared_decisions"]["firmware"] == [None, 1.0]
+    scores = {"firmware": number + np.linspace(0, 1, 4000)}
+    found = correlations({"multiplicity": number}, scores, np.arange(4000), [0.01, 0.5], 1)
+    assert found["multiplicity"].shared_decisions["firmware"] == (None, 1.0)

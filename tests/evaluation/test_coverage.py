@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
-from fpgaae.evaluation.comparison import SignalMetrics, difference, fpr_key, metrics
+from fpgaae.evaluation.comparison import difference, fpr_key, metrics
 from fpgaae.evaluation.delong import two_sided_p_value
+from fpgaae.runs.results.metrics import SignalMetrics
 
 N_TOYS, N_BACKGROUND, N_SIGNAL = 500, 2000, 1000
 DISTANCE, NOISE, CORRELATION = 1.0, 0.3, 0.5
@@ -61,7 +62,7 @@ def test_intervals_of_areas_efficiencies_and_paired_differences_cover_as_often_a
         own = {model: replicas["signal"] for model, replicas in drawn.items()}
         for level in LEVELS:
             settings = BootstrapSettings(200, level, seed, FPRS)
-            found = {model: metrics(replicas, N_SIGNAL, N_BACKGROUND, settings) for model, replicas in own.items()}
+            found = {model: metrics(replicas, N_BACKGROUND, settings) for model, replicas in own.items()}
             found["delta"] = difference(own["firmware"], own["float"], N_BACKGROUND, settings)
             for what, estimates in found.items():
                 for key, holds in held(estimates, true[what]).items():
@@ -86,8 +87,8 @@ def test_models_that_are_equally_good_are_called_distinguishable_as_rarely_as_th
             drawn["firmware"]["signal"], drawn["float"]["signal"], N_BACKGROUND, BootstrapSettings(60, fprs=FPRS)
         )
         for key, estimate in {"auc": found.auc, **found.tpr}.items():
-            if estimate.interval is not None and estimate.spread is not None:
-                p_value = two_sided_p_value(estimate.interval.value, estimate.spread.standard_error)
+            if estimate.value is not None and estimate.standard_error is not None:
+                p_value = two_sided_p_value(estimate.value, estimate.standard_error)
                 wrong[key].append(p_value < 0.05)
     assert set(wrong) == {"auc", *KEYS}
     for key, found_wrong in wrong.items():

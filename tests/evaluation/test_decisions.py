@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import comb
 from typing import Any
 
 import numpy as np
 import pytest
+from results import threshold
 
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.decisions import decisions
-from fpgaae.statistics import clopper_pearson
+from fpgaae.runs.record import as_json
+from fpgaae.statistics import EventGroups, clopper_pearson
 
 TRIGGER = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(false_positive_rate=0.2),))
-CHOSEN = {
-    "code": 7, "value": 7.0, "requested_false_positive_rate": 0.2, "requested_rate_khz": 200.0, "events": 20,
-    "events_passed": 4,
-}  # fmt: skip
+CHOSEN = threshold(
+    code=7, value=7.0, requested_false_positive_rate=0.2, requested_rate_khz=200.0, events=20, events_passed=4
+)
 BACKGROUND = np.arange(10.0)  # above 7 lie 8 and 9
 
 
@@ -27,9 +29,14 @@ def _scores(**firmware_signals: list[float]) -> dict[str, dict[str, np.ndarray]]
     return {"firmware": firmware, "quantized": dict(firmware), "float": {n: 2 * codes for n, codes in firmware.items()}}
 
 
+def _independent(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, EventGroups]:
+    return {process: EventGroups(np.arange(len(codes))) for process, codes in scores["firmware"].items()}
+
+
 def _one(scores: dict[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    (found,) = decisions(scores, "background", [{**CHOSEN, **changes}], TRIGGER, 0.9)
-    return found
+    chosen = replace(CHOSEN, **changes)
+    (found,) = decisions(scores, _independent(scores), "background", [chosen], TRIGGER, 0.9)
+    return as_json(found)
 
 
 def test_the_rate_is_that_of_events_strictly_above_the_threshold() -> None:
@@ -87,8 +94,26 @@ def test_rates_disagree_where_chance_gives_so_different_a_share_in_fewer_than_5_
     assert found["agrees"] is agrees
 
 
+@pytest.mark.parametrize("choice", [{"effective_events": 20.0}, {}], ids=["stated", "of an earlier version"])
+def test_copies_of_events_change_no_interval_and_no_verdict(choice: dict[str, float]) -> None:
+    once = _one(_scores(signal=[7.0, 8.5]), events_passed=18)
+    copied = {
+        model: {process: np.repeat(codes, 5) for process, codes in own.items()}
+        for model, own in _scores(signal=[7.0, 8.5]).items()
+    }
+    groups = {process: EventGroups(np.arange(len(codes)) // 5) for process, codes in copied["firmware"].items()}
+    chosen = replace(CHOSEN, events=100, events_passed=90, **choice)
+    (result,) = decisions(copied, groups, "background", [chosen], TRIGGER, 0.9)
+    found = as_json(result)
+    assert found["background_events_passed"] == 5 * once["background_events_passed"]
+    assert found["false_positive_rate"] == pytest.approx(once["false_positive_rate"])
+    assert found["processes"]["signal"]["efficiency"] == pytest.approx(once["processes"]["signal"]["efficiency"])
+    assert found["p_value"] == pytest.approx(once["p_value"])
+    assert found["agrees"] is once["agrees"] is False
+
+
 def test_a_missing_model_is_named() -> None:
     scores = _scores(signal=[3.0])
     del scores["float"]
     with pytest.raises(InputError, match="no scores of the model `float`"):
-        decisions(scores, "background", [CHOSEN], TRIGGER, 0.9)
+        decisions(scores, _independent(scores), "background", [CHOSEN], TRIGGER, 0.9)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import RandomNetwork, random_hardware, small_model
+from results import threshold
 from support import trigger_objects
 
 from fpgaae.config.experiment import Trigger
@@ -16,6 +17,8 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.runs.record import as_json
 
 FEATURES = trigger_objects(9).features
 THRESHOLD = 3
@@ -31,11 +34,13 @@ def compared(network: IntegerNetwork, reference: Codes, other: Codes, events_a_g
     for codes in (reference, other):
         groups = np.arange(len(codes)) // events_a_group
         samples.append(
-            take_sample(zip(np.array_split(codes, 3), np.array_split(groups, 3), strict=True), FEATURES, network)
+            take_sample(
+                zip(np.array_split(codes, 3), np.array_split(groups, 3), strict=True), GoldenTrigger(FEATURES, network)
+            )
         )
     code = int(np.sort(samples[0].score_codes)[-40 * events_a_group])
-    settings = DriftSettings([{"code": code}], Trigger(bunch_crossing_rate_khz=100.0), 0.6827)
-    return compare_samples(samples[0], samples[1], FEATURES, network.score.type.fraction, settings)
+    settings = DriftSettings([threshold(code=code)], Trigger(bunch_crossing_rate_khz=100.0), 0.6827)
+    return as_json(compare_samples(samples[0], samples[1], FEATURES, network.score.type.fraction, settings))
 
 
 def test_what_did_not_move_is_not_named(network: IntegerNetwork) -> None:
@@ -83,8 +88,17 @@ def test_twenty_copies_of_an_event_say_no_more_of_a_rate_than_one(network: Integ
     assert copied["code"] == once["code"]
     assert copied["other"]["passed"] == 20 * once["other"]["passed"]
     assert copied["p_value"] == pytest.approx(once["p_value"])
+    assert copied["other"]["rate_khz"] == pytest.approx(once["other"]["rate_khz"])
+
+
+def test_unequal_groups_say_less_than_their_number(network: IntegerNetwork) -> None:
+    """One group of 90 events and ten of one: an event lies in one of 8110 / 100 events on average."""
+    groups = np.concatenate([np.zeros(90, dtype=np.int64), np.arange(1, 11)])
+    sample = take_sample([(random_hardware(FEATURES, 100, 1), groups)], GoldenTrigger(FEATURES, network))
+    assert sample.groups.n_groups == 11
+    assert sample.n_independent == pytest.approx(100 / 81.1)
 
 
 def test_no_events_are_refused(network: IntegerNetwork) -> None:
     with pytest.raises(InputError, match="no events"):
-        take_sample([], FEATURES, network)
+        take_sample([], GoldenTrigger(FEATURES, network))

@@ -13,6 +13,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.group_scores import evaluate_groups, group_means
 from fpgaae.evaluation.metrics import auc, partial_auc
+from fpgaae.runs.record import as_json
 
 SETTINGS = BootstrapSettings(n_replicas=60)
 MODELS = ("float", "quantized", "firmware")
@@ -66,7 +67,7 @@ def clips() -> tuple[dict[str, Any], dict[str, Any]]:
 
 def test_clips_are_judged_by_their_mean(clips: tuple[dict[str, Any], dict[str, Any]]) -> None:
     scores, groups = clips
-    result = json.loads(json.dumps(evaluate_groups(scores, groups, "normal", 0.1, SETTINGS), allow_nan=False))
+    result = json.loads(json.dumps(as_json(evaluate_groups(scores, groups, "normal", 0.1, SETTINGS)), allow_nan=False))
     assert result["groups"] == {"normal": 90, "broken": 60}
     assert result["max_false_positive_rate"] == 0.1
     assert set(result["models"]) == set(MODELS)
@@ -86,7 +87,7 @@ def test_clips_are_judged_by_their_mean(clips: tuple[dict[str, Any], dict[str, A
 
 def test_differences_are_paired(clips: tuple[dict[str, Any], dict[str, Any]]) -> None:
     scores, groups = clips
-    result = evaluate_groups(scores, groups, "normal", 0.1, SETTINGS)
+    result = as_json(evaluate_groups(scores, groups, "normal", 0.1, SETTINGS))
     delta, area = result["delta"]["broken"]["auc"], result["models"]["firmware"]["broken"]["auc"]
     assert delta["value"] == pytest.approx(area["value"] - result["models"]["float"]["broken"]["auc"]["value"])
     assert delta["high"] - delta["low"] < 0.5 * (area["high"] - area["low"])

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fpgaae.config.model import Score
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, nearest_codes
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
+from fpgaae.golden.layers.rounding import Input, Quantize
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.partial import PartialNetwork
-from fpgaae.golden.scores.base import score_type
+from fpgaae.golden.scores.squared_error import SquaredError
+from fpgaae.runs.record import as_json
 
 N_FEATURES, N_LATENT = 12, 4
 RNG = np.random.default_rng(8)
@@ -31,13 +33,12 @@ def autoencoder(bits: int, activations: FixedPointType | None = None) -> Partial
     of, inner, wide = saturating(bits, 1), activations or saturating(16, 5), saturating(16, 5)
     weights = {"encoder": (BASIS, np.zeros(N_LATENT)), "decoder": (BASIS.T, np.zeros(N_FEATURES))}
     coded: Any = {name: [(nearest_codes(w, of), of) for w in pair] for name, pair in weights.items()}
-    x = IntegerLayer("inputs", LayerKind.INPUT, (), N_FEATURES, wide)
-    encoder = dense_layer("encoder", x, *coded["encoder"])
-    latent = IntegerLayer("latent", LayerKind.QUANTIZE, ("encoder",), N_LATENT, inner)
-    decoder = dense_layer("decoder", latent, *coded["decoder"])
-    output = IntegerLayer("output", LayerKind.QUANTIZE, ("decoder",), N_FEATURES, wide)
-    of_score = score_type(Score.SQUARED_ERROR, [wide, wide], N_FEATURES)
-    score = IntegerLayer("score", LayerKind.SQUARED_ERROR, ("inputs", "output"), 1, of_score)
+    x = Input("inputs", (), N_FEATURES, wide)
+    encoder = Dense.of("encoder", x, *coded["encoder"])
+    latent = Quantize.of("latent", encoder, inner)
+    decoder = Dense.of("decoder", latent, *coded["decoder"])
+    output = Quantize.of("output", decoder, wide)
+    score = SquaredError.of("score", [x, output])
     return PartialNetwork(IntegerNetwork((x, encoder, latent, decoder, output, score)), weights)
 
 
@@ -53,7 +54,7 @@ GROUPS = {process: np.arange(len(x)) // 2 for process, x in EVENTS.items()}
 def compared(network: PartialNetwork) -> dict[str, Any]:
     found = {process: ablated_scores(network, x) for process, x in EVENTS.items()}
     scores = {name: {process: own[name] for process, own in found.items()} for name in ABLATIONS}
-    return compare_parts(scores, GROUPS, "background", BootstrapSettings(100))
+    return as_json(compare_parts(scores, GROUPS, "background", BootstrapSettings(100)))
 
 
 def test_two_bit_weights_are_distinguishable_and_a_16_bit_twin_is_not() -> None:
@@ -76,7 +77,7 @@ def test_the_layer_that_saturates_is_seen() -> None:
     for process, x in EVENTS.items():
         for block in np.array_split(x, 3):
             errors.add(process, block)
-    layers = {layer["name"]: layer for layer in errors.to_json()}
+    layers = {layer.name: as_json(layer) for layer in errors.entries()}
     assert list(layers) == ["inputs", "encoder", "latent", "decoder", "output", "score"]
     latent = layers["latent"]
     assert latent["saturated"]["background"] == pytest.approx(0.3173, abs=0.01)
@@ -99,7 +100,7 @@ def test_zeros_and_weights_are_counted() -> None:
     x = EVENTS["background"].copy()
     x[: len(x) // 4, 0] = 0
     errors.add("background", x)
-    layers = {layer["name"]: layer for layer in errors.to_json()}
+    layers = {layer.name: as_json(layer) for layer in errors.entries()}
     assert layers["inputs"]["zero_channels"]["background"][0] == pytest.approx(0.25, abs=0.01)
     weights = layers["encoder"]["weights"]
     codes = nearest_codes(BASIS, saturating(2, 1))

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from figure_layout import layout_faults
+from results import NO_ABLATION, NO_RATES, estimate, signal_metrics
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
+from fpgaae.runs.results.metrics import LayerLoss
+from fpgaae.statistics import EventGroups
 
 RNG = np.random.default_rng(5)
 SETTINGS = RateSettings("background", Trigger(), 0.6827)
 SCORES = {"background": RNG.gamma(2, 10, 3000), "signal": RNG.gamma(4, 20, 300)}
+GROUPS = {process: EventGroups(np.arange(len(scores))) for process, scores in SCORES.items()}
 TAKEN = {"existing_trigger": (RNG.random(3000) < 0.3).astype(float)}
 
 
 def test_rates_are_drawn_raw_and_pure() -> None:
-    curve = rate_curve(SCORES, {"background": TAKEN}, SETTINGS)
-    figure = rate_figure({"models": {"float": curve, "firmware": curve}}, [50.0, 70.0])
+    curve = rate_curve(SCORES, GROUPS, {"background": TAKEN}, SETTINGS)
+    figure = rate_figure(replace(NO_RATES, models={"float": curve, "firmware": curve}), [50.0, 70.0])
     (axes,) = figure.axes
     lines = {line.get_label(): line for line in axes.lines}
     assert {"float", "firmware", "float, pure", "firmware, pure"} <= set(lines)
-    np.testing.assert_array_equal(lines["firmware"].get_ydata(), curve["rate_khz"]["value"])
-    np.testing.assert_array_equal(lines["firmware, pure"].get_ydata(), curve["pure_rate_khz"]["value"])
+    np.testing.assert_array_equal(lines["firmware"].get_ydata(), curve.rate_khz.value)
+    assert curve.pure_rate_khz is not None
+    np.testing.assert_array_equal(lines["firmware, pure"].get_ydata(), curve.pure_rate_khz.value)
     assert sorted(line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2) == [50, 70]
     assert layout_faults(figure) == []
 
@@ -35,11 +41,11 @@ def test_rates_are_drawn_raw_and_pure() -> None:
 def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> None:
     known = {"pileup": RNG.poisson(45, 3000).astype(float), "run": 362_000 + np.arange(3000) // 100.0}
     accepted = [SCORES["background"] > cut for cut in (50, 70)]
-    found = rates_by_column(accepted, {name: known[name] for name in columns} | TAKEN, SETTINGS)
+    found = rates_by_column(accepted, np.arange(3000), {name: known[name] for name in columns} | TAKEN, SETTINGS)
     figure = column_figure(found)
     assert [axes.get_xlabel() for axes in figure.axes] == [{"pileup": "Pile-up", "run": "Run"}[c] for c in columns]
     drawn = figure.axes[-1].containers[0][0].get_ydata()
-    np.testing.assert_array_equal(drawn, [b["rate_khz"]["value"] for b in found[columns[-1]][0]["bins"]])
+    np.testing.assert_array_equal(drawn, [b.rate_khz.value for b in found[columns[-1]][0].bins])
     assert len(figure.axes[0].containers) == 4, "two thresholds, raw and pure"
     assert layout_faults(figure) == []
 
@@ -47,25 +53,29 @@ def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> Non
 def test_profiles_stand_side_by_side() -> None:
     scores = dict.fromkeys(("float", "firmware"), SCORES["background"])
     quantities = {"ht_gev": RNG.gamma(3, 40, 3000), "multiplicity": RNG.poisson(4, 3000)}
-    figure = profile_figure(correlations(quantities, scores, [1e-2], 1))
+    figure = profile_figure(correlations(quantities, scores, np.arange(3000), [1e-2], 1))
     assert [axes.get_xlabel() for axes in figure.axes] == ["$H_T$ [GeV]", "Number of objects"]
     assert all("firmware 0.0" in axes.get_title(loc="left") for axes in figure.axes)
     assert layout_faults(figure) == []
 
 
 def test_losses_and_layers_are_drawn() -> None:
-    estimate = {"value": -0.001, "low": -0.002, "high": 0.0005}
     parts = ("inputs", "weights", "activations", "score", "everything")
-    signals = {name: {"auc": estimate} for name in ("a_to_4l", "leptoquark")}
-    figure = loss_figure({"delta": dict.fromkeys(parts, signals)})
+    signals = dict.fromkeys(("a_to_4l", "leptoquark"), signal_metrics(estimate(-0.001, -0.002, 0.0005)))
+    figure = loss_figure(replace(NO_ABLATION, delta=dict.fromkeys(parts, signals)))
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == list(parts)
     assert len(axes.containers) == 2
     assert layout_faults(figure) == []
     ratio: dict[str, Any] = {"background": 30.0, "a_to_4l": None}
     layers = [
-        {"name": f"layer_{i}", "sqnr_db": ratio, "saturated": {"background": 0.0, "a_to_4l": 0.01}} for i in range(9)
-    ]
+        LayerLoss(
+            name=f"layer_{i}", kind="dense", type="ap_fixed<8,4>", sqnr_db=ratio, rms={}, range=(0, 1),
+            type_range=(0, 1), saturated={"background": 0.0, "a_to_4l": 0.01}, saturated_channels={}, zero={},
+            zero_channels={},
+        )
+        for i in range(9)
+    ]  # fmt: skip
     drawn = layer_figure(layers)
     left, right = drawn.axes
     assert [label.get_text() for label in left.get_yticklabels()] == [f"layer_{i}" for i in range(9)]

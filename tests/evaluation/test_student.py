@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from figure_layout import layout_faults
@@ -10,10 +12,12 @@ from rational_network import whole_network
 from fpgaae.config.model import Score
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.metrics import auc
-from fpgaae.evaluation.student import compare_with_teacher, sizes
+from fpgaae.evaluation.student import Groups, Scores, compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.models.target import Target
 from fpgaae.report.tables import student_sentences
+from fpgaae.runs.record import as_json, plain
+from fpgaae.runs.results.metrics import StudentComparison, StudentSizes
 
 RNG = np.random.default_rng(7)
 N = {"background": 3000, "zprime": 400, "hidden": 300}
@@ -24,12 +28,16 @@ GROUPS = {name: np.arange(n) for name, n in N.items()}
 SETTINGS = BootstrapSettings(60)
 
 
-def _compared() -> dict[str, dict]:  # type: ignore[type-arg]
-    return compare_with_teacher({"firmware": STUDENT, "teacher": TEACHER}, GROUPS, "background", SETTINGS)
+def _compared(scores: Scores, groups: Groups = GROUPS) -> dict[str, dict[str, Any]]:
+    signals, ranks = compare_with_teacher(scores, groups, "background", SETTINGS)
+    return {"signals": plain(signals), "rank_correlation": ranks}
+
+
+ALL = {"firmware": STUDENT, "teacher": TEACHER}
 
 
 def test_the_share_that_is_kept_is_that_of_the_area_above_one_half() -> None:
-    found = _compared()["signals"]["zprime"]
+    found = _compared(ALL)["signals"]["zprime"]
     own, teachers = (auc(scores["background"], scores["zprime"]) for scores in (STUDENT, TEACHER))
     assert (found["student_auc"], found["teacher_auc"]) == (own, teachers)
     kept = found["kept"]
@@ -40,13 +48,13 @@ def test_the_share_that_is_kept_is_that_of_the_area_above_one_half() -> None:
 
 def test_a_student_that_orders_as_its_teacher_keeps_all_of_it() -> None:
     scores = {"firmware": {name: own**2 for name, own in TEACHER.items()}, "teacher": TEACHER}
-    found = compare_with_teacher(scores, GROUPS, "background", SETTINGS)
+    found = _compared(scores)
     assert found["signals"]["zprime"]["kept"] == {"value": 1.0, "low": 1.0, "high": 1.0}
     assert found["rank_correlation"] == pytest.approx(dict.fromkeys(N, 1.0))
 
 
 def test_of_a_teacher_that_separates_nothing_no_share_is_kept() -> None:
-    kept = _compared()["signals"]["hidden"]["kept"]
+    kept = _compared(ALL)["signals"]["hidden"]["kept"]
     assert kept["value"] is None
     assert "not measurable: the teacher's AUC" in kept["note"]
 
@@ -56,29 +64,30 @@ def test_the_rank_correlation_is_spearmans() -> None:
     teacher = {"background": np.array([1.0, 2, 30, 400]), "zprime": np.array([1.0, 2, 3, 4])}
     student = {"background": np.array([5.0, 7, 6, 9]), "zprime": np.full(4, 2.0)}
     groups = {name: np.arange(4) for name in teacher}
-    found = compare_with_teacher({"firmware": student, "teacher": teacher}, groups, "background", SETTINGS)
+    found = _compared({"firmware": student, "teacher": teacher}, groups)
     assert found["rank_correlation"] == {"background": pytest.approx(0.8), "zprime": None}
 
 
 def test_weights_are_counted_with_their_biases() -> None:
     network = whole_network(Score.REGRESSION)  # 6 -> 4 -> 1, one weight of each layer zero
-    found = sizes(network, {"teacher": {"weights": 330}})
+    found = as_json(sizes(network, 330))
     assert found["student"] == 6 * 4 + 4 + 4 + 1 == 33
-    zeros = sum(
-        int((a == 0).sum()) for layer in network.layers if layer.kind.has_weights for a in (layer.kernel, layer.bias)
-    )
+    zeros = sum(int((a == 0).sum()) for layer in network.weighted for a in (layer.kernel, layer.bias))
     assert found["student_nonzero"] == 33 - zeros < 33
     assert found["share"] == pytest.approx(0.1)
 
 
 def test_the_sentences_say_what_is_kept_and_why_not() -> None:
-    found = {**_compared(), "weights": {"student": 33, "student_nonzero": 30, "teacher": 330, "share": 0.1}}
-    size, background, zprime, hidden = student_sentences({"distillation": found})
+    signals, ranks = compare_with_teacher(ALL, GROUPS, "background", SETTINGS)
+    weights = StudentSizes(student=33, student_nonzero=30, teacher=330, share=0.1)
+    target = Target(0.0, 1.0, 1.0).entry()
+    found = StudentComparison(signals=signals, rank_correlation=ranks, weights=weights, target=target)
+    size, background, zprime, hidden = student_sentences(found)
     assert "33 weights, 10.0 % of the 330" in size
     assert background.startswith("background: rank correlation of student and teacher 0.9")
     assert "kept of the teacher's AUC above 1/2: 9" in zprime
     assert "not measurable" in hidden
-    assert student_sentences({}) == []
+    assert student_sentences(None) == []
 
 
 def test_the_figure_shows_the_target_and_every_event() -> None:

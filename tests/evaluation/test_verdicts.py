@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from fpgaae.evaluation.verdicts import verdicts
+from fpgaae.runs.record import as_json, from_json
+from fpgaae.runs.results.metrics import SignalMetrics
 
 
 def estimate(value: float | None, error: float | None = None) -> dict[str, Any]:
@@ -15,9 +17,9 @@ def estimate(value: float | None, error: float | None = None) -> dict[str, Any]:
 
 
 def judged(auc: dict[str, Any], **tpr: dict[str, Any]) -> dict[str, Any]:
-    delta = {"firmware": {"zprime": {"auc": auc, "tpr": {k.replace("_", "-"): v for k, v in tpr.items()}}}}
-    found: dict[str, Any] = verdicts(delta)["models"]["firmware"]["zprime"]
-    return found
+    entry = {"auc": auc, "tpr": {k.replace("_", "-"): v for k, v in tpr.items()}}
+    delta = {"firmware": {"zprime": from_json(SignalMetrics, entry, "", "")}}
+    return as_json(verdicts(delta).models["firmware"]["zprime"])
 
 
 def test_a_difference_beyond_the_level_is_named_with_its_p_value() -> None:

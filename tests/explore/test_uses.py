@@ -12,6 +12,7 @@ from support import CONFIGS, small_config
 
 from fpgaae.explore import uses as package
 from fpgaae.files import Json
+from fpgaae.runs.results.explore import Coder
 from fpgaae.runs.stages import USES
 
 
@@ -75,18 +76,29 @@ def test_every_use_has_its_file() -> None:
     ],
 )
 def test_a_use_that_a_method_has_not_is_refused(
-    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]], method: str, use: str, said: str
+    tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]], method: str, use: str, said: str
 ) -> None:
     config = small_config(tmp_path, method={"kind": method})
-    done = run_cli("explore", config, use, "--runs", tmp_path / "runs")
+    done = run_process("explore", config, use, "--runs", tmp_path / "runs")
     assert done.returncode == 2
     assert said in done.stderr
     assert not (tmp_path / "runs" / "small" / "reference").exists()
 
 
 def test_a_config_without_method_has_no_uses(
-    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    done = run_cli("explore", CONFIGS / "l1_ae.yaml", "--runs", tmp_path)
+    done = run_process("explore", CONFIGS / "l1_ae.yaml", "--runs", tmp_path)
     assert done.returncode == 2
     assert "l1_ae.yaml has no `method`, of which there would be uses" in done.stderr
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize("names", [("vae", "pca"), ("pca",)], ids=["method-and-pca", "pca-itself"])
+def test_the_figure_of_compression_has_a_curve_a_coder(names: tuple[str, ...]) -> None:
+    from fpgaae.explore.uses.compress import _BITS, _figure  # noqa: PLC0415 - Keras
+
+    curve = Coder(error=0.5, error_by_bits={str(bits): 1 / bits for bits in _BITS}, bits_a_latent=None)
+    (panel,) = _figure(dict.fromkeys(names, curve), 3, 100).axes
+    _, labels = panel.get_legend_handles_labels()
+    assert labels == [name.upper() if name == "pca" else name for name in names]

@@ -14,8 +14,12 @@ from scipy.signal import correlate
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, requantize, values_of
-from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.base import Windowed
+from fpgaae.golden.layers.moved import Reshape, UpSampling
+from fpgaae.golden.layers.pooling import AveragePooling
+from fpgaae.golden.layers.rounding import Input, Quantize, Relu
+from fpgaae.golden.layers.weighted import Convolution
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.windows import Window, convolve, count_products, enlarge, largest, mean, same_padding, surround
 
 
@@ -23,8 +27,8 @@ def _type(width: int, integer: int, signed: bool = True) -> FixedPointType:
     return FixedPointType(width, integer, signed, Rounding.HALF_EVEN, Overflow.SATURATE)
 
 
-def _input(image: tuple[int, int, int], of: FixedPointType) -> IntegerLayer:
-    return IntegerLayer("inputs", LayerKind.INPUT, (), int(np.prod(image)), of, shape=image)
+def _input(image: tuple[int, int, int], of: FixedPointType) -> Input:
+    return Input("inputs", (), int(np.prod(image)), of, image)
 
 
 @st.composite
@@ -69,7 +73,7 @@ def test_a_convolution_is_the_sum_over_its_window(data: st.DataObject) -> None:
     source = _input(window.image, input_type)
     kernel = _codes(data.draw, kernel_type, (*window.size, window.image[2], n_filters))
     bias = _codes(data.draw, bias_type, (n_filters,))
-    layer = convolution_layer("conv", source, (kernel, kernel_type), (bias, bias_type), window)
+    layer = Convolution.of("conv", source, (kernel, kernel_type), (bias, bias_type), window)
     events = _codes(data.draw, input_type, (2, source.size))
     found = IntegerNetwork((source, layer)).run(events)["conv"]
     for event, image in zip(found.codes, events.reshape(2, *window.image), strict=True):
@@ -103,7 +107,7 @@ def test_the_type_of_a_convolution_is_the_narrowest_that_holds_its_extremes() ->
     """By hand: 2 x 1 kernel (3, -2) on values -4 .. 3: sums in -4*3 - 3*2 = -18 .. 3*3 + 4*2 = 17, and bias 1."""
     source = _input((3, 1, 1), _type(3, 3))
     kernel = np.array([3, -2]).reshape(2, 1, 1, 1), _type(4, 4)
-    layer = convolution_layer("conv", source, kernel, (np.array([1]), _type(2, 2)), Window((3, 1, 1), (2, 1)))
+    layer = Convolution.of("conv", source, kernel, (np.array([1]), _type(2, 2)), Window((3, 1, 1), (2, 1)))
     assert layer.type == FixedPointType(6, 6)  # -17 .. 18
     found = IntegerNetwork((source, layer)).run(np.array([[-4, 3, -4], [3, -4, 3]]))["conv"].codes
     assert found.tolist() == [[-17, 18], [18, -17]]
@@ -114,9 +118,7 @@ def test_a_padded_window_that_never_covers_its_whole_kernel_needs_fewer_bits() -
     kernel = np.full((3, 3, 1, 1), 7), _type(4, 4)
     bias = np.array([0]), _type(2, 2)
     window = Window((1, 1, 1), (3, 3), (1, 1), (1, 1, 1, 1))
-    assert convolution_layer("conv", source, kernel, bias, window).type == FixedPointType(
-        6, 6
-    )  # one product: -28 .. 21
+    assert Convolution.of("conv", source, kernel, bias, window).type == FixedPointType(6, 6)  # one product: -28 .. 21
     assert count_products(kernel[0], window) == 1
 
 
@@ -141,9 +143,9 @@ def test_a_quantizer_rounds_a_cut_off_mean_as_the_true_one(data: st.DataObject) 
     of = _type(data.draw(st.integers(3, 9)), data.draw(st.integers(-1, 4)), data.draw(st.booleans()))
     to = _type(data.draw(st.integers(2, 10)), data.draw(st.integers(-1, 5)), of.signed)
     source = _input((n, 1, 1), of)
-    pool = mean_layer("pool", source, Window((n, 1, 1), (n, 1), (n, 1)), to.fraction)
-    kind = LayerKind.QUANTIZE if to.signed else LayerKind.RELU
-    network = IntegerNetwork((source, pool, IntegerLayer("out", kind, ("pool",), 1, to, shape=(1, 1, 1))))
+    pool = AveragePooling.of("pool", source, Window((n, 1, 1), (n, 1), (n, 1)), to.fraction)
+    network = IntegerNetwork((source, pool, (Quantize if to.signed else Relu).of("out", pool, to)))
+    assert network["out"].shape == (1, 1, 1)
     events = _codes(data.draw, of, (8, n))
     found = network.run(events)
     assert pool.is_cut_off == (n not in {1, 2, 4, 8})
@@ -187,12 +189,13 @@ def _network(seed: int = 0) -> IntegerNetwork:
     weight = _type(5, 1)
     kernel, bias = rng.integers(-16, 16, (3, 2, 1, 2)), rng.integers(-16, 16, 2)
     window = Window((6, 2, 1), (3, 2), (1, 1), same_padding((6, 2, 1), (3, 2), (1, 1)))
-    conv = convolution_layer("conv", source, (kernel, weight), (bias, weight), window)
-    relu = IntegerLayer("relu", LayerKind.RELU, ("conv",), conv.size, _type(6, 3, signed=False), shape=conv.shape)
-    pool = mean_layer("pool", relu, Window((6, 2, 2), (3, 1), (3, 1)), 2)
-    out = IntegerLayer("out", LayerKind.RELU, ("pool",), pool.size, _type(5, 3, signed=False), shape=pool.shape)
-    up = moved_layer("up", LayerKind.UPSAMPLING, out, (4, 2, 2), Window((2, 2, 2), (2, 1)))
-    flat = moved_layer("flat", LayerKind.RESHAPE, up, (16,), None)
+    conv = Convolution.of("conv", source, (kernel, weight), (bias, weight), window)
+    relu = Relu.of("relu", conv, _type(6, 3, signed=False))
+    pool = AveragePooling.of("pool", relu, Window((6, 2, 2), (3, 1), (3, 1)), 2)
+    out = Relu.of("out", pool, _type(5, 3, signed=False))
+    up = UpSampling.of("up", out, Window((2, 2, 2), (2, 1)))
+    flat = Reshape.of("flat", up, (16,))
+    assert (up.shape, flat.size) == ((4, 2, 2), 16)
     return IntegerNetwork((source, conv, relu, pool, out, up, flat))
 
 
@@ -203,19 +206,18 @@ def test_a_saved_network_is_the_same(tmp_path: Path) -> None:
     events = np.random.default_rng(1).integers(-32, 32, (50, 12))
     found, again = network.run(events), loaded.run(events)
     for mine, theirs in zip(network.layers, loaded.layers, strict=True):
-        assert (mine.kind, mine.shape, mine.window, mine.type) == (
-            theirs.kind,
-            theirs.shape,
-            theirs.window,
-            theirs.type,
-        )
+        assert type(mine) is type(theirs)
+        assert mine.entry() == theirs.entry()
         np.testing.assert_array_equal(found[mine.name].codes, again[mine.name].codes)
 
 
 def test_a_damaged_window_is_one_sentence(tmp_path: Path) -> None:
     network = _network()
     broken = IntegerNetwork(
-        tuple(replace(layer, window=layer.window and layer.window._replace(size=(1, 2, 3))) for layer in network.layers)  # type: ignore[arg-type]
+        tuple(
+            replace(layer, window=layer.window._replace(size=(1, 2, 3))) if isinstance(layer, Windowed) else layer  # type: ignore[arg-type]
+            for layer in network.layers
+        )
     )
     broken.save(tmp_path / "golden.npz")
     with pytest.raises(InputError, match="not a readable golden network"):

@@ -15,7 +15,8 @@ from rational_scores import rational_entry, rational_score
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, Tensor
-from fpgaae.golden.scores.base import MAX_TABLE_BITS, Table, function_table, score_codes, score_type
+from fpgaae.golden.layers.rounding import Input
+from fpgaae.golden.scores.base import MAX_TABLE_BITS, Table, function_table, score_class, score_type
 
 OF_VARIANCE = [score for score in Score if score.needs_variance]
 OF_ONE = {Score.MU_SQUARED, Score.REGRESSION}
@@ -38,13 +39,22 @@ def _table(score: Score, types: list[FixedPointType], n: int, fraction: int, slo
     return None
 
 
+def _codes(score: Score, inputs: list[Tensor], types: list[FixedPointType], table: Table | None) -> Tensor:
+    """Compute a score of tensors."""
+    n = inputs[0].codes.shape[1]
+    sources = [Input(f"input_{i}", (), n, of) for i, of in enumerate(types)]
+    layer = score_class(score).of("score", sources, *([] if table is None else [table]))
+    assert (layer.score, layer.size, layer.inputs) == (score, 1, tuple(source.name for source in sources))
+    return layer.run(inputs)
+
+
 def _derived(score: Score, types: list[FixedPointType], n: int, table: Table | None) -> FixedPointType:
     return score_type(score, types, n, table.type if score.needs_variance and table is not None else None)
 
 
 def _assert_rational(score: Score, types: list[FixedPointType], inputs: list[np.ndarray], table: Table | None) -> None:
     """Compare every event, and make sure that its code lies in the derived type."""
-    found = score_codes(score, [Tensor(c, t.fraction) for c, t in zip(inputs, types, strict=True)], table)
+    found = _codes(score, [Tensor(c, t.fraction) for c, t in zip(inputs, types, strict=True)], types, table)
     of = _derived(score, types, inputs[0].shape[1], table)
     assert found.codes.shape == (len(inputs[0]), 1)
     assert found.fraction == of.fraction
@@ -127,7 +137,7 @@ def test_a_slot_at_the_pt_of_an_empty_one_does_not_count_and_one_code_above_it_d
     of = _type(6, 4)
     table = Table(np.array([-3, 5]), of)
     x = np.array([[-3, 9, -3, 9], [-2, 9, 5, 9], [-4, 9, 6, 9]])
-    found = score_codes(Score.MASKED_SQUARED_ERROR, [Tensor(x, 2), Tensor(np.zeros_like(x), 2)], table)
+    found = _codes(Score.MASKED_SQUARED_ERROR, [Tensor(x, 2), Tensor(np.zeros_like(x), 2)], [of, of], table)
     assert found.codes[:, 0].tolist() == [0, 4 + 81, 36 + 81]
 
 
@@ -235,7 +245,7 @@ def _worst(score: Score, types: list[FixedPointType], n: int, table: Table | Non
     else:
         inputs = list(np.array(list(product(*(_codes_of(of) for of in types)))).T)
     rows = [np.repeat(codes[:, None], n, axis=1) for codes in inputs]
-    return score_codes(score, [Tensor(c, t.fraction) for c, t in zip(rows, types, strict=True)], table).codes
+    return _codes(score, [Tensor(c, t.fraction) for c, t in zip(rows, types, strict=True)], types, table).codes
 
 
 @pytest.mark.parametrize("n", [1, 3, 8, 57])
@@ -265,12 +275,13 @@ def test_the_accumulator_holds_the_worst_case_and_is_the_narrowest(
     ("score", "types", "n", "table", "expected"),
     [
         (Score.ABSOLUTE_ERROR, ["s4,2", "s4,2"], 3, None, (6, 4)),  # 3 * 15 quarters = 45
+        (Score.MAX_ABSOLUTE_ERROR, ["s4,2", "s4,2"], 3, None, (4, 2)),  # 15 quarters
         (Score.MASKED_SQUARED_ERROR, ["s4,2", "s4,2"], 3, None, (10, 6)),  # 3 * 15^2 = 675 sixteenths
         (Score.MU_SQUARED_OVER_VARIANCE, ["s3,2", "s2,2"], 2, (4, 2), (9, 5)),  # 2 * 16 quarters * 15 quarters = 480
         (Score.KL_DIVERGENCE, ["s3,2", "s2,2"], 2, (4, 2), (6, 3)),  # 2 (16 + 15) = 62 eighths
         (Score.KL_DIVERGENCE, ["s3,2", "s2,2"], 2, (4, 1), (7, 3)),  # 2 (32 + 15) = 94 sixteenths
     ],
-    ids=["absolute", "masked", "over_variance", "divergence", "divergence_finer_table"],
+    ids=["absolute", "max_absolute", "masked", "over_variance", "divergence", "divergence_finer_table"],
 )
 def test_types_by_hand(
     score: Score, types: list[str], n: int, table: tuple[int, int] | None, expected: tuple[int, int]

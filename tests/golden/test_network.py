@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,31 +16,29 @@ from hypothesis import strategies as st
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, parse_type, requantize
-from fpgaae.golden.network import (
-    IntegerLayer,
-    IntegerNetwork,
-    LayerKind,
-    dense_layer,
-    partial_sum_range,
-)
-from fpgaae.golden.scores.base import function_table, score_type
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import ScoreLayer, function_table, score_class, score_type
+from fpgaae.golden.scores.mu_squared import MuSquared
+from fpgaae.golden.scores.squared_error import SquaredError
 
 
 def _type(width: int, integer: int, signed: bool = True) -> FixedPointType:
     return FixedPointType(width, integer, signed, Rounding.HALF_EVEN, Overflow.SATURATE)
 
 
-def _input(size: int, of: FixedPointType) -> IntegerLayer:
-    return IntegerLayer("inputs", LayerKind.INPUT, (), size, of)
+def _input(size: int, of: FixedPointType) -> Input:
+    return Input("inputs", (), size, of)
 
 
-def _after(source: IntegerLayer, kind: LayerKind, of: FixedPointType, name: str) -> IntegerLayer:
-    return IntegerLayer(name, kind, (source.name,), source.size, of)
+def _after(source: Layer, kind: type[Quantizer], of: FixedPointType, name: str) -> Quantizer:
+    return kind.of(name, source, of)
 
 
-def _score(name: str, kind: LayerKind, *inputs: IntegerLayer) -> IntegerLayer:
-    of = score_type(Score(kind.value), [layer.type for layer in inputs], inputs[0].size)
-    return IntegerLayer(name, kind, tuple(layer.name for layer in inputs), 1, of)
+def _score(name: str, kind: type[ScoreLayer], *inputs: Layer) -> ScoreLayer:
+    return kind.of(name, inputs)
 
 
 # ---- the same network in rational numbers, value by value ----
@@ -59,11 +59,9 @@ def _reference(network: IntegerNetwork, codes: list[int]) -> dict[str, list[Frac
     values: dict[str, list[Fraction]] = {}
     for layer in network.layers:
         inputs = [values[name] for name in layer.inputs]
-        if layer.kind is LayerKind.INPUT:
+        if isinstance(layer, Input):
             values[layer.name] = [_value(code, layer.type.fraction) for code in codes]
-        elif layer.kind is LayerKind.DENSE:
-            assert layer.kernel_type is not None
-            assert layer.bias_type is not None
+        elif isinstance(layer, Dense):
             values[layer.name] = [
                 sum(
                     (x * _value(layer.kernel[i, j], layer.kernel_type.fraction) for i, x in enumerate(inputs[0])),
@@ -71,14 +69,15 @@ def _reference(network: IntegerNetwork, codes: list[int]) -> dict[str, list[Frac
                 )
                 for j in range(layer.size)
             ]
-        elif layer.kind is LayerKind.RELU:
+        elif isinstance(layer, Relu):
             values[layer.name] = [_rounded(max(x, Fraction(0)), layer.type) for x in inputs[0]]
-        elif layer.kind is LayerKind.QUANTIZE:
+        elif isinstance(layer, Quantize):
             values[layer.name] = [_rounded(x, layer.type) for x in inputs[0]]
-        elif layer.kind is LayerKind.SQUARED_ERROR:
+        elif isinstance(layer, SquaredError):
             pairs = zip(inputs[0], inputs[1], strict=True)
             values[layer.name] = [sum(((a - b) ** 2 for a, b in pairs), start=Fraction(0))]
         else:
+            assert isinstance(layer, MuSquared)
             values[layer.name] = [sum((x * x for x in inputs[0]), start=Fraction(0))]
     return values
 
@@ -122,14 +121,14 @@ def networks(draw: st.DrawFn) -> tuple[IntegerNetwork, np.ndarray]:
     for index, size in enumerate(sizes[1:], 1):
         kernel_type, bias_type = draw(_types(signed=True, most=6)), draw(_types(signed=True, most=6))
         kernel = _codes(draw, kernel_type, (layers[-1].size, size)), kernel_type
-        layers.append(dense_layer(f"dense_{index}", layers[-1], kernel, (_codes(draw, bias_type, (size,)), bias_type)))
-        kind = draw(st.sampled_from([LayerKind.RELU, LayerKind.QUANTIZE]))
-        of = draw(_types(signed=kind is LayerKind.QUANTIZE))
-        layers.append(_after(layers[-1], kind, of, f"{kind.value}_{index}"))
+        layers.append(Dense.of(f"dense_{index}", layers[-1], kernel, (_codes(draw, bias_type, (size,)), bias_type)))
+        kind = draw(st.sampled_from([Relu, Quantize]))
+        of = draw(_types(signed=kind is Quantize))
+        layers.append(_after(layers[-1], kind, of, f"{kind.kind}_{index}"))
     if is_autoencoder:
-        layers.append(_score("score", LayerKind.SQUARED_ERROR, inputs, layers[-1]))
+        layers.append(_score("score", SquaredError, inputs, layers[-1]))
     else:
-        layers.append(_score("score", LayerKind.MU_SQUARED, layers[-1]))
+        layers.append(_score("score", MuSquared, layers[-1]))
     return IntegerNetwork(tuple(layers)), _codes(draw, inputs.type, (3, sizes[0]))
 
 
@@ -149,12 +148,13 @@ def test_a_saved_network_is_the_same(
     network.save(file)
     loaded = IntegerNetwork.load(file)
     for mine, theirs in zip(network.layers, loaded.layers, strict=True):
-        assert (mine.name, mine.kind, mine.inputs, mine.size, mine.type) == (
-            theirs.name, theirs.kind, theirs.inputs, theirs.size, theirs.type,
+        assert type(mine) is type(theirs)
+        assert (mine.name, mine.kind, mine.inputs, mine.size, mine.types) == (
+            theirs.name, theirs.kind, theirs.inputs, theirs.size, theirs.types,
         )  # fmt: skip
-        assert (mine.kernel_type, mine.bias_type) == (theirs.kernel_type, theirs.bias_type)
-        assert np.array_equal(mine.kernel, theirs.kernel)
-        assert np.array_equal(mine.bias, theirs.bias)
+        assert mine.entry() == theirs.entry()
+        assert mine.arrays().keys() == theirs.arrays().keys()
+        assert all(np.array_equal(codes, theirs.arrays()[name]) for name, codes in mine.arrays().items())
     found, again = network.run(events), loaded.run(events)
     assert all(np.array_equal(found[name].codes, again[name].codes) for name in found)
 
@@ -163,16 +163,16 @@ def test_a_saved_network_is_the_same(
 
 HALVES, QUARTERS = _type(4, 3), _type(4, 2)
 INPUT = _input(2, HALVES)  # -4 .. 3.5 in halves
-DENSE = dense_layer(
+DENSE = Dense.of(
     "latent",
     INPUT,
     (np.array([[1, -2], [3, 4]]), QUARTERS),  # [[0.25, -0.5], [0.75, 1]]
     (np.array([2, -1]), QUARTERS),  # 0.5, -0.25
 )
-RELU = _after(DENSE, LayerKind.RELU, _type(3, 2, signed=False), "latent_relu")  # 0 .. 3.5 in halves
-BACK = dense_layer("reconstruction", RELU, (np.array([[4, 0], [0, -4]]), QUARTERS), (np.array([0, 2]), QUARTERS))
-OUTPUT = _after(BACK, LayerKind.QUANTIZE, HALVES, "output")
-BY_HAND = IntegerNetwork((INPUT, DENSE, RELU, BACK, OUTPUT, _score("score", LayerKind.SQUARED_ERROR, INPUT, OUTPUT)))
+RELU = _after(DENSE, Relu, _type(3, 2, signed=False), "latent_relu")  # 0 .. 3.5 in halves
+BACK = Dense.of("reconstruction", RELU, (np.array([[4, 0], [0, -4]]), QUARTERS), (np.array([0, 2]), QUARTERS))
+OUTPUT = _after(BACK, Quantize, HALVES, "output")
+BY_HAND = IntegerNetwork((INPUT, DENSE, RELU, BACK, OUTPUT, _score("score", SquaredError, INPUT, OUTPUT)))
 
 
 def test_a_network_by_hand() -> None:
@@ -225,7 +225,7 @@ def test_squared_types_by_hand(a: str, n: int, expected: str) -> None:
 # ---- derived types hold every sum, and no bit more ----
 
 
-def _all_events(layer: IntegerLayer) -> np.ndarray:
+def _all_events(layer: Layer) -> np.ndarray:
     return np.array(list(product(range(layer.type.min_code, layer.type.max_code + 1), repeat=layer.size)))
 
 
@@ -235,16 +235,12 @@ def test_derived_types_hold_every_event_exhaustively(seed: int, signed: bool) ->
     rng = np.random.default_rng(seed)
     inputs = _input(3, _type(3, 2, signed))
     kernel_type, bias_type = _type(4, int(rng.integers(-2, 4))), _type(5, int(rng.integers(-2, 6)))
-    dense = dense_layer(
-        "dense", inputs, (rng.integers(-8, 8, (3, 2)), kernel_type), (rng.integers(-16, 16, 2), bias_type)
-    )
-    narrow = _after(dense, LayerKind.QUANTIZE, _type(4, dense.type.integer), "narrow")
-    back = dense_layer(
-        "back", narrow, (rng.integers(-8, 8, (2, 3)), kernel_type), (rng.integers(-16, 16, 3), bias_type)
-    )
+    dense = Dense.of("dense", inputs, (rng.integers(-8, 8, (3, 2)), kernel_type), (rng.integers(-16, 16, 2), bias_type))
+    narrow = _after(dense, Quantize, _type(4, dense.type.integer), "narrow")
+    back = Dense.of("back", narrow, (rng.integers(-8, 8, (2, 3)), kernel_type), (rng.integers(-16, 16, 3), bias_type))
     layers = (
-        inputs, dense, narrow, back, _score("mu2", LayerKind.MU_SQUARED, narrow),
-        _score("error", LayerKind.SQUARED_ERROR, inputs, back),
+        inputs, dense, narrow, back, _score("mu2", MuSquared, narrow),
+        _score("error", SquaredError, inputs, back),
     )  # fmt: skip
     network = IntegerNetwork(layers)
     found = network.run(_all_events(inputs))
@@ -261,21 +257,19 @@ def test_wide_sums_leave_float64_for_int64() -> None:
     """Products beyond 2**53 are summed in integers: the last bit is kept."""
     inputs = _input(2, _type(28, 28))
     weight = _type(28, 28)
-    dense = dense_layer("dense", inputs, (np.array([[2**27 - 1], [2**27 - 1]]), weight), (np.array([1]), weight))
+    dense = Dense.of("dense", inputs, (np.array([[2**27 - 1], [2**27 - 1]]), weight), (np.array([1]), weight))
     network = IntegerNetwork((inputs, dense))
     _assert_equal(network, np.array([[2**27 - 1, 2**27 - 1], [-(2**27), 2**27 - 1], [2**27 - 1, 0]]))
     assert (2**27 - 1) ** 2 * 2 + 1 > 2**53
-    _assert_equal(
-        IntegerNetwork((inputs, _score("s", LayerKind.MU_SQUARED, inputs))), np.array([[-(2**27), 2**27 - 1]])
-    )
+    _assert_equal(IntegerNetwork((inputs, _score("s", MuSquared, inputs))), np.array([[-(2**27), 2**27 - 1]]))
 
 
 @pytest.mark.parametrize(("bits", "holds"), [(8, True), (11, True), (12, True), (13, False), (20, False)])
 def test_float32_holds_says_where_single_precision_may_round(bits: int, holds: bool) -> None:
     """One product of a b-bit input and a b-bit weight needs 2 b - 2 bits (the extremes multiply to 2**(2b - 2))."""
     inputs = _input(1, _type(bits + 1, 1))
-    dense = dense_layer("dense", inputs, (np.array([[-(2**bits)]]), _type(bits + 1, 1)), (np.array([0]), _type(2, 1)))
-    out = _after(dense, LayerKind.QUANTIZE, _type(6, 2), "out")
+    dense = Dense.of("dense", inputs, (np.array([[-(2**bits)]]), _type(bits + 1, 1)), (np.array([0]), _type(2, 1)))
+    out = _after(dense, Quantize, _type(6, 2), "out")
     found = IntegerNetwork((inputs, dense, out)).float32_holds()
     assert found == {"inputs": True, "dense": holds, "out": holds}  # what is made from a rounded value is doubtful too
 
@@ -284,7 +278,7 @@ def test_float32_holds_counts_partial_sums_and_not_only_the_result() -> None:
     """2**25 - 2**25 + 1 is 1, but a float32 may lose the 1 on the way."""
     inputs = _input(3, _type(2, 2))
     kernel = (np.array([[2**24], [-(2**24)], [1]]), _type(27, 27))
-    dense = dense_layer("dense", inputs, kernel, (np.array([0]), _type(2, 2)))
+    dense = Dense.of("dense", inputs, kernel, (np.array([0]), _type(2, 2)))
     assert IntegerNetwork((inputs, dense)).float32_holds()["dense"] is False
 
 
@@ -292,7 +286,7 @@ def test_where_float32_holds_it_gives_the_exact_codes() -> None:
     rng = np.random.default_rng(3)
     inputs = _input(6, _type(8, 3))
     kernel, bias = (rng.integers(-128, 128, (6, 4)), _type(8, 1)), (rng.integers(-128, 128, 4), _type(8, 1))
-    network = IntegerNetwork((inputs, dense_layer("dense", inputs, kernel, bias)))
+    network = IntegerNetwork((inputs, Dense.of("dense", inputs, kernel, bias)))
     assert all(network.float32_holds().values())
     codes = rng.integers(-128, 128, (500, 6))
     x = (codes * inputs.type.lsb).astype(np.float32)
@@ -303,10 +297,10 @@ def test_where_float32_holds_it_gives_the_exact_codes() -> None:
 
 def test_layers_round_and_saturate_by_their_type() -> None:
     inputs = _input(1, _type(8, 4))
-    for kind, of in product((LayerKind.RELU, LayerKind.QUANTIZE), (_type(4, 2), parse_type("ap_fixed<4,2>"))):
+    for kind, of in product((Relu, Quantize), (_type(4, 2), parse_type("ap_fixed<4,2>"))):
         network = IntegerNetwork((inputs, _after(inputs, kind, of, "out")))
         codes = _all_events(inputs)
-        kept = np.maximum(codes, 0) if kind is LayerKind.RELU else codes
+        kept = np.maximum(codes, 0) if kind is Relu else codes
         assert np.array_equal(network.run(codes)["out"].codes, requantize(kept, inputs.type.fraction, of))
 
 
@@ -338,26 +332,44 @@ def test_injected_codes_are_what_the_layers_behind_get_and_not_what_is_recorded(
 
 def test_a_saved_network_keeps_its_thresholds_and_tables(tmp_path: Path) -> None:
     argument = _type(5, 3)
-    mu, log_variance = _input(2, _type(5, 3)), IntegerLayer("v", LayerKind.INPUT, (), 2, argument)
+    mu, log_variance = _input(2, _type(5, 3)), Input("v", (), 2, argument)
     table = function_table(Score.KL_DIVERGENCE, argument, 4)
-    of = score_type(Score.KL_DIVERGENCE, [mu.type, argument], 2, table.type)
-    score = IntegerLayer("score", LayerKind.KL_DIVERGENCE, ("inputs", "v"), 1, of, table=table)
-    network = IntegerNetwork((mu, log_variance, score)).with_thresholds(np.array([3, 2**of.width - 1]))
+    score = score_class(Score.KL_DIVERGENCE).of("score", [mu, log_variance], table)
+    assert score.type == score_type(Score.KL_DIVERGENCE, [mu.type, argument], 2, table.type)
+    network = IntegerNetwork((mu, log_variance, score)).with_thresholds(np.array([3, 2**score.type.width - 1]))
     network.save(tmp_path / "golden.npz")
     loaded = IntegerNetwork.load(tmp_path / "golden.npz")
-    for name in ("score", "accept"):
-        mine, theirs = network[name].table, loaded[name].table
-        assert mine is not None
-        assert theirs is not None
-        assert np.array_equal(mine.codes, theirs.codes)
-        assert mine.type == theirs.type
-    assert [layer.table for layer in loaded.layers[:2]] == [None, None]
+    assert np.array_equal(loaded["score"].table.codes, table.codes)
+    assert loaded["score"].table.type == table.type
+    assert np.array_equal(loaded["accept"].thresholds, network["accept"].thresholds)
+    assert loaded["accept"].threshold_type == score.type
+    assert [layer.arrays() for layer in loaded.layers[:2]] == [{}, {}]
 
 
-def test_decisions_without_thresholds_are_refused() -> None:
-    accept = IntegerLayer("accept", LayerKind.ACCEPT, ("score",), 1, FixedPointType(1, 1, False))
-    with pytest.raises(InputError, match="accept of the golden network has no table"):
-        IntegerNetwork((*BY_HAND.layers, accept)).run(np.array([[3, -1]]))
+@pytest.mark.parametrize("missing", ["accept/table", "latent/kernel", "latent/bias"])
+def test_a_network_without_an_array_of_a_layer_is_refused(tmp_path: Path, missing: str) -> None:
+    """Decisions without thresholds, as sums without weights, can't be made: the file is damaged."""
+    file = tmp_path / "golden.npz"
+    BY_HAND.with_thresholds(np.array([8])).save(file)
+    with np.load(file) as content:
+        left = {name: content[name] for name in content if name != missing}
+    np.savez_compressed(file, **left)
+    with pytest.raises(InputError, match=r"golden\.npz is not a readable golden network .*; run the stage `convert`"):
+        IntegerNetwork.load(file)
+
+
+@pytest.mark.parametrize(("old", "new"), [("quantize", "round_off"), ("accept", 3)], ids=["unknown", "number"])
+def test_a_network_with_a_layer_of_an_unknown_kind_is_refused(tmp_path: Path, old: str, new: Any) -> None:  # noqa: ANN401
+    file = tmp_path / "golden.npz"
+    BY_HAND.with_thresholds(np.array([8])).save(file)
+    with np.load(file) as content:
+        arrays = {name: content[name] for name in content}
+    entries = json.loads(str(arrays["layers"]))
+    for entry in entries:
+        entry["kind"] = new if entry["kind"] == old else entry["kind"]
+    np.savez_compressed(file, **{**arrays, "layers": np.array(json.dumps(entries))})
+    with pytest.raises(InputError, match=f"not a readable golden network .*{new}.* is no kind of layer"):
+        IntegerNetwork.load(file)
 
 
 def test_no_events_give_no_codes() -> None:
@@ -398,8 +410,7 @@ def test_partial_sums_reach_their_bounds_and_pass_them_nowhere() -> None:
     for signed in (True, False):
         source = _input(4, _type(4, 2, signed))
         kernel = rng.integers(-8, 8, size=(4, 3)), _type(4, 1)
-        layer = dense_layer("latent", source, kernel, (rng.integers(-8, 8, size=3), _type(4, 2)))
-        assert layer.bias_type is not None
+        layer = Dense.of("latent", source, kernel, (rng.integers(-8, 8, size=3), _type(4, 2)))
         offset = layer.bias << (layer.type.fraction - layer.bias_type.fraction)
         ends = (source.type.min_code, source.type.max_code)
         sums = [
@@ -408,4 +419,4 @@ def test_partial_sums_reach_their_bounds_and_pass_them_nowhere() -> None:
             for taken in product((0, 1), repeat=4)
             for with_bias in (0, 1)
         ]
-        assert partial_sum_range(layer, source) == (int(np.min(sums)), int(np.max(sums)))
+        assert layer.partial_sums([source]) == (int(np.min(sums)), int(np.max(sums)))

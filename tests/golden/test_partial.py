@@ -11,9 +11,14 @@ from conftest import RandomNetwork, random_events, small_model
 
 from fpgaae.config.model import Score
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, nearest_codes, values_of
-from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
-from fpgaae.golden.partial import Part, PartialNetwork, Values, shadow_weights
+from fpgaae.golden.layers.base import Windowed
+from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
+from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.rounding import Input, Relu
+from fpgaae.golden.layers.weighted import Convolution
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.partial import PartialNetwork, shadow_weights
+from fpgaae.golden.parts import Part, Values
 from fpgaae.golden.windows import Window, same_padding
 
 EVERYTHING = frozenset(Part)
@@ -60,26 +65,30 @@ def test_each_part_acts_alone(random_network: Callable[..., RandomNetwork]) -> N
     assert differs[Part.SCORE] == ["score"]
 
 
-@pytest.mark.parametrize("kind", [LayerKind.MAX_POOLING, LayerKind.UPSAMPLING, LayerKind.ZERO_PADDING], ids=str)
-def test_images_are_the_firmware_too(kind: LayerKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "window"),
+    [
+        (MaxPooling, Window((6, 3, 2), (2, 1), (2, 1))),
+        (UpSampling, Window((6, 3, 2), (2, 1))),
+        (ZeroPadding, Window((6, 3, 2), (1, 1), (1, 1), (0, 1, 1, 0))),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_images_are_the_firmware_too(kind: Any, window: Window) -> None:  # noqa: ANN401
     rng = np.random.default_rng(5)
     image, size = (6, 3, 2), (3, 3)
     of = saturating(8, 3)
-    source = IntegerLayer("inputs", LayerKind.INPUT, (), 36, of, shape=image)
-    window = Window(image, size, (1, 1), same_padding(image, size, (1, 1)))
+    source = Input("inputs", (), 36, of, image)
+    same = Window(image, size, (1, 1), same_padding(image, size, (1, 1)))
     weights = {"conv": (rng.normal(size=(*size, 2, 2)), rng.normal(size=2))}
     coded: Any = [(nearest_codes(array, saturating(6, 2)), saturating(6, 2)) for array in weights["conv"]]
-    conv = convolution_layer("conv", source, *coded, window)
-    relu = IntegerLayer("relu", LayerKind.RELU, ("conv",), conv.size, saturating(8, 4, False), shape=conv.shape)
-    shape, window = {
-        LayerKind.MAX_POOLING: ((3, 3, 2), Window(image, (2, 1), (2, 1))),
-        LayerKind.UPSAMPLING: ((12, 3, 2), Window(image, (2, 1))),
-        LayerKind.ZERO_PADDING: ((7, 4, 2), Window(image, (1, 1), (1, 1), (0, 1, 1, 0))),
-    }[kind]
-    moved = moved_layer("moved", kind, relu, shape, window)
-    pooled = mean_layer("mean", moved, Window(shape, (3, 1)), 4)
+    conv = Convolution.of("conv", source, *coded, same)
+    relu = Relu.of("relu", conv, saturating(8, 4, False))
+    moved: Windowed = kind.of("moved", relu, window)
+    assert moved.shape == {"max_pooling": (3, 3, 2), "upsampling": (12, 3, 2), "zero_padding": (7, 4, 2)}[kind.kind]
+    pooled = AveragePooling.of("mean", moved, Window(moved.shape, (3, 1)), 4)  # type: ignore[arg-type]
     assert pooled.is_cut_off
-    flat = IntegerLayer("flat", LayerKind.RESHAPE, ("mean",), pooled.size, pooled.type)
+    flat = Reshape.of("flat", pooled, ())
     network = IntegerNetwork((source, conv, relu, moved, pooled, flat))
     assert_firmware(PartialNetwork(network, weights), rng.normal(0, 2, (300, 36)))
 

@@ -8,9 +8,13 @@ import pytest
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow
 from fpgaae.golden.latents import LATENTS_LAYER, find_latents, with_latents
-from fpgaae.golden.layers.moved import convolution_layer, mean_layer, moved_layer
-from fpgaae.golden.network import GOLDEN_FILE, IntegerLayer, IntegerNetwork, LayerKind, dense_layer, largest_sum
+from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.rounding import Input, Quantize
+from fpgaae.golden.layers.weighted import Convolution, Dense
+from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.reloadable import Weights, make_reloadable, random_weights, with_random_weights, with_weights
+from fpgaae.golden.scores.mu_squared import MuSquared
+from fpgaae.golden.scores.squared_error import SquaredError
 from fpgaae.golden.windows import Window
 
 _INPUT = FixedPointType(4, 2)  # codes -8 .. 7
@@ -24,21 +28,21 @@ def _codes(*shape: int) -> np.ndarray:
 
 def _dense() -> IntegerNetwork:
     """Three inputs to two mu, whose trained weights are all one LSB."""
-    x = IntegerLayer("features", LayerKind.INPUT, (), 3, _INPUT)
-    dense = dense_layer("mu", x, (_codes(3, 2), _WEIGHT), (_codes(2), _WEIGHT))
-    mu = IntegerLayer("mu_quantized", LayerKind.QUANTIZE, ("mu",), 2, FixedPointType(4, 2))
-    score = IntegerLayer("score", LayerKind.MU_SQUARED, ("mu_quantized",), 1, FixedPointType(8, 4, signed=False))
+    x = Input("features", (), 3, _INPUT)
+    dense = Dense.of("mu", x, (_codes(3, 2), _WEIGHT), (_codes(2), _WEIGHT))
+    mu = Quantize("mu_quantized", ("mu",), 2, FixedPointType(4, 2))
+    score = MuSquared("score", ("mu_quantized",), 1, FixedPointType(8, 4, signed=False))
     return IntegerNetwork((x, dense, mu, score))
 
 
 def _image() -> IntegerNetwork:
     """A convolution of 2 x 1 with zeros around, its maximum, and its mean."""
-    x = IntegerLayer("features", LayerKind.INPUT, (), 4, _INPUT, shape=(4, 1, 1))
+    x = Input("features", (), 4, _INPUT, (4, 1, 1))
     window = Window((4, 1, 1), (2, 1), padding=(0, 1, 0, 0))
-    conv = convolution_layer("conv", x, (_codes(2, 1, 1, 2), _WEIGHT), (_codes(2), _WEIGHT), window)
+    conv = Convolution.of("conv", x, (_codes(2, 1, 1, 2), _WEIGHT), (_codes(2), _WEIGHT), window)
     pools = Window((4, 1, 2), (2, 1), (2, 1))
-    highest = moved_layer("pool", LayerKind.MAX_POOLING, conv, (2, 1, 2), pools)
-    mean = mean_layer("mean", highest, Window((2, 1, 2), (2, 1), (2, 1)), rounded_to=0)
+    highest = MaxPooling.of("pool", conv, pools)
+    mean = AveragePooling.of("mean", highest, Window((2, 1, 2), (2, 1), (2, 1)), rounded_to=0)
     return IntegerNetwork((x, conv, highest, mean))
 
 
@@ -54,7 +58,7 @@ def test_a_dense_layer_holds_the_sums_of_any_weights() -> None:
     inputs = np.full((1, 3), -8)
     assert lowest.run(inputs)["mu"].codes.tolist() == [[-88, -88]]
     assert highest.run(inputs)["mu"].codes.tolist() == [[108, 108]]
-    assert largest_sum(made["mu"], [made["features"]]) == 3 * 8 * 4 + 16
+    assert made["mu"].largest_sum([made["features"]]) == 3 * 8 * 4 + 16
 
 
 def test_a_convolution_and_what_stands_behind_it_hold_the_sums_of_any_weights() -> None:
@@ -81,9 +85,9 @@ def test_random_weights_reach_both_ends_and_follow_from_the_seed() -> None:
 
 
 def test_a_port_takes_the_code_that_a_symmetric_quantizer_leaves_out() -> None:
-    x = IntegerLayer("features", LayerKind.INPUT, (), 3, _INPUT)
+    x = Input("features", (), 3, _INPUT)
     symmetric = _WEIGHT._replace(overflow=Overflow.SATURATE_SYMMETRIC)
-    dense = dense_layer("mu", x, (_codes(3, 2), symmetric), (_codes(2), symmetric))
+    dense = Dense.of("mu", x, (_codes(3, 2), symmetric), (_codes(2), symmetric))
     assert make_reloadable(IntegerNetwork((x, dense)))["mu"].kernel_type == _WEIGHT
 
 
@@ -98,7 +102,7 @@ def test_weights_that_do_not_fit_are_refused() -> None:
 
 def test_sums_that_no_quantizer_bounds_are_refused_in_front_of_a_score() -> None:
     x, dense, _, score = _dense().layers
-    direct = IntegerNetwork((x, dense, IntegerLayer("score", score.kind, ("mu",), 1, score.type)))
+    direct = IntegerNetwork((x, dense, MuSquared("score", ("mu",), 1, score.type)))
     with pytest.raises(InputError, match="the score score reads sums of reloadable weights; put a QActivation"):
         make_reloadable(direct)
 
@@ -126,10 +130,10 @@ def test_the_latents_are_what_the_score_reads_as_mu() -> None:
 
 @pytest.mark.parametrize(("middle", "found"), [("latent", "wide_quantized"), ("bottleneck", "narrow_quantized")])
 def test_the_latents_of_an_autoencoder_go_by_name_then_by_size(middle: str, found: str) -> None:
-    layers = [IntegerLayer("features", LayerKind.INPUT, (), 6, _INPUT)]
+    layers = [Input("features", (), 6, _INPUT)]
     for name, quantized, size in ((middle, "wide", 4), ("decoder_1", "narrow", 3), ("reconstruction", "output", 6)):
         source = layers[-1]
-        layers.append(dense_layer(name, source, (_codes(source.size, size), _WEIGHT), (_codes(size), _WEIGHT)))
-        layers.append(IntegerLayer(f"{quantized}_quantized", LayerKind.QUANTIZE, (name,), size, _INPUT))
-    score = IntegerLayer("score", LayerKind.SQUARED_ERROR, ("features", "output_quantized"), 1, FixedPointType(12, 8))
+        layers.append(Dense.of(name, source, (_codes(source.size, size), _WEIGHT), (_codes(size), _WEIGHT)))
+        layers.append(Quantize.of(f"{quantized}_quantized", layers[-1], _INPUT))
+    score = SquaredError("score", ("features", "output_quantized"), 1, FixedPointType(12, 8))
     assert find_latents(IntegerNetwork((*layers, score))).name == found

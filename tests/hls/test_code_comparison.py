@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Tensor
-from fpgaae.hls.comparison import Comparison, Mismatch, compare_codes, failure_sentence
+from fpgaae.hls.comparison import Comparison, compare_codes, failure_sentence
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.csim import Mismatch
 
 EIGHT_BITS = FixedPointType(8, 4)
 SCORE = FixedPointType(10, 6, signed=False)
@@ -159,7 +162,7 @@ def test_a_layer_without_values_is_not_proven() -> None:
 
 def test_the_result_is_plain_json() -> None:
     result = _compare([[1, 2], [3, 5]], [5, 50], [[1, 2], [3, 4]], [5, 50])
-    hidden, score, accept = json.loads(json.dumps([layer.to_json() for layer in result.layers.values()]))
+    hidden, score, accept = json.loads(json.dumps([as_json(layer) for layer in result.entries()]))
     assert {"name", "values", "mismatched_values", "max_lsb"} <= hidden.keys()
     assert hidden["first_mismatch"] == {
         "layer": "hidden", "channel": 1, "event": 1, "origin": "background",
@@ -168,13 +171,19 @@ def test_the_result_is_plain_json() -> None:
     assert score["first_mismatch"] is accept["first_mismatch"] is None
 
 
+class _Result(NamedTuple):
+    events: int
+    mismatched_events: int
+    first_mismatch: Mismatch | None
+
+
 def test_the_failure_in_one_sentence() -> None:
     first = Mismatch("mu", 2, 17, "ato4l", -5, -3, 2, 0.25)
-    assert failure_sentence({"events": 3000, "mismatched_events": 1500, "first_mismatch": first._asdict()}) == (
+    assert failure_sentence(_Result(3000, 1500, first)) == (
         "1,500 of 3,000 events differ; first in layer mu, channel 2, ato4l event 17: "
         "expected code -5, found -3, 2 LSB (of 0.25) apart"
     )
-    assert "nothing was compared" in failure_sentence({"events": 0, "mismatched_events": 0, "first_mismatch": None})
+    assert "nothing was compared" in failure_sentence(_Result(0, 0, None))
 
 
 def test_codes_that_do_not_fit_are_refused_and_not_wrapped() -> None:

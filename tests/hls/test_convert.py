@@ -17,7 +17,8 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Model
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.project import CSIM_MACRO
 
 PARALLEL, STREAM = Firmware(), Firmware(io_type="io_stream")
@@ -37,8 +38,8 @@ def _typedefs(project: Path) -> dict[str, FixedPointType]:
     return {name: parse_type(kind) for kind, name in re.findall(r"typedef (ap_u?fixed<[^>]*>) (\w+);", text)}
 
 
-def _dense(network: IntegerNetwork) -> list[IntegerLayer]:
-    return [layer for layer in network.layers if layer.kind is LayerKind.DENSE]
+def _dense(network: IntegerNetwork) -> list[Dense]:
+    return [layer for layer in network.layers if isinstance(layer, Dense)]
 
 
 def _header_values(header: Path) -> np.ndarray:
@@ -75,13 +76,13 @@ def test_weight_types_hold_the_quantizers_grid(made: WrittenNetwork) -> None:
 def test_the_result_file_names_the_types_of_defines_h(made: WrittenNetwork) -> None:
     types = _typedefs(made.project)
     for entry in made.layers:
-        if entry["kind"] == "dense":
+        if entry.kind == "dense":
             for what in ("weight", "bias", "accum"):
-                assert entry["types"][what] == str(types[f"{entry['name']}_{what}_t"])
-            kernel = made.network[entry["golden"]].kernel
-            assert entry["weights"] == kernel.size
-            assert entry["nonzero_weights"] == entry["multiplications"] == np.count_nonzero(kernel)
-        assert entry["types"]["result"] == entry["golden_type"] == str(made.network[entry["golden"]].type)
+                assert getattr(entry.types, what) == str(types[f"{entry.name}_{what}_t"])
+            kernel = made.network[entry.golden].kernel
+            assert entry.weights == kernel.size
+            assert entry.nonzero_weights == entry.multiplications == np.count_nonzero(kernel)
+        assert entry.types.result == entry.golden_type == str(made.network[entry.golden].type)
 
 
 def test_the_weights_are_the_golden_ones_and_stand_once(made: WrittenNetwork) -> None:

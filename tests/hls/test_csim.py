@@ -19,12 +19,16 @@ from conftest import Workspace, autoencoder, variational
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, parse_type
-from fpgaae.golden.network import IntegerNetwork, LayerKind
-from fpgaae.hls.comparison import Mismatch
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.csim import _changed_types
 from fpgaae.hls.csim_library import Tap
 from fpgaae.hls.layer_stimulus import n_layer_rows
 from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.runs.results.convert import ConvertedLayer, LayerTypes
+from fpgaae.runs.results.csim import Mismatch
+from fpgaae.runs.results.data import DataResult
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -99,9 +103,9 @@ def _headers(workspace: Workspace, layer: str) -> tuple[str, str]:
 
 def _stimulus(workspace: Workspace) -> list[Part]:
     """Give the parts of the stimulus in order."""
-    features = FeatureMap.from_json(workspace.result("data")["feature_types"])
+    features = FeatureMap.of(workspace.experiment.result(DataResult))
     folder = workspace.experiment.stage_folder("data")
-    stimuli = Stimuli(workspace.experiment.config, folder, features, workspace.network)
+    stimuli = Stimuli(workspace.experiment.config, folder, GoldenTrigger(features, workspace.network))
     made = ((source, stimuli.make(source)) for source in stimuli.sources())
     return [Part(source.origin, source.start, part.input_codes, part.injected) for source, part in made]
 
@@ -243,7 +247,7 @@ def test_weights_that_use_few_bits_are_no_mismatch(converted: Callable[..., Work
     workspace = converted(variational((6,), 3), coarsen, **_FEW)
     mu = _layer_entry(workspace, "mu")
     assert parse_type(mu["types"]["result"]).fraction < parse_type(mu["golden_type"]).fraction
-    result = workspace.run("csim").result
+    result = workspace.run("csim").result.to_json()
     assert result["passed"], result["first_mismatch"]
     assert result["changed_types"] == []
 
@@ -256,7 +260,7 @@ def test_one_flipped_weight_bit_names_its_layer(small: Workspace, tmp_path: Path
     workspace = small.copy(tmp_path / "copy")
     bit = _live_weight(workspace, layer)
     edited = _flip(workspace, bit)
-    _assert_named(workspace, workspace.run("csim").result, bit, layer, edited)
+    _assert_named(workspace, workspace.run("csim").result.to_json(), bit, layer, edited)
 
 
 @pytest.mark.slow
@@ -284,7 +288,7 @@ def test_one_flipped_weight_bit_in_the_default_autoencoder(
     workspace = default_autoencoder.copy(tmp_path / "copy")
     bit = _live_weight(workspace, layer)
     edited = _flip(workspace, bit)
-    _assert_named(workspace, workspace.run("csim").result, bit, layer, edited)
+    _assert_named(workspace, workspace.run("csim").result.to_json(), bit, layer, edited)
 
 
 @pytest.mark.slow
@@ -293,7 +297,7 @@ def test_one_flipped_weight_bit_in_the_default_encoder(default_encoder: Workspac
     workspace = default_encoder.copy(tmp_path / "copy")
     bit = _live_weight(workspace, layer)
     edited = _flip(workspace, bit)
-    _assert_named(workspace, workspace.run("csim").result, bit, layer, edited)
+    _assert_named(workspace, workspace.run("csim").result.to_json(), bit, layer, edited)
 
 
 @pytest.mark.slow
@@ -304,11 +308,11 @@ def test_one_flipped_bias_bit_in_the_default_autoencoder(
     workspace = default_autoencoder.copy(tmp_path / "copy")
     bit = _live_bias(workspace, layer)
     edited = _flip(workspace, bit)
-    _assert_named(workspace, workspace.run("csim").result, bit, layer, edited)
+    _assert_named(workspace, workspace.run("csim").result.to_json(), bit, layer, edited)
 
 
 def test_the_mutation_tests_cover_every_layer_with_weights(small: Workspace) -> None:
-    assert [x.name for x in small.network.layers if x.kind is LayerKind.DENSE] == ["encoder_1", "mu"]
+    assert [x.name for x in small.network.layers if isinstance(x, Dense)] == ["encoder_1", "mu"]
     assert autoencoder((32, 16), 8).deployed_layers == _AUTOENCODER_LAYERS
     assert variational((32, 16), 3).deployed_layers == _ENCODER_LAYERS
 
@@ -323,7 +327,7 @@ def test_a_narrower_type_is_found_and_named(small: Workspace, tmp_path: Path) ->
     type_name = re.findall(r"nnet::relu<\w+, (\w+), \w+>", source)[0]
     _edit(_firmware(workspace) / "defines.h", re.compile(rf"typedef ap_ufixed<8,(\d+)(.*)> {type_name};"),
           rf"typedef ap_ufixed<7,\1\2> {type_name};")  # fmt: skip
-    result = workspace.run("csim").result
+    result = workspace.run("csim").result.to_json()
     assert result["passed"] is False
     assert result["first_mismatch"]["layer"] == "encoder_1_relu"
     (changed,) = result["changed_types"]
@@ -335,7 +339,7 @@ def test_a_narrower_type_is_found_and_named(small: Workspace, tmp_path: Path) ->
 def test_another_rounding_is_found(small: Workspace, tmp_path: Path) -> None:
     workspace = small.copy(tmp_path / "copy")
     _edit(_firmware(workspace) / "defines.h", re.compile(r"(ap_ufixed<8,\d+),AP_RND_CONV"), r"\1,AP_TRN")
-    result = workspace.run("csim").result
+    result = workspace.run("csim").result.to_json()
     assert result["first_mismatch"]["layer"] == "encoder_1_relu"
     assert result["first_mismatch"]["distance_lsb"] == 1
     layer = next(layer for layer in result["layers"] if layer["name"] == "encoder_1_relu")
@@ -356,7 +360,7 @@ def test_a_broken_score_kernel_is_found(
     base: Workspace = request.getfixturevalue("small" if kind == "vae" else "default_autoencoder")
     workspace = base.copy(tmp_path / "copy")
     _edit(_firmware(workspace) / "nnet_utils" / "fpgaae_scores.h", old, new)
-    result = workspace.run("csim").result
+    result = workspace.run("csim").result.to_json()
     assert result["passed"] is False
     assert result["first_mismatch"]["layer"] == "score"
     assert result["score_mismatches"] == result["mismatched_events"] > 0
@@ -379,7 +383,7 @@ def test_a_wrong_decision_on_the_right_score_is_found(
 ) -> None:
     workspace = small.copy(tmp_path / "copy")
     _edit(_firmware(workspace) / file, old, new)
-    result = workspace.run("csim").result
+    result = workspace.run("csim").result.to_json()
     assert result["passed"] is False
     assert result["first_mismatch"]["layer"] == "accept"
     assert result["score_mismatches"] == 0
@@ -392,7 +396,7 @@ def test_a_wrong_scaling_is_found_in_the_inputs(small: Workspace, tmp_path: Path
     workspace = small.copy(tmp_path / "copy")
     wrong = line.replace("(offset)", "(offset + 1)").replace("= centred", "= ap_int<width>(centred >> 1)")
     _edit(_firmware(workspace) / "fpgaae_front_end.h", line, wrong)
-    result = workspace.run("csim").result
+    result = workspace.run("csim").result.to_json()
     assert result["passed"] is False
     assert result["first_mismatch"]["layer"] == "features"
     assert result["first_mismatch"]["origin"] == "background"
@@ -427,7 +431,7 @@ def test_a_truncated_weight_table_names_its_layer(small: Workspace, tmp_path: Pa
     text = file.read_text()
     end = text.rindex("};")
     file.write_text(text[: end - len(text[:end]) // 4].rsplit(",", 1)[0] + "};\n#endif\n")
-    result = workspace.run("csim").result
+    result = workspace.run("csim").result.to_json()
     assert result["passed"] is False
     assert result["first_mismatch"]["layer"] == "encoder_1"
 
@@ -489,7 +493,11 @@ def test_without_a_compiler_the_command_ends_with_3(small: Workspace, tmp_path: 
 def test_a_type_is_changed_where_its_width_point_or_sign_is(
     converted: str, compiled: FixedPointType, changed: bool
 ) -> None:
-    named = _changed_types((Tap("mu", 3, compiled),), [{"types": {"result": converted}}])
+    layer = ConvertedLayer(
+        name="mu", golden="mu", kind="dense", values=3, shape=(3,), types=LayerTypes(result=converted),
+        golden_type=converted, weights=0, nonzero_weights=0, multiplications=0, strategy=None, reuse_factor=None,
+    )  # fmt: skip
+    named = _changed_types((Tap("mu", 3, compiled),), (layer,))
     assert bool(named) is changed
 
 
@@ -499,12 +507,12 @@ def test_a_failed_check_is_repeated_and_a_mended_project_passes(small: Workspace
     kernel = _firmware(workspace) / "weights" / f"{_headers(workspace, 'encoder_1')[0]}.h"
     whole = kernel.read_bytes()
     _flip(workspace, _live_weight(workspace, "encoder_1"))
-    assert not workspace.run("csim").result["passed"]
+    assert not workspace.run("csim").result.passed
     assert not workspace.run("csim").was_current
     kernel.write_bytes(whole)
     mended = workspace.run("csim")
-    assert mended.result["passed"]
-    assert mended.result["edited_files"] == []
+    assert mended.result.passed
+    assert mended.result.edited_files == ()
     assert workspace.run("csim").was_current
 
 
@@ -517,7 +525,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(small: Workspace,
         config.write_text(config.read_text().replace("processes: 1", f"processes: {processes}"))
         workspace = workspace.copy(tmp_path / f"{processes}_again")
         _flip(workspace, _live_weight(workspace, "mu"))
-        result = workspace.run("csim").result
+        result = workspace.run("csim").result.to_json()
         assert result["processes"] == processes
         results.append(
             {k: v for k, v in result.items() if k not in {"processes", "events_per_second", "compile_seconds"}}

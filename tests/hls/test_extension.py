@@ -45,13 +45,24 @@ def test_a_small_network_is_bit_exact(written: Write, tmp_path: Path, model: Mod
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("production_compiler")
+@pytest.mark.parametrize(
+    ("model", "n_features", "strategy"),
+    [(AUTOENCODER, 57, "latency"), (ENCODER, 57, "resource"), (SMALL_AUTOENCODER, 9, "distributed_arithmetic")],
+    ids=["latency", "resource", "distributed_arithmetic"],
+)
+def test_each_strategy_is_bit_exact_as_a_user_compiles_it(
+    written: Write, tmp_path: Path, model: Model, n_features: int, strategy: str
+) -> None:
+    _compare(written(model, n_features, _firmware(strategy=strategy)), tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "io_type", "strategy"),
     [
-        pytest.param(AUTOENCODER, "io_parallel", "latency", id="ae-io_parallel-latency"),
         pytest.param(AUTOENCODER, "io_stream", "resource", id="ae-io_stream-resource"),
         pytest.param(ENCODER, "io_stream", "latency", id="vae-io_stream-latency"),
-        pytest.param(ENCODER, "io_parallel", "resource", id="vae-io_parallel-resource"),
     ],
 )
 def test_the_default_shapes_are_bit_exact(
@@ -61,7 +72,6 @@ def test_the_default_shapes_are_bit_exact(
 
 
 _OTHERS = [
-    ("ae", "io_parallel", "Vitis", "distributed_arithmetic"),
     ("vae", "io_stream", "Vitis", "distributed_arithmetic"),
     ("ae", "io_stream", "Vivado", "latency"),
     ("vae", "io_parallel", "Vivado", "latency"),
@@ -94,8 +104,8 @@ def test_other_widths_are_bit_exact(written: Write, tmp_path: Path, bits: int, i
 def test_hls4ml_derives_the_type_of_each_score_as_the_integer_network_does(written: Write) -> None:
     for model, io_type in ((SMALL_AUTOENCODER, "io_parallel"), (SMALL_ENCODER, "io_stream")):
         made = written(model, 9, _firmware(io_type))
-        assert made.layers[-1]["name"] == "score"
-        assert made.layers[-1]["types"]["result"] == str(made.network.score.type)
+        assert made.layers[-1].name == "score"
+        assert made.layers[-1].types.result == str(made.network.score.type)
 
 
 def test_score_types_by_hand() -> None:

@@ -18,6 +18,10 @@ from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.doctor import require_compiler
 from fpgaae.fixedpoint import FixedPointType, parse_type
+from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.rounding import Input
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
 from fpgaae.hls.project import Port, TopFunction
 
@@ -100,6 +104,12 @@ class Answer(NamedTuple):
     accept: np.ndarray
 
 
+def _trigger(thresholds: Sequence[int], score: str) -> GoldenTrigger:
+    """Give the features and thresholds of a network that is not looked at."""
+    stand_in = Input("score", (), 1, parse_type(score))
+    return GoldenTrigger(FEATURES, IntegerNetwork((stand_in, Accept.of("accept", stand_in, np.array(thresholds)))))
+
+
 class Block:
     """A compiled trigger block."""
 
@@ -116,7 +126,7 @@ class Block:
             is_stream,
             width,
         )
-        self.block = TriggerBlock(top, HARDWARE, FEATURES, np.array(thresholds))
+        self.block = TriggerBlock(top, HARDWARE, _trigger(thresholds, score))
         (folder / "firmware").mkdir()
         self.block.write(folder)
         if is_stream:

@@ -15,6 +15,7 @@ from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Rounding
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.record import as_json
 
 Build = Callable[..., RandomNetwork]
 _EVENTS = 300
@@ -38,7 +39,7 @@ def _check(model: Any, network: IntegerNetwork, n_events: int = _EVENTS) -> dict
     comparison = KerasComparison(model, network)
     events = random_events(network.input_type, network.layers[0].size, n_events)
     comparison.add(events.values, events.input_codes)
-    return comparison.to_json()
+    return as_json(comparison.result())
 
 
 def _with(network: IntegerNetwork, name: str, **changes: Any) -> IntegerNetwork:  # noqa: ANN401
@@ -109,14 +110,14 @@ def test_one_bias_code_too_much_is_caught(small: RandomNetwork) -> None:
 def test_another_rounding_is_caught(small: RandomNetwork, layer: str, rounding: Rounding) -> None:
     wrong = small.network[layer].type._replace(rounding=rounding)
     with pytest.raises(CheckFailed, match=f"layer {layer},"):
-        _check(small.model, _with(small.network, layer, type=wrong), n_events=3000)
+        _check(small.model, _with(small.network, layer, types=wrong), n_events=3000)
 
 
 def test_another_width_is_caught(small: RandomNetwork) -> None:
     kind = small.network["encoder_1_relu"].type
     narrower = kind._replace(width=kind.width - 1, integer=kind.integer - 1)
     with pytest.raises(CheckFailed, match="layer encoder_1_relu,"):
-        _check(small.model, _with(small.network, "encoder_1_relu", type=narrower))
+        _check(small.model, _with(small.network, "encoder_1_relu", types=narrower))
 
 
 def test_what_float32_cannot_hold_is_counted_and_float64_stays_exact(random_network: Build) -> None:
@@ -140,7 +141,7 @@ def test_float32_that_differs_where_it_must_not_is_an_error(small: RandomNetwork
     comparison.add(events.values, events.input_codes)
     comparison._differing["latent"] += 1
     with pytest.raises(CheckFailed, match="1 values of latent, which float32 holds"):
-        comparison.to_json()
+        comparison.result()
 
 
 def test_the_widest_inputs_are_no_error(random_network: Build) -> None:

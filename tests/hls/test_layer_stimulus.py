@@ -12,8 +12,10 @@ from rational_network import whole_network
 
 from fpgaae.config.model import Score
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
-from fpgaae.golden.network import ACCEPT_LAYER, IntegerLayer, IntegerNetwork, LayerKind
-from fpgaae.golden.scores.base import score_codes
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.rounding import Quantize, Relu
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
 
 
@@ -23,9 +25,9 @@ class Driven(NamedTuple):
     network: IntegerNetwork
     codes: dict[str, Codes]
 
-    def readers(self, kind: LayerKind) -> list[tuple[IntegerLayer, Codes]]:
+    def readers(self, kind: type[Layer]) -> list[tuple[Layer, Codes]]:
         """Give the layers of a kind and what they read first."""
-        return [(layer, self.codes[layer.inputs[0]]) for layer in self.network.layers if layer.kind is kind]
+        return [(layer, self.codes[layer.inputs[0]]) for layer in self.network.layers if isinstance(layer, kind)]
 
 
 @pytest.fixture(scope="module", params=Score, ids=lambda score: score.value)
@@ -47,7 +49,7 @@ def test_every_layer_but_the_decisions_is_driven_within_its_type(driven: Driven)
 
 
 def test_the_largest_and_the_smallest_sum_of_each_unit_are_reached_exactly(driven: Driven) -> None:
-    dense = driven.readers(LayerKind.DENSE)
+    dense = driven.readers(Dense)
     found = driven.network.run(driven.codes["features"], driven.codes)
     for layer, _ in dense:
         assert layer.kernel_type is not None
@@ -62,7 +64,7 @@ def test_the_largest_and_the_smallest_sum_of_each_unit_are_reached_exactly(drive
         narrower = layer.type._replace(width=layer.type.width - 1)
         assert sums.max() > narrower.max_code or sums.min() < narrower.min_code, "the derived type is used up"
         assert layer.type.min_code <= sums.min() <= sums.max() <= layer.type.max_code
-    assert len(dense) == len([x for x in driven.network.layers if x.kind is LayerKind.DENSE]) > 1
+    assert len(dense) == len([x for x in driven.network.layers if isinstance(x, Dense)]) > 1
 
 
 def test_the_largest_score_that_the_types_allow_is_reached(driven: Driven) -> None:
@@ -73,7 +75,7 @@ def test_the_largest_score_that_the_types_allow_is_reached(driven: Driven) -> No
     inputs = np.array(list(product(*((of.min_code, of.max_code) for of in types))))
     ends = [Tensor(np.repeat(column[:, None], network[score.inputs[0]].size, axis=1), of.fraction)
             for column, of in zip(inputs.T, types, strict=True)]  # fmt: skip
-    largest = score_codes(Score(score.kind.value), ends, score.table).codes.max()
+    largest = score.run(ends).codes.max()
     found = network.run(driven.codes["features"], driven.codes)["score"].codes
     assert found.max() == largest
     assert found.max() > score.type.max_code // 4
@@ -88,8 +90,8 @@ def _ties(codes: Codes, source: FixedPointType, to: FixedPointType) -> Codes:
     return kept[((codes & ((1 << drop) - 1)) == half) & inside]
 
 
-@pytest.mark.parametrize("kind", [LayerKind.RELU, LayerKind.QUANTIZE], ids=lambda kind: kind.value)
-def test_every_rounding_ties_above_an_even_and_an_odd_code_and_saturates(driven: Driven, kind: LayerKind) -> None:
+@pytest.mark.parametrize("kind", [Relu, Quantize], ids=lambda kind: kind.kind)
+def test_every_rounding_ties_above_an_even_and_an_odd_code_and_saturates(driven: Driven, kind: type[Layer]) -> None:
     for layer, codes in driven.readers(kind):
         source = driven.network[layer.inputs[0]].type
         drop = source.fraction - layer.type.fraction
@@ -109,10 +111,9 @@ def test_every_rounding_ties_above_an_even_and_an_odd_code_and_saturates(driven:
 
 def test_both_sides_of_each_threshold_and_the_threshold_itself_occur(driven: Driven) -> None:
     accept = driven.network[ACCEPT_LAYER]
-    assert accept.table is not None
     scores = set(driven.codes[driven.network.score.name][:, 0].tolist())
     of = driven.network.score.type
-    for code in accept.table.codes.tolist():
+    for code in accept.thresholds.tolist():
         assert {c for c in (code - 1, code, code + 1) if of.min_code <= c <= of.max_code} <= scores
     decided = driven.network.run(driven.codes["features"], driven.codes)[ACCEPT_LAYER].codes
     assert decided.max(axis=0).tolist() == [1] * (accept.size - 1) + [0], "the last threshold is the largest code"
@@ -143,9 +144,8 @@ def test_every_entry_of_a_table_is_looked_up(score: Score) -> None:
 
 def test_every_slot_is_at_above_and_below_the_pt_of_an_empty_one() -> None:
     network = whole_network(Score.MASKED_SQUARED_ERROR)
-    assert network.score.table is not None
     codes = layer_codes(network, seed=3)["features"]
-    empty = network.score.table.codes
+    empty = network.score.empty.codes
     size = codes.shape[1] // len(empty)
     for above in (-1, 0, 1):
         assert (codes[:, ::size] == empty + above).all(axis=1).any()

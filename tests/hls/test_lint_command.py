@@ -157,13 +157,13 @@ def test_convert_logs_what_is_no_error(small: Workspace, tmp_path: Path, caplog:
     workspace = open_workspace(file.parent)
     with caplog.at_level(logging.WARNING):
         result = workspace.run("convert").result
-    named = {(row["rule"], row["layer"]) for row in result["lint"]}
+    named = {(row.rule, row.layer) for row in result.lint}
     assert named == {("reuse-factor-replaced", layer) for layer in ("encoder_1", "mu")}
     logged = [record.getMessage() for record in caplog.records if "reuse-factor-replaced" in record.getMessage()]
     assert len(logged) == 2
-    used = {entry["name"]: entry["reuse_factor"] for entry in result["layers"] if entry["kind"] == "dense"}
-    for row in result["lint"]:
-        assert row["found"].endswith(f": {used[row['layer']]} is used")
+    used = {entry.name: entry.reuse_factor for entry in result.layers if entry.kind == "dense"}
+    for row in result.lint:
+        assert row.found.endswith(f": {used[row.layer]} is used")
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -17,14 +17,16 @@ from fpgaae.config.file import load_config
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.errors import InputError
+from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.arithmetic import Products, kernel_width, values_of_layers
-from fpgaae.hls.lint.description import LayerDescription, ModelDescription, describe_config, describe_model
 from fpgaae.hls.lint.findings import Severity
+from fpgaae.hls.lint.models import lint_model
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
-from fpgaae.hls.lint.run import lint_model
 from fpgaae.hls.lint.width_checks import fits_dsp, used_reuse_factor
-from fpgaae.models.quantizers import SIGNATURES, Quantizer, parse_quantizer
+from fpgaae.models.architecture import describe_model, read_architecture
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.quantizers import SIGNATURES, Quantizer, read_quantizer
 from fpgaae.models.shapes import shape_after
 
 
@@ -37,14 +39,14 @@ from fpgaae.models.shapes import shape_after
     ],
 )
 def test_a_quantizer_is_read_from_its_call(text: str) -> None:
-    found = parse_quantizer(text)
+    found = read_quantizer(text)
     assert found is not None
     assert str(found.type) == "ap_fixed<8,3,AP_RND_CONV,AP_SAT>"
     assert str(found).startswith("quantized_bits(integer=2, alpha=1")
 
 
 def test_a_quantizer_is_read_from_its_config() -> None:
-    found = parse_quantizer({"class_name": "qkeras>quantized_relu", "config": {"bits": 6, "integer": 2}})
+    found = read_quantizer({"class_name": "qkeras>quantized_relu", "config": {"bits": 6, "integer": 2}})
     assert found is not None
     assert str(found.type) == "ap_ufixed<6,2,AP_RND_CONV,AP_SAT>"
     assert found.options["is_quantized_clip"] is True
@@ -52,7 +54,7 @@ def test_a_quantizer_is_read_from_its_config() -> None:
 
 @pytest.mark.parametrize("value", [None, "linear"])
 def test_no_quantizer(value: object) -> None:
-    assert parse_quantizer(value) is None
+    assert read_quantizer(value) is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_no_quantizer(value: object) -> None:
     ids=range(10),
 )
 def test_what_can_not_be_read_is_not_evaluated(value: object) -> None:
-    found = parse_quantizer(value)
+    found = read_quantizer(value)
     assert found is not None
     assert found.kind == "unreadable"
     assert found.type is None
@@ -136,11 +138,12 @@ def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
 def _essence(of: LayerDescription) -> tuple[Any, ...]:
     quantizers = {role: one and (one.kind, one.type, one.options.get("alpha")) for role, one in of.quantizers.items()}
     keys = ("units", "use_bias", "filters", "kernel_size", "padding", "pool_size", "size", "target_shape")
-    sizes = json.loads(json.dumps([of.config.get(key) for key in keys]))
-    shape = list(of.config.get("batch_input_shape", ()))
+    settings = {"use_bias": True, **of.settings}
+    sizes = json.loads(json.dumps([settings.get(key) for key in keys]))
+    shape = of.event_shape if of.kind == "InputLayer" else None
     # Keras writes out strides that are left to it
-    strides = list(of.config.get("strides") or of.config.get("pool_size") or ())
-    padding = of.config.get("padding") if of.kind != "AveragePooling2D" else "valid"
+    strides = list(of.settings.get("strides") or of.settings.get("pool_size") or ())
+    padding = of.settings.get("padding") if of.kind != "AveragePooling2D" else "valid"
     return of.name, of.kind, of.inputs, quantizers, [*sizes[:4], *sizes[5:]], shape, strides, json.dumps(padding)
 
 
@@ -156,10 +159,10 @@ def test_the_configs_have_no_error(file: Any) -> None:  # noqa: ANN401
 def test_bounds_of_a_sum_worked_by_hand() -> None:
     """x in [-4, 4) with 1/32 steps, weights 0.5 and -0.25 in 1/32 steps, bias 1: the sum is in [-2, 4]."""
     dense = LayerDescription(
-        "d", "QDense", {"units": 1, "kernel_quantizer": NARROW, "bias_quantizer": NARROW}, ("q",),
+        "d", "QDense", ("q",), {"units": 1, "kernel_quantizer": NARROW, "bias_quantizer": NARROW},
         {"kernel": np.array([[0.5], [-0.25]]), "bias": np.array([0.25])},
     )  # fmt: skip
-    model = ModelDescription(
+    model = NetworkDescription(
         (
             layer("x", "InputLayer", batch_input_shape=[None, 2]),
             layer("q", "QActivation", "x", activation=SIGNED),
@@ -174,8 +177,8 @@ def test_bounds_of_a_sum_worked_by_hand() -> None:
     assert found.peak == 24 * 128 + 256
     assert found.type.max_code >= 127 * 16 + 128 * 8 + 256 == 3312
     assert found.type.width == 13  # 3312 needs 12 bits, and the sign
-    unknown = LayerDescription(dense.name, dense.kind, dense.config, dense.inputs)
-    worst = values_of_layers(ModelDescription((*model.layers[:2], unknown), ("d",)))["d"]
+    unknown = LayerDescription(dense.name, dense.kind, dense.inputs, dense.settings)
+    worst = values_of_layers(NetworkDescription((*model.layers[:2], unknown), ("d",)))["d"]
     assert worst.peak == 2 * 32 * 128 + (32 << 5)
 
 
@@ -202,11 +205,11 @@ def test_images_are_followed_through_a_convolutional_network(random_network: Any
         found = values[golden.name]
         assert found.shape == (golden.shape or (golden.size,)), golden.name
         kinds.add(golden.kind)
-        if golden.kind.has_weights:
+        if isinstance(golden, Weighted):
             assert found.type is not None
             assert found.type.fraction == golden.type.fraction
             assert golden.type.width <= found.type.width <= golden.type.width + 1
-    assert {"convolution", "average_pooling", "max_pooling", "upsampling", "zero_padding"} <= {k.value for k in kinds}
+    assert {"convolution", "average_pooling", "max_pooling", "upsampling", "zero_padding"} <= kinds
 
 
 @pytest.mark.parametrize(
@@ -231,7 +234,7 @@ def test_images_are_followed_through_a_convolutional_network(random_network: Any
 def test_the_shape_behind_a_described_layer(
     kind: str, config: dict[str, Any], before: tuple[int, ...], after: tuple[int, ...] | None
 ) -> None:
-    assert shape_after(LayerDescription("a", kind, config, ()), before) == after
+    assert shape_after(LayerDescription("a", kind, (), config), before) == after
 
 
 @pytest.mark.usefixtures("tensorflow")
@@ -264,12 +267,11 @@ def _entry(name: str, kind: str, nodes: list[Any], **config: Any) -> dict[str, A
 
 
 def test_layers_are_sorted_into_graph_order() -> None:
-    found = describe_config(
+    found = read_architecture(
         _config(
             _entry("b", "QDense", [[["a", 0, 0, {}]]]), _entry("a", "InputLayer", []), outputs=[["b", 0, 0]]
-        ),
-        {},
-    )  # fmt: skip
+        )
+    ).network  # fmt: skip
     assert [one.name for one in found.layers] == ["a", "b"]
     assert found.outputs == ("b",)
 
@@ -289,7 +291,7 @@ def test_layers_are_sorted_into_graph_order() -> None:
 )
 def test_what_is_no_model_is_the_users_error(config: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        describe_config(config, {})
+        read_architecture(config)
 
 
 @pytest.mark.usefixtures("tensorflow")

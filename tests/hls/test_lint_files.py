@@ -18,9 +18,9 @@ from test_imports import HEAVY
 
 from fpgaae.errors import InputError
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.description import describe_model
-from fpgaae.hls.lint.files import read_model_file
-from fpgaae.hls.lint.run import lint_model
+from fpgaae.hls.lint.models import lint_model
+from fpgaae.models.architecture import describe_model
+from fpgaae.models.model_file import read_model_file
 
 
 def _save(model: Any, file: Path) -> Path:  # noqa: ANN401

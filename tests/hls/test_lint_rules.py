@@ -24,12 +24,12 @@ from lint_models import (
 from support import REPOSITORY
 
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.description import describe_model
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.page import rules_page
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.rules import RULES
 from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER
+from fpgaae.models.architecture import describe_model
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -37,6 +37,7 @@ RELOADABLE = Conversion(reloadable_weights=True)
 RESOURCE = Conversion(strategy="resource", reuse_factor=4)
 NOT_EXACT = Conversion(bit_exact=False)
 _IN_PROJECTS = {"testbench-never-compares", "golden-vectors-missing"}
+_IN_FILES = {"weights-damaged", "not-importable"}  # tests/hls/test_lint_import.py
 
 
 class Case(NamedTuple):
@@ -164,6 +165,20 @@ def _convolution(**config: Any) -> Callable[[], Looked]:  # noqa: ANN401
     return _image("QConv2D", Conversion(), **weights, **config)
 
 
+def _weights_of(kernel: str) -> Callable[[], Looked]:
+    """Describe a layer by hand that QKeras can't even build."""
+    return lambda: by_hand(layer("it", "QDense", "q", units=2, kernel_quantizer=kernel, bias_quantizer=NARROW))
+
+
+def _summed_behind(kind: str, **settings: Any) -> Callable[[], Looked]:  # noqa: ANN401
+    """Describe two convolutions with a layer between them."""
+    weights = {"kernel_quantizer": NARROW, "bias_quantizer": NARROW, "filters": 2, "kernel_size": [1, 1]}
+    return lambda: by_hand(
+        layer("first", "QConv2D", "q", **weights), layer("between", kind, "first", **settings),
+        layer("next", "QConv2D", "between", **weights), shape=(8, 8, 2),
+    )  # fmt: skip
+
+
 def _read_by(n: int) -> Callable[[], Looked]:
     def make() -> Looked:
         readers = [
@@ -238,6 +253,10 @@ CASES = (
     Case("quantizer-unsupported", _dense_with(kernel_quantizer="ternary(alpha=1)")),
     Case("one-bit-quantizer", _dense_with(kernel_quantizer="quantized_bits(1,0,0,alpha=1)"),
          _dense_with(kernel_quantizer="quantized_bits(2,0,0,alpha=1)")),
+    Case("negative-integer-bits", _activation("quantized_relu(6,-1)"), _activation("quantized_relu(6,0)"),
+         where="encoder_1_relu"),
+    Case("negative-integer-bits", _weights_of("quantized_bits(8,-2,0,alpha=1)"),
+         _weights_of("quantized_bits(8,0,0,alpha=1)"), where="it"),
     Case("no-fraction-bits", _activation("quantized_relu(3,3)"), _activation("quantized_relu(3,2)"),
          where="encoder_1_relu"),
     Case("no-fraction-bits", _activation("quantized_bits(4,3,0,alpha=1)"),
@@ -255,13 +274,21 @@ CASES = (
     Case("layer-not-quantized", _keras("Dense", 5), where="it"),
     Case("layer-not-quantized", _keras("ReLU"), where="it"),
     Case("unsupported-layer", _keras("Dropout", 0.1), where="it"),
-    Case("nested-model", _nested, where="it"),
+    Case("nested-model", _nested, where="it", also=frozenset({"unquantized-sum"})),
+    Case("layer-setting", _convolution(groups=2), _convolution(groups=1), where="it"),
+    Case("layer-setting", _convolution(padding="causal"), _convolution(padding="same"), where="it"),
+    Case("layer-setting", _convolution(dtype="float64"), _convolution(dtype="float32"), where="it"),
+    Case("setting-unknown", _convolution(mask=[[1, 0]]), _convolution(kernel_constraint="max_norm"), where="it"),
     Case("shared-layer", _shared, _two_denses),
     Case("several-inputs-or-outputs", _two_inputs, where=""),
     Case("activation-inside-layer", _dense_with(activation="relu"), _dense_with(activation="linear")),
     Case("activation-inside-layer", _dense_with(activation="quantized_relu(6,2)")),
     Case("layer-name", lambda: real(encoder_1=lambda: dense("encoder-1")), where="encoder-1"),
     Case("unquantized-sum", lambda: real(encoder_1_relu=None), where="mu"),
+    Case("unquantized-sum", _summed_behind("MaxPooling2D", pool_size=[2, 2]),
+         _summed_behind("QActivation", activation=RELU), where="next"),
+    Case("unquantized-sum", _summed_behind("UpSampling2D", size=[2, 2]),
+         _summed_behind("QActivation", activation=RELU), where="next"),
     Case("quantizer-after-quantizer", lambda: real(mu_quantized=lambda: [quantizer("one"), quantizer("two")]),
          lambda: real(mu_quantized=lambda: [quantizer("one"), quantizer("two", RELU)]), where="two"),
     Case("score-input-not-quantized", lambda: real(mu_quantized=None), where="score",
@@ -318,7 +345,7 @@ def test_a_model_that_keeps_the_rule_is_not_found(case: Case) -> None:
 
 def test_every_rule_has_both_tests() -> None:
     in_run_folders = {"events-at-largest-code"}  # of which test_lint_command has a test
-    assert {case.rule for case in CASES} | _IN_PROJECTS | in_run_folders == set(RULES)
+    assert {case.rule for case in CASES} | _IN_PROJECTS | _IN_FILES | in_run_folders == set(RULES)
 
 
 def test_a_testbench_that_never_compares_is_found(tmp_path: Path) -> None:

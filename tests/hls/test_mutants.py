@@ -17,12 +17,15 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.files import read_json
 from fpgaae.fixedpoint import Codes, FixedPointType, parse_type
-from fpgaae.golden.network import IntegerNetwork, dense_range
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls import mutation
 from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutants import Damage, Mutant, ProjectSources, make_mutants
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.progress import SilentProgress
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
 
 Write = Callable[..., WrittenNetwork]
 _FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
@@ -41,7 +44,7 @@ def _sources(made: WrittenNetwork) -> ProjectSources:
 
 
 def _original(made: WrittenNetwork) -> Original:
-    return Original(_sources(made), made.network, made.golden_names, made.features)
+    return Original(_sources(made), made.trigger, made.golden_names)
 
 
 def _type_mutant(made: WrittenNetwork, name: str, new: FixedPointType) -> Mutant:
@@ -84,7 +87,7 @@ def test_a_type_that_holds_every_value_is_equivalent_and_a_narrower_one_is_not(m
     original = _original(made)
     name = "encoder_1_t"
     dense, old = made.network["encoder_1"], original.sources.types[name]
-    low, high = dense_range(dense, made.network[dense.inputs[0]])
+    low, high = dense.range(made.network.sources(dense))
     wider = prove_equivalent(
         _type_mutant(made, name, old._replace(width=old.width + 1, integer=old.integer + 1)), original
     )
@@ -166,30 +169,30 @@ def test_the_scaling_is_compared_on_every_code_of_the_feature(made: WrittenNetwo
 def proven(converted: Callable[..., Workspace]) -> Workspace:
     """A converted experiment whose C simulation passed."""
     workspace = converted(variational((6,), 3), **_FEW)
-    assert workspace.run("csim").result["passed"]
+    assert workspace.run("csim").result.passed
     return workspace
 
 
 @pytest.mark.slow
 def test_every_mutant_is_caught_or_proven_equivalent(proven: Workspace) -> None:
     result = run_mutation(proven.experiment, 24, SilentProgress())
-    assert result == read_json(proven.experiment.stage_folder("csim") / "mutants.json")
-    assert result["passed"], missed_sentence(result)
-    assert (result["total"], result["missed"], result["misattributed"]) == (24, 0, 0)
-    assert result["caught"] + result["equivalent"] == 24
-    assert result["caught"] > 12
+    assert as_json(result) == read_json(proven.experiment.stage_folder("csim") / "mutants.json")
+    assert result.passed, missed_sentence(result)
+    assert (result.total, result.missed, result.misattributed) == (24, 0, 0)
+    assert result.caught + result.equivalent == 24
+    assert result.caught > 12
     layers = [layer["name"] for layer in proven.result("convert")["layers"]]
     sources = ProjectSources(proven.project, "autoencoder", layers)
     golden = {layer["name"]: layer["golden"] for layer in proven.result("convert")["layers"]}
-    features = FeatureMap.from_json(proven.result("data")["feature_types"])
-    original = Original(sources, proven.network, golden, features)
-    for mutant, entry in zip(make_mutants(sources, 24, proven.experiment.config.seed), result["mutants"], strict=True):
-        assert mutant.description == entry["description"]
-        if entry["outcome"] == "caught":
+    features = FeatureMap.of(proven.experiment.result(DataResult))
+    original = Original(sources, GoldenTrigger(features, proven.network), golden)
+    for mutant, entry in zip(make_mutants(sources, 24, proven.experiment.config.seed), result.mutants, strict=True):
+        assert mutant.description == entry.description
+        if entry.outcome == "caught":
             assert prove_equivalent(mutant, original) is None, f"a proof of what differs: {mutant.description}"
-            assert layers.index(entry["named_layer"]) >= layers.index(entry["layer"])
+            assert layers.index(entry.named_layer) >= layers.index(entry.layer)
         else:
-            assert entry["detail"]
+            assert entry.detail
 
 
 @pytest.mark.slow
@@ -207,8 +210,8 @@ def test_a_missed_mutant_is_a_failure(proven: Workspace, monkeypatch: pytest.Mon
     monkeypatch.setattr(mutation, "_batches", nearly_nothing)
     monkeypatch.setattr(mutation, "prove_equivalent", lambda *_: None)
     result = run_mutation(proven.experiment, 10, SilentProgress())
-    assert result["missed"] > 0
-    assert result["passed"] is False
+    assert result.missed > 0
+    assert result.passed is False
     assert "mutants were missed; first " in missed_sentence(result)
 
 
@@ -230,7 +233,7 @@ def test_the_command_proves_the_check(
 def test_ranges_of_a_dense_layer_are_reached(made: WrittenNetwork) -> None:
     network: IntegerNetwork = made.network
     dense = network["encoder_1"]
-    low, high = dense_range(dense, network[dense.inputs[0]])
+    low, high = dense.range(network.sources(dense))
     of = network.input_type
     corners = [np.where(sign * dense.kernel.T > 0, of.max_code, of.min_code) for sign in (1, -1)]
     found = network.run(np.concatenate(corners))["encoder_1"].codes

@@ -21,6 +21,7 @@ from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.hls.mutants import Damage, ProjectSources, make_mutants
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.progress import SilentProgress
+from fpgaae.runs.results.csim import CsimResult
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
@@ -85,9 +86,12 @@ def test_a_weight_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Pat
     for file, text in held.edits.items():
         (workspace.project / file).write_text(text)
     result = workspace.run("csim").result
-    assert result["mismatched_events"] == 0
-    assert result["passed"] is result["reloaded"]["passed"] is False
-    assert result["reloaded"]["first_mismatch"]["layer"] == held.layer
+    assert isinstance(result, CsimResult)
+    assert result.reloaded is not None
+    assert result.reloaded.first_mismatch is not None
+    assert result.mismatched_events == 0
+    assert result.passed is result.reloaded.passed is False
+    assert result.reloaded.first_mismatch.layer == held.layer
     assert re.match(rf"with other weights loaded, .* first in layer {held.layer},", failure_sentence(result))
 
 
@@ -103,9 +107,9 @@ def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest
     ports = [made[Damage.HELD_WEIGHT], made[Damage.LATENTS_PORT]]
     monkeypatch.setattr(mutation, "make_mutants", lambda *_: ports)
     result = run_mutation(proven.experiment, len(ports), SilentProgress())
-    assert result["passed"], missed_sentence(result)
-    assert result["caught"] == len(ports)
-    assert [entry["named_layer"] for entry in result["mutants"]] == [ports[0].layer, "latents"]
+    assert result.passed, missed_sentence(result)
+    assert result.caught == len(ports)
+    assert [entry.named_layer for entry in result.mutants] == [ports[0].layer, "latents"]
 
 
 @pytest.mark.slow
@@ -161,4 +165,4 @@ def test_an_input_with_the_name_of_a_port_is_refused(written: Callable[..., Writ
     made = written(variational((6,), 3), 9, Firmware(**_PORTS))  # type: ignore[arg-type]
     kind = ObjectWidths(name=name, slots=3, pt_bits=9, eta_bits=8, phi_bits=8)
     with pytest.raises(InputError, match=f"data.hardware calls an input `{name}`, as a port of the network; rename"):
-        TriggerBlock(made.block.top, Hardware(objects=(kind,)), made.features, made.block.thresholds)
+        TriggerBlock(made.block.top, Hardware(objects=(kind,)), made.trigger)

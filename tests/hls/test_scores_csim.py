@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -31,15 +32,25 @@ BY_VALUE = {"ids": lambda score: score.value}
 IO_TYPES = ("io_parallel", "io_stream")
 TABLE_BITS = 4
 
-# Feeds every combination of codes of all values of an event into a kernel and prints the code of each score.
-_PROGRAM = """
+_HEADERS = """
 #include "nnet_utils/nnet_common.h"
 #include "nnet_utils/nnet_types.h"
 #include "fpgaae_scores.h"
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
+template <class T> T of_code(int64_t code) {
+    T value;
+    value.range(T::width - 1, 0) = ap_int<T::width>(code);
+    return value;
+}
+"""
+
+# Feeds every combination of codes of all values of an event into a kernel and prints the code of each score.
+_PROGRAM = """
+namespace of_{name} {{
 typedef {first} first_t;
 typedef {second} second_t;
 typedef {result} result_t;
@@ -54,16 +65,10 @@ typedef nnet::array<first_t, {pack}> first_pack;
 typedef nnet::array<second_t, {pack}> second_pack;
 typedef nnet::array<result_t, 1> result_pack;
 
-template <class T> T of_code(int64_t code) {{
-    T value;
-    value.range(T::width - 1, 0) = ap_int<T::width>(code);
-    return value;
-}}
-
-int main(int, char **arguments) {{
+int run(char **entries) {{
     config::table_t table[config::n_table];
     for (unsigned i = 0; i < config::n_table; i++)
-        table[i] = of_code<config::table_t>(atoll(arguments[1 + i]));
+        table[i] = of_code<config::table_t>(atoll(entries[i]));
     static const int n_codes = {n_inputs} * n;
     long long codes[n_codes];
     for (;;) {{
@@ -75,6 +80,7 @@ int main(int, char **arguments) {{
         printf("%llu\\n", (unsigned long long)code.to_uint64());
     }}
 }}
+}} // namespace of_{name}
 """
 
 _PARALLEL = """
@@ -132,13 +138,14 @@ class Kernel(NamedTuple):
             return f"ap_ufixed<30, {30 - TABLE_BITS}>", [int(entry * 2**TABLE_BITS) for entry in entries]
         return str(self.types[0]), list(self.empty) or [0]
 
-    def source(self, io_type: str) -> str:
+    def source(self, name: str, io_type: str) -> str:
         """Write the program."""
         is_stream = io_type == "io_stream"
         table_type, entries = self.table
         n_inputs = len(self.types)
         suffix = "pack" if is_stream else "t"
         values = {
+            "name": name,
             "first": self.types[0], "second": self.types[-1], "result": self.result, "n": self.n, "pack": self.pack,
             "n_table": len(entries), "table_type": table_type, "n_inputs": n_inputs, "kernel": self.score.value,
             "types": ", ".join(f"{name}_{suffix}" for name in ("first", "second")[:n_inputs]),
@@ -149,19 +156,10 @@ class Kernel(NamedTuple):
         call = (_STREAM if is_stream else _PARALLEL).format(**values)
         return _PROGRAM.format(call=call, **values)
 
-    def run(self, folder: Path, io_type: str, events: Sequence[Sequence[int]]) -> list[Fraction]:
-        """Compile and run it, and give the scores."""
-        package = find_spec("hls4ml")
-        assert package is not None
-        assert package.origin is not None
-        templates = Path(package.origin).parent / "templates" / "vivado"
-        source, program = folder / "kernel.cpp", folder / "kernel"
-        source.write_text(self.source(io_type))
-        includes = [templates, templates / "ap_types", firmware_source("hls"), templates / "nnet_utils"]
-        flags = ["-O1", "-std=c++17", "-w", *(f"-I{include}" for include in includes)]
-        subprocess.run([str(require_compiler()), *flags, str(source), "-o", str(program)], check=True)
+    def run(self, program: Path, name: str, events: Sequence[Sequence[int]]) -> list[Fraction]:
+        """Run it, and give the scores."""
         text = "\n".join(" ".join(map(str, event)) for event in events)
-        command = [str(program), *map(str, self.table[1])]
+        command = [str(program), name, *map(str, self.table[1])]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
         return [Fraction(int(line)) / Fraction(2) ** self.result.fraction for line in done.stdout.split()]
 
@@ -185,6 +183,7 @@ _EXHAUSTIVE = {
     "squared_error_one": Kernel(Score.SQUARED_ERROR, (_type(7, 2), _type(6, 3)), 1, _WIDE),
     "absolute_error": Kernel(Score.ABSOLUTE_ERROR, (_type(4, 2), _type(4, 3)), 2, _WIDE),
     "absolute_error_one": Kernel(Score.ABSOLUTE_ERROR, (_type(7, 2), _type(6, 3)), 1, _WIDE),
+    "max_absolute_error": Kernel(Score.MAX_ABSOLUTE_ERROR, (_type(4, 2), _type(4, 3)), 2, _WIDE),
     "mu_squared": Kernel(Score.MU_SQUARED, (_type(6, 3),), 2, _WIDE),
     "masked": Kernel(Score.MASKED_SQUARED_ERROR, (_type(4, 2), _type(4, 3)), 2, _WIDE, empty=(-3, 5)),
     "masked_a_slot": Kernel(Score.MASKED_SQUARED_ERROR, (_type(3, 2), _type(2, 2)), 3, _WIDE, empty=(1,), pack=3),
@@ -194,7 +193,7 @@ _EXHAUSTIVE = {
     "regression": Kernel(Score.REGRESSION, (FixedPointType(6, 3, signed=False),), 1, _WIDE),
     "divergence_two": Kernel(Score.KL_DIVERGENCE, (_type(4, 3), _type(4, 4)), 2, _WIDE),
 }
-_QUICK = {("masked_a_slot", "io_stream"), ("divergence", "io_parallel")}
+_QUICK = {("masked_a_slot", "io_stream"), ("divergence", "io_stream")}  # of one program
 _ALONE = [
     pytest.param(name, io_type, marks=() if (name, io_type) in _QUICK else pytest.mark.slow)
     for name in _EXHAUSTIVE
@@ -204,13 +203,47 @@ _ALONE = [
 ]
 
 
+@cache
+def _all_scores(name: str) -> list[Fraction]:
+    """Give the score of every event of a kernel, in rational numbers."""
+    kernel = _EXHAUSTIVE[name]
+    return [kernel.expected(event) for event in _all_events(kernel)]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a function that compiles all kernels of a kind of interface once; the program's first argument names one."""
+
+    @cache
+    def compiled_for(io_type: str) -> Path:
+        package = find_spec("hls4ml")
+        assert package is not None
+        assert package.origin is not None
+        templates = Path(package.origin).parent / "templates" / "vivado"
+        kernels, calls = "", ""
+        for name, kernel in _EXHAUSTIVE.items():
+            kernels += kernel.source(name, io_type)
+            calls += f'    if (!strcmp(arguments[1], "{name}")) return of_{name}::run(arguments + 2);\n'
+        source = tmp_path_factory.mktemp(io_type) / "kernels.cpp"
+        source.write_text(f"{_HEADERS}{kernels}\nint main(int, char **arguments) {{\n{calls}    return 4;\n}}\n")
+        includes = [templates, templates / "ap_types", firmware_source("hls"), templates / "nnet_utils"]
+        flags = ["-O1", "-std=c++17", "-w", *(f"-I{include}" for include in includes)]
+        compiled = source.with_suffix("")
+        subprocess.run([str(require_compiler()), *flags, str(source), "-o", str(compiled)], check=True)
+        return compiled
+
+    return compiled_for
+
+
 @pytest.mark.parametrize(("name", "io_type"), _ALONE)
-def test_a_kernel_alone_gives_the_rational_score_of_every_event(tmp_path: Path, name: str, io_type: str) -> None:
+def test_a_kernel_alone_gives_the_rational_score_of_every_event(
+    program: Callable[[str], Path], name: str, io_type: str
+) -> None:
     kernel = _EXHAUSTIVE[name]
     events = _all_events(kernel)
-    found = kernel.run(tmp_path, io_type, events)
+    found = kernel.run(program(io_type), name, events)
     assert len(found) == len(events)
-    wrong = [event for event, score in zip(events, found, strict=True) if score != kernel.expected(event)]
+    wrong = [event for event, score, exact in zip(events, found, _all_scores(name), strict=True) if score != exact]
     assert not wrong, f"{len(wrong)} of {len(events)} scores differ, the first of {wrong[0]}"
     assert len(set(found)) > 10
 
@@ -226,7 +259,7 @@ def test_a_network_with_each_score_is_bit_exact_in_every_layer_and_decision(
 ) -> None:
     made = written(small_model(score), 9, Firmware(io_type=io_type))
     golden = compare(made, tmp_path)
-    assert made.layers[-1]["types"]["result"] == str(made.network.score.type)
+    assert made.layers[-1].types.result == str(made.network.score.type)
     codes = golden[made.network.score.name].codes
     assert codes.max() > made.network.score.type.max_code // 4, "the score is driven to its upper end"
     assert len(np.unique(golden[ACCEPT_LAYER].codes, axis=0)) == 4, "below, between and above three thresholds"

@@ -12,13 +12,15 @@ from support import small_config
 from fpgaae.config.data import RESERVED_ORIGINS
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
-from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.data.store import EventWriter
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
-from fpgaae.golden.network import IntegerLayer, IntegerNetwork, LayerKind, dense_layer
-from fpgaae.golden.scores.base import score_type
+from fpgaae.golden.layers.rounding import Input, Quantize
+from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.mu_squared import MuSquared
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
 from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, LAYERS, MADE_UP, RANDOM, Source, Stimuli, Stimulus
 
@@ -37,14 +39,14 @@ N_EXTREMES = 5 + 2 * len(FEATURES)  # of the hardware integers, and again of the
 
 def _network() -> IntegerNetwork:
     """Make a network of one dense layer with two thresholds."""
-    inputs = IntegerLayer("features", LayerKind.INPUT, (), len(FEATURES), INPUT)
+    inputs = Input("features", (), len(FEATURES), INPUT)
     weight = FixedPointType(4, 2)
     kernel = np.random.default_rng(1).integers(weight.min_code, weight.max_code + 1, size=(len(FEATURES), 2))
-    mu = dense_layer("mu", inputs, (kernel, weight), (np.array([1, -3]), weight))
-    quantized = IntegerLayer("mu_quantized", LayerKind.QUANTIZE, ("mu",), 2, INPUT)
-    of = score_type(Score.MU_SQUARED, [INPUT], 2)
-    score = IntegerLayer("score", LayerKind.MU_SQUARED, ("mu_quantized",), 1, of)
-    return IntegerNetwork((inputs, mu, quantized, score)).with_thresholds(np.array([5, 700]))
+    mu = Dense.of("mu", inputs, (kernel, weight), (np.array([1, -3]), weight))
+    quantized = Quantize.of("mu_quantized", mu, INPUT)
+    return IntegerNetwork((inputs, mu, quantized, MuSquared.of("score", [quantized]))).with_thresholds(
+        np.array([5, 700])
+    )
 
 
 NETWORK = _network()
@@ -75,7 +77,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture
 def stimuli(config: Config) -> Stimuli:
-    return Stimuli(config, NOWHERE, FEATURES, NETWORK)
+    return Stimuli(config, NOWHERE, GoldenTrigger(FEATURES, NETWORK))
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def _store(folder: Path, **counts: int) -> Path:
 
 
 def test_real_events_enter_as_hardware_integers_alone(config: Config, tmp_path: Path) -> None:
-    stimuli = Stimuli(config, _store(tmp_path, signal=300), FEATURES, NETWORK)
+    stimuli = Stimuli(config, _store(tmp_path, signal=300), GoldenTrigger(FEATURES, NETWORK))
     part = stimuli.make(Source("signal", 100, 250))
     np.testing.assert_array_equal(part.hardware, stimuli.make(Source("signal", 0, 300)).hardware[100:250])
     assert part.values.shape == (0, len(FEATURES))
@@ -161,7 +163,7 @@ def test_random_events_round_saturate_and_tie(stimuli: Stimuli) -> None:
 
 
 def test_random_events_are_seeded(config: Config, stimuli: Stimuli) -> None:
-    other_seed = Stimuli(config.model_copy(update={"seed": 8}), NOWHERE, FEATURES, NETWORK)
+    other_seed = Stimuli(config.model_copy(update={"seed": 8}), NOWHERE, GoldenTrigger(FEATURES, NETWORK))
     source = Source(RANDOM, 0, 300)
     usual, again, other = (made.make(source) for made in (stimuli, stimuli, other_seed))
     np.testing.assert_array_equal(_values(usual), _values(again))
@@ -195,7 +197,7 @@ def test_layers_get_the_codes_of_the_layer_stimulus(config: Config, stimuli: Sti
 
 
 def test_the_plan_covers_every_event_once_and_real_ones_first(config: Config, tmp_path: Path) -> None:
-    stimuli = Stimuli(config, _store(tmp_path, background=5000, signal=100), FEATURES, NETWORK)
+    stimuli = Stimuli(config, _store(tmp_path, background=5000, signal=100), GoldenTrigger(FEATURES, NETWORK))
     plan = list(stimuli.sources())
     assert [origin for origin, start, _ in plan if start == 0] == ["background", "signal", RANDOM, EXTREMES, LAYERS]
     totals: dict[str, int] = {}

@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_json
+from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_khz
+from fpgaae.runs.record import as_json
 from fpgaae.statistics import clopper_pearson
 
 SCORE = FixedPointType(12, 8, signed=False)
@@ -26,7 +27,7 @@ def _trigger(*rates: float) -> Trigger:
 
 
 def _choose(background: Codes, rate: float) -> WorkingPoint:
-    (point,) = choose_thresholds(background, _trigger(rate), LEVEL)
+    (point,) = choose_thresholds(background, np.arange(len(background)), _trigger(rate), LEVEL)
     return point
 
 
@@ -49,7 +50,7 @@ def test_a_threshold_is_the_smallest_code_that_keeps_the_rate(background: Codes,
 def test_several_thresholds_are_each_alone_and_in_the_order_of_the_config(
     background: Codes, rates: list[float]
 ) -> None:
-    points = choose_thresholds(background, _trigger(*rates), LEVEL)
+    points = choose_thresholds(background, np.arange(len(background)), _trigger(*rates), LEVEL)
     assert [point.requested for point in points] == rates
     assert list(points) == [_choose(background, rate) for rate in rates]
 
@@ -83,8 +84,8 @@ def test_one_event_sets_a_threshold() -> None:
 
 def test_a_threshold_as_the_result_file_states_it() -> None:
     trigger = Trigger(bunch_crossing_rate_khz=40_000, thresholds=(Threshold(rate_khz=2_000),))
-    (point,) = choose_thresholds(np.arange(200), trigger, 0.9)
-    entry = point.to_json(SCORE, trigger)
+    (point,) = choose_thresholds(np.arange(200), np.arange(200), trigger, 0.9)
+    entry = as_json(point.entry(SCORE, trigger))
     interval = clopper_pearson(10, 200, 0.9)
     assert entry.pop("false_positive_rate") == interval._asdict()
     assert entry.pop("rate_khz") == {"value": 2_000.0, "low": 40_000 * interval.low, "high": 40_000 * interval.high}
@@ -94,11 +95,21 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
     }  # fmt: skip
 
 
+def test_a_threshold_chosen_on_groups_states_how_many_events_count() -> None:
+    """Every event four times: the interval is that of the events once, and so is the number of effective events."""
+    trigger = Trigger(bunch_crossing_rate_khz=40_000, thresholds=(Threshold(rate_khz=2_000),))
+    (point,) = choose_thresholds(np.repeat(np.arange(200), 4), np.repeat(np.arange(200), 4), trigger, 0.9)
+    entry = as_json(point.entry(SCORE, trigger))
+    assert (entry["events"], entry["events_passed"]) == (800, 40)
+    assert entry["effective_events"] == pytest.approx(200)
+    assert entry["false_positive_rate"] == pytest.approx(clopper_pearson(10, 200, 0.9)._asdict())
+
+
 def test_a_rate_in_khz_is_the_share_times_the_crossings_with_both_ends() -> None:
-    found = rate_json(clopper_pearson(3, 1000), Trigger(bunch_crossing_rate_khz=28_608.8))
-    for end, share in found["false_positive_rate"].items():
-        assert found["rate_khz"][end] == share * 28_608.8
-    assert found["rate_khz"]["value"] == pytest.approx(85.8264)
+    rate = clopper_pearson(3, 1000)
+    found = rate_khz(rate, Trigger(bunch_crossing_rate_khz=28_608.8))
+    assert found == tuple(share * 28_608.8 for share in rate)
+    assert found.value == pytest.approx(85.8264)
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.05, 0.3])

@@ -12,7 +12,7 @@ from conftest import RandomNetwork, autoencoder, small_model, variational
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
-from fpgaae.golden.network import LayerKind
+from fpgaae.golden.scores.base import score_class
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 def _type(text: str) -> FixedPointType:
     import qkeras  # noqa: PLC0415
 
-    from fpgaae.models.extract import quantizer_type  # noqa: PLC0415
+    from fpgaae.models.quantizers import quantizer_type  # noqa: PLC0415
 
     return quantizer_type(qkeras.get_quantizer(text), "here")
 
@@ -61,10 +61,11 @@ def test_the_type_rounds_and_saturates_as_the_quantizer_does(kind: str, bits: in
     import qkeras  # noqa: PLC0415
 
     from fpgaae.fixedpoint import requantize, values_of  # noqa: PLC0415
+    from fpgaae.models.quantizers import qkeras_text  # noqa: PLC0415
     from fpgaae.models.resolved_widths import ResolvedWidth  # noqa: PLC0415
 
     width = ResolvedWidth(bits, 2)
-    text = width.signed() if kind == "signed" else width.relu()
+    text = qkeras_text(width.signed() if kind == "signed" else width.rectified())
     to = _type(text)
     fine = to.fraction + 3
     reach = 1 << (to.width + 4)
@@ -77,14 +78,14 @@ def test_the_layers_of_a_network(random_network: Callable[..., RandomNetwork]) -
     network = random_network(variational((6, 4), 2), 9).network
     described = [(layer.name, layer.kind, layer.inputs, layer.size) for layer in network.layers]
     assert described == [
-        ("features", LayerKind.INPUT, (), 9),
-        ("encoder_1", LayerKind.DENSE, ("features",), 6),
-        ("encoder_1_relu", LayerKind.RELU, ("encoder_1",), 6),
-        ("encoder_2", LayerKind.DENSE, ("encoder_1_relu",), 4),
-        ("encoder_2_relu", LayerKind.RELU, ("encoder_2",), 4),
-        ("mu", LayerKind.DENSE, ("encoder_2_relu",), 2),
-        ("mu_quantized", LayerKind.QUANTIZE, ("mu",), 2),
-        ("score", LayerKind.MU_SQUARED, ("mu_quantized",), 1),
+        ("features", "input", (), 9),
+        ("encoder_1", "dense", ("features",), 6),
+        ("encoder_1_relu", "relu", ("encoder_1",), 6),
+        ("encoder_2", "dense", ("encoder_1_relu",), 4),
+        ("encoder_2_relu", "relu", ("encoder_2",), 4),
+        ("mu", "dense", ("encoder_2_relu",), 2),
+        ("mu_quantized", "quantize", ("mu",), 2),
+        ("score", "mu_squared", ("mu_quantized",), 1),
     ]
     score = random_network(autoencoder((6,), 3), 9).network.score
     assert score.inputs == ("features", "reconstruction_quantized")
@@ -102,8 +103,8 @@ def test_a_score_reads_the_layers_that_it_is_defined_by(
         Score.REGRESSION: ("output_relu",),
     }
     assert network.score is network.layers[-1]
-    assert network.score.kind is LayerKind(score.value)
-    assert network.score.kind.is_score
+    assert network.score.kind == score.value
+    assert type(network.score) is score_class(score)
     assert network.score.inputs == inputs.get(score, ("features", "reconstruction_quantized"))
     assert not network.score.type.signed, "no score is negative"
 
@@ -121,7 +122,7 @@ def test_the_table_of_another_type_than_that_of_log_variance_is_refused() -> Non
         y = QActivation("quantized_bits(6,2,0,alpha=1)", name="log_variance_quantized")(x)
         return tf_keras.Model(features, KlDivergenceScore(argument, 4, name="score")([x, y]))
 
-    assert extract_network(model("ap_fixed<6,3,AP_RND_CONV,AP_SAT>")).score.kind is LayerKind.KL_DIVERGENCE
+    assert extract_network(model("ap_fixed<6,3,AP_RND_CONV,AP_SAT>")).score.kind == "kl_divergence"
     for argument in ("ap_fixed<6,4,AP_RND_CONV,AP_SAT>", "ap_fixed<7,3,AP_RND_CONV,AP_SAT>", "ap_ufixed<6,3>"):
         with pytest.raises(
             InputError, match=r"a table over ap_u?fixed<.*, but its second input has the type ap_fixed<6,3"
@@ -192,3 +193,17 @@ def test_what_has_no_integer_form_is_refused_by_name() -> None:
         with pytest.raises(InputError, match=message):
             extract_network(_chain(*layers))
     assert extract_network(_chain(quantized(), dense())).layers[-1].name == "mu"
+
+
+def test_a_setting_that_is_not_known_is_refused_by_its_name(
+    random_network: Callable[..., RandomNetwork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+
+    model = random_network(autoencoder((4,), 2), 6).model
+    assert extract_network(model).layers
+    layer = next(layer for layer in model.layers if type(layer).__name__ == "QDense")
+    config = layer.get_config()
+    monkeypatch.setattr(layer, "get_config", lambda: {**config, "sharpness": 3})
+    with pytest.raises(InputError, match=f"the layer {layer.name} has the setting sharpness=3, which is not known"):
+        extract_network(model)

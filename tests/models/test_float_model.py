@@ -12,7 +12,7 @@ import pytest
 from conftest import autoencoder, student, variational
 
 from fpgaae.config.model import Score
-from fpgaae.golden.scores.values import float_score
+from fpgaae.golden.scores.base import score_class
 from fpgaae.models.float_weights import layer_outputs
 from fpgaae.models.plan import plan_network
 
@@ -117,6 +117,7 @@ EMPTY = np.array([0.5, 0.25])  # of two slots of two features: filled and filled
         (Score.SQUARED_ERROR, [0.25 + 4 + 0 + 4, 0 + 9 + 4 + 9]),
         (Score.MASKED_SQUARED_ERROR, [0.25 + 4 + 0 + 4, 0]),
         (Score.ABSOLUTE_ERROR, [0.5 + 2 + 0 + 2, 0 + 3 + 2 + 3]),
+        (Score.MAX_ABSOLUTE_ERROR, [2, 3]),
         (Score.MU_SQUARED, [2.25 + 0.25 + 1, 4 + 2.25**2]),
         # mu = (1.5, 0), log sigma^2 = (0.5, 1); mu = (0, 2), log sigma^2 = (2.25, 0)
         (Score.MU_SQUARED_OVER_VARIANCE, [2.25 * math.exp(-0.5), 4]),
@@ -128,12 +129,12 @@ EMPTY = np.array([0.5, 0.25])  # of two slots of two features: filled and filled
     ids=lambda given: given.value if isinstance(given, Score) else "",
 )
 def test_the_scores_by_hand(score: Score, expected: list[float]) -> None:
-    np.testing.assert_allclose(float_score(score, X, Y, EMPTY), expected, rtol=1e-15)
+    np.testing.assert_allclose(score_class(score).float_value(X, Y, EMPTY), expected, rtol=1e-15)
 
 
 def test_the_score_of_a_student_is_its_output_and_never_negative() -> None:
     output = np.array([[1.5], [-0.5]], dtype=np.float32)
-    np.testing.assert_array_equal(float_score(Score.REGRESSION, X, output, EMPTY), [1.5, 0])
+    np.testing.assert_array_equal(score_class(Score.REGRESSION).float_value(X, output, EMPTY), [1.5, 0])
 
 
 def test_a_student_is_trained_without_its_last_relu() -> None:
@@ -146,7 +147,7 @@ def test_a_student_is_trained_without_its_last_relu() -> None:
 
 def test_log_variance_is_kept_within_its_limit() -> None:
     output = np.array([[1.0, 100.0], [1.0, -100.0]], dtype=np.float32)
-    found = float_score(Score.MU_SQUARED_OVER_VARIANCE, X, output, EMPTY)
+    found = score_class(Score.MU_SQUARED_OVER_VARIANCE).float_value(X, output, EMPTY)
     np.testing.assert_allclose(found, [math.exp(-8), math.exp(8)])
 
 
@@ -193,7 +194,7 @@ def test_the_loss_of_an_autoencoder_is_its_score_over_the_number_of_features(sco
 
     loss = keras.losses.get(reconstruction_loss(autoencoder((4,), 2, score), np.ones(4), EMPTY))
     found = np.asarray(loss(keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(Y)))
-    np.testing.assert_allclose(found, float_score(score, X, Y, EMPTY) / 4, rtol=1e-6)
+    np.testing.assert_allclose(found, score_class(score).float_value(X, Y, EMPTY) / 4, rtol=1e-6)
 
 
 def test_the_seed_decides_the_first_weights() -> None:

@@ -16,10 +16,13 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
 
 
 def test_a_width_is_the_quantizer_of_its_fixed_point_type() -> None:
+    from fpgaae.models.quantizers import qkeras_text  # noqa: PLC0415
     from fpgaae.models.resolved_widths import ResolvedWidth  # noqa: PLC0415
 
-    assert ResolvedWidth(8, 3).signed() == "quantized_bits(8,3,0,alpha=1)"
-    assert ResolvedWidth(8, 3).relu() == "quantized_relu(8,3)"
+    assert str(ResolvedWidth(8, 3).signed()) == "ap_fixed<8,4,AP_RND_CONV,AP_SAT>"
+    assert str(ResolvedWidth(8, 3).rectified()) == "ap_ufixed<8,3,AP_RND_CONV,AP_SAT>"
+    assert qkeras_text(ResolvedWidth(8, 3).signed()) == "quantized_bits(8,3,0,alpha=1)"
+    assert qkeras_text(ResolvedWidth(8, 3).rectified()) == "quantized_relu(8,3)"
 
 
 @pytest.mark.parametrize(

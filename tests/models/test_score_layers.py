@@ -96,8 +96,8 @@ def test_a_saved_model_gives_the_same_scores(
     np.testing.assert_array_equal(loaded.predict(values, verbose=0), expected)
     again = extract_network(loaded)
     assert [layer.type for layer in again.layers] == [layer.type for layer in made.network.layers]
-    for found, table in ((layer.table, made.network[layer.name].table) for layer in again.layers):
-        assert (found is None) == (table is None)
-        if found is not None and table is not None:
-            assert found.type == table.type
-            np.testing.assert_array_equal(found.codes, table.codes)
+    found, constants = again.score.constants, made.network.score.constants
+    assert len(found) == len(constants) == (score.needs_variance or score is Score.MASKED_SQUARED_ERROR)
+    for mine, theirs in zip(found, constants, strict=True):
+        assert mine.type == theirs.type
+        np.testing.assert_array_equal(mine.codes, theirs.codes)

@@ -13,6 +13,7 @@ from fpgaae.errors import InputError
 from fpgaae.models.calibrate import Site, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.model_file import read_model_file
+from fpgaae.models.quantizers import qkeras_text, quantizer_type
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 
 pytestmark = [pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore")]
@@ -48,6 +49,11 @@ FOLDABLE = {
                            lambda k: k.Dense(4)),
     "before_maximum": _chain(lambda k: k.Conv2D(3, 3, activation="relu"), lambda k: k.BatchNormalization(scale=False),
                              lambda k: k.MaxPooling2D(), lambda k: k.Flatten(), lambda k: k.Dense(4)),
+    "other_axis": _chain(lambda k: k.BatchNormalization(axis=1), lambda k: k.Dropout(0.5), lambda k: k.Flatten(),
+                         lambda k: k.Dense(4)),
+    "axis_from_the_end": _chain(lambda k: k.Conv2D(3, 3, activation="relu"), lambda k: k.BatchNormalization(axis=-2),
+                                lambda k: k.Flatten(), lambda k: k.Dense(4)),
+    "last_axis_by_number": _chain(lambda k: k.Conv2D(3, 3), lambda k: k.BatchNormalization(axis=3)),
     "two": _chain(lambda k: k.Flatten(), lambda k: k.Dense(4, use_bias=False), lambda k: k.BatchNormalization(),
                   lambda k: k.BatchNormalization(center=False), lambda k: k.Dense(3, activation="relu")),
 }  # fmt: skip
@@ -72,6 +78,13 @@ def test_what_can_not_be_folded_is_named(tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(InputError, match="the layer norm can't be folded away"):
         fold_normalization(_read(padded, tmp_path)[1])
+
+
+@pytest.mark.parametrize("axis", [1, 2, -3])
+def test_a_normalization_along_an_image_is_not_folded_into_a_convolution(axis: int, tmp_path: Path) -> None:
+    build = _chain(lambda k: k.Conv2D(3, 3), lambda k: k.BatchNormalization(axis=axis, name="norm"), lambda k: k.ReLU())
+    with pytest.raises(InputError, match=f"norm can't be folded away: it normalizes along the axis {axis} of"):
+        fold_normalization(_read(build, tmp_path)[1])
 
 
 @pytest.mark.parametrize(
@@ -139,10 +152,8 @@ def test_the_float_twin_of_a_qkeras_model(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_quantizer_is_written_as_an_exact_one_or_refused(given: Any, expected: str | None) -> None:  # noqa: ANN401
-    from fpgaae.models.rebuild import quantizer_text  # noqa: PLC0415
-
     if expected is None:
         with pytest.raises(InputError, match="of the layer here has no exact fixed-point form; use quantized_bits"):
-            quantizer_text(given, "here")
+            quantizer_type(given, "here")
     else:
-        assert quantizer_text(given, "here") == expected
+        assert qkeras_text(quantizer_type(given, "here")) == expected

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from results import estimate, metrics_result, signal_metrics
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.rates import RateSettings, rate_curve
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
-from fpgaae.statistics import threshold_at_fpr
+from fpgaae.runs.results.metrics import Decision, Estimate, Rates
+from fpgaae.statistics import EventGroups, Interval, threshold_at_fpr
 
 pytestmark = pytest.mark.slow
 
@@ -23,26 +25,28 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 RNG = np.random.default_rng(1)
 EXACT = {"background": RNG.gamma(2, 10, 4000), "signal<1>": RNG.gamma(4, 20, 500)}
 SCORES = {FLOAT: EXACT, FIRMWARE: {process: np.rint(own * 4) / 4 for process, own in EXACT.items()}}
+GROUPS = {process: EventGroups(np.arange(len(own))) for process, own in EXACT.items()}
 TAKEN = {"background": {"existing_trigger": (np.arange(4000) % 3 == 0).astype(float)}}
 
 
-def interval(value: float) -> dict[str, Any]:
-    return {"value": value, "low": value - 0.01, "high": value + 0.01, "background_events_above": 40}
+def interval(value: float) -> Estimate:
+    return estimate(value, value - 0.01, value + 0.01, background_events_above=40)
 
 
 def content() -> PageContent:
     settings = RateSettings("background", Trigger(), 0.6827)
     threshold = threshold_at_fpr(SCORES[FIRMWARE]["background"], 1e-2)
-    metrics = {
-        "background_events": 4000,
-        "confidence_level": 0.6827,
-        "models": {m: {"signal<1>": {"auc": interval(0.8), "tpr": {"1e-02": interval(0.3)}}} for m in SCORES},
-        "rates": {
-            "bunch_crossing_rate_khz": 28_608.8,
-            "models": {model: rate_curve(own, TAKEN, settings) for model, own in SCORES.items()},
-        },
-        "decisions": [_decision(float(threshold))],
-    }
+    metrics = metrics_result(
+        background_events=4000,
+        models={m: {"signal<1>": signal_metrics(interval(0.8), at_1e_02=interval(0.3))} for m in SCORES},
+        rates=Rates(
+            bunch_crossing_rate_khz=28_608.8,
+            taken_share=None,
+            models={model: rate_curve(own, GROUPS, TAKEN, settings) for model, own in SCORES.items()},
+            by_column={},
+        ),
+        decisions=(_decision(float(threshold)),),
+    )
     layers = tuple(LayerRow(f"layer_{i}", "ap_fixed<18,8,AP_RND_CONV,AP_SAT>", 64, 912, 912, 0) for i in range(9))
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"><path d="M0 0L9 4" stroke="black"/></svg>'
     return PageContent(
@@ -50,12 +54,12 @@ def content() -> PageContent:
     )
 
 
-def _decision(threshold: float) -> dict[str, Any]:
-    return {
-        "code": int(threshold * 4), "value": threshold, "requested_false_positive_rate": 1e-2,
-        "requested_rate_khz": 286.0, "false_positive_rate": interval(0.01), "rate_khz": interval(286.0),
-        "agrees": True, "p_value": 0.5, "processes": {},
-    }  # fmt: skip
+def _decision(threshold: float) -> Decision:
+    return Decision(
+        code=int(threshold * 4), value=threshold, requested_false_positive_rate=1e-2, requested_rate_khz=286.0,
+        false_positive_rate=Interval(0.01, 0.0, 0.02), rate_khz=Interval(286.0, 285.99, 286.01), background_events=4000,
+        background_events_passed=40, p_value=0.5, agrees=True, processes={},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +119,12 @@ def test_it_opens_without_a_complaint_and_fits(browser: Any, page_file: Path, wi
 
 def test_the_slider_updates_rate_and_efficiencies(browser: Any, page_file: Path) -> None:  # noqa: ANN401
     opened = Opened(browser, page_file)
-    curve = rate_curve(SCORES[FIRMWARE], TAKEN, RateSettings("background", Trigger(), 0.6827))
-    n = len(curve["threshold"])
+    curve = rate_curve(SCORES[FIRMWARE], GROUPS, TAKEN, RateSettings("background", Trigger(), 0.6827))
+    n = len(curve.threshold)
     seen = set()
     for index in (0, n // 2, n - 1):
         opened.page.locator("#threshold").fill(str(index))
-        threshold = curve["threshold"][index]
+        threshold = curve.threshold[index]
         assert float(opened.text("#threshold-value")) == pytest.approx(threshold, rel=0.01)
         passed = int((SCORES[FIRMWARE]["background"] > threshold).sum())
         assert opened.text("#rate-events").startswith(f"{passed:,} of 4,000")
@@ -141,21 +145,21 @@ def test_the_slider_updates_rate_and_efficiencies(browser: Any, page_file: Path)
 
 def test_float_is_shown_at_the_rate_of_the_firmware_or_below(browser: Any, page_file: Path) -> None:  # noqa: ANN401
     opened = Opened(browser, page_file)
-    exact = rate_curve(SCORES[FLOAT], {}, RateSettings("background", Trigger(), 0.6827))
-    firmware = rate_curve(SCORES[FIRMWARE], {}, RateSettings("background", Trigger(), 0.6827))
+    exact = rate_curve(SCORES[FLOAT], GROUPS, {}, RateSettings("background", Trigger(), 0.6827))
+    firmware = rate_curve(SCORES[FIRMWARE], GROUPS, {}, RateSettings("background", Trigger(), 0.6827))
 
     def efficiency(index: int) -> float:
-        return 100 * float(np.mean(SCORES[FLOAT]["signal<1>"] > exact["threshold"][index]))
+        return 100 * float(np.mean(SCORES[FLOAT]["signal<1>"] > exact.threshold[index]))
 
     def allowed(index: int) -> int:
-        passed = firmware["background_passed"][index]
-        return next(i for i, own in enumerate(exact["background_passed"]) if own <= passed)
+        passed = firmware.background_passed[index]
+        return next(i for i, own in enumerate(exact.background_passed) if own <= passed)
 
     told_apart = [
-        i for i in range(len(firmware["threshold"]) - 1)
-        if efficiency(allowed(i)) > efficiency(min(allowed(i) + 1, len(exact["threshold"]) - 1))
+        i for i in range(len(firmware.threshold) - 1)
+        if efficiency(allowed(i)) > efficiency(min(allowed(i) + 1, len(exact.threshold) - 1))
     ]  # fmt: skip
-    equal = [firmware["background_passed"][i] in exact["background_passed"] for i in told_apart]
+    equal = [firmware.background_passed[i] in exact.background_passed for i in told_apart]
     assert {True, False} == set(equal)
     for index in (told_apart[equal.index(True)], told_apart[equal.index(False)]):
         opened.page.locator("#threshold").fill(str(index))

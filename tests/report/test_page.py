@@ -6,35 +6,30 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from results import csim_result, estimate, metrics_result, rtl_result, signal_metrics
 
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page, verdict
+from fpgaae.runs.results.metrics import Estimate, StudentComparison, StudentSignal, StudentSizes
+from fpgaae.runs.results.reference import TargetOfScores
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
 PASSED = BitCheck("C simulation", True, 76_000, 0, 0, 0)
 VOID = {"meta", "img", "br", "link", "hr"}
 
 
-def interval(value: float) -> dict[str, float]:
-    return {"value": value, "low": value - 0.004, "high": value + 0.004}
+def interval(value: float) -> Estimate:
+    return estimate(value, value - 0.004, value + 0.004)
 
 
-METRICS = {
-    "background_events": 76_000,
-    "confidence_level": 0.6827,
-    "models": {
-        model: {
-            "a_to_4l": {
-                "auc": interval(0.894),
-                "tpr": {
-                    "1e-03": {"value": 0.2, "low": 0.19, "high": 0.22},
-                    "1e-05": {"value": None, "low": None, "high": None, "note": "not measurable: 0 of 76000 pass"},
-                },
-            }
-        }
+NOT_MEASURED = estimate(None, note="not measurable: 0 of 76000 pass")
+METRICS = metrics_result(
+    background_events=76_000,
+    models={
+        model: {"a_to_4l": signal_metrics(interval(0.894), at_1e_03=estimate(0.2, 0.19, 0.22), at_1e_05=NOT_MEASURED)}
         for model in ("float", "firmware")
     },
-    "delta": {"a_to_4l": {"auc": interval(-0.001), "tpr": {}}},
-}
+    delta={"a_to_4l": signal_metrics(interval(-0.001))},
+)
 FULL = PageContent(
     experiment="bits8",
     checks=(PASSED, BitCheck("RTL simulation", True, 2000, 0)),
@@ -87,13 +82,15 @@ def text_of(content: PageContent) -> str:
 
 
 def test_a_student_is_set_against_its_teacher() -> None:
-    kept = {"student_auc": 0.89, "teacher_auc": 0.9, "kept": {"value": 0.975, "low": 0.97, "high": 0.98}}
-    distillation = {
-        "signals": {"a_to_4l": kept},
-        "rank_correlation": {"background": 0.98, "a_to_4l": None},
-        "weights": {"student": 1_073, "student_nonzero": 600, "teacher": 12_161, "share": 1_073 / 12_161},
-    }
-    text = text_of(dataclasses.replace(FULL, metrics={**METRICS, "distillation": distillation}))
+    kept = StudentSignal(student_auc=0.89, teacher_auc=0.9, kept=estimate(0.975, 0.97, 0.98))
+    distillation = StudentComparison(
+        signals={"a_to_4l": kept},
+        rank_correlation={"background": 0.98, "a_to_4l": None},
+        weights=StudentSizes(student=1_073, student_nonzero=600, teacher=12_161, share=1_073 / 12_161),
+        target=TargetOfScores(low=0.0, high=1.0, scale=1.0),
+    )
+    metrics = dataclasses.replace(METRICS, distillation=distillation)
+    text = text_of(dataclasses.replace(FULL, metrics=metrics))
     assert "What the student keeps of its teacher" in text
     assert "The student has 1,073 weights, 8.8 % of the 12,161 of its teacher, and 600 of them are not zero." in text
     assert "Background: rank correlation of student and teacher 0.980." in text
@@ -183,17 +180,9 @@ def test_a_failed_check_is_named() -> None:
 
 
 def test_checks_are_read_from_result_files() -> None:
-    csim = {
-        "passed": True,
-        "events": 5,
-        "mismatched_events": 0,
-        "score_mismatches": 0,
-        "decision_flips": 0,
-        "layers": [],
-    }
-    assert BitCheck.from_json("C simulation", csim) == BitCheck("C simulation", True, 5, 0, 0, 0)
-    rtl = {"passed": False, "events": 5, "mismatched_events": 2, "latency_cycles": 12}
-    assert BitCheck.from_json("RTL simulation", rtl) == BitCheck("RTL simulation", False, 5, 2)
+    assert BitCheck.of("C simulation", csim_result(events=5)) == BitCheck("C simulation", True, 5, 0, 0, 0)
+    rtl = rtl_result(passed=False, events=5, mismatched_events=2, score_mismatches=1)
+    assert BitCheck.of("RTL simulation", rtl) == BitCheck("RTL simulation", False, 5, 2, 1, 0)
 
 
 def test_mismatches_of_a_layer_stand_out() -> None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from results import StandIn, stand_in
 from support import small_config
 
-from fpgaae.files import Json
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 STAGES_BEFORE = ("data", "reference", "train", "convert", "csim", "evaluate")
 
 
-def _run(experiment: Experiment, stage: str, seen: list[Json | None] | None = None) -> bool:
+def _run(experiment: Experiment, stage: str, seen: list[StandIn | None] | None = None) -> bool:
     """Run a stage that does next to nothing; tell whether it ran."""
 
-    def work(run: StageRun) -> Json:
+    def work(run: StageRun) -> StandIn:
         if seen is not None:
-            seen.append(run.optional_result("rtl"))
+            seen.append(run.optional_result(stand_in("rtl")))
         (run.folder / "index.html").write_text("page")
-        return {"passed": True, "stage": stage}
+        return stand_in(stage)(passed=True, content=stage)
 
-    return not run_stage(experiment, stage, work, {}, RunOptions()).was_current
+    return not run_stage(experiment, stand_in(stage), work, {}, RunOptions()).was_current
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def experiment(tmp_path: Path) -> Experiment:
 
 
 def test_a_later_result_is_taken_in(experiment: Experiment) -> None:
-    seen: list[Json | None] = []
+    seen: list[StandIn | None] = []
     assert _run(experiment, "report", seen)
     assert not _run(experiment, "report", seen), "nothing changed"
     _run(experiment, "trace")
@@ -43,11 +43,11 @@ def test_a_later_result_is_taken_in(experiment: Experiment) -> None:
     _run(experiment, "rtl")
     assert _run(experiment, "report", seen)
     assert not _run(experiment, "report", seen)
-    assert seen == [None, {"passed": True, "stage": "rtl"}]
+    assert seen == [None, stand_in("rtl")(passed=True, content="rtl")]
 
 
 def test_an_edited_result_is_left_out(experiment: Experiment) -> None:
-    seen: list[Json | None] = []
+    seen: list[StandIn | None] = []
     for stage in ("trace", "rtl"):
         _run(experiment, stage)
     _run(experiment, "report", seen)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import doctest
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from results import estimate, metrics_result, signal_metrics
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +15,16 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import MODELS, compare
 from fpgaae.report import tables
-from fpgaae.report.tables import NOT_MEASURABLE, compact_interval, delta_table, metric_rows, metrics_table
+from fpgaae.report.tables import (
+    NOT_MEASURABLE,
+    compact_interval,
+    delta_table,
+    metric_rows,
+    metrics_table,
+    rate_sentence,
+)
+from fpgaae.runs.results.metrics import Decision, GroupAreas, GroupMetrics, MetricsResult
+from fpgaae.statistics import Interval
 
 
 @pytest.mark.parametrize(
@@ -61,12 +71,18 @@ def test_compact_notation_tells_the_truth(value: float, minus: float, plus: floa
         assert -float(below) == pytest.approx(minus, abs=0.15 * larger)
 
 
-def make_metrics(models: tuple[str, ...]) -> dict[str, Any]:
+def make_metrics(models: tuple[str, ...]) -> MetricsResult:
     rng = np.random.default_rng(0)
     events = {"background": 8000, "a_to_4l": 300, "leptoquark": 300}
     scores = {m: {name: rng.normal(name != "background", 1, n) for name, n in events.items()} for m in models}
     groups = {name: np.arange(n) for name, n in events.items()}
-    return compare(scores, groups, "background", BootstrapSettings(n_replicas=30)).to_json()
+    found = compare(scores, groups, "background", BootstrapSettings(n_replicas=30))
+    return metrics_result(
+        background_events=8000,
+        models=found.models,
+        delta=found.differences.get("firmware"),
+        delta_quantized=found.differences.get("quantized"),
+    )
 
 
 def printed(table: Table) -> list[str]:
@@ -83,7 +99,7 @@ def test_six_models_fit_into_80_columns() -> None:
     text = "\n".join(lines)
     assert "…" not in text
     assert [line.split()[0] for line in lines if line.split()[:1] and line.split()[0] in MODELS] == 2 * list(MODELS)
-    assert [line.strip() for line in lines if line.strip() in metrics["models"]["float"]] == ["a_to_4l", "leptoquark"]
+    assert [line.strip() for line in lines if line.strip() in metrics.models["float"]] == ["a_to_4l", "leptoquark"]
     assert text.count("TPR 1e-03") == 1
     assert text.count("on 80 events") == text.count("on 8 events") == 1, "what the numbers of a column rest on"
     assert "1e-05" not in text
@@ -92,7 +108,7 @@ def test_six_models_fit_into_80_columns() -> None:
 def test_models_are_ordered_and_unknown_ones_last() -> None:
     metrics = make_metrics(("student", "pca", "float"))
     first = [line.split()[0] for line in printed(metrics_table(metrics)) if line.strip()]
-    assert [name for name in first if name in metrics["models"]][:3] == ["float", "pca", "student"]
+    assert [name for name in first if name in metrics.models][:3] == ["float", "pca", "student"]
 
 
 def test_what_can_not_be_measured_is_a_dash_with_its_reason() -> None:
@@ -103,20 +119,17 @@ def test_what_can_not_be_measured_is_a_dash_with_its_reason() -> None:
 
 
 def test_differences_show_their_sign() -> None:
-    metrics = make_metrics(("float", "firmware"))
-    metrics["delta"]["a_to_4l"]["auc"] = {"value": 0.02, "low": 0.016, "high": 0.024}
-    metrics["delta"]["leptoquark"]["auc"] = {"value": -0.02, "low": -0.024, "high": -0.016}
+    delta = {
+        "a_to_4l": signal_metrics(estimate(0.02, 0.016, 0.024), at_1e_03=estimate(None)),
+        "leptoquark": signal_metrics(estimate(-0.02, -0.024, -0.016), at_1e_03=estimate(None)),
+    }
+    metrics = metrics_result(delta=delta)
     rows = [line.split() for line in printed(delta_table(metrics)) if "AUC" in line]
     assert rows == [["AUC", "+0.020(4)"], ["AUC", "-0.020(4)"]]
 
 
 def test_efficiencies_are_percentages() -> None:
-    column = {
-        "a": {
-            "auc": {"value": 0.75, "low": 0.74, "high": 0.76},
-            "tpr": {"1e-03": {"value": 0.194, "low": 0.188, "high": 0.2}},
-        }
-    }
+    column = {"a": signal_metrics(estimate(0.75, 0.74, 0.76), at_1e_03=estimate(0.194, 0.188, 0.2))}
     assert [row.cells for row in metric_rows([column])] == [("0.750(10)",), ("19.4(6)",)]
 
 
@@ -125,38 +138,48 @@ def test_the_example_of_the_docstring() -> None:
 
 
 def test_without_models_the_tables_are_empty() -> None:
-    metrics = {"background_events": 0, "confidence_level": 0.6827, "models": {}}
+    metrics = metrics_result()
     assert metrics_table(metrics).row_count == delta_table(metrics).row_count == 0
 
 
 def test_names_are_not_markup() -> None:
     metrics = make_metrics(("float",))
-    metrics["models"]["float"]["[red]x"] = metrics["models"]["float"].pop("a_to_4l")
+    metrics = replace(metrics, models={"float": {"[red]x": metrics.models["float"]["a_to_4l"]}})
     assert any("[red]x" in line for line in printed(metrics_table(metrics)))
 
 
 def test_a_missing_signal_is_named() -> None:
     metrics = make_metrics(("float", "pca"))
-    del metrics["models"]["pca"]["leptoquark"]
+    models = {"float": metrics.models["float"], "pca": {"a_to_4l": metrics.models["pca"]["a_to_4l"]}}
     with pytest.raises(InputError, match="leptoquark"):
-        metrics_table(metrics)
+        metrics_table(replace(metrics, models=models))
 
 
 def test_scores_of_groups_are_tabulated() -> None:
-    area, part = ({"value": 0.9, "low": 0.88, "high": 0.92}, {"value": 0.6, "low": 0.55, "high": 0.65})
-    own = {"broken": {"auc": area, "partial_auc": part}}
-    delta = {"value": 0.01, "low": 0.0, "high": 0.02}
-    metrics = {
-        "background_events": 4000, "confidence_level": 0.6827, "labels": {"sum_pt": "sum of cells"},
-        "groups": {
-            "groups": {"normal": 200, "broken": 100}, "max_false_positive_rate": 0.1,
-            "models": {"sum_pt": own, "firmware": own}, "delta": {"broken": {"auc": delta, "partial_auc": delta}},
-        },
-    }  # fmt: skip
-    lines = printed(tables.group_table(metrics))
+    own = {"broken": GroupAreas(auc=Interval(0.9, 0.88, 0.92), partial_auc=Interval(0.6, 0.55, 0.65))}
+    delta = Interval(0.01, 0.0, 0.02)
+    groups = GroupMetrics(
+        groups={"normal": 200, "broken": 100}, max_false_positive_rate=0.1, models={"sum_pt": own, "firmware": own},
+        delta={"broken": GroupAreas(auc=delta, partial_auc=delta)},
+    )  # fmt: skip
+    metrics = metrics_result(background_events=4000, labels={"sum_pt": "sum of cells"}, groups=groups)
+    lines = printed(tables.group_table(groups, metrics))
     shown = " ".join(" ".join(lines).split())
     assert "(200 of normal, 100 of broken); pAUC: standardised, 0.5 is chance" in shown
     assert "firmware 0.900(20) 0.60(5) sum of cells 0.900(20) 0.60(5)" in shown
     assert "firmware \N{MINUS SIGN} float +0.010(10) +0.010(10)" in shown
     assert shown.index("AUC") < shown.index("pAUC to 0.1")
-    assert tables.group_rows({}) == []
+    without = tables.group_rows(replace(groups, delta=None))
+    assert [len(row.cells) for row in without] == [2, 2]
+
+
+def test_a_rate_of_few_events_is_not_said_to_agree() -> None:
+    share = Interval(1e-3, 5e-4, 2e-3)
+    decision = Decision(
+        code=7, value=7.0, requested_false_positive_rate=1e-3, requested_rate_khz=28.6, false_positive_rate=share,
+        rate_khz=share, background_events=5000, background_events_passed=5, p_value=0.7, agrees=True, processes={},
+    )  # fmt: skip
+    assert "agrees (p = 0.7)" in rate_sentence(decision)
+    assert "too few events to tell (p = 0.7)" in rate_sentence(replace(decision, background_events_passed=4))
+    wrong = replace(decision, background_events_passed=0, agrees=False, p_value=0.01)
+    assert "DISAGREES (p = 0.01)" in rate_sentence(wrong)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from fpgaae.config.experiment import Firmware
 from fpgaae.data.features import FeatureMap
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
@@ -28,7 +29,7 @@ class Written(NamedTuple):
 
 def write_design(network: IntegerNetwork, features: FeatureMap, project: Path) -> Written:
     """Trace a network and write its project."""
-    block = cut_into_stages(trace_trigger(network, features), _FIRMWARE.clock_ns)
+    block = cut_into_stages(trace_trigger(GoldenTrigger(features, network)), _FIRMWARE.clock_ns)
     return Written(network, features, project, write_rtl(block, _FIRMWARE, project))
 
 

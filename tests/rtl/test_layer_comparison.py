@@ -9,8 +9,10 @@ import pytest
 from conftest import Workspace
 from typer.testing import CliRunner
 
-from fpgaae.cli.commands import commands as cli
+from fpgaae.cli import stages
+from fpgaae.cli.commands import app
 from fpgaae.errors import ToolMissing
+from fpgaae.files import read_json
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.rtl import trace
 from fpgaae.rtl.arithmetic import Variable
@@ -21,11 +23,11 @@ def _stop(*_: object) -> None:
 
 
 def test_all_layers_agree(traced: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_stage", _stop)
-    done = CliRunner().invoke(cli.app, ["rtl", "--layers", *traced.arguments])
+    monkeypatch.setattr(stages, "run_stage_command", _stop)
+    done = CliRunner().invoke(app, ["rtl", "--layers", *traced.arguments])
     assert isinstance(done.exception, ToolMissing)
     assert "reconstruction_quantized" in done.stdout
-    result = cli.read_json(traced.experiment.folder / "rtl_layers.json")
+    result = read_json(traced.experiment.folder / "rtl_layers.json")
     assert result["passed"]
     assert [layer["name"] for layer in result["layers"]] == [layer.name for layer in traced.network.layers]
     for layer in traced.network.layers:
@@ -44,6 +46,6 @@ def test_the_first_wrong_layer_is_named(traced: Workspace, tmp_path: Path, monke
         return right(x, fraction, to) if to != networks.RELU else right(x + 1, fraction, to)
 
     monkeypatch.setattr(trace, "requantize", requantize)
-    done = CliRunner().invoke(cli.app, ["rtl", "--layers", *copy.arguments])
+    done = CliRunner().invoke(app, ["rtl", "--layers", *copy.arguments])
     assert done.exit_code == 1
     assert "differ from the golden codes, hidden_relu first: layer hidden_relu, channel" in done.stderr

@@ -16,7 +16,7 @@ from designs import Written, replace_once, write_design
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed, ToolMissing
 from fpgaae.rtl.design import Design
-from fpgaae.rtl.project import firmware_rtl
+from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import YOSYS, require_tool
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
 
@@ -31,6 +31,13 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Score], Written
 @pytest.fixture(scope="module")
 def small(write: Callable[[Score], Written]) -> Written:
     return write(Score.SQUARED_ERROR)
+
+
+def test_a_project_says_whose_modules_it_holds(small: Written) -> None:
+    notice = (small.project / "NOTICE.txt").read_text(encoding="utf-8")
+    assert "GNU Lesser General Public License, version 3" in notice
+    for file in (*small.project.rglob("*.v"), *small.project.rglob("*.vhd")):
+        assert file.name in notice or file.name.startswith(f"{small.design.name}_"), file.name
 
 
 class Outcome(NamedTuple):

@@ -10,10 +10,12 @@ from pathlib import Path
 import networks
 import pytest
 from conftest import Workspace
+from results import rtl_result
 
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
 from fpgaae.runs.folder import edited_files
+from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import RunOptions, run_stage
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,7 +33,7 @@ def _verilog(workspace: Workspace) -> Path:
 @pytest.mark.slow
 def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     networks.need("verilator")
-    result = traced.run("rtl").result
+    result = traced.run("rtl").result.to_json()
     assert result["passed"]
     assert result["failure"] is None
     for key in ("mismatched_events", "score_mismatches", "decision_flips", "lost_events"):
@@ -51,7 +53,7 @@ def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     assert result["initiation_interval"] == 1
     assert traced.run("rtl").was_current
     networks.need("yosys")
-    synthesized = traced.run("synth").result
+    synthesized = traced.run("synth").result.to_json()
     assert synthesized["dsp"] == synthesized["bram"] == 0
     assert 0.4 < synthesized["lut"] / result["estimated"]["lut"] < 2
     assert [row["name"] for row in synthesized["comparison"]] == ["da4ml's estimate", "Yosys"]
@@ -85,8 +87,7 @@ def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Worksp
     if stage == "synth":
         experiment = copy.experiment
         hashes = event_hashes(experiment.config, experiment.config_file)
-        proven = {"passed": True, "estimated": {"lut": 1, "ff": 1}, "latency_cycles": 1}
-        run_stage(experiment, "rtl", lambda _: proven, hashes, RunOptions(force=True))
+        run_stage(experiment, RtlResult, lambda _: rtl_result(), hashes, RunOptions(force=True))
     program = {"rtl": "verilator", "synth": "yosys"}[stage]
     done = run_cli(stage, *copy.arguments, "--force", PATH=os.devnull)
     assert done.returncode == 3, done.stderr

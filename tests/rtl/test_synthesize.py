@@ -10,8 +10,10 @@ import pytest
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.rtl.prediction import Taken
 from fpgaae.rtl.project import cut_into_stages, write_rtl
-from fpgaae.rtl.synthesize import _percent, parse_usage, synthesize
+from fpgaae.rtl.synthesize import _entry, parse_usage, synthesize
 from fpgaae.rtl.tools import require_tool
 from fpgaae.rtl.trace import trace_trigger
 
@@ -52,8 +54,8 @@ def test_no_statistics_are_an_error(said: str) -> None:
 
 
 def test_shares_are_given_for_known_parts_only() -> None:
-    assert _percent({"lut": 11_822, "ff": 0}, "xcvu9p-flga2104-2L-e") == {"lut": 1.0, "ff": 0.0}
-    assert _percent({"lut": 11_822}, "xc7z020clg400-1") == {}
+    assert _entry("x", Taken(11_822, 0), "xcvu9p-flga2104-2L-e").percent == {"lut": 1.0, "ff": 0.0}
+    assert _entry("x", Taken(11_822, 0), "xc7z020clg400-1").percent == {}
 
 
 @pytest.mark.slow
@@ -61,7 +63,7 @@ def test_a_small_block_takes_no_dsp_and_about_what_was_estimated(tmp_path: Path)
     networks.need("yosys")
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED_OVER_VARIANCE, features)
-    design = write_rtl(cut_into_stages(trace_trigger(network, features), 5.0), Firmware(), tmp_path)
+    design = write_rtl(cut_into_stages(trace_trigger(GoldenTrigger(features, network)), 5.0), Firmware(), tmp_path)
     usage = synthesize(require_tool("yosys"), tmp_path, tmp_path)
     assert (usage.dsp, usage.bram) == (0, 0)
     assert 0.4 * design.estimated_lut < usage.lut < 2 * design.estimated_lut
@@ -76,7 +78,7 @@ def test_what_is_not_verilog_fails_with_the_tools_words(tmp_path: Path) -> None:
     networks.need("yosys")
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED, features)
-    write_rtl(cut_into_stages(trace_trigger(network, features), 5.0), Firmware(), tmp_path)
+    write_rtl(cut_into_stages(trace_trigger(GoldenTrigger(features, network)), 5.0), Firmware(), tmp_path)
     (tmp_path / "verilog" / "autoencoder_core.v").write_text("module (\n")
     with pytest.raises(CheckFailed, match=r"(?s)synthesizing .* failed .*syntax error"):
         synthesize(require_tool("yosys"), tmp_path, tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import Enum
 from fractions import Fraction
 
 import networks
@@ -14,8 +13,10 @@ from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.golden.latents import with_latents
+from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.reloadable import make_reloadable
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.arithmetic import HARDWARE, exact_ranges
 from fpgaae.rtl.trace import trace_layers, trace_trigger
 from fpgaae.rtl.windows import mean
@@ -30,7 +31,7 @@ def test_every_score_and_layer_equals_the_golden_codes(score: Score, seed: int) 
     golden = networks.golden(network, features, hardware)
     assert len(np.unique(golden[:, 0])) >= 20
     assert set(golden[:, 1:].ravel()) == {0, 1}
-    found = trace_trigger(network, features).logic.predict(hardware.astype(np.float64), n_threads=1)
+    found = trace_trigger(GoldenTrigger(features, network)).logic.predict(hardware.astype(np.float64), n_threads=1)
     np.testing.assert_array_equal(found, golden)
 
 
@@ -41,12 +42,29 @@ def test_convolutions_and_poolings_equal_the_golden_codes_in_every_layer(seed: i
     hardware = networks.events(features, 1000, seed)
     tensors = network.run(features.input_codes(hardware, network.input_type))
     names = [layer.name for layer in network.layers]
-    found = trace_layers(network, features, names).predict(hardware.astype(np.float64), n_threads=1).astype(np.int64)
+    found = (
+        trace_layers(GoldenTrigger(features, network), names)
+        .predict(hardware.astype(np.float64), n_threads=1)
+        .astype(np.int64)
+    )
     for layer in network.layers:
         own, found = found[:, : layer.size], found[:, layer.size :]
         np.testing.assert_array_equal(own, tensors[layer.name].codes, err_msg=layer.name)
         assert len(np.unique(own)) > 1
     assert found.shape[1] == 0
+
+
+@pytest.mark.parametrize("shift", [1, 4])
+def test_slopes_below_zero_equal_the_golden_codes_in_every_layer(shift: int) -> None:
+    features = networks.feature_map()
+    network = networks.leaky_network(features, shift)
+    hardware = networks.events(features, 1000)
+    tensors = network.run(features.input_codes(hardware, network.input_type))
+    names = [layer.name for layer in network.layers]
+    found = trace_layers(GoldenTrigger(features, network), names).predict(hardware.astype(np.float64), n_threads=1)
+    golden = np.concatenate([tensors[name].codes for name in names], axis=1)
+    np.testing.assert_array_equal(found, golden)
+    assert tensors["hidden_leaky"].codes.min() < 0 < tensors["hidden_leaky"].codes.max()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7])
@@ -71,7 +89,7 @@ def test_a_changed_weight_is_seen() -> None:
     kernel = hidden.kernel.copy()
     kernel[0, 0] += 1
     changed = IntegerNetwork(tuple(replace(x, kernel=kernel) if x is hidden else x for x in network.layers))
-    found = trace_trigger(changed, features).logic.predict(hardware.astype(np.float64), n_threads=1)
+    found = trace_trigger(GoldenTrigger(features, changed)).logic.predict(hardware.astype(np.float64), n_threads=1)
     assert (found != networks.golden(network, features, hardware)).any()
 
 
@@ -79,42 +97,39 @@ def test_a_network_without_thresholds_is_refused() -> None:
     features = networks.feature_map()
     network = IntegerNetwork(networks.random_network(Score.MU_SQUARED, features).layers[:-1])
     with pytest.raises(InputError, match="no thresholds; run the stage `convert`"):
-        trace_trigger(network, features)
+        trace_trigger(GoldenTrigger(features, network))
 
 
 def test_ports_beside_score_and_accept_bits_are_refused() -> None:
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED, features, 1)
     with pytest.raises(InputError, match=r"are loaded at run time; set firmware\.reloadable_weights to false, or"):
-        trace_trigger(make_reloadable(network), features)
+        trace_trigger(GoldenTrigger(features, make_reloadable(network)))
     with pytest.raises(InputError, match=r"accept bits only; set firmware\.output_latents to false, or"):
-        trace_trigger(with_latents(network), features)
+        trace_trigger(GoldenTrigger(features, with_latents(network)))
 
 
 def test_codes_that_are_too_wide_are_refused() -> None:
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED, features)
     wide = tuple(
-        replace(layer, type=layer.type._replace(width=54)) if layer.name == "score" else layer
+        replace(layer, types=layer.type._replace(width=54)) if layer.name == "score" else layer
         for layer in network.layers
     )
     with pytest.raises(InputError, match="the layer score has 54 bits"):
-        trace_trigger(IntegerNetwork(wide), features)
+        trace_trigger(GoldenTrigger(features, IntegerNetwork(wide)))
 
 
 def test_an_unknown_kind_of_layer_is_refused_by_name() -> None:
-    class Other(str, Enum):
-        POOLING = "pooling"
+    class Other(Layer):
+        run = values = None  # type: ignore[assignment]
 
-        @property
-        def is_score(self) -> bool:
-            return False
-
+    Other.kind = "pooling"  # set afterwards, so that it is no kind of the golden network
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED, features)
     layers = tuple(
-        replace(layer, kind=Other.POOLING) if layer.name == "hidden_relu" else layer  # type: ignore[arg-type]
+        Other(layer.name, layer.inputs, layer.size, layer.types) if layer.name == "hidden_relu" else layer
         for layer in network.layers
     )
     with pytest.raises(InputError, match="the layer hidden_relu of kind pooling can't be traced to RTL yet"):
-        trace_trigger(IntegerNetwork(layers), features)
+        trace_trigger(GoldenTrigger(features, IntegerNetwork(layers)))

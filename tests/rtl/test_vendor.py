@@ -14,16 +14,15 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl import prediction
-from fpgaae.rtl.prediction import describe_network, predict_hls
+from fpgaae.rtl.prediction import Taken, describe_network, predict_hls
 from fpgaae.rtl.vendor import (
-    HlsReport,
-    VivadoReport,
     parse_csynth,
     parse_slack,
     parse_utilization,
     synthesize_hls,
     synthesize_vivado,
 )
+from fpgaae.runs.results.synth import HlsReport, VivadoReport
 
 CSYNTH = """<?xml version="1.0" encoding="UTF-8"?>
 <profile>
@@ -220,7 +219,7 @@ def test_rule4ml_is_asked_where_it_is_installed(monkeypatch: pytest.MonkeyPatch)
     answer = "asked = json.load(sys.stdin); n = asked['inputs']; assert asked['config']['board'] == 'alveo-u200'"
     figures = {"LUT": 1234.4, "FF": 99.6, "DSP": 0.2, "BRAM": 3.0}
     monkeypatch.setattr(prediction, "_PROGRAM", f"import json, sys; {answer}; print({json.dumps(json.dumps(figures))})")
-    assert predict_hls(network, Firmware()) == {"lut": 1234, "ff": 100, "dsp": 0, "bram": 1.5}
+    assert predict_hls(network, Firmware()) == Taken(1234, 100, 0, 1.5)
     monkeypatch.setattr(prediction, "_PROGRAM", "raise ImportError('no torch')")
     with pytest.raises(CheckFailed, match=r"rule4ml failed .*no torch"):
         predict_hls(network, Firmware())

@@ -13,7 +13,7 @@ import pytest
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
-from fpgaae.rtl.project import wrapper_text
+from fpgaae.rtl.templates import wrapper_text
 
 _LATENCY = 6
 _VALUES = {

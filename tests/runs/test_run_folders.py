@@ -18,16 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from results import StandIn, stand_in
 from support import merged, small_config
 
 from fpgaae import __version__
 from fpgaae.errors import InputError
-from fpgaae.files import Json, lock, read_json, sha256, write_json
+from fpgaae.files import lock, read_json, sha256, write_json
 from fpgaae.runs import fingerprint as fingerprints
 from fpgaae.runs import run as running
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.fingerprint import fingerprint
 from fpgaae.runs.folder import MANIFEST, edited_files, hash_tree
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, find_current, run_stage
 from fpgaae.runs.stages import DISTILLATION, PROJECT_FOLDER, STAGES, STAGES_OF_METHOD, STAGES_OF_USES
 
@@ -36,16 +38,16 @@ FILE = f"{PROJECT_FOLDER}/file.txt"
 UP_TO_CSIM = ("data", "reference", "train", "convert", "csim")
 
 
-def _work(content: str = "first") -> Callable[[StageRun], Json]:
-    def work(run: StageRun) -> Json:
+def _work(content: str = "first", stage: str = "data") -> Callable[[StageRun], StandIn]:
+    def work(run: StageRun) -> StandIn:
         (run.folder / PROJECT_FOLDER).mkdir()
         (run.folder / PROJECT_FOLDER / "file.txt").write_text(content)
-        return {"passed": True, "content": content}
+        return stand_in(stage)(passed=True, content=content)
 
     return work
 
 
-def _never(run: StageRun) -> Json:
+def _never(run: StageRun) -> StandIn:
     raise AssertionError(f"{run.folder} was made anew")
 
 
@@ -61,9 +63,9 @@ def _with(experiment: Experiment, **overrides: Any) -> Experiment:  # noqa: ANN4
 
 
 def _run(
-    experiment: Experiment, stage: str = "data", work: Callable[[StageRun], Json] | None = None, **options: bool
-) -> Outcome:
-    return run_stage(experiment, stage, work or _work(), HASHES, RunOptions(**options))
+    experiment: Experiment, stage: str = "data", work: Callable[[StageRun], StandIn] | None = None, **options: bool
+) -> Outcome[StandIn]:
+    return run_stage(experiment, stand_in(stage), work or _work(stage=stage), HASHES, RunOptions(**options))
 
 
 def _run_up_to(experiment: Experiment, last: str) -> None:
@@ -85,7 +87,7 @@ def _is_whole(experiment: Experiment, stage: str = "data") -> bool:
 
 def test_a_stage_is_run_once(experiment: Experiment) -> None:
     first = _run(experiment)
-    assert (first.result, first.was_current) == ({"passed": True, "content": "first"}, False)
+    assert (first.result.to_json(), first.was_current) == ({"passed": True, "content": "first"}, False)
     again = _run(experiment, work=_never)
     assert (again.result, again.was_current, again.edited) == (first.result, True, ())
     forced = _run(experiment, work=_work("second"), force=True)
@@ -183,8 +185,8 @@ def test_a_stage_may_lie_in_the_run_folder_of_another_experiment(experiment: Exp
     assert _run(user, "reference").was_current is False
     assert (user.folder / "reference" / MANIFEST).is_file()
     assert not (user.folder / "data").exists()
-    assert find_current(user, "reference", HASHES) is not None
-    assert find_current(user, "train", HASHES) is None
+    assert find_current(user, stand_in("reference"), HASHES) is not None
+    assert find_current(user, stand_in("train"), HASHES) is None
     _edit(experiment.stage_folder("data"))
     with pytest.raises(InputError, match="is not as the stage `data` wrote it"):
         _run(user, "reference", force=True)
@@ -241,7 +243,7 @@ def test_an_edited_result_is_named_and_not_used(experiment: Experiment, edit: Ca
         assert "--force" in str(caught.value)
         assert "\n" not in str(caught.value)
     _run(experiment, force=True)
-    assert _run(experiment, "reference").result["content"] == "first"
+    assert _run(experiment, "reference").result.content == "first"
 
 
 def test_several_edits_are_counted(experiment: Experiment) -> None:
@@ -289,9 +291,9 @@ def test_a_check_goes_on_with_edited_files_and_names_them(experiment: Experiment
     edit(experiment.stage_folder("convert"))
     seen: list[tuple[str, ...]] = []
 
-    def work(run: StageRun) -> Json:
+    def work(run: StageRun) -> StandIn:
         seen.append(run.edited)
-        return {"passed": True}
+        return stand_in("csim")(passed=True, content=None)
 
     assert not _run(experiment, "csim", work).was_current  # a passed check of other files is not a proof of these
     assert seen == [(f"convert/{FILE}",)]
@@ -301,8 +303,8 @@ def test_a_check_goes_on_with_edited_files_and_names_them(experiment: Experiment
 def test_a_check_is_repeated_until_it_passes(experiment: Experiment) -> None:
     _run_up_to(experiment, "convert")
     for _ in range(2):
-        outcome = _run(experiment, "csim", lambda run: {"passed": False})
-        assert (outcome.was_current, outcome.result) == (False, {"passed": False})
+        outcome = _run(experiment, "csim", lambda run: stand_in("csim")(passed=False, content=None))
+        assert (outcome.was_current, outcome.result.passed) == (False, False)
     with pytest.raises(InputError, match=r"csim\.json says that the check did not pass; run `fpgaae csim"):
         _run(experiment, "evaluate", _never)
     _run(experiment, "csim")
@@ -350,12 +352,12 @@ def test_a_passed_check_of_an_earlier_project_is_stale(experiment: Experiment) -
 def test_upstream_files_and_results_are_given_to_the_work(experiment: Experiment) -> None:
     _run(experiment)
 
-    def work(run: StageRun) -> Json:
+    def work(run: StageRun) -> StandIn:
         assert run.upstream("data") == experiment.stage_folder("data")
-        assert run.result("data") == {"passed": True, "content": "first"}
+        assert run.result(stand_in("data")).to_json() == {"passed": True, "content": "first"}
         assert (run.config, run.edited) == (experiment.config, ())
         assert dict(run.data_hashes) == HASHES
-        return {}
+        return stand_in("reference")(passed=True, content=None)
 
     _run(experiment, "reference", work)
 
@@ -381,7 +383,7 @@ def test_a_failure_in_the_work_leaves_the_last_result_whole(
     if had_result:
         _run(experiment)
 
-    def work(run: StageRun) -> Json:
+    def work(run: StageRun) -> StandIn:
         (run.folder / "half.txt").write_text("half")
         raise failure
 
@@ -390,8 +392,8 @@ def test_a_failure_in_the_work_leaves_the_last_result_whole(
     assert experiment.stage_folder("data").exists() == had_result
     if had_result:
         assert _is_whole(experiment)
-        assert _run(experiment, work=_never).result["content"] == "first"
-    assert _run(experiment, work=_work("next"), force=True).result["content"] == "next"
+        assert _run(experiment, work=_never).result.content == "first"
+    assert _run(experiment, work=_work("next"), force=True).result.content == "next"
     assert not (experiment.stage_folder("data") / "half.txt").exists()
     assert _leftovers(experiment) == set()
 
@@ -415,7 +417,7 @@ def test_a_full_disk_while_the_manifest_is_written(experiment: Experiment, monke
 
 def test_not_finite_numbers_never_reach_a_result_file(experiment: Experiment) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        _run(experiment, work=lambda run: {"loss": float("nan")})
+        _run(experiment, work=lambda run: stand_in("data")(passed=True, content=float("nan")))
     assert not experiment.stage_folder("data").exists()
 
 
@@ -427,8 +429,8 @@ def test_a_kill_between_the_two_renames_is_mended(experiment: Experiment, when: 
     shutil.copytree(folder, folder.with_name(".data.partial"))
     if when == "after-the-first":
         folder.rename(folder.with_name(".data.old"))
-    assert _run(experiment, work=_never).result["content"] == "first"
-    assert _run(experiment, "reference").result["content"] == "first"
+    assert _run(experiment, work=_never).result.content == "first"
+    assert _run(experiment, "reference").result.content == "first"
     _run(experiment, work=_work("second"), force=True)
     assert _leftovers(experiment) == set()
 
@@ -437,7 +439,7 @@ def test_a_kill_between_the_renames_is_mended_for_the_stages_behind_too(experime
     _run(experiment)
     folder = experiment.stage_folder("data")
     folder.rename(folder.with_name(".data.old"))
-    assert _run(experiment, "reference").result["content"] == "first"
+    assert _run(experiment, "reference").result.content == "first"
     assert _is_whole(experiment)
 
 
@@ -446,11 +448,11 @@ def test_a_kill_behind_the_renames_leaves_the_new_result(experiment: Experiment)
     folder = experiment.stage_folder("data")
     shutil.copytree(folder, folder.with_name(".data.old"))
     (folder.with_name(".data.old") / PROJECT_FOLDER / "file.txt").write_text("first")
-    assert _run(experiment, work=_never).result["content"] == "second"
+    assert _run(experiment, work=_never).result.content == "second"
 
 
 def test_scratch_is_kept_after_a_failure_and_removed_after_success(experiment: Experiment) -> None:
-    def stop(run: StageRun) -> Json:
+    def stop(run: StageRun) -> StandIn:
         (run.scratch / "checkpoint").write_text("epoch 3")
         raise _Stop
 
@@ -458,9 +460,9 @@ def test_scratch_is_kept_after_a_failure_and_removed_after_success(experiment: E
         _run(experiment, work=stop)
     kept: list[str] = []
 
-    def go_on(run: StageRun) -> Json:
+    def go_on(run: StageRun) -> StandIn:
         kept.append((run.scratch / "checkpoint").read_text())
-        return {}
+        return stand_in("data")(passed=True, content=None)
 
     _run(experiment, work=go_on)
     assert kept == ["epoch 3"]
@@ -468,16 +470,16 @@ def test_scratch_is_kept_after_a_failure_and_removed_after_success(experiment: E
 
 
 def test_scratch_of_another_config_is_not_used(experiment: Experiment) -> None:
-    def stop(run: StageRun) -> Json:
+    def stop(run: StageRun) -> StandIn:
         (run.scratch / "checkpoint").write_text("epoch 3")
         raise _Stop
 
     with pytest.raises(_Stop):
         _run(experiment, work=stop)
 
-    def start(run: StageRun) -> Json:
+    def start(run: StageRun) -> StandIn:
         assert list(run.scratch.iterdir()) == []
-        return {}
+        return stand_in("data")(passed=True, content=None)
 
     _run(_with(experiment, seed=1), work=start)
     assert list((experiment.folder / ".scratch").iterdir()) == []
@@ -521,6 +523,7 @@ STAGE_PROGRAM = """
     import sys, time
     from pathlib import Path
     from fpgaae.runs.experiment import open_experiment
+    from fpgaae.runs.results.data import DataResult
     from fpgaae.runs.run import RunOptions, run_stage
 
     def work(run):
@@ -530,7 +533,7 @@ STAGE_PROGRAM = """
         time.sleep(60)
 
     experiment = open_experiment(Path(sys.argv[1]), Path(sys.argv[2]))
-    run_stage(experiment, "data", work, {"background": "1" * 64, "signal": "2" * 64}, RunOptions(force=True))
+    run_stage(experiment, DataResult, work, {"background": "1" * 64, "signal": "2" * 64}, RunOptions(force=True))
 """
 
 
@@ -566,9 +569,9 @@ def test_a_second_process_is_refused_and_a_killed_one_frees_the_folder(experimen
         assert _run(experiment, work=_never).was_current
     kept: list[str] = []
 
-    def go_on(run: StageRun) -> Json:
+    def go_on(run: StageRun) -> StandIn:
         kept.append((run.scratch / "checkpoint").read_text())
-        return {}
+        return stand_in("data")(passed=True, content=None)
 
     _run(experiment, work=go_on, force=True)
     assert kept == ["epoch 3"]
@@ -590,6 +593,7 @@ KILLED_ANYWHERE = """
     import sys
     from pathlib import Path
     from fpgaae.runs.experiment import open_experiment
+    from fpgaae.runs.results.data import DataResult
     from fpgaae.runs.run import RunOptions, run_stage
 
     experiment = open_experiment(Path(sys.argv[1]), Path(sys.argv[2]))
@@ -597,9 +601,9 @@ KILLED_ANYWHERE = """
         def work(run):
             for part in range(20):
                 (run.folder / f"{part}.txt").write_text(str(i) * 1000)
-            return {"i": i}
+            return DataResult(events={str(i): {"test": i}}, feature_types=(), files={})
 
-        run_stage(experiment, "data", work, {"background": "1" * 64, "signal": "2" * 64}, RunOptions(force=True))
+        run_stage(experiment, DataResult, work, {"background": "1" * 64, "signal": "2" * 64}, RunOptions(force=True))
         if i == 0:
             print("ready", flush=True)  # there is a result that a kill must leave whole
 """
@@ -619,11 +623,11 @@ def test_a_kill_at_any_moment_leaves_a_whole_result(experiment: Experiment) -> N
             time.sleep(0.3 + 0.037 * attempt)
             process.kill()
             process.wait(timeout=10)
-        found = _run(experiment, work=_never).result
+        (found,) = run_stage(experiment, DataResult, _never, HASHES, RunOptions()).result.events
         parts = {path.read_text() for path in experiment.stage_folder("data").glob("*.txt")}
-        assert parts == {str(found["i"]) * 1000}
+        assert parts == {found * 1000}
         assert _is_whole(experiment)
-        results.add(found["i"])
+        results.add(found)
     assert len(results) > 1
 
 

@@ -11,8 +11,12 @@ from support import small_config
 
 from fpgaae.errors import CheckFailed
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
-from fpgaae.files import Json
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.reference import ReferenceResult, TrainedReference
+from fpgaae.runs.results.scan import BaselineResult, TrialResult
+from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 from fpgaae.scan.measurement import Measurement
 
@@ -48,7 +52,23 @@ def make_measurement(auc: float, seed: int = 0, *, spread: float = 0.01, backgro
         np.full(n, background_above),
         replicas,
         np.repeat(replicas[:, :, None] / 10, n, axis=2),
+        np.zeros(n, dtype=bool),
+        np.repeat(replicas[:, :, None] / 5, n, axis=2),
     )
+
+
+_KINDS: dict[str, type[StageResult]] = {"data": DataResult, "reference": ReferenceResult, "train": TrainResult}
+_RESULTS: dict[str, StageResult] = {
+    "data": DataResult(events={}, feature_types=(), files={}),
+    "reference": TrainedReference(
+        backend="tensorflow", device="cpu", epochs=1, loss=(1.0,), val_loss=1.0, val_losses=(1.0,),
+        events_per_second=1.0, weights=1,
+    ),
+    "train": TrainResult(
+        epochs=1, loss=(1.0,), val_loss=1.0, val_losses=(1.0,), events_per_second=1.0, sparsity={"whole": 0.5},
+        weights_bits={}, widths=None,
+    ),
+}  # fmt: skip
 
 
 class FakeTrainings:
@@ -58,20 +78,31 @@ class FakeTrainings:
         self.run: list[str] = []  # trials, in order
         self.failing: set[str] = set()  # labels of trials whose training fails
 
-    def stage(self, experiment: Experiment, stage: str, options: RunOptions, hashes: Any) -> Outcome:  # noqa: ANN401
-        def train(run: StageRun) -> Json:
+    def stage(
+        self,
+        experiment: Experiment,
+        stage: str,
+        options: RunOptions,
+        hashes: Any,  # noqa: ANN401
+    ) -> Outcome[StageResult]:
+        made = _RESULTS[stage]
+
+        def train(run: StageRun) -> StageResult:
             if stage == "train" and run.experiment.name in self.failing:
                 raise CheckFailed("the loss is not finite")
-            return {"val_loss": 1.0, "sparsity": {"whole": 0.5}}
+            return made
 
-        return run_stage(experiment, stage, train, hashes, options)
+        return run_stage(experiment, _KINDS[stage], train, hashes, options)
 
-    def baseline(self, run: StageRun) -> Json:
+    def baseline(self, run: StageRun) -> BaselineResult:
         make_measurement(0.9).save(run.folder)
-        return {}
+        return BaselineResult(auc={}, tpr={})
 
-    def trial(self, run: StageRun) -> Json:
+    def trial(self, run: StageRun) -> TrialResult:
         self.run.append(run.experiment.name)
         bits = run.config.quantization.weights.bits
         make_measurement(0.9 - 0.4 / bits + 0.001 * run.config.seed).save(run.folder)
-        return {"lut": 1000 * bits, "ff": 10 * bits, "latency_ns": 5.0, "sparsity": 0.5}
+        return TrialResult(
+            auc={}, tpr={}, lut=1000 * bits, ff=10 * bits, latency_cycles=1, latency_ns=5.0, sparsity=0.5, val_loss=1.0,
+            score_type="ap_ufixed<8,4>",
+        )  # fmt: skip

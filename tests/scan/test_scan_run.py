@@ -23,9 +23,13 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import Json, lock, read_json
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.project import cut_into_stages, describe
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.record import as_json, read_record
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.run import RunOptions
 from fpgaae.scan import work
 from fpgaae.scan.plan import load_scan
@@ -50,7 +54,7 @@ def scheduler() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-def _run(file: Path, scheduler: str) -> Json:
+def _run(file: Path, scheduler: str) -> ScanResult:
     return run_scan(load_scan(file), file.parent / "runs", ScanOptions(scheduler))
 
 
@@ -62,13 +66,14 @@ def test_a_scan_shares_events_and_references_and_leaves_its_results(
     assert trainings.run == [f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)]
     shared = sorted(path.name.split("-")[0] for path in (folder / "shared").iterdir())
     assert shared == ["events", "events", "reference", "reference"], "one of each a seed"
-    assert result == read_json(folder / "scan.json")
-    assert result["trials_run"] == 4
+    assert as_json(result) == read_json(folder / "scan.json")
+    assert read_record(ScanResult, folder / "scan.json", "") == result
+    assert result.trials_run == 4
     assert {"scan.csv", "scan.md", "scan.png", "scan.pdf"} <= {path.name for path in folder.iterdir()}
-    assert [point["on_front"] for point in result["points"]] == [True, True]
-    assert [Path(file).name for file in result["front"]] == ["tiny-bits_4.yaml", "tiny-bits_8.yaml"]
-    assert result["points"][1]["objectives"]["lut"] == 8000
-    experiment = open_experiment(Path(result["front"][1]), tmp_path / "runs")
+    assert [point.on_front for point in result.points] == [True, True]
+    assert [Path(file).name for file in result.front] == ["tiny-bits_4.yaml", "tiny-bits_8.yaml"]
+    assert result.points[1].objectives["lut"] == 8000
+    experiment = open_experiment(Path(result.front[1]), tmp_path / "runs")
     assert all(experiment.result_path(stage).is_file() for stage in ("data", "reference", "train"))
 
 
@@ -77,10 +82,10 @@ def test_finished_trials_are_not_run_again(tmp_path: Path, trainings: FakeTraini
     first = _run(file, scheduler)
     trainings.run.clear()
     again = run_scan(load_scan(file), tmp_path / "runs", ScanOptions("tcp://127.0.0.1:1"))  # needs no worker at all
-    assert (again["trials_run"], trainings.run) == (0, [])
-    assert again["points"] == first["points"]
+    assert (again.trials_run, trainings.run) == (0, [])
+    assert again.points == first.points
     axes = {"bits": {"keys": ["quantization.weights.bits", "quantization.activations.bits"], "values": [4, 6, 8]}}
-    assert _run(write_scan(tmp_path, axes=axes), scheduler)["trials_run"] == 2
+    assert _run(write_scan(tmp_path, axes=axes), scheduler).trials_run == 2
     assert trainings.run == ["bits_6-seed_1", "bits_6-seed_2"]
 
 
@@ -102,8 +107,8 @@ def test_a_trial_that_fails_is_named_and_the_others_count(
 ) -> None:
     trainings.failing = {"bits_8-seed_2"}
     result = _run(write_scan(tmp_path), scheduler)
-    assert result["failed"] == {"bits_8-seed_2": "the loss is not finite"}
-    assert [point["label"] for point in result["points"]] == ["bits_4"]
+    assert result.failed == {"bits_8-seed_2": "the loss is not finite"}
+    assert [point.label for point in result.points] == ["bits_4"]
     trainings.failing = {f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)}
     file = write_scan(tmp_path, set={"training.quantized.epochs": 3})
     with pytest.raises(CheckFailed, match=r"no point of .* was finished; the first failure: the loss is not finite"):
@@ -119,11 +124,11 @@ def test_optuna_goes_on_with_what_is_known(tmp_path: Path, trainings: FakeTraini
     trainings.failing = set()
     more = _run(write_scan(tmp_path, optuna={"trials": 8, "seed": 5}, **keys), scheduler)
     assert not set(before) & set(trainings.run[len(before) :]), "nothing is run twice"
-    labels = {point["label"] for point in first["points"]}
-    assert labels <= {point["label"] for point in more["points"]}
-    assert {label.split("-")[0] for label in first["failed"]} <= {point["label"] for point in more["points"]}
+    labels = {point.label for point in first.points}
+    assert labels <= {point.label for point in more.points}
+    assert {label.split("-")[0] for label in first.failed} <= {point.label for point in more.points}
     asked = read_json(tmp_path / "runs/scan/tiny/points.json")["points"]
-    assert len(asked) == len(more["points"]) <= 8
+    assert len(asked) == len(more.points) <= 8
 
 
 def test_two_scans_at_once_are_refused(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
@@ -202,13 +207,12 @@ def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
         assert not pipeline.run(experiment, "convert", RunOptions()).was_current
         measured = extract_network(load_quantized(str(trial / "train" / "model.h5")))
     golden = IntegerNetwork.load(experiment.stage_folder("convert") / GOLDEN_FILE)
-    for layer in measured.layers:
-        if layer.kind.has_weights:
-            np.testing.assert_array_equal(golden[layer.name].kernel, layer.kernel)
-            np.testing.assert_array_equal(golden[layer.name].bias, layer.bias)
-    design = describe(cut_into_stages(trace_trigger(golden, _features(experiment)), 5.0), "autoencoder")
+    for layer in measured.weighted:
+        np.testing.assert_array_equal(golden[layer.name].kernel, layer.kernel)
+        np.testing.assert_array_equal(golden[layer.name].bias, layer.bias)
+    design = describe(cut_into_stages(trace_trigger(GoldenTrigger(_features(experiment), golden)), 5.0), "autoencoder")
     assert design.estimated_lut == read_json(trial / "trial" / "trial.json")["lut"]
 
 
 def _features(experiment: Experiment) -> FeatureMap:
-    return FeatureMap.from_json(read_json(experiment.result_path("data"))["feature_types"])
+    return FeatureMap.of(experiment.result(DataResult))

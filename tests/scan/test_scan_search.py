@@ -8,7 +8,8 @@ import pytest
 from scans import write_scan
 
 from fpgaae.scan.plan import Axis, ScanConfig, load_scan
-from fpgaae.scan.search import GridSearch, OptunaSearch, Tried, _decode, _encode
+from fpgaae.scan.proposals import OptunaSearch, _decode, _encode
+from fpgaae.scan.search import GridSearch, Tried
 
 AXES = {
     "bits": {"keys": ["quantization.weights.bits"], "low": 2, "high": 16},

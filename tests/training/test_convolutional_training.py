@@ -13,7 +13,7 @@ from conftest import Workspace, open_workspace
 from support import small_config
 
 from fpgaae.files import Json
-from fpgaae.golden.network import LayerKind
+from fpgaae.golden.layers.weighted import Convolution
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler", "tensorflow")]
 
@@ -43,7 +43,7 @@ def _assert_exact(result: Json, names: set[str]) -> None:
 
 def _assert_pruned(result: Mapping[str, Any], workspace: Workspace) -> None:
     for layer in workspace.network.layers:
-        if layer.kind is LayerKind.CONVOLUTION:
+        if isinstance(layer, Convolution):
             share = float(np.mean(layer.kernel == 0))
             assert result["sparsity"][layer.name] == pytest.approx(share, abs=1e-4)
             assert _SPARSITY - 1 / layer.kernel.size <= share < 1

@@ -21,6 +21,7 @@ from fpgaae.fixedpoint import values_of
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.models.float_weights import layer_outputs, load_folded
 from fpgaae.models.plan import deployed_part, plan_network
+from fpgaae.runs.results.data import DataResult
 
 _SPARSITY = 0.6
 _FIT = {"reference": {"epochs": 3, "batch_normalization": True}, "quantized": {"mode": "post_training"}}
@@ -87,7 +88,7 @@ def test_the_result_is_that_of_the_golden_codes(rounded: Workspace, network: Int
     result, data = rounded.result("train"), rounded.result("data")
     assert (result["epochs"], result["loss"], result["val_losses"]) == (0, [], [])
     assert set(result["weights_bits"].values()) == {8}
-    features = FeatureMap.from_json(data["feature_types"])
+    features = FeatureMap.of(rounded.experiment.result(DataResult))
     n = data["events"]["background"]["validation"]
     hardware = EventStore(rounded.experiment.stage_folder("data")).read("background", "validation", 0, n)
     tensors = network.run(features.input_codes(hardware, network.input_type))

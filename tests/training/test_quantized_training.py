@@ -15,7 +15,8 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import codes_of, values_of
-from fpgaae.golden.network import IntegerNetwork, LayerKind
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.runs.results.data import DataResult
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
@@ -55,7 +56,7 @@ def network(trained: Workspace) -> IntegerNetwork:
 
 
 def _zeros(network: IntegerNetwork) -> dict[str, float]:
-    return {layer.name: float(np.mean(layer.kernel == 0)) for layer in network.layers if layer.kind is LayerKind.DENSE}
+    return {layer.name: float(np.mean(layer.kernel == 0)) for layer in network.weighted}
 
 
 def test_pruning_reaches_the_wanted_sparsity_in_the_codes(trained: Workspace, network: IntegerNetwork) -> None:
@@ -69,7 +70,7 @@ def test_pruning_reaches_the_wanted_sparsity_in_the_codes(trained: Workspace, ne
 
 def test_the_result_states_the_sparsity_of_the_codes(trained: Workspace, network: IntegerNetwork) -> None:
     result = trained.result("train")
-    kernels = [layer.kernel for layer in network.layers if layer.kind is LayerKind.DENSE]
+    kernels = [layer.kernel for layer in network.weighted]
     whole = sum(int((kernel == 0).sum()) for kernel in kernels) / sum(kernel.size for kernel in kernels)
     stated = dict(result["sparsity"])
     assert stated.pop("whole") == pytest.approx(whole, abs=1e-4)
@@ -81,7 +82,7 @@ def test_the_loss_of_the_autoencoder_is_its_mean_score_over_the_number_of_featur
     trained: Workspace, network: IntegerNetwork
 ) -> None:
     data = trained.result("data")
-    features = FeatureMap.from_json(data["feature_types"])
+    features = FeatureMap.of(trained.experiment.result(DataResult))
     n = data["events"]["background"]["validation"]
     codes = EventStore(trained.experiment.stage_folder("data")).read("background", "validation", 0, n)
     scores = values_of(*network.run(features.input_codes(codes, network.input_type))[network.score.name])
@@ -89,10 +90,9 @@ def test_the_loss_of_the_autoencoder_is_its_mean_score_over_the_number_of_featur
 
 
 def test_every_trained_weight_lies_on_the_grid_of_its_quantizer(network: IntegerNetwork) -> None:
-    for layer in network.layers:
-        if layer.kernel_type is not None:
-            codes_of(values_of(layer.kernel, layer.kernel_type.fraction), layer.kernel_type)
-            assert np.abs(layer.kernel).max() > layer.kernel_type.max_code / 4, "the range is used"
+    for layer in network.weighted:
+        codes_of(values_of(layer.kernel, layer.kernel_type.fraction), layer.kernel_type)
+        assert np.abs(layer.kernel).max() > layer.kernel_type.max_code / 4, "the range is used"
 
 
 def test_a_diverging_training_says_so_in_one_sentence(tmp_path: Path) -> None:

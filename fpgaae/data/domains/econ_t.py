@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from fpgaae.config.data import Data
-from fpgaae.data.backends import CsvTable
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
 from fpgaae.errors import InputError
+from fpgaae.optional import require
 from fpgaae.section import Section
 
 N_CELLS, SIZE = 48, 8
@@ -57,6 +57,9 @@ class _CsvSource(Source):
     def __init__(self, file: Path) -> None:
         has_names = _has_names(file)
         names = _first_line(file) if has_names else [f"f{i}" for i in range(N_CELLS)]
+        require("pyarrow", "CSV files are read with it")
+        from fpgaae.data.arrow import CsvTable  # noqa: PLC0415
+
         self._table = CsvTable(file, names, set(names), has_names=has_names)
         self._file, self._names, self.n_events = file, names, self._table.n_rows
 

@@ -22,6 +22,7 @@ from fpgaae.config.data import Data
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.data.toys import ToySource
 from fpgaae.errors import InputError
+from fpgaae.optional import require
 from fpgaae.section import Section
 
 _KINDS = {"normal": 0.0, "worn": 0.5, "broken": 1.0}
@@ -44,8 +45,7 @@ class Options(Section):
 
 def log_mel(samples: NDArray[Any], rate: int, options: Options) -> Frames:
     """Give the power in each mel band of each frame in dB, (n_frames, bands), for samples (n,) within +-1."""
-    import librosa  # noqa: PLC0415  (slow to import)
-
+    librosa = require("librosa", "sounds become spectra with it")
     power = librosa.feature.melspectrogram(
         y=samples.astype(np.float32), sr=rate, n_fft=options.window, hop_length=options.hop, n_mels=options.bands,
         center=False, power=2.0,

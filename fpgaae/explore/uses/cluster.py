@@ -14,8 +14,9 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.style import PALETTE, house_style, settled
 from fpgaae.explore.explorer import ENCODE, Explorer, Found, Use
 from fpgaae.explore.uses.pictures import Plane, legend_above
-from fpgaae.files import Json
+from fpgaae.runs.results.explore import ClusterAgreement, ClusterResult
 
+_TITLE = "Clusters of the latents"
 _RESTARTS = 10
 
 
@@ -42,16 +43,24 @@ def _explore(explorer: Explorer) -> Found:
     spaces = {"latents": explorer.encode(x), "inputs": x}
     clusters = {space: _clusters(own, len(names), explorer.seed) for space, own in spaces.items()}
     agreement = {
-        space: {"adjusted_rand_index": _rand_index(processes, own), "purity": purity(processes, own)}
+        space: ClusterAgreement(adjusted_rand_index=_rand_index(processes, own), purity=purity(processes, own))
         for space, own in clusters.items()
     }
-    numbers: Json = {"events": len(x), "clusters": len(names), **agreement}
     summary = tuple(
-        f"clusters of the {space}: adjusted Rand index {agreement[space]['adjusted_rand_index']:.3f}, "
-        f"purity {agreement[space]['purity']:.3f}"
+        f"clusters of the {space}: adjusted Rand index {agreement[space].adjusted_rand_index:.3f}, "
+        f"purity {agreement[space].purity:.3f}"
         for space in spaces
     )
-    return Found(numbers, summary, _figure(spaces["latents"], processes, clusters["latents"], names))
+    result = ClusterResult(
+        use="cluster",
+        title=_TITLE,
+        summary=summary,
+        events=len(x),
+        clusters=len(names),
+        latents=agreement["latents"],
+        inputs=agreement["inputs"],
+    )
+    return Found(result, _figure(spaces["latents"], processes, clusters["latents"], names))
 
 
 def _clusters(values: NDArray[np.float32], n: int, seed: int) -> NDArray[np.int64]:
@@ -92,4 +101,4 @@ def _figure(
         return settled(figure)
 
 
-USE = Use("Clusters of the latents", (ENCODE,), _explore)
+USE = Use(_TITLE, (ENCODE,), _explore)

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.baselines import PcaBaseline
 from fpgaae.evaluation.style import PALETTE, house_style, settled
 from fpgaae.explore.explorer import DECODE, ENCODE, Explorer, Found, Use
-from fpgaae.files import Json
+from fpgaae.runs.results.explore import Coder, CompressResult
 
+_TITLE = "Compression"
 _BITS = tuple(range(2, 13))  # of one latent
 _TOLERATED = 1.01  # growth of the error that is called none
 _ENDS = (0.001, 0.999)  # quantiles of the latents in training that the codes span
 
 
-def rounded(values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> (
+def rounded(values: NDArray[np.floating], low: NDArray[np.float64], high: NDArray[np.float64], bits: int) -> (
     NDArray[np.float64]
 ):  # fmt: skip
     """Round to 2**bits levels from low to high, and saturate."""
@@ -32,21 +33,34 @@ def _explore(explorer: Explorer) -> Found:
     coders = {
         explorer.method.options.kind: (explorer.encode, explorer.decode),
         "pca": (
-            lambda events: ((events - pca.mean) @ pca.components.T).astype(np.float32),
-            lambda latents: (latents @ pca.components + pca.mean).astype(np.float32),
+            lambda events: pca.project(events).astype(np.float32),
+            lambda latents: pca.restore(latents).astype(np.float32),
         ),
     }
-    curves: dict[str, Json] = {}
+    curves: dict[str, Coder] = {}
     for name, (encode, decode) in coders.items():
         z, (low, high) = encode(x), np.quantile(encode(training), _ENDS, axis=0)
         errors = [_error(x, decode(rounded(z, low, high, bits).astype(np.float32))) for bits in _BITS]
         exact = _error(x, decode(z))
         enough = next((b for b, error in zip(_BITS, errors, strict=True) if error <= _TOLERATED * exact), None)
-        curves[name] = {"error": exact, "error_by_bits": dict(zip(map(str, _BITS), errors, strict=True))}
-        curves[name]["bits_a_latent"] = enough
+        by_bits = dict(zip(map(str, _BITS), errors, strict=True))
+        curves[name] = Coder(error=exact, error_by_bits=by_bits, bits_a_latent=enough)
     n, n_bits = len(explorer.features), sum(feature.hardware.bits for feature in explorer.features.features)
-    numbers = _numbers(n, k, n_bits, curves, explorer.method.options.kind)
-    return Found(numbers, _summary(numbers), _figure(curves, k, n_bits))
+    bits = curves[explorer.method.options.kind].bits_a_latent
+    latent_bits = None if bits is None else k * bits
+    result = CompressResult(
+        use="compress",
+        title=_TITLE,
+        summary=_summary(n, k, n_bits, latent_bits),
+        inputs=n,
+        latents=k,
+        rate=(n - k) / n,
+        input_bits=n_bits,
+        latent_bits=latent_bits,
+        rate_in_bits=None if latent_bits is None else (n_bits - latent_bits) / n_bits,
+        coders=curves,
+    )
+    return Found(result, _figure(curves, k, n_bits))
 
 
 def _error(x: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> float:
@@ -54,41 +68,27 @@ def _error(x: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> float
     return float(np.square(x.astype(np.float64) - reconstruction).mean())
 
 
-def _numbers(n: int, k: int, n_bits: int, curves: dict[str, Json], kind: str) -> Json:
-    bits = curves[kind]["bits_a_latent"]
-    return {
-        "inputs": n,
-        "latents": k,
-        "rate": (n - k) / n,
-        "input_bits": n_bits,
-        "latent_bits": None if bits is None else k * bits,
-        "rate_in_bits": None if bits is None else (n_bits - k * bits) / n_bits,
-        "coders": curves,
-    }
-
-
-def _summary(numbers: Json) -> tuple[str, ...]:
-    first = (
-        f"{numbers['inputs']} inputs to {numbers['latents']} latents saves {100 * numbers['rate']:.1f} % of the numbers"
-    )
-    if numbers["latent_bits"] is None:
+def _summary(n: int, k: int, n_bits: int, latent_bits: int | None) -> tuple[str, ...]:
+    first = f"{n} inputs to {k} latents saves {100 * (n - k) / n:.1f} % of the numbers"
+    if latent_bits is None:
         return (first, f"more than {_BITS[-1]} bits a latent are needed for the error of exact latents")
     return (
         first,
-        f"{numbers['input_bits']} bits to {numbers['latent_bits']} saves {100 * numbers['rate_in_bits']:.1f} % of the "
-        "bits, with an error at most 1 % above that of exact latents",
+        f"{n_bits} bits to {latent_bits} saves {100 * (n_bits - latent_bits) / n_bits:.1f} % of the bits, with an "
+        "error at most 1 % above that of exact latents",
     )
 
 
-def _figure(curves: dict[str, Json], k: int, n_bits: int) -> Figure:
+def _figure(curves: dict[str, Coder], k: int, n_bits: int) -> Figure:
     with house_style():
         figure = Figure(figsize=(7.4, 4.8), layout="constrained")
         panel = figure.subplots()
-        for (name, own), colour in zip(curves.items(), (PALETTE[0], PALETTE[2]), strict=True):
+        colours = (PALETTE[0], PALETTE[2])[: len(curves)]  # one, where the method is PCA itself
+        for (name, own), colour in zip(curves.items(), colours, strict=True):
             share = [k * bits / n_bits for bits in _BITS]
             label = name.upper() if name == "pca" else name
-            panel.plot(share, list(own["error_by_bits"].values()), "o-", color=colour, markersize=4, label=label)
-            panel.axhline(own["error"], color=colour, linewidth=1, linestyle=(0, (5, 3)))
+            panel.plot(share, list(own.error_by_bits.values()), "o-", color=colour, markersize=4, label=label)
+            panel.axhline(own.error, color=colour, linewidth=1, linestyle=(0, (5, 3)))
         panel.set_ylim(0, None)
         panel.set_xlabel("Bits of the latents / bits of the inputs")
         panel.set_ylabel("Mean squared error [units of the spread]")
@@ -96,4 +96,4 @@ def _figure(curves: dict[str, Json], k: int, n_bits: int) -> Figure:
         return settled(figure)
 
 
-USE = Use("Compression", (ENCODE, DECODE), _explore, compresses=True)
+USE = Use(_TITLE, (ENCODE, DECODE), _explore, compresses=True)

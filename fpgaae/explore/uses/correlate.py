@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from scipy.stats import rankdata
 
 from fpgaae.evaluation.style import PALETTE, house_style, settled
 from fpgaae.explore.explorer import ENCODE, Explorer, Found, Use, has
-from fpgaae.files import Json
+from fpgaae.runs.results.explore import CorrelateResult, LatentCorrelation, MemberCorrelation, QuantityCorrelation
 from fpgaae.training.methods.quantities import QUANTITIES, known_quantities, measure
 from fpgaae.training.methods.stage import open_scorer
 
+_TITLE = "Against known quantities"
 _BINS = 12
 _SHOWN_POINTS = 4000
 
@@ -38,18 +40,22 @@ def _explore(explorer: Explorer) -> Found:
     known = {name: measure(explorer.run, explorer.background, "test", name) for name in names}
     latents = explorer.encode(x) if has(type(explorer.method), ENCODE) else None
     main, scores = _scores(explorer, x)
-    numbers: Json = {"events": len(x), "score": main, "quantities": {}}
+    found: dict[str, QuantityCorrelation] = {}
     summary = []
     for name, values in known.items():
-        own: Json = {"members": _of_scores(explorer, scores, values)}
-        if latents is not None:
-            own["latents"] = [{"pearson": pearson(z, values), "spearman": spearman(z, values)} for z in latents.T]
-            best = max(range(latents.shape[1]), key=lambda i: abs(own["latents"][i]["pearson"]))
-            own["latent"], own["pearson"] = best + 1, own["latents"][best]["pearson"]
-            summary.append(f"{name}: correlation {own['pearson']:+.3f} with latent {best + 1}")
-        summary += [f"{name}: rank correlation {found} with the score {main}" for found in _by_point(own["members"])]
-        numbers["quantities"][name] = own
-    return Found(numbers, tuple(summary), _figure(known, latents, scores, numbers))
+        members = _of_scores(explorer, scores, values)
+        if latents is None:
+            found[name] = QuantityCorrelation(members=members)
+        else:
+            own = tuple(LatentCorrelation(pearson=pearson(z, values), spearman=spearman(z, values)) for z in latents.T)
+            best = int(np.argmax([abs(each.pearson) for each in own]))
+            found[name] = QuantityCorrelation(members=members, latents=own, latent=best + 1, pearson=own[best].pearson)
+            summary.append(f"{name}: correlation {own[best].pearson:+.3f} with latent {best + 1}")
+        summary += [f"{name}: rank correlation {by_point} with the score {main}" for by_point in _by_point(members)]
+    result = CorrelateResult(
+        use="correlate", title=_TITLE, summary=tuple(summary), events=len(x), score=main, quantities=found
+    )
+    return Found(result, _figure(known, latents, scores, result))
 
 
 def _scores(explorer: Explorer, x: NDArray[np.float32]) -> tuple[str, NDArray[np.float64]]:
@@ -60,46 +66,48 @@ def _scores(explorer: Explorer, x: NDArray[np.float32]) -> tuple[str, NDArray[np
     return main, open_scorer(functions[main], explorer.trained, knobs)({"x": x})
 
 
-def _of_scores(explorer: Explorer, scores: NDArray[np.float64], values: NDArray[np.float64]) -> list[Json]:
-    return [
-        {"seed": m.seed, "point": m.point, "pearson": pearson(own, values), "spearman": spearman(own, values)}
+def _of_scores(
+    explorer: Explorer, scores: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[MemberCorrelation, ...]:
+    return tuple(
+        MemberCorrelation(seed=m.seed, point=m.point, pearson=pearson(own, values), spearman=spearman(own, values))
         for m, own in zip(explorer.job.members, scores, strict=True)
-    ]
+    )
 
 
-def _by_point(members: list[Json]) -> list[str]:
+def _by_point(members: Sequence[MemberCorrelation]) -> list[str]:
     """Give the mean rank correlation over the seeds of each point, with its spread."""
     found: dict[str, list[float]] = {}
     for member in members:
-        found.setdefault(_point(member), []).append(member["spearman"])
+        found.setdefault(_point(member), []).append(member.spearman)
     return [
         f"{np.mean(values):+.3f}{f' ± {np.std(values, ddof=1):.3f}' if len(values) > 1 else ''}{point}"
         for point, values in found.items()
     ]
 
 
-def _point(member: Json) -> str:
-    return "".join(f", {key} {value:g}" for key, value in member["point"].items())
+def _point(member: MemberCorrelation) -> str:
+    return "".join(f", {key} {value:g}" for key, value in member.point.items())
 
 
 def _figure(
     known: dict[str, NDArray[np.float64]],
     latents: NDArray[np.float32] | None,
     scores: NDArray[np.float64],
-    numbers: Json,
+    result: CorrelateResult,
 ) -> Figure:
     columns = 1 if latents is None else 2
     with house_style():
         figure = Figure(figsize=(0.6 + 5 * columns, 0.5 + 3.8 * len(known)), layout="constrained")
         panels = figure.subplots(len(known), columns, squeeze=False)
         for row, (name, values) in zip(panels, known.items(), strict=True):
-            own = numbers["quantities"][name]
-            if latents is not None:
-                _cloud(row[0], values, latents[:, own["latent"] - 1])
-                row[0].set_ylabel(f"Latent {own['latent']}")
-                row[0].set_title(f"correlation {own['pearson']:+.3f}", loc="right", fontsize="small")
-            _profile(row[-1], values, scores, own["members"])
-            row[-1].set_ylabel(f"Mean rank of the score {numbers['score']}")
+            own = result.quantities[name]
+            if latents is not None and own.latent is not None:
+                _cloud(row[0], values, latents[:, own.latent - 1])
+                row[0].set_ylabel(f"Latent {own.latent}")
+                row[0].set_title(f"correlation {own.pearson:+.3f}", loc="right", fontsize="small")
+            _profile(row[-1], values, scores, own.members)
+            row[-1].set_ylabel(f"Mean rank of the score {result.score}")
             for panel in row:
                 panel.set_xlabel(QUANTITIES[name].label)
         return settled(figure)
@@ -114,7 +122,9 @@ def _cloud(panel: Axes, values: NDArray[np.float64], latent: NDArray[np.float32]
     panel.set_xlim(low - 0.03 * (high - low), high + 0.03 * (high - low))
 
 
-def _profile(panel: Axes, values: NDArray[np.float64], scores: NDArray[np.float64], members: list[Json]) -> None:
+def _profile(
+    panel: Axes, values: NDArray[np.float64], scores: NDArray[np.float64], members: Sequence[MemberCorrelation]
+) -> None:
     """Draw the mean of the rank of the score in bins of the quantity that hold as many events each."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)))
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, max(len(edges) - 2, 0))
@@ -134,4 +144,4 @@ def _profile(panel: Axes, values: NDArray[np.float64], scores: NDArray[np.float6
         panel.legend()
 
 
-USE = Use("Against known quantities", (), _explore)
+USE = Use(_TITLE, (), _explore)

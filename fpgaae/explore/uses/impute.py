@@ -6,8 +6,6 @@ true ones (Wang et al., IEEE Trans. Image Process. 13 (2004) 600; scikit-image's
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -15,8 +13,10 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.style import BACKGROUND_COLOUR, PALETTE, house_style, settled
 from fpgaae.explore.explorer import DECODE, ENCODE, Explorer, Found, Use
 from fpgaae.explore.uses.pictures import code_limits_of, show_images
-from fpgaae.files import Json
+from fpgaae.optional import require
+from fpgaae.runs.results.explore import ImputeResult
 
+_TITLE = "Missing inputs"
 _SHOWN = 12
 _LEAST_WINDOW, _USUAL_WINDOW = 3, 7
 _LEAST_SPREAD, _MOST = 0.5, 2.0  # counts, and the end of the axis of ratios
@@ -31,13 +31,11 @@ def impute(explorer: Explorer, x: NDArray[np.float32], missing: NDArray[np.bool_
 
 def similarity(true: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Give the mean structural similarity of images (n, height, width)."""
-    from skimage.metrics import structural_similarity  # noqa: PLC0415 - it takes a second to import
-
     low, high = code_limits_of(true)
     side = min(true.shape[1:])
     window = max(min(_USUAL_WINDOW, side - 1 + side % 2), _LEAST_WINDOW)
     pairs = zip(true, other, strict=True)
-    compare: Any = structural_similarity
+    compare = require("skimage.metrics", "images are compared with it").structural_similarity
     values = [compare(a, b, data_range=high - low, win_size=window) for a, b in pairs]
     return float(np.mean(values))
 
@@ -52,22 +50,24 @@ def _explore(explorer: Explorer) -> Found:
     }
     errors = {name: _errors(explorer, x, own, missing) for name, own in filled.items()}
     whole = {name: float(np.sqrt(np.square(own - x)[missing].mean())) for name, own in filled.items()}
-    numbers: Json = {
-        "events": len(x),
-        "missing": explorer.settings.missing,
-        "rmse": whole,
-        "rmse_per_feature": {name: dict(zip(_names(explorer), own, strict=True)) for name, own in errors.items()},
-    }
     summary = [f"missing inputs, in units of their spread: imputed {whole[IMPUTED]:.3f}, by the mean {whole[MEAN]:.3f}"]
     images = {name: explorer.images(own) for name, own in {"true": x, **filled}.items()}
     shown = {name: own for name, own in images.items() if own is not None}
+    alike = None
     if shown:
-        numbers["ssim"] = {name: similarity(shown["true"], shown[name]) for name in filled}
-        summary.append(
-            f"structural similarity: imputed {numbers['ssim'][IMPUTED]:.3f}, by the mean {numbers['ssim'][MEAN]:.3f}"
-        )
-        return Found(numbers, tuple(summary), _image_figure(shown, missing))
-    return Found(numbers, tuple(summary), _bar_figure(errors, _names(explorer)))
+        alike = {name: similarity(shown["true"], shown[name]) for name in filled}
+        summary.append(f"structural similarity: imputed {alike[IMPUTED]:.3f}, by the mean {alike[MEAN]:.3f}")
+    result = ImputeResult(
+        use="impute",
+        title=_TITLE,
+        summary=tuple(summary),
+        events=len(x),
+        missing=explorer.settings.missing,
+        rmse=whole,
+        rmse_per_feature={name: dict(zip(_names(explorer), own, strict=True)) for name, own in errors.items()},
+        ssim=alike,
+    )
+    return Found(result, _image_figure(shown, missing) if shown else _bar_figure(errors, _names(explorer)))
 
 
 def _names(explorer: Explorer) -> list[str]:
@@ -112,4 +112,4 @@ def _bar_figure(errors: dict[str, list[float]], names: list[str]) -> Figure:
         return settled(figure)
 
 
-USE = Use("Missing inputs", (ENCODE, DECODE), _explore, compresses=True)
+USE = Use(_TITLE, (ENCODE, DECODE), _explore, compresses=True)

@@ -14,7 +14,9 @@ from scipy.spatial import cKDTree
 from fpgaae.evaluation.style import house_style, settled
 from fpgaae.explore.explorer import DECODE, ENCODE, Explorer, Found, Use
 from fpgaae.explore.uses.pictures import code_limits_of, show_images
+from fpgaae.runs.results.explore import InterpolateResult
 
+_TITLE = "Between two events"
 _STEPS = 9
 _SHOWN_PAIRS = 6
 _NEIGHBOURS_OF = 20_000  # training events
@@ -37,8 +39,15 @@ def _explore(explorer: Explorer) -> Found:
         "distance to the nearest training event, half-way: "
         + ", ".join(f"{name} {value:.3g}" for name, value in distance.items()),
     )
-    numbers = {"pairs": len(starts), "steps": _STEPS, "nearest_training_event": distance}
-    return Found(numbers, summary, _figure(explorer, paths[:_SHOWN_PAIRS], fades[:_SHOWN_PAIRS]))
+    result = InterpolateResult(
+        use="interpolate",
+        title=_TITLE,
+        summary=summary,
+        pairs=len(starts),
+        steps=_STEPS,
+        nearest_training_event=distance,
+    )
+    return Found(result, _figure(explorer, paths[:_SHOWN_PAIRS], fades[:_SHOWN_PAIRS]))
 
 
 def _pairs(explorer: Explorer) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -83,4 +92,4 @@ def _show_path(panel, path: NDArray[np.float32], explorer: Explorer) -> None:  #
     panel.set_ylabel("Step")
 
 
-USE = Use("Between two events", (ENCODE, DECODE), _explore)
+USE = Use(_TITLE, (ENCODE, DECODE), _explore)

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.style import house_style, settled
 from fpgaae.explore.explorer import ENCODE, Explorer, Found, Use
 from fpgaae.explore.uses.pictures import Plane, legend_above, process_colours, scatter_processes
+from fpgaae.runs.results.explore import LatentResult
 
+_TITLE = "The latents in the plane"
 _ACTIVE = 0.01  # variance above which a latent says something: Burda et al., arXiv 1509.00519, section 5.2
 
 
@@ -18,19 +20,21 @@ def _explore(explorer: Explorer) -> Found:
     of_training = explorer.encode(explorer.training()[:50_000])
     plane = Plane(of_training)
     active = int((of_training.var(axis=0) > _ACTIVE).sum())
-    numbers = {
-        "latents": of_training.shape[1],
-        "active_latents": active,
-        "explained_variance": plane.explained,
-        "mean": {p: plane(own).mean(axis=0).tolist() for p, own in latents.items()},
-        "spread": {p: plane(own).std(axis=0).tolist() for p, own in latents.items()},
-        "events": {p: len(own) for p, own in latents.items()},
-    }
-    summary = (
-        f"{active} of {of_training.shape[1]} latents vary by more than {_ACTIVE:g}; "
-        f"the plane holds {100 * plane.explained:.0f} % of their variance",
+    result = LatentResult(
+        use="latent",
+        title=_TITLE,
+        summary=(
+            f"{active} of {of_training.shape[1]} latents vary by more than {_ACTIVE:g}; "
+            f"the plane holds {100 * plane.explained:.0f} % of their variance",
+        ),
+        latents=of_training.shape[1],
+        active_latents=active,
+        explained_variance=plane.explained,
+        mean={p: tuple(plane(own).mean(axis=0).tolist()) for p, own in latents.items()},
+        spread={p: tuple(plane(own).std(axis=0).tolist()) for p, own in latents.items()},
+        events={p: len(own) for p, own in latents.items()},
     )
-    return Found(numbers, summary, _figure({p: plane(own) for p, own in latents.items()}, plane, explorer.background))
+    return Found(result, _figure({p: plane(own) for p, own in latents.items()}, plane, explorer.background))
 
 
 def _figure(points: dict[str, NDArray[np.float64]], plane: Plane, background: str) -> Figure:
@@ -52,4 +56,4 @@ def _figure(points: dict[str, NDArray[np.float64]], plane: Plane, background: st
         return settled(figure)
 
 
-USE = Use("The latents in the plane", (ENCODE,), _explore)
+USE = Use(_TITLE, (ENCODE,), _explore)

@@ -54,7 +54,7 @@ class Plane:
         """Give the coordinates (n, 2), or (n, 1) of a single latent."""
         if self._pca is None:
             return np.asarray(latents, dtype=np.float64)
-        return np.asarray((latents - self._pca.mean) @ self._pca.components.T)
+        return self._pca.project(latents)
 
     def label(self, panel: Axes) -> None:
         """Write what the axes are."""

@@ -18,9 +18,11 @@ from fpgaae.evaluation.style import BACKGROUND_COLOUR, PALETTE, house_style, set
 from fpgaae.evaluation.two_sample import classifier_auc, energy_distance
 from fpgaae.explore.explorer import ENCODE, SAMPLE, Explorer, Found, Use, has
 from fpgaae.explore.uses.pictures import code_limits_of, show_images
-from fpgaae.files import Json
 from fpgaae.methods.registry import method_class
+from fpgaae.runs.results.explore import SampleDistances, SampleResult
+from fpgaae.statistics import Interval
 
+_TITLE = "New events from the prior"
 _SHOWN = (3, 16)  # rows and columns of images of each sample
 _PANELS = 8
 TRUE, PRIOR, FITTED = "test events", "prior", "autoencoder, fitted Gaussian"
@@ -67,14 +69,17 @@ def draw(explorer: Explorer, x: NDArray[np.float32]) -> dict[str, Drawn]:
     return {**found, FITTED: Drawn(fitted_gaussian(twin, len(x)), decoded_latents(twin, x))}
 
 
-def compare(explorer: Explorer, first: NDArray[np.float32], drawn: Drawn) -> Json:
+def compare(explorer: Explorer, first: NDArray[np.float32], drawn: Drawn) -> SampleDistances:
     """Measure how far new events are from true ones, and from those that the same model makes of true ones."""
     level = explorer.config.evaluation.confidence_level
-    found: Json = {"to_test_events": energy_distance(first, drawn.new, level)._asdict()}
-    if drawn.decoded is not None:
-        found["to_decoded_events"] = energy_distance(drawn.decoded, drawn.new, level)._asdict()
-        found["classifier_auc"] = classifier_auc(drawn.decoded, drawn.new, level)._asdict()
-    return found
+    to_test_events = energy_distance(first, drawn.new, level)
+    if drawn.decoded is None:
+        return SampleDistances(to_test_events=to_test_events)
+    return SampleDistances(
+        to_test_events=to_test_events,
+        to_decoded_events=energy_distance(drawn.decoded, drawn.new, level),
+        classifier_auc=classifier_auc(drawn.decoded, drawn.new, level),
+    )
 
 
 def _explore(explorer: Explorer) -> Found:
@@ -83,27 +88,30 @@ def _explore(explorer: Explorer) -> Found:
     first, second = np.array_split(true, 2)
     drawn = {TRUE: Drawn(second, None), **draw(explorer, second)}
     numbers = {name: compare(explorer, first, own) for name, own in drawn.items()}
-    content = {
-        "events": len(second),
-        "confidence_level": explorer.config.evaluation.confidence_level,
-        "samples": numbers,
-    }
+    result = SampleResult(
+        use="sample",
+        title=_TITLE,
+        summary=tuple(_sentence(*item) for item in numbers.items()),
+        events=len(second),
+        confidence_level=explorer.config.evaluation.confidence_level,
+        samples=numbers,
+    )
     shown = {name: own.new for name, own in drawn.items()}
-    return Found(content, tuple(_sentence(*item) for item in numbers.items()), _figure(explorer, shown))
+    return Found(result, _figure(explorer, shown))
 
 
-def _sentence(name: str, own: Json) -> str:
-    text = f"{name}: energy distance to test events {_text(own['to_test_events'])}"
-    if "to_decoded_events" not in own:
+def _sentence(name: str, own: SampleDistances) -> str:
+    text = f"{name}: energy distance to test events {_text(own.to_test_events)}"
+    if own.to_decoded_events is None or own.classifier_auc is None:
         return text
     return (
-        f"{text}, to the same model's decoded test events {_text(own['to_decoded_events'])}, "
-        f"AUC of a classifier of these {_text(own['classifier_auc'])}"
+        f"{text}, to the same model's decoded test events {_text(own.to_decoded_events)}, "
+        f"AUC of a classifier of these {_text(own.classifier_auc)}"
     )
 
 
-def _text(interval: dict[str, float]) -> str:
-    return f"{interval['value']:.3g} [{interval['low']:.3g}, {interval['high']:.3g}]"
+def _text(interval: Interval) -> str:
+    return f"{interval.value:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
 
 
 def _figure(explorer: Explorer, samples: dict[str, NDArray[np.float32]]) -> Figure:
@@ -145,4 +153,4 @@ def _histograms(explorer: Explorer, samples: dict[str, NDArray[np.float64]]) -> 
         return settled(figure)
 
 
-USE = Use("New events from the prior", (), _explore, samples=True)
+USE = Use(_TITLE, (), _explore, samples=True)

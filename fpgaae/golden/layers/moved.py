@@ -1,101 +1,145 @@
-"""The layers of convolutional networks in exact integers, each with the type that holds whatever it can put out.
-
-A mean over a number of pixels that is no power of two has no finite binary form. It is cut off far enough behind the
-point that the quantizer behind it can't tell: see `mean_fraction`.
-"""
+"""The layers that compute nothing: each value is one of the source, or zero (NumPy only)."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes, FixedPointType, type_for_range
-from fpgaae.golden.network import IntegerLayer, LayerKind, bias_range, extreme_weights
-from fpgaae.golden.windows import Shape, Window, range_of_sums
+from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType, Tensor, Types
+from fpgaae.golden.layers.base import Layer, Windowed, n_values
+from fpgaae.golden.parts import Partly, Values
+from fpgaae.golden.windows import Window, enlarge, surround
 
 
-def convolution_layer(
-    name: str,
-    source: IntegerLayer,
-    kernel: tuple[Codes, FixedPointType],
-    bias: tuple[Codes, FixedPointType],
-    window: Window,
-) -> IntegerLayer:
-    """Make a convolution and derive the type of its exact sums from the range of its input.
+@dataclass(frozen=True)
+class OfItsSource(Layer):
+    """A layer whose values are values of its source, or zero, so that it has their type."""
 
-    Parameters
-    ----------
-    kernel
-        Codes (height, width, channels, filters) and their type.
-    bias
-        Codes (filters,) and their type.
-    """
-    (kernel_codes, kernel_type), (bias_codes, bias_type) = kernel, bias
-    fraction = max(source.type.fraction + kernel_type.fraction, bias_type.fraction)
-    shape = (*window.positions, kernel_codes.shape[-1])
-    layer = IntegerLayer(
-        name, LayerKind.CONVOLUTION, (source.name,), _size(shape), FixedPointType(1, 1 - fraction),
-        kernel_codes, bias_codes, kernel_type, bias_type, shape=shape, window=window,
-    )  # fmt: skip
-    low, high = convolution_range(layer, source)
-    return replace(layer, type=type_for_range(min(low, 0), max(high, 0), fraction))
+    @abstractmethod
+    def picked(self, x: Any) -> Any:  # noqa: ANN401
+        """Give the values (n_events, size) out of those of the source, which are codes or not."""
 
+    def run(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Pick the codes."""
+        return Tensor(self.picked(inputs[0].codes), self.types.fraction)
 
-def convolution_range(layer: IntegerLayer, source: IntegerLayer) -> tuple[int, int]:
-    """Give the smallest and the largest code that a convolution can put out for inputs of their type.
+    def values(self, inputs: Sequence[Values], sources: Sequence[Layer], partly: Partly) -> Values:
+        """Pick the values."""
+        del sources, partly
+        found: Values = self.picked(inputs[0])
+        return found
 
-    Raises
-    ------
-    InputError
-        If the layer has no window or no weight types.
-    """
-    if layer.window is None or layer.kernel_type is None or layer.bias_type is None:
-        raise InputError(f"the convolution {layer.name} of the golden network has no window; run `convert` again")
-    fraction = layer.type.fraction
-    up_product = fraction - source.type.fraction - layer.kernel_type.fraction
-    low_bias, high_bias = bias_range(layer, fraction - layer.bias_type.fraction)
-    ends = source.type.min_code, source.type.max_code
-    sums = [range_of_sums(kernel, layer.window, *ends) for kernel, _ in extreme_weights(layer)]
-    smallest, largest = np.min([s for s, _ in sums], axis=0), np.max([s for _, s in sums], axis=0)
-    return int(((smallest << up_product) + low_bias).min()), int(((largest << up_product) + high_bias).max())
+    def with_any_weights(self, sources: Sequence[Layer]) -> Layer:
+        """Take over the type of the source."""
+        return replace(self, types=self.types_of(sources[0]))
+
+    def types_of(self, source: Layer) -> Types:
+        """Give its types: those of its source, of which it keeps the channels."""
+        return source.types
+
+    def unused_bits(self, sources: Sequence[Layer], before: Sequence[int]) -> int:
+        """Count those of the source."""
+        del sources
+        return before[0]
 
 
-def mean_fraction(source: FixedPointType, n_values: int, rounded_to: int) -> int:
-    """Give the bits behind the point that a mean of n values needs.
+@dataclass(frozen=True)
+class Moved(OfItsSource):
+    """A layer of which it is known from which place of its source each value comes."""
 
-    For a power of two they hold the mean exactly. Otherwise a quantizer with `rounded_to` bits behind the point must
-    round the cut-off mean as it would the true one. The mean is a multiple of 2**-F / n, F = max(fraction of the
-    source, rounded_to + 1), and so are the points at which the quantizer's result changes: a mean beside such a point
-    is 2**-F / n away at least, and a cut at or below that never reaches it.
-    """
-    bits = (n_values - 1).bit_length()
-    if n_values == 1 << bits:
-        return source.fraction + bits
-    return max(source.fraction, rounded_to + 1) + bits
+    @abstractmethod
+    def places(self, n: int) -> Codes:
+        """Give the place (size,) of each value among the n of the source, -1 for a zero."""
 
-
-def mean_layer(name: str, source: IntegerLayer, window: Window, rounded_to: int) -> IntegerLayer:
-    """Make an average pooling without padding; `rounded_to` as in `mean_fraction`."""
-    fraction = mean_fraction(source.type, window.n_values, rounded_to)
-    width = source.type.width + fraction - source.type.fraction
-    shape = (*window.positions, window.image[2])
-    of = FixedPointType(width, source.type.integer, source.type.signed)
-    return IntegerLayer(
-        name, LayerKind.AVERAGE_POOLING, (source.name,), _size(shape), of, shape=shape, window=window
-    )  # fmt: skip
+    def picked(self, x: Any) -> Any:  # noqa: ANN401
+        """Take the value at each place."""
+        padded = np.concatenate([x, np.zeros((len(x), 1), dtype=x.dtype)], axis=1)
+        return np.take(padded, self.places(x.shape[1]), axis=1)
 
 
-def moved_layer(
-    name: str, kind: LayerKind, source: IntegerLayer, shape: tuple[int, ...], window: Window | None
-) -> IntegerLayer:
-    """Make a layer that computes nothing new: its values are those of its source, or zero."""
-    return IntegerLayer(name, kind, (source.name,), _size(shape), source.type, shape=shape, window=window)
+@dataclass(frozen=True)
+class Reshape(Moved):
+    """Another shape of the same values."""
+
+    kind = "reshape"
+    passes_on = True
+
+    @classmethod
+    def of(cls, name: str, source: Layer, shape: tuple[int, ...]) -> Reshape:
+        """Make one behind a layer."""
+        layer = cls(name, (source.name,), source.size, source.types, shape)
+        return replace(layer, types=layer.types_of(source))
+
+    def places(self, n: int) -> Codes:
+        """Give every place once, in order."""
+        return np.arange(n)
+
+    def types_of(self, source: Layer) -> Types:
+        """Give the type of each of its channels; where several types of the source meet in one, one that holds all."""
+        n_channels = self.shape[-1] if self.shape else self.size
+        each = [source.types.channel(place) for place in range(self.size)]
+        if each == each[:n_channels] * (self.size // n_channels):
+            return source.types if isinstance(source.types, FixedPointType) else ChannelTypes(tuple(each[:n_channels]))
+        return source.type
 
 
-def _size(shape: Shape | tuple[int, ...]) -> int:
-    size = 1
-    for extent in shape:
-        size *= extent
-    return size
+@dataclass(frozen=True)
+class Port(Moved):
+    """What a layer before it put out, on a port of the trigger block."""
+
+    kind = "port"
+
+    @classmethod
+    def of(cls, name: str, source: Layer) -> Port:
+        """Make one of a layer's output, flat, in a type of the same bits."""
+        layer = cls(name, (source.name,), source.size, source.types)
+        return replace(layer, types=layer.types_of(source))
+
+    def places(self, n: int) -> Codes:
+        """Give every place once, in order."""
+        return np.arange(n)
+
+    def types_of(self, source: Layer) -> Types:
+        """Give the type that takes the bits of the source."""
+        return source.type.plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpSampling(Moved, Windowed):
+    """Every pixel several times: its nearest neighbour's value. The window's size says how often."""
+
+    kind = "upsampling"
+
+    @classmethod
+    def of(cls, name: str, source: Layer, window: Window) -> UpSampling:
+        """Make one behind an image."""
+        height, width, channels = window.image
+        shape = (height * window.size[0], width * window.size[1], channels)
+        return cls(name, (source.name,), n_values(shape), source.types, shape, window=window)
+
+    def places(self, n: int) -> Codes:
+        """Give the place of the pixel that each value repeats."""
+        return np.asarray(enlarge(np.arange(n)[None], self.window)[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroPadding(Moved, Windowed):
+    """Zeros around an image: the padding of the window."""
+
+    kind = "zero_padding"
+
+    @classmethod
+    def of(cls, name: str, source: Layer, window: Window) -> ZeroPadding:
+        """Make one behind an image."""
+        top, bottom, left, right = window.padding
+        height, width, channels = window.image
+        shape = (height + top + bottom, width + left + right, channels)
+        return cls(name, (source.name,), n_values(shape), source.types, shape, window=window)
+
+    def places(self, n: int) -> Codes:
+        """Give the place of each pixel, -1 around the image."""
+        return np.asarray(surround(np.arange(1, n + 1)[None], self.window)[0] - 1)

@@ -15,13 +15,10 @@ from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, type_for_range
 from fpgaae.golden.scores.base import function_table, score_type
-from fpgaae.hls.lint.description import LayerDescription, ModelDescription
-from fpgaae.models.shapes import input_shape, shape_after
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import SCORES, Role
+from fpgaae.models.shapes import shape_after
 
-_MOVES_VALUES = frozenset({
-    "MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Flatten",
-    "Reshape",
-})  # fmt: skip
 _MAX_TABLE_FRACTION_BITS = 24
 _MAX_WEIGHT_BITS = 40  # the sums of codes below are 64-bit integers
 
@@ -41,7 +38,7 @@ class Products(NamedTuple):
     n_out: int
 
 
-def values_of_layers(model: ModelDescription) -> dict[str, Values]:
+def values_of_layers(model: NetworkDescription) -> dict[str, Values]:
     """Give what every layer puts out."""
     known: dict[str, Values] = {}
     for layer in model.layers:
@@ -52,12 +49,12 @@ def values_of_layers(model: ModelDescription) -> dict[str, Values]:
 
 def products(layer: LayerDescription, source: Values) -> Products | None:
     """Count the products of a layer with weights, where its size is known."""
-    n_out = layer.config.get("units", layer.config.get("filters"))
+    n_out = layer.settings.get("units", layer.settings.get("filters"))
     if (kernel := layer.weights.get("kernel")) is not None and kernel.ndim >= 2:
         return Products(prod(kernel.shape[:-1]), kernel.shape[-1])
     if not isinstance(n_out, int) or source.shape is None or not source.shape:
         return None
-    window = layer.config.get("kernel_size", ())
+    window = layer.settings.get("kernel_size", ())
     sizes = window if isinstance(window, list | tuple) else (window,)
     if not all(isinstance(size, int) for size in sizes):
         return None
@@ -65,11 +62,11 @@ def products(layer: LayerDescription, source: Values) -> Products | None:
 
 
 def _values(layer: LayerDescription, sources: list[Values]) -> Values:
-    if layer.kind == "InputLayer":
-        return Values(None, input_shape(layer.config))
+    if layer.role is Role.INPUT:
+        return Values(None, layer.event_shape)
     if not sources:
         return Values()
-    if layer.is_weighted_sum:
+    if layer.is_quantized_sum:
         return _weighted_sum(layer, sources[0])
     return _score(layer, sources) if layer.is_score else _moved(layer, sources[0])
 
@@ -77,10 +74,10 @@ def _values(layer: LayerDescription, sources: list[Values]) -> Values:
 def _moved(layer: LayerDescription, source: Values) -> Values:
     """Follow values through a quantizer, or a layer that only moves them."""
     shape = shape_after(layer, source.shape)
-    if layer.kind == "QActivation":
+    if layer.role is Role.ROUND:
         quantizer = layer.quantizers["activation"]
         return Values(quantizer.type if quantizer else None, shape)
-    return Values(source.type if layer.kind in _MOVES_VALUES else None, shape)
+    return Values(source.type if layer.moves_values else None, shape)
 
 
 class _Sums(NamedTuple):
@@ -143,19 +140,16 @@ def kernel_width(layer: LayerDescription) -> int | None:
     return type_for_range(min(int(codes.min()) >> unused, -1), int(codes.max()) >> unused, 0).width
 
 
-def _codes(weights: NDArray[np.float64] | None, of: FixedPointType) -> NDArray[np.int64] | None:
+def _codes(weights: NDArray[np.floating] | None, of: FixedPointType) -> NDArray[np.int64] | None:
     """Quantize weights as QKeras does: half to even, then saturated."""
     if weights is None or of.width > _MAX_WEIGHT_BITS or not np.isfinite(weights).all():
         return None
-    return np.clip(np.rint(weights * 2.0**of.fraction), of.min_code, of.max_code).astype(np.int64)
-
-
-_SCORES = {"".join(part.capitalize() for part in score.value.split("_")) + "Score": score for score in Score}
+    return np.clip(np.rint(weights.astype(np.float64) * 2.0**of.fraction), of.min_code, of.max_code).astype(np.int64)
 
 
 def _score(layer: LayerDescription, sources: list[Values]) -> Values:
     """Bound a score as the golden network does; a table needs the type of its argument and the bits of its entries."""
-    score, types = _SCORES.get(layer.kind), [source.type for source in sources]
+    score, types = SCORES.get(layer.kind), [source.type for source in sources]
     known = [of for of in types if of is not None]
     shape = sources[0].shape
     wanted = 1 if score in {Score.MU_SQUARED, Score.REGRESSION} else 2
@@ -165,7 +159,7 @@ def _score(layer: LayerDescription, sources: list[Values]) -> Values:
         return Values(None, (1,))
     table = None
     if score.needs_variance:
-        fraction_bits = layer.config.get("fraction_bits")
+        fraction_bits = layer.settings.get("fraction_bits")
         if not isinstance(fraction_bits, int) or not 0 <= fraction_bits <= _MAX_TABLE_FRACTION_BITS:
             return Values(None, (1,))
         try:

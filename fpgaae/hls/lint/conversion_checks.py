@@ -9,16 +9,16 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, parse_type
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.arithmetic import values_of_layers
-from fpgaae.hls.lint.description import LayerDescription, ModelDescription
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import Role
 
 MAX_STREAM_COPIES = 7
-_MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
-_POOLING = frozenset({"AveragePooling1D", "AveragePooling2D", "MaxPooling1D", "MaxPooling2D"})
+_POOLING = frozenset({Role.MAXIMUM, Role.MEAN})
 
 
-def check_conversion(model: ModelDescription, conversion: Conversion) -> Iterator[Finding]:
+def check_conversion(model: NetworkDescription, conversion: Conversion) -> Iterator[Finding]:
     """Look at what hls4ml is told besides the model."""
     if conversion.bit_exact is not True:
         yield finding("bit-exact-unset", "", f"bit_exact={conversion.bit_exact}")
@@ -37,18 +37,18 @@ def check_conversion(model: ModelDescription, conversion: Conversion) -> Iterato
         yield from _check_overrides(model, conversion)
 
 
-def _check_zeros(model: ModelDescription) -> Iterator[Finding]:
+def _check_zeros(model: NetworkDescription) -> Iterator[Finding]:
     """Look for weights that were pruned in vain; before a training nothing is known of them."""
-    weights = [values for layer in model.layers if layer.is_weighted_sum for values in layer.weights.values()]
+    weights = [values for layer in model.layers if layer.is_quantized_sum for values in layer.weights.values()]
     zeros, n = sum(int((values == 0).sum()) for values in weights), sum(values.size for values in weights)
     if zeros or not n:
         yield finding("reloadable-zeros", "", f"{zeros} of {n} weights and biases are zero" if n else "")
 
 
-def _check_overrides(model: ModelDescription, conversion: Conversion) -> Iterator[Finding]:
+def _check_overrides(model: NetworkDescription, conversion: Conversion) -> Iterator[Finding]:
     """Look at types that are set by hand, where they have an effect."""
     values = values_of_layers(model)
-    needed = {layer.name: values[layer.name].type for layer in model.layers if layer.is_weighted_sum or layer.is_score}
+    needed = {layer.name: values[layer.name].type for layer in model.layers if layer.is_quantized_sum or layer.is_score}
     for name, of in needed.items():
         if conversion.max_precision is not None and (why := _lacks(conversion.max_precision, of)):
             yield finding("max-precision-narrow", name, why)
@@ -73,7 +73,7 @@ def _lacks(given: str, needed: FixedPointType | None) -> str:
     return ""
 
 
-def check_interfaces(model: ModelDescription, conversion: Conversion) -> Iterator[Finding]:
+def check_interfaces(model: NetworkDescription, conversion: Conversion) -> Iterator[Finding]:
     """Look at what hls4ml 1.3.0 can't do with the chosen interfaces (its `nnet_*_stream.h` and their asserts)."""
     values = values_of_layers(model)
     for layer in model.layers:
@@ -85,9 +85,9 @@ def check_interfaces(model: ModelDescription, conversion: Conversion) -> Iterato
             continue
         if layer.kind == "Dot":
             yield finding("dot-in-stream", layer.name)
-        if layer.kind in _MERGES and differ:
+        if layer.role is Role.MERGE and differ:
             yield finding("stream-broadcast", layer.name, " and ".join(map(str, shapes)))
-        if layer.kind in _POOLING and (why := _awkward_pooling(layer)):
+        if layer.role in _POOLING and (why := _awkward_pooling(layer)):
             yield finding("stream-pooling", layer.name, why)
         copies = len(model.readers(layer.name)) + (layer.name in model.outputs)
         if copies > MAX_STREAM_COPIES:
@@ -96,10 +96,10 @@ def check_interfaces(model: ModelDescription, conversion: Conversion) -> Iterato
 
 def _awkward_pooling(layer: LayerDescription) -> str:
     """Say how windows overlap or reach over the edge."""
-    size, strides = layer.config.get("pool_size"), layer.config.get("strides")
+    size, strides = layer.settings.get("pool_size"), layer.settings.get("strides")
     if strides is not None and _as_tuple(strides) != _as_tuple(size):
         return f"pool_size {size}, strides {strides}"
-    return "padding same" if layer.config.get("padding") == "same" else ""
+    return "padding same" if layer.settings.get("padding") == "same" else ""
 
 
 def _as_tuple(value: object) -> tuple[object, ...]:

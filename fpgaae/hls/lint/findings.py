@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from fpgaae.runs.results.convert import LintFinding
 
 
 class Severity(str, Enum):
@@ -34,9 +36,16 @@ class Finding(NamedTuple):
     cause: str
     cure: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values for a result file."""
-        return {**self._asdict(), "severity": self.severity.value}
+    def entry(self) -> LintFinding:
+        """Give the entry of `convert.json`."""
+        return LintFinding(
+            rule=self.rule,
+            severity=self.severity.value,
+            layer=self.layer,
+            found=self.found,
+            cause=self.cause,
+            cure=self.cure,
+        )
 
     def __str__(self) -> str:
         """Say it in one sentence."""

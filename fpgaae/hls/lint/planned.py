@@ -12,11 +12,9 @@ from math import ceil, log2
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.model import InputWidth, Width
-from fpgaae.hls.lint.description import LayerDescription, ModelDescription
 from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
 from fpgaae.models.calibrate import quantizer_sites
-from fpgaae.models.description import QUANTIZED
-from fpgaae.models.description import LayerDescription as PlannedLayer
+from fpgaae.models.description import NetworkDescription
 from fpgaae.models.plan import deployed_part, plan_deployed, plan_network
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 
@@ -37,7 +35,7 @@ class AutoBits(Enum):
         return 0 if self is AutoBits.FEWEST else most
 
 
-def describe_planned(config: Config, auto: AutoBits) -> ModelDescription:
+def describe_planned(config: Config, auto: AutoBits) -> NetworkDescription:
     """Describe the deployed model of an experiment."""
     model, image = config.model, config.data.hardware.image_shape
     inputs = config.quantization.inputs
@@ -48,15 +46,4 @@ def describe_planned(config: Config, auto: AutoBits) -> ModelDescription:
     )
     sites = quantizer_sites(deployed_part(model, plan_network(model, image)))
     table = {"fraction_bits": config.quantization.score_table_fraction_bits} if model.score.needs_variance else {}
-    network = plan_deployed(model, image, widths.quantizers(sites), table)
-    return ModelDescription(tuple(_described(layer) for layer in network.layers), network.outputs)
-
-
-def _described(layer: PlannedLayer) -> LayerDescription:
-    """Give a planned layer in the form of the rules: its settings as Keras saves them."""
-    settings = dict(layer.settings)
-    if layer.kind == "InputLayer":
-        settings = {"batch_input_shape": [None, *settings["shape"]]}
-    if layer.kind in QUANTIZED:
-        settings["use_bias"] = True
-    return LayerDescription(layer.name, layer.kind, settings, layer.inputs)
+    return plan_deployed(model, image, widths.quantizers(sites), table)

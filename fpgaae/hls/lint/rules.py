@@ -111,7 +111,7 @@ _TABLE = (
     Rule(
         "leaky-slope", _E,
         "a slope below zero rounds differently, or crashes (8 % differ)",
-        "use quantized_relu(n, i) without a slope",
+        "use quantized_relu(n, i) without a slope, or LeakyReLU(1/2, 1/4, ...) in front of a quantizer",
     ),
     Rule(
         "power-of-two-weights", _E,
@@ -132,6 +132,11 @@ _TABLE = (
         "one-bit-quantizer", _E,
         "QKeras makes one bit mean -1 or +1, which is no fixed-point type",
         "give it two bits or more",
+    ),
+    Rule(
+        "negative-integer-bits", _E,
+        "QKeras 0.9.0 can't compute such a quantizer: TensorFlow refuses negative powers of integers",
+        "set its integer bits to 0 and give it as many bits more, which leaves its steps as they are",
     ),
     Rule(
         "no-fraction-bits", _E,
@@ -179,6 +184,16 @@ _TABLE = (
         "unsupported-layer", _E,
         "the layer has no exact integer form here, so that nothing could be proven",
         "leave it out of the deployed model, or teach it to fpgaae.models.extract and hls4ml's Extension API",
+    ),
+    Rule(
+        "layer-setting", _E,
+        "this value of the setting changes what the layer computes, and has no exact firmware here",
+        "leave the setting at its default",
+    ),
+    Rule(
+        "setting-unknown", _E,
+        "the layer has a setting which fpgaae does not know, so that the firmware might compute something else",
+        "save the layer without it",
     ),
     Rule("nested-model", _E, "a model inside a model is not read", "call its layers one by one"),
     Rule(
@@ -293,6 +308,17 @@ _TABLE = (
         "events-at-largest-code", _W,
         "objects whose pT is the largest code can't be told apart, and are in another unit or an overflow, if many",
         "compare the unit and LSB of the files with `data.hardware`, or set `saturated`",
+    ),
+    # a model in a file
+    Rule(
+        "weights-damaged", _E,
+        "these can't be the trained weights of the layer that the architecture in the file describes",
+        "train or save the model again",
+    ),
+    Rule(
+        "not-importable", _E,
+        "`fpgaae import` can't bring the model into the form that is quantized",
+        "change what is named",
     ),
     # a written project
     Rule(

@@ -9,26 +9,21 @@ from typing import Any, NamedTuple
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.file import load_config
 from fpgaae.data.tally import is_saturated
-from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import read_json
+from fpgaae.errors import CheckFailed, FpgaaeError, InputError
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.conversion_checks import check_conversion, check_interfaces
-from fpgaae.hls.lint.description import ModelDescription
-from fpgaae.hls.lint.files import MODEL_SUFFIXES, read_model_file
 from fpgaae.hls.lint.findings import Finding, Severity
-from fpgaae.hls.lint.layer_checks import check_graph, check_layers
+from fpgaae.hls.lint.models import by_severity, lint_import, lint_model
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
-from fpgaae.hls.lint.quantizer_checks import check_quantizers
 from fpgaae.hls.lint.rules import finding as rule_finding
-from fpgaae.hls.lint.width_checks import check_widths
-from fpgaae.runs.experiment import open_experiment
+from fpgaae.models.model_file import MODEL_SUFFIXES, read_model_file
+from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})
-_ORDER = list(Severity)
 _TRAINED_MODEL = "model.h5"
-_DATA_RESULT = "data.json"
 
 
 class Report(NamedTuple):
@@ -39,20 +34,7 @@ class Report(NamedTuple):
 
     def to_json(self) -> list[dict[str, Any]]:
         """Give plain values, each finding with its subject."""
-        return [{"subject": self.subject, **finding.to_json()} for finding in self.findings]
-
-
-def lint_model(model: ModelDescription, conversion: Conversion) -> tuple[Finding, ...]:
-    """Find what would make the firmware of a model differ, errors first."""
-    found = [
-        *check_conversion(model, conversion),
-        *check_layers(model),
-        *check_graph(model),
-        *check_quantizers(model),
-        *check_interfaces(model, conversion),
-        *check_widths(model, conversion),
-    ]
-    return tuple(sorted(dict.fromkeys(found), key=lambda finding: _ORDER.index(finding.severity)))
+        return [{"subject": self.subject, **as_json(finding.entry())} for finding in self.findings]
 
 
 def lint_target(target: Path, runs: Path, config: Path | None = None) -> tuple[Report, ...]:
@@ -80,7 +62,7 @@ def lint_target(target: Path, runs: Path, config: Path | None = None) -> tuple[R
         raise InputError(f"{target} is neither a YAML config nor a model; give a file ending in .yaml, .h5 or .keras")
     model = read_model_file(target)
     firmware = load_config(config).firmware if config is not None else Firmware()
-    return (Report(str(target), lint_model(model, Conversion.of(firmware))),)
+    return (Report(str(target), lint_import(model, Conversion.of(firmware))),)
 
 
 def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
@@ -91,11 +73,9 @@ def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
     for auto in AutoBits:
         for finding in lint_model(describe_planned(experiment.config, auto), conversion):
             planned.setdefault((finding.rule, finding.layer), finding)
-    background = experiment.config.data.background
-    for finding in _events_at_largest_code(experiment.stage_folder("data") / _DATA_RESULT, background):
+    for finding in _events_at_largest_code(experiment):
         planned.setdefault((finding.rule, finding.layer), finding)
-    findings = sorted(planned.values(), key=lambda finding: _ORDER.index(finding.severity))
-    reports = [Report(str(file), tuple(findings))]
+    reports = [Report(str(file), by_severity(planned.values()))]
     trained = experiment.stage_folder("train") / _TRAINED_MODEL
     if trained.is_file():
         reports.append(Report(str(trained), lint_model(read_model_file(trained), conversion)))
@@ -105,13 +85,17 @@ def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
     return tuple(reports)
 
 
-def _events_at_largest_code(result: Path, background: str) -> Iterator[Finding]:
+def _events_at_largest_code(experiment: Experiment) -> Iterator[Finding]:
     """Find the kinds of objects of which a large share has the largest pT in training, as `data` counted them."""
-    own = read_json(result).get("seen", {}).get(background, {}) if result.is_file() else {}
-    for kind, largest in own.get("largest_pt", {}).items():
-        if is_saturated(largest, own["objects"][kind]):
-            found = f"{largest / own['objects'][kind]:.1%} of {background}"
-            yield rule_finding("events-at-largest-code", kind, found)
+    if not experiment.result_path(DataResult.STAGE).is_file():
+        return
+    background = experiment.config.data.background
+    own = (experiment.result(DataResult).seen or {}).get(background)
+    if own is None:
+        return
+    for kind, largest in own.largest_pt.items():
+        if is_saturated(largest, own.objects[kind]):
+            yield rule_finding("events-at-largest-code", kind, f"{largest / own.objects[kind]:.1%} of {background}")
 
 
 def has_errors(reports: tuple[Report, ...]) -> bool:
@@ -119,15 +103,22 @@ def has_errors(reports: tuple[Report, ...]) -> bool:
     return any(finding.severity is Severity.ERROR for report in reports for finding in report.findings)
 
 
-def refuse_errors(subject: str, findings: tuple[Finding, ...]) -> None:
+def refuse_errors(
+    subject: str, findings: tuple[Finding, ...], error: type[FpgaaeError] = CheckFailed, advice: str = ""
+) -> None:
     """Stop what would go wrong.
+
+    Parameters
+    ----------
+    advice
+        What else could be done, if there is anything.
 
     Raises
     ------
     CheckFailed
-        With the first error and how many more there are.
+        Or the given error, with the first finding that is one and how many more there are.
     """
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:
         more = f" (and {len(errors) - 1} more, see `fpgaae lint {subject}`)" if len(errors) > 1 else ""
-        raise CheckFailed(f"{subject}: {errors[0]}{more}")
+        raise error(f"{subject}: {errors[0]}{advice}{more}")

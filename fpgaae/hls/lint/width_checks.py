@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from fpgaae.fixedpoint import FixedPointType, type_for_range
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.arithmetic import Products, Values, difference, kernel_width, products, values_of_layers
-from fpgaae.hls.lint.description import LayerDescription, ModelDescription
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
+from fpgaae.models.description import LayerDescription, NetworkDescription
 
 FLOAT32_BITS, FLOAT64_BITS = 24, 53
 DSP_WIDE_BITS, DSP_NARROW_BITS = 27, 18
 
 
-def check_widths(model: ModelDescription, conversion: Conversion) -> Iterator[Finding]:
+def check_widths(model: NetworkDescription, conversion: Conversion) -> Iterator[Finding]:
     """Look at the sums and products of every layer."""
     values = values_of_layers(model)
     for layer in model.layers:
@@ -23,13 +23,13 @@ def check_widths(model: ModelDescription, conversion: Conversion) -> Iterator[Fi
         sources = [values[name] for name in layer.inputs]
         if (operands := _operands(layer, sources, conversion)) is not None and not fits_dsp(*operands):
             yield finding("dsp-input-wasted", layer.name, f"{operands[0]} x {operands[1]} signed bits")
-        if layer.is_weighted_sum and sources:
+        if layer.is_quantized_sum and sources:
             yield from _check_reuse(layer, products(layer, sources[0]), conversion)
 
 
 def _check_sum(layer: LayerDescription, values: Values) -> Iterator[Finding]:
     of = values.type
-    if of is None or not (layer.is_weighted_sum or layer.is_score):
+    if of is None or not (layer.is_quantized_sum or layer.is_score):
         return
     if of.width > FLOAT64_BITS:
         yield finding("accumulator-beyond-float64", layer.name, f"up to {of.width} bits")
@@ -43,7 +43,7 @@ def _operands(layer: LayerDescription, sources: list[Values], conversion: Conver
     types = [source.type for source in sources]
     if not types or types[0] is None:
         return None
-    if layer.is_weighted_sum:
+    if layer.is_quantized_sum:
         width = kernel_width(layer)
         if width is None or conversion.strategy == "distributed_arithmetic":  # which only adds and shifts
             return None

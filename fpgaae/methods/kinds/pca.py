@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fpgaae.methods.base import MethodOptions
 from fpgaae.methods.kinds.linear import LinearAutoencoder
+from fpgaae.statistics import leading_components
 
 
 class PcaOptions(MethodOptions):
@@ -24,7 +25,7 @@ class PrincipalComponents(LinearAutoencoder):
         """Take the leading eigenvectors of the covariance."""
         mean = x.mean(axis=0, dtype=np.float64)
         centred = x.astype(np.float64) - mean
-        components = np.linalg.eigh(centred.T @ centred).eigenvectors[:, : -self.setting.latent - 1 : -1]
+        components = leading_components(centred.T @ centred, self.setting.latent)
         return {
             "latent/kernel": components,
             "latent/bias": -mean @ components,

@@ -15,7 +15,7 @@ from fpgaae.methods.base import Batch, Method, MethodOptions, Networks, ScoreFun
 from fpgaae.methods.lazy import ops
 from fpgaae.methods.likelihood import LikelihoodName, log_likelihood, mean_of
 from fpgaae.methods.networks import clipped_log_variance, decoder_network, encoder_network
-from fpgaae.methods.priors import PriorName, divergence, log_normal, log_prior
+from fpgaae.methods.priors import PriorName, divergence, drawn, log_normal, log_prior
 from fpgaae.methods.reconstruction import masked_squared_error, squared_error
 
 
@@ -46,7 +46,7 @@ class VariationalAutoencoder(Method):
     def terms(self, networks: Networks, batch: Batch, step: Step) -> Terms:
         """Give the negative log-likelihood and the weighted KL divergence, averaged over the events."""
         mu, log_variance = self.posterior(networks, batch["x"])
-        z = mu + ops.exp(0.5 * log_variance) * step.normal(ops.shape(mu))
+        z = drawn(mu, log_variance, step.normal(ops.shape(mu)))
         per_latent = ops.mean(self._divergence(mu, log_variance, z), axis=0)
         costly = ops.maximum(per_latent, step.knobs["free_bits"])
         likelihood = self._log_likelihood(networks, batch["x"], z, step)
@@ -101,7 +101,7 @@ class VariationalAutoencoder(Method):
         options = self.options
         weights = []
         for _ in range(n_samples):
-            z = mu + ops.exp(0.5 * log_variance) * step.normal(ops.shape(mu))
+            z = drawn(mu, log_variance, step.normal(ops.shape(mu)))
             ratio = log_prior(options.prior, options.degrees_of_freedom, z) - log_normal(z, mu, log_variance)
             weights.append(self._log_likelihood(networks, x, z, step) + ops.sum(ratio, axis=-1))
         return ops.logsumexp(ops.stack(weights), axis=0) - ops.log(float(n_samples))
@@ -124,7 +124,7 @@ class VariationalAutoencoder(Method):
 
     def _kl(self, networks: Networks, batch: Batch, step: Step) -> Tensor:
         mu, log_variance = self.posterior(networks, batch["x"])
-        z = mu + ops.exp(0.5 * log_variance) * step.normal(ops.shape(mu))
+        z = drawn(mu, log_variance, step.normal(ops.shape(mu)))
         return ops.sum(self._divergence(mu, log_variance, z), axis=-1)
 
     def _mu_squared(self, networks: Networks, batch: Batch, step: Step) -> Tensor:

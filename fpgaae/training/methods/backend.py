@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Any
 
+from fpgaae.optional import require
 from fpgaae.tensorflow_setup import native_output_hidden
 from fpgaae.tensorflow_setup import prepare as prepare_tensorflow
 
 JAX, _TENSORFLOW = "jax", "tensorflow"
+TRAINS = "the float methods train on it (KERAS_BACKEND chooses another backend)"  # why JAX or PyTorch is needed
+_OF_EXTRAS = (JAX, "torch")
 _FORCED_DEVICES = "xla_force_host_platform_device_count"
 
 
@@ -32,10 +34,10 @@ def prepare(n_members: int = 1) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's own messages
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # of the other stages of this process
     warnings.filterwarnings("ignore", module=r"keras")
+    if chosen in _OF_EXTRAS:
+        require(chosen, TRAINS)
     if chosen == JAX and _FORCED_DEVICES not in os.environ.get("XLA_FLAGS", ""):
-        import jax  # noqa: PLC0415
-
-        config: Any = jax.config
+        config = require(JAX, TRAINS).config
         n_cores = len(os.sched_getaffinity(0))
         if n_members > 1 and n_cores > 1 and config.jax_num_cpu_devices < 1:
             config.update("jax_num_cpu_devices", min(n_cores, n_members))
@@ -62,9 +64,7 @@ def backend() -> str:
 def device() -> str:
     """Give what is trained on: gpu or cpu, or tpu."""
     if backend() == JAX:
-        import jax  # noqa: PLC0415
-
-        return str(jax.devices()[0].platform)
+        return str(require(JAX, TRAINS).devices()[0].platform)
     import keras  # noqa: PLC0415
 
     return "gpu" if any("gpu" in name.lower() for name in keras.distribution.list_devices()) else "cpu"

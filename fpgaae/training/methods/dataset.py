@@ -1,4 +1,4 @@
-"""The events of a method as arrays: the clipped float inputs that the present float reference sees, too.
+"""The events of a method as arrays: the clipped float inputs that the float network of the config's `model` sees, too.
 
 Columns that a method wants beside them (`Method.columns`) are made here, by name, from `COLUMNS`.
 """

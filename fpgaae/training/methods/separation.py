@@ -5,7 +5,7 @@ The baselines without a network are measured on the same events, as members of w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
 from fpgaae.evaluation.comparison import fpr_key
 from fpgaae.evaluation.metrics import auc, tpr_at_fpr
-from fpgaae.files import Json
+from fpgaae.runs.results.reference import MeanAndSpread, Separation, SeparationOfMembers
 
 Scores = Mapping[str, NDArray[Any]]  # by process: (n_members, n)
+Separations = Mapping[str, Separation]  # by signal
 
 
-def separation(scores: Scores, background: str) -> list[Json]:
-    """Give AUC and TPR of each member: a list of {signal: {auc, tpr: {fpr: value}}}."""
+def separation(scores: Scores, background: str) -> list[Separations]:
+    """Give AUC and TPR of each member, by signal."""
     n_members = len(scores[background])
     return [
         {
@@ -32,18 +33,25 @@ def separation(scores: Scores, background: str) -> list[Json]:
     ]
 
 
-def _one(background: NDArray[Any], signal: NDArray[Any]) -> Json:
+def _one(background: NDArray[Any], signal: NDArray[Any]) -> Separation:
     rates = [fpr for fpr in DEFAULT_FPRS if fpr * len(background) >= 1]
+    return Separation(
+        auc=auc(background, signal),
+        tpr={fpr_key(fpr): tpr_at_fpr(background, signal, fpr).value for fpr in rates},
+    )
+
+
+def mean_and_spread(members: Sequence[Separations]) -> dict[str, SeparationOfMembers]:
+    """Give mean and standard deviation over the members, by signal."""
     return {
-        "auc": auc(background, signal),
-        "tpr": {fpr_key(fpr): tpr_at_fpr(background, signal, fpr).value for fpr in rates},
+        signal: SeparationOfMembers(
+            auc=_over([member[signal].auc for member in members]),
+            tpr={rate: _over([member[signal].tpr[rate] for member in members]) for rate in first.tpr},
+        )
+        for signal, first in members[0].items()
     }
 
 
-def mean_and_spread(members: list[Json]) -> Json:
-    """Give mean and standard deviation over the members, in the same shape; of one member the spread is null."""
-    first: Any = members[0]
-    if isinstance(first, dict):
-        return {key: mean_and_spread([member[key] for member in members]) for key in first}
+def _over(members: Sequence[float]) -> MeanAndSpread:
     values = np.array(members, dtype=np.float64)
-    return {"mean": float(values.mean()), "spread": float(values.std(ddof=1)) if len(values) > 1 else None}
+    return MeanAndSpread(mean=float(values.mean()), spread=float(values.std(ddof=1)) if len(values) > 1 else None)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from fpgaae.data.inputs import BLOCK_EVENTS, open_split
 from fpgaae.evaluation.baseline_scores import baseline_scorers
-from fpgaae.files import Json
 from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
+from fpgaae.optional import require
+from fpgaae.runs.results.reference import MemberResult, MethodReference
 from fpgaae.runs.run import StageRun
-from fpgaae.training.methods.backend import JAX, backend, device
+from fpgaae.training.methods.backend import JAX, TRAINS, backend, device
 from fpgaae.training.methods.dataset import setting_of
 from fpgaae.training.methods.figures import write_figures
 from fpgaae.training.methods.job import Job, MemberHistory, Scorer, Trained, build_networks, solve
@@ -28,14 +29,14 @@ _DRAWN_SCORES = 3
 MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
 
 
-class Reference(NamedTuple):
-    """A finished reference, to be used: what was trained, and the weights of every member."""
+class TrainedMethod(NamedTuple):
+    """A method whose training is done, to be used: what was trained, and the weights of every member."""
 
     job: Job
     trained: Trained
 
 
-def run_method(run: StageRun) -> Json:
+def run_method(run: StageRun) -> MethodReference:
     """Train the method of the config, score the test events of every process, and write weights and result."""
     job = open_job(run)
     trained = train(job)
@@ -46,11 +47,7 @@ def run_method(run: StageRun) -> Json:
     with run.progress.task("figures", None):
         first = {name: {process: own[0] for process, own in found.items()} for name, found in scores.items()}
         write_figures(run.folder, dict(list(first.items())[:_DRAWN_SCORES]) | baselines, background, trained.histories)
-    result = _result(job, trained, scores, background)
-    for name, own in baselines.items():
-        members = separation({process: found[None] for process, found in own.items()}, background)
-        result["baselines"][name] = mean_and_spread(members)
-    return result
+    return _result(job, trained, scores, baselines, background)
 
 
 def open_job(run: StageRun) -> Job:
@@ -70,6 +67,7 @@ def train(job: Job) -> Trained:
     if (solved := solve(job)) is not None:
         return solved
     if backend() == JAX:
+        require("jax", TRAINS)
         from fpgaae.training.methods.jax_loop import train_with_jax  # noqa: PLC0415
 
         return train_with_jax(job)
@@ -109,6 +107,7 @@ def score_without_network(run: StageRun) -> dict[str, dict[str, NDArray[np.float
 def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
     """Give what scores events with every member, on the backend that Keras has."""
     if backend() == JAX:
+        require("jax", TRAINS)
         from fpgaae.training.methods.jax_scorer import jax_scorer  # noqa: PLC0415
 
         return jax_scorer(function, trained, knobs)
@@ -117,8 +116,8 @@ def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str,
     return keras_scorer(function, trained, knobs)
 
 
-def open_reference(run: StageRun) -> Reference:
-    """Open the finished reference that a run folder holds, for its uses.
+def open_trained(run: StageRun) -> TrainedMethod:
+    """Open the trained method that a run folder holds, for its uses.
 
     Parameters
     ----------
@@ -128,34 +127,40 @@ def open_reference(run: StageRun) -> Reference:
     job = open_job(run)
     networks = build_networks(job.method, run.config.seed)
     values = load_members(run.upstream("reference"), networks)
-    return Reference(job, Trained(networks, values, (), 0.0, ""))
+    return TrainedMethod(job, Trained(networks, values, (), 0.0, ""))
 
 
-def _result(job: Job, trained: Trained, scores: MemberScores, background: str) -> Json:
+def _result(
+    job: Job, trained: Trained, scores: MemberScores, baselines: MemberScores, background: str
+) -> MethodReference:
     per_score = {name: separation(own, background) for name, own in scores.items()}
     histories = trained.histories or (MemberHistory({}, []),) * len(job.members)
     last = [history.val_loss[-1] for history in trained.histories]
-    return {
-        "method": job.method.options.kind,
-        "backend": backend(),
-        "device": device(),
-        "n_devices": trained.n_devices,
-        "loop": trained.loop,
-        "precision": job.fit.precision,
-        "events_per_second": round(trained.events_per_second, 1),
-        "epochs": len(histories[0].val_loss),
-        "val_loss": float(np.mean(last)) if last else None,
-        "scores": {name: mean_and_spread(members) for name, members in per_score.items()},
-        "baselines": {},
-        "members": [
-            {
-                "seed": member.seed,
-                "point": member.point,
-                "loss": history.loss,
-                "terms": history.terms,
-                "val_losses": history.val_loss,
-                "scores": {name: members[i] for name, members in per_score.items()},
-            }
-            for i, (member, history) in enumerate(zip(job.members, histories, strict=True))
-        ],
+    without_network = {
+        name: separation({process: found[None] for process, found in own.items()}, background)
+        for name, own in baselines.items()
     }
+    return MethodReference(
+        method=job.method.options.kind,
+        backend=backend(),
+        device=device(),
+        n_devices=trained.n_devices,
+        loop=trained.loop,
+        precision=job.fit.precision,
+        events_per_second=round(trained.events_per_second, 1),
+        epochs=len(histories[0].val_loss),
+        val_loss=float(np.mean(last)) if last else None,
+        scores={name: mean_and_spread(members) for name, members in per_score.items()},
+        baselines={name: mean_and_spread(members) for name, members in without_network.items()},
+        members=tuple(
+            MemberResult(
+                seed=member.seed,
+                point=member.point,
+                loss=tuple(history.loss),
+                terms={name: tuple(own) for name, own in history.terms.items()},
+                val_losses=tuple(history.val_loss),
+                scores={name: members[i] for name, members in per_score.items()},
+            )
+            for i, (member, history) in enumerate(zip(job.members, histories, strict=True))
+        ),
+    )

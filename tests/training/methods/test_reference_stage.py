@@ -16,7 +16,8 @@ from support import small_config
 from fpgaae.errors import InputError
 from fpgaae.files import read_json
 from fpgaae.models.float_weights import load_folded
-from fpgaae.training.methods.comparison import compare_references, comparison_markdown
+from fpgaae.runs.results.reference import TakenReference
+from fpgaae.training.methods.comparison import compare_methods, comparison_markdown
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
@@ -66,7 +67,8 @@ def test_weights_go_over_by_layer_name_and_a_changed_method_makes_them_stale(
     result = warm.run("reference").result
     losses = [member["val_losses"][-1] for member in workspace.result("reference")["members"]]
     best = int(np.argmin(losses))
-    assert result["weights_of"]["seed"] == 42 + best
+    assert warm.result("reference")["weights_of"]["seed"] == 42 + best
+    assert result == warm.experiment.result(TakenReference)
     folded = load_folded(warm.experiment.stage_folder("reference") / "folded.npz")
     with np.load(workspace.experiment.stage_folder("reference") / "members.npz") as members:
         np.testing.assert_array_equal(folded["encoder_1"][0], members["encoder/encoder_1/kernel"][best])
@@ -111,20 +113,20 @@ def test_weights_of_nothing_are_one_sentence(tmp_path: Path) -> None:
 
 
 def test_finished_methods_stand_in_one_table(trained: Workspace, tmp_path: Path) -> None:
-    result = compare_references([trained.experiment.folder])
+    result = compare_methods([trained.experiment.folder])
     table = comparison_markdown(result)
     assert "| method | reconstruction | 2 |" in table
     assert "| (no network) | sum_pt | 1 |" in table
     assert table.splitlines()[0] == "| experiment | score | members | signal |"
     with pytest.raises(InputError, match="no finished float method"):
-        compare_references([tmp_path])
+        compare_methods([tmp_path])
 
 
 def _finished(folder: Path, points: list[dict[str, float]], signals: dict[str, list[float]]) -> Path:
     """Write a result: two members a point, with AUCs counted up from those given."""
     members = [
         {
-            "point": point,
+            **{"seed": seed, "point": point, "loss": [], "terms": {}, "val_losses": []},
             "scores": {"kl": {name: {"auc": auc[index] + 0.02 * seed, "tpr": {}} for name, auc in signals.items()}},
         }
         for index, point in enumerate(points)
@@ -132,7 +134,11 @@ def _finished(folder: Path, points: list[dict[str, float]], signals: dict[str, l
     ]
     baselines = {"pca": {name: {"auc": {"mean": 0.5, "spread": None}, "tpr": {}} for name in signals}}
     (folder / "reference").mkdir(parents=True)
-    result = {"method": "vae", "scores": {"kl": {}}, "members": members, "baselines": baselines}
+    trained = {"backend": "jax", "device": "cpu", "n_devices": 1, "loop": "scan", "precision": "float32"}
+    result = {
+        **{"method": "vae", **trained, "events_per_second": 1.0, "epochs": 0, "val_loss": None},
+        **{"scores": {"kl": {}}, "members": members, "baselines": baselines},
+    }
     (folder / "reference" / "reference.json").write_text(json.dumps(result))
     return folder
 
@@ -141,7 +147,7 @@ def test_each_point_has_its_row_and_each_set_of_signals_its_table(tmp_path: Path
     """The spread is that of the seeds: it does not hold the difference of two points."""
     one = _finished(tmp_path / "one", [{"beta": 0.1}, {"beta": 1.0}], {"a": [0.6, 0.9], "b": [0.5, 0.5]})
     other = _finished(tmp_path / "other", [{}], {"c": [0.7]})
-    first, second = comparison_markdown(compare_references([one, other])).split("\n\n")
+    first, second = comparison_markdown(compare_methods([one, other])).split("\n\n")
     assert "| one, beta 0.1 | kl | 2 | 61.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
     assert "| one, beta 1 | kl | 2 | 91.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
     assert first.splitlines()[0] == "| experiment | score | members | c |"
@@ -150,13 +156,13 @@ def test_each_point_has_its_row_and_each_set_of_signals_its_table(tmp_path: Path
 
 
 def test_the_command_trains_on_jax_and_compares(
-    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     file = small_config(tmp_path, "sparse", method={"kind": "sparse"}, ensemble={"points": [{"sparsity_weight": 0.3}]})
     runs = ("--runs", tmp_path / "runs")
     environment = {"KERAS_BACKEND": "jax"}
-    assert run_cli("data", file, *runs, **environment).returncode == 0
-    done = run_cli("reference", file, *runs, **environment)
+    assert run_process("data", file, *runs, **environment).returncode == 0
+    done = run_process("reference", file, *runs, **environment)
     assert done.returncode == 0, done.stderr
     assert "sparse, 1 trained on 1 cpu device, jax: 1 epochs at" in done.stdout
     result = read_json(tmp_path / "runs" / "sparse" / "reference" / "reference.json")
@@ -165,5 +171,5 @@ def test_the_command_trains_on_jax_and_compares(
         "scan",
         {"sparsity_weight": 0.3},
     )
-    table = run_cli("references", tmp_path / "runs" / "sparse", "--json")
+    table = run_process("references", tmp_path / "runs" / "sparse", "--json")
     assert [row["score"] for row in json.loads(table.stdout)["rows"]][-1] == "masked_reconstruction"

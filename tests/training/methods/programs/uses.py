@@ -36,7 +36,7 @@ def explore(name: str, uses: list[str], config: dict[str, Any], epochs: int) -> 
     return {
         "figures": figures,
         "current": again[uses[0]].was_current,
-        **{use: outcome.result for use, outcome in outcomes.items()},
+        **{use: outcome.result.to_json() for use, outcome in outcomes.items()},
     }
 
 
@@ -81,5 +81,5 @@ if __name__ == "__main__":
         "spins": explore("spins", ["correlate"], spins(), 20),
     }
     shipped = open_experiment(CONFIGS / "reference" / "digits_vae.yaml", FOLDER / "runs")
-    measured["shipped"] = pipeline.explore(shipped, ["sample"], RunOptions())["sample"].result
+    measured["shipped"] = pipeline.explore(shipped, ["sample"], RunOptions())["sample"].result.to_json()
     json.dump(measured, sys.stdout)

@@ -1,0 +1,198 @@
+"""Compare what two checkouts make of the shipped configs: golden networks and result files, but for times and versions.
+
+    python -m benchmarks.same_results make OUT [--python OTHER/.venv/bin/python] [--short] [CONFIG ...]
+    python -m benchmarks.same_results compare OUT OTHER_OUT
+
+`make` runs every shipped config through its stages with the package of a Python environment (this one, or that of
+another checkout). `--short` takes few events, two epochs and few replicas: what is compared is the code, not the
+physics. `compare` exits with 1 and names each file and key that differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+from benchmarks.measure import CONFIGS
+from fpgaae.config.data import TOY_PREFIX
+from fpgaae.config.file import read_config
+from fpgaae.data.readers import SAMPLE_PREFIX
+from fpgaae.files import read_json
+
+# Their events are files that a user downloads.
+_WITHOUT_EVENTS = frozenset({"mnist", "fashion_mnist"})
+_FIRMWARE_STAGES = ("data", "reference", "train", "convert", "csim", "evaluate")
+_METHOD_STAGES = ("data", "reference", "explore")
+_SAMPLE = Path(str(resources.files("fpgaae.data") / "sample"))
+_WITH_RTL = frozenset({"l1_vae_small", "l1_student"})  # those that are traced in seconds
+_TIMES = frozenset({
+    "events_per_second", "seconds", "wall_time_s", "compile_seconds", "versions", "git_commit", "fpgaae_version",
+    "project_dir", "device", "tool", "duration_s",
+})  # fmt: skip
+_RUN = """
+import sys
+from fpgaae.__main__ import main
+
+config, *stages = sys.argv[1:]
+for stage in stages:  # in one process: TensorFlow comes up once
+    sys.argv[1:] = [stage, config, "--runs", "runs"]
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
+_EPOCHS = 2
+_BACKGROUND_EVENTS, _SIGNAL_EVENTS = 20_000, 2_000
+_MANY = frozenset({"background", "others", "normal", "digits", "spins"})  # processes that are trained on
+
+
+def make(out: Path, python: str, names: Sequence[str], *, short: bool) -> int:
+    """Run the shipped configs into `OUT/runs`; what ends in an error is said, and the others go on."""
+    failed = 0
+    for file in _shipped(names):
+        config = _cut(file, out / "configs") if short else file
+        started = time.perf_counter()
+        log = out / "logs" / f"{file.stem}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as output:  # in `out`, where no other package shadows that of `python`
+            command = [python, "-c", _RUN, str(config.resolve()), *_stages(file)]
+            done = subprocess.run(command, cwd=out, stdout=output, stderr=subprocess.STDOUT, check=False)
+        print(f"{file.stem}: exit {done.returncode}, {time.perf_counter() - started:.0f} s", flush=True)
+        failed += done.returncode != 0
+    return min(failed, 1)
+
+
+def _shipped(names: Sequence[str]) -> Iterator[Path]:
+    for file in (*sorted(CONFIGS.glob("*.yaml")), *sorted((CONFIGS / "reference").glob("*.yaml"))):
+        if file.stem not in _WITHOUT_EVENTS and (not names or file.stem in names):
+            yield file
+
+
+def _stages(file: Path) -> tuple[str, ...]:
+    if read_config(file).content.get("method"):
+        return _METHOD_STAGES
+    return (*_FIRMWARE_STAGES, "trace") if file.stem in _WITH_RTL else _FIRMWARE_STAGES
+
+
+def _cut(file: Path, folder: Path) -> Path:
+    """Write a config that extends a shipped one with few events and a short training, under the same name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = read_config(file).content
+    changes: dict[str, Any] = {
+        "extends": str(file.resolve()),
+        "training": {"reference": {"epochs": _EPOCHS}, "quantized": {"epochs": _EPOCHS}},
+        "evaluation": {"bootstrap_replicas": 20, "ablation_events": 2000},
+        "csim": {"random_events": 2000},
+        "data": {"files": {name: _few(name, of, folder) for name, of in content["data"]["files"].items()}},
+    }
+    if "pruning" in content:
+        changes["pruning"] = {"begin_epoch": 0, "end_epoch": 1}
+    if content.get("distillation"):
+        changes["distillation"] = {"fit": {"epochs": _EPOCHS}}
+    if "ensemble" in content:
+        changes["ensemble"] = {"seeds": 2}
+    target = folder / file.name
+    target.write_text(yaml.safe_dump(changes), encoding="utf-8")
+    return target
+
+
+def _few(process: str, source: str, folder: Path) -> str:
+    """Give fewer events of a toy, or write the first ones of a bundled sample."""
+    n_events = _BACKGROUND_EVENTS if process in _MANY else _SIGNAL_EVENTS
+    if source.startswith(TOY_PREFIX):
+        return re.sub(r":\d+", f":{n_events}", source)
+    name = source.removeprefix(SAMPLE_PREFIX)
+    target = (folder / name).resolve()
+    if not target.exists():
+        with h5py.File(_SAMPLE / name) as whole, h5py.File(target, "w") as few:
+            for key, values in whole.items():
+                few[key] = values[:n_events]
+    return str(target)
+
+
+def compare(first: Path, second: Path) -> int:
+    """Name every difference between two outputs of `make`; 0 where there is none."""
+    differences = n_files = 0
+    found = [{file.relative_to(out) for file in _results(out)} for out in (first, second)]
+    for file in sorted(found[0] ^ found[1]):
+        print(f"{file}: only in {first if file in found[0] else second}")
+        differences += 1
+    for file in sorted(found[0] & found[1]):
+        n_files += 1
+        for what in _differences(first / file, second / file):
+            print(f"{file}: {what}")
+            differences += 1
+    print(f"{n_files} files compared, {differences} differences")
+    return 1 if differences or not n_files else 0
+
+
+def _results(out: Path) -> Iterator[Path]:
+    for file in (out / "runs").glob("*/*/*"):
+        if (file.suffix == ".json" and file.name != "manifest.json") or file.name in {"golden.npz", "events.h5"}:
+            yield file
+
+
+def _differences(first: Path, second: Path) -> Iterator[str]:
+    if first.suffix == ".json":
+        yield from _json_differences(read_json(first), read_json(second), "")
+    elif first.suffix == ".npz":
+        with np.load(first) as a, np.load(second) as b:
+            if set(a) != set(b):
+                yield f"arrays {sorted(set(a) ^ set(b))}"
+            yield from (f"array {name}" for name in sorted(set(a) & set(b)) if not _equal(a[name], b[name]))
+    elif first.stat().st_size != second.stat().st_size:
+        yield f"{first.stat().st_size} against {second.stat().st_size} bytes"
+
+
+def _equal(a: Any, b: Any) -> bool:  # noqa: ANN401
+    return a.dtype == b.dtype and np.array_equal(a, b)
+
+
+def _json_differences(a: Any, b: Any, key: str) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        for name in [*a, *(name for name in b if name not in a)]:
+            if name in _TIMES:
+                continue
+            if name not in a or name not in b:
+                yield f"{key}.{name} is only in one"
+            else:
+                yield from _json_differences(a[name], b[name], f"{key}.{name}")
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            yield from _json_differences(x, y, f"{key}[{index}]")
+    elif a != b:
+        yield f"{key}: {a!r:.80} against {b!r:.80}"
+
+
+def main() -> int:
+    """Run one of the two commands."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.same_results", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    making = commands.add_parser("make", help="run the shipped configs")
+    making.add_argument("out", type=Path)
+    making.add_argument("names", nargs="*", metavar="CONFIG", help="names of configs; none: all")
+    making.add_argument("--python", default=sys.executable, help="the interpreter of the checkout's environment")
+    making.add_argument("--short", action="store_true", help="two epochs and few replicas")
+    comparing = commands.add_parser("compare", help="compare two outputs")
+    comparing.add_argument("first", type=Path)
+    comparing.add_argument("second", type=Path)
+    arguments = parser.parse_args()
+    if arguments.command == "make":
+        return make(arguments.out, arguments.python, arguments.names, short=arguments.short)
+    return compare(arguments.first, arguments.second)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The commands beyond the stages: uses of float methods, emulator, scans, comparisons."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from fpgaae.cli.options import (
+    RUNS,
+    ConfigArgument,
+    ForceOption,
+    JsonOption,
+    RunsOption,
+    SchedulerOption,
+    VerboseOption,
+    WorkersOption,
+)
+from fpgaae.cli.output import (
+    errors_as_sentences,
+    fail,
+    open_console,
+    open_progress,
+    print_json,
+    set_up_logging,
+)
+from fpgaae.cli.summary import emulate_table, scan_summary
+from fpgaae.emulator.export import export_emulator
+from fpgaae.pipeline import explore
+from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.run import RunOptions
+from fpgaae.runs.stages import USES, explore_stage
+
+
+def explore_command(
+    config: ConfigArgument,
+    uses: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[USE]...", help=f"Of {', '.join(USES)}; by default all that the method has."),
+    ] = None,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Use a float method for more than a score: maps, samples, imputation, clusters, with a figure each.
+
+    Trains the method where that has not been done. Writes explore-USE/USE.json, .png and .pdf.
+    """
+    set_up_logging(verbose)
+    progress = open_progress(as_json)
+    with errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        outcomes = explore(experiment, uses or (), RunOptions(force, progress=progress))
+    if as_json:
+        print_json({use: outcome.result.to_json() for use, outcome in outcomes.items()})
+        return
+    console = open_console()
+    for use, outcome in outcomes.items():
+        folder = experiment.stage_folder(explore_stage(use))
+        console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {folder / f'{use}.png'}", soft_wrap=True)
+        for sentence in outcome.result.summary:
+            console.print(f"  {escape(sentence)}", soft_wrap=True)
+
+
+def export(
+    config: ConfigArgument,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; must not exist.", show_default=False)],
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    emulator: Annotated[bool, typer.Option("--emulator", hidden=True)] = True,  # said where there was to be more
+) -> None:
+    """Write the emulator: a stand-alone C++ library with the firmware's exact score and decisions.
+
+    Plain C functions, a Python binding, a Makefile, and a self-test against golden vectors.
+    """
+    del emulator
+    with errors_as_sentences():
+        result = export_emulator(open_experiment(config, runs), folder)
+    if as_json:
+        print_json(result)
+        return
+    console = open_console()
+    console.print(f"emulator of {escape(result.name)} in {escape(result.folder)}", soft_wrap=True)
+    console.print(f"{result.vectors:,} golden events agree; `make test` there repeats it", soft_wrap=True)
+
+
+def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: ConfigArgument,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="Event files, as in `data.files`.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Folder for NAME_scores.h5 of each file, and emulate.json.")],
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Give the firmware's exact score and decisions for events in many files, spread over processes or machines.
+
+    The bytes of a result do not depend on the number of workers. A run that was killed goes on where it was; a file
+    that can't be read is named at the end, and the others are done.
+    """
+    from fpgaae.emulator.emulate import EmulateOptions, emulate  # noqa: PLC0415 - Dask takes a second to import
+
+    progress = open_progress(as_json)
+    with errors_as_sentences():
+        result = emulate(open_experiment(config, runs), files, output, EmulateOptions(scheduler, workers, progress))
+    if as_json:
+        print_json(result)
+    else:
+        open_console().print(emulate_table(result))
+    if result.failed:
+        fail("; ".join(result.failed.values()), 2)
+
+
+def scan_command(
+    config: Annotated[
+        Path, typer.Argument(metavar="SCAN", help="A scan's YAML file, as in configs/scan/.", show_default=False)
+    ],
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Train many variants of an experiment and find the front of performance against cost; a killed scan goes on.
+
+    Exits 1 when a trial failed.
+    """
+    from fpgaae.scan.plan import load_scan  # noqa: PLC0415
+    from fpgaae.scan.run import ScanOptions, run_scan  # noqa: PLC0415
+
+    set_up_logging(verbose)
+    progress = open_progress(as_json)
+    with errors_as_sentences():
+        result = run_scan(load_scan(config), runs, ScanOptions(scheduler, workers, progress))
+    if as_json:
+        print_json(result)
+    else:
+        console = open_console(140)
+        console.print(scan_summary(result))
+    if failed := result.failed:
+        trial, sentence = next(iter(failed.items()))
+        fail(f"{len(failed)} trials failed; {trial}: {sentence}", 1)
+
+
+def references_command(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUNS...", help="Run folders; by default all of --runs.")
+    ] = None,
+    runs: RunsOption = RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Compare finished float methods: AUC and TPR per score and signal, mean and spread over the ensemble."""
+    from fpgaae.training.methods.comparison import compare_methods, comparison_markdown  # noqa: PLC0415
+
+    with errors_as_sentences():
+        result = compare_methods(folders or [path.parent for path in runs.glob("*/reference")])
+    if as_json:
+        print_json(result)
+    else:
+        sys.stdout.write(comparison_markdown(result))

@@ -1,0 +1,54 @@
+"""The commands that look before anything is run: at this machine, and at a config, model or project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fpgaae import doctor
+from fpgaae.cli.options import RUNS, RunsOption
+from fpgaae.cli.output import errors_as_sentences, open_console, print_json
+from fpgaae.cli.summary import findings_table, lint_table
+from fpgaae.hls.lint.run import has_errors, lint_target
+
+
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check this machine: compiler, packages, threads, disk, optional tools; say what to install."""
+    findings = doctor.run_checks()
+    if as_json:
+        rows = [{"name": f.name, "status": f.status.value, "detail": f.detail, "cure": f.cure} for f in findings]
+        print_json(rows)
+    else:
+        Console().print(findings_table(findings))
+    if any(finding.status is doctor.Status.MISSING for finding in findings):
+        raise typer.Exit(3)
+
+
+def lint_command(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="A YAML config, a model (.h5, .keras) or a project.", show_default=False),
+    ],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The config whose firmware section a model is judged by.")
+    ] = None,
+    runs: RunsOption = RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Find what would make the firmware differ, before training. Exits 1 on errors."""
+    with errors_as_sentences():
+        reports = lint_target(target, runs, config)
+    if as_json:
+        rows = [row for report in reports for row in report.to_json()]
+        print_json(rows)
+    else:
+        console = open_console()
+        for report in reports:
+            console.print(lint_table(report), soft_wrap=not report.findings)
+    if has_errors(reports):
+        raise typer.Exit(1)

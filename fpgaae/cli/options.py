@@ -1,0 +1,36 @@
+"""The arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+ConfigArgument = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file.", show_default=False)
+]
+RunsOption = Annotated[Path, typer.Option("--runs", help="Where the run folders are.")]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Of your own Dask scheduler, as in tcp://host:8786."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, metavar="N", help="Processes here; by default one a core.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result file on standard output, and nothing else.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Run although the result is current, or was edited by hand.")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the tools say, on standard error.")]
+RUNS = Path("runs")
+
+
+class StageOptions(NamedTuple):
+    """The options that every stage has."""
+
+    runs: Path
+    as_json: bool
+    force: bool
+    verbose: bool
+    keep_edited: bool = False

@@ -1,0 +1,68 @@
+"""What all commands do alike: print results or JSON, log, and turn errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import is_dataclass
+from typing import NoReturn
+
+from rich.console import Console
+
+from fpgaae.cli.terminal import TerminalProgress
+from fpgaae.errors import FpgaaeError
+from fpgaae.progress import Progress, SilentProgress
+from fpgaae.runs.record import as_json
+
+_INTERRUPTED = 130
+
+
+def open_progress(as_json: bool) -> Progress:
+    """Show how far the work is, but print nothing beside JSON."""
+    return SilentProgress() if as_json else TerminalProgress()
+
+
+def print_json(content: object) -> None:
+    """Print a result and nothing else."""
+    content = as_json(content) if is_dataclass(content) else content
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def open_console(columns: int = 100) -> Console:
+    """Give what prints tables: as wide as the terminal, or of so many columns in a file or pipe."""
+    return Console(width=None if sys.stdout.isatty() else columns, highlight=False)
+
+
+def fail(message: str, exit_code: int) -> NoReturn:
+    """Say what is wrong on standard error and exit."""
+    sys.stderr.write(f"fpgaae: {message}\n")
+    sys.exit(exit_code)
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Turn every expected error into one sentence and its exit code."""
+    try:
+        yield
+    except FpgaaeError as error:
+        fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        fail("interrupted; the last finished results are untouched, and a training goes on where it was", _INTERRUPTED)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            fail(f"the disk is full{where}; free some space and run again, earlier results are untouched", 2)
+        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+            fail(f"no permission to read or write{where or ' a file'}; correct its permissions", 2)
+        fail(f"a file can't be read or written{where}: {error.strerror or error}; correct the path", 2)
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Log warnings, or all that the tools say, on standard error."""
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
+    for noisy in ("matplotlib", "h5py", "PIL", "absl", "tensorflow", "distributed"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,0 +1,57 @@
+"""What a described model from elsewhere becomes: its float network, and its quantized one where it has quantizers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fpgaae.errors import InputError
+from fpgaae.models.description import NetworkDescription
+from fpgaae.models.keras_layers import Role
+from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
+
+
+class Prepared(NamedTuple):
+    """An imported network without its score."""
+
+    twin: NetworkDescription  # in full precision
+    quantized: NetworkDescription | None  # as it is, of a QKeras model
+    tensors: Mapping[str, str]  # quantizer -> float layer that it stands for
+
+
+def prepare_network(network: NetworkDescription, *, quantize: bool) -> Prepared:
+    """Bring a network into the form that is quantized, or keep that of a QKeras model.
+
+    Raises
+    ------
+    InputError
+        If it has a layer or an activation without exact firmware.
+    """
+    simple = _without_score(simplify(network))
+    if not simple.is_quantized:
+        return Prepared(fold_normalization(simple), None, {})
+    twin, tensors = without_quantizers(simple)
+    if quantize:
+        return Prepared(fold_normalization(twin), None, {})
+    return Prepared(twin, simple, tensors)
+
+
+def _without_score(network: NetworkDescription) -> NetworkDescription:
+    """Take off the score at the end and what only flattens in front of it; it is put back as the config names it."""
+    if len(network.outputs) != 1:
+        raise InputError(
+            f"the model has {len(network.outputs)} outputs; give one whose only output is the reconstruction or mu"
+        )
+    score = network.score
+    if score is None:
+        return network
+    output = score.inputs[-1]
+    while network[output].role is Role.RESHAPE:
+        output = network[output].inputs[0]
+    needed: set[str] = set()
+    waiting = [output]
+    while waiting:
+        name = waiting.pop()
+        needed.add(name)
+        waiting += network[name].inputs
+    return NetworkDescription(tuple(layer for layer in network.layers if layer.name in needed), (output,))

@@ -1,0 +1,74 @@
+"""Packages that only some commands need, by the extra that installs them, and one sentence where one is missing.
+
+A module imports such a package by `require`, where it is first used. One that is about such a package may import it at
+its top instead; whoever imports that module then does so behind `require`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from fpgaae.errors import ToolMissing
+
+
+class Extra(NamedTuple):
+    """An extra of this package: what it is for, and which top-level modules it brings."""
+
+    purpose: str
+    modules: tuple[str, ...]
+
+
+EXTRAS: Mapping[str, Extra] = MappingProxyType(
+    {
+        "domains": Extra("reads sounds, and judges compressed images by the earth mover's distance", ("librosa", "ot")),
+        "estimates": Extra("lets `synth` show rule4ml's prediction, too", ("rule4ml",)),
+        "methods": Extra("trains the float methods of `method` and compares images", ("jax", "skimage")),
+        "rtl": Extra("traces Verilog and VHDL, and makes adders of multipliers in HLS", ("da4ml",)),
+        "scan": Extra("spreads scans and emulation over processes and machines", ("dask", "distributed", "optuna")),
+        "tables": Extra("reads Parquet, CSV and ROOT files", ("awkward", "pyarrow", "uproot")),
+        "torch": Extra("trains the float methods with KERAS_BACKEND=torch", ("torch",)),
+    }
+)
+_DISTRIBUTIONS = {"ot": "pot", "skimage": "scikit-image"}  # where the package has another name than its module
+
+
+def distribution(module: str) -> str:
+    """Give the name under which the package index has a module of an extra."""
+    return _DISTRIBUTIONS.get(module, module)
+
+
+def install_line(extra: str) -> str:
+    """Give the command that installs an extra."""
+    return f"pip install 'fpgaae[{extra}]'"
+
+
+def require(module: str, use: str) -> Any:  # noqa: ANN401 - no type checker knows a module by its name
+    """Import a module of an extra.
+
+    Parameters
+    ----------
+    module
+        As in `import`, also with a dot.
+    use
+        The end of the sentence that begins with what is missing, as in "sounds are read with it".
+
+    Raises
+    ------
+    ToolMissing
+        If it can't be imported, with the line that installs it.
+
+    Examples
+    --------
+    >>> optuna = require("optuna", "it proposes the points of a scan")
+    """
+    top = module.partition(".")[0]
+    extra = next(name for name, own in EXTRAS.items() if top in own.modules)
+    try:
+        return import_module(module)
+    except ImportError as error:
+        is_absent = isinstance(error, ModuleNotFoundError) and error.name in {top, module}
+        state = "is not installed" if is_absent else f"can't be imported ({' '.join(str(error).split())})"
+        raise ToolMissing(f"{distribution(top)} {state}, and {use}: {install_line(extra)}") from None

@@ -1,0 +1,163 @@
+"""What the stage `convert` writes, `convert.json`: the project, its layers and the thresholds of the trigger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fpgaae.runs.results.base import StageResult
+from fpgaae.statistics import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTypes:
+    """The fixed-point types of a layer, as hls4ml derived them."""
+
+    result: str
+    weight: str | None = None
+    bias: str | None = None
+    accum: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertedLayer:
+    """A layer of the project that the C simulation records."""
+
+    name: str
+    golden: str  # name of the golden layer that it computes
+    kind: str
+    values: int
+    shape: tuple[int, ...]  # height, width and channels of an image
+    types: LayerTypes
+    golden_type: str
+    weights: int
+    nonzero_weights: int
+    multiplications: int
+    strategy: str | None
+    reuse_factor: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReuseEstimate:
+    """What reused multipliers take."""
+
+    multipliers: int
+    latency_clocks: int
+    latency_ns: float
+    interval_clocks: int
+    interval_ns: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What the trigger block puts out."""
+
+    name: str
+    values: int
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightPortEntry:
+    """A port through which weights or biases are loaded (see `fpgaae.hls.project.WeightPort`)."""
+
+    name: str
+    layer: str
+    is_bias: bool
+    size: int
+    type_name: str
+    type: str
+    is_memory: bool
+    filters_first: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """A threshold of the score, and what it lets pass of the events that it was chosen on."""
+
+    code: int
+    fraction: int
+    value: float
+    requested_false_positive_rate: float
+    requested_rate_khz: float
+    false_positive_rate: Interval
+    rate_khz: Interval
+    events: int
+    events_passed: int
+    events_at_threshold: int
+    effective_events: float | None = None  # where events share groups
+
+    @property
+    def design_effect(self) -> float:
+        """How many times more events than independent ones the rate was chosen on."""
+        return 1.0 if self.effective_events is None else self.events / self.effective_events
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerEntry:
+    """The thresholds, and what they were chosen on."""
+
+    bunch_crossing_rate_khz: float
+    chosen_on: str
+    background_events: int
+    saturated_fraction: float
+    confidence_level: float
+    thresholds: tuple[Threshold, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Float32Layer:
+    """How Keras' own float32 prediction of a layer compares with its golden codes."""
+
+    name: str
+    holds_every_value: bool
+    differing_values: int
+    largest_difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasAgreement:
+    """The golden network against Keras."""
+
+    events: int
+    float64_differing_values: int
+    float32: tuple[Float32Layer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LintFinding:
+    """A place of the model where a rule of `lint` is broken."""
+
+    rule: str
+    severity: str
+    layer: str
+    found: str
+    cause: str
+    cure: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertResult(StageResult):
+    """The written project and its golden network."""
+
+    STAGE: ClassVar[str] = "convert"
+
+    project_dir: str
+    project_name: str
+    top_function: str
+    backend: str
+    part: str
+    clock_ns: float
+    io_type: str
+    strategy: str
+    reuse_factor: int
+    reuse: ReuseEstimate | None
+    input_type: str
+    score_type: str
+    layers: tuple[ConvertedLayer, ...]  # in graph order, the score and the decisions last
+    output_bits: int
+    outputs: tuple[Output, ...]
+    weight_ports: tuple[WeightPortEntry, ...] = ()
+    trigger: TriggerEntry
+    keras: KerasAgreement
+    lint: tuple[LintFinding, ...]

@@ -1,0 +1,121 @@
+"""What the stage `csim` writes: `csim.json`, and `mutants.json` with the proof of the check itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.convert import KerasAgreement, Threshold
+
+
+class Mismatch(NamedTuple):
+    """The first value of a layer that differs; codes are in units of `lsb`."""
+
+    layer: str
+    channel: int
+    event: int  # within its origin
+    origin: str
+    expected_code: int
+    found_code: int
+    distance_lsb: int
+    lsb: float
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        return (
+            f"layer {self.layer}, channel {self.channel}, {self.origin} event {self.event}: expected code "
+            f"{self.expected_code}, found {self.found_code}, {self.distance_lsb} LSB (of {self.lsb:g}) apart"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedLayer:
+    """What was compared of one layer."""
+
+    name: str
+    values: int
+    mismatched_values: int
+    max_lsb: int
+    first_mismatch: Mismatch | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReloadedWeights:
+    """The same comparison with other weights loaded."""
+
+    passed: bool
+    seed: int
+    weights: int
+    events: int
+    events_by_origin: Mapping[str, int]
+    mismatched_events: int
+    score_mismatches: int
+    decision_flips: int
+    first_mismatch: Mismatch | None
+    layers: tuple[ComparedLayer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedType:
+    """A layer whose compiled type is not the converted one."""
+
+    layer: str
+    converted: str
+    compiled: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsimResult(StageResult):
+    """The compiled project against the golden codes."""
+
+    STAGE: ClassVar[str] = "csim"
+
+    passed: bool
+    events: int
+    events_by_origin: Mapping[str, int]
+    mismatched_events: int
+    score_mismatches: int
+    decision_flips: int
+    first_mismatch: Mismatch | None
+    layers: tuple[ComparedLayer, ...]
+    score_type: str
+    thresholds: tuple[Threshold, ...]
+    changed_types: tuple[ChangedType, ...]
+    edited_files: tuple[str, ...]
+    keras: KerasAgreement
+    events_per_second: float
+    compile_seconds: float
+    processes: int
+    reloaded: ReloadedWeights | None = None  # where weights are reloadable
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutantEntry:
+    """A damaged project, and what became of it."""
+
+    damage: str
+    layer: str
+    description: str
+    outcome: str  # "caught", "equivalent" or "missed"
+    by: str
+    named_layer: str | None
+    attributed: bool | None  # whether the named layer is the damaged one or one behind it; None if not caught
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutantsResult:
+    """The content of `mutants.json`."""
+
+    total: int
+    caught: int
+    equivalent: int
+    missed: int
+    misattributed: int
+    seed: int
+    csim_fingerprint: str
+    seconds: float
+    mutants: tuple[MutantEntry, ...]
+    passed: bool

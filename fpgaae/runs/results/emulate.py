@@ -1,0 +1,72 @@
+"""What `fpgaae emulate` writes, `emulate.json`, and `fpgaae export` says: the emulator and what it scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fpgaae.statistics import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulatedFile:
+    """An event file that was scored."""
+
+    file: str
+    output: str
+    key: str  # identifies its content and the network
+    events: int
+    accepted: tuple[int, ...]  # a number a threshold
+    objects: Mapping[str, int] | None = None  # by kind
+    largest_pt: Mapping[str, int] | None = None  # those at the largest pT
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulatedThreshold:
+    """What a threshold accepts of all events, and the rate if these are the trigger's input; None of no events."""
+
+    code: int
+    accepted: int
+    false_positive_rate: Interval | None = None
+    rate_khz: Interval | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulateFiles:
+    """The content of `emulate.json`."""
+
+    network: str
+    score_fraction: int
+    events: int
+    thresholds: tuple[EmulatedThreshold, ...]
+    files: tuple[EmulatedFile, ...]
+    failed: Mapping[str, str]  # what is wrong, by event file
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulateResult(EmulateFiles):
+    """The same, and how long it took."""
+
+    seconds: float
+    events_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulatorPackage:
+    """A written emulator."""
+
+    name: str
+    hash: str
+    weights_hash: str
+    types_hash: str
+    n_features: int
+    n_thresholds: int
+    score_fraction: int
+    vectors: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedEmulator(EmulatorPackage):
+    """A written emulator, and where it lies."""
+
+    folder: str

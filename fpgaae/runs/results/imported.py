@@ -1,0 +1,41 @@
+"""What the stage `import` writes, `import.json`, and what the stages behind it say of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fpgaae.runs.results.base import StageResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedFrom:
+    """The model file that a result was made from."""
+
+    file: str
+    sha256: str
+    kind: str  # "qkeras" or "float"
+    taken_as_it_is: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedLayer:
+    """A layer of the model file."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult(StageResult):
+    """A model file that was checked and copied."""
+
+    STAGE: ClassVar[str] = "import"
+
+    file: str
+    sha256: str
+    quantize: bool
+    kind: str  # "qkeras" or "float"
+    taken_as_it_is: bool
+    layers: tuple[ImportedLayer, ...]
+    replaces: str | None  # the file that was imported before

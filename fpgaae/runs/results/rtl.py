@@ -1,0 +1,99 @@
+"""What the stages `trace` and `rtl` write: `trace.json`, `rtl.json`, and `rtl_layers.json` where a bit differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.csim import ComparedLayer, Mismatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimatedCost:
+    """What da4ml expects a design to take."""
+
+    lut: int
+    ff: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceResult(StageResult):
+    """The RTL project."""
+
+    STAGE: ClassVar[str] = "trace"
+
+    project_dir: str
+    name: str
+    clock_ns: float
+    part: str
+    stages: int
+    initiation_interval: int
+    estimated: EstimatedCost
+    depth_units: float
+    input_bits: int
+    score_type: str
+    thresholds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpreterCheck:
+    """da4ml's interpreter of the traced logic against the golden codes."""
+
+    passed: bool
+    events: int
+    mismatched_events: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VhdlCheck:
+    """The VHDL against the golden codes."""
+
+    passed: bool
+    events: int
+    mismatched_events: int
+    score_mismatches: int
+    decision_flips: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtlResult(StageResult):
+    """The simulated Verilog against the golden codes."""
+
+    STAGE: ClassVar[str] = "rtl"
+
+    passed: bool
+    failure: str | None  # what is wrong besides a bit that differs
+    events: int
+    events_by_origin: Mapping[str, int]
+    mismatched_events: int
+    lost_events: int
+    score_mismatches: int
+    decision_flips: int
+    first_mismatch: Mismatch | None
+    interpreter: InterpreterCheck
+    vhdl: VhdlCheck | None  # None without GHDL
+    latency_cycles: int
+    settling_cycles: int | None
+    designed_latency_cycles: int
+    initiation_interval: int
+    events_per_second: float
+    clock_ns: float
+    part: str
+    estimated: EstimatedCost
+    simulator: str
+    compile_seconds: float
+    edited_files: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtlLayersResult:
+    """The content of `rtl_layers.json`: every layer of the traced logic against the golden codes."""
+
+    passed: bool
+    events: int
+    mismatched_events: int
+    first_mismatch: Mismatch | None
+    layers: tuple[ComparedLayer, ...]
+    trace_fingerprint: str | None

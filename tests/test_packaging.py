@@ -1,0 +1,90 @@
+"""What is handed out: every package of the tree, licences and notices, and the map of the rooms that is kept."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+from support import REPOSITORY
+from test_imports import LAYERS
+
+import fpgaae
+
+
+def _toml() -> dict[str, object]:
+    toml = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    content: dict[str, object] = toml.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    return content
+
+
+def test_every_package_is_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, list[str]] = {}
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr("setuptools.setup", lambda **keys: given.update(keys))
+    runpy.run_path("setup.py")
+    there = {
+        ".".join(file.parent.relative_to(REPOSITORY).parts)
+        for file in Path(fpgaae.__file__).parent.rglob("__init__.py")
+    }
+    assert set(given["packages"]) == there | {"fpgaae_firmware"}
+    assert len(given["packages"]) == len(set(given["packages"]))
+
+
+def test_the_licence_is_the_whole_one_and_named() -> None:
+    text = (REPOSITORY / "LICENSE").read_text(encoding="utf-8")
+    for words in (
+        "Apache License",
+        "Version 2.0, January 2004",
+        "END OF TERMS AND CONDITIONS",
+        "9. Accepting Warranty",
+    ):
+        assert words in text
+    assert [int(n) for n in re.findall(r"^   (\d)\. [A-Z]", text, re.MULTILINE)] == list(range(1, 10))
+    project = _toml()["project"]
+    assert isinstance(project, dict)
+    assert project["license"] == "Apache-2.0"
+    for file in project["license-files"]:
+        assert (REPOSITORY / file).is_file(), file
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["license"], citation["version"]) == (project["license"], fpgaae.__version__)
+
+
+def test_the_map_of_the_contributors_is_the_one_that_is_kept() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    found = [tuple(name.rstrip("/") for name in re.findall(r"`(.*?)`", row)) for row in rows]
+    assert found == [names for names in LAYERS if names != ("__main__",)]
+
+
+def test_the_notice_names_every_module_that_is_copied() -> None:
+    """The sources that da4ml instantiates, but for the table that is the project's own in Verilog."""
+    sources = resources.files("da4ml") / "codegen" / "rtl"
+    notice = (REPOSITORY / "firmware" / "rtl" / "NOTICE.txt").read_text(encoding="utf-8")
+    parts = {
+        "verilog": notice[notice.index("verilog/") : notice.index("vhdl/")],
+        "vhdl": notice[notice.index("vhdl/") :],
+    }
+    for flavour, part in parts.items():
+        copied = {file.name for file in (sources / flavour / "source").iterdir() if file.name.endswith((".v", ".vhd"))}
+        assert copied
+        for name in copied - {"lookup_table.v"}:
+            assert name in part, name
+
+
+def test_the_hooks_are_local_and_run_what_make_check_runs() -> None:
+    settings = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = settings["repos"]
+    assert repository["repo"] == "local"
+    make = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for hook in repository["hooks"]:
+        program = hook["entry"].removeprefix(".venv/bin/python -m ").split(" --")[0]
+        assert f"$(VENV)/bin/python -m {program}" in make
+        tool = program.split()[0]
+        done = subprocess.run([sys.executable, "-m", tool, "--version"], capture_output=True, check=False)
+        assert done.returncode == 0, tool
