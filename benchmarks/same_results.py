@@ -1,6 +1,6 @@
 """Compare what two checkouts make of the shipped configs: golden networks and result files, but for times and versions.
 
-    python -m benchmarks.same_results make OUT [--python OTHER/.venv/bin/python] [--short] [CONFIG ...]
+    python -m benchmarks.same_results make OUT [CONFIG ...] [--python OTHER/.venv/bin/python] [--short]
     python -m benchmarks.same_results compare OUT OTHER_OUT
 
 `make` runs every shipped config through its stages with the package of a Python environment (this one, or that of
