@@ -19,6 +19,7 @@ from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.pipeline import run
 from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.run import RunOptions
 
 SETTINGS = ShardSettings(4000, 500, 900, ("ato4l",), menu_bits=6, seed=3)
@@ -49,10 +50,16 @@ def _config(folder: Path, shards: Path, **data: Any) -> Path:  # noqa: ANN401
     return file
 
 
-def _run(config: Path, runs: Path) -> tuple[dict[str, Any], EventStore]:
+def _run(config: Path, runs: Path) -> tuple[DataResult, EventStore]:
     experiment = open_experiment(config, runs)
     result = run(experiment, "data", RunOptions()).result
+    assert isinstance(result, DataResult)
     return result, EventStore(experiment.stage_folder("data"))
+
+
+def _seen(result: DataResult) -> SeenEvents:
+    assert result.seen is not None
+    return result.seen["background"]
 
 
 def _rows(folder: Path, split: str) -> list[dict[str, Any]]:
@@ -129,7 +136,7 @@ def test_the_codes_are_those_of_a_loop_over_words(shards: Path, tmp_path: Path) 
         rows = [row for row in _rows(shards / "data" / sample, split) if row["order"] >= 0]
         found = store.read(process, name, 0, len(rows) + 1)
         assert found.tolist() == [_expected(row) for row in rows]
-        assert result["events"][process][name] == len(rows)
+        assert result.events[process][name] == len(rows)
         columns = store.columns(process, name)
         assert columns["pileup"].tolist() == [row["nPV_True"] for row in rows]
         assert columns["existing_trigger"].tolist() == [row["L1bit"] for row in rows]
@@ -137,9 +144,9 @@ def test_the_codes_are_those_of_a_loop_over_words(shards: Path, tmp_path: Path) 
         assert len(set(pairs.values())) == len(pairs)
     rows = [row for split in ("train", "valid", "test") for row in _rows(shards / "data" / ZERO_BIAS, split)]
     dropped = sum(row["order"] < 0 for row in rows)
-    assert result["seen"]["background"]["dropped"] == {"where": dropped, "empty": 0, "saturated": 0}
-    assert result["files"]["background"] == "test-00000-of-00001.parquet and 4 more"
-    assert len(result["feature_types"]) == 39 * 3
+    assert _seen(result).dropped == {"where": dropped, "empty": 0, "saturated": 0}
+    assert result.files["background"] == "test-00000-of-00001.parquet and 4 more"
+    assert len(result.feature_types) == 39 * 3
 
 
 def test_overflows_do_not_widen_the_steps(shards: Path, tmp_path: Path) -> None:
@@ -149,10 +156,10 @@ def test_overflows_do_not_widen_the_steps(shards: Path, tmp_path: Path) -> None:
     met = store.read("background", "train", 0, 10**6)[:, 0]
     assert (met == 4095).any()
     real = met[met != 4095]
-    found = result["feature_types"][0]
-    assert found["shift"] == round(math.log2(real.std()))
-    assert found["shift"] < round(math.log2(met.std()))
-    assert found["offset"] == round(real.mean())
+    found = result.feature_types[0]
+    assert found.shift == round(math.log2(real.std()))
+    assert found.shift < round(math.log2(met.std()))
+    assert found.offset == round(real.mean())
 
 
 def test_saturated_events_are_dropped_and_counted(shards: Path, tmp_path: Path) -> None:
@@ -160,9 +167,9 @@ def test_saturated_events_are_dropped_and_counted(shards: Path, tmp_path: Path) 
     result, store = _run(_config(tmp_path, shards, hardware=hardware, where=[]), tmp_path / "runs")
     codes = store.read("background", "train", 0, 10**6)
     assert not (codes[:, 0] == 4095).any()
-    seen = result["seen"]["background"]
-    assert seen["dropped"]["saturated"] >= seen["largest_pt"]["met"] > 0
-    assert sum(result["events"]["background"].values()) + seen["dropped"]["saturated"] == SETTINGS.events
+    seen = _seen(result)
+    assert seen.dropped["saturated"] >= seen.largest_pt["met"] > 0
+    assert sum(result.events["background"].values()) + seen.dropped["saturated"] == SETTINGS.events
 
 
 def test_a_shard_with_other_columns_is_named(shards: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from fpgaae.data.store import EventStore, EventWriter
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.pipeline import run
 from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.run import RunOptions, StageRun
 
 N = 1500
@@ -56,7 +57,7 @@ each = pytest.mark.parametrize("write", [_hdf5, _npz], ids=["hdf5", "npz"])
 Write = Callable[[Path, Arrays], Path]
 
 
-def _run(folder: Path, data: Arrays, **other: Any) -> tuple[Arrays, EventStore]:  # noqa: ANN401
+def _run(folder: Path, data: Arrays, **other: Any) -> tuple[DataResult, EventStore]:  # noqa: ANN401
     data = dict(data)
     files = data.pop("files", {"background": "b.dat"})
     fit = {"reference": {"batch_size": 64}, "quantized": {"batch_size": 64}}
@@ -66,11 +67,17 @@ def _run(folder: Path, data: Arrays, **other: Any) -> tuple[Arrays, EventStore]:
     config.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     experiment = open_experiment(config, folder / "runs")
     result = run(experiment, "data", RunOptions()).result
+    assert isinstance(result, DataResult)
     return result, EventStore(experiment.stage_folder("data"))
 
 
-def _total(result: Arrays, process: str = "background") -> int:
-    return int(sum(result["events"][process].values()))
+def _total(result: DataResult, process: str = "background") -> int:
+    return int(sum(result.events[process].values()))
+
+
+def _seen(result: DataResult) -> SeenEvents:
+    assert result.seen is not None
+    return result.seen["background"]
 
 
 @each
@@ -81,7 +88,7 @@ def test_conditions_choose_events(tmp_path: Path, write: Write) -> None:
     result, store = _run(tmp_path, {"where": where, "columns": {"pileup": "nPV"}})
     kept = arrays["good"] & (arrays["nPV"] >= 20) & (arrays["era"] != b"A")
     assert _total(result) == kept.sum()
-    assert result["seen"]["background"]["dropped"]["where"] == N - kept.sum()
+    assert _seen(result).dropped["where"] == N - kept.sum()
     found = np.concatenate([store.columns("background", split)["pileup"] for split in SPLITS])
     assert sorted(found) == sorted(arrays["nPV"][kept])
 
@@ -115,7 +122,7 @@ def test_a_split_that_the_file_says_is_taken(tmp_path: Path, write: Write) -> No
     result, store = _run(tmp_path, {"split": {"column": "split"}, "columns": {"weight": "w"}})
     for name, said in (("train", b"train"), ("validation", b"valid"), ("test", b"test")):
         mine = arrays["split"] == said
-        assert result["events"]["background"][name] == mine.sum()
+        assert result.events["background"][name] == mine.sum()
         assert np.array_equal(store.weights("background", name, 3, 40), arrays["w"][mine][3:40])
 
 
@@ -125,7 +132,7 @@ def test_files_by_split_lists_and_patterns_are_one_process(tmp_path: Path) -> No
         _hdf5(tmp_path / f"{name}.h5", arrays)
     files = {"train": ["t1.h5", "t2.h5"], "validation": "v.h5", "test": "x*.h5"}
     result, store = _run(tmp_path, {"files": {"background": files}})
-    assert result["events"]["background"] == {"train": 800, "validation": 400, "test": 800}
+    assert result.events["background"] == {"train": 800, "validation": 400, "test": 800}
     together = _run(tmp_path / "one", {"files": {"background": [str(tmp_path / f"{n}.h5") for n in ("x1", "x2")]}})
     assert _total(together[0]) == 800
     groups = store.groups("background", "test")
@@ -143,7 +150,7 @@ def test_a_folder_is_the_files_in_it(tmp_path: Path) -> None:
     (tmp_path / "shards" / "notes.txt").write_text("no events")
     result, _ = _run(tmp_path, {"files": {"background": "shards"}})
     assert _total(result) == 900
-    assert result["files"]["background"] == "0.h5 and 2 more"
+    assert result.files["background"] == "0.h5 and 2 more"
 
 
 def test_two_splits_are_refused(tmp_path: Path) -> None:
@@ -187,11 +194,11 @@ def test_events_without_objects_are_counted(tmp_path: Path, choice: str) -> None
     arrays["Particles"][100:110] = 0
     _hdf5(tmp_path / "b.dat", arrays)
     result, store = _run(tmp_path, {"empty_events": choice})
-    seen = result["seen"]["background"]
-    assert (seen["events_read"], seen["empty_events"]) == (N, 10)
-    assert seen["dropped"]["empty"] == (0 if choice == "keep" else 10)
-    assert _total(result) == N - seen["dropped"]["empty"]
-    warned = any("10 of 1,500 events were left out as empty or saturated" in text for text in result["warnings"])
+    seen = _seen(result)
+    assert (seen.events_read, seen.empty_events) == (N, 10)
+    assert seen.dropped["empty"] == (0 if choice == "keep" else 10)
+    assert _total(result) == N - seen.dropped["empty"]
+    warned = any("10 of 1,500 events were left out as empty or saturated" in text for text in result.warnings)
     assert warned is (choice == "drop")
     codes = np.concatenate([store.read("background", split, 0, N) for split in SPLITS])
     assert (~codes.any(axis=1)).sum() == (10 if choice == "keep" else 0)

@@ -21,6 +21,7 @@ from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.project import EXPECTED_FILE, VECTORS_FOLDER
 from fpgaae.pipeline import run as run_stage
 from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -135,10 +136,12 @@ def test_a_large_share_of_objects_at_the_largest_pt_is_a_finding(tmp_path: Path)
         file = small_config(tmp_path, f"lsb{lsb}", data={"hardware": {"pt_lsb_gev": lsb}})
         assert found(file) == {}, "before there are events"
         result = run_stage(open_experiment(file, tmp_path / "runs"), "data", RunOptions()).result
-        seen = result["seen"]["background"]
-        shares = {kind: seen["largest_pt"][kind] / seen["objects"][kind] for kind in kinds}
+        assert isinstance(result, DataResult)
+        assert result.seen is not None
+        seen = result.seen["background"]
+        shares = {kind: seen.largest_pt[kind] / seen.objects[kind] for kind in kinds}
         assert found(file) == {kind: f"{share:.1%} of background" for kind, share in shares.items()}
-        said = [text for text in result["warnings"] if text.startswith("background: ")]
+        said = [text for text in result.warnings if text.startswith("background: ")]
         assert [any(f" {kind} objects " in text for text in said) for kind in kinds] == [True] * len(said)
 
 
