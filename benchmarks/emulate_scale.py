@@ -26,7 +26,7 @@ def run(settings: Settings) -> Result:
         for stage in ("data", "reference", "train", "convert"):
             bench.stage(stage, config)
         file = bench.folder / "large.h5"
-        write_large_file(Path(str(event_files(load_config(config), config)["background"])), file, n_events)
+        write_large_file(Path(str(event_files(load_config(config), config)["background"][0])), file, n_events)
         usages = {workers: _emulate(bench, config, file, workers) for workers in (1, 2)}
         for workers, usage in usages.items():
             speed = n_events / usage.seconds

@@ -32,7 +32,7 @@ def run(settings: Settings) -> Result:
     with new_bench() as bench:
         check_disk(bench.folder, n_events)
         sample = bench.config("sample", epochs(1, 1))
-        files = {process: str(file) for process, file in event_files(load_config(sample), sample).items()}
+        files = {process: str(files[0]) for process, files in event_files(load_config(sample), sample).items()}
         background = Path(files["background"])
         file = bench.folder / "large.h5"
         write_large_file(background, file, n_events)

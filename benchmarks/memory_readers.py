@@ -23,7 +23,7 @@ from benchmarks.measure import CONFIGS, new_bench, run_measured
 from benchmarks.memory_large_file import check_disk, write_large_file
 from benchmarks.result import Goal, Result, Settings
 from fpgaae.config.file import load_config
-from fpgaae.data.integers import hardware_codes
+from fpgaae.data.integers import event_codes
 from fpgaae.data.readers import count_events, event_files, read_events
 
 NAME = "memory_readers"
@@ -121,7 +121,7 @@ def _table_columns() -> dict[str, dict[str, str]]:
 
 def _write_hdf5(file: Path, n_rows: int) -> None:
     config = CONFIGS / "l1_ae.yaml"
-    background = event_files(load_config(config), config)["background"].path
+    background = event_files(load_config(config), config)["background"][0].path
     assert background is not None
     write_large_file(background, file, n_rows)
 
@@ -140,7 +140,7 @@ def _integers(n_rows: int, folder: Path) -> Iterator[dict[str, NDArray[np.int16]
     _write_hdf5(whole, n_rows)
     data = load_config(CONFIGS / "l1_ae.yaml").data
     for chunk in read_events(whole, data, _CHUNK):
-        codes = hardware_codes(chunk.values, data.hardware).reshape(len(chunk.values), -1, 3).astype(np.int16)
+        codes = event_codes(chunk, data).reshape(len(chunk.values), -1, 3).astype(np.int16)
         columns, first = {}, 0
         for name, slots, quantities in _kinds():
             for index, quantity in enumerate(("pt", "eta", "phi")):
@@ -208,7 +208,7 @@ def _write_frames(file: Path, n_rows: int) -> None:
 def _read(config_file: Path) -> int:
     """Read all events of a config's background, and count them."""
     config = load_config(config_file)
-    file = event_files(config, config_file)["background"]
+    file = event_files(config, config_file)["background"][0]
     found = sum(len(chunk.values) for chunk in read_events(file, config.data))
     assert found == count_events(file, config.data)
     return found

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from fpgaae.data.tally import is_saturated
 from fpgaae.doctor import Finding, Status
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
@@ -16,9 +17,9 @@ from fpgaae.report.tables import decision_tables, group_table, metrics_table, st
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
-from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.drift import DriftResult
-from fpgaae.runs.results.emulate import EmulateResult
+from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
 from fpgaae.runs.results.reference import (
@@ -63,7 +64,7 @@ def emulate_table(result: EmulateResult) -> RenderableType:
     for entry in result.files:
         accepted = (f"{n:,} ({n / entry.events:.2e})" for n in entry.accepted)
         table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
-    lines: list[RenderableType] = [table]
+    lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
     for index, row in enumerate(result.thresholds):
         share, khz = row.false_positive_rate, row.rate_khz
         if share is not None and khz is not None:
@@ -73,6 +74,16 @@ def emulate_table(result: EmulateResult) -> RenderableType:
             )
     lines.append(f"{result.events:,} events in {result.seconds:.1f} s")
     return Group(*lines)
+
+
+def _largest_pt(entry: EmulatedFile) -> list[str]:
+    """Say the share of an event file's objects at the largest pT, with a warning where it is large."""
+    objects = entry.objects or {}
+    shares = [(kind, n, objects[kind]) for kind, n in (entry.largest_pt or {}).items() if n]
+    shown = ", ".join(f"{kind} {n / of:.2%}" for kind, n, of in shares)
+    many = any(is_saturated(n, of) for _, n, of in shares)
+    mark = "[yellow]warning:[/] " if many else ""
+    return [f"{mark}{escape(entry.output)}: objects at the largest pT: {escape(shown)}"] if shares else []
 
 
 def mutants_table(result: MutantsResult) -> RenderableType:
@@ -144,8 +155,24 @@ def scan_summary(result: ScanResult) -> RenderableType:
 def _data(result: DataResult) -> RenderableType:
     table = _table("process", "train", "validation", "test")
     for process, splits in result.events.items():
-        table.add_row(process, *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
-    return table
+        table.add_row(escape(process), *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
+    seen = [escape(f"{process}: {line}") for process, own in (result.seen or {}).items() for line in _seen(own)]
+    return Group(table, *seen, *(f"[yellow]warning:[/] {escape(text)}" for text in result.warnings))
+
+
+def _seen(own: SeenEvents) -> list[str]:
+    """Say what a process' files held that is worth knowing: what was left out, empty, at the largest pT, re-ordered."""
+    lines = [f"{n:,} of {own.events_read:,} events left out by {why}" for why, n in own.dropped.items() if n]
+    if own.empty_events:
+        lines.append(f"{own.empty_events:,} of {own.events_read:,} events without objects")
+    shares = [f"{kind} {n / own.objects[kind]:.2%}" for kind, n in own.largest_pt.items() if n]
+    if shares:
+        lines.append(f"objects at the largest pT: {', '.join(shares)}")
+    done = {"sorted by pT": own.sorted, "cut to the slots": own.cut, "saturated by `clip`": own.clipped}
+    for verb, counts in done.items():
+        if counts:
+            lines.append(f"{verb}: {', '.join(f'{kind} {n:,}' for kind, n in counts.items())}")
+    return lines
 
 
 def _reference(result: ReferenceResult) -> RenderableType:
@@ -354,6 +381,9 @@ def _evaluate(result: MetricsResult) -> RenderableType:
         said.append(_compression(result.compression))
     said += map(escape, student_sentences(result.distillation))
     groups = [] if result.groups is None else [group_table(result.groups, result)]
+    if not any(result.models.values()):
+        said.append("no signal in `data.files`: rates and decisions only")
+        return Group(*decision_tables(result.decisions), *said)
     return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *said)
 
 

@@ -5,16 +5,21 @@ How a file is read does not belong here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from importlib import import_module
-from math import prod
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from fpgaae.config.hardware import ArrayWidth, Hardware, ObjectWidths
+from fpgaae.config.selection import Condition, FileEntry, Process, files_by_split, parse_condition
+from fpgaae.config.table import Table, TableValues
 from fpgaae.section import Fraction, Section
+
+__all__ = ["ArrayWidth", "Columns", "Data", "EmptyEvents", "Hardware", "ObjectWidths", "Order", "Scaling", "Split"]
 
 _DOMAINS = "fpgaae.data.domains"
 TOY_PREFIX = "toy:"
@@ -46,87 +51,23 @@ def reader_module(name: str) -> ModuleType:
     return found
 
 
-class ObjectWidths(Section):
-    """Slots and hardware widths of one kind of trigger object; 0 bits leave a property out (it is then 0)."""
-
-    name: str
-    slots: Annotated[int, Field(ge=1, le=64)]
-    pt_bits: Annotated[int, Field(ge=1, le=16)]
-    eta_bits: Annotated[int, Field(ge=0, le=16)]
-    phi_bits: Annotated[int, Field(ge=0, le=16)]
-
-
-class ArrayWidth(Section):
-    """A detector that is read out as an array of numbers, such as the cells of a calorimeter, all of one width."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
-    shape: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=3)]
-    bits: Annotated[int, Field(ge=1, le=16)]
-    signed: bool = False
-    lsb: Annotated[float, Field(gt=0)] = 1.0  # what a count stands for
-    absent: tuple[int, ...] = ()  # cells, counted in order, that the detector has not: no port, always 0
-
-    @model_validator(mode="after")
-    def _cells_fit(self) -> ArrayWidth:
-        if any(not 0 <= cell < self.n_cells for cell in self.absent) or len(set(self.absent)) >= self.n_cells:
-            raise ValueError(f"absent: cells are counted from 0 to {self.n_cells - 1}, and one must be left")
-        if self.n_cells > 4096:
-            raise ValueError(f"an array of {self.n_cells} cells is more than the 4096 that an event may have")
-        return self
-
-    @property
-    def n_cells(self) -> int:
-        """Number of hardware integers of an event."""
-        return prod(self.shape)
-
-
-class Hardware(Section):
-    """The hardware integers: what a Level-1 trigger sends for each object, or a detector for each cell of an array."""
-
-    pt_lsb_gev: Annotated[float, Field(gt=0)] = 0.5
-    eta_lsb: Annotated[float, Field(gt=0)] = 0.0435
-    phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
-    objects: tuple[ObjectWidths, ...] = ()
-    array: ArrayWidth | None = None
-
-    @model_validator(mode="after")
-    def _one_layout(self) -> Hardware:
-        if bool(self.objects) is (self.array is not None):
-            raise ValueError("give either `objects` (trigger objects) or `array` (cells of a detector)")
-        return self
-
-    @model_validator(mode="after")
-    def _phi_fits(self) -> Hardware:
-        for kind in self.objects:
-            if kind.phi_bits and 2**kind.phi_bits < self.phi_steps:
-                raise ValueError(f"{kind.phi_bits} phi_bits of {kind.name} can't hold {self.phi_steps} phi_steps")
-        return self
-
-    @property
-    def n_slots(self) -> int:
-        """Number of objects an event holds."""
-        return sum(kind.slots for kind in self.objects)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """The hardware integers of an event as (height, width, channels): an object a row, or the array."""
-        if self.array is None:
-            return self.n_slots, 3, 1
-        height, width, channels = (*self.array.shape, 1, 1)[:3]
-        return height, width, channels
-
-
 class Split(Section):
-    """Shares of the events; events of one group stay together."""
+    """Shares of the events, of which those of one group stay together; or a column that says the split of each."""
 
     train: Fraction = 0.55
     validation: Fraction = 0.05
     test: Fraction = 0.40
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # None: the experiment's
+    column: str | None = None  # of texts; the shares are then of no use
+    names: dict[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
+    )  # what the column says for each split
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:
         total = self.train + self.validation + self.test
+        if unknown := self.names.keys() - {"train", "validation", "test"}:
+            raise ValueError(f"names: there is no split {min(unknown)}; there are train, validation and test")
         if abs(total - 1) > 1e-9:
             raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
         return self
@@ -148,34 +89,12 @@ class Columns(Section):
     existing_trigger: str | None = None  # also (events, bits): an event with a bit set is taken already
     pileup: str | None = None  # number of collisions in the bunch crossing
     run: str | None = None  # number of the run
+    weight: str | None = None  # of the event
 
     @property
     def named(self) -> dict[str, str]:
         """The dataset of each column that there is."""
         return {column: name for column, name in self if name is not None}
-
-
-class TableValues(str, Enum):
-    """What the numbers of a table are."""
-
-    INTEGERS = "integers"  # hardware integers, as a Level-1 trigger sends them
-    PHYSICAL = "physical"  # pT in GeV, eta, phi in rad
-
-
-class ObjectColumns(Section):
-    """Columns of one kind of object: of lists, or of one slot each with `{slot}`, counted from 1, in the name."""
-
-    pt: str
-    eta: str | None = None  # None: 0
-    phi: str | None = None
-
-
-class Table(Section):
-    """Which column of a table (Parquet, CSV, ROOT) holds what; arrays of objects (HDF5, npz) need none."""
-
-    tree: str | None = None  # of a ROOT file that has several
-    values: TableValues = TableValues.INTEGERS
-    objects: dict[str, ObjectColumns]  # by the name of the kind in `hardware.objects`
 
 
 def _first_option_error(error: ValidationError, options: type[Section]) -> str:
@@ -186,17 +105,42 @@ def _first_option_error(error: ValidationError, options: type[Section]) -> str:
     return f"{key}: {detail['msg'].removeprefix('Value error, ')} (given: {detail['input']!r})"
 
 
+class Order(str, Enum):
+    """Which objects of an event come first, and stay where a list is longer than the slots."""
+
+    PT = "pt"  # the hardest; each kind by itself
+    FILE = "file"  # the first of the file
+
+
+class EmptyEvents(str, Enum):
+    """What becomes of events without any pT; the firmware gets them all the same."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable() or name != name.strip() or not name:
+        raise ValueError("a process needs a name of printable characters, without spaces around it")
+    return name
+
+
 class Data(Section):
     """Where the events are and how they are coded; `sample:NAME` is bundled, `toy:NAME` is made up."""
 
     reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
     options: dict[str, Any] = Field(default_factory=dict)  # of that module
-    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str]
+    files: dict[Annotated[str, AfterValidator(_printable)], FileEntry]
     background: str = "background"
     dataset: str = "Particles"
-    group: str | None = "Group"
+    values: TableValues | None = None  # of arrays of objects; None: physical
+    group: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = "Group"
     columns: Columns = Columns()
     table: Table | None = None
+    where: tuple[str, ...] = ()  # conditions on columns that an event must fulfil, as `order >= 0`
+    order: Order = Order.PT
+    clip: bool = False  # saturate integers of pT and eta beyond their declaration, which are refused otherwise
+    empty_events: EmptyEvents = EmptyEvents.KEEP
     hardware: Hardware
     split: Split = Split()
     scaling: Scaling = Scaling()
@@ -207,6 +151,22 @@ class Data(Section):
             raise ValueError(f"`{min(reserved)}` in files is the name of made-up events; choose another")
         if self.background not in self.files:
             raise ValueError(f"files has no entry `{self.background}`, which `background` names")
+        return self
+
+    @model_validator(mode="after")
+    def _selection_makes_sense(self) -> Data:
+        for index, text in enumerate(self.where):
+            try:
+                parse_condition(text)
+            except ValueError as error:
+                raise ValueError(f"data.where.{index}: {error}") from None
+        if len({self.label(process) for process in self.files}) < len(self.files):
+            raise ValueError("data.files: two processes have one label; give each its own")
+        by_split = [name for name, files in self.files.items() if isinstance(files, Process) and files.is_split]
+        if self.split.column is not None and by_split:
+            raise ValueError(
+                f"data.split.column: the files of {by_split[0]} are divided into splits already; give one of both"
+            )
         return self
 
     @model_validator(mode="after")
@@ -231,7 +191,7 @@ class Data(Section):
     def _toys_exist(self) -> Data:
         known = () if self.reader is None else reader_module(self.reader).READER.toys
         there = f"the reader {self.reader} has {', '.join(known) or 'none'}" if self.reader else "name a `reader`"
-        for process, entry in self.files.items():
+        for process, entry in self.entries():
             kind = entry.partition("#")[0].removeprefix(TOY_PREFIX).partition(":")[0]
             if entry.startswith(TOY_PREFIX) and kind not in known:
                 raise ValueError(f"data.files.{process}: there is no toy {kind}; {there}")
@@ -246,3 +206,25 @@ class Data(Section):
                 f"{', '.join(kinds)}"
             )
         return self
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Give every entry of `files` with its process."""
+        for process, files in self.files.items():
+            for named in files_by_split(files).values():
+                for entry in (named,) if isinstance(named, str) else named:
+                    yield process, entry
+
+    def label(self, process: str) -> str:
+        """Give the name of a process in figures: its label, which may have formulae, or its name, which has none."""
+        files = self.files[process]
+        return (isinstance(files, Process) and files.label) or process.replace("$", r"\$")
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What an event must fulfil."""
+        return tuple(parse_condition(text) for text in self.where)
+
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The columns whose numbers, together, make a group."""
+        return () if self.group is None else (self.group,) if isinstance(self.group, str) else self.group

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -83,8 +83,8 @@ def first_error(error: ValidationError, source: YamlSource, model: type[Section]
 
 def _is_union_tag(part: str | int) -> bool:
     """Tell whether pydantic put this into the path to name the branch of a union."""
-    branches = ("literal[", "constrained-", "function-", "layer[")
-    return isinstance(part, str) and (part.startswith(branches) or part == "int")
+    branches = ("literal[", "constrained-", "function-", "layer[", "entry[", "tuple[")
+    return isinstance(part, str) and (part.startswith(branches) or part in {"int", "str"})
 
 
 def _suggestion(path: tuple[int | str, ...], model: type[Section]) -> str:
@@ -109,6 +109,13 @@ def _field_type(section: Any, part: str | int) -> Any:  # noqa: ANN401
         section = field.annotation if field else None
     else:
         section = next((a for a in get_args(section)[::-1] if a is not Ellipsis), None)
+    section = _plain(section)
     if get_origin(section) in {Union, UnionType}:
-        section = next((a for a in get_args(section) if isinstance(a, type) and issubclass(a, Section)), None)
+        kinds = map(_plain, get_args(section))
+        section = next((a for a in kinds if isinstance(a, type) and issubclass(a, Section)), None)
     return section
+
+
+def _plain(annotation: Any) -> Any:  # noqa: ANN401
+    """Give a type without what is annotated to it."""
+    return _plain(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation

@@ -11,6 +11,8 @@ import yaml
 from fpgaae.errors import ConfigError
 
 EXTENDS = "extends"
+PRESET_PREFIX = "preset:"
+_PRESETS = Path(__file__).parent / "presets"
 
 
 class Position(NamedTuple):
@@ -39,7 +41,9 @@ class YamlSource(NamedTuple):
 
 
 def read_yaml(file: Path, whole: frozenset[str] = frozenset()) -> YamlSource:
-    """Read a YAML file; a top-level `extends: OTHER.yaml` (relative to the file) is read first and overridden.
+    """Read a YAML file; what a top-level `extends` names is read first and overridden.
+
+    That is another file, relative to this one, `preset:NAME` of this package, or a list of these, each over the former.
 
     Parameters
     ----------
@@ -82,10 +86,24 @@ def _read(file: Path, chain: tuple[Path, ...], whole: frozenset[str]) -> YamlSou
     base = content.pop(EXTENDS, None)
     if base is None:
         return YamlSource(content, positions)
-    if not isinstance(base, str):
-        raise ConfigError(f"{positions[(EXTENDS,)]}: `{EXTENDS}` must name one YAML file")
-    parent = _read(file.parent / base, (*chain, file.resolve()), whole)
-    return YamlSource(_merge(parent.content, content, whole), parent.positions | positions)
+    bases = base if isinstance(base, list) else [base]
+    if not bases or not all(isinstance(name, str) for name in bases):
+        raise ConfigError(f"{positions[(EXTENDS,)]}: `{EXTENDS}` must name one YAML file, or a list of them")
+    below = YamlSource({}, {})
+    for name in bases:
+        parent = _read(_base_file(name, file, positions[(EXTENDS,)]), (*chain, file.resolve()), whole)
+        below = YamlSource(_merge(below.content, parent.content, whole), below.positions | parent.positions)
+    return YamlSource(_merge(below.content, content, whole), below.positions | positions)
+
+
+def _base_file(name: str, file: Path, position: Position) -> Path:
+    if not name.startswith(PRESET_PREFIX):
+        return file.parent / name
+    preset = name.removeprefix(PRESET_PREFIX)
+    known = sorted(entry.stem for entry in _PRESETS.glob("*.yaml"))
+    if preset not in known:
+        raise ConfigError(f"{position}: there is no preset `{preset}`; there are {', '.join(known)}")
+    return _PRESETS / f"{preset}.yaml"
 
 
 def _construct(

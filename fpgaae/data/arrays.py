@@ -15,8 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Data
+from fpgaae.config.table import TableValues
+from fpgaae.data.hdf5_checks import refuse_what_is_elsewhere
+from fpgaae.data.selection import joined_groups, select, selecting_columns
 from fpgaae.data.source import TRIGGER_BITS, EventChunk, Source, trigger_columns
 from fpgaae.errors import InputError
+
+_NARROW = 16  # values of a slot that are read whole: cheaper than choosing three of them
+_PIECE_BYTES = 2**24
 
 
 def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path, data: Data) -> None:
@@ -54,105 +60,149 @@ def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
         )
 
 
-class Hdf5Source(Source):
+def _check_selecting(shape: tuple[int, ...], n_events: int, file: Path, name: str, key: str) -> None:
+    if shape != (n_events,):
+        raise InputError(f"{file}: `{name}` has the shape {shape}, not ({n_events},); correct `{key}`")
+
+
+class _ArraySource(Source):
+    """What HDF5 and npz files have in common."""
+
+    _data: Data
+    _path: Path
+
+    def _selected(
+        self, chunk: EventChunk, groups: list[NDArray[Any]], selecting: dict[str, NDArray[Any]]
+    ) -> EventChunk:
+        """Add what columns say of each event."""
+        kept, splits = select(self._data, selecting.__getitem__, self._path)
+        integers = self._data.values is TableValues.INTEGERS and self._data.hardware.array is None
+        chunk = chunk._replace(kept=kept, splits=splits, integers=integers)
+        return chunk._replace(groups=joined_groups(groups)) if groups else chunk
+
+
+class Hdf5Source(_ArraySource):
     """An HDF5 file."""
 
     def __init__(self, file: Path, data: Data) -> None:
+        self._data, self._path = data, file
         with ExitStack() as opened:
             self._file = opened.enter_context(h5py.File(file, "r"))
-            self._events = self._dataset(file, data.dataset, "data.dataset")
-            self._groups = self._dataset(file, data.group, "data.group") if data.group else None
+            self._events = self._dataset(data.dataset, "data.dataset")
+            self._groups = [self._dataset(name, "data.group") for name in data.group_columns]
             _check_shape(self._events.shape, self._events.dtype, file, data)
             self.n_events = len(self._events)
-            if self._groups is not None:
-                _check_groups(self._groups.shape, self._groups.dtype, self.n_events, file, str(data.group))
-            self._columns = {key: self._file[name] for key, name in data.columns.named.items() if name in self._file}
+            for name, groups in zip(data.group_columns, self._groups, strict=True):
+                _check_groups(groups.shape, groups.dtype, self.n_events, file, name)
+            there = {key: name for key, name in data.columns.named.items() if name in self._file}
+            self._columns = {key: self._dataset(name, f"data.columns.{key}") for key, name in there.items()}
             for key, column in self._columns.items():
                 _check_column(column.shape, column.dtype, self.n_events, file, key)
+            self._selecting = {name: self._dataset(name, key) for name, key in selecting_columns(data).items()}
+            for name, key in selecting_columns(data).items():
+                _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
+            self.layout = (*sorted(there),)
             self._opened = opened.pop_all()
 
-    def _dataset(self, file: Path, name: str, key: str) -> h5py.Dataset:
+    def _dataset(self, name: str, key: str) -> h5py.Dataset:
+        refuse_what_is_elsewhere(self._file, name, self._path)
         found = self._file.get(name)
         if not isinstance(found, h5py.Dataset):
             there = ", ".join(str(k) for k, v in self._file.items() if isinstance(v, h5py.Dataset)) or "none"
             way_out = " or set it to null" if key == "data.group" else ""
-            raise InputError(f"{file} has no dataset `{name}` (there: {there}); correct `{key}`{way_out}")
+            raise InputError(f"{self._path} has no dataset `{name}` (there: {there}); correct `{key}`{way_out}")
         return found
 
     def read(self, start: int, count: int) -> EventChunk:
         """Read consecutive events."""
         rows = slice(start, start + count)
-        groups = np.arange(start, start + count) if self._groups is None else self._groups[rows]
+        wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
+        events = self._events[rows, :, :3] if wide else self._events[rows]
         columns = {key: trigger_columns(column[rows], key) for key, column in self._columns.items()}
-        return EventChunk(start, self._events[rows], groups.astype(np.int64), columns)
+        selecting = {name: column[rows] for name, column in self._selecting.items()}
+        groups = [groups[rows] for groups in self._groups]
+        chunk = EventChunk(start, events, np.arange(start, start + count), columns)
+        return self._selected(chunk, groups, selecting)
 
     def close(self) -> None:
         """Release the file."""
         self._opened.close()
 
 
-class NpzSource(Source):
+class _Member:
+    """An array of an npz file, whose rows are read forward only."""
+
+    def __init__(self, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
+        self._stream, self.shape, self.dtype = stream, shape, dtype
+
+    def read(self, count: int, used: int | None = None) -> NDArray[Any]:
+        """Give the next rows, of the last axis the first `used` values, in pieces of bounded size."""
+        row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        step = count if used is None else max(_PIECE_BYTES // max(row_bytes, 1), 1)
+        pieces = [self._rows(min(step, count - first), row_bytes)[..., :used] for first in range(0, count, step)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _rows(self, count: int, row_bytes: int) -> NDArray[Any]:
+        wanted = count * row_bytes
+        raw = self._stream.read(wanted)
+        if len(raw) != wanted:
+            raise EOFError(f"{wanted - len(raw)} bytes are missing")
+        return np.frombuffer(raw, dtype=self.dtype).reshape(count, *self.shape[1:])
+
+
+class NpzSource(_ArraySource):
     """Streams the members of an npz file; reads forward only."""
 
     seekable = False
 
     def __init__(self, file: Path, data: Data) -> None:
+        self._data, self._path = data, file
         with ExitStack() as opened:
             self._file = opened.enter_context(zipfile.ZipFile(file))
-            self._events, shape, self._dtype = self._member(opened, file, data.dataset, "data.dataset")
-            _check_shape(shape, self._dtype, file, data)
-            self.n_events, self._event_shape = shape[0], shape[1:]
-            self._groups: IO[bytes] | None = None
-            if data.group:
-                self._groups, shape, self._group_dtype = self._member(opened, file, data.group, "data.group")
-                _check_groups(shape, self._group_dtype, self.n_events, file, data.group)
-            self._columns: dict[str, tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]] = {}
-            for key, name in data.columns.named.items():
-                if f"{name}.npy" in self._file.namelist():
-                    stream, shape, dtype = self._member(opened, file, name, f"data.columns.{key}")
-                    _check_column(shape, dtype, self.n_events, file, key)
-                    self._columns[key] = stream, shape[1:], dtype
+            self._events = self._member(opened, data.dataset, "data.dataset")
+            _check_shape(self._events.shape, self._events.dtype, file, data)
+            self.n_events = self._events.shape[0]
+            self._groups = [self._member(opened, name, "data.group") for name in data.group_columns]
+            for name, groups in zip(data.group_columns, self._groups, strict=True):
+                _check_groups(groups.shape, groups.dtype, self.n_events, file, name)
+            there = {key: name for key, name in data.columns.named.items() if self._has(name)}
+            self._columns = {key: self._member(opened, name, f"data.columns.{key}") for key, name in there.items()}
+            for key, column in self._columns.items():
+                _check_column(column.shape, column.dtype, self.n_events, file, key)
+            self._selecting = {name: self._member(opened, name, key) for name, key in selecting_columns(data).items()}
+            for name, key in selecting_columns(data).items():
+                _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
+            self.layout = (*sorted(there),)
             self._opened = opened.pop_all()  # the members hold the file open, too
 
-    def _member(
-        self, opened: ExitStack, file: Path, name: str, key: str
-    ) -> tuple[IO[bytes], tuple[int, ...], np.dtype[np.generic]]:
-        if f"{name}.npy" not in self._file.namelist():
+    def _has(self, name: str) -> bool:
+        return f"{name}.npy" in self._file.namelist()
+
+    def _member(self, opened: ExitStack, name: str, key: str) -> _Member:
+        if not self._has(name):
             there = ", ".join(member.removesuffix(".npy") for member in self._file.namelist()) or "none"
             way_out = " or set it to null" if key == "data.group" else ""
-            raise InputError(f"{file} has no array `{name}` (there: {there}); correct `{key}`{way_out}")
+            raise InputError(f"{self._path} has no array `{name}` (there: {there}); correct `{key}`{way_out}")
         stream = opened.enter_context(self._file.open(f"{name}.npy"))
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read_header(stream)
         if fortran or dtype.hasobject:
             raise InputError(
-                f"{file}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray"
+                f"{self._path}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray"
             )
-        return stream, shape, dtype
+        return _Member(stream, shape, dtype)
 
     def read(self, start: int, count: int) -> EventChunk:
         """Read consecutive events."""
-        events = _read_rows(self._events, count, self._event_shape, self._dtype)
-        groups: NDArray[Any] = np.arange(start, start + count)
-        if self._groups is not None:
-            groups = _read_rows(self._groups, count, (), self._group_dtype)
-        columns = {
-            key: trigger_columns(_read_rows(stream, count, shape, dtype), key)
-            for key, (stream, shape, dtype) in self._columns.items()
-        }
-        return EventChunk(start, events, groups.astype(np.int64), columns)
+        wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
+        events = self._events.read(count, 3 if wide else None)
+        columns = {key: trigger_columns(column.read(count), key) for key, column in self._columns.items()}
+        selecting = {name: column.read(count) for name, column in self._selecting.items()}
+        groups = [groups.read(count) for groups in self._groups]
+        chunk = EventChunk(start, events, np.arange(start, start + count), columns)
+        return self._selected(chunk, groups, selecting)
 
     def close(self) -> None:
         """Release the file."""
         self._opened.close()
-
-
-def _read_rows(
-    stream: IO[bytes], count: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]
-) -> NDArray[np.floating]:
-    wanted = count * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = stream.read(wanted)
-    if len(raw) != wanted:
-        raise EOFError(f"{wanted - len(raw)} bytes are missing")
-    return np.frombuffer(raw, dtype=dtype).reshape(count, *shape)

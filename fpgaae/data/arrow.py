@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from fpgaae.errors import InputError
 
 _CSV_BLOCK_BYTES = 4 * 2**20
 _PARQUET_ROWS = 16_384
+_LONGEST_LINE = 2**20
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
+_COMMENT = re.compile(r"(?:Row #(\d+): )?Expected \d+ columns, got \d+: *#")
 
 
 class ArrowTable(Backend):
@@ -25,6 +30,7 @@ class ArrowTable(Backend):
 
     _batches: Iterator[pyarrow.RecordBatch]
     _file: Path
+    _wanted: Sequence[str]
 
     def __init__(self) -> None:
         self._waiting: list[pyarrow.RecordBatch] = []
@@ -39,20 +45,45 @@ class ArrowTable(Backend):
         rows = pyarrow.Table.from_batches(self._waiting)
         self._waiting = rows.slice(count).to_batches()
         taken = rows.slice(0, count).combine_chunks()
-        return {name: _from_arrow(taken.column(name), name, self._file, start) for name in taken.column_names}
+        return {name: _column(taken, name, self._file, start) for name in self._wanted}
 
 
-def _from_arrow(column: pyarrow.ChunkedArray, name: str, file: Path, start: int) -> Column:
-    array = pyarrow.concat_arrays(column.chunks)
+def _column(table: pyarrow.Table, name: str, file: Path, start: int) -> Column:
+    """Give a column, or with a dot in its name a field of the structs in one."""
+    column, field = (name, "") if name in table.column_names else _struct_field(name, table.column_names)
+    array = pyarrow.concat_arrays(table.column(column).chunks)
     _refuse_nulls(array, name, file, start)
+    lengths = None
     if pyarrow.types.is_fixed_size_list(array.type):
         array = array.cast(pyarrow.list_(array.type.value_type))
     if pyarrow.types.is_list(array.type) or pyarrow.types.is_large_list(array.type):
-        values = array.flatten()
-        _refuse_nulls(values, name, file, start)
-        lengths = pyarrow.compute.list_value_length(array).to_numpy(zero_copy_only=False)
-        return Column(lengths.astype(np.int64), _to_numpy(values))
-    return Column(None, _to_numpy(array))
+        lengths = pyarrow.compute.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
+        array = array.flatten()
+        _refuse_nulls(array, name, file, start)
+    if field:
+        array = pyarrow.compute.struct_field(array, field.split("."))
+        _refuse_nulls(array, name, file, start)
+    return Column(lengths, _to_numpy(array))
+
+
+def _struct_field(name: str, columns: Iterable[str]) -> tuple[str, str]:
+    column = max((column for column in columns if name.startswith(f"{column}.")), key=len)
+    return column, name[len(column) + 1 :]
+
+
+def _field_names(schema: pyarrow.Schema) -> list[str]:
+    """Name the columns, and behind them the fields of structs and of lists of structs, as COLUMN.FIELD."""
+    fields = [name for field in schema for name in _fields_within(field.name, field.type)]
+    return [*schema.names, *(name for name in fields if name not in schema.names)]
+
+
+def _fields_within(name: str, kind: pyarrow.DataType) -> Iterator[str]:
+    if hasattr(kind, "value_type") and not pyarrow.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pyarrow.types.is_struct(kind):
+        for index in range(kind.num_fields):
+            yield f"{name}.{kind.field(index).name}"
+            yield from _fields_within(f"{name}.{kind.field(index).name}", kind.field(index).type)
 
 
 def _to_numpy(array: pyarrow.Array) -> NDArray[Any]:
@@ -71,10 +102,12 @@ class ParquetTable(ArrowTable):
         super().__init__()
         self._file = file
         self._opened = pyarrow.parquet.ParquetFile(file, pre_buffer=False)
-        self.names = self._opened.schema_arrow.names
+        columns = self._opened.schema_arrow.names
+        self.names = _field_names(self._opened.schema_arrow)
         self.n_rows = self._opened.metadata.num_rows
-        columns = [name for name in wanted if name in self.names]
-        self._batches = self._opened.iter_batches(_PARQUET_ROWS, columns=columns)
+        self._wanted = [name for name in wanted if name in self.names]
+        read = {name if name in columns else _struct_field(name, columns)[0] for name in self._wanted}
+        self._batches = self._opened.iter_batches(_PARQUET_ROWS, columns=sorted(read))
 
     def close(self) -> None:
         """Release the file."""
@@ -101,16 +134,18 @@ class CsvTable(ArrowTable):
     ) -> None:
         super().__init__()
         self._file = file
+        if has_names:
+            _refuse_other_text(file)
         options = pyarrow.csv.ReadOptions(
             use_threads=False, block_size=_CSV_BLOCK_BYTES, autogenerate_column_names=not has_names
         )
-        with pyarrow.csv.open_csv(file, options) as first:
+        with _comments_named(file), pyarrow.csv.open_csv(file, options) as first:
             self.names = first.schema.names
             integers = {field.name for field in first.schema if pyarrow.types.is_integer(field.type)}
-        columns = [name for name in wanted if name in self.names]
-        types = {name: pyarrow.float64() for name in columns if name in integers and name not in whole}
-        convert = pyarrow.csv.ConvertOptions(include_columns=columns, column_types=types)
-        with pyarrow.csv.open_csv(file, options, convert_options=convert) as reader:
+        self._wanted = [name for name in wanted if name in self.names]
+        types = {name: pyarrow.float64() for name in self._wanted if name in integers and name not in whole}
+        convert = pyarrow.csv.ConvertOptions(include_columns=self._wanted, column_types=types)
+        with _comments_named(file), pyarrow.csv.open_csv(file, options, convert_options=convert) as reader:
             self.n_rows = sum(batch.num_rows for batch in reader)
         self._reader = pyarrow.csv.open_csv(file, options, convert_options=convert)
         self._batches = iter(self._reader)
@@ -118,3 +153,35 @@ class CsvTable(ArrowTable):
     def close(self) -> None:
         """Release the file."""
         self._reader.close()
+
+
+def _refuse_other_text(file: Path) -> None:
+    """Refuse a text whose first lines are not names and numbers with commas between them."""
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        names, numbers = (stream.readline(_LONGEST_LINE).strip() for _ in range(2))
+    if names.startswith("#"):
+        raise InputError(_comment(file, 1))
+    for separator, shown in ((";", ";"), ("\t", "a tab")):
+        if separator in names and "," not in names:
+            decimal = _DECIMAL_COMMA.search(numbers)
+            also = f", and line 2 has `{decimal[0]}` with a decimal comma" if decimal else ""
+            raise InputError(
+                f"{file}: line 1 has {shown} between its columns{also}; a table has commas between columns and points "
+                "in numbers (237.5), so write it like that, or as Parquet"
+            )
+
+
+@contextmanager
+def _comments_named(file: Path) -> Iterator[None]:
+    """Say that a line is a comment where its number of columns is what the reader stumbles on."""
+    try:
+        yield
+    except pyarrow.ArrowInvalid as error:
+        if (found := _COMMENT.search(str(error))) is None:
+            raise
+        raise InputError(_comment(file, int(found[1]) if found[1] else None)) from None
+
+
+def _comment(file: Path, line: int | None) -> str:
+    where = "a line" if line is None else f"line {line}"
+    return f"{file}: {where} begins with `#`; a table has no comments, so delete them (line 1 names the columns)"

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Scaling
-from fpgaae.data.layout import QUANTITIES, HardwareFeature
+from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
+from fpgaae.data.words import codes_of_words, words_of_codes
 from fpgaae.fixedpoint import Codes, FixedPointType, Types, requantize, shift_left_exact, type_for_range
-from fpgaae.runs.results.data import DataResult, FeatureType
+from fpgaae.runs.results.data import DataResult, FeatureType, WordEntry
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Feature:
 
     def entry(self) -> FeatureType:
         """Give the entry of `data.json`."""
+        word = self.hardware.word
         return FeatureType(
             name=self.hardware.name,
             quantity=self.hardware.quantity,
@@ -39,7 +41,14 @@ class Feature:
             offset=self.offset,
             shift=self.shift,
             type=str(self.type),
+            word=None if word is None else WordEntry(**word._asdict()),
         )
+
+    @classmethod
+    def of(cls, entry: FeatureType) -> Feature:
+        """Take a feature of `data.json`."""
+        word = None if entry.word is None else Word(**vars(entry.word))
+        return cls(HardwareFeature(entry.name, entry.quantity, entry.bits, word), entry.offset, entry.shift)
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,18 @@ class FeatureMap:
             np.array([feature.hardware.min_code for feature in self.features], dtype=np.int64),
             np.array([feature.hardware.max_code for feature in self.features], dtype=np.int64),
         )
+
+    def codes_of_words(self, words: NDArray[np.integer]) -> Codes:
+        """Give the hardware codes of the words that the trigger sends, both (n_events, n_features)."""
+        return codes_of_words(words, [feature.hardware for feature in self.features])
+
+    def words_of_codes(self, codes: Codes) -> Codes:
+        """Give words that become these hardware codes, both (n_events, n_features)."""
+        return words_of_codes(codes, [feature.hardware for feature in self.features])
+
+    def input_codes_of_words(self, words: NDArray[np.integer], to: FixedPointType) -> Codes:
+        """Give the network's input codes of words: all that the firmware does in front of the network."""
+        return self.input_codes(self.codes_of_words(words), to)
 
     def values(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
         """Give the exact network inputs of hardware codes, (n_events, n_features)."""
@@ -106,39 +127,45 @@ class FeatureMap:
     @classmethod
     def of(cls, result: DataResult) -> FeatureMap:
         """Take the features that the stage `data` froze."""
-        return cls(
-            tuple(
-                Feature(HardwareFeature(entry.name, entry.quantity, entry.bits), entry.offset, entry.shift)
-                for entry in result.feature_types
-            )
-        )
+        return cls(tuple(Feature.of(entry) for entry in result.feature_types))
 
 
 class SpreadAccumulator:
     """Mean and standard deviation of every feature's code, from chunks, in exact integer sums."""
 
     def __init__(self, n_features: int) -> None:
-        self._n = 0
+        self._n = np.zeros(n_features, dtype=np.int64)
         self._sum = np.zeros(n_features, dtype=np.int64)
         self._sum_of_squares = np.zeros(n_features, dtype=np.int64)
 
-    def add(self, codes: Codes) -> None:
-        """Take in a chunk of codes, (n_events, n_features)."""
+    def add(self, codes: Codes, left_out: NDArray[np.bool_] | None = None) -> None:
+        """Take in a chunk of codes, (n_events, n_features).
+
+        Parameters
+        ----------
+        left_out
+            Codes that say nothing about the spread, (n_events, n_features): of an overflow, which is no pT.
+        """
         self._n += len(codes)
         self._sum += codes.sum(axis=0)
-        self._sum_of_squares += (codes * codes).sum(axis=0)
+        self._sum_of_squares += np.einsum("ij,ij->j", codes, codes)
+        if left_out is not None:
+            rows, places = np.nonzero(left_out)
+            values = codes[rows, places]
+            np.subtract.at(self._n, places, 1)
+            np.subtract.at(self._sum, places, values)
+            np.subtract.at(self._sum_of_squares, places, values * values)
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean code."""
-        return self._sum / max(self._n, 1)
+        return np.asarray(self._sum / np.maximum(self._n, 1))
 
     @property
     def standard_deviation(self) -> NDArray[np.float64]:
         """Standard deviation of the code, from the exact variance: floats would cancel where the mean is large."""
-        n = max(self._n, 1)
-        sums = zip(self._sum.tolist(), self._sum_of_squares.tolist(), strict=True)
-        return np.array([math.sqrt(Fraction(n * squares - total**2, n * n)) for total, squares in sums])
+        sums = zip(np.maximum(self._n, 1).tolist(), self._sum.tolist(), self._sum_of_squares.tolist(), strict=True)
+        return np.array([math.sqrt(Fraction(n * squares - total**2, n * n)) for n, total, squares in sums])
 
 
 def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling) -> FeatureMap:

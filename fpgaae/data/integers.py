@@ -1,21 +1,34 @@
-"""Physical quantities to hardware integers, as a Level-1 trigger or a detector sends them."""
+"""Events to hardware integers, as a Level-1 trigger or a detector sends them, from GeV and rad or from its words."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config.data import Hardware
+from fpgaae.config.data import Data, Hardware
 from fpgaae.data.layout import code_limits, hardware_features
+from fpgaae.data.limits import object_limits
+from fpgaae.data.source import EventChunk
+from fpgaae.data.words import codes_of_words
 from fpgaae.fixedpoint import Codes
 
 _FAR = 2.0**62  # beyond every width, and still an int64
 
 
+def event_codes(chunk: EventChunk, data: Data) -> Codes:
+    """Give the hardware integers of events that were read, (n_events, n_features)."""
+    if chunk.integers:
+        return _codes_of_integers(chunk.values, data.hardware)
+    return hardware_codes(chunk.values, data.hardware)
+
+
 def hardware_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:
     """Turn objects or cells into hardware integers: rounded to the nearest LSB, then saturated to their width.
 
-    Phi goes round: the code of +pi is that of -pi. A slot without pT is empty, and all its codes are 0.
+    Phi goes round: the code of +pi is that of -pi. A slot without pT is empty, and all its codes are 0. Whatever the
+    type of the numbers, the codes are those of the same numbers in float64.
 
     Parameters
     ----------
@@ -26,20 +39,39 @@ def hardware_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:
     -------
     (n_events, n_features) codes, in the order of `hardware_features`.
     """
-    codes = _object_codes(values, hardware) if hardware.array is None else _whole(values, hardware.array.lsb)
-    low, high = code_limits(hardware_features(hardware))
-    return np.asarray(np.clip(codes.reshape(len(codes), -1), low, high), dtype=np.int64)
+    features = hardware_features(hardware)
+    if hardware.array is None:
+        codes = codes_of_words(_words(values, hardware).reshape(len(values), -1), features)
+    else:
+        codes = _whole(values.astype(np.float64), hardware.array.lsb).reshape(len(values), -1)
+    low, high = code_limits(features)
+    return np.asarray(np.clip(codes, low, high), dtype=np.int64)
 
 
-def _whole(values: NDArray[np.number], lsb: float | NDArray[np.float64]) -> Codes:
+def _whole(values: NDArray[np.float64], lsb: float | NDArray[np.float64]) -> Codes:
     return np.asarray(np.clip(np.rint(values / lsb), -_FAR, _FAR), dtype=np.int64)
 
 
-def _object_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:
-    values = values[..., :3].astype(np.float64)
-    lsb = np.array([hardware.pt_lsb_gev, hardware.eta_lsb, 2 * np.pi / hardware.phi_steps])
-    codes = _whole(values, lsb)
-    half_turn = hardware.phi_steps // 2
-    codes[..., 2] = (codes[..., 2] + half_turn) % hardware.phi_steps - half_turn
-    codes[values[..., 0] == 0] = 0
-    return codes
+def _words(values: NDArray[np.number], hardware: Hardware) -> Codes:
+    """Give the words of objects in GeV and rad, (n_events, n_slots, 3); where none is declared, the codes."""
+    given = np.asarray(values[..., :3], dtype=np.float64)
+    limits = object_limits(hardware)
+    words = _whole(given, limits.lsb)
+    words[..., 2] = (words[..., 2] + limits.offset[:, 2] - limits.turn) % limits.steps + limits.turn
+    empty = given[..., 0] == 0
+    if limits.has_words.any():
+        words[..., :2] = np.clip(words[..., :2] + limits.offset[:, :2], limits.low[:, :2], limits.high[:, :2])
+    words[empty] = 0
+    words[..., 0][empty] = np.broadcast_to(np.maximum(limits.none, 0), empty.shape)[empty]
+    return words
+
+
+def _codes_of_integers(values: NDArray[np.number], hardware: Hardware) -> Codes:
+    """Turn words that lie within their declaration into codes; a phi of today's signed integers may be of any turn."""
+    limits, features = object_limits(hardware), hardware_features(hardware)
+    words: NDArray[Any] = values[..., :3]
+    if not limits.has_words.all():
+        words = np.array(words, dtype=np.int64)
+        words[..., 2] = (words[..., 2] - limits.turn) % limits.steps + limits.turn
+        words[..., 1:] *= (words[..., 0] != limits.none)[..., None] & limits.is_used[:, 1:]
+    return codes_of_words(words.reshape(len(words), -1), features)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from glob import glob
 from importlib import resources
 from pathlib import Path
 
 import h5py
-import numpy as np
-from numpy.typing import NDArray
 
 from fpgaae.config.data import TOY_PREFIX, Data, reader_module
 from fpgaae.config.experiment import Config
+from fpgaae.config.selection import files_by_split
 from fpgaae.data.arrays import Hdf5Source, NpzSource
+from fpgaae.data.checks import checked
+from fpgaae.data.order import ordered
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source, toy_file
 from fpgaae.errors import InputError
 from fpgaae.files import sha256, sha256_of_text
@@ -23,49 +26,82 @@ from fpgaae.files import sha256, sha256_of_text
 CHUNK_EVENTS = 32_768
 SAMPLE_PREFIX = "sample:"
 _LONGEST_LINE = 200
+_SUFFIXES = frozenset({".parquet", ".root", ".csv", ".h5", ".hdf5", ".npz"})
 _TABLE_MAGIC = (b"PAR1", b"root")  # how Parquet and ROOT files begin
 _DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
     OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
 
 
-def event_files(config: Config, config_file: Path) -> dict[str, EventFile]:
-    """Give the file of each process; a relative path starts at the config file's folder or the current one.
+def event_files(config: Config, config_file: Path) -> dict[str, tuple[EventFile, ...]]:
+    """Give the files of each process, in order; a relative path starts at the config file's folder or the current one.
+
+    A pattern stands for the files that match it, a folder for the event files in it, by name.
 
     Raises
     ------
     InputError
-        If a file does not exist, or a toy has no number of events.
+        If a file does not exist, a pattern matches none, or a toy has no number of events.
     """
-    found = {}
-    for process, entry in config.data.files.items():
-        name, selection = entry, ""
-        if config.data.reader is not None:
-            name, _, selection = entry.partition("#")
-        if name.startswith(TOY_PREFIX):
-            found[process] = toy_file(name, selection)
-            continue
-        if name.startswith(SAMPLE_PREFIX):
-            path = Path(str(resources.files("fpgaae.data") / "sample" / name.removeprefix(SAMPLE_PREFIX)))
-        else:
-            path = Path(name).expanduser()
-            beside = config_file.parent / path
-            path = beside if beside.exists() else path
-        if not (path.is_file() or (config.data.reader is not None and path.is_dir())):
-            raise InputError(f"the event file {name} of `data.files.{process}` does not exist; correct {config_file}")
-        found[process] = EventFile(str(path), path, selection=selection)
-    return found
+    return {
+        process: tuple(
+            file
+            for split, named in files_by_split(files).items()
+            for entry in ((named,) if isinstance(named, str) else named)
+            for file in _files_of_entry(entry, process, split, config, config_file)
+        )
+        for process, files in config.data.files.items()
+    }
+
+
+def _files_of_entry(entry: str, process: str, split: str, config: Config, config_file: Path) -> list[EventFile]:
+    name, selection = entry, ""
+    if config.data.reader is not None:
+        name, _, selection = entry.partition("#")
+    if name.startswith(TOY_PREFIX):
+        return [replace(toy_file(name, selection), split=split)]
+    if name.startswith(SAMPLE_PREFIX):
+        path = Path(str(resources.files("fpgaae.data") / "sample" / name.removeprefix(SAMPLE_PREFIX)))
+    else:
+        path = Path(name).expanduser()
+        beside = config_file.parent / path
+        path = beside if beside.exists() else path
+    if path.is_file() or (config.data.reader is not None and path.is_dir()):
+        return [EventFile(str(path), path, selection=selection, split=split)]
+    found = _event_files_in(path) if path.is_dir() else _matches(Path(name).expanduser(), config_file)
+    if not found:
+        what = (
+            f"the folder {name} of `data.files.{process}` holds no event file ({', '.join(sorted(_SUFFIXES))})"
+            if path.is_dir()
+            else f"the event file {name} of `data.files.{process}` does not exist"
+        )
+        raise InputError(f"{what}; correct {config_file}")
+    return [EventFile(str(file), file, selection=selection, split=split) for file in found]
+
+
+def _event_files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
+
+
+def _matches(pattern: Path, config_file: Path) -> list[Path]:
+    """Give the files that match a pattern, beside the config or else in the current folder."""
+    for folder in (config_file.parent, Path()):
+        if found := sorted(Path(name) for name in glob(str(folder / pattern), recursive=True) if Path(name).is_file()):
+            return found
+    return []
 
 
 def event_hashes(config: Config, config_file: Path) -> dict[str, str]:
-    """Give the SHA-256 of each process' event file, and of the code of a reader."""
-    hashes = {
-        process: sha256_of_text(file.name) if file.path is None else _sha256(file.path)
-        for process, file in event_files(config, config_file).items()
-    }
+    """Give the SHA-256 of each process' event files, and of the code of a reader."""
+    hashes = {process: _sha256_of_files(files) for process, files in event_files(config, config_file).items()}
     if config.data.reader is not None:
         hashes["data.reader"] = sha256(Path(str(reader_module(config.data.reader).__file__)))
     return hashes
+
+
+def _sha256_of_files(files: tuple[EventFile, ...]) -> str:
+    hashes = [sha256_of_text(file.name) if file.path is None else _sha256(file.path) for file in files]
+    return hashes[0] if len(hashes) == 1 else sha256_of_text("".join(f"{one}\n" for one in hashes))
 
 
 def _sha256(path: Path) -> str:
@@ -107,10 +143,38 @@ def count_events(file: EventFile | Path, data: Data) -> int:
         return source.n_events
 
 
+def count_all_events(files: Sequence[EventFile], data: Data) -> list[int]:
+    """Give the number of events of each file of a process after checking that all have the columns of the first.
+
+    Raises
+    ------
+    InputError
+        As `count_events`, or if a file has other columns.
+    """
+    counts = []
+    first: tuple[str, ...] | None = None
+    for file in files:
+        with _open(file, data) as source:
+            counts.append(source.n_events)
+            first = source.layout if first is None else first
+            if source.layout != first:
+                lacks, more = sorted({*first} - {*source.layout}), sorted({*source.layout} - {*first})
+                differs = [f"lacks {_some(lacks)}"] * bool(lacks) + [f"has {_some(more)} besides"] * bool(more)
+                raise InputError(
+                    f"{file} has other columns than {files[0]}, the first file of its process: it "
+                    f"{' and '.join(differs)}; give files of one kind"
+                )
+    return counts
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def read_events(
     file: EventFile | Path, data: Data, chunk_events: int = CHUNK_EVENTS, span: range | None = None
 ) -> Iterator[EventChunk]:
-    """Read a file chunk by chunk, checking every value.
+    """Read a file chunk by chunk, checking every value; objects are sorted unless the order of the file counts.
 
     Parameters
     ----------
@@ -120,7 +184,8 @@ def read_events(
     Raises
     ------
     InputError
-        If the file is damaged, or holds NaN, infinite, negative-pT or all-zero events.
+        If the file is damaged, or holds what the config does not allow: NaN, infinite or negative pT, a phi of more
+        than a turn, integers beyond their declaration.
     """
     with _open(file, data) as source:
         first, end = (span.start, span.stop) if span is not None else (0, source.n_events)
@@ -129,48 +194,7 @@ def read_events(
                 chunk = source.read(start, min(chunk_events, end - start))
             except _DAMAGE as error:
                 raise InputError(f"{file} is damaged near event {start} ({_line(error)}); copy it again") from None
-            _check_columns(chunk, file)
-            if data.hardware.array is None:
-                _check_objects(chunk, file)
-            else:
-                _check_cells(chunk, file, signed=data.hardware.array.signed)
-            yield chunk
-
-
-def _check_columns(chunk: EventChunk, file: EventFile | Path) -> None:
-    for name, values in chunk.columns.items():
-        if not np.isfinite(values).all():
-            event = chunk.first_event + int(np.argmin(np.isfinite(values)))
-            raise InputError(f"{file}: the {name} of event {event} is NaN or infinite; remove or repair such events")
-
-
-def _check_cells(chunk: EventChunk, file: EventFile | Path, *, signed: bool) -> None:
-    cells = chunk.values.reshape(len(chunk.values), -1)
-    for bad, what, cure in (
-        (~np.isfinite(cells), "a NaN or infinite value", "remove or repair such events"),
-        (cells < 0, "a negative value", "set `data.hardware.array.signed` if that is meant"),
-    ):
-        if bad.any() and not (signed and what == "a negative value"):
-            event, cell = (int(i) for i in np.argwhere(bad)[0])
-            raise InputError(f"{file}: event {chunk.first_event + event}, cell {cell} holds {what}; {cure}")
-
-
-def _check_objects(chunk: EventChunk, file: EventFile | Path) -> None:
-    used = chunk.values[..., :3]
-    for bad, what, cure in (
-        (~np.isfinite(used), "a NaN or infinite value", "remove or repair such events"),
-        (used[..., :1] < 0, "a negative pT", "empty slots must be 0"),
-    ):
-        if bad.any():
-            event, slot = (int(i) for i in np.argwhere(bad)[0][:2])
-            raise InputError(f"{file}: event {chunk.first_event + event}, slot {slot} holds {what}; {cure}")
-    empty: NDArray[np.bool_] = ~np.any(used[..., 0], axis=1)
-    if empty.any():
-        first = chunk.first_event + int(np.argmax(empty))
-        raise InputError(
-            f"{file}: event {first} is all zero ({int(empty.sum())} such in its chunk of {len(empty)}); "
-            "no slot of it has a pT, so remove such events"
-        )
+            yield ordered(checked(chunk, file, data), data)
 
 
 def _open(given: EventFile | Path, data: Data) -> Source:

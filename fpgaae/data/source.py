@@ -19,6 +19,7 @@ from fpgaae.errors import InputError
 from fpgaae.section import Section
 
 TRIGGER_BITS = "existing_trigger"
+WEIGHT = "weight"
 _TOY_EVENTS = 20_000
 
 
@@ -34,6 +35,7 @@ class EventFile:
     toy: str = ""
     n_toy_events: int = 0
     selection: str = ""
+    split: str = ""  # that all its events belong to, where the config says so
 
     def __str__(self) -> str:
         """Give its name."""
@@ -54,6 +56,9 @@ def toy_file(name: str, selection: str) -> EventFile:
     return EventFile(name, None, kind, int(events or _TOY_EVENTS), selection)
 
 
+Counts = Mapping[str, Mapping[str, int]]  # what was done or seen, then of which kind of object
+
+
 class EventChunk(NamedTuple):
     """Consecutive events of a file."""
 
@@ -61,6 +66,21 @@ class EventChunk(NamedTuple):
     values: NDArray[np.number]  # (n, n_slots, >= 3) of trigger objects, or (n, *shape) of an array
     groups: NDArray[np.int64]  # (n,)
     columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({})  # (n,) each: those of `Columns` that are there
+    integers: bool = False  # whether objects are integers as declared, and not in GeV and rad
+    kept: NDArray[np.bool_] | None = None  # (n,) whether an event fulfils `where`; None: all do
+    splits: NDArray[np.int64] | None = None  # (n,) index of the split that the file says in `SPLITS`
+    counts: Counts = MappingProxyType({})
+    is_ordered: bool = False  # whether the objects are in the order that the config asks for
+    names: Mapping[str, str] = MappingProxyType({})  # the column that `KIND.QUANTITY` stands in
+
+
+def with_counts(chunk: EventChunk, what: str, found: Mapping[str, int]) -> EventChunk:
+    """Add numbers to the counts of a chunk."""
+    if not found:
+        return chunk
+    before = chunk.counts.get(what, {})
+    total = {**before, **{kind: before.get(kind, 0) + n for kind, n in found.items()}}
+    return chunk._replace(counts={**chunk.counts, what: total})
 
 
 class Source:
@@ -68,6 +88,7 @@ class Source:
 
     n_events: int
     seekable = True  # whether reading may begin anywhere
+    layout: tuple[str, ...] = ()  # names that all files of a process must have in common
 
     def read(self, start: int, count: int) -> EventChunk:
         """Read consecutive events."""

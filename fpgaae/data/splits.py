@@ -16,14 +16,15 @@ def split_of_groups(groups: NDArray[np.int64], split: Split, seed: int) -> NDArr
     The hash needs no list of all groups, so that a file of any size is split chunk by chunk. It is SplitMix64
     (Steele, Lea & Flood 2014, https://doi.org/10.1145/2714064.2660195).
     """
-    with np.errstate(over="ignore"):
-        hashed = _splitmix64(groups.astype(np.uint64) ^ _splitmix64(np.array([seed], dtype=np.uint64)))
+    hashed = splitmix64(groups.astype(np.uint64) ^ splitmix64(np.array([seed], dtype=np.uint64)))
     uniform = (hashed >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return np.searchsorted([split.train, split.train + split.validation], uniform, side="right").astype(np.int64)
 
 
-def _splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of numbers, each by itself."""
+    with np.errstate(over="ignore"):
+        mixed = values + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)

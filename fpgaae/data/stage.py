@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config
 from fpgaae.data.features import SpreadAccumulator, freeze_features
-from fpgaae.data.integers import hardware_codes
+from fpgaae.data.integers import event_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
-from fpgaae.data.readers import count_events, event_files, read_events
+from fpgaae.data.readers import count_all_events, event_files, read_events
 from fpgaae.data.source import EventChunk, EventFile
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
+from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
 from fpgaae.files import require_space
+from fpgaae.fixedpoint import Codes
 from fpgaae.progress import Task
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
+
+_T = TypeVar("_T")
+_TEST = SPLITS.index("test")
 
 
 def run_data(run: StageRun) -> DataResult:
     """Read every process, write its hardware integers by split, and freeze the features from the training split.
 
-    Signals are not trained on: all their events belong to the test split.
+    Signals are not trained on: all their events belong to the test split, unless their files say a split.
     """
     config = run.config
     hardware = hardware_features(config.data.hardware)
     files = event_files(config, run.experiment.config_file)
-    sizes = {process: count_events(file, config.data) for process, file in files.items()}
+    sizes = {process: sum(count_all_events(shards, config.data)) for process, shards in files.items()}
     dtype = _narrowest(hardware)
     require_space(run.folder, sum(sizes.values()) * len(hardware) * np.dtype(dtype).itemsize)
     spread = SpreadAccumulator(len(hardware))
@@ -35,58 +45,150 @@ def run_data(run: StageRun) -> DataResult:
         EventWriter(run.folder, len(hardware), dtype) as writer,
         run.progress.task("hardware integers", sum(sizes.values())) as task,
     ):
-        events = {
-            process: _write_process(process, file, config, writer, spread, task) for process, file in files.items()
-        }
-    _check_enough(config, events[config.data.background], files[config.data.background])
+        written = {process: _Process(process, config, writer, spread) for process in files}
+        for process, own in written.items():
+            own.write(files[process], task)
     features = freeze_features(hardware, spread, config.data.scaling)
     return DataResult(
-        events=events,
+        events={process: own.counts for process, own in written.items()},
         feature_types=features.entries(),
-        files={p: file.path.name if file.path else file.name for p, file in files.items()},
+        files={process: shown_files(shards) for process, shards in files.items()},
+        seen={process: own.tally.seen() for process, own in written.items()},
+        warnings=tuple(f"{process}: {text}" for process, own in written.items() for text in own.warnings),
     )
 
 
-def _write_process(
-    process: str, file: EventFile, config: Config, writer: EventWriter, spread: SpreadAccumulator, task: Task
-) -> dict[str, int]:
-    """Write one process and give its number of events a split."""
-    is_background = process == config.data.background
-    counts = dict.fromkeys(SPLITS if is_background else SPLITS[-1:], 0)
-    for chunk in read_events(file, config.data):
-        if is_background:
-            _check_columns(config, chunk, file)
-        codes = hardware_codes(chunk.values, config.data.hardware)
-        split = split_of_groups(chunk.groups, config.data.split, config.split_seed) if is_background else None
+def shown_files(files: Sequence[EventFile]) -> str:
+    """Name the files of a process: the one, or the first and how many more there are."""
+    first = files[0].path.name if files[0].path else files[0].name
+    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"
+
+
+class _Process:
+    """A process on its way into the event store."""
+
+    def __init__(self, name: str, config: Config, writer: EventWriter, spread: SpreadAccumulator) -> None:
+        self._name, self._config, self._writer, self._spread = name, config, writer, spread
+        self._is_background = name == config.data.background
+        self.counts = dict.fromkeys(SPLITS if self._is_background else SPLITS[-1:], 0)
+        self.tally = Tally(config.data)
+        self.warnings: list[str] = []
+        self._first_group: int | None = None
+        self._one_group = True
+        self._next_group = 0  # of a file whose events have no group in common with those of the files before
+
+    def write(self, files: Sequence[EventFile], task: Task) -> None:
+        """Write all events of the process.
+
+        Raises
+        ------
+        InputError
+            If they can't be what the config says, or are too few.
+        """
+        for file in files:
+            offset = self._next_group
+            for chunk, codes in _ahead(self._coded(file)):
+                self._write_chunk(chunk, codes, file, offset)
+                task.advance(len(chunk.values))
+        name = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
+        if (refusal := self.tally.refusal()) is not None:
+            if self._is_background:
+                raise InputError(f"{name}: {refusal}")
+            self.warnings.append(refusal)
+        self.warnings.extend(self.tally.warnings())
+        left_out = self.tally.dropped["empty"] + self.tally.dropped["saturated"]
+        if self._is_background and left_out:
+            self.warnings.append(
+                f"{left_out:,} of {self.tally.events:,} events were left out as empty or saturated, but the firmware "
+                f"gets them: a rate in kHz is of the others, too high by {left_out / self.tally.events:.2%} of itself "
+                "where none of them is accepted"
+            )
+        self._check_enough(name)
+
+    def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, Codes]]:
+        for chunk in read_events(file, self._config.data):
+            yield chunk, event_codes(chunk, self._config.data)
+
+    def _write_chunk(self, chunk: EventChunk, codes: Codes, file: EventFile, group_offset: int) -> None:
+        if self._is_background:
+            _check_columns(self._config, chunk, file)
+        kept = self.tally.add(chunk, codes)
+        groups = chunk.groups
+        if not self._config.data.group_columns:
+            groups = groups + group_offset
+            self._next_group = max(self._next_group, int(groups.max(initial=-1)) + 1)
+        self._look_for_groups(groups[kept])
+        overflow = self.tally.overflow_codes(chunk, codes)
+        split = self._split(chunk, file, groups)
+        narrow = codes.astype(self._writer.dtype)
         for index, name in enumerate(SPLITS):
-            if name not in counts:
+            mine = kept & (split == index)
+            if not mine.any() and name not in self.counts:
                 continue
-            mine = slice(None) if split is None else split == index
-            counts[name] += len(codes[mine])
+            self.counts[name] = self.counts.get(name, 0) + int(np.count_nonzero(mine))
             columns = {column: values[mine] for column, values in chunk.columns.items()}
-            writer.append(process, name, codes[mine], chunk.groups[mine], columns)
-            if name == "train":
-                spread.add(codes[mine])
-        task.advance(len(codes))
-    return counts
+            self._writer.append(self._name, name, narrow[mine], groups[mine], columns)
+            if name == "train" and self._is_background:
+                self._spread.add(codes[mine], None if overflow is None else overflow[mine])
+
+    def _split(self, chunk: EventChunk, file: EventFile, groups: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the split of each event: as the file or its column says, by its group, or of a signal the test split."""
+        if file.split:
+            return np.full(len(groups), SPLITS.index(file.split))
+        if chunk.splits is not None:
+            return chunk.splits
+        if self._is_background:
+            return split_of_groups(groups, self._config.data.split, self._config.split_seed)
+        return np.full(len(groups), _TEST)
+
+    def _look_for_groups(self, groups: NDArray[np.int64]) -> None:
+        if self._one_group and groups.size:
+            self._first_group = int(groups[0]) if self._first_group is None else self._first_group
+            self._one_group = bool((groups == self._first_group).all())
+
+    def _check_enough(self, file: str) -> None:
+        config = self._config
+        if not sum(self.counts.values()):
+            dropped = ", ".join(f"{n:,} by `{why}`" for why, n in self.tally.dropped.items() if n) or "none"
+            raise InputError(
+                f"{file}: of {self.tally.events:,} events none is left (left out: {dropped}); change `data.where`, "
+                "`data.empty_events` or `saturated`, or give other events"
+            )
+        if not self._is_background:
+            if not self.counts["test"]:
+                raise InputError(f"{file} leaves no events for the test split; give files or a column that has some")
+            return
+        if self._one_group and sum(self.counts.values()) > 1 and min(self.counts.values()) == 0:
+            raise InputError(
+                f"{file}: all {sum(self.counts.values()):,} events are of one group, {self._first_group}, by "
+                f"`data.group`, so that they can't be divided; name a column that differs, or set `data.group` to null"
+            )
+        batch = max(config.training.reference.batch_size, config.training.quantized.batch_size)
+        if self.counts["train"] < batch:
+            raise InputError(
+                f"{file} leaves {self.counts['train']} events for training, fewer than one batch of {batch}; "
+                "give more events or a smaller `batch_size`"
+            )
+        for name in ("validation", "test"):
+            if not self.counts[name]:
+                raise InputError(
+                    f"{file} leaves no events for the {name} split; give more events or change `data.split`"
+                )
+
+
+def _ahead(chunks: Iterator[_T]) -> Iterator[_T]:
+    """Read the next chunk while this one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def _check_columns(config: Config, chunk: EventChunk, file: EventFile) -> None:
     for column, name in config.data.columns.named.items():
         if column not in chunk.columns:
             raise InputError(f"{file} has no dataset `{name}`; correct `data.columns.{column}` or set it to null")
-
-
-def _check_enough(config: Config, counts: dict[str, int], file: EventFile) -> None:
-    batch = max(config.training.reference.batch_size, config.training.quantized.batch_size)
-    if counts["train"] < batch:
-        raise InputError(
-            f"{file} leaves {counts['train']} events for training, fewer than one batch of {batch}; "
-            "give more events or a smaller `batch_size`"
-        )
-    for name in ("validation", "test"):
-        if not counts[name]:
-            raise InputError(f"{file} leaves no events for the {name} split; give more events or change `data.split`")
 
 
 def _narrowest(hardware: tuple[HardwareFeature, ...]) -> type[np.signedinteger]:

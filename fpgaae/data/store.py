@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.data.source import WEIGHT
 from fpgaae.fixedpoint import Codes
 
 EVENTS_FILE = "events.h5"
@@ -23,18 +24,18 @@ class EventWriter:
     def __init__(self, folder: Path, n_features: int, dtype: type[np.signedinteger]) -> None:
         self._file = h5py.File(folder / EVENTS_FILE, "w")
         self._n_features = n_features
-        self._dtype = dtype
+        self.dtype = dtype
 
     def append(
-        self, process: str, split: str, codes: Codes, groups: NDArray[np.int64],
+        self, process: str, split: str, codes: NDArray[np.integer], groups: NDArray[np.int64],
         columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """Write events behind those that are there: codes (n, n_features), groups (n,), columns (n,) each."""
-        where = f"{process}/{split}"
+        where = _place(process, split)
         if where not in self._file:
             rows = (_ROWS, self._n_features)
             self._file.create_dataset(
-                f"{where}/codes", (0, self._n_features), self._dtype, maxshape=(None, self._n_features),
+                f"{where}/codes", (0, self._n_features), self.dtype, maxshape=(None, self._n_features),
                 chunks=rows, compression="lzf", shuffle=True,
             )  # fmt: skip
             self._file.create_dataset(f"{where}/groups", (0,), np.int64, maxshape=(None,), chunks=(_ROWS,))
@@ -43,7 +44,8 @@ class EventWriter:
                     f"{where}/{_COLUMNS}/{name}", (0,), np.float64, maxshape=(None,), chunks=(_ROWS,), compression="lzf"
                 )
         named = {f"{_COLUMNS}/{name}": values for name, values in columns.items()}
-        for name, rows_to_add in (("codes", codes), ("groups", groups), *named.items()):
+        narrow = codes.astype(self.dtype, copy=False)
+        for name, rows_to_add in (("codes", narrow), ("groups", groups), *named.items()):
             dataset = self._file[f"{where}/{name}"]
             dataset.resize(len(dataset) + len(rows_to_add), axis=0)
             dataset[len(dataset) - len(rows_to_add) :] = rows_to_add
@@ -59,6 +61,12 @@ class EventWriter:
         self._file.close()
 
 
+def _place(process: str, split: str) -> str:
+    """Give the group of a process' split; a name of one part, whatever characters it has."""
+    name = process.replace("%", "%25").replace("/", "%2F")
+    return f"{'%2E' + name[1:] if name.startswith('.') else name}/{split}"
+
+
 class EventStore:
     """Reads what `EventWriter` wrote; nothing is kept in memory."""
 
@@ -68,14 +76,16 @@ class EventStore:
     def count(self, process: str, split: str) -> int:
         """Give the number of events."""
         with h5py.File(self._path, "r") as file:
-            return len(file[f"{process}/{split}/codes"]) if f"{process}/{split}" in file else 0
+            place = _place(process, split)
+            return len(file[f"{place}/codes"]) if place in file else 0
 
     def chunks(self, process: str, split: str, chunk_events: int, limit: int | None = None) -> Iterator[Codes]:
         """Give the hardware codes in order, (n, n_features) a chunk, at most `limit` events in all."""
         with h5py.File(self._path, "r") as file:
-            if f"{process}/{split}" not in file:
+            place = _place(process, split)
+            if place not in file:
                 return
-            codes = file[f"{process}/{split}/codes"]
+            codes = file[f"{place}/codes"]
             total = len(codes) if limit is None else min(limit, len(codes))
             for start in range(0, total, chunk_events):
                 yield codes[start : min(start + chunk_events, total)].astype(np.int64)
@@ -83,15 +93,21 @@ class EventStore:
     def read(self, process: str, split: str, start: int, stop: int) -> Codes:
         """Give the hardware codes of consecutive events, (stop - start, n_features)."""
         with h5py.File(self._path, "r") as file:
-            return np.asarray(file[f"{process}/{split}/codes"][start:stop], dtype=np.int64)
+            return np.asarray(file[f"{_place(process, split)}/codes"][start:stop], dtype=np.int64)
 
     def groups(self, process: str, split: str, limit: int | None = None) -> NDArray[np.int64]:
         """Give the group of each event."""
         with h5py.File(self._path, "r") as file:
-            return np.asarray(file[f"{process}/{split}/groups"][:limit], dtype=np.int64)
+            return np.asarray(file[f"{_place(process, split)}/groups"][:limit], dtype=np.int64)
 
     def columns(self, process: str, split: str, limit: int | None = None) -> dict[str, NDArray[np.float64]]:
         """Give the columns of `fpgaae.config.data.Columns` that the process has, one number an event each."""
         with h5py.File(self._path, "r") as file:
-            found = file.get(f"{process}/{split}/{_COLUMNS}", {})
+            found = file.get(f"{_place(process, split)}/{_COLUMNS}", {})
             return {name: np.asarray(values[:limit], dtype=np.float64) for name, values in found.items()}
+
+    def weights(self, process: str, split: str, start: int, stop: int) -> NDArray[np.float64]:
+        """Give the weight of each of consecutive events: 1 where the files say none."""
+        with h5py.File(self._path, "r") as file:
+            found = file.get(f"{_place(process, split)}/{_COLUMNS}/{WEIGHT}")
+            return np.ones(stop - start) if found is None else np.asarray(found[start:stop], dtype=np.float64)

@@ -12,12 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config.data import Data, ObjectWidths, Table, TableValues
+from fpgaae.config.data import Data, ObjectWidths, Order
+from fpgaae.config.table import Table, TableValues
 from fpgaae.data.backends import Backend, Column
 from fpgaae.data.layout import QUANTITIES
-from fpgaae.data.source import EventChunk, Source, trigger_columns
+from fpgaae.data.limits import none_of
+from fpgaae.data.lists import ListSlots
+from fpgaae.data.selection import joined_groups, select, selecting_columns
+from fpgaae.data.source import EventChunk, Source, trigger_columns, with_counts
 from fpgaae.errors import InputError
 from fpgaae.optional import require
+
+_LARGEST = 2**31 - 1  # integers beyond are as wrong as this one, and numbers of 32 bits are quick
 
 
 class TableSource(Source):
@@ -31,107 +37,151 @@ class TableSource(Source):
 
     def __init__(self, file: Path, data: Data) -> None:
         self._file, self._data, self._table = file, data, _required(file, data)
+        self._integers = self._table.values is TableValues.INTEGERS
         optional = data.columns.named
-        whole: Container[str | None] = {data.group}
-        if self._table.values is TableValues.INTEGERS:
-            whole = self._wanted()
-        once = dict.fromkeys([*self._wanted(), *optional.values()])  # a column may be wanted for two purposes
+        whole: Container[str | None] = set(data.group_columns)
+        if self._integers:
+            whole = {*data.group_columns, *self._objects_columns()}
+        wanted = self._wanted()
+        once = dict.fromkeys([*wanted, *optional.values()])  # a column may be wanted for two purposes
         self._backend = open_backend(file, self._table, once, whole)
         self._columns = {key: name for key, name in optional.items() if name in self._backend.names}
-        for name, key in self._wanted().items():
+        for name, key in wanted.items():
             if name not in self._backend.names:
                 there = ", ".join(list(self._backend.names)[:30]) or "none"
                 self._backend.close()
                 raise InputError(f"{file} has no column `{name}` (there: {there}); correct `{key}`")
         self.n_events, self.seekable = self._backend.n_rows, self._backend.seekable
+        self.layout = tuple(sorted(self._backend.names))
+        self._lists: dict[str, bool] = {}  # by kind: whether its slots come from lists, which are sorted
+        self._names = {place: name for name, place in self._objects_columns().items()}
         if self.n_events == 0:
             self._backend.close()
             raise InputError(f"{file} holds no events")
 
+    def _objects_columns(self) -> dict[str, str]:
+        """Give the `KIND.QUANTITY` that each column of objects is for."""
+        return {
+            name: f"{kind.name}.{quantity}"
+            for kind in self._data.hardware.objects
+            for quantity in QUANTITIES
+            for name in _names(getattr(self._table.objects[kind.name], quantity), kind)
+        }
+
     def _wanted(self) -> dict[str, str]:
         """Give the key in the config that asks for each column."""
-        wanted = {}
-        for kind in self._data.hardware.objects:
-            for quantity in QUANTITIES:
-                pattern = getattr(self._table.objects[kind.name], quantity)
-                for name in _names(pattern, kind):
-                    wanted[name] = f"data.table.objects.{kind.name}.{quantity}"
-        if self._data.group:
-            wanted[self._data.group] = "data.group"
-        return wanted
+        wanted = {name: f"data.table.objects.{place}" for name, place in self._objects_columns().items()}
+        return wanted | dict.fromkeys(self._data.group_columns, "data.group") | selecting_columns(self._data)
 
     def read(self, start: int, count: int) -> EventChunk:
-        """Read consecutive events; Level-1 integers are given in GeV and rad, which the stage `data` codes back."""
+        """Read consecutive events; Level-1 integers are given as they are."""
         rows = self._backend.read(start, count)
-        particles = np.concatenate([self._objects(rows, kind, start) for kind in self._data.hardware.objects], axis=1)
-        groups = np.arange(start, start + count)
-        if self._data.group:
-            groups = self._scalar(rows, self._data.group, start)
-            if groups.dtype.kind not in "iu":
-                raise InputError(
-                    f"{self._file}: `{self._data.group}` holds {groups.dtype} values, but whole numbers are needed; "
-                    "correct `data.group`"
-                )
+        kinds = self._data.hardware.objects
+        shape = count, sum(kind.slots for kind in kinds), len(QUANTITIES)
+        values: NDArray[Any] = np.zeros(shape, dtype=np.int32 if self._integers else np.float64)
+        counts: dict[str, dict[str, int]] = {}
+        first = 0
+        for kind in kinds:
+            for what, n in self._fill(values[:, first : first + kind.slots], rows, kind, start).items():
+                if n:
+                    counts.setdefault(what, {})[kind.name] = n
+            first += kind.slots
+        groups = (
+            joined_groups(self._groups(rows, start)) if self._data.group_columns else np.arange(start, start + count)
+        )
         columns = {key: trigger_columns(self._scalar(rows, name, start), key) for key, name in self._columns.items()}
-        return EventChunk(start, particles, groups.astype(np.int64), columns)
+        kept, splits = select(self._data, lambda name: self._any_scalar(rows, name, start), self._file)
+        chunk = EventChunk(start, values, groups, columns, self._integers, kept, splits, names=self._names)
+        chunk = chunk._replace(is_ordered=all(self._lists.values()))
+        for what, by_kind in counts.items():
+            chunk = with_counts(chunk, what, by_kind)
+        return chunk
 
     def close(self) -> None:
         """Release the file."""
         self._backend.close()
 
-    def _objects(self, rows: Mapping[str, Column], kind: ObjectWidths, start: int) -> NDArray[np.float64]:
-        """Give the objects of one kind, (n, slots, 3)."""
-        hardware = self._data.hardware
-        scale = {"pt": hardware.pt_lsb_gev, "eta": hardware.eta_lsb, "phi": 2 * np.pi / hardware.phi_steps}
-        found: dict[str, NDArray[np.float64]] = {}
-        lengths: dict[str, NDArray[np.int64]] = {}
-        for quantity in QUANTITIES:
+    def _groups(self, rows: Mapping[str, Column], start: int) -> list[NDArray[Any]]:
+        found = []
+        for name in self._data.group_columns:
+            groups = self._scalar(rows, name, start)
+            if groups.dtype.kind not in "iu":
+                raise InputError(
+                    f"{self._file}: `{name}` holds {groups.dtype} values, but whole numbers are needed; "
+                    "correct `data.group`"
+                )
+            found.append(groups)
+        return found
+
+    def _fill(
+        self, slots: NDArray[Any], rows: Mapping[str, Column], kind: ObjectWidths, start: int
+    ) -> dict[str, int]:  # fmt: skip
+        """Write the objects of one kind, (n, slots, 3), and count the events whose lists were sorted or cut."""
+        lists: ListSlots | None = None
+        if self._integers and (none := none_of(self._data.hardware, kind)) > 0:
+            slots[..., 0] = none
+        for index, quantity in enumerate(QUANTITIES):
             names = _names(getattr(self._table.objects[kind.name], quantity), kind)
             columns = [self._numbers(rows, name) for name in names]
             if not columns:
                 continue
-            found[quantity] = self._slots(columns, names[0], kind)
-            if columns[0].lengths is not None:
-                lengths[quantity] = columns[0].lengths
-            if self._table.values is TableValues.INTEGERS:
-                found[quantity] = found[quantity] * scale[quantity]
-        self._check_lengths(lengths, kind, start)
-        zero = np.zeros_like(found["pt"])
-        return np.stack([found.get(quantity, zero) for quantity in QUANTITIES], axis=-1)
+            self._lists[kind.name] = self._is_list(columns, names[0], kind) or kind.slots == 1
+            if self._is_list(columns, names[0], kind):
+                (column,) = columns
+                if lists is None:
+                    lists = ListSlots(column, kind.slots, by_value=self._data.order is Order.PT)
+                self._check_lengths(lists, column, quantity, kind, start)
+                lists.fill(slots[..., index], self._narrowed(column.values))
+            else:
+                for slot, column in enumerate(columns):
+                    slots[:, slot, index] = self._narrowed(column.values)
+        return {} if lists is None else lists.counts
 
-    def _slots(self, columns: list[Column], name: str, kind: ObjectWidths) -> NDArray[np.float64]:
-        """Give one quantity of the objects of a kind, (n, slots); slots that a list does not reach are empty."""
+    def _narrowed(self, values: NDArray[Any]) -> NDArray[Any]:
+        if self._integers and (values.dtype.itemsize > 4 or values.dtype == np.uint32):
+            return np.asarray(np.clip(values, -_LARGEST if values.dtype.kind == "i" else 0, _LARGEST))
+        return values
+
+    def _is_list(self, columns: list[Column], name: str, kind: ObjectWidths) -> bool:
         lists = [column for column in columns if column.lengths is not None]
         if len(lists) == len(columns) == 1:
-            return _padded(columns[0], kind.slots)
+            return True
         if lists or len(columns) != kind.slots:
             raise InputError(
                 f"{self._file}: the column `{name}` must hold {'a list' if not lists else 'one number'} an event for "
                 f"the {kind.slots} slots of {kind.name}; name a list column, or one a slot with {{slot}} in its name"
             )
-        return np.stack([column.values.astype(np.float64) for column in columns], axis=1)
+        return False
 
-    def _check_lengths(self, lengths: Mapping[str, NDArray[np.int64]], kind: ObjectWidths, start: int) -> None:
-        for quantity, found in lengths.items():
-            differ = found != lengths.get("pt", found)
-            if differ.any():
-                row = int(np.argmax(differ))
-                raise InputError(
-                    f"{self._file}: event {start + row} has {lengths['pt'][row]} pt but {found[row]} {quantity} of "
-                    f"{kind.name}; each object needs all of its values"
-                )
+    def _check_lengths(
+        self, lists: ListSlots, column: Column, quantity: str, kind: ObjectWidths, start: int
+    ) -> None:  # fmt: skip
+        differ = np.asarray(column.lengths != lists.lengths)
+        if differ.any():
+            row = int(np.argmax(differ))
+            raise InputError(
+                f"{self._file}: event {start + row} has {lists.lengths[row]} pt but {np.asarray(column.lengths)[row]} "
+                f"{quantity} of {kind.name}; each object needs all of its values"
+            )
 
     def _numbers(self, rows: Mapping[str, Column], name: str) -> Column:
         column = rows[name]
-        kinds = "iu" if self._table.values is TableValues.INTEGERS else "iuf"
+        kinds = "iu" if self._integers else "iuf"
         if column.values.dtype.kind not in kinds:
             wanted = "whole numbers (`data.table.values: integers`)" if kinds == "iu" else "numbers"
             raise InputError(f"{self._file}: the column `{name}` holds {column.values.dtype}, but needs {wanted}")
         return column
 
     def _scalar(self, rows: Mapping[str, Column], name: str, start: int) -> NDArray[Any]:
+        values = self._any_scalar(rows, name, start)
+        if values.dtype.kind not in "biuf":
+            raise InputError(f"{self._file}: the column `{name}` must hold one number an event (from event {start} on)")
+        return values
+
+    def _any_scalar(self, rows: Mapping[str, Column], name: str, start: int) -> NDArray[Any]:
+        """Give one value an event, which may stand in a list of its own."""
         column = rows[name]
-        if column.lengths is not None or column.values.dtype.kind not in "biuf":
+        if column.lengths is not None and np.any(column.lengths != 1):
             raise InputError(f"{self._file}: the column `{name}` must hold one number an event (from event {start} on)")
         return column.values
 
@@ -147,16 +197,6 @@ def _names(pattern: str | None, kind: ObjectWidths) -> list[str]:
     if pattern is None or "{slot}" not in pattern:
         return [pattern] if pattern else []
     return [pattern.replace("{slot}", str(slot)) for slot in range(1, kind.slots + 1)]
-
-
-def _padded(column: Column, slots: int) -> NDArray[np.float64]:
-    """Give the first numbers of every row's list, (n, slots), 0 where it is shorter."""
-    lengths = np.asarray(column.lengths)
-    index = (np.cumsum(lengths) - lengths)[:, None] + np.arange(slots)
-    there = np.arange(slots) < lengths[:, None]
-    padded = np.zeros(index.shape)
-    padded[there] = column.values[index[there]]
-    return padded
 
 
 def open_backend(file: Path, table: Table, wanted: Iterable[str], whole: Container[str | None]) -> Backend:

@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 
 from fpgaae.cluster import SPREADING, completed, open_cluster
-from fpgaae.config.data import Columns
+from fpgaae.config.data import Columns, Split
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
@@ -135,13 +135,15 @@ def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
 def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
     """Say what a result depends on; a missing file is found when it is opened."""
     state = source.stat() if source.is_file() else None
+    data = deployed.experiment.config.data.model_dump(mode="json")
     entry = {
         "file": str(source),
         "bytes": state.st_size if state else 0,
         "modified_ns": state.st_mtime_ns if state else 0,
         "network": network_hashes(deployed.trigger).network,
-        "dataset": deployed.experiment.config.data.dataset,
-        "hardware": deployed.experiment.config.data.hardware.model_dump(mode="json"),
+        "dataset": data["dataset"],
+        "hardware": data["hardware"],
+        "read_as": {key: data[key] for key in ("values", "table", "order", "clip", "reader", "options")},
     }
     key = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:16]
     return _File(source, target, key)
@@ -154,7 +156,8 @@ class _Run:
         self._deployed = deployed
         self._folder = folder
         self._files = files
-        nothing_else = {"group": None, "columns": Columns()}  # which a score does not need
+        # which a score does not need: every event of a file gets one
+        nothing_else = {"group": None, "columns": Columns(), "where": (), "split": Split()}
         self._data = deployed.experiment.config.data.model_copy(update=nothing_else)
         self._parts = folder.absolute() / _PARTS_FOLDER
         self.events_scored = 0
@@ -222,6 +225,8 @@ class _Run:
         """Write the result file of an event file from its parts, atomically."""
         folder = self._parts / file.key
         accepted = np.zeros(self._deployed.trigger.accept.size, dtype=np.int64)
+        kinds = [kind.name for kind in self._data.hardware.objects]
+        objects = np.zeros((len(kinds), 2), dtype=np.int64)
         partial = file.target.with_name(f".{file.target.name}.partial")
         with h5py.File(partial, "w") as output:
             output.attrs.update(self._attributes())
@@ -233,7 +238,8 @@ class _Run:
             for index, name in enumerate(part_files(folder, file.n_events)):
                 part = read_part(name)
                 here = slice(index * PART_EVENTS, index * PART_EVENTS + len(part.scores))
-                scores[here], accept[here] = part
+                scores[here], accept[here] = part.scores, part.accept
+                objects += part.objects.sum(axis=0)
                 accepted += part.accept.sum(axis=0, dtype=np.int64)
         partial.replace(file.target)
         file.done = EmulatedFile(
@@ -242,6 +248,8 @@ class _Run:
             key=file.key,
             events=file.n_events,
             accepted=tuple(accepted.tolist()),
+            objects=dict(zip(kinds, objects[:, 0].tolist(), strict=True)),
+            largest_pt=dict(zip(kinds, objects[:, 1].tolist(), strict=True)),
         )
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Data
-from fpgaae.data.integers import hardware_codes
+from fpgaae.data.integers import event_codes
 from fpgaae.data.readers import CHUNK_EVENTS, read_events
+from fpgaae.data.tally import Tally
 from fpgaae.emulator.package import open_binding
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
@@ -36,6 +37,7 @@ class Scored(NamedTuple):
 
     scores: Codes  # (n,)
     accept: NDArray[np.uint8]  # (n, n_thresholds)
+    objects: NDArray[np.int64]  # (1, n_kinds, 2): how many, and how many of these at the largest pT
 
 
 class SpanDone(NamedTuple):
@@ -53,7 +55,7 @@ def part_files(folder: Path, n_events: int) -> list[Path]:
 def read_part(file: Path) -> Scored:
     """Read a part file."""
     with np.load(file) as content:
-        return Scored(content["scores"], content["accept"])
+        return Scored(content["scores"], content["accept"], content["objects"])
 
 
 def score_span(job: Job, span: range) -> SpanDone:
@@ -79,8 +81,11 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         end += len(chunk.values)
         if name.is_file():
             continue
-        scores, accept = emulator.score(hardware_codes(chunk.values, job.data.hardware))
-        done.append(Scored(scores, accept.astype(np.uint8)))
+        codes = event_codes(chunk, job.data)
+        tally = Tally(job.data)
+        tally.add(chunk, codes)
+        scores, accept = emulator.score(codes)
+        done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None]))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)
             done = []
@@ -92,7 +97,7 @@ def _joined(parts: list[Scored]) -> Scored:
 
 def _write(file: Path, part: Scored) -> None:
     partial = file.with_name(f".{file.stem}-{os.getpid()}.npz")
-    np.savez(partial, scores=part.scores, accept=part.accept)
+    np.savez(partial, **part._asdict())
     partial.replace(file)
 
 

@@ -75,7 +75,7 @@ def compare(
     Raises
     ------
     InputError
-        If a process is missing, a length differs, a score is not finite, or there is no signal.
+        If a process is missing, a length differs, or a score is not finite.
     """
     _check(scores, groups, background, settings)
     replicas = bootstrap(scores, groups, background, settings)
@@ -180,10 +180,8 @@ def _not_measurable(n_above: int, n_background: int, fpr: float) -> Estimate:
 
 
 def _check(scores: Scores, groups: Groups, background: str, settings: BootstrapSettings) -> None:
-    if background not in groups or len(groups) < 2:
-        raise InputError(
-            f"Groups are given for {sorted(groups)}: the background `{background}` and at least one signal are needed."
-        )
+    if background not in groups:
+        raise InputError(f"Groups are given for {sorted(groups)}: the background `{background}` is needed.")
     if not scores:
         raise InputError("There are no scores to compare: give those of at least one model.")
     if len({fpr_key(fpr) for fpr in settings.fprs}) != len(settings.fprs):

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config
 from fpgaae.data.features import FeatureMap
-from fpgaae.data.integers import hardware_codes
+from fpgaae.data.integers import event_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.data.store import EventStore
+from fpgaae.data.tally import Tally
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.files import lock, sha256, write_json
 from fpgaae.fixedpoint import Codes
@@ -75,8 +76,11 @@ def _stored(store: EventStore, process: str, limit: int) -> Chunks:
 
 def _read(file: Path, config: Config, limit: int) -> Chunks:
     left = limit
+    tally = Tally(config.data)
     for chunk in read_events(file, config.data, _CHUNK):
-        yield hardware_codes(chunk.values[:left], config.data.hardware), chunk.groups[:left]
-        left -= len(chunk.values)
+        codes = event_codes(chunk, config.data)
+        kept = tally.add(chunk, codes)
+        yield codes[kept][:left], chunk.groups[kept][:left]
+        left -= int(np.count_nonzero(kept))
         if left <= 0:
             return

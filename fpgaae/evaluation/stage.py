@@ -5,14 +5,14 @@ This module imports TensorFlow (Keras 2 for the quantized model, Keras 3 for the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fpgaae.data.inputs import open_split
-from fpgaae.errors import InputError
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, TEACHER
@@ -36,14 +36,13 @@ FIGURES_FOLDER = "figures"
 _BLOCK_EVENTS = 4096
 Groups = dict[str, NDArray[np.int64]]
 Bands = dict[str, dict[str, Band]]
+_T = TypeVar("_T")
 
 
 def run_evaluate(run: StageRun) -> MetricsResult:
-    """Score every event of the C simulation with every model, and compare per signal."""
+    """Score every event of the C simulation with every model, and compare per signal, of which there may be none."""
     config = run.config
     background = config.data.background
-    if set(config.data.files) == {background}:
-        raise InputError(f"{run.experiment.config_file} names no signal in `data.files`; add one to evaluate")
     scores = score_events(run)
     store = open_split(run, "test").store
     lengths = {process: len(found) for process, found in scores[FIRMWARE].items()}
@@ -106,26 +105,33 @@ def _student_pairs(scores: Scores, found: StudentComparison) -> dict[str, Pair]:
     return {process: Pair(scores[TEACHER][process], own, ranks[process]) for process, own in scores[FIRMWARE].items()}
 
 
+def _labelled(by_process: Mapping[str, _T], label: Callable[[str], str]) -> dict[str, _T]:
+    return {label(process): own for process, own in by_process.items()}
+
+
 def _write_figures(
     run: StageRun, scores: Scores, result: MetricsResult, bands: Bands, further: Mapping[str, Figure]
 ) -> None:
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
+    label = run.config.data.label
     curves = {
-        signal: {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
+        label(signal): {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
         for signal in scores[FIRMWARE]
         if signal != background
     }
+    named = _labelled(scores[FIRMWARE], label)
     figures = {
         **further,
-        "scores": score_figure(scores[FIRMWARE], background, run.config.trigger.false_positive_rates[0]),
-        "roc": roc_figure(curves, len(scores[FIRMWARE][background]), bands, result.labels),
+        "scores": score_figure(named, label(background), run.config.trigger.false_positive_rates[0]),
         "rates": rate_figure(result.rates, [decision.value for decision in result.decisions]),
         "profiles": profile_figure(result.correlation),
-        "losses": loss_figure(result.ablation),
         "layers": layer_figure(result.layers),
     }
+    if curves:  # of signals
+        figures["roc"] = roc_figure(curves, len(scores[FIRMWARE][background]), _labelled(bands, label), result.labels)
+        figures["losses"] = loss_figure(result.ablation)
     if by_column := result.rates.by_column:
         figures["columns"] = column_figure(by_column)
     for name, figure in figures.items():

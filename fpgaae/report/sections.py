@@ -78,9 +78,11 @@ def verdict_rows(metrics: MetricsResult) -> list[VerdictRow]:
 
 
 def metric_tables(metrics: MetricsResult) -> list[MetricTable]:
-    """Give the differences to the float model first, then every model's metrics."""
+    """Give the differences to the float model first, then every model's metrics; none where there is no signal."""
     models = model_columns(metrics.models)
     rows = metric_rows([metrics.models[model] for model in models])
+    if not rows:
+        return []
     labels = [metrics.labels.get(model, model) for model in models]
     tables = [MetricTable("AUC, and signal efficiency (TPR) in % at a false positive rate", labels, _by_signal(rows))]
     if (groups := metrics.groups) is not None:
@@ -94,9 +96,9 @@ def metric_tables(metrics: MetricsResult) -> list[MetricTable]:
 
 
 def ablation_table(ablation: Ablation) -> MetricTable | None:
-    """Give what quantizing one part alone changes, against the same weights unrounded; None of no part."""
+    """Give what quantizing one part alone changes, against the same weights unrounded; None of no part or signal."""
     delta = ablation.delta
-    if not delta:
+    if not any(delta.values()):
         return None
     known = next(iter(next(iter(delta.values())).values())).tpr
     keys = [key for key in _ABLATION_KEYS if key in known]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import first_error, load_config, read_config, validate_config
+from fpgaae.config.selection import Files, Process
 from fpgaae.config.yaml_source import Position, YamlSource, read_yaml
 from fpgaae.data.readers import SAMPLE_PREFIX, event_files
 from fpgaae.data.source import EventFile
@@ -28,7 +29,10 @@ from fpgaae.section import Fraction, Section
 
 Value = bool | int | float | str | tuple[int, ...]
 Values = Mapping[str, Value]  # by axis: a point of the scan
-_SAME_FOR_ALL = ("data.split", "data.files", "data.background", "data.dataset", "data.group", "evaluation")
+_SAME_FOR_ALL = (
+    "data.split", "data.files", "data.background", "data.dataset", "data.group", "data.where", "data.order",
+    "data.empty_events", "data.hardware.saturated", "evaluation",
+)  # fmt: skip
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -201,7 +205,7 @@ class Scan:
     def _with_absolute_files(self, config: Config) -> Config:
         """Name the event files so that the experiment may lie in any folder."""
         found = event_files(config, self.base_file)
-        files = {process: _absolute(name, found[process]) for process, name in config.data.files.items()}
+        files = {process: _absolute(config.data.files[process], found[process]) for process in found}
         return config.model_copy(update={"data": config.data.model_copy(update={"files": files})})
 
     def _set(
@@ -227,11 +231,21 @@ class Scan:
         positions[tuple(key.split("."))] = position
 
 
-def _absolute(entry: str, found: EventFile) -> str:
+def _absolute(entry: Files | Process, found: Sequence[EventFile]) -> Files | Process:
     """Give an entry of `data.files` that means the same from any folder."""
-    if found.path is None or entry.startswith(SAMPLE_PREFIX):
+    if isinstance(entry, Process):
+        files = {split: tuple(_path(file) for file in found if file.split == split) for split in entry.named}
+        return Process(label=entry.label, **{split or "files": paths for split, paths in files.items()})
+    if isinstance(entry, str) and entry.startswith(SAMPLE_PREFIX):
         return entry
-    return str(found.path.resolve()) + (f"#{found.selection}" if found.selection else "")
+    paths = tuple(_path(file) for file in found)
+    return paths[0] if len(paths) == 1 else paths
+
+
+def _path(file: EventFile) -> str:
+    if file.path is None:
+        return file.name + (f"#{file.selection}" if file.selection else "")
+    return str(file.path.resolve()) + (f"#{file.selection}" if file.selection else "")
 
 
 def load_scan(file: Path) -> Scan:

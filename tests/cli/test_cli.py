@@ -108,7 +108,11 @@ def test_the_first_and_the_second_run(config: Path, runs: Path) -> None:
     lines = first.stdout.splitlines()
     assert lines[0] == f"data of small done: {result_file}"
     events = read_json(result_file)["events"]
-    assert [line.split() for line in lines[2:]] == [
+    largest = read_json(result_file)["seen"]["signal"]["largest_pt"]
+    assert lines[4].startswith("signal: objects at the largest pT: ")
+    assert all((kind in lines[4]) is (n > 0) for kind, n in largest.items())
+    assert [line for line in lines[5:] if line.startswith("warning: signal: ")] == lines[5:] != []
+    assert [line.split() for line in lines[2:4]] == [
         ["background", *(f"{events['background'][split]:,}" for split in ("train", "validation", "test"))],
         ["signal", "0", "0", "300"],
     ]

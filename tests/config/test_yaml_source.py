@@ -72,6 +72,24 @@ def test_extends_goes_through_several_files(tmp_path: Path) -> None:
     assert [source.position((key,)).file.name for key in "abc"] == ["first.yaml", "second.yaml", "third.yaml"]
 
 
+def test_extends_may_name_several_files_of_which_the_later_count(tmp_path: Path) -> None:
+    _write(tmp_path, "a: 1\nb: {x: 1, y: 1}\nfiles: {p: 1}\n", "first.yaml")
+    _write(tmp_path, "b: {y: 2, z: 2}\nfiles: {q: 2}\n", "second.yaml")
+    source = read_yaml(
+        _write(tmp_path, "extends: [first.yaml, second.yaml]\nc: 3\n", "third.yaml"), frozenset({"files"})
+    )
+    assert source.content == {"a": 1, "b": {"x": 1, "y": 2, "z": 2}, "files": {"q": 2}, "c": 3}
+    found = [source.position(path).file.name for path in (("a",), ("b", "x"), ("b", "y"), ("files", "q"), ("c",))]
+    assert found == ["first.yaml", "first.yaml", "second.yaml", "second.yaml", "third.yaml"]
+
+
+def test_a_preset_is_a_file_of_the_package(tmp_path: Path) -> None:
+    source = read_yaml(_write(tmp_path, "extends: preset:cmsl1t_parquet\n"))
+    assert source.content["data"]["hardware"]["phi_steps"] == 144  # from the preset that it extends itself
+    assert source.content["data"]["split"] == {"column": "split"}
+    assert source.position(("data", "split", "column")).file.name == "cmsl1t_parquet.yaml"
+
+
 def test_an_empty_file_is_an_empty_config(tmp_path: Path) -> None:
     assert read_yaml(_write(tmp_path, "# nothing\n")).content == {}
 
@@ -94,7 +112,12 @@ def test_an_empty_file_is_an_empty_config(tmp_path: Path) -> None:
         pytest.param("a: &loop\n  b: *loop\n", "is not valid YAML: an alias holds itself", id="recursive-alias"),
         pytest.param("a: &loop [1, *loop]\n", "is not valid YAML: an alias holds itself", id="recursive-list"),
         pytest.param("a: \x01\n", "is not valid YAML", id="control-character"),
-        pytest.param("extends: [a.yaml]\n", "line 1: `extends` must name one YAML file", id="extends-list"),
+        pytest.param("extends: []\n", "line 1: `extends` must name one YAML file", id="extends-nothing"),
+        pytest.param("extends: [a.yaml, 7]\n", "line 1: `extends` must name one YAML file", id="extends-list"),
+        pytest.param("extends: [a.yaml]\n", "a.yaml extends itself", id="extends-itself-in-a-list"),
+        pytest.param(
+            "extends: preset:cms\n", "line 1: there is no preset `cms`; there are adc2021, cms_l1", id="preset"
+        ),
         pytest.param("seed: 1\nextends: 7\n", "line 2: `extends` must name one YAML file", id="extends-number"),
         pytest.param("extends: none.yaml\n", "none.yaml can't be read", id="extends-missing"),
         pytest.param("extends: a.yaml\n", "a.yaml extends itself", id="extends-itself"),

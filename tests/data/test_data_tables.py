@@ -17,10 +17,10 @@ import pytest
 import uproot
 from support import CONFIGS, make_events
 
-from fpgaae.config.data import Data
+from fpgaae.config.data import Data, Order
 from fpgaae.config.file import load_config
 from fpgaae.data import arrow
-from fpgaae.data.integers import hardware_codes
+from fpgaae.data.integers import event_codes, hardware_codes
 from fpgaae.data.readers import count_events, read_events
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
@@ -107,8 +107,8 @@ EACH = pytest.mark.parametrize("write", [_parquet, _csv, _root], ids=["parquet",
 def _read(file: Path, data: Data, chunk_events: int = 64) -> Codes:
     chunks = list(read_events(file, data, chunk_events))
     assert all(len(chunk.values) <= chunk_events for chunk in chunks)
-    particles = np.concatenate([chunk.values for chunk in chunks])
-    return hardware_codes(particles, data.hardware).reshape(len(particles), -1, 3)
+    codes = np.concatenate([event_codes(chunk, data) for chunk in chunks])
+    return codes.reshape(len(codes), -1, 3)
 
 
 def _refusal(file: Path, data: Data) -> str:
@@ -182,6 +182,8 @@ def test_more_objects_than_slots_are_left_out(tmp_path: Path) -> None:
     columns = _columns(_codes(5), lists=True)
     columns |= {f"muon_{q}": [np.arange(1, 9, dtype=np.int32)] * 5 for q in ("pt", "eta", "phi")}
     found = _read(_root(tmp_path / "e", columns), _data())
+    assert found[:, 5:9, 0].tolist() == [[8, 7, 6, 5]] * 5
+    found = _read(tmp_path / "e.root", _data().model_copy(update={"order": Order.FILE}))
     assert found[:, 5:9, 0].tolist() == [[1, 2, 3, 4]] * 5
 
 
@@ -269,6 +271,7 @@ def test_a_text_may_begin_with_whole_numbers(tmp_path: Path, monkeypatch: pytest
     """What a column holds is not decided by its first block."""
     monkeypatch.setattr(arrow, "_CSV_BLOCK_BYTES", 4096)
     columns = _columns(_codes(300), lists=False)
+    columns |= {name: np.zeros(300, dtype=np.int32) for name in columns if name.endswith("_phi")}
     columns["met_pt"] = ["40"] * 299 + ["40.5"]
     file = _csv(tmp_path / "e", columns)
     file.write_text(file.read_text().replace('"', ""))
@@ -305,3 +308,54 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, write: Write) -> Non
         most = max(most, process.memory_info().rss)
     assert n_events == 200_000
     assert most - before < 300e6, f"{(most - before) / 1e6:.0f} MB"
+
+
+def test_lists_of_structs_and_large_lists_are_lists(tmp_path: Path) -> None:
+    codes = _codes(100)
+    columns = _columns(codes, lists=True)
+    jets = [
+        [{"pt": int(p), "angles": {"eta": int(e), "phi": int(f)}} for p, e, f in zip(*row, strict=True)]
+        for row in zip(*(columns.pop(f"jet_{q}") for q in ("pt", "eta", "phi")), strict=True)
+    ]
+    columns["jets"] = pyarrow.array(jets)
+    for quantity in ("pt", "eta", "phi"):
+        columns[f"muon_{quantity}"] = pyarrow.array(columns[f"muon_{quantity}"], pyarrow.large_list(pyarrow.int16()))
+    file = _parquet(tmp_path / "e", columns)
+    objects = LISTS | {"jet": {"pt": "jets.pt", "eta": "jets.angles.eta", "phi": "jets.angles.phi"}}
+    assert np.array_equal(
+        _read(file, _data(objects)), _read(_parquet(tmp_path / "f", _columns(codes, lists=True)), _data())
+    )
+    message = _refusal(file, _data(LISTS | {"jet": {"pt": "jets.et"}}))
+    assert "has no column `jets.et` (there: " in message
+
+
+def test_the_hardest_of_a_long_list_are_kept(tmp_path: Path) -> None:
+    columns = _columns(_codes(50), lists=True)
+    columns |= {"muon_pt": [[30, 25, 400, 1, 9, 31]] * 50}
+    columns |= {f"muon_{q}": [[1, 2, 3, 4, 5, 6]] * 50 for q in ("eta", "phi")}
+    file = _parquet(tmp_path / "e", columns)
+    assert _read(file, _data())[:, 5:9].tolist() == [[[400, 3, 3], [31, 6, 6], [30, 1, 1], [25, 2, 2]]] * 50
+    (chunk,) = read_events(file, _data().model_copy(update={"order": Order.FILE}), 100)
+    assert chunk.counts["cut_harder"] == {"muon": 50}
+    assert chunk.values[0, 5:9, 0].tolist() == [30, 25, 400, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "met_pt;met_phi\n237,5;69,5\n",
+            "line 1 has ; between its columns, and line 2 has `237,5` with a decimal comma",
+        ),
+        ("met_pt\tmet_phi\n237\t69\n", "line 1 has a tab between its columns; a table has commas"),
+        ("# mine\nmet_pt,met_phi\n1,2\n", "line 1 begins with `#`; a table has no comments, so delete them"),
+        ("met_pt,met_phi\n1,2\n# mine\n3,4\n", "begins with `#`; a table has no comments, so delete them"),
+    ],
+    ids=["decimal-comma", "tab", "comment", "later-comment"],
+)
+def test_a_text_of_another_form_is_described(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "e.csv"
+    file.write_text(text)
+    message = _refusal(file, _data(SINGLE))
+    assert words in message
+    assert "copy it again" not in message

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from fpgaae.config.data import Split
-from fpgaae.data.splits import SPLITS, _splitmix64, split_of_groups
+from fpgaae.data.splits import SPLITS, split_of_groups, splitmix64
 
 SPLIT = Split()
 
@@ -58,13 +58,13 @@ def test_consecutive_groups_are_unrelated() -> None:
     assert abs(both - SPLIT.train**2) < 0.01
 
 
-def test_splitmix64_is_the_published_generator() -> None:
+def testsplitmix64_is_the_published_generator() -> None:
     # First outputs of SplitMix64 seeded with 1234567, from the reference implementation (as Rosetta Code lists them):
     # the k-th output mixes seed + k * gamma, and the function adds one gamma itself.
     gamma = 0x9E3779B97F4A7C15
     states = np.array([(1234567 + k * gamma) % 2**64 for k in range(5)], dtype=np.uint64)
     with np.errstate(over="ignore"):
-        found = _splitmix64(states).tolist()
+        found = splitmix64(states).tolist()
     assert found == [
         6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821,
     ]  # fmt: skip

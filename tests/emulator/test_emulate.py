@@ -99,15 +99,18 @@ def _read(file: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         return content["score"][:], content["accept"][:], dict(content.attrs)
 
 
-def _golden(workspace: Workspace, file: Path) -> np.ndarray:
+def _codes(workspace: Workspace, file: Path) -> np.ndarray:
     if file.suffix == ".npz":
         particles = np.load(file)["Particles"]
     else:
         with h5py.File(file) as content:
             particles = content["Particles"][:]
+    return hardware_codes(particles, workspace.experiment.config.data.hardware)
+
+
+def _golden(workspace: Workspace, file: Path) -> np.ndarray:
     features = FeatureMap.of(workspace.experiment.result(DataResult))
-    hardware = hardware_codes(particles, workspace.experiment.config.data.hardware)
-    return networks.golden(workspace.network, features, hardware)
+    return networks.golden(workspace.network, features, _codes(workspace, file))
 
 
 def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: str) -> Json:
@@ -130,6 +133,12 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
         entry = next(entry for entry in results[1]["files"] if entry["file"] == str(file))
         assert entry["events"] == len(golden)
         assert entry["accepted"] == golden[:, 1:].sum(axis=0).tolist()
+        pt = _codes(workspace, file)[:, ::3]
+        kinds = workspace.experiment.config.data.hardware.objects
+        ends = np.cumsum([kind.slots for kind in kinds])
+        for kind, own in zip(kinds, np.split(pt, ends[:-1], axis=1), strict=True):
+            assert entry["objects"][kind.name] == np.count_nonzero(own)
+            assert entry["largest_pt"][kind.name] == np.count_nonzero(own == 2**kind.pt_bits - 1)
         assert attributes["network"] == results[1]["network"]
         np.testing.assert_array_equal(attributes["thresholds"], workspace.network["accept"].thresholds)
     for result in results.values():

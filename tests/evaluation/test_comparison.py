@@ -172,6 +172,15 @@ def test_wrong_scores_are_refused(scores: dict[str, dict[str, NDArray[Any]]], me
         compare(scores, make_groups(), "background", SETTINGS)
 
 
+def test_without_a_signal_there_is_nothing_to_compare_and_nothing_fails() -> None:
+    scores = {model: {"background": own["background"]} for model, own in make_scores().items()}
+    found = compare(scores, {"background": make_groups()["background"]}, "background", SETTINGS)
+    assert found.background_events == len(scores["float"]["background"])
+    assert found.signal_events == {}
+    assert found.models == {model: {} for model in scores}
+    assert not any(found.differences.values())
+
+
 def test_wrong_groups_and_rates_are_refused() -> None:
     with pytest.raises(InputError, match="the background `qcd`"):
         compare(make_scores(), make_groups(), "qcd", SETTINGS)

@@ -19,6 +19,10 @@ from support import CONFIGS, small_config
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.hls.lint.run import has_errors, lint_target
 from fpgaae.hls.project import EXPECTED_FILE, VECTORS_FOLDER
+from fpgaae.pipeline import run as run_stage
+from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.run import RunOptions
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 _NO_RUNS = Path("no-such-folder")
@@ -121,6 +125,24 @@ def test_what_a_run_folder_holds_is_linted_too(small: Workspace, tmp_path: Path)
     assert [finding.rule for finding in reports[2].findings] == ["golden-vectors-missing"]
     assert lint_target(workspace.project, runs)[0].findings == reports[2].findings
     assert has_errors(reports)
+
+
+def test_a_large_share_of_objects_at_the_largest_pt_is_a_finding(tmp_path: Path) -> None:
+    def found(file: Path) -> dict[str, str]:
+        (report,) = lint_target(file, tmp_path / "runs")
+        return {f.layer: f.found for f in report.findings if f.rule == "events-at-largest-code"}
+
+    for lsb, kinds in ((0.5, set()), (0.1, {"electron", "muon"})):
+        file = small_config(tmp_path, f"lsb{lsb}", data={"hardware": {"pt_lsb_gev": lsb}})
+        assert found(file) == {}, "before there are events"
+        result = run_stage(open_experiment(file, tmp_path / "runs"), "data", RunOptions()).result
+        assert isinstance(result, DataResult)
+        assert result.seen is not None
+        seen = result.seen["background"]
+        shares = {kind: seen.largest_pt[kind] / seen.objects[kind] for kind in kinds}
+        assert found(file) == {kind: f"{share:.1%} of background" for kind, share in shares.items()}
+        said = [text for text in result.warnings if text.startswith("background: ")]
+        assert [any(f" {kind} objects " in text for text in said) for kind in kinds] == [True] * len(said)
 
 
 def test_convert_keeps_its_findings(small: Workspace) -> None:

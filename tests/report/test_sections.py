@@ -17,12 +17,21 @@ from fpgaae.report.sections import (
     ResourceRow,
     ablation_table,
     correlation_rows,
+    metric_tables,
     rate_chart,
     resource_rows,
     verdict_rows,
 )
 from fpgaae.report.tables import NOT_MEASURABLE
-from fpgaae.runs.results.metrics import Correlation, Intervals, Profile, RateCurve, SignalVerdict, Verdicts
+from fpgaae.runs.results.metrics import (
+    Correlation,
+    Intervals,
+    Profile,
+    RateCurve,
+    SignalMetrics,
+    SignalVerdict,
+    Verdicts,
+)
 from fpgaae.runs.results.synth import ResourceEntry
 
 ESTIMATE = estimate(-0.01, -0.012, -0.008, background_events_above=70)
@@ -83,3 +92,9 @@ def test_without_the_firmware_there_is_no_slider() -> None:
     curve = RateCurve(threshold=(), background_passed=(), rate_khz=nothing, efficiency={})
     assert rate_chart(metrics_result()) is None
     assert rate_chart(metrics_result(rates=replace(NO_RATES, models={"float": curve}))) is None
+
+
+def test_without_a_signal_there_is_no_table() -> None:
+    models: dict[str, dict[str, SignalMetrics]] = {"float": {}, "quantized": {}, "firmware": {}}
+    assert metric_tables(metrics_result(models=models, delta={}, delta_quantized={})) == []
+    assert ablation_table(replace(NO_ABLATION, delta={"weights": {}, "everything": {}})) is None

@@ -303,6 +303,12 @@ _TABLE = (
         "weights that are ports can take any value, so that each has a multiplier and a zero saves nothing",
         "set pruning.sparsity to 0, or firmware.reloadable_weights to false",
     ),
+    # what enters the network
+    Rule(
+        "events-at-largest-code", _W,
+        "objects whose pT is the largest code can't be told apart, and are in another unit or an overflow, if many",
+        "compare the unit and LSB of the files with `data.hardware`, or set `saturated`",
+    ),
     # a model in a file
     Rule(
         "weights-damaged", _E,

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.file import load_config
+from fpgaae.data.tally import is_saturated
 from fpgaae.errors import CheckFailed, FpgaaeError, InputError
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import by_severity, lint_import, lint_model
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
+from fpgaae.hls.lint.rules import finding as rule_finding
 from fpgaae.models.model_file import MODEL_SUFFIXES, read_model_file
-from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})
@@ -69,6 +73,8 @@ def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
     for auto in AutoBits:
         for finding in lint_model(describe_planned(experiment.config, auto), conversion):
             planned.setdefault((finding.rule, finding.layer), finding)
+    for finding in _events_at_largest_code(experiment):
+        planned.setdefault((finding.rule, finding.layer), finding)
     reports = [Report(str(file), by_severity(planned.values()))]
     trained = experiment.stage_folder("train") / _TRAINED_MODEL
     if trained.is_file():
@@ -77,6 +83,19 @@ def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
     if project.is_dir():
         reports.append(Report(str(project), lint_project(project)))
     return tuple(reports)
+
+
+def _events_at_largest_code(experiment: Experiment) -> Iterator[Finding]:
+    """Find the kinds of objects of which a large share has the largest pT in training, as `data` counted them."""
+    if not experiment.result_path(DataResult.STAGE).is_file():
+        return
+    background = experiment.config.data.background
+    own = (experiment.result(DataResult).seen or {}).get(background)
+    if own is None:
+        return
+    for kind, largest in own.largest_pt.items():
+        if is_saturated(largest, own.objects[kind]):
+            yield rule_finding("events-at-largest-code", kind, f"{largest / own.objects[kind]:.1%} of {background}")
 
 
 def has_errors(reports: tuple[Report, ...]) -> bool:

@@ -10,6 +10,20 @@ from fpgaae.runs.results.base import StageResult
 
 
 @dataclass(frozen=True, kw_only=True)
+class WordEntry:
+    """The word that a property of an object arrives as (see `fpgaae.data.layout.Word`)."""
+
+    bits: int
+    signed: bool
+    lsb: float
+    code_offset: int
+    steps: int
+    none: int | None
+    overflow: int | None
+    zero_overflow: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureType:
     """A feature: a hardware integer and the network input that is made of it."""
 
@@ -19,6 +33,22 @@ class FeatureType:
     offset: int
     shift: int
     type: str  # fixed-point, of the network input
+    word: WordEntry | None = None  # where one is declared
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenEvents:
+    """What a process' files held; mappings without another remark are by kind of object."""
+
+    events_read: int
+    dropped: Mapping[str, int]  # events, by reason
+    empty_events: int
+    objects: Mapping[str, int]
+    largest_pt: Mapping[str, int]  # objects at the largest pT
+    clipped: Mapping[str, int] | None = None  # integers, by column
+    cut: Mapping[str, int] | None = None  # events whose list is longer than the slots
+    cut_harder: Mapping[str, int] | None = None  # events of which a harder object than one that stays was cut off
+    sorted: Mapping[str, int] | None = None  # events that were not sorted by pT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +60,5 @@ class DataResult(StageResult):
     events: Mapping[str, Mapping[str, int]]  # by process and split
     feature_types: tuple[FeatureType, ...]
     files: Mapping[str, str]  # by process: the name of its file
+    seen: Mapping[str, SeenEvents] | None = None  # by process; None of a version that did not count
+    warnings: tuple[str, ...] = ()

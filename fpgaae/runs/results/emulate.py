@@ -17,6 +17,8 @@ class EmulatedFile:
     key: str  # identifies its content and the network
     events: int
     accepted: tuple[int, ...]  # a number a threshold
+    objects: Mapping[str, int] | None = None  # by kind
+    largest_pt: Mapping[str, int] | None = None  # those at the largest pT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,69 @@
+"""What an HDF5 file says of its datasets that would be read as something else, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+
+from fpgaae.errors import InputError
+
+_KNOWN_FILTERS = {32001: "Blosc", 32004: "LZ4", 32008: "Bitshuffle", 32013: "ZFP", 32015: "Zstandard", 32026: "Blosc2"}
+
+
+def refuse_what_is_elsewhere(file: h5py.File, name: str, path: Path) -> None:
+    """Refuse a dataset whose values are not in this file, or that this machine can't decompress.
+
+    Only the file that is named is hashed, and a missing part would be read as the fill value.
+
+    Raises
+    ------
+    InputError
+        If it is a link or a view into other files, lies outside, or is compressed by an unknown filter.
+    """
+    if (other := _file_linked_to(file, name)) is not None:
+        raise InputError(f"{path}: `{name}` is a link into {other}; name that file in `data.files`")
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        return
+    if dataset.external:
+        raise InputError(f"{path}: the values of `{name}` lie in {dataset.external[0][0]}; copy them into the file")
+    if dataset.is_virtual:
+        _refuse_virtual(dataset, name, path)
+    _refuse_unknown_filter(dataset, name, path)
+
+
+def _file_linked_to(file: h5py.File, name: str) -> str | None:
+    """Give the other file that a link leads to, whether it is there or not."""
+    group: object = file
+    for part in name.strip("/").encode().split(b"/"):
+        if not isinstance(group, h5py.Group) or not group.id.links.exists(part):
+            return None
+        if group.id.links.get_info(part).type == h5py.h5l.TYPE_EXTERNAL:
+            return str(group.id.links.get_val(part)[0].decode("utf-8", "replace"))
+        group = group.get(part)
+    return None
+
+
+def _refuse_virtual(dataset: h5py.Dataset, name: str, path: Path) -> None:
+    others = sorted({source.file_name for source in dataset.virtual_sources()} - {"."})
+    if not others:
+        return
+    missing = [other for other in others if not (path.parent / other).is_file()]
+    lacking = f", of which {len(missing)} are missing, the first {missing[0]}" if missing else ""
+    raise InputError(
+        f"{path}: `{name}` is a view of {len(others)} other files{lacking}; name the files themselves in `data.files`, "
+        "as a list"
+    )
+
+
+def _refuse_unknown_filter(dataset: h5py.Dataset, name: str, path: Path) -> None:
+    filters = dataset.id.get_create_plist()
+    for index in range(filters.get_nfilters()):
+        code, _, _, said = filters.get_filter(index)
+        if not h5py.h5z.filter_avail(code):
+            shown = _KNOWN_FILTERS.get(code) or said.decode("utf-8", "replace") or "unknown"
+            raise InputError(
+                f"{path}: `{name}` is compressed by the filter {code} ({shown}), which this h5py has not; write the "
+                "file with gzip or lzf, as h5repack -f GZIP=4 does"
+            )

@@ -1,0 +1,172 @@
+"""What was seen and done while a process' events were coded: counts for `data.json`, and what a user has to hear.
+
+How events are coded does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config.data import Data, EmptyEvents
+from fpgaae.data.layout import QUANTITIES
+from fpgaae.data.limits import kind_slots, object_limits
+from fpgaae.data.source import EventChunk
+from fpgaae.fixedpoint import Codes
+from fpgaae.runs.results.data import SeenEvents
+
+_WARNED_SHARE = 0.05  # of the filled slots of a kind at the largest pT
+_SENSELESS_SHARE = 0.5  # of all filled slots: no longer a tail, but another unit
+_FEW_OBJECTS = 100  # from which on nothing is concluded
+_RADIANS = 4  # no larger phi: an integer that looks like an angle in rad
+
+
+def is_saturated(largest: int, objects: int) -> bool:
+    """Tell whether the share of objects at the largest pT has to be said."""
+    return objects >= _FEW_OBJECTS and largest > _WARNED_SHARE * objects
+
+
+class Tally:
+    """Counts of one process, of all events that were read."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+        self.events = 0
+        self.dropped = {"where": 0, "empty": 0, "saturated": 0}
+        self.empty = 0
+        self._counts: dict[str, dict[str, int]] = {}
+        self._slots = kind_slots(data.hardware)
+        zero = np.zeros(len(self._slots), dtype=np.int64)
+        self._filled, self._largest, self._nothing = zero, zero.copy(), zero.copy()
+        self._angles = {"whole": 0, "fraction": 0}  # eta and phi other than 0, of physical values
+        self._largest_angle = 0.0
+        self._largest_phi = 0  # of integers
+
+    def add(self, chunk: EventChunk, codes: Codes) -> NDArray[np.bool_]:
+        """Take in a chunk and its hardware integers, and tell which of its events are kept, (n,)."""
+        self.events += len(codes)
+        kept = np.ones(len(codes), dtype=np.bool_) if chunk.kept is None else chunk.kept.copy()
+        self.dropped["where"] += int(np.count_nonzero(~kept))
+        if self._data.hardware.array is not None:
+            return kept
+        for what, found in chunk.counts.items():
+            own = self._counts.setdefault(what, {})
+            for kind, n in found.items():
+                own[kind] = own.get(kind, 0) + n
+        arrived = self._arrived(chunk)
+        empty = ~arrived.any(axis=1)
+        overflow = self._overflow(chunk, codes) & arrived
+        self._count(arrived, overflow, codes)
+        self._look_at_units(chunk, arrived)
+        self.empty += int(np.count_nonzero(empty & kept))
+        if self._data.empty_events is EmptyEvents.DROP:
+            self.dropped["empty"] += int(np.count_nonzero(empty & kept))
+            kept &= ~empty
+        drops = (overflow & object_limits(self._data.hardware).drops).any(axis=1)
+        self.dropped["saturated"] += int(np.count_nonzero(drops & kept))
+        return kept & ~drops
+
+    def _arrived(self, chunk: EventChunk) -> NDArray[np.bool_]:
+        """Tell which slots hold an object, (n, n_slots), also one that its overflow empties."""
+        none = object_limits(self._data.hardware).none if chunk.integers else 0
+        return np.asarray(chunk.values[..., 0] != none)
+
+    def _overflow(self, chunk: EventChunk, codes: Codes) -> NDArray[np.bool_]:
+        """Tell which pT are the overflow code, (n, n_slots): as it arrived, or as GeV become it."""
+        limits = object_limits(self._data.hardware)
+        if chunk.integers:
+            return np.asarray(chunk.values[..., 0] == limits.overflow)
+        gev = chunk.values[..., 0].astype(np.float64)
+        return np.asarray(np.rint(gev / limits.lsb[:, 0]) + limits.offset[:, 0] >= limits.overflow)
+
+    def _count(self, arrived: NDArray[np.bool_], overflow: NDArray[np.bool_], codes: Codes) -> None:
+        pt = codes[:, :: len(QUANTITIES)]
+        for index, slots in enumerate(self._slots.values()):
+            self._filled[index] += np.count_nonzero(arrived[:, slots])
+            self._largest[index] += np.count_nonzero(overflow[:, slots])
+            self._nothing[index] += np.count_nonzero(arrived[:, slots] & (pt[:, slots] == 0) & ~overflow[:, slots])
+
+    def _look_at_units(self, chunk: EventChunk, arrived: NDArray[np.bool_]) -> None:
+        """Gather what tells physical values and integers apart."""
+        used = object_limits(self._data.hardware).is_used[:, 1:]
+        if chunk.integers:
+            phi = np.abs(chunk.values[..., 2]) * (arrived & used[:, 1])
+            self._largest_phi = max(self._largest_phi, int(phi.max(initial=0)))
+        elif not self._angles["fraction"]:
+            angles = chunk.values[..., 1:3][arrived[..., None] & used]
+            fraction = int(np.count_nonzero(angles % 1))
+            self._angles["fraction"] += fraction
+            self._angles["whole"] += int(np.count_nonzero(angles)) - fraction
+            self._largest_angle = max(self._largest_angle, float(np.abs(angles).max(initial=0.0)))
+
+    def overflow_codes(self, chunk: EventChunk, codes: Codes) -> NDArray[np.bool_] | None:
+        """Tell which codes are an overflow that arrived as such, (n, n_features); None: the file has GeV or cells."""
+        if not chunk.integers:
+            return None
+        left_out = np.zeros(codes.shape, dtype=np.bool_)
+        left_out[:, :: len(QUANTITIES)] = self._overflow(chunk, codes)
+        return left_out
+
+    def seen(self) -> SeenEvents:
+        """Give the counts of the process."""
+        kinds = list(self._slots)
+        return SeenEvents(
+            events_read=self.events,
+            dropped=dict(self.dropped),
+            empty_events=self.empty,
+            objects=dict(zip(kinds, self._filled.tolist(), strict=True)),
+            largest_pt=dict(zip(kinds, self._largest.tolist(), strict=True)),
+            **{what: dict(found) for what, found in self._counts.items()},
+        )
+
+    @property
+    def shares(self) -> NDArray[np.int64]:
+        """Number of objects and of those at the largest pT, (n_kinds, 2)."""
+        return np.stack([self._filled, self._largest], axis=1)
+
+    def refusal(self) -> str | None:
+        """Say why the values can't be what the config says, if that is so."""
+        filled = int(self._filled.sum())
+        if self._data.hardware.array is not None or filled < _FEW_OBJECTS:
+            return None
+        largest, nothing = int(self._largest.sum()), int(self._nothing.sum())
+        if self._is_whole and self._largest_angle > 2 * np.pi:
+            return (
+                f"each eta and phi of {filled:,} objects is a whole number, up to {self._largest_angle:g}: they are a "
+                "trigger's integers, not GeV and rad; declare them with `data.values: integers`"
+            )
+        if largest > _SENSELESS_SHARE * filled:
+            return (
+                f"{largest:,} of {filled:,} objects ({largest / filled:.0%}) have the largest pT: is it in MeV, or its "
+                "LSB another one? Physical values are in GeV and rad, and `data.hardware` says what a step stands for"
+            )
+        if nothing > _SENSELESS_SHARE * filled:
+            return (
+                f"{nothing:,} of {filled:,} objects ({nothing / filled:.0%}) have a pT that rounds to 0: is it in TeV, "
+                "or the LSB too large? Physical values are in GeV and rad"
+            )
+        return None
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether physical eta and phi are whole numbers, which detectors do not measure."""
+        return not self._angles["fraction"] and self._angles["whole"] >= _FEW_OBJECTS
+
+    def warnings(self) -> Iterator[str]:
+        """Say what a user has to look at."""
+        for kind, filled, largest in zip(self._slots, self._filled.tolist(), self._largest.tolist(), strict=True):
+            if is_saturated(largest, filled):
+                yield f"{largest:,} of {filled:,} {kind} objects ({largest / filled:.1%}) have the largest pT"
+        if self._is_whole and self._largest_angle <= 2 * np.pi:
+            yield "each eta and phi is a whole number: are they rad, or a trigger's integers (`data.values: integers`)?"
+        if 0 < self._largest_phi <= _RADIANS and self._filled.sum() >= _FEW_OBJECTS:
+            yield f"no phi is larger than {self._largest_phi}: are these integers angles in rad that were cut off?"
+        for kind, n in self._counts.get("cut_harder", {}).items():
+            yield (
+                f"in {n:,} events a {kind} that is cut off is harder than one that stays, since `data.order: file` "
+                "takes the first ones"
+            )
+        for place, n in self._counts.get("clipped", {}).items():
+            yield f"{n:,} integers of {place} were beyond their declaration, and saturated by `data.clip`"
