@@ -122,6 +122,7 @@ def _precompiled(arguments: list[str]) -> Path | None:
             unfinished = folder / "unfinished.gch"
             if _run([os.environ[COMPILER], *flags, "-x", "c++-header", str(header), "-o", str(unfinished)]):
                 return None
+            compiled.with_suffix(".gch.sum").write_text(digest.hexdigest())  # by which ccache knows it
             unfinished.rename(compiled)
     return header
 

@@ -81,14 +81,14 @@ def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Work
 
 
 @pytest.mark.parametrize("stage", ["rtl", "synth"])
-def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Workspace, run_cli: Cli) -> None:
+def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Workspace, run_process: Cli) -> None:
     if stage == "synth":
         experiment = copy.experiment
         hashes = event_hashes(experiment.config, experiment.config_file)
         proven = {"passed": True, "estimated": {"lut": 1, "ff": 1}, "latency_cycles": 1}
         run_stage(experiment, "rtl", lambda _: proven, hashes, RunOptions(force=True))
     program = {"rtl": "verilator", "synth": "yosys"}[stage]
-    done = run_cli(stage, *copy.arguments, "--force", PATH=os.devnull)
+    done = run_process(stage, *copy.arguments, "--force", PATH=os.devnull)
     assert done.returncode == 3, done.stderr
     assert f"{program} is not on the PATH" in done.stderr
     assert f"apt-get install {program}" in done.stderr
