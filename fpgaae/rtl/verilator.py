@@ -15,6 +15,7 @@ import numpy as np
 
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
+from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
@@ -114,7 +115,7 @@ class RtlSimulation:
 
     def __init__(self, library: Path, project: Path) -> None:
         self.design = Design.load(project)
-        self._library = ctypes.CDLL(str(library.absolute()))
+        self._library = load_library(library)
         self._library.rtl_open.restype = ctypes.c_void_p
         self._library.rtl_open.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64)
         self._library.rtl_close.argtypes = (ctypes.c_void_p,)
