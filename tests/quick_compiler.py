@@ -3,7 +3,8 @@
 - What was compiled before comes from ccache, where that is installed. A command that compiles and links at once, which
   ccache can't keep, is taken apart.
 - The C simulation of a project is compiled with FPGAAE_TEST_OPTIMIZATION (-O1) in the place of -O3, and its headers
-  from hls4ml are read once for all projects that hold the same ones. With -O3 all is as for a user.
+  from hls4ml are read once for all projects that hold the same ones. With -O3 all is as for a user. Mutants, which are
+  compiled with -O1 anyhow, are left alone: their objects are compared, and such headers move symbols within them.
 
 It is a program of its own, run for every compilation, and imports nothing that takes time.
 """
@@ -69,12 +70,14 @@ def main(arguments: list[str]) -> int:
     sources = [argument for argument in arguments if argument.endswith(_SOURCES)]
     if not sources or "-E" in arguments or "-fsyntax-only" in arguments or "-o" not in arguments:
         return _run([os.environ[COMPILER], *arguments])
-    if _SIMULATION in arguments and PRODUCTION in arguments:
-        level = os.environ.get(OPTIMIZATION, PRODUCTION)
-        arguments = [level if argument == PRODUCTION else argument for argument in arguments]
-    if "-c" in arguments:
+    if "-c" not in arguments:
+        return _compile_and_link(arguments, sources)
+    level = os.environ.get(OPTIMIZATION, PRODUCTION)
+    if _SIMULATION not in arguments or PRODUCTION not in arguments or level == PRODUCTION:
         return _compile(arguments)
-    return _compile_and_link(arguments, sources)
+    arguments = [level if argument == PRODUCTION else argument for argument in arguments]
+    header = _precompiled(arguments)
+    return _compile([*(("-include", str(header)) if header else ()), *arguments])
 
 
 def _compile_and_link(arguments: list[str], sources: list[str]) -> int:
@@ -91,9 +94,6 @@ def _compile_and_link(arguments: list[str], sources: list[str]) -> int:
 
 
 def _compile(arguments: list[str]) -> int:
-    if _SIMULATION in arguments and PRODUCTION not in arguments and "-fPIC" in arguments:
-        header = _precompiled(arguments)
-        arguments = [*(("-include", str(header)) if header else ()), *arguments]
     launcher = os.environ.get(LAUNCHER)
     return _run([*([launcher] if launcher else []), os.environ[COMPILER], *arguments])
 
@@ -122,6 +122,7 @@ def _precompiled(arguments: list[str]) -> Path | None:
             unfinished = folder / "unfinished.gch"
             if _run([os.environ[COMPILER], *flags, "-x", "c++-header", str(header), "-o", str(unfinished)]):
                 return None
+            compiled.with_suffix(".gch.sum").write_text(digest.hexdigest())  # by which ccache knows it
             unfinished.rename(compiled)
     return header
 

@@ -264,11 +264,14 @@ def test_an_edited_copy_of_the_model_is_an_error_that_names_it(
 
 @pytest.mark.slow
 def test_the_command_says_what_it_did(
-    prepared: Callable[..., Workspace], models: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+    prepared: Callable[..., Workspace],
+    models: Path,
+    run_cli: Callable[..., subprocess.CompletedProcess[str]],
+    run_process: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     workspace = prepared()
     config, runs = workspace.experiment.config_file, workspace.folder / "runs"
-    done = run_cli("import", models / "dense.keras", "--config", config, "--runs", runs)
+    done = run_process("import", models / "dense.keras", "--config", config, "--runs", runs)
     assert done.returncode == 0, done.stderr
     assert "imported from dense.keras (float), quantized after training" in done.stdout
     done = run_cli("import", models / "qkeras.h5", "--config", config, "--runs", runs)

@@ -1,4 +1,7 @@
-"""The whole pipeline through the real command line, on small synthetic events: what it writes, and its proof."""
+"""The whole pipeline through the command line, on small synthetic events: what it writes, and its proof.
+
+In a process a stage, as a user runs them, `test_domains_page.py` runs every stage.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ _EXPERIMENTS: dict[str, dict[str, Any]] = {"ae": {}, "vae": _VAE}
 def finished(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_cli: Cli, tensorflow: None
 ) -> Workspace:
-    """Run every stage: the one experiment in a process a stage, the other all in this one, which is twice as fast."""
+    """Run every stage: of the one experiment by the commands, of the other by the functions behind them."""
     del tensorflow
     folder = tmp_path_factory.mktemp(request.param)
     small_config(folder, n_events=6000, **_EXPERIMENTS[request.param])

@@ -270,11 +270,11 @@ def test_one_flipped_weight_bit_names_its_layer(small: Workspace, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_one_flipped_bias_bit_ends_the_command_with_1(small: Workspace, tmp_path: Path, run_cli: Cli) -> None:
+def test_one_flipped_bias_bit_ends_the_command_with_1(small: Workspace, tmp_path: Path, run_process: Cli) -> None:
     workspace = small.copy(tmp_path / "copy")
     bit = _live_bias(workspace, "mu")
     edited = _flip(workspace, bit)
-    done = run_cli("csim", *workspace.arguments, "--json")
+    done = run_process("csim", *workspace.arguments, "--json")
     assert done.returncode == 1
     result = workspace.result("csim")
     _assert_named(workspace, result, bit, "mu", edited)
@@ -498,10 +498,10 @@ def test_a_compile_error_shows_the_compilers_last_lines(small: Workspace, tmp_pa
     assert not workspace.experiment.result_path("csim").exists()
 
 
-def test_without_a_compiler_the_command_ends_with_3(small: Workspace, tmp_path: Path, run_cli: Cli) -> None:
+def test_without_a_compiler_the_command_ends_with_3(small: Workspace, tmp_path: Path, run_process: Cli) -> None:
     workspace = small.copy(tmp_path / "copy")
     (tmp_path / "empty").mkdir()
-    done = run_cli("csim", *workspace.arguments, PATH=str(tmp_path / "empty"), CXX="")
+    done = run_process("csim", *workspace.arguments, PATH=str(tmp_path / "empty"), CXX="")
     assert done.returncode == 3, done.stderr
     assert "apt-get install g++" in _sentence(done)
 

@@ -36,8 +36,8 @@ def _saved(folder: Path, **replaced: Any) -> Path:  # noqa: ANN401
     return file
 
 
-def test_a_config_is_linted_without_its_events(run_cli: Cli, tmp_path: Path) -> None:
-    done = run_cli("lint", CONFIGS / "l1_vae.yaml", "--runs", tmp_path)
+def test_a_config_is_linted_without_its_events(run_process: Cli, tmp_path: Path) -> None:
+    done = run_process("lint", CONFIGS / "l1_vae.yaml", "--runs", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{CONFIGS / 'l1_vae.yaml'}: clean\n"
 

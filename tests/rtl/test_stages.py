@@ -145,13 +145,13 @@ def test_a_broken_wrapper_is_named(file: str, damage: dict[str, str], copy: Work
 
 
 @pytest.mark.parametrize("stage", ["rtl", "synth"])
-def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Workspace, run_cli: Cli) -> None:
+def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Workspace, run_process: Cli) -> None:
     if stage == "synth":
         experiment = copy.experiment
         hashes = event_hashes(experiment.config, experiment.config_file)
         run_stage(experiment, RtlResult, lambda _: rtl_result(), hashes, RunOptions(force=True))
     program = {"rtl": "verilator", "synth": "yosys"}[stage]
-    done = run_cli(stage, *copy.arguments, "--force", PATH=os.devnull)
+    done = run_process(stage, *copy.arguments, "--force", PATH=os.devnull)
     assert done.returncode == 3, done.stderr
     assert f"{program} is not on the PATH" in done.stderr
     assert f"apt-get install {program}" in done.stderr
