@@ -5,6 +5,7 @@ What the files of a run folder mean does not belong here: `artifacts` says that.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -21,6 +22,7 @@ from fpgaae.errors import InputError
 
 Json = dict[str, Any]
 _LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
+_LIBRARIES: dict[Path, list[tuple[int, int]]] = {}  # by path, those that this process loaded, as inode and time
 
 
 def sha256(file: Path) -> str:
@@ -113,3 +115,23 @@ def require_space(folder: Path, n_bytes: int) -> None:
     """
     if shutil.disk_usage(folder).free < n_bytes:
         raise OSError(errno.ENOSPC, f"fewer than {n_bytes / 2**20:,.0f} MiB are free", str(folder))
+
+
+def load_library(file: Path) -> ctypes.CDLL:
+    """Load a shared library as it is on the disk now.
+
+    The system's loader knows a library by its path and would give the one that it loaded before, although the file was
+    replaced; so each one that comes to lie under a path is spelled in another way.
+
+    Raises
+    ------
+    OSError
+        If there is none, or it can't be loaded.
+    """
+    file = file.absolute()
+    stat = file.stat()
+    seen = _LIBRARIES.setdefault(file, [])
+    identity = (stat.st_ino, stat.st_mtime_ns)
+    if identity not in seen:
+        seen.append(identity)
+    return ctypes.CDLL("/".join([str(file.parent), *["."] * seen.index(identity), file.name]))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
+from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.project import CSIM_MACRO, DRIVER
 
@@ -172,7 +173,7 @@ class CsimLibrary:
     """A compiled project in this process."""
 
     def __init__(self, library: Path) -> None:
-        self._library = ctypes.CDLL(str(library))
+        self._library = load_library(library)
         self._library.csim_describe.restype = ctypes.c_char_p
         self._library.csim_load_weights.restype = ctypes.c_int64
         self._library.csim_load_weights.argtypes = (ctypes.c_void_p,)

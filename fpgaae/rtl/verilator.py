@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
+from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.project import fill_template
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
@@ -144,7 +145,7 @@ class RtlSimulation:
 
     def __init__(self, library: Path, project: Path) -> None:
         self.design = Design.load(project)
-        self._library = ctypes.CDLL(str(library.absolute()))
+        self._library = load_library(library)
         self._library.rtl_open.restype = ctypes.c_void_p
         self._library.rtl_open.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64)
         self._library.rtl_close.argtypes = (ctypes.c_void_p,)
