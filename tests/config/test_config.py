@@ -358,6 +358,7 @@ def test_the_shipped_scores() -> None:
     found = {file.stem: load_config(file).model.score for file in SHIPPED}
     assert found["l1_ae_masked"] is Score.MASKED_SQUARED_ERROR
     assert found["l1_ae_absolute"] is Score.ABSOLUTE_ERROR
+    assert found["l1_ae_max_absolute"] is Score.MAX_ABSOLUTE_ERROR
     assert found["l1_vae_over_variance"] is Score.MU_SQUARED_OVER_VARIANCE
     assert found["l1_vae_kl"] is Score.KL_DIVERGENCE
     assert set(found.values()) == set(Score)
