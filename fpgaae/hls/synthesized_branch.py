@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fpgaae.data.features import FeatureMap
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
+from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes, values_of
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
@@ -69,7 +70,7 @@ class SynthesizedLibrary:
     """The compiled branch in this process."""
 
     def __init__(self, library: Path) -> None:
-        self._library = ctypes.CDLL(str(library))
+        self._library = load_library(library)
         self._library.synthesis_load_weights.restype = self._library.synthesis_results.restype = ctypes.c_int64
         self._library.synthesis_load_weights.argtypes = (ctypes.c_void_p,)
         self._library.synthesis_run.restype = None

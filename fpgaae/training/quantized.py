@@ -109,7 +109,7 @@ def _trained_output(graph: QuantizedGraph) -> Any:  # noqa: ANN401
 
 
 def _loss(model: Model, inputs: ResolvedWidth, features: FeatureMap) -> Any:  # noqa: ANN401
-    """Give what is minimized: of an autoencoder, the firmware's score divided by the number of features."""
+    """Give what is minimized: of an autoencoder, its score over the number of features, or the squared error."""
     if model.score is Score.ABSOLUTE_ERROR:
         return "mean_absolute_error"
     if model.score is not Score.MASKED_SQUARED_ERROR:
