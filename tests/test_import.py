@@ -246,7 +246,8 @@ def test_another_width_quantizes_again_and_a_forced_training_gives_the_import_up
     assert not outcome.was_current
     assert set(outcome.result.weights_bits.values()) == {6}
     trained = workspace.run("train", force=True)
-    assert "imported" not in trained.result
+    assert isinstance(trained.result, TrainResult)
+    assert trained.result.imported is None
     workspace = open_workspace(workspace.folder)
     assert workspace.experiment.imported is None
     assert workspace.run("train").was_current

@@ -120,9 +120,9 @@ def test_the_thresholds_let_pass_no_more_than_was_asked_for(finished: Workspace)
     assert trigger["background_events"] == finished.result("data")["events"]["background"]["train"]
     first, second = trigger["thresholds"]
     assert (first["requested_false_positive_rate"], second["requested_rate_khz"]) == (1e-3, pytest.approx(10))
-    accept = network["accept"].table
+    accept = network.accept
     assert accept is not None
-    assert accept.codes.tolist() == [first["code"], second["code"]]
+    assert accept.thresholds.tolist() == [first["code"], second["code"]]
     for point in (first, second):
         assert point["events_passed"] <= point["requested_false_positive_rate"] * point["events"]
         assert point["false_positive_rate"]["value"] == point["events_passed"] / point["events"]

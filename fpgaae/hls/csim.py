@@ -38,11 +38,10 @@ def run_csim(run: StageRun) -> CsimResult:
     convert = run.result(ConvertResult)
     project = run.upstream("convert") / convert.project_dir
     started = time.perf_counter()
-    library, library_without_taps = _compile(run, project, convert.project_name)
+    library, taps, library_without_taps = _compile(run, project, convert)
     compile_seconds = time.perf_counter() - started
     simulation = Simulation.of_run(run, library)
     IntegerNetwork.load(simulation.golden)  # says what is wrong with it before a worker would
-    taps = check_layout(library, convert.layers)
     with run.progress.task("the branch that is synthesized", None):
         synthesized = compare_synthesized(run, library_without_taps, project)
     scores: dict[str, list[Codes]] = {}
@@ -73,12 +72,16 @@ def run_csim(run: StageRun) -> CsimResult:
     )
 
 
-def _compile(run: StageRun, project: Path, name: str) -> tuple[Path, Path]:
-    """Compile the branch with taps and the one that is synthesized, side by side."""
+def _compile(run: StageRun, project: Path, convert: ConvertResult) -> tuple[Path, tuple[Tap, ...], Path]:
+    """Compile the branch with taps and the one that is synthesized, side by side.
+
+    What is wrong with both is said of the first, which says more.
+    """
     with run.progress.task("compiling the project", None), ThreadPoolExecutor(1) as pool:
-        synthesized = pool.submit(compile_synthesized, project, name, run.folder)
-        library = compile_project(project, name, run.folder)
-    return library, synthesized.result()
+        synthesized = pool.submit(compile_synthesized, project, convert.project_name, run.folder)
+        library = compile_project(project, convert.project_name, run.folder)
+        taps = check_layout(library, convert.layers)
+    return library, taps, synthesized.result()
 
 
 def _compare(
