@@ -94,11 +94,10 @@ def _cut(file: Path, folder: Path) -> Path:
         "extends": str(file.resolve()),
         "training": {"reference": {"epochs": _EPOCHS}, "quantized": {"epochs": _EPOCHS}},
         "evaluation": {"bootstrap_replicas": 20, "ablation_events": 2000},
+        "pruning": {"begin_epoch": 0, "end_epoch": 1},
         "csim": {"random_events": 2000},
         "data": {"files": {name: _few(name, of, folder) for name, of in content["data"]["files"].items()}},
     }
-    if "pruning" in content:
-        changes["pruning"] = {"begin_epoch": 0, "end_epoch": 1}
     if content.get("distillation"):
         changes["distillation"] = {"fit": {"epochs": _EPOCHS}}
     if "ensemble" in content:
