@@ -33,7 +33,6 @@ from fpgaae.runs.stages import USES
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
 _OF_A_METHOD = ("data", "reference")
-_WITH_FRONT_END = ("convert", "trace")  # whose ports take hardware integers, not words
 
 
 class _Stage(NamedTuple):
@@ -158,11 +157,6 @@ def _run(
         raise InputError(
             f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
             f"its weights to an experiment with firmware, by `training.reference.weights_of: {experiment.config_file}`"
-        )
-    if stage in _WITH_FRONT_END and (kinds := experiment.config.data.hardware.kinds_with_words):
-        raise InputError(
-            f"{experiment.config_file} declares the words of {kinds[0]} (`data.hardware.objects`), and the front end "
-            f"of `{stage}` takes hardware integers only so far; declare `pt_bits`, `eta_bits` and `phi_bits`"
         )
     if experiment.imported is not None and stage in _MADE_BY_IMPORT:
         work = _imported_reference if stage == "reference" else _imported_train

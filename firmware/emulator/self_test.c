@@ -1,5 +1,6 @@
 /* Feeds the shipped golden vectors through every function and compares codes: one event at a time, in batches of every
  * length from one event to three blocks, whole, with buffers at places of all kinds, and from several threads at once.
+ * The check of declarations is asked for both ends of each.
  * Returns 0: all equal; 1: one differs; 2: the vectors are damaged. */
 #include "@NAME@_emulator.h"
 #include <pthread.h>
@@ -260,6 +261,36 @@ static void run_threads(Check *check) {
     }
 }
 
+/* Whether the check of declarations finds an integer that stands in the last of three events, or passes them. */
+static void expect_beyond(Check *check, const int16_t *events, int feature, int beyond) {
+    int64_t event = -1;
+    int found = -1;
+    int64_t n = @NAME@_check(events, 3, &event, &found);
+    check->calls++;
+    note(check, 0, 3, n != beyond || n != @NAME@_check(events, 3, NULL, NULL) ||
+                          (beyond && (event != 2 || found != feature || !@NAME@_feature(found))));
+}
+
+/* Both ends of every declaration, and what lies beside them, as far as 16 bits go. */
+static void run_declarations(Check *check) {
+    int16_t events[3 * n_features];
+    int i, feature;
+    for (i = 0; i < 3 * n_features; i++)
+        events[i] = (int16_t)@NAME@_largest(i % n_features);
+    for (feature = 0; feature < n_features; feature++) {
+        const int low = @NAME@_smallest(feature), high = @NAME@_largest(feature);
+        int16_t *last = events + 2 * n_features + feature;
+        *last = (int16_t)low;
+        expect_beyond(check, events, feature, 0);
+        *last = (int16_t)(low - 1);
+        expect_beyond(check, events, feature, low > -32768 && (low || high < 65535));
+        *last = (int16_t)(high + 1);
+        expect_beyond(check, events, feature, high < (low < 0 ? 32767 : 65535));
+        *last = (int16_t)high;
+        expect_beyond(check, events, feature, 0);
+    }
+}
+
 /* Runs a check and says how it went, at once: a damaged emulator may not live to the next one. */
 static void run(const char *what, void (*check)(Check *)) {
     Check done = {0, 0, 0, 0, 0};
@@ -279,6 +310,7 @@ int main(int argc, char **argv) {
     run("all events at once", run_whole);
     run("batches of 1 to 96 events from 4 threads", run_threads);
     run("single events", run_single);
+    run("integers beside the declaration of their ports", run_declarations);
     for (event = 0; event < n_events; event++)
         n_wrong += is_wrong[event];
     printf("%ld events, %ld wrong; network %s\n", n_events, n_wrong, @NAME@_hash());

@@ -24,7 +24,7 @@ __all__ = ["ArrayWidth", "Columns", "Data", "EmptyEvents", "Hardware", "ObjectWi
 _DOMAINS = "fpgaae.data.domains"
 TOY_PREFIX = "toy:"
 RESERVED_ORIGINS = frozenset(
-    {"random", "extremes", "edges", "layers"}
+    {"random", "words", "extremes", "edges", "layers"}
 )  # what the C simulation is fed with besides the processes
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from fpgaae.section import Section
 
 Bits = Annotated[int, Field(ge=1, le=16)]
+Offset = Annotated[int, Field(ge=-65536, le=65536)]  # a word of 16 bits is no further from 0
 
 
 class Saturated(str, Enum):
@@ -48,7 +49,7 @@ class EtaWord(Section):
     bits: Bits
     signed: bool = True
     lsb: Annotated[float, Field(gt=0)] | None = None  # None: `hardware.eta_lsb`
-    code_offset: int = 0
+    code_offset: Offset = 0
 
 
 class PhiWord(Section):
@@ -57,4 +58,4 @@ class PhiWord(Section):
     bits: Bits
     signed: bool = False
     steps: Annotated[int, Field(ge=4, le=65536)] | None = None  # None: `hardware.phi_steps`
-    code_offset: int = 0
+    code_offset: Offset = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Scaling
 from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
-from fpgaae.data.words import codes_of_words, words_of_codes
+from fpgaae.data.words import codes_of_words, word_limits, words_of_codes
 from fpgaae.fixedpoint import Codes, FixedPointType, Types, requantize, shift_left_exact, type_for_range
 from fpgaae.runs.results.data import DataResult, FeatureType, WordEntry
 
@@ -79,6 +79,26 @@ class FeatureMap:
             np.array([feature.hardware.max_code for feature in self.features], dtype=np.int64),
         )
 
+    @property
+    def has_words(self) -> bool:
+        """Whether an object arrives as words that are not the hardware codes themselves."""
+        return any(feature.hardware.word is not None for feature in self.features)
+
+    @property
+    def port_limits(self) -> tuple[Codes, Codes]:
+        """Smallest and largest word that each port can carry: where none is declared, the code."""
+        return word_limits([feature.hardware for feature in self.features])
+
+    @property
+    def middle_words(self) -> Codes:
+        """The word of each port whose code is nearest to the offset, as far as the slot's words can have it."""
+        codes = np.clip(self.offsets, *self.limits)
+        return np.asarray(np.clip(self.words_of_codes(codes[None])[0], *self.port_limits), dtype=np.int64)
+
+    def without_words(self) -> FeatureMap:
+        """Give the same features for codes that are no words any more, such as those of the event store."""
+        return FeatureMap(tuple(replace(f, hardware=f.hardware._replace(word=None)) for f in self.features))
+
     def codes_of_words(self, words: NDArray[np.integer]) -> Codes:
         """Give the hardware codes of the words that the trigger sends, both (n_events, n_features)."""
         return codes_of_words(words, [feature.hardware for feature in self.features])
@@ -87,7 +107,7 @@ class FeatureMap:
         """Give words that become these hardware codes, both (n_events, n_features)."""
         return words_of_codes(codes, [feature.hardware for feature in self.features])
 
-    def input_codes_of_words(self, words: NDArray[np.integer], to: FixedPointType) -> Codes:
+    def input_codes_of_words(self, words: NDArray[np.integer], to: Types) -> Codes:
         """Give the network's input codes of words: all that the firmware does in front of the network."""
         return self.input_codes(self.codes_of_words(words), to)
 

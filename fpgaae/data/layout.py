@@ -47,6 +47,11 @@ class HardwareFeature(NamedTuple):
     word: Word | None = None  # None: the integer itself arrives
 
     @property
+    def port(self) -> Word:
+        """The word that arrives; of one that is not declared, the hardware integer."""
+        return self.word or Word(self.bits, self.signed, 1.0)
+
+    @property
     def signed(self) -> bool:
         """Whether the code can be negative."""
         return self.quantity not in _UNSIGNED

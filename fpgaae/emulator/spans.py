@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Data
-from fpgaae.data.integers import event_codes
+from fpgaae.data.integers import event_codes, event_words
 from fpgaae.data.readers import CHUNK_EVENTS, read_events
 from fpgaae.data.tally import Tally
 from fpgaae.emulator.package import open_binding
@@ -84,7 +84,7 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         codes = event_codes(chunk, job.data)
         tally = Tally(job.data)
         tally.add(chunk, codes)
-        scores, accept = emulator.score(codes)
+        scores, accept = emulator.score(event_words(chunk, job.data))
         done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None]))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)

@@ -36,7 +36,7 @@ _OF_LATENTS = frozenset({Reads.LATENTS, Reads.DISTRIBUTION})
 class EdgeEvents(NamedTuple):
     """What was found, those at the thresholds first, and by name what was not."""
 
-    hardware: Codes  # (n_events, n_features)
+    hardware: Codes  # (n_events, n_features) words of the ports
     not_reached: tuple[str, ...]
 
     def save(self, file: Path) -> None:
@@ -67,7 +67,7 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
     trigger
         Features, network and thresholds.
     known
-        (n_events, n_features) hardware integers from which the search starts, such as training events.
+        (n_events, n_features) words of the ports from which the search starts, such as those of training events.
     """
     search = _Search(trigger, known, seed)
     chosen: list[int] = []
@@ -110,7 +110,7 @@ class _Search:
     def __init__(self, trigger: GoldenTrigger, known: Codes, seed: int) -> None:
         self._trigger = trigger
         features, network = trigger.features, trigger.network
-        self._low, self._high = features.limits
+        self._low, self._high = features.port_limits
         score = network.score
         read = score.inputs if isinstance(score, ScoreLayer) and score.score.reads in _OF_LATENTS else ()
         self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
@@ -123,8 +123,9 @@ class _Search:
         self._seen: list[dict[int, int]] = [{} for _ in self.names]  # code -> the first event that has it
         self._rng = np.random.default_rng([seed, len(self.names)])
         random = self._rng.integers(self._low, self._high + 1, size=(_RANDOM_EVENTS, len(features)))
-        ends = np.clip(features.offsets, self._low, self._high)
-        pool = np.concatenate([known.astype(np.int64), random, np.stack([self._low, self._high, ends])])
+        pool = np.concatenate(
+            [known.astype(np.int64), random, np.stack([self._low, self._high, features.middle_words])]
+        )
         self._run(pool)
 
     def _run(self, hardware: Codes) -> Codes:

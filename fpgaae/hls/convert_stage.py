@@ -28,6 +28,7 @@ from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_model
 from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.hls.network_ports import write_weights
+from fpgaae.hls.port_table import input_ports
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
 from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
@@ -95,6 +96,7 @@ def run_convert(run: StageRun) -> ConvertResult:
         input_type=str(network.input_type),
         score_type=str(network.score.type),
         layers=(*written.layers[:-1], *map(_entry, network.ports), written.layers[-1], _entry(trigger.accept)),
+        ports=input_ports(run.config.data.hardware),
         output_bits=sum(layer.size * layer.type.width for layer in _outputs(trigger)),
         outputs=tuple(Output(name=own.name, values=own.size, type=str(own.type)) for own in _outputs(trigger)),
         weight_ports=tuple(port.entry() for port in written.top.weights),
@@ -119,7 +121,7 @@ def _find_edges(run: StageRun, trigger: GoldenTrigger, background: Codes) -> Edg
     for threshold in trigger.thresholds.tolist():
         event = int(np.argmax(background == threshold))
         known.append(store.read(process, run.config.trigger.chosen_on, event, event + 1))
-    return edge_events(trigger, np.concatenate(known), run.config.seed)
+    return edge_events(trigger, trigger.features.words_of_codes(np.concatenate(known)), run.config.seed)
 
 
 def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
@@ -166,7 +168,8 @@ def _compare_with_keras(
     with run.progress.task("golden codes against Keras", sum(s.stop - s.start for s in plan)) as task:
         for source in plan:
             stimulus = stimuli.make(source)
-            values = np.concatenate([features.values(stimulus.hardware), stimulus.values])
+            codes = features.codes_of_words(stimulus.hardware)
+            values = np.concatenate([features.values(codes), stimulus.values])
             comparison.add(values, stimulus.input_codes)
             task.advance(source.stop - source.start)
     return comparison.result()

@@ -66,7 +66,8 @@ def background_scores(run: StageRun, golden: GoldenTrigger) -> Codes:
     """Give the score's code of every background event of the split that the thresholds are chosen on."""
     store = EventStore(run.upstream("data"))
     chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
-    return np.concatenate([golden.scores(codes) for codes in chunks])
+    stored = golden.behind_words
+    return np.concatenate([stored.scores(codes) for codes in chunks])
 
 
 def background_groups(run: StageRun) -> NDArray[np.int64]:

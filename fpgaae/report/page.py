@@ -115,7 +115,8 @@ class PageContent:
     """What the page shows; every part but the experiment's name may be missing, and the page then says so.
 
     `checks` are the bit checks that were run, `metrics` what `evaluate` found, `firmware` holds short facts
-    (latency, part) ready to print, `hashes` sha256 by file, `versions` by package.
+    (latency, part) ready to print, `ports` what each carries where words are declared, `hashes` sha256 by file,
+    `versions` by package.
     """
 
     experiment: str
@@ -125,6 +126,7 @@ class PageContent:
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
     resources: tuple[ResourceRow, ...] = ()
+    ports: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)  # by stage
     configuration: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fpgaae.files import read_json
+from fpgaae.hls.port_table import port_name, port_sentence
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import resource_rows
 from fpgaae.runs.folder import MANIFEST
@@ -81,6 +82,7 @@ def run_report(run: StageRun) -> ReportResult:
         layers=_layers(convert, csim, evaluation.layers, run.config.data.background),
         figures=_figures(run.upstream("evaluate") / "figures"),
         firmware=_firmware(convert, csim, rtl, synth),
+        ports={port_name(port): port_sentence(port) for port in convert.ports},
         resources=resource_rows(rtl, synth),
         commands={stage: run.experiment.command(stage) for stage in STAGES},
         configuration=run.experiment.config_file.read_text(encoding="utf-8"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.port_table import input_ports, packed_lines
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
@@ -24,7 +25,8 @@ def run_trace(run: StageRun) -> TraceResult:
     project = run.folder / PROJECT_FOLDER
     project.mkdir()
     with run.progress.task("Verilog and VHDL", None):
-        design = write_rtl(block, firmware, project)
+        ports = packed_lines(input_ports(run.config.data.hardware), "objects")
+        design = write_rtl(block, firmware, project, ports)
         traced.logic.save(run.folder / LOGIC_FILE)
     return TraceResult(
         project_dir=PROJECT_FOLDER,

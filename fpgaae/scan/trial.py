@@ -42,7 +42,7 @@ def run_trial(run: StageRun) -> TrialResult:
     features = FeatureMap.of(run.result(DataResult))
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
     trigger = GoldenTrigger(features, network)
-    measured = measure(run, trigger.scores)
+    measured = measure(run, trigger.behind_words.scores)
     measured.save(run.folder)
     design = _estimate(run, trigger)
     trained = run.result(TrainResult)

@@ -187,6 +187,7 @@ def test_the_self_test_passes_and_fails_when_one_code_is_changed(random_network:
         "all events at once: 5 calls, 210 results compared, 0 wrong",
         f"batches of 1 to 96 events from 4 threads: 1536 calls, {4 * compared} results compared, 0 wrong",
         "single events: 84 calls, 42 results compared, 0 wrong",
+        "integers beside the declaration of their ports: 36 calls, 36 results compared, 0 wrong",
     ]
     assert "block_events = 32" in (folder / "kernels.h").read_text()  # three of them make 96
     vectors = folder / "vectors.dat"
@@ -224,6 +225,7 @@ _IN_EMULATOR = {
     "comparison": ("> thresholds[i];", ">= thresholds[i];"),
     "thresholds one lower": ("> thresholds[i];", "> thresholds[i] - 1;"),
     "decisions are never null": ("if (accept)\n", "if (n > 1)\n"),
+    "end of a declaration": ("code <= limits[i][1]", "code < limits[i][1]"),
 }
 _IN_KERNELS = {
     "lanes twice": ("codes[(int64_t)e * stride]", "codes[(int64_t)(e & 15) * stride]"),
@@ -245,7 +247,10 @@ def test_damage_to_lanes_blocks_and_tails_fails_the_self_test(damage: str, packa
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     lines = done.stdout.splitlines()
-    if damage != "decisions are never null":  # which ends in a crash at once
+    if damage not in {
+        "decisions are never null",
+        "end of a declaration",
+    }:  # a crash at once; nothing to do with batches
         assert "; first event " in lines[0], "batches show it first"
     assert " events, 0 wrong" not in done.stdout
 
@@ -259,6 +264,15 @@ def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> 
             emulator.score(wrong)
     with pytest.raises(ValueError, match="more than 16 bits"):
         emulator.score(np.full((1, 9), 2**16))
+    _, high = features.limits
+    beyond = np.tile(high, (4, 1))
+    beyond[2, 3], beyond[3, 0] = high[3] + 1, -1
+    name = features.features[3].hardware.name
+    with pytest.raises(
+        ValueError, match=rf"2 integers are beyond .* event 2: {name} is 512, but 0 to 511 are declared"
+    ):
+        emulator.score(beyond)
+    assert len(emulator.score(beyond, check=False)[0]) == 4
 
 
 @pytest.mark.parametrize("on_stack", [True, False], ids=["small", "large"])

@@ -40,6 +40,7 @@ FULL = PageContent(
     ),
     figures=(PageFigure("Curves", "How to read them", SVG),),
     firmware={"Latency": "12 cycles"},
+    ports={"muon[4].phi": "10 bits, unsigned; word * 2 pi / 576"},
     configuration="seed: 1\n",
     hashes={"model.npz": "3f79bb7b"},
     versions={"numpy": "2.4.6"},

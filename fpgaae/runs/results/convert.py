@@ -49,6 +49,25 @@ class ReuseEstimate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InputPort:
+    """A property of a kind of object as it enters the trigger block: `value = (word - code_offset) * lsb`."""
+
+    object: str
+    slots: int
+    quantity: str  # pt in GeV, eta, or phi in rad
+    bits: int
+    signed: bool
+    lsb: float
+    code_offset: int
+    smallest: int  # word of the declaration; of an angle, of one turn
+    largest: int
+    steps: int | None = None  # of a turn
+    none: int | None = None  # pT of an empty slot
+    overflow: int | None = None  # pT of whatever is larger
+    saturated: str | None = None  # what becomes of an overflow: keep, zero, drop
+
+
+@dataclass(frozen=True, kw_only=True)
 class Output:
     """What the trigger block puts out."""
 
@@ -163,6 +182,7 @@ class ConvertResult(StageResult):
     input_type: str
     score_type: str
     layers: tuple[ConvertedLayer, ...]  # in graph order, the score and the decisions last
+    ports: tuple[InputPort, ...] = ()  # where words are declared
     output_bits: int
     outputs: tuple[Output, ...]
     weight_ports: tuple[WeightPortEntry, ...] = ()
