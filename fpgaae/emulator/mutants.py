@@ -19,7 +19,7 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.definitions import Definition, used_definitions
 from fpgaae.hls.mutant import Kind, Maker, Mutant, Slip, pick, slips
 
-_ARRAY = re.compile(r"^const (?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{(?P<values>[^}]*)\};", re.MULTILINE)
+ARRAY = re.compile(r"^const (?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{(?P<values>[^}]*)\};", re.MULTILINE)
 _SCALE = re.compile(
     r"scale\((?P<cast>\(const uint16_t \*\))?objects \+ (?P<place>\d+), \d+, n, (?P<offset>-?\d+), (?P<drop>-?\d+), "
     r"(?P<low>-?\d+), (?P<high>-?\d+), (?P<to>\w+\[\d+\])\);"
@@ -75,20 +75,18 @@ class PackageSources:
         """Tell whether a kernel is called, and whether the function of the latents has any to put out."""
         if file == _KERNELS:
             return any(one.start <= place < one.end for one in self._used_kernels)
-        line = self.text(file)[:place].rpartition("\n")[2]
-        first, last = self._latents
-        return bool(self.trigger.network.ports) or not ("latents" in line or first <= place < last)
+        return bool(self.trigger.network.ports) or not any(first <= place < last for first, last in self._latents)
 
     @cached_property
     def _used_kernels(self) -> list[Definition]:
         return used_definitions(self.text(_KERNELS), self.text(self.code))
 
     @cached_property
-    def _latents(self) -> tuple[int, int]:
-        """Where the function of the latents stands."""
+    def _latents(self) -> list[tuple[int, int]]:
+        """Where the function of the latents stands, and what a block does for it."""
         text = self.text(self.code)
-        start = text.index("_latents_batch(")
-        return start, text.index("\n}", start)
+        begins = [(text.index("_latents_batch("), "\n}"), (text.index("    if (latents)"), "        return;")]
+        return [(begin, text.index(end, begin)) for begin, end in begins]
 
 
 Change = Callable[[list[int], np.random.Generator], str]  # changes values, and says how
@@ -99,7 +97,7 @@ def _array(damage: Damage, names: str, change: Change) -> Maker[PackageSources]:
 
     def make(sources: PackageSources, rng: np.random.Generator) -> Mutant | None:
         text = sources.text(sources.code)
-        found = [match for match in _ARRAY.finditer(text) if re.search(names, match["name"])]
+        found = [match for match in ARRAY.finditer(text) if re.search(names, match["name"])]
         if not found:
             return None
         match = found[pick(rng, found)]
@@ -201,9 +199,10 @@ def _exchanged(sources: PackageSources, rng: np.random.Generator) -> Mutant | No
 _EACH_LANE = r"for \(int e = 0; e < block_events; e\+\+\)"
 _ADDED = r"\(\(T\(1\) << \(drop - 1\)\) - 1\) \+ \(\(v >> drop\) & 1\)"
 _HERE = r"n - first < block_events \? \(int\)\(n - first\) : block_events"
+_EMPTY_BLOCK = "it adds a block of no events at most, which reads no event and puts out nothing"
 _HALF = "(T(1) << (drop - 1))"
 _TABLE = r"\[v\[i\]\.lane\[e\] & \(table_size - 1\)\]"
-_DECIDED = r"accept\[e \* (?P<n>\d+) \+ i\] = score\.lane\[e\] > thresholds\[i\];"
+_DECIDED = r"accept\[e \* (?P<n>\d+) \+ i\] = scores\[e\] > thresholds\[i\];"
 KINDS: tuple[Kind[PackageSources], ...] = (
     Kind(Damage.WEIGHT, _array(Damage.WEIGHT, "_weight$", _other_bit), "no layer has weights"),
     Kind(Damage.BIAS, _array(Damage.BIAS, "_bias$", _other_bit), "no layer has a bias"),
@@ -214,7 +213,7 @@ KINDS: tuple[Kind[PackageSources], ...] = (
     Kind(Damage.THRESHOLD_BY_ONE, _array(Damage.THRESHOLD_BY_ONE, "^thresholds$", _by_one), "it has no thresholds"),
     slips(
         Damage.COMPARISON, "nothing is compared",
-        Slip(_CODE, r"(?P<a>score\.lane\[e\]) > (?P<b>thresholds)", (r"\g<a> >= \g<b>", r"\g<a> < \g<b>", r"\g<a> != \g<b>")),
+        Slip(_CODE, r"(?P<a>scores\[e\]) > (?P<b>thresholds)", (r"\g<a> >= \g<b>", r"\g<a> < \g<b>", r"\g<a> != \g<b>")),
         Slip(_KERNELS, r"x\[i\]\.lane\[e\] < 0 \?", ("x[i].lane[e] > 0 ?",)),
         Slip(_KERNELS, r"difference < 0 \?", ("difference > 0 ?",)),
         Slip(_KERNELS, r"error > most\.lane", ("error < most.lane",)),
@@ -223,9 +222,9 @@ KINDS: tuple[Kind[PackageSources], ...] = (
     slips(
         Damage.ACCEPT_ORDER, "it has no thresholds",
         Slip(_CODE, _DECIDED, (
-            r"accept[e * \g<n> + \g<n> - 1 - i] = score.lane[e] > thresholds[i];",
-            r"accept[e * \g<n> + i] = score.lane[e] > thresholds[\g<n> - 1 - i];",
-            r"accept[i * n + e] = score.lane[e] > thresholds[i];",
+            r"accept[e * \g<n> + \g<n> - 1 - i] = scores[e] > thresholds[i];",
+            r"accept[e * \g<n> + i] = scores[e] > thresholds[\g<n> - 1 - i];",
+            r"accept[i * n + e] = scores[e] > thresholds[i];",
         )),
     ),
     Kind(Damage.SCALING, _scaling, "it has no input"),
@@ -285,7 +284,8 @@ KINDS: tuple[Kind[PackageSources], ...] = (
             "n - first < block_events ? (int)(n - first) - 1 : block_events", "block_events", "n < block_events ? (int)n : block_events",
             "n - first < block_events ? (int)(n - first) : block_events - 1",
         )),
-        Slip(_CODE, r"first < n;", ("first + 1 < n;", "first + block_events <= n;", "first <= n;")),
+        Slip(_CODE, r"first < n;", ("first + 1 < n;", "first + block_events <= n;")),
+        Slip(_CODE, r"first < n;", ("first <= n;",), _EMPTY_BLOCK),
         Slip(_CODE, r"scores \+ first", ("scores", "scores + first + 1", "scores + first / 2")),
         Slip(_CODE, r"objects \+ first \*", ("objects + first / 2 *", "objects + 0 *", "objects + (first + 1) *")),
         Slip(_CODE, r"accept \+ first \*", ("accept + first / block_events *", "accept + 0 *")),

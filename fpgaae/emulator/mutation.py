@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from fpgaae.doctor import require_compiler
+from fpgaae.emulator.equivalence import Prover
 from fpgaae.emulator.export import build_package, open_deployed
 from fpgaae.emulator.mutants import KINDS, PackageSources
 from fpgaae.errors import CheckFailed
@@ -41,6 +42,7 @@ class Mutation:
         self._make = require_tool(MAKE)
         require_compiler()
         self._sources = sources
+        self._prover = Prover(sources)
         self._library = f"lib{sources.code.removesuffix('.cpp')}.so"
         for built in (self._library, "self_test"):
             (sources.project / built).unlink(missing_ok=True)
@@ -60,7 +62,7 @@ class Mutation:
                 return caught
             if (folder / self._library).read_bytes() == self._code:
                 return same_program()
-            return uncaught(mutant, None)
+            return uncaught(mutant, self._prover.prove(mutant))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
