@@ -7,6 +7,13 @@ namespace {
 
 @CONSTANTS@
 
+// Decisions at the codes of n scores.
+void decide(const int64_t *scores, int64_t n, uint8_t *accept) {
+    for (int64_t e = 0; e < n; e++)
+        for (int i = 0; i < @N_THRESHOLDS@; i++)
+            accept[e * @N_THRESHOLDS@ + i] = scores[e] > thresholds[i];
+}
+
 // A block of at most block_events events.
 void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
 @BODY@
@@ -19,9 +26,7 @@ void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, 
     for (int e = 0; e < n; e++)
         scores[e] = score.lane[e];
     if (accept)
-        for (int e = 0; e < n; e++)
-            for (int i = 0; i < @N_THRESHOLDS@; i++)
-                accept[e * @N_THRESHOLDS@ + i] = score.lane[e] > thresholds[i];
+        decide(scores, n, accept);
 }
 
 // The smallest and largest integer that each port is declared to carry, and its name.
@@ -92,5 +97,9 @@ __attribute__((visibility("default"))) int64_t @NAME@_score(const int16_t *objec
     int64_t score;
     @NAME@_score_batch(objects, 1, &score, accept);
     return score;
+}
+
+__attribute__((visibility("default"))) void @NAME@_decide(const int64_t *scores, int64_t n, uint8_t *accept) {
+    decide(scores, n, accept);
 }
 }

@@ -42,6 +42,9 @@ int64_t @NAME@_score(const int16_t *objects, uint8_t *accept);
 /* The same for n events, one behind the other; scores (n), accept (n, n_thresholds) or null. */
 void @NAME@_score_batch(const int16_t *objects, int64_t n, int64_t *scores, uint8_t *accept);
 
+/* The decisions, (n, n_thresholds), at n codes of a score, whatever event they are of. */
+void @NAME@_decide(const int64_t *scores, int64_t n, uint8_t *accept);
+
 /* Where the firmware puts out its latents: how many, and their codes of n events, (n, n_latents). */
 int @NAME@_n_latents(void);
 void @NAME@_latents_batch(const int16_t *objects, int64_t n, int32_t *latents);

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
@@ -29,6 +30,7 @@ from fpgaae.cli.output import (
 )
 from fpgaae.cli.summary import emulate_table, scan_summary
 from fpgaae.emulator.export import export_emulator
+from fpgaae.emulator.mutation import run_mutation
 from fpgaae.pipeline import explore
 from fpgaae.runs.experiment import open_experiment
 from fpgaae.runs.run import RunOptions
@@ -72,6 +74,17 @@ def export(
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
     emulator: Annotated[bool, typer.Option("--emulator", hidden=True)] = True,  # said where there was to be more
+    mutate: Annotated[
+        int,
+        typer.Option(
+            "--mutate",
+            min=0,
+            metavar="N",
+            help="Prove the self-test: damage N copies of the emulator, each of which `make test` must catch, or which "
+            "must be proven to compute the same. Writes emulator_mutants.json into the run folder; exits 1 when one is "
+            "missed.",
+        ),
+    ] = 0,
 ) -> None:
     """Write the emulator: a stand-alone C++ library with the firmware's exact score and decisions.
 
@@ -79,7 +92,12 @@ def export(
     """
     del emulator
     with errors_as_sentences():
-        result = export_emulator(open_experiment(config, runs), folder)
+        experiment = open_experiment(config, runs)
+        result = export_emulator(experiment, folder)
+        mutants = run_mutation(experiment, mutate, open_progress(as_json)) if mutate else None
+    if mutants is not None:
+        report_mutants(mutants, as_json=as_json)
+        return
     if as_json:
         print_json(result)
         return

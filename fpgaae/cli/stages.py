@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
@@ -27,12 +28,13 @@ from fpgaae.cli.output import (
     print_json,
     set_up_logging,
 )
-from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize
+from fpgaae.cli.summary import drift_tables, layers_table, summarize
 from fpgaae.hls.comparison import failure_sentence
-from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.hls.mutation import run_mutation
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, import_model, run
 from fpgaae.progress import Progress
+from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.csim import CsimResult
@@ -163,13 +165,7 @@ def csim(
         outcome = run(experiment, "csim", RunOptions(force, False, progress))
         _refuse_failure(outcome.result)
         result = run_mutation(experiment, mutate, progress)
-    if as_json:
-        print_json(result)
-    else:
-        console = open_console()
-        console.print(mutants_table(result))
-    if not result.passed:
-        fail(missed_sentence(result), 1)
+    report_mutants(result, as_json=as_json)
 
 
 def rtl(
@@ -186,6 +182,17 @@ def rtl(
             "Writes rtl_layers.json.",
         ),
     ] = False,
+    mutate: Annotated[
+        int,
+        typer.Option(
+            "--mutate",
+            min=0,
+            metavar="N",
+            help="Prove the check itself: damage N copies of the traced project, wrappers, tables and VHDL (where GHDL is "
+            "installed) among it; each must be caught, or proven to compute the same. Writes mutants.json; exits 1 when "
+            "one is missed.",
+        ),
+    ] = 0,
 ) -> None:
     """Simulate the traced Verilog clock by clock and compare score and decisions bit for bit.
 
@@ -199,7 +206,14 @@ def rtl(
         run(experiment, "trace", RunOptions(keep_edited=True, progress=progress))
         if layers:
             _compare_layers(experiment, progress, as_json)
-    run_stage_command("rtl", config, StageOptions(runs, as_json, force, verbose))
+    if not mutate:
+        run_stage_command("rtl", config, StageOptions(runs, as_json, force, verbose))
+        return
+    with errors_as_sentences():
+        outcome = run(experiment, "rtl", RunOptions(force, False, progress))
+        _refuse_failure(outcome.result)
+        result = run_rtl_mutation(experiment, mutate, progress)
+    report_mutants(result, as_json=as_json)
 
 
 def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -> None:

@@ -67,6 +67,7 @@ def write_package(
         "N_FEATURES": str(len(trigger.features)),
         "N_THRESHOLDS": str(n_thresholds),
         "SCORE_FRACTION": str(fraction),
+        "THRESHOLDS": ", ".join(f"{code}LL" for code in trigger.accept.thresholds.tolist()),
         "HASH": hashes.network,
         "WEIGHTS_HASH": hashes.weights,
         "TYPES_HASH": hashes.types,

@@ -10,14 +10,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
@@ -27,6 +25,7 @@ from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.templates import firmware_rtl
+from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
@@ -39,16 +38,6 @@ LIBRARY_FILE = "simulation.so"
 _VHDL_EVENTS = 20  # of each origin: GHDL takes some ten to a hundred events a second
 _WRAPPER_EVENTS = 500  # of each origin
 _BIT = FixedPointType(1, 1, False)
-
-
-@dataclass
-class _Timing:
-    """What the simulation showed of time: clocks of the design, seconds of this machine."""
-
-    latency_cycles: set[int] = field(default_factory=set)
-    most_clocks_between: int = 1
-    lost_events: int = 0
-    seconds: float = 0.0
 
 
 def run_rtl(run: StageRun) -> RtlResult:
@@ -119,15 +108,8 @@ def _vhdl_check(compared: Comparison) -> VhdlCheck:
 
 def _failure(bench: _Bench, settling: int | None, vhdl: Comparison | None) -> str | None:
     """Say what is wrong besides a bit that differs, or None."""
-    timing, latencies = bench.timing, sorted(bench.timing.latency_cycles)
-    if timing.lost_events:
-        return f"{timing.lost_events:,} events went into the design and did not come out; correct its valid bit"
-    if len(latencies) != 1:
-        return f"the latency of the design is not always the same: {latencies} clocks"
-    if settling not in {None, latencies[0]}:
-        return f"the valid bit takes {latencies[0]} clocks through the design, its data {settling}"
-    if timing.most_clocks_between > 1:
-        return f"results come up to {timing.most_clocks_between} clocks apart, although an event a clock went in"
+    if said := bench.timing.failure(settling):
+        return said
     for what, compared in (("da4ml's interpreter of the traced logic", bench.interpreted), ("the VHDL", vhdl)):
         if compared is not None and not compared.passed:
             return f"{what} does not give the golden codes; first in {compared.first_mismatch}"
@@ -158,7 +140,7 @@ class _Bench:
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
         names = [self._trigger.network.score.name, self._trigger.accept.name]
         self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)
-        self.timing = _Timing()
+        self.timing = Timing()
 
     @property
     def n_events(self) -> int:
@@ -210,13 +192,7 @@ class _Bench:
         started = time.perf_counter()
         codes, clocks = simulation.stream(hardware)
         self.timing.seconds += time.perf_counter() - started
-        self.timing.lost_events += len(hardware) - len(codes)
-        if not len(codes):
-            raise CheckFailed(
-                "the simulated design gave no result at all; correct the sources in the project of `trace`"
-            )
-        self.timing.latency_cycles.add(int(clocks[0]))
-        self.timing.most_clocks_between = max(self.timing.most_clocks_between, int(np.diff(clocks).max(initial=1)))
+        self.timing.add(len(hardware), clocks)
         expected = {name: Tensor(tensor.codes[: len(codes)], tensor.fraction) for name, tensor in golden.items()}
         self.total.merge(self._compared(codes, expected, source))
         interpreted = self._logic.predict(hardware.astype(np.float64), n_threads=1).astype(np.int64)

@@ -82,12 +82,12 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
     sources = [str(source.absolute()) for source in verilog_sources(project)]
     command = [
         verilator, "--cc", "--prefix", _MODEL, "--top-module", f"{design.name}_bench", "--Mdir", str(build.absolute()),
-        *_VERILATOR_FLAGS, *_bench(design, build), *sources,
+        *_VERILATOR_FLAGS, *bench_sources(design, build), *sources,
     ]  # fmt: skip
     run_logged(command, build, log, f"Verilating {project}")
     command = [require_tool(MAKE), "-f", f"{_MODEL}.mk", f"{_MODEL}__ALL.a", "-j2", f"CXX={compiler}", *_MAKE_VARIABLES]
     run_logged(command, build, log, f"compiling the Verilated {project}")
-    include = _include_folder(verilator, log)
+    include = include_folder(verilator, log)
     runtime = [str(include / name) for name in _RUNTIME if (include / name).is_file()]
     command = [
         compiler, "-shared", "-fPIC", "-O2", "-std=c++17", "-w", f"-DMODEL={_MODEL}", f'-DMODEL_HEADER="{_MODEL}.h"',
@@ -99,7 +99,7 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
     return library
 
 
-def _bench(design: Design, build: Path) -> tuple[str, str]:
+def bench_sources(design: Design, build: Path) -> tuple[str, str]:
     """Write what stands around the wrappers into the build folder, and name its files."""
     values = {
         "PROJECT": design.name, "INPUT_BITS": str(design.input_bits), "SCORE_BITS": str(design.score.width),
@@ -111,7 +111,8 @@ def _bench(design: Design, build: Path) -> tuple[str, str]:
     return str(shared), str(bench)
 
 
-def _include_folder(verilator: str, log: Path) -> Path:
+def include_folder(verilator: str, log: Path) -> Path:
+    """Give the folder of Verilator's headers and runtime."""
     said = run_logged([verilator, "--getenv", "VERILATOR_ROOT"], log.parent, log, "asking Verilator for its folder")
     return Path(said.strip().splitlines()[-1]) / "include"
 
