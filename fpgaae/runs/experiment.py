@@ -127,7 +127,7 @@ def experiment_name(config_file: Path) -> str:
     """
     name = config_file.stem
     if not name.isprintable() or name.startswith(".") or not name:
-        raise InputError(f"{ascii(config_file.name)} can't be an experiment's name; call the file as in l1_ae.yaml")
+        raise InputError(f"{config_file.name!a} can't be an experiment's name; call the file as in l1_ae.yaml")
     return name
 
 

@@ -55,9 +55,9 @@ class Axis(Section):
             raise ValueError("a value stands twice in values; give each once")
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"low ({self.low:g}) must lie below high ({self.high:g})")
-        if self.values is None and not self.is_continuous:
-            if ((self.high or 0) - (self.low or 0)) / (self.step or 1) >= _MOST_POINTS:
-                raise ValueError(f"from low to high are more than {_MOST_POINTS:,} values; make step larger")
+        width = (self.high or 0) - (self.low or 0)
+        if self.values is None and not self.is_continuous and width / (self.step or 1) >= _MOST_POINTS:
+            raise ValueError(f"from low to high are more than {_MOST_POINTS:,} values; make step larger")
         return self
 
     @property
