@@ -38,8 +38,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "$(CURDIR)" > $@
 
 # Runs the stage that is being made for each CONFIG; ARGS goes to the stages named on the command line, not to those
-# that they need.
-run_stage = @for config in $(CONFIG); do \
+# that they need. CONFIG comes as a variable, so that no shell reads it: one file, whose name may hold spaces, or several.
+export CONFIG
+run_stage = @set -f; if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; else set -- $$CONFIG; fi; \
+	for config; do \
 	    echo "$(strip fpgaae $@ $$config $(1) $(stage_args))"; \
 	    $(VENV)/bin/fpgaae $@ "$$config" $(1) $(stage_args) || exit $$?; \
 	done

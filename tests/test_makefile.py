@@ -143,6 +143,20 @@ def test_several_experiments(ready: Checkout) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["my config.yaml", "a'b;touch canary;$HOME `pwd`.yaml"])
+def test_a_config_of_any_name_reaches_the_command_as_it_is(ready: Checkout, name: str) -> None:
+    (ready.folder / name).touch()
+    assert ready.make("data", f"CONFIG={name.replace('$', '$$')}").returncode == 0
+    assert ready.calls() == [f"fpgaae data {name}"]
+    assert not (ready.folder / "canary").exists()
+
+
+def test_no_shell_reads_what_is_no_file(ready: Checkout) -> None:
+    ready.make("data", "CONFIG=$$(touch canary) ;touch canary *")
+    assert ready.calls() == [f"fpgaae data {word}" for word in ("$(touch", "canary)", ";touch", "canary", "*")]
+    assert not (ready.folder / "canary").exists()
+
+
 def test_the_first_failure_stops(ready: Checkout) -> None:
     failed = ready.make("-j4", "csim", "CONFIG=a.yaml broken.yaml c.yaml")
     assert failed.returncode != 0

@@ -18,6 +18,8 @@ from fpgaae.config.yaml_source import YamlSource, read_yaml
 from fpgaae.errors import ConfigError
 from fpgaae.section import Section
 
+_SHOWN = 200  # characters of a wrong value
+
 
 def load_config(file: Path, *, imported: bool = False) -> Config:
     """Read and validate an experiment; the layers of an imported model are not known here.
@@ -77,8 +79,13 @@ def first_error(error: ValidationError, source: YamlSource, model: type[Section]
     if detail["type"] == "missing":
         return f"{where}: the key `{key}` is missing"
     given = detail["input"]
-    shown = "" if isinstance(given, dict | Section) else f" (given: {given!r})"
+    shown = "" if isinstance(given, dict | Section) else f" (given: {_short(given)})"
     return f"{where}: `{key}`: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _short(given: Any) -> str:  # noqa: ANN401
+    text = repr(given)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _is_union_tag(part: str | int) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zipfile
 from contextlib import ExitStack
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,8 @@ from fpgaae.data.hdf5_checks import refuse_what_is_elsewhere
 from fpgaae.data.selection import joined_groups, select, selecting_columns
 from fpgaae.data.source import TRIGGER_BITS, EventChunk, Source, trigger_columns
 from fpgaae.errors import InputError
+from fpgaae.limits import ITEM_BYTES, ROW_BYTES, in_mebibytes
+from fpgaae.limits import TRIGGER_BITS as MOST_TRIGGER_BITS
 
 _NARROW = 16  # values of a slot that are read whole: cheaper than choosing three of them
 _PIECE_BYTES = 2**24
@@ -39,6 +42,11 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path
         )
     if dtype.kind not in "fiu":
         raise InputError(f"{file}: `{data.dataset}` holds {dtype} values, but numbers are needed")
+    if prod(shape[1:]) * dtype.itemsize > ROW_BYTES:
+        raise InputError(
+            f"{file}: an event of `{data.dataset}` has {in_mebibytes(prod(shape[1:]) * dtype.itemsize)}, more than "
+            f"{in_mebibytes(ROW_BYTES)}; leave out what is behind pT, eta and phi"
+        )
     if shape[0] == 0:
         raise InputError(f"{file}: `{data.dataset}` holds no events")
 
@@ -52,7 +60,12 @@ def _check_groups(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
 
 def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, column: str) -> None:
     wanted = 2 if column == TRIGGER_BITS else 1
-    if not 1 <= len(shape) <= wanted or shape[0] != n_events or dtype.kind not in "biuf":
+    if (
+        not 1 <= len(shape) <= wanted
+        or prod(shape[1:]) > MOST_TRIGGER_BITS
+        or shape[0] != n_events
+        or dtype.kind not in "biuf"
+    ):
         bits = f" or ({n_events}, bits)" if column == TRIGGER_BITS else ""
         raise InputError(
             f"{file}: the dataset of `data.columns.{column}` has the shape {shape} and type {dtype}, not numbers of "
@@ -60,9 +73,15 @@ def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
         )
 
 
-def _check_selecting(shape: tuple[int, ...], n_events: int, file: Path, name: str, key: str) -> None:
+def _check_selecting(
+    shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, name: str, key: str
+) -> None:
     if shape != (n_events,):
         raise InputError(f"{file}: `{name}` has the shape {shape}, not ({n_events},); correct `{key}`")
+    if dtype.itemsize > ITEM_BYTES:
+        raise InputError(
+            f"{file}: `{name}` has {dtype.itemsize:,} bytes an event, more than {ITEM_BYTES:,}; shorten it"
+        )
 
 
 class _ArraySource(Source):
@@ -100,7 +119,9 @@ class Hdf5Source(_ArraySource):
                 _check_column(column.shape, column.dtype, self.n_events, file, key)
             self._selecting = {name: self._dataset(name, key) for name, key in selecting_columns(data).items()}
             for name, key in selecting_columns(data).items():
-                _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
+                _check_selecting(
+                    self._selecting[name].shape, self._selecting[name].dtype, self.n_events, file, name, key
+                )
             self.layout = (*sorted(there),)
             self._opened = opened.pop_all()
 
@@ -137,7 +158,7 @@ class _Member:
 
     def read(self, count: int, used: int | None = None) -> NDArray[Any]:
         """Give the next rows, of the last axis the first `used` values, in pieces of bounded size."""
-        row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        row_bytes = prod(self.shape[1:]) * self.dtype.itemsize
         step = count if used is None else max(_PIECE_BYTES // max(row_bytes, 1), 1)
         pieces = [self._rows(min(step, count - first), row_bytes)[..., :used] for first in range(0, count, step)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -171,7 +192,9 @@ class NpzSource(_ArraySource):
                 _check_column(column.shape, column.dtype, self.n_events, file, key)
             self._selecting = {name: self._member(opened, name, key) for name, key in selecting_columns(data).items()}
             for name, key in selecting_columns(data).items():
-                _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
+                _check_selecting(
+                    self._selecting[name].shape, self._selecting[name].dtype, self.n_events, file, name, key
+                )
             self.layout = (*sorted(there),)
             self._opened = opened.pop_all()  # the members hold the file open, too
 

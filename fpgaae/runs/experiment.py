@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
+from fpgaae.errors import InputError
 from fpgaae.files import lock
 from fpgaae.runs.folder import MANIFEST, recorded_hashes, replaced_folder
 from fpgaae.runs.results.base import Result
@@ -110,10 +111,24 @@ def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | No
     ConfigError
         If the config is wrong.
     """
-    folder = runs / config_file.stem
+    folder = runs / experiment_name(config_file)
     imported = importing or find_import(folder)
     config = load_config(config_file, imported=imported is not None)
     return Experiment(config_file, config, folder, imported, _find_taken(config, runs))
+
+
+def experiment_name(config_file: Path) -> str:
+    """Give the name of an experiment, which its run folder and its report have, too.
+
+    Raises
+    ------
+    InputError
+        If the file's name can't be one.
+    """
+    name = config_file.stem
+    if not name.isprintable() or name.startswith(".") or not name:
+        raise InputError(f"{config_file.name!a} can't be an experiment's name; call the file as in l1_ae.yaml")
+    return name
 
 
 def _find_taken(config: Config, runs: Path) -> TakenWeights | None:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import re
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
-from results import csim_result, estimate, metrics_result, rtl_result, signal_metrics
+from results import NO_RATES, csim_result, estimate, metrics_result, rtl_result, signal_metrics
 
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page, verdict
-from fpgaae.runs.results.metrics import Estimate, StudentComparison, StudentSignal, StudentSizes
+from fpgaae.runs.results.metrics import Estimate, Intervals, RateCurve, StudentComparison, StudentSignal, StudentSizes
 from fpgaae.runs.results.reference import TargetOfScores
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
@@ -206,6 +209,25 @@ def test_everything_is_escaped() -> None:
         commit=evil,
     )
     assert "<script" not in render_page(content)
+
+
+def test_the_policy_allows_the_own_style_and_script_and_no_network() -> None:
+    nothing = Intervals(value=(), low=(), high=())
+    curve = RateCurve(threshold=(), background_passed=(), rate_khz=nothing, efficiency={})
+    rates = replace(NO_RATES, models={"firmware": curve, "float": curve})
+    page = render_page(replace(FULL, metrics=replace(METRICS, rates=rates)))  # with the slider's script
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert found is not None
+    policy = dict(part.strip().split(" ", 1) for part in unescape(found[1]).split(";"))
+    assert policy.pop("default-src") == "'none'"
+    assert {policy.pop("base-uri"), policy.pop("form-action")} == {"'none'"}
+    assert policy.pop("img-src") == "data:"
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert len(text) > 1000
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert policy.pop(f"{tag}-src") == f"'sha256-{digest}'"
+    assert not policy
 
 
 def test_the_same_content_gives_the_same_page() -> None:

@@ -214,7 +214,7 @@ _TABLE = (
     Rule(
         "layer-name", _E,
         "the name goes into C++ as it is",
-        "use letters, digits and underscores, a letter first",
+        "use letters, digits and underscores, up to 100, a letter first, and no word of C++",
     ),
     Rule(
         "unquantized-sum", _W,
