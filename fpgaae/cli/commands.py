@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from fpgaae import __version__
-from fpgaae.cli import beyond, checks, stages
+from fpgaae.cli import beyond, checks, stages, starting
 
 app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
@@ -45,6 +45,7 @@ _PLAIN = {
     "report": "Write one self-contained HTML page about the experiment.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
+    "configs": starting.configs_command,
     "import": stages.import_command,
     "convert": stages.convert,
     "csim": stages.csim,
@@ -59,7 +60,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report",
+    "configs", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report",
     "explore", "export", "emulate", "scan", "references", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from fpgaae.errors import ConfigError
+from fpgaae.config.shipped import CONFIG_PREFIX, find_shipped
+from fpgaae.errors import ConfigError, InputError
 
 EXTENDS = "extends"
 PRESET_PREFIX = "preset:"
@@ -43,7 +44,8 @@ class YamlSource(NamedTuple):
 def read_yaml(file: Path, whole: frozenset[str] = frozenset()) -> YamlSource:
     """Read a YAML file; what a top-level `extends` names is read first and overridden.
 
-    That is another file, relative to this one, `preset:NAME` of this package, or a list of these, each over the former.
+    That is another file, relative to this one, `preset:NAME` or `config:NAME` of this package, or a list of these, each
+    over the former.
 
     Parameters
     ----------
@@ -91,12 +93,24 @@ def _read(file: Path, chain: tuple[Path, ...], whole: frozenset[str]) -> YamlSou
         raise ConfigError(f"{positions[(EXTENDS,)]}: `{EXTENDS}` must name one YAML file, or a list of them")
     below = YamlSource({}, {})
     for name in bases:
-        parent = _read(_base_file(name, file, positions[(EXTENDS,)]), (*chain, file.resolve()), whole)
+        parent = _read(named_file(name, file, positions[(EXTENDS,)]), (*chain, file.resolve()), whole)
         below = YamlSource(_merge(below.content, parent.content, whole), below.positions | parent.positions)
     return YamlSource(_merge(below.content, content, whole), below.positions | positions)
 
 
-def _base_file(name: str, file: Path, position: Position) -> Path:
+def named_file(name: str, file: Path, position: Position) -> Path:
+    """Give the file that another one names at a position: `preset:NAME`, `config:NAME`, or a path from that file on.
+
+    Raises
+    ------
+    ConfigError
+        If the package has no preset or config of that name.
+    """
+    if name.startswith(CONFIG_PREFIX):
+        try:
+            return find_shipped(name).file
+        except InputError as error:
+            raise ConfigError(f"{position}: {error}") from None
     if not name.startswith(PRESET_PREFIX):
         return file.parent / name
     preset = name.removeprefix(PRESET_PREFIX)
