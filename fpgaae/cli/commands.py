@@ -46,6 +46,7 @@ _PLAIN = {
 }
 _OTHERS: dict[str, Callable[..., None]] = {
     "configs": starting.configs_command,
+    "run": stages.run_command,
     "import": stages.import_command,
     "convert": stages.convert,
     "csim": stages.csim,
@@ -60,8 +61,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "configs", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report",
-    "explore", "export", "emulate", "scan", "references", "doctor", "lint",
+    "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate",
+    "report", "explore", "export", "emulate", "scan", "references", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

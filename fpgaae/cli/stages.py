@@ -28,16 +28,13 @@ from fpgaae.cli.output import (
     set_up_logging,
 )
 from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize
-from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.optional import require
-from fpgaae.pipeline import compare_events, import_model, run
+from fpgaae.pipeline import compare_events, failure_of, import_model, last_stage, run, run_up_to
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
-from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.imported import ImportResult
-from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES
 
@@ -59,8 +56,8 @@ def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
 
 def _refuse_failure(result: StageResult) -> None:
     """Exit 1 when a check did not pass."""
-    if isinstance(result, CsimResult | RtlResult) and not result.passed:
-        fail(failure_sentence(result), 1)
+    if (failure := failure_of(result)) is not None:
+        fail(failure, 1)
 
 
 def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:
@@ -74,6 +71,36 @@ def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResu
         console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}", soft_wrap=True)
     if not outcome.was_current or STAGES[stage].is_check or stage == "evaluate":
         console.print(summarize(stage, outcome.result))
+
+
+def run_command(
+    config: ConfigArgument,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="STAGE", show_default=False,
+            help=f"Of {', '.join(STAGES)}; by default csim, the proof (of a float method reference).",
+        ),
+    ] = None,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:  # fmt: skip
+    """Run a stage and whatever it needs that is not current yet, as `make STAGE` does.
+
+    `--force` is for the stage itself, `--json` prints its result only. Exits 1 when a check does not pass.
+    """
+    set_up_logging(verbose)
+    progress = open_progress(as_json)
+    with errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        for stage, outcome in run_up_to(experiment, to or last_stage(experiment), RunOptions(force, progress=progress)):
+            if not as_json:
+                print_outcome(experiment, stage, outcome)
+        if as_json:
+            print_json(outcome.result)
+    _refuse_failure(outcome.result)
 
 
 def plain_command(stage: str) -> Callable[..., None]:
