@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from fpgaae import api
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
@@ -30,7 +31,7 @@ from fpgaae.cli.output import (
 from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.optional import require
-from fpgaae.pipeline import compare_events, failure_of, import_model, last_stage, run, run_up_to
+from fpgaae.pipeline import compare_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
@@ -92,15 +93,17 @@ def run_command(
     `--force` is for the stage itself, `--json` prints its result only. Exits 1 when a check does not pass.
     """
     set_up_logging(verbose)
-    progress = open_progress(as_json)
     with errors_as_sentences():
-        experiment = open_experiment(config, runs)
-        for stage, outcome in run_up_to(experiment, to or last_stage(experiment), RunOptions(force, progress=progress)):
+        experiment = api.open_run(config, runs=runs).experiment
+        goal = to or last_stage(experiment)
+
+        def show(stage: str, outcome: Outcome[StageResult]) -> None:
             if not as_json:
                 print_outcome(experiment, stage, outcome)
-        if as_json:
-            print_json(outcome.result)
-    _refuse_failure(outcome.result)
+            elif stage == goal or failure_of(outcome.result) is not None:
+                print_json(outcome.result)
+
+        api.run(config, goal, runs=runs, force=force, progress=open_progress(as_json), on_result=show)
 
 
 def plain_command(stage: str) -> Callable[..., None]:

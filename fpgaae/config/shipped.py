@@ -39,7 +39,13 @@ def shipped_folder() -> Path:
 
 
 def shipped_configs() -> tuple[ShippedConfig, ...]:
-    """Give all of them, by name."""
+    """Give all of them, by name.
+
+    Examples
+    --------
+    >>> next(config.about for config in fpgaae.list_configs() if config.name == "l1_ae")
+    'The default experiment: a dense autoencoder on Level-1 trigger objects'
+    """
     folder = shipped_folder()
     found = sorted(folder.rglob("*.yaml"), key=lambda file: (len(file.relative_to(folder).parts), str(file)))
     return tuple(ShippedConfig(_name(file), file, _about(file)) for file in found)
@@ -60,7 +66,7 @@ def find_shipped(name: str) -> ShippedConfig:
     return there[wanted]
 
 
-def copy_shipped(name: str, to: Path) -> Path:
+def copy_shipped(name: str, to: str | Path = ".") -> Path:
     """Copy one of them, so that it runs where it then lies; give the new file.
 
     Parameters
@@ -72,8 +78,13 @@ def copy_shipped(name: str, to: Path) -> Path:
     ------
     InputError
         If there is none of that name, or the file is there already.
+
+    Examples
+    --------
+    >>> fpgaae.copy_config("l1_vae", "copies").read_text().splitlines()[1]
+    'extends: config:l1_ae'
     """
-    source = find_shipped(name).file
+    source, to = find_shipped(name).file, Path(to)
     target = to / source.name if to.is_dir() or to.suffix not in {".yaml", ".yml"} else to
     if target.exists():
         raise InputError(f"{target} is there already; remove it, or give another name to `--to`")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,17 +14,18 @@ from fpgaae.errors import ConfigError, InputError
 EXTENDS = "extends"
 PRESET_PREFIX = "preset:"
 _PRESETS = Path(__file__).parent / "presets"
+_GIVEN = Path("the given config")
 
 
 class Position(NamedTuple):
     """Where a key stands."""
 
     file: Path
-    line: int
+    line: int | None  # None: in no file
 
     def __str__(self) -> str:
         """Give `file, line N`."""
-        return f"{self.file}, line {self.line}"
+        return f"{self.file}" if self.line is None else f"{self.file}, line {self.line}"
 
 
 class YamlSource(NamedTuple):
@@ -85,15 +86,44 @@ def _read(file: Path, chain: tuple[Path, ...], whole: frozenset[str]) -> YamlSou
         raise ConfigError(f"{file} is not valid YAML: an alias holds itself, or the nesting is too deep") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file} must hold `key: value` lines at its top level")
+    return _with_bases(YamlSource(content, positions), file, chain, whole)
+
+
+def read_mapping(content: Mapping[str, Any], whole: frozenset[str] = frozenset()) -> YamlSource:
+    """Take the content of such a file from a mapping; the files that `extends` names are relative to this folder.
+
+    Raises
+    ------
+    ConfigError
+        As `read_yaml`.
+    """
+    positions = dict.fromkeys(_paths(content, ()), Position(_GIVEN, None))
+    return _with_bases(YamlSource({**content}, positions), _GIVEN, (), whole)
+
+
+def _paths(content: object, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Give the path of every key and entry."""
+    yield path
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _paths(value, (*path, key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _paths(value, (*path, index))
+
+
+def _with_bases(source: YamlSource, file: Path, chain: tuple[Path, ...], whole: frozenset[str]) -> YamlSource:
+    content, positions = source
     base = content.pop(EXTENDS, None)
     if base is None:
-        return YamlSource(content, positions)
+        return source
     bases = base if isinstance(base, list) else [base]
+    position = source.position((EXTENDS,))
     if not bases or not all(isinstance(name, str) for name in bases):
-        raise ConfigError(f"{positions[(EXTENDS,)]}: `{EXTENDS}` must name one YAML file, or a list of them")
+        raise ConfigError(f"{position}: `{EXTENDS}` must name one YAML file, or a list of them")
     below = YamlSource({}, {})
     for name in bases:
-        parent = _read(named_file(name, file, positions[(EXTENDS,)]), (*chain, file.resolve()), whole)
+        parent = _read(named_file(name, file, position), (*chain, file.resolve()), whole)
         below = YamlSource(_merge(below.content, parent.content, whole), below.positions | parent.positions)
     return YamlSource(_merge(below.content, content, whole), below.positions | positions)
 
