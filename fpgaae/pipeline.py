@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
+from fpgaae.hls.comparison import failure_sentence
 from fpgaae.optional import require
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
@@ -28,7 +29,7 @@ from fpgaae.runs.results.rtl import RtlResult, TraceResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
-from fpgaae.runs.stages import USES
+from fpgaae.runs.stages import STAGES, USES
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
@@ -65,6 +66,45 @@ def run(
         if stage == "train":
             _run(experiment, "reference", RunOptions(progress=options.progress))
     return _run(experiment, stage, options, hashes)
+
+
+def run_up_to(experiment: Experiment, stage: str, options: RunOptions) -> Iterator[tuple[str, Outcome[StageResult]]]:
+    """Run a stage and whatever it needs, each unless its result is current; give every outcome as soon as it is there.
+
+    A check that does not pass is the last. A project that was edited by hand is left for the check that compares it.
+
+    Parameters
+    ----------
+    options
+        `force` is for the stage itself.
+
+    Raises
+    ------
+    FpgaaeError
+        With what is wrong and the way out; nothing is then run.
+    """
+    if stage not in STAGES:
+        raise InputError(f"there is no stage {stage}; there are {', '.join(STAGES)}")
+    hashes = event_hashes(experiment.config, experiment.config_file)
+    earlier = RunOptions(keep_edited=STAGES[stage].is_check, progress=options.progress)
+    _require_possible(experiment, stage)
+    for name in experiment.stages_up_to(stage):
+        outcome = run(experiment, name, options if name == stage else earlier, hashes)
+        yield name, outcome
+        if failure_of(outcome.result) is not None:
+            return
+
+
+def last_stage(experiment: Experiment) -> str:
+    """Name the stage that proves an experiment, or of a float method trains it."""
+    return "csim" if experiment.config.method is None else "reference"
+
+
+def failure_of(result: StageResult) -> str | None:
+    """Say what is wrong where a check did not pass; None: it passed, or the result is no check."""
+    if isinstance(result, CsimResult | RtlResult) and not result.passed:
+        return failure_sentence(result)
+    return None
 
 
 def import_model(
@@ -153,11 +193,7 @@ def _run(
     experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
 ) -> Outcome[StageResult]:
     kind, work = _STAGES[stage]
-    if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
-        raise InputError(
-            f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
-            f"its weights to an experiment with firmware, by `training.reference.weights_of: {experiment.config_file}`"
-        )
+    _require_possible(experiment, stage)
     if experiment.imported is not None and stage in _MADE_BY_IMPORT:
         work = _imported_reference if stage == "reference" else _imported_train
     return run_stage(
@@ -167,6 +203,15 @@ def _run(
         event_hashes(experiment.config, experiment.config_file) if hashes is None else hashes,
         options,
     )
+
+
+def _require_possible(experiment: Experiment, stage: str) -> None:
+    """Refuse a stage that the experiment can't have."""
+    if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
+        raise InputError(
+            f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
+            f"its weights to an experiment with firmware, by `training.reference.weights_of: {experiment.config_file}`"
+        )
 
 
 def _data(run: StageRun) -> DataResult:

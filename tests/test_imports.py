@@ -34,6 +34,7 @@ LAYERS = (
     ("emulator",),
     ("pipeline",),
     ("scan",),
+    ("api",),
     ("cli",),
     ("__main__",),
 )
@@ -107,12 +108,13 @@ def test_the_check_sees_imports_of_every_form(tmp_path: Path) -> None:
     "modules",
     [
         ("fpgaae.cli.commands", "fpgaae.pipeline"),
+        ("fpgaae.api", "fpgaae.emulator.arrays"),
         ("fpgaae.hls.csim", "fpgaae.hls.csim_library", "fpgaae.hls.stimulus", "fpgaae.golden.network"),
         ("fpgaae.data.stage", "fpgaae.doctor", "fpgaae.report.stage", "fpgaae.data.inputs"),
         ("fpgaae.hls.lint.run", "fpgaae.hls.lint.page", "fpgaae.hls.conversion"),
         ("fpgaae.emulator.emulate", "fpgaae.emulator.spans"),
     ],
-    ids=["command-line", "csim", "data", "lint", "emulate"],
+    ids=["command-line", "python", "csim", "data", "lint", "emulate"],
 )
 def test_what_needs_no_tensorflow_does_not_import_it(modules: tuple[str, ...]) -> None:
     program = "\n".join(

@@ -5,6 +5,7 @@ In a process a stage, as a user runs them, `test_domains_page.py` runs every sta
 
 from __future__ import annotations
 
+import doctest
 import json
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from conftest import Workspace, open_workspace
 from support import small_config
 from typer.testing import CliRunner
 
+import fpgaae
+from fpgaae import api
 from fpgaae.cli.commands import app
 from fpgaae.files import sha256
 from fpgaae.hls.layer_stimulus import n_layer_rows
@@ -232,6 +235,27 @@ def test_a_second_run_does_nothing(finished: Workspace, run_cli: Cli) -> None:
 def test_json_prints_the_result_file_and_nothing_else(finished: Workspace, run_cli: Cli) -> None:
     for stage in ("data", "csim"):
         assert json.loads(run_cli(stage, *finished.arguments, "--json").stdout) == finished.result(stage)
+
+
+@pytest.mark.parametrize("finished", ["ae"], indirect=True)
+def test_the_examples_of_the_python_interface(
+    finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Every example of a docstring runs in the folder of a finished experiment, and every public name has one."""
+    monkeypatch.chdir(finished.copy(tmp_path / "copy").folder)
+    found = [
+        test
+        for name in api.__all__
+        for test in doctest.DocTestFinder().find(getattr(api, name), name, globs={"fpgaae": fpgaae})
+    ]
+    without = {test.name for test in found if not test.examples}
+    assert without <= {"LayerRow", "MetricRow"} | {
+        name for name in without if isinstance(getattr(api.Run, name.removeprefix("Run."), None), property)
+    }
+    runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
+    for test in found:
+        assert runner.run(test).failed == 0, f"{test.name}: see what doctest printed"
+    assert runner.tries > 20
 
 
 def test_a_project_edited_by_hand_is_named_kept_and_compared(finished: Workspace, tmp_path: Path, run_cli: Cli) -> None:

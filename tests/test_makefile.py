@@ -16,6 +16,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from support import CONFIGS
+
+from fpgaae.runs.experiment import open_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[all,dev]"
@@ -116,6 +119,17 @@ def test_help_is_the_default_names_every_target_and_installs_nothing(bare: Check
 def test_each_stage_runs_once_in_order(ready: Checkout, jobs: str, goals: list[str]) -> None:
     assert ready.make(jobs, *goals).returncode == 0
     assert [call.split()[1] for call in ready.calls()] == STAGES[:5]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_needs_what_fpgaae_run_makes_for_it(ready: Checkout, stage: str) -> None:
+    experiment = open_experiment(CONFIGS / "l1_ae.yaml", ready.folder / "runs")
+    assert ready.make(stage).returncode == 0
+    made = [call.split()[1] for call in ready.calls()]
+    needed = list(experiment.stages_up_to(stage))
+    if "rtl" in needed:
+        needed.remove("trace")  # `fpgaae rtl` traces if need be
+    assert made == needed
 
 
 def test_the_report_needs_every_stage(ready: Checkout) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from fpgaae import __version__
-from fpgaae.cli import beyond, checks, stages
+from fpgaae.cli import beyond, checks, stages, starting
 
 app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
@@ -45,6 +45,8 @@ _PLAIN = {
     "report": "Write one self-contained HTML page about the experiment.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
+    "configs": starting.configs_command,
+    "run": stages.run_command,
     "import": stages.import_command,
     "convert": stages.convert,
     "csim": stages.csim,
@@ -59,8 +61,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report",
-    "explore", "export", "emulate", "scan", "references", "doctor", "lint",
+    "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate",
+    "report", "explore", "export", "emulate", "scan", "references", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

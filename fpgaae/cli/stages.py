@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from fpgaae import api
 from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
@@ -29,17 +30,14 @@ from fpgaae.cli.output import (
     set_up_logging,
 )
 from fpgaae.cli.summary import drift_tables, layers_table, summarize
-from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import run_mutation
 from fpgaae.optional import require
-from fpgaae.pipeline import compare_events, import_model, run
+from fpgaae.pipeline import compare_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
 from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
-from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.imported import ImportResult
-from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES
 
@@ -61,8 +59,8 @@ def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
 
 def _refuse_failure(result: StageResult) -> None:
     """Exit 1 when a check did not pass."""
-    if isinstance(result, CsimResult | RtlResult) and not result.passed:
-        fail(failure_sentence(result), 1)
+    if (failure := failure_of(result)) is not None:
+        fail(failure, 1)
 
 
 def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:
@@ -76,6 +74,38 @@ def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResu
         console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}", soft_wrap=True)
     if not outcome.was_current or STAGES[stage].is_check or stage == "evaluate":
         console.print(summarize(stage, outcome.result))
+
+
+def run_command(
+    config: ConfigArgument,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="STAGE", show_default=False,
+            help=f"Of {', '.join(STAGES)}; by default csim, the proof (of a float method reference).",
+        ),
+    ] = None,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:  # fmt: skip
+    """Run a stage and whatever it needs that is not current yet, as `make STAGE` does.
+
+    `--force` is for the stage itself, `--json` prints its result only. Exits 1 when a check does not pass.
+    """
+    set_up_logging(verbose)
+    with errors_as_sentences():
+        experiment = api.open_run(config, runs=runs).experiment
+        goal = to or last_stage(experiment)
+
+        def show(stage: str, outcome: Outcome[StageResult]) -> None:
+            if not as_json:
+                print_outcome(experiment, stage, outcome)
+            elif stage == goal or failure_of(outcome.result) is not None:
+                print_json(outcome.result)
+
+        api.run(config, goal, runs=runs, force=force, progress=open_progress(as_json), on_result=show)
 
 
 def plain_command(stage: str) -> Callable[..., None]:

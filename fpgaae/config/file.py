@@ -6,6 +6,7 @@ What an experiment may hold does not belong here: `config` says that.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.layers import LAYER_KINDS
-from fpgaae.config.yaml_source import YamlSource, read_yaml
+from fpgaae.config.yaml_source import YamlSource, read_mapping, read_yaml
 from fpgaae.errors import ConfigError
 from fpgaae.section import Section
 
@@ -32,15 +33,16 @@ def load_config(file: Path, *, imported: bool = False) -> Config:
     return validate_config(read_config(file), imported=imported)
 
 
-def read_config(file: Path) -> YamlSource:
-    """Read the keys of an experiment, not validated yet.
+def read_config(source: Path | Mapping[str, Any]) -> YamlSource:
+    """Read the keys of an experiment from a file or from a mapping of the same content, not validated yet.
 
     Raises
     ------
     ConfigError
-        If the file can't be read.
+        If a file can't be read.
     """
-    return read_yaml(file, whole=frozenset({"files"}))
+    whole = frozenset({"files"})
+    return read_yaml(source, whole) if isinstance(source, Path) else read_mapping(source, whole)
 
 
 def validate_config(source: YamlSource, *, imported: bool = False) -> Config:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from fpgaae.errors import ConfigError
+from fpgaae.config.shipped import CONFIG_PREFIX, find_shipped
+from fpgaae.errors import ConfigError, InputError
 from fpgaae.limits import YAML_BYTES, YAML_DEPTH, YAML_FILES, YAML_NODES, YAML_NUMBER, in_mebibytes
 
 EXTENDS = "extends"
 PRESET_PREFIX = "preset:"
 _PRESETS = Path(__file__).parent / "presets"
+_GIVEN = Path("the given config")
 
 
 class Position(NamedTuple):
     """Where a key stands."""
 
     file: Path
-    line: int
+    line: int | None  # None: in no file
 
     def __str__(self) -> str:
         """Give `file, line N`."""
-        return f"{self.file}, line {self.line}"
+        return f"{self.file}" if self.line is None else f"{self.file}, line {self.line}"
 
 
 class YamlSource(NamedTuple):
@@ -45,7 +47,8 @@ class YamlSource(NamedTuple):
 def read_yaml(file: Path, whole: frozenset[str] = frozenset()) -> YamlSource:
     """Read a YAML file; what a top-level `extends` names is read first and overridden.
 
-    That is another file, relative to this one, `preset:NAME` of this package, or a list of these, each over the former.
+    That is another file, relative to this one, `preset:NAME` or `config:NAME` of this package, or a list of these, each
+    over the former.
 
     Parameters
     ----------
@@ -91,15 +94,46 @@ def _read(file: Path, chain: tuple[Path, ...], whole: frozenset[str], used: _Use
         raise ConfigError(f"{file} is not valid YAML: an alias holds itself, or the nesting is too deep") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file} must hold `key: value` lines at its top level")
+    return _with_bases(YamlSource(content, positions), file, chain, whole, used)
+
+
+def read_mapping(content: Mapping[str, Any], whole: frozenset[str] = frozenset()) -> YamlSource:
+    """Take the content of such a file from a mapping; the files that `extends` names are relative to this folder.
+
+    Raises
+    ------
+    ConfigError
+        As `read_yaml`.
+    """
+    positions = dict.fromkeys(_paths(content, ()), Position(_GIVEN, None))
+    return _with_bases(YamlSource({**content}, positions), _GIVEN, (), whole, _Used())
+
+
+def _paths(content: object, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Give the path of every key and entry."""
+    yield path
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _paths(value, (*path, key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _paths(value, (*path, index))
+
+
+def _with_bases(
+    source: YamlSource, file: Path, chain: tuple[Path, ...], whole: frozenset[str], used: _Used
+) -> YamlSource:
+    content, positions = source
     base = content.pop(EXTENDS, None)
     if base is None:
-        return YamlSource(content, positions)
+        return source
     bases = base if isinstance(base, list) else [base]
+    position = source.position((EXTENDS,))
     if not bases or not all(isinstance(name, str) for name in bases):
-        raise ConfigError(f"{positions[(EXTENDS,)]}: `{EXTENDS}` must name one YAML file, or a list of them")
+        raise ConfigError(f"{position}: `{EXTENDS}` must name one YAML file, or a list of them")
     below = YamlSource({}, {})
     for name in bases:
-        parent = _read(_base_file(name, file, positions[(EXTENDS,)]), (*chain, file.resolve()), whole, used)
+        parent = _read(named_file(name, file, position), (*chain, file.resolve()), whole, used)
         below = YamlSource(_merge(below.content, parent.content, whole), below.positions | parent.positions)
     return YamlSource(_merge(below.content, content, whole), below.positions | positions)
 
@@ -118,7 +152,19 @@ def _text(file: Path) -> str:
         raise ConfigError(f"the config {file} is not text; give the path of a YAML file") from None
 
 
-def _base_file(name: str, file: Path, position: Position) -> Path:
+def named_file(name: str, file: Path, position: Position) -> Path:
+    """Give the file that another one names at a position: `preset:NAME`, `config:NAME`, or a path from that file on.
+
+    Raises
+    ------
+    ConfigError
+        If the package has no preset or config of that name.
+    """
+    if name.startswith(CONFIG_PREFIX):
+        try:
+            return find_shipped(name).file
+        except InputError as error:
+            raise ConfigError(f"{position}: {error}") from None
     if not name.startswith(PRESET_PREFIX):
         return file.parent / name
     preset = name.removeprefix(PRESET_PREFIX)

@@ -49,7 +49,7 @@ def open_deployed(experiment: Experiment) -> Deployed:
     """
     hashes = event_hashes(experiment.config, experiment.config_file)
     for stage in ("data", "convert"):
-        require_current(experiment, stage, hashes, may_be_edited=True)
+        require_current(experiment, stage, hashes, may_be_edited=True, wanted="convert")
     features = FeatureMap.of(experiment.result(DataResult))
     return Deployed(experiment, GoldenTrigger.load(experiment.stage_folder("convert"), features))
 

@@ -102,6 +102,20 @@ class Experiment:
             return f"fpgaae explore {self.config_file} {use}"
         return f"fpgaae {stage} {self.config_file}"
 
+    def command_up_to(self, stage: str) -> str:
+        """Give the one command that runs a stage and whatever it needs."""
+        return f"fpgaae run {self.config_file} --to {stage}" if stage in STAGES else self.command(stage)
+
+    def stages_up_to(self, stage: str) -> tuple[str, ...]:
+        """Give the stages that a result needs, in the order in which they run, the last its own."""
+        needed, waiting = set(), [stage]
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed.add(name)
+                waiting += self.spec(name).upstream
+        return tuple(name for name in STAGES if name in needed)
+
 
 def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | None = None) -> Experiment:
     """Load a config and name its run folder; its model is the one that is imported now, or was before.

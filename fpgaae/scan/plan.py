@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import first_error, load_config, read_config, validate_config
 from fpgaae.config.selection import Files, Process
-from fpgaae.config.yaml_source import Position, YamlSource, read_yaml
+from fpgaae.config.yaml_source import Position, YamlSource, named_file, read_yaml
 from fpgaae.data.readers import SAMPLE_PREFIX, event_files
 from fpgaae.data.source import EventFile
 from fpgaae.errors import ConfigError
@@ -106,7 +106,7 @@ class Optuna(Section):
 class ScanConfig(Section):
     """A whole scan."""
 
-    base: str  # the experiment that is varied, relative to this file
+    base: str  # the experiment that is varied: a path from this file on, or config:NAME
     set: Annotated[dict[str, Any], Field(default_factory=dict)]  # dotted keys that get another value
     axes: Annotated[dict[Annotated[str, Field(pattern=r"^[\w.]+$")], Axis], Field(min_length=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (1, 2)
@@ -272,7 +272,7 @@ def load_scan(file: Path) -> Scan:
         settings = ScanConfig.model_validate(source.content)
     except ValidationError as error:
         raise ConfigError(first_error(error, source, ScanConfig)) from None
-    base_file = file.parent / settings.base
+    base_file = named_file(settings.base, file, source.position(("base",)))
     scan = Scan(file, settings, source, base_file, read_config(base_file), load_config(base_file))
     for values in scan.samples():
         scan.config(values, settings.seeds[0])

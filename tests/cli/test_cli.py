@@ -158,7 +158,9 @@ def test_a_config_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["reference", "csim"])
 def test_a_missing_stage_names_the_command_to_run(config: Path, runs: Path, name: str) -> None:
     done = _fpgaae(name, config, "--runs", runs)
-    assert _sentence(done) == f"{runs / 'small' / 'data'} has no finished result; run `fpgaae data {config}` first"
+    command = f"fpgaae run {config} --to {name}"
+    missing = f"{runs / 'small' / 'data'} has no finished result"
+    assert _sentence(done) == f"{missing}; run `{command}`, which makes what is missing"
 
 
 @pytest.mark.parametrize("spoil", ["empty", "missing"])

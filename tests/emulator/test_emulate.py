@@ -273,7 +273,7 @@ def test_an_experiment_that_is_not_converted_is_refused(workspace: Workspace, tm
     config = copy.experiment.config_file
     config.write_text(config.read_text().replace("random_events: 64", "random_events: 65"))
     changed = open_workspace(copy.folder)
-    with pytest.raises(InputError, match=r"was made from another config, .* run `fpgaae convert"):
+    with pytest.raises(InputError, match=r"was made from another config, .* run `fpgaae run .* --to convert`"):
         emulate(changed.experiment, [tmp_path / "a.h5"], tmp_path / "out", EmulateOptions())
 
 

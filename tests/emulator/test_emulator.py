@@ -318,5 +318,5 @@ def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp
     assert {path.name for path in target.iterdir()} >= {"Makefile", "kernels.h", "self_test.c", "vectors.dat"}
     with pytest.raises(InputError, match="exists already"):
         export_emulator(workspace.experiment, target)
-    with pytest.raises(InputError, match="has no finished result; run `fpgaae data"):
+    with pytest.raises(InputError, match=r"has no finished result; run `fpgaae run .* --to convert`"):
         export_emulator(replace(workspace.experiment, folder=tmp_path / "nowhere"), tmp_path / "other")
