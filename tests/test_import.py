@@ -20,7 +20,7 @@ from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions
 
 pytestmark = [
-    pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("tensorflow", "evaluation_in_process"), pytest.mark.filterwarnings("ignore"),
 ]  # fmt: skip
 
 _FEW = {"csim": {"max_events_per_process": 300, "random_events": 100, "processes": 1}}

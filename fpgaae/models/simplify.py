@@ -48,8 +48,9 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
         elif layer.role in {Role.ACTIVATE, Role.RECTIFY}:
             layers.append(_rectifier(layer.name, layer.inputs[0], layer))
         elif layer.role is Role.SUM:
-            layers.append(_with_bias(layer).with_settings(activation=None))
-            if (activation := layer.activation) is not None:
+            plain, activation = _with_bias(layer).with_settings(activation=None), layer.activation
+            layers.append(plain if activation is None else plain.changed(of_file=None))
+            if activation is not None:
                 layers.append(_activation_of(layer, activation))
                 renamed[layer.name] = layers[-1].name
         else:
@@ -92,7 +93,7 @@ def _rectifier(name: str, source: str, layer: LayerDescription) -> LayerDescript
             f"the layer {layer.name} has the activation '{layer.activation}', which has no exact firmware; use relu or "
             "linear"
         )
-    return LayerDescription(name, "ReLU", (source,), {})
+    return LayerDescription(name, "ReLU", (source,), {}, of_file=layer.of_file)
 
 
 def _activation_of(layer: LayerDescription, activation: Quantizer) -> LayerDescription:
@@ -100,7 +101,8 @@ def _activation_of(layer: LayerDescription, activation: Quantizer) -> LayerDescr
     if activation == _RELU or layer.is_float_sum:
         return _rectifier(f"{layer.name}_relu", layer.name, layer)
     kind = "relu" if activation.is_rectifier else "quantized"
-    return LayerDescription(f"{layer.name}_{kind}", "QActivation", (layer.name,), {"activation": activation})
+    settings = {"activation": activation}
+    return LayerDescription(f"{layer.name}_{kind}", "QActivation", (layer.name,), settings, of_file=layer.of_file)
 
 
 def _with_bias(layer: LayerDescription) -> LayerDescription:
@@ -134,7 +136,7 @@ def fold_normalization(network: NetworkDescription) -> NetworkDescription:
     source, readers = network[found.inputs[0]], network.readers(found.name)
     gain, offset = _gain_and_offset(found)
     if source.is_float_sum and len(network.readers(source.name)) == 1:
-        changed = {source.name: _scaled_outputs(source, gain, offset)}
+        changed = {source.name: _scaled_outputs(source, gain, offset).changed(of_file=found.of_file)}
     elif found.name in network.outputs or not readers:
         raise _unfoldable(found)
     elif all(_takes_normalization(reader, len(gain)) for reader in readers):
@@ -194,7 +196,8 @@ def _along_features(network: NetworkDescription, found: LayerDescription, shape:
 
 def _behind(network: NetworkDescription, moved: LayerDescription, other: LayerDescription) -> NetworkDescription:
     """Let a layer change places with the one layer that reads it."""
-    first, second = other.changed(inputs=moved.inputs), moved.changed(inputs=(other.name,))
+    first = other.changed(inputs=moved.inputs, of_file=None)
+    second = moved.changed(inputs=(other.name,), of_file=other.of_file)
     layers: list[LayerDescription] = []
     for layer in network.layers:
         if layer is moved:
@@ -230,7 +233,7 @@ def _gain_and_offset(layer: LayerDescription) -> tuple[NDArray[np.float64], NDAr
 
 
 def _reweighted(layer: LayerDescription, kernel: NDArray[np.float64], bias: NDArray[np.float64]) -> LayerDescription:
-    return layer.changed(weights={"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)})
+    return layer.changed(weights={"kernel": kernel, "bias": bias})  # in double precision until a model is built
 
 
 def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription, dict[str, str]]:
@@ -244,7 +247,7 @@ def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription,
         if layer.role is Role.ROUND and not (layer.activation and layer.activation.is_rectifier):
             into[layer.name] = layer.inputs[0]
         elif layer.role is Role.ROUND:
-            layers.append(LayerDescription(layer.name, "ReLU", layer.inputs, {}))
+            layers.append(LayerDescription(layer.name, "ReLU", layer.inputs, {}, of_file=layer.of_file))
         elif layer.is_quantized_sum:
             settings = {key: value for key, value in layer.settings.items() if not key.endswith("_quantizer")}
             layers.append(layer.changed(kind=layer.kind[1:], settings=settings))

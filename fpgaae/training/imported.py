@@ -37,9 +37,10 @@ from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
+from fpgaae.models.twin_check import check_prepared, evaluate_apart, stimulus
 from fpgaae.runs.experiment import ImportedModel
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportResult
+from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportedTwin, ImportResult
 from fpgaae.runs.results.reference import ImportedReference
 from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
@@ -49,6 +50,7 @@ from fpgaae.training.widths import TAIL, resolve_width
 
 MODEL_COPY = "model"
 _CHUNK_EVENTS = 8192
+_COMPARED_EVENTS = 256
 _ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
@@ -67,6 +69,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         _check_layers(run, prepared.twin)
     else:
         check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
+    twin_check = _compare_with_file(run, file, given, prepared)
     shutil.copyfile(file, run.folder / MODEL_COPY)
     return ImportResult(
         file=wanted.file_name,
@@ -76,6 +79,19 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         taken_as_it_is=prepared.quantized is not None,
         layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
         replaces=replaced and replaced.file_name,
+        twin=twin_check,
+    )
+
+
+def _compare_with_file(run: StageRun, file: Path, given: NetworkDescription, prepared: Prepared) -> ImportedTwin:
+    """Make sure that what was rebuilt is the model of the file: the bit check starts from there."""
+    events = next(_chunks(open_split(run, "train")))[:_COMPARED_EVENTS]
+    found = check_prepared(file, given, prepared, events, evaluate_apart)
+    return ImportedTwin(
+        events=len(stimulus(events)),
+        largest_difference=found.largest,
+        largest_value=found.magnitude,
+        layers=found.layers,
     )
 
 
