@@ -105,6 +105,10 @@ class LayerDescription:
         """The names of its weights in the order in which Keras saves them."""
         if self.role is Role.SUM:
             return ("kernel", "bias") if self.settings.get("use_bias", True) else ("kernel",)
+        if self.kind == "Rescaling" or (self.kind == "Normalization" and self.settings.get("mean") is not None):
+            return ()
+        if self.kind == "Normalization":
+            return ("mean", "variance")
         if self.role is Role.NORMALIZE:
             optional = [n for n, key in (("gamma", "scale"), ("beta", "center")) if self.settings.get(key, True)]
             return (*optional, "moving_mean", "moving_variance")

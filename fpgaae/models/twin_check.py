@@ -114,8 +114,8 @@ def compare(network: NetworkDescription, x: NDArray[np.floating], outputs: Outpu
         if not difference <= TOLERANCE * max(magnitude, 1.0):  # also where one is not a number
             raise InputError(
                 f"what was made of the layer {compared[name]} of {file} differs by up to {difference:.3g} from what "
-                f"Keras computes (values up to {float(np.abs(expected).max(initial=0)):.3g}); this is a fault of fpgaae: "
-                "report it with the model"
+                f"Keras computes (values up to {float(np.abs(expected).max(initial=0)):.3g}); this is a fault of "
+                "fpgaae: report it with the model"
             )
         largest = max(largest, difference)
     return TwinDifference(largest, magnitude, tuple(compared.values()))

@@ -63,6 +63,14 @@ def _image(keras: Any) -> Any:  # noqa: ANN401
     return keras.Model(features, layers.Reshape((6, 3, 1), name="image")(x))
 
 
+def _normalized(keras: Any) -> Any:  # noqa: ANN401
+    layers = keras.layers
+    x = features = layers.Input((9,), name="features")
+    x = layers.Rescaling(0.25, offset=1.0, name="scale")(layers.Normalization(axis=-1, name="norm")(x))
+    x = layers.Dense(9, name="back")(layers.Dense(4, activation="relu", name="latent")(x))
+    return keras.Model(features, x)
+
+
 def _nested(keras: Any) -> Any:  # noqa: ANN401
     layers = keras.layers
     encoder = keras.Sequential([layers.Input((9,)), layers.Dense(5, activation="relu", name="a"),
@@ -96,7 +104,7 @@ MODELS = {
     for build, version, ending in (
         (_dense, "3", ".keras"), (_dense, "2", ".h5"), (_dense, "3", ".h5"), (_image, "2", ".keras"),
         (_image, "3", ".keras"), (_nested, "3", ".keras"), (_nested, "2", ".h5"), (_quantized, "2", ".h5"),
-        (_quantized, "2", ".keras"),
+        (_quantized, "2", ".keras"), (_normalized, "3", ".keras"), (_normalized, "2", ".h5"),
     )
 }  # fmt: skip
 
@@ -116,6 +124,9 @@ def case(tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> Callable
         model = build(_library(version))
         model.set_weights([rng.uniform(0.3, 1.2, w.shape) * rng.choice([1, 1, -1], w.shape) ** (w.ndim > 1)
                            for w in model.get_weights()])  # fmt: skip
+        for layer in model.layers:
+            if hasattr(layer, "finalize_state"):  # a Normalization takes its weights over
+                layer.finalize_state()
         file = folder / f"model{ending}"
         model.save(file)
         given = read_model_file(file)
@@ -139,6 +150,7 @@ def test_a_rebuilt_network_is_its_file(case: Callable[[str], Case], name: str) -
     assert found.largest <= 1e-9 * found.magnitude
     assert found.magnitude > 1
     expected = {"dense": {"norm_2", "act", "back"}, "image": {"relu", "latent", "image"}, "nested": {"decoder"},
+                "normalized": {"latent", "back"},
                 "quantized": {"a", "b_out"}}  # fmt: skip
     assert expected[name.partition("-")[0]] <= set(found.layers)
 
