@@ -372,3 +372,14 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = networks.converted_workspace(tmp_path_factory.mktemp("traced"))
     workspace.run("trace")
     return workspace
+
+
+@pytest.fixture
+def evaluation_in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let Keras evaluate an imported model's file in this process, which saves a start of TensorFlow for each."""
+    from fpgaae.models.file_graph import evaluate_file  # noqa: PLC0415
+
+    def evaluate(file: Path, x: Any, rounded: Any) -> Any:  # noqa: ANN401
+        return {mode: evaluate_file(file, x, tmp_path, mode) for mode in rounded}
+
+    monkeypatch.setattr("fpgaae.training.imported.evaluate_apart", evaluate)

@@ -20,7 +20,7 @@ from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions
 
 pytestmark = [
-    pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("tensorflow", "evaluation_in_process"), pytest.mark.filterwarnings("ignore"),
 ]  # fmt: skip
 
 _FEW = {"csim": {"max_events_per_process": 300, "random_events": 100, "processes": 1}}
@@ -216,6 +216,22 @@ def test_a_qkeras_model_without_an_input_quantizer_names_layer_and_cure(
         InputError, match=r"input-not-quantized in a \(a QDense reads features\): .* put a QActivation.* --quantize"
     ):
         _import(prepared(), tmp_path / "model.h5")
+
+
+def test_the_unit_of_the_inputs_is_said_and_a_useless_reconstruction_is_warned_of(
+    prepared: Callable[..., Workspace], models: Path
+) -> None:
+    workspace, _ = _import(prepared(data={"scaling": {"offset": 3, "shift": 2}}), models / "dense.keras")
+    reference = workspace.result("reference")
+    assert reference["unit"] == "(code - offset) * 2**-shift with offsets 3 and shifts 2"
+    low, high = reference["input_range"]
+    assert -32 <= low < high < 32
+    assert reference["val_loss"] > reference["mean_loss"] > 0  # its weights are random
+    assert "worse than the mean of the inputs" in reference["warnings"][0]
+    assert "`data.scaling`" in reference["warnings"][0]
+    twin = workspace.result("import")["twin"]
+    assert twin["largest_difference"] < 1e-9 * twin["largest_value"]
+    assert {"wide", "leaky", "back"} <= set(twin["layers"])
 
 
 def test_an_import_of_another_file_replaces_it_and_one_that_fails_does_not(

@@ -29,7 +29,7 @@ from fpgaae.cli.output import (
     print_json,
     set_up_logging,
 )
-from fpgaae.cli.summary import drift_tables, layers_table, summarize
+from fpgaae.cli.summary import drift_tables, imported_lines, layers_table, summarize
 from fpgaae.hls.mutation import run_mutation
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, failure_of, import_model, last_stage, run
@@ -38,6 +38,7 @@ from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.reference import ImportedReference, ReferenceResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES
 
@@ -145,6 +146,10 @@ def import_command(
     replaced = experiment.result(ImportResult).replaces
     if replaced and not outcome.was_current:
         Console().print(f"replaces the import of {escape(replaced)}", highlight=False)
+    reference = experiment.result(ReferenceResult)
+    if isinstance(reference, ImportedReference):
+        for line in imported_lines(reference):
+            Console().print(line, highlight=False)
     print_outcome(experiment, "train", outcome)
 
 

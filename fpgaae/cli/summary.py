@@ -181,10 +181,18 @@ def _reference(result: ReferenceResult) -> RenderableType:
     if isinstance(result, MethodReference):
         return _method(result)
     if isinstance(result, ImportedReference):
-        return _origin(result.imported)
+        return Group(_origin(result.imported), *imported_lines(result))
     if not isinstance(result, TrainedReference | TakenReference):
         raise TypeError(f"a reference of the form {type(result).__name__} has no summary")
     return _epochs(result.epochs, result.events_per_second, result.val_loss)
+
+
+def imported_lines(result: ImportedReference) -> Iterator[str]:
+    """Say in which unit an imported model gets its inputs, and what makes no sense of what it puts out."""
+    if result.unit is not None and result.input_range is not None:
+        low, high = result.input_range
+        yield f"its inputs: {escape(result.unit)}, from {low:g} to {high:g} on the validation events"
+    yield from (f"[yellow]warning:[/] {escape(warning)}" for warning in result.warnings)
 
 
 def _train(result: TrainResult) -> RenderableType:

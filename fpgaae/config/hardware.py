@@ -5,7 +5,7 @@ What the firmware makes of them does not belong here.
 
 from __future__ import annotations
 
-from math import prod
+from math import pi, prod
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -131,6 +131,22 @@ class Hardware(Section):
     def steps_of(self, kind: ObjectWidths) -> int:
         """Give the steps of a turn of an object's phi."""
         return (kind.phi and kind.phi.steps) or self.phi_steps
+
+    def steps_of_features(self) -> tuple[float, ...]:
+        """Give what a step of every feature stands for, 0 for one that is not there: slot by slot, or cell by cell."""
+        if self.array is not None:
+            array = self.array
+            return tuple(0.0 if cell in array.absent else array.lsb for cell in range(array.n_cells))
+        return tuple(
+            step if bits else 0.0
+            for kind in self.objects
+            for _ in range(kind.slots)
+            for bits, step in (
+                (kind.pt_bits, self.pt_lsb_of(kind)),
+                (kind.eta_bits, self.eta_lsb_of(kind)),
+                (kind.phi_bits, 2 * pi / self.steps_of(kind)),
+            )
+        )
 
     def saturated_of(self, kind: ObjectWidths) -> Saturated:
         """Tell what becomes of such objects whose pT is the overflow code."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -140,6 +141,12 @@ class FeatureMap:
         """Give the exact network input that the pT of each slot is when the slot is empty, (n_slots,)."""
         return self.values(np.zeros((1, len(self)), dtype=np.int64))[0, :: len(QUANTITIES)]
 
+    def unit(self) -> str:
+        """Say in words what the network inputs are made of."""
+        offsets, shifts = self.offsets, self.shifts
+        shown = [f"{a.min()}" if a.min() == a.max() else f"{a.min()} to {a.max()}" for a in (offsets, shifts)]
+        return f"(code - offset) * 2**-shift with offsets {shown[0]} and shifts {shown[1]}"
+
     def entries(self) -> tuple[FeatureType, ...]:
         """Give the `feature_types` of `data.json`."""
         return tuple(feature.entry() for feature in self.features)
@@ -188,12 +195,22 @@ class SpreadAccumulator:
         return np.array([math.sqrt(Fraction(n * squares - total**2, n * n)) for n, total, squares in sums])
 
 
-def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling) -> FeatureMap:
-    """Choose the offset and shift of every feature from the training split.
+def freeze_features(
+    hardware: tuple[HardwareFeature, ...],
+    spread: SpreadAccumulator,
+    scaling: Scaling,
+    steps: Sequence[float] = (),
+) -> FeatureMap:
+    """Choose the offset and shift of every feature from the training split, unless the config fixes them.
 
     The shift is the power of two nearest to the standard deviation, so that every feature has about unit spread: a
     rarely filled slot then weighs as much as a full one. A feature that never varies in training takes the shift of the
     nearest earlier slot that varies in the same property, since an entry there is at least as unusual.
+
+    Parameters
+    ----------
+    steps
+        What a step of each feature stands for, powers of two, where the shift is to be that of the unit.
     """
     deviation = spread.standard_deviation
     shifts: list[int] = []
@@ -205,5 +222,16 @@ def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumul
     if scaling.shift == "common":
         common = int(np.rint(np.log2(np.sqrt(np.mean(deviation**2)) or 1.0)))
         shifts = [common] * len(shifts)
-    offsets = np.rint(spread.mean).astype(int) if scaling.offset == "mean" else np.zeros(len(hardware), dtype=int)
-    return FeatureMap(tuple(Feature(h, int(o), int(s)) for h, o, s in zip(hardware, offsets, shifts, strict=True)))
+    elif scaling.shift == "lsb":
+        shifts = [1 - math.frexp(step)[1] if step else 0 for step in steps]
+    elif not isinstance(scaling.shift, str):
+        shifts = _for_each(scaling.shift, len(hardware))
+    if scaling.offset == "mean":
+        offsets = [int(mean) for mean in np.rint(spread.mean)]
+    else:
+        offsets = [0] * len(hardware) if scaling.offset == "zero" else _for_each(scaling.offset, len(hardware))
+    return FeatureMap(tuple(Feature(h, o, s) for h, o, s in zip(hardware, offsets, shifts, strict=True)))
+
+
+def _for_each(value: int | tuple[int, ...], n_features: int) -> list[int]:
+    return list(value) if isinstance(value, tuple) else [value] * n_features

@@ -48,7 +48,7 @@ def run_data(run: StageRun) -> DataResult:
         written = {process: _Process(process, config, writer, spread) for process in files}
         for process, own in written.items():
             own.write(files[process], task)
-    features = freeze_features(hardware, spread, config.data.scaling)
+    features = freeze_features(hardware, spread, config.data.scaling, config.data.hardware.steps_of_features())
     return DataResult(
         events={process: own.counts for process, own in written.items()},
         feature_types=features.entries(),

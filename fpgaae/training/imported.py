@@ -6,6 +6,7 @@ the training events, and the error of every layer reported. This module imports 
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -37,9 +38,10 @@ from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
+from fpgaae.models.twin_check import check_prepared, evaluate_apart, stimulus
 from fpgaae.runs.experiment import ImportedModel
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportResult
+from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportedTwin, ImportResult
 from fpgaae.runs.results.reference import ImportedReference
 from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
@@ -49,6 +51,7 @@ from fpgaae.training.widths import TAIL, resolve_width
 
 MODEL_COPY = "model"
 _CHUNK_EVENTS = 8192
+_COMPARED_EVENTS = 256
 _ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
@@ -67,6 +70,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         _check_layers(run, prepared.twin)
     else:
         check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
+    twin_check = _compare_with_file(run, file, given, prepared)
     shutil.copyfile(file, run.folder / MODEL_COPY)
     return ImportResult(
         file=wanted.file_name,
@@ -76,6 +80,19 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         taken_as_it_is=prepared.quantized is not None,
         layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
         replaces=replaced and replaced.file_name,
+        twin=twin_check,
+    )
+
+
+def _compare_with_file(run: StageRun, file: Path, given: NetworkDescription, prepared: Prepared) -> ImportedTwin:
+    """Make sure that what was rebuilt is the model of the file: the bit check starts from there."""
+    events = next(_chunks(open_split(run, "train")))[:_COMPARED_EVENTS]
+    found = check_prepared(file, given, prepared, events, evaluate_apart)
+    return ImportedTwin(
+        events=len(stimulus(events)),
+        largest_difference=found.largest,
+        largest_value=found.magnitude,
+        layers=found.layers,
     )
 
 
@@ -126,14 +143,57 @@ def run_imported_reference(run: StageRun) -> ImportedReference:
     prepared = _open(run)
     model = rebuild(prepared.twin)
     model.save(run.folder / IMPORTED_FLOAT_FILE, save_format="h5")
-    loss = None
-    if config_score(run).of_reconstruction:
-        loss = _mean(
-            [(x, _flat(model.predict_on_batch(_shaped(model, x)))) for x in _chunks(open_split(run, "validation"))]
-        )
+    is_reconstruction = config_score(run).of_reconstruction
+    spread, pairs = _Spread(), []
+    for x in _chunks(open_split(run, "validation")):
+        spread.add(x)
+        if is_reconstruction:
+            pairs.append((x, _flat(model.predict_on_batch(_shaped(model, x)))))
+    loss, mean_loss = (_mean(pairs), spread.variance) if is_reconstruction else (None, None)
+    unit = FeatureMap.of(run.result(DataResult)).unit()
     return ImportedReference(
-        backend="tensorflow", device="cpu", epochs=0, events_per_second=None, val_loss=loss, imported=_entry(run)
+        backend="tensorflow",
+        device="cpu",
+        epochs=0,
+        events_per_second=None,
+        val_loss=loss,
+        imported=_entry(run),
+        mean_loss=mean_loss,
+        input_range=(spread.low, spread.high),
+        unit=unit,
+        warnings=tuple(_warnings(loss, mean_loss, unit)),
     )
+
+
+class _Spread:
+    """The range of the inputs, and their variance around the mean of each feature, from chunks."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self._n = math.inf, -math.inf, 0
+        self._sum: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, x: NDArray[np.float32]) -> None:
+        """Take in a chunk, (n_events, n_features)."""
+        wide = x.astype(np.float64)
+        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+        self._n, self._sum = self._n + len(x), self._sum + wide.sum(axis=0)
+        self._squares = self._squares + np.square(wide).sum(axis=0)
+
+    @property
+    def variance(self) -> float:
+        """Mean over the features of the variance of each."""
+        return float(np.mean(self._squares / self._n - np.square(self._sum / self._n)))
+
+
+def _warnings(loss: float | None, mean_loss: float | None, unit: str) -> Iterator[str]:
+    """Say what makes no sense of a reconstruction, which most often comes of another unit than in training."""
+    if loss is not None and mean_loss is not None and not loss < mean_loss:
+        yield (
+            f"the reconstruction is worse than the mean of the inputs (mean squared error {loss:.4g} against "
+            f"{mean_loss:.4g}): the model may have been trained on inputs in another unit than {unit}; give it in "
+            "`data.scaling` (`none`, or a fixed offset and shift)"
+        )
 
 
 def config_score(run: StageRun) -> Score:
