@@ -5,7 +5,9 @@ Tables and the formats of single domains do not belong here.
 
 from __future__ import annotations
 
+import math
 import zipfile
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -65,6 +67,15 @@ def _check_selecting(shape: tuple[int, ...], n_events: int, file: Path, name: st
         raise InputError(f"{file}: `{name}` has the shape {shape}, not ({n_events},); correct `{key}`")
 
 
+def _joined(columns: Iterable[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    return {name: values for found in columns for name, values in found.items()}
+
+
+def _bit_layout(columns: Mapping[str, Any]) -> list[str]:
+    """Say how many trigger bits there are, where the column has them one by one: all files need as many."""
+    return [f"{math.prod(c.shape[1:])} bits of {k}" for k, c in columns.items() if len(c.shape) > 1]
+
+
 class _ArraySource(Source):
     """What HDF5 and npz files have in common."""
 
@@ -101,7 +112,7 @@ class Hdf5Source(_ArraySource):
             self._selecting = {name: self._dataset(name, key) for name, key in selecting_columns(data).items()}
             for name, key in selecting_columns(data).items():
                 _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
-            self.layout = (*sorted(there),)
+            self.layout = (*sorted(there), *_bit_layout(self._columns))
             self._opened = opened.pop_all()
 
     def _dataset(self, name: str, key: str) -> h5py.Dataset:
@@ -118,7 +129,7 @@ class Hdf5Source(_ArraySource):
         rows = slice(start, start + count)
         wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
         events = self._events[rows, :, :3] if wide else self._events[rows]
-        columns = {key: trigger_columns(column[rows], key) for key, column in self._columns.items()}
+        columns = _joined(trigger_columns(column[rows], key) for key, column in self._columns.items())
         selecting = {name: column[rows] for name, column in self._selecting.items()}
         groups = [groups[rows] for groups in self._groups]
         chunk = EventChunk(start, events, np.arange(start, start + count), columns)
@@ -172,7 +183,7 @@ class NpzSource(_ArraySource):
             self._selecting = {name: self._member(opened, name, key) for name, key in selecting_columns(data).items()}
             for name, key in selecting_columns(data).items():
                 _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
-            self.layout = (*sorted(there),)
+            self.layout = (*sorted(there), *_bit_layout(self._columns))
             self._opened = opened.pop_all()  # the members hold the file open, too
 
     def _has(self, name: str) -> bool:
@@ -197,7 +208,7 @@ class NpzSource(_ArraySource):
         """Read consecutive events."""
         wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
         events = self._events.read(count, 3 if wide else None)
-        columns = {key: trigger_columns(column.read(count), key) for key, column in self._columns.items()}
+        columns = _joined(trigger_columns(column.read(count), key) for key, column in self._columns.items())
         selecting = {name: column.read(count) for name, column in self._selecting.items()}
         groups = [groups.read(count) for groups in self._groups]
         chunk = EventChunk(start, events, np.arange(start, start + count), columns)

@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from fpgaae.report.sections import (
     ResourceRow,
     ablation_table,
+    anomalous_rows,
     correlation_rows,
+    menu_rows,
     metric_tables,
     notes,
     rate_chart,
@@ -20,6 +22,7 @@ from fpgaae.report.sections import (
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.review import Review
 from fpgaae.runs.results.rtl import RtlResult
 
 _SECTIONS = ("physics", "losses", "rates")  # those with figures
@@ -102,7 +105,7 @@ class PageFigure:
     title: str
     caption: str
     svg: str
-    section: str = "physics"  # "physics", "losses" or "rates"
+    section: str = "physics"  # "physics", "inputs", "losses", "events" or "rates"
 
     @property
     def data_uri(self) -> str:
@@ -121,6 +124,7 @@ class PageContent:
     experiment: str
     checks: tuple[BitCheck, ...] = ()
     metrics: MetricsResult | None = None
+    review: Review | None = None
     layers: tuple[LayerRow, ...] = ()
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
@@ -180,6 +184,8 @@ def render_page(content: PageContent) -> str:
         correlations=[] if metrics is None else correlation_rows(metrics.correlation),
         chart=None if metrics is None else rate_chart(metrics),
         labels={} if metrics is None else metrics.labels,
+        anomalous=[] if content.review is None else anomalous_rows(content.review.anomalous),
+        menu=[] if content.review is None else menu_rows(content.review.menu),
         notes=[] if metrics is None else notes(metrics),
         decisions=[] if metrics is None else metrics.decisions,
         figures={
