@@ -6,6 +6,7 @@ Tables and the formats of single domains do not belong here.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
@@ -84,6 +85,15 @@ def _check_selecting(
         )
 
 
+def _joined(columns: Iterable[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    return {name: values for found in columns for name, values in found.items()}
+
+
+def _bit_layout(columns: Mapping[str, Any]) -> list[str]:
+    """Say how many trigger bits there are, where the column has them one by one: all files need as many."""
+    return [f"{prod(c.shape[1:])} bits of {k}" for k, c in columns.items() if len(c.shape) > 1]
+
+
 class _ArraySource(Source):
     """What HDF5 and npz files have in common."""
 
@@ -122,7 +132,7 @@ class Hdf5Source(_ArraySource):
                 _check_selecting(
                     self._selecting[name].shape, self._selecting[name].dtype, self.n_events, file, name, key
                 )
-            self.layout = (*sorted(there),)
+            self.layout = (*sorted(there), *_bit_layout(self._columns))
             self._opened = opened.pop_all()
 
     def _dataset(self, name: str, key: str) -> h5py.Dataset:
@@ -139,7 +149,7 @@ class Hdf5Source(_ArraySource):
         rows = slice(start, start + count)
         wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
         events = self._events[rows, :, :3] if wide else self._events[rows]
-        columns = {key: trigger_columns(column[rows], key) for key, column in self._columns.items()}
+        columns = _joined(trigger_columns(column[rows], key) for key, column in self._columns.items())
         selecting = {name: column[rows] for name, column in self._selecting.items()}
         groups = [groups[rows] for groups in self._groups]
         chunk = EventChunk(start, events, np.arange(start, start + count), columns)
@@ -195,7 +205,7 @@ class NpzSource(_ArraySource):
                 _check_selecting(
                     self._selecting[name].shape, self._selecting[name].dtype, self.n_events, file, name, key
                 )
-            self.layout = (*sorted(there),)
+            self.layout = (*sorted(there), *_bit_layout(self._columns))
             self._opened = opened.pop_all()  # the members hold the file open, too
 
     def _has(self, name: str) -> bool:
@@ -220,7 +230,7 @@ class NpzSource(_ArraySource):
         """Read consecutive events."""
         wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
         events = self._events.read(count, 3 if wide else None)
-        columns = {key: trigger_columns(column.read(count), key) for key, column in self._columns.items()}
+        columns = _joined(trigger_columns(column.read(count), key) for key, column in self._columns.items())
         selecting = {name: column.read(count) for name, column in self._selecting.items()}
         groups = [groups.read(count) for groups in self._groups]
         chunk = EventChunk(start, events, np.arange(start, start + count), columns)

@@ -23,13 +23,18 @@ from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
+from fpgaae.evaluation.review.run import ScoredEvents, run_review
 from fpgaae.evaluation.roc_bands import Band, roc_bands
 from fpgaae.evaluation.scoring import Scores, open_partial, score_events
 from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
+from fpgaae.files import write_json
+from fpgaae.golden.partial import PartialNetwork
 from fpgaae.models.teacher import Taught, find_taught
+from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.metrics import Ablation, LayerLoss, MetricsResult, StudentComparison
+from fpgaae.runs.results.review import REVIEW_FILE
 from fpgaae.runs.run import StageRun
 
 FIGURES_FOLDER = "figures"
@@ -51,7 +56,8 @@ def run_evaluate(run: StageRun) -> MetricsResult:
     settings = bootstrap_settings(config)
     with run.progress.task("bootstrap", None):
         of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, config)
-    ablation, layers = _losses(run, groups, settings)
+    network = open_partial(run)
+    ablation, layers = _losses(run, network, groups, settings)
     figures, compression, distillation = {}, None, None
     if (limit := config.evaluation.compression_events) is not None:
         with run.progress.task("compression", None):
@@ -62,15 +68,19 @@ def run_evaluate(run: StageRun) -> MetricsResult:
     result = MetricsResult(
         **vars(of_scores), ablation=ablation, layers=layers, compression=compression, distillation=distillation
     )
+    with run.progress.task("review", None):
+        review, of_review = run_review(run, ScoredEvents(scores, groups, columns), result, network)
+        write_json(run.folder / REVIEW_FILE, as_json(review))
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
-        _write_figures(run, scores, result, bands, figures)
+        _write_figures(run, scores, result, bands, {**figures, **of_review})
     return result
 
 
-def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> tuple[Ablation, tuple[LayerLoss, ...]]:
+def _losses(
+    run: StageRun, network: PartialNetwork, groups: Groups, settings: BootstrapSettings
+) -> tuple[Ablation, tuple[LayerLoss, ...]]:
     """Give what each part of the quantization costs, and each layer's error, on a bounded number of events."""
-    network = open_partial(run)
     split = open_split(run, "test")
     errors = LayerErrors(network)
     parts: dict[str, dict[str, list[NDArray[np.float64]]]] = {name: {} for name in ABLATIONS}

@@ -13,7 +13,9 @@ from markupsafe import Markup
 from fpgaae.report.sections import (
     ResourceRow,
     ablation_table,
+    anomalous_rows,
     correlation_rows,
+    menu_rows,
     metric_tables,
     notes,
     rate_chart,
@@ -22,6 +24,7 @@ from fpgaae.report.sections import (
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.review import Review
 from fpgaae.runs.results.rtl import RtlResult
 
 _SECTIONS = ("physics", "losses", "rates")  # those with figures
@@ -104,7 +107,7 @@ class PageFigure:
     title: str
     caption: str
     svg: str
-    section: str = "physics"  # "physics", "losses" or "rates"
+    section: str = "physics"  # "physics", "inputs", "losses", "events" or "rates"
 
     @property
     def data_uri(self) -> str:
@@ -124,6 +127,7 @@ class PageContent:
     experiment: str
     checks: tuple[BitCheck, ...] = ()
     metrics: MetricsResult | None = None
+    review: Review | None = None
     layers: tuple[LayerRow, ...] = ()
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
@@ -202,6 +206,8 @@ def render_page(content: PageContent) -> str:
         correlations=[] if metrics is None else correlation_rows(metrics.correlation),
         chart=None if metrics is None else rate_chart(metrics),
         labels={} if metrics is None else metrics.labels,
+        anomalous=[] if content.review is None else anomalous_rows(content.review.anomalous),
+        menu=[] if content.review is None else menu_rows(content.review.menu),
         notes=[] if metrics is None else notes(metrics),
         decisions=[] if metrics is None else metrics.decisions,
         figures={

@@ -11,6 +11,7 @@ from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.report.tables import (
     NOT_MEASURABLE,
     MetricRow,
+    compact_interval,
     deltas,
     group_columns,
     group_rows,
@@ -20,12 +21,16 @@ from fpgaae.report.tables import (
 )
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.metrics import Ablation, Correlation, MetricsResult, ScoreMetrics
+from fpgaae.runs.results.review import Anomalous, DrivingSlot, Menu
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
 
 QUANTITIES = {
     "ht_gev": "HT", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
     "cells_above_mean": "Cells above their mean",
+}  # fmt: skip
+_WHOLE_EVENT = {  # quantities of `review.json` and how they are shown
+    "ht": "HT, GeV", "multiplicity": "Objects", "met": "MET, GeV", "sum": "Sum of the cells", "cells": "Cells",
 }  # fmt: skip
 _ABLATION_KEYS = ("1e-02", "1e-03")
 
@@ -55,6 +60,24 @@ class CorrelationRow(NamedTuple):
     model: str
     distance_correlation: str
     shared: tuple[str, ...]  # one a rate
+
+
+class AnomalousRow(NamedTuple):
+    """One of the most anomalous events, ready to print."""
+
+    event: int
+    group: int
+    score: str
+    quantities: dict[str, str]
+    driving: str
+
+
+class MenuRow(NamedTuple):
+    """A bit of the existing menu: whole, unique and shared rates."""
+
+    bit: int
+    passed: int
+    rates: tuple[str, str, str]
 
 
 class ResourceRow(NamedTuple):
@@ -136,6 +159,44 @@ def correlation_rows(correlation: Mapping[str, Correlation]) -> list[Correlation
         )
         for quantity, own in correlation.items()
         for model in (FLOAT, FIRMWARE)
+    ]
+
+
+def anomalous_rows(anomalous: Anomalous) -> list[AnomalousRow]:
+    """Give the most anomalous events with what whole events hold and the slots that drive the score."""
+    shown = [name for name in _WHOLE_EVENT if any(name in event.quantities for event in anomalous.events)]
+    return [
+        AnomalousRow(
+            event.event,
+            event.group,
+            f"{event.score:,.6g}",
+            {_WHOLE_EVENT[name]: f"{event.quantities[name]:,.4g}" for name in shown},
+            "; ".join(_driving(slot) for slot in event.driving) or NOT_MEASURABLE,
+        )
+        for event in anomalous.events
+    ]
+
+
+def _driving(slot: DrivingSlot) -> str:
+    values = ", ".join(f"{name} {value:.3g}" for name, value in slot.values.items())
+    return f"{slot.name} {100 * slot.share:.0f} % ({values})"
+
+
+def menu_rows(menu: Menu | None) -> list[MenuRow]:
+    """Give the bits that take an event, the largest rate first."""
+    bits = sorted(() if menu is None else menu.bits, key=lambda bit: -bit.passed)
+    return [
+        MenuRow(
+            bit.bit,
+            bit.passed,
+            (
+                compact_interval(*bit.rate_khz),
+                compact_interval(*bit.unique_rate_khz),
+                compact_interval(*bit.shared_rate_khz),
+            ),
+        )
+        for bit in bits
+        if bit.passed
     ]
 
 

@@ -10,15 +10,19 @@ from fpgaae.hls.port_table import port_name, port_sentence
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import resource_rows
 from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.record import read_record
 from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.metrics import LayerLoss, MetricsResult
 from fpgaae.runs.results.report import ReportResult
+from fpgaae.runs.results.review import REVIEW_FILE, Review
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import STAGES
 
+_TURN_ONS = "turn_ons_"
+_EVENT_TURN_ONS = f"{_TURN_ONS}event"
 _FIGURES = {  # file: title, how to read it, section
     "roc": (
         "ROC curves",
@@ -29,6 +33,18 @@ _FIGURES = {  # file: title, how to read it, section
     "scores": (
         "Score distributions",
         "The firmware's score per process; the line marks the working point on the test background.",
+        "physics",
+    ),
+    _EVENT_TURN_ONS: (
+        "Efficiency against what events hold",
+        "Share of each process that passes the first threshold: points are the firmware, with intervals that count "
+        "groups of events, lines the float model at the same rate. The axis is linear below 1e-4.",
+        "physics",
+    ),
+    "significance": (
+        "Significance improvement",
+        "TPR over the square root of FPR: by how much a cut on the score improves the significance of a signal. Bands: "
+        "float and firmware, with the statistics of signal and background; at least 5 background events pass.",
         "physics",
     ),
     "student": (
@@ -47,6 +63,34 @@ _FIGURES = {  # file: title, how to read it, section
         "Left: the power of a layer's values over that of their error, what the layers in front did wrong included. "
         "Right: the share of values at an end of their type; a layer without a point has none.",
         "losses",
+    ),
+    "types": (
+        "Weights and values against their types",
+        "Unrounded weights (orange) and values (blue) that are not zero: boxes hold 50 %, lines 90 %, points are the "
+        "largest. Grey: from the least step of the type to its largest value.",
+        "losses",
+    ),
+    "inputs": (
+        "Distributions of the inputs",
+        "The background in physical values, a line a slot; below each panel what a step of the hardware integer is.",
+        "inputs",
+    ),
+    "network_inputs": (
+        "Network inputs, and shares at the ends",
+        "Above: boxes hold 50 %, lines 98 % of the background, dashed are the ends of the network's input type. Below: "
+        "the share of the background that is 0, at the largest code, and saturated in the network's input.",
+        "inputs",
+    ),
+    "latents": (
+        "Latents of the deployed encoder",
+        "What the firmware computes, every process normalised to its events.",
+        "inputs",
+    ),
+    "trainings": ("Trainings", "Loss against the epoch, of the training and of the validation events.", "inputs"),
+    "anomalous": (
+        "What drives the score",
+        "By what share the exact score of each event falls when a slot is emptied.",
+        "events",
     ),
     "rates": (
         "Rate against threshold",
@@ -79,6 +123,7 @@ def run_report(run: StageRun) -> ReportResult:
         experiment=run.experiment.name,
         checks=tuple(checks),
         metrics=evaluation,
+        review=_review(run),
         layers=_layers(convert, csim, evaluation.layers, run.config.data.background),
         figures=_figures(run.upstream("evaluate") / "figures"),
         firmware=_firmware(convert, csim, rtl, synth),
@@ -95,6 +140,13 @@ def run_report(run: StageRun) -> ReportResult:
     page = run.folder / "index.html"
     page.write_text(render_page(content), encoding="utf-8")
     return ReportResult(file=str(run.experiment.result_path(ReportResult.STAGE)))
+
+
+def _review(run: StageRun) -> Review | None:
+    """Read the numbers of the review, None of an evaluation by a version that made none."""
+    file = run.upstream("evaluate") / REVIEW_FILE
+    cure = f"run `{run.experiment.command('evaluate')} --force`"
+    return read_record(Review, file, cure) if file.is_file() else None
 
 
 def _layers(
@@ -130,7 +182,20 @@ def _figures(folder: Path) -> tuple[PageFigure, ...]:
     for name, (title, caption, section) in _FIGURES.items():
         if (file := folder / f"{name}.svg").is_file():
             found.append(PageFigure(title, caption, file.read_text(encoding="utf-8"), section))
+        if name == _EVENT_TURN_ONS:
+            found += _turn_ons_of_objects(folder)
     return tuple(found)
+
+
+def _turn_ons_of_objects(folder: Path) -> list[PageFigure]:
+    """Give the turn-ons against the leading object of each kind."""
+    _, caption, section = _FIGURES[_EVENT_TURN_ONS]
+    files = {file.stem.removeprefix(_TURN_ONS): file for file in sorted(folder.glob(f"{_TURN_ONS}*.svg"))}
+    return [
+        PageFigure(f"Efficiency against the leading {kind}", caption, file.read_text(encoding="utf-8"), section)
+        for kind, file in files.items()
+        if f"{_TURN_ONS}{kind}" != _EVENT_TURN_ONS
+    ]
 
 
 def _firmware(
