@@ -16,6 +16,7 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.layers.rounding import Relu
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
 from fpgaae.runs.experiment import Experiment
@@ -24,6 +25,7 @@ from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
 from fpgaae.runs.run import require_current
 
 _VECTORS_AN_ORIGIN = 200
+_ACTIVE_EVENTS = 16  # in which each rectified value is not zero, where the stimulus has so many
 
 
 class Deployed(NamedTuple):
@@ -97,7 +99,8 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     """
     trigger, experiment = deployed.trigger, deployed.experiment
     edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
-    codes = _vectors(Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware))
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
+    codes = _vectors(stimuli, trigger)
     result = write_package(folder, deployed.name, trigger, codes)
     compile_package(folder, deployed.name, for_this_machine=for_this_machine)
     emulator = open_binding(folder, deployed.name)
@@ -112,11 +115,42 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     return result
 
 
-def _vectors(stimuli: Stimuli) -> Codes:
-    """Give hardware integers of every origin, the extremes among them, and all at the edges."""
+def _vectors(stimuli: Stimuli, trigger: GoldenTrigger) -> Codes:
+    """Give hardware integers of every origin, all at the edges, and events for the units that these hardly reach."""
+    sources = [source for source in stimuli.sources() if source.origin != LAYERS]
     parts = []
-    for source in stimuli.sources():
-        if source.start == 0 and source.origin != LAYERS:
+    for source in sources:
+        if source.start == 0:
             made = stimuli.make(source).hardware
             parts.append(made if source.origin == EDGES else made[:_VECTORS_AN_ORIGIN])
+    chosen = np.concatenate(parts)
+    few = {name: counts < _ACTIVE_EVENTS for name, counts in _active(trigger, chosen).items()}
+    left = {name: np.where(units, _ACTIVE_EVENTS, 0) for name, units in few.items()}
+    for source in sources:
+        hardware = stimuli.make(source).hardware[_VECTORS_AN_ORIGIN if source.start == 0 else 0 :]
+        if len(hardware) and source.origin != EDGES and any(counts.any() for counts in left.values()):
+            parts.append(hardware[_rare(trigger, hardware, left)])
     return np.concatenate(parts)
+
+
+def _rectified(trigger: GoldenTrigger) -> list[str]:
+    return [layer.name for layer in trigger.network.layers if isinstance(layer, Relu)]
+
+
+def _active(trigger: GoldenTrigger, hardware: Codes) -> dict[str, Codes]:
+    """Count by rectified layer the events in which each of its values is not zero."""
+    tensors = trigger.run(hardware)
+    return {name: np.count_nonzero(tensors[name].codes, axis=0) for name in _rectified(trigger)}
+
+
+def _rare(trigger: GoldenTrigger, hardware: Codes, left: dict[str, Codes]) -> list[int]:
+    """Choose the events in which values that are hardly ever active are; `left` counts how many each still needs."""
+    tensors = trigger.run(hardware)
+    rows: dict[int, None] = {}
+    for name, counts in left.items():
+        codes = tensors[name].codes
+        for unit in np.flatnonzero(counts).tolist():
+            found = np.flatnonzero(codes[:, unit])[: counts[unit]]
+            counts[unit] -= len(found)
+            rows |= dict.fromkeys(found.tolist())
+    return list(rows)
