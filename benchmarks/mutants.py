@@ -2,7 +2,7 @@
 
     python -m benchmarks.mutants CONFIG... [--count 200] [--target csim|rtl|emulator] [--runs runs]
 
-The stages `csim` and `rtl` of the experiments must be done. Ends with 1 when a mutant is missed; every verdict is printed
+The stages `csim` and `rtl` of the experiments must be done. Ends with 1 when a mutant is missed; a verdict is printed
 when it is known, and stands in the run folder at the end.
 """
 
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _say(what: str, result: MutantsResult) -> None:
     each = sum(mutant.seconds for mutant in result.mutants) / max(result.total, 1)
     print(
-        f"{what}: {result.total} mutants, {result.caught} caught, {result.equivalent} equivalent, {result.missed} missed, "
-        f"{result.misattributed} in another layer; {result.seconds:.0f} s, {each:.1f} s each"
+        f"{what}: {result.total} mutants, {result.caught} caught, {result.equivalent} equivalent, {result.missed} "
+        f"missed, {result.misattributed} in another layer; {result.seconds:.0f} s, {each:.1f} s each"
     )
     for damage in dict.fromkeys(mutant.damage for mutant in result.mutants):
         counts = Counter(mutant.outcome for mutant in result.mutants if mutant.damage == damage)

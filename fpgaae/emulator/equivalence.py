@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpgaae.emulator.mutants import ARRAY
 from fpgaae.emulator.package_sources import Damage, PackageSources
@@ -32,6 +33,11 @@ class _Unit(NamedTuple):
     places: Codes
     weights: Codes
     bias: int
+
+    def without(self, zero: NDArray[np.bool_]) -> _Unit:
+        """Leave out the places that are zero."""
+        read = ~zero[self.places]
+        return _Unit(self.places[read], self.weights[read], self.bias)
 
     def ends(self, low: Codes, high: Codes) -> tuple[int, int]:
         """Give the smallest and the largest sum."""
@@ -130,7 +136,12 @@ class Prover:
         quantized = set(_quantized(reader, layer, ends).tolist())
         if len(quantized) == 1:
             return f"lies between {ends.min()} and {ends.max()}, of which {reader.name} makes {quantized.pop()}"
-        return self._same_sums(layer, reader, old, new) if np.array_equal(old.places, new.places) else None
+        old, new = (unit.without((low == 0) & (high == 0)) for unit in (old, new))
+        if not np.array_equal(old.places, new.places):
+            return None
+        if np.array_equal(old.weights, new.weights) and old.bias == new.bias:
+            return "differs in weights of inputs that are always zero"
+        return self._same_sums(layer, reader, old, new)
 
     def _same_sums(self, layer: Weighted, reader: Quantizer, old: _Unit, new: _Unit) -> str | None:
         """Try every sum that an output can have, where what changed adds the same to each."""

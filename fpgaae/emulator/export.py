@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.fixedpoint import Codes
+from fpgaae.fixedpoint import ChannelTypes, Codes, requantize
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.latents import LATENTS_LAYER
-from fpgaae.golden.layers.rounding import Relu
+from fpgaae.golden.layers.rounding import Quantizer
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
 from fpgaae.runs.experiment import Experiment
@@ -25,7 +27,7 @@ from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
 from fpgaae.runs.run import require_current
 
 _VECTORS_AN_ORIGIN = 200
-_ACTIVE_EVENTS = 16  # in which each rectified value is not zero, where the stimulus has so many
+_EVENTS_A_CASE = 8  # of each unit, where the stimulus has so many
 
 
 class Deployed(NamedTuple):
@@ -116,16 +118,17 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
 
 
 def _vectors(stimuli: Stimuli, trigger: GoldenTrigger) -> Codes:
-    """Give hardware integers of every origin, all at the edges, and events for the units that these hardly reach."""
+    """Give hardware integers of every origin, all at the edges, and events of cases that are rare."""
     sources = [source for source in stimuli.sources() if source.origin != LAYERS]
     parts = []
     for source in sources:
         if source.start == 0:
             made = stimuli.make(source).hardware
             parts.append(made if source.origin == EDGES else made[:_VECTORS_AN_ORIGIN])
-    chosen = np.concatenate(parts)
-    few = {name: counts < _ACTIVE_EVENTS for name, counts in _active(trigger, chosen).items()}
-    left = {name: np.where(units, _ACTIVE_EVENTS, 0) for name, units in few.items()}
+    left = {
+        name: np.maximum(_EVENTS_A_CASE - np.count_nonzero(cases, axis=0), 0)
+        for name, cases in _cases(trigger, np.concatenate(parts))
+    }
     for source in sources:
         hardware = stimuli.make(source).hardware[_VECTORS_AN_ORIGIN if source.start == 0 else 0 :]
         if len(hardware) and source.origin != EDGES and any(counts.any() for counts in left.values()):
@@ -133,24 +136,28 @@ def _vectors(stimuli: Stimuli, trigger: GoldenTrigger) -> Codes:
     return np.concatenate(parts)
 
 
-def _rectified(trigger: GoldenTrigger) -> list[str]:
-    return [layer.name for layer in trigger.network.layers if isinstance(layer, Relu)]
+def _cases(trigger: GoldenTrigger, hardware: Codes) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Give cases in which an error of a unit shows: it is not zero, or one LSB more or less is rounded to another code.
 
-
-def _active(trigger: GoldenTrigger, hardware: Codes) -> dict[str, Codes]:
-    """Count by rectified layer the events in which each of its values is not zero."""
-    tensors = trigger.run(hardware)
-    return {name: np.count_nonzero(tensors[name].codes, axis=0) for name in _rectified(trigger)}
+    By name, (n_events, size) whether each event is such a case for each unit.
+    """
+    tensors, network = trigger.run(hardware), trigger.network
+    for layer in network.layers:
+        if not isinstance(layer, Quantizer) or isinstance(layer.types, ChannelTypes):
+            continue
+        codes, source = tensors[layer.name].codes, tensors[layer.inputs[0]]
+        yield f"{layer.name}, not zero", codes != 0
+        for step in (-1, 1):
+            moved = requantize(layer.activate(source.codes + step), source.fraction, layer.types)
+            yield f"{layer.name}, {step} LSB", moved != codes
 
 
 def _rare(trigger: GoldenTrigger, hardware: Codes, left: dict[str, Codes]) -> list[int]:
-    """Choose the events in which values that are hardly ever active are; `left` counts how many each still needs."""
-    tensors = trigger.run(hardware)
+    """Choose events of rare cases; `left` counts how many each unit still needs of each."""
     rows: dict[int, None] = {}
-    for name, counts in left.items():
-        codes = tensors[name].codes
-        for unit in np.flatnonzero(counts).tolist():
-            found = np.flatnonzero(codes[:, unit])[: counts[unit]]
-            counts[unit] -= len(found)
+    for name, cases in _cases(trigger, hardware):
+        for unit in np.flatnonzero(left[name]).tolist():
+            found = np.flatnonzero(cases[:, unit])[: left[name][unit]]
+            left[name][unit] -= len(found)
             rows |= dict.fromkeys(found.tolist())
     return list(rows)
