@@ -26,6 +26,7 @@ _FLAGS = (
     "--output-split-cfuncs", "500",  # the time that g++ takes grows faster than the length of a function
 )  # fmt: skip
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp")
+_FOLDERS = re.compile(r'"/[^"\n]*/(?=[^"/\n]*")')
 _PORT = re.compile(r"(input|output) \[(\d+):0\] (model_inp|model_out)")
 _STAND_IN = """module {name} (input [{n_in}:0] model_inp, output reg [{n_out}:0] model_out);
     import "DPI-C" function void {function} (input bit [{n_in}:0] inp, output bit [{n_out}:0] outp);
@@ -214,6 +215,6 @@ def _same_texts(folder: Path, other: Path) -> bool:
 
 
 def _code(file: Path) -> str:
-    return "\n".join(
-        line for line in file.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("//")
-    )
+    """Give a source without comments and without the folders of the files that it names."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return _FOLDERS.sub('"', "\n".join(line for line in lines if not line.lstrip().startswith("//")))

@@ -18,7 +18,7 @@ from fpgaae.progress import SilentProgress
 from fpgaae.rtl import mutation
 from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.mutation import run_mutation
-from fpgaae.rtl.parts import Parts
+from fpgaae.rtl.parts import Parts, _same_texts
 from fpgaae.rtl.rtl_sources import Damage, RtlSources
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
@@ -72,3 +72,14 @@ def test_mutants_of_verilog_vhdl_and_tables_are_caught(traced: Workspace, monkey
     monkeypatch.setattr(mutation, "find_tool", lambda _: None)
     without = mutation._make(RtlSources(traced.experiment.stage_folder("trace") / "project"), 4, seed=1)
     assert any("GHDL is not installed" in kind.reason for kind in without.not_made)
+
+
+def test_programs_are_the_same_but_for_comments_and_folders(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    text = 'int x; // made\n    // of {0}\nVL_FATAL_MT("{0}/core.v", 3);\n'
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "Vstage.cpp").write_text(text.replace("{0}", str(folder)))
+    assert _same_texts(first, second)
+    (second / "Vstage.cpp").write_text(text.replace("{0}", str(second)).replace("int x", "int y"))
+    assert not _same_texts(first, second)
