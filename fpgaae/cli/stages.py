@@ -203,7 +203,7 @@ def csim(
     report_mutants(result, as_json=as_json)
 
 
-def rtl(
+def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     config: ConfigArgument,
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
@@ -223,8 +223,8 @@ def rtl(
             "--mutate",
             min=0,
             metavar="N",
-            help="Prove the check itself: damage N copies of the traced project, wrappers, tables and VHDL (where GHDL is "
-            "installed) among it; each must be caught, or proven to compute the same. Writes mutants.json; exits 1 when "
+            help="Prove the check itself: damage N copies of the traced project, wrappers, tables, and VHDL where "
+            "GHDL is installed; each must be caught, or proven to compute the same. Writes mutants.json; exits 1 when "
             "one is missed.",
         ),
     ] = 0,

@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fpgaae.emulator.mutants import ARRAY, Damage, PackageSources
+from fpgaae.emulator.mutants import ARRAY
+from fpgaae.emulator.package_sources import Damage, PackageSources
 from fpgaae.fixedpoint import ChannelTypes, Codes, requantize
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.rounding import Input, Quantizer
@@ -31,6 +33,11 @@ class _Unit(NamedTuple):
     places: Codes
     weights: Codes
     bias: int
+
+    def without(self, zero: NDArray[np.bool_]) -> _Unit:
+        """Leave out the places that are zero."""
+        read = ~zero[self.places]
+        return _Unit(self.places[read], self.weights[read], self.bias)
 
     def ends(self, low: Codes, high: Codes) -> tuple[int, int]:
         """Give the smallest and the largest sum."""
@@ -69,7 +76,9 @@ class Prover:
             before = set().union(*(parities[name] for name in layer.inputs)) if layer.inputs else {0}
             parities[layer.name] = {parity ^ crossed for parity in before}
         if parities[self._network.score.name] == {0}:
-            return "every value of the score passes an even number of these kernels, and the swap of lanes undoes itself"
+            return (
+                "every value of the score passes an even number of these kernels, and the swap of lanes undoes itself"
+            )
         return None
 
     @cached_property
@@ -81,7 +90,9 @@ class Prover:
             if isinstance(layer, Input):
                 ends = self._sources.trigger.input_codes(limits)
             elif isinstance(layer, Quantizer) and not isinstance(layer.types, ChannelTypes):
-                ends = np.stack([_quantized(layer, self._network[layer.inputs[0]], end) for end in found[layer.inputs[0]]])
+                ends = np.stack(
+                    [_quantized(layer, self._network[layer.inputs[0]], end) for end in found[layer.inputs[0]]]
+                )
             elif isinstance(layer, Weighted) and (units := self._units(layer, self._sources.text(self._sources.code))):
                 pairs = [unit.ends(*found[layer.inputs[0]]) for unit in units]
                 ends = np.array(pairs).T
@@ -125,8 +136,16 @@ class Prover:
         quantized = set(_quantized(reader, layer, ends).tolist())
         if len(quantized) == 1:
             return f"lies between {ends.min()} and {ends.max()}, of which {reader.name} makes {quantized.pop()}"
+        old, new = (unit.without((low == 0) & (high == 0)) for unit in (old, new))
         if not np.array_equal(old.places, new.places):
             return None
+        if np.array_equal(old.weights, new.weights) and old.bias == new.bias:
+            return "differs in weights of inputs that are always zero"
+        return self._same_sums(layer, reader, old, new)
+
+    def _same_sums(self, layer: Weighted, reader: Quantizer, old: _Unit, new: _Unit) -> str | None:
+        """Try every sum that an output can have, where what changed adds the same to each."""
+        low, high = self._ranges[layer.inputs[0]]
         changed = old.weights != new.weights
         read = old.places[changed]
         if (low[read] != high[read]).any():
@@ -144,10 +163,14 @@ class Prover:
         return None
 
     def _same_table(self, text: str) -> str | None:
-        """Compare the entries of the codes that the table's argument can have; the first ones are of codes from 0 on."""
+        """Compare the entries of the codes that the table's argument can have; those from 0 on come first."""
         score = self._network.score
         old, new = (
-            next(np.array(m["values"].split(","), dtype=np.int64) for m in ARRAY.finditer(of) if m["name"] == "score_table")
+            next(
+                np.array(m["values"].split(","), dtype=np.int64)
+                for m in ARRAY.finditer(of)
+                if m["name"] == "score_table"
+            )
             for of in (self._sources.text(self._sources.code), text)
         )
         if not isinstance(score, MuSquaredOverVariance) or len(old) != len(new):

@@ -11,7 +11,8 @@ from pathlib import Path
 from fpgaae.doctor import require_compiler
 from fpgaae.emulator.equivalence import Prover
 from fpgaae.emulator.export import build_package, open_deployed
-from fpgaae.emulator.mutants import KINDS, PackageSources
+from fpgaae.emulator.mutants import KINDS
+from fpgaae.emulator.package_sources import PackageSources
 from fpgaae.errors import CheckFailed
 from fpgaae.files import lock, read_json, write_json
 from fpgaae.hls.mutant import Mutant, make_mutants
@@ -47,7 +48,9 @@ class Mutation:
         for built in (self._library, "self_test"):
             (sources.project / built).unlink(missing_ok=True)
         if (verdict := self._test(sources.project)) is not None:
-            raise CheckFailed(f"the emulator itself does not pass, so that nothing can be said of mutants: {verdict.detail}")
+            raise CheckFailed(
+                f"the emulator itself does not pass, so that nothing can be said of mutants: {verdict.detail}"
+            )
         self._code = (sources.project / self._library).read_bytes()
         (sources.project / self._library).unlink()
 
@@ -79,7 +82,9 @@ class Mutation:
             return None
         said = f"{done.stdout}\n{done.stderr}".strip().splitlines()
         if not (folder / self._library).is_file():
-            return Verdict(Outcome.CAUGHT, "compiler", detail=next((line for line in said if "error" in line), said[-1]))
+            return Verdict(
+                Outcome.CAUGHT, "compiler", detail=next((line for line in said if "error" in line), said[-1])
+            )
         wrong = [line for line in said if " wrong" in line and not line.endswith(" 0 wrong")]
         by = "self-test" if wrong else "crash"
         return Verdict(Outcome.CAUGHT, by, detail=wrong[0] if wrong else said[-1])

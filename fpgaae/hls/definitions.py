@@ -28,7 +28,9 @@ def definitions(text: str) -> Iterator[Definition]:
             yield Definition(name[1] or name[2], head.start(), end, text[head.start() : end])
 
 
-def used_definitions(text: str, called_in: str, leave: Callable[[Definition], bool] = lambda _: False) -> list[Definition]:
+def used_definitions(
+    text: str, called_in: str, leave: Callable[[Definition], bool] = lambda _: False
+) -> list[Definition]:
     """Give the definitions of a header that a source uses.
 
     Parameters

@@ -5,6 +5,7 @@ A mutant that is not caught must be proven equivalent; one that is neither was m
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ from typing import NamedTuple, Protocol
 from fpgaae.hls.mutant import Made, Mutant
 from fpgaae.progress import Progress
 from fpgaae.runs.results.mutants import MutantEntry, MutantsResult
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Outcome(str, Enum):
@@ -95,6 +98,7 @@ def _judged(judge: Judge, mutants: Sequence[Mutant], progress: Progress, n_proce
     def timed(index: int, mutant: Mutant) -> _Timed:
         started = time.perf_counter()
         verdict = judge.judge(index, mutant)
+        _LOGGER.info("%s: %s; %s (%s)", verdict.outcome.value, mutant.description, verdict.by, verdict.detail)
         return _Timed(verdict, round(time.perf_counter() - started, 2))
 
     with progress.task("mutants", len(mutants)) as task, ThreadPoolExecutor(n_processes) as pool:

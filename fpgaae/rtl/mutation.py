@@ -1,7 +1,7 @@
 """The proof of the check of `rtl`: damaged copies of a traced project, each of which that check must catch.
 
-Verilog is simulated in parts (`fpgaae.rtl.parts`), so that only what holds the damage is built anew; VHDL, where GHDL is
-installed, as a whole. Tables are checked before either.
+Verilog is simulated in parts (`fpgaae.rtl.parts`), so that only what holds the damage is built anew; VHDL, where GHDL
+is installed, as a whole. Tables are checked before either.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from fpgaae.progress import Progress
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, WRAPPERS, Found
-from fpgaae.rtl.mutants import VERILOG_KINDS, VHDL_KINDS, RtlSources
+from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.parts import Parts
+from fpgaae.rtl.rtl_sources import RtlSources
 from fpgaae.rtl.tools import GHDL, find_tool
+from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.record import as_json, read_record
@@ -78,7 +80,9 @@ class Mutation:
         self._sound = Parts(project, folder / "sound")
         self._sound.make()
         if (verdict := self._simulate(project, self._sound, folder)) is not None:
-            raise CheckFailed(f"the project itself does not pass, so that nothing can be said of mutants: {verdict.detail}")
+            raise CheckFailed(
+                f"the project itself does not pass, so that nothing can be said of mutants: {verdict.detail}"
+            )
 
     def judge(self, index: int, mutant: Mutant) -> Verdict:
         """Build a mutant and check it."""

@@ -1,14 +1,13 @@
 """A written RTL project simulated in parts: each stage of the pipeline a library of its own, then all that is around.
 
-A stage is logic without a clock, so that a function in its place computes the same: in the design each is replaced by a
-call of the Verilated stage. When a source changes, the parts that hold it are built anew, and the others are taken over.
+A stage is logic without a clock, so that a function in its place computes the same: in the design each is replaced by
+a call of the Verilated stage. When a source changes, the parts that hold it are built anew, the others taken over.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +21,12 @@ from fpgaae.rtl.verilator import bench_sources, include_folder
 
 LIBRARY_FILE = "simulation.so"
 _FLAGS = (
-    "-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+    "-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal",
+    "-Wno-lint", "-Wno-style",
     "--output-split-cfuncs", "500",  # the time that g++ takes grows faster than the length of a function
 )  # fmt: skip
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp")
+_FOLDERS = re.compile(r'"/[^"\n]*/(?=[^"/\n]*")')
 _PORT = re.compile(r"(input|output) \[(\d+):0\] (model_inp|model_out)")
 _STAND_IN = """module {name} (input [{n_in}:0] model_inp, output reg [{n_out}:0] model_out);
     import "DPI-C" function void {function} (input bit [{n_in}:0] inp, output bit [{n_out}:0] outp);
@@ -130,9 +131,19 @@ class Parts:
         if sound is not None and _same_texts(folder, sound._build / stage.name):
             os.link(sound._build / stage.library, self._build / stage.library)
             return False
-        defines = (f"-DFUNCTION={stage.function}", f"-DINPUT_BITS={stage.input_bits}", f"-DOUTPUT_BITS={stage.output_bits}")
+        defines = (
+            f"-DFUNCTION={stage.function}",
+            f"-DINPUT_BITS={stage.input_bits}",
+            f"-DOUTPUT_BITS={stage.output_bits}",
+        )
         soname = f"-Wl,-soname,{stage.library}"
-        self._compile(model, folder, firmware_rtl("stage_driver.cpp"), (*defines, "-fvisibility=hidden", soname), self._build / stage.library)
+        self._compile(
+            model,
+            folder,
+            firmware_rtl("stage_driver.cpp"),
+            (*defines, "-fvisibility=hidden", soname),
+            self._build / stage.library,
+        )
         return True
 
     def _make_around(self, sound: Parts | None) -> bool:
@@ -148,7 +159,8 @@ class Parts:
             os.link(sound.library(), self.library())
             return False
         defines = (
-            f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
+            f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}",
+            f"-DN_ACCEPT={design.n_thresholds}",
         )  # fmt: skip
         libraries = (f"-L{self._build}", *(f"-l:{stage.library}" for stage in stages), "-Wl,-rpath,$ORIGIN")
         self._compile(model, folder, firmware_rtl("rtl_driver.cpp"), defines, self.library(), libraries)
@@ -162,8 +174,14 @@ class Parts:
         run_logged(command, self._build, self._log, f"Verilating {top} of {self._project}")
 
     def _compile(
-        self, model: str, folder: Path, driver: Path, options: Sequence[str], library: Path, libraries: Sequence[str] = ()
-    ) -> None:  # fmt: skip
+        self,
+        model: str,
+        folder: Path,
+        driver: Path,
+        options: Sequence[str],
+        library: Path,
+        libraries: Sequence[str] = (),
+    ) -> None:
         """Compile what Verilator wrote and its driver as one source, since the headers take most of the time."""
         include = include_folder(require_tool(VERILATOR), self._log)
         sources = sorted(folder.glob(f"{model}*.cpp"))
@@ -190,14 +208,13 @@ def _includes(include: Path) -> tuple[str, str]:
 
 def _same_texts(folder: Path, other: Path) -> bool:
     """Tell whether Verilator wrote the same program."""
-    files, others = ({file.name: file for file in at.glob("V*") if file.suffix in {".cpp", ".h"}} for at in (folder, other))
+    files, others = (
+        {file.name: file for file in at.glob("V*") if file.suffix in {".cpp", ".h"}} for at in (folder, other)
+    )
     return set(files) == set(others) and all(_code(files[name]) == _code(others[name]) for name in files)
 
 
 def _code(file: Path) -> str:
-    return "\n".join(line for line in file.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("//"))
-
-
-def clean(folder: Path) -> None:
-    """Remove what was built of a mutant."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Give a source without comments and without the folders of the files that it names."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return _FOLDERS.sub('"', "\n".join(line for line in lines if not line.lstrip().startswith("//")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -182,12 +183,14 @@ def test_the_self_test_passes_and_fails_when_one_code_is_changed(random_network:
     assert passed.returncode == 0, passed.stderr
     assert "42 events, 0 wrong" in passed.stdout
     compared = 4 * sum(range(1, 97))
-    assert passed.stdout.splitlines()[:-1] == [
+    assert passed.stdout.splitlines()[-1] == "variables that threads share: none"
+    assert passed.stdout.splitlines()[:-2] == [
         f"batches of 1 to 96 events: 384 calls, {compared} results compared, 0 wrong",
         "all events at once: 5 calls, 210 results compared, 0 wrong",
         f"batches of 1 to 96 events from 4 threads: 1536 calls, {4 * compared} results compared, 0 wrong",
         "single events: 84 calls, 42 results compared, 0 wrong",
         "integers beside the declaration of their ports: 36 calls, 36 results compared, 0 wrong",
+        "decisions at the thresholds: 1 calls, 10 results compared, 0 wrong",
     ]
     assert "block_events = 32" in (folder / "kernels.h").read_text()  # three of them make 96
     vectors = folder / "vectors.dat"
@@ -253,6 +256,23 @@ def test_damage_to_lanes_blocks_and_tails_fails_the_self_test(damage: str, packa
     }:  # a crash at once; nothing to do with batches
         assert "; first event " in lines[0], "batches show it first"
     assert " events, 0 wrong" not in done.stdout
+
+
+def test_a_variable_that_threads_share_fails_the_self_test(package: Path, tmp_path: Path) -> None:
+    """No answer has to be wrong: threads may never have met in it."""
+    folder = tmp_path / "package"
+    shutil.copytree(package, folder)
+    source = folder / "trigger_emulator.cpp"
+    text = source.read_text()
+    assert text.count("    Row<int32_t> features_codes") == 1
+    source.write_text(text.replace("    Row<int32_t> features_codes", "    static Row<int32_t> features_codes"))
+    flags = {"CXXFLAGS": "-O0"}
+    done = subprocess.run(
+        ["make", "-s", "test"], cwd=folder, capture_output=True, text=True, check=False, env=os.environ | flags
+    )
+    assert done.returncode != 0
+    assert "features_codes" in done.stdout or " wrong; first" in done.stdout
+    assert "variables that threads share: none" not in done.stdout
 
 
 def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> None:

@@ -18,8 +18,11 @@ from fpgaae.fixedpoint import parse_type
 from fpgaae.hls import mutation
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.front_end import TriggerBlock
-from fpgaae.hls.mutants import Damage, ProjectSources, make_mutants
-from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.hls.mutant import Made, make_mutants
+from fpgaae.hls.mutants import VALUE_KINDS
+from fpgaae.hls.mutation import run_mutation
+from fpgaae.hls.project_sources import Damage, ProjectSources
+from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.progress import SilentProgress
 from fpgaae.runs.results.csim import CsimResult
 
@@ -82,7 +85,7 @@ def test_the_project_holds_no_weight(proven: Workspace) -> None:
 def test_a_weight_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Path) -> None:
     """With the trained weights nothing differs: only the second set shows it."""
     workspace = proven.copy(tmp_path / "copy")
-    mutants = make_mutants(_sources(workspace), 20, seed=1)
+    mutants = make_mutants(_sources(workspace), VALUE_KINDS, 20, seed=1).mutants
     held = next(mutant for mutant in mutants if mutant.damage is Damage.HELD_WEIGHT)
     for file, text in held.edits.items():
         (workspace.project / file).write_text(text)
@@ -103,10 +106,10 @@ def _sources(workspace: Workspace) -> ProjectSources:
 
 @pytest.mark.slow
 def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), 20, seed=1)}
+    made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), VALUE_KINDS, 20, seed=1).mutants}
     assert Damage.WEIGHT_BIT not in made, "no weight stands in the project"
     ports = [made[Damage.HELD_WEIGHT], made[Damage.LATENTS_PORT]]
-    monkeypatch.setattr(mutation, "make_mutants", lambda *_: ports)
+    monkeypatch.setattr(mutation, "make_mutants", lambda *_: Made(ports, ()))
     result = run_mutation(proven.experiment, len(ports), SilentProgress())
     assert result.passed, missed_sentence(result)
     assert result.caught == len(ports)
