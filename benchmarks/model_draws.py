@@ -69,7 +69,10 @@ def draw(rng: np.random.Generator) -> Draw:
     builder = _Builder(rng, way, shape)
     network = builder.build(score)
     hardware, features = _features(rng, prod(shape))
-    return Draw(way, network, score, _firmware(rng), hardware, features)
+    firmware = _firmware(rng)
+    if score.of_reconstruction and sum(layer.role is Role.SUM for layer in network.layers) < 2:
+        firmware = firmware.model_copy(update={"output_latents": False})  # it has none
+    return Draw(way, network, score, firmware, hardware, features)
 
 
 def _input_shape(rng: np.random.Generator) -> Shape:

@@ -161,7 +161,9 @@ def _import(drawn: Draw, model: KerasModel, rng: np.random.Generator) -> KerasMo
             raise CheckFailed("the float network that is quantized does not give what the model gives")
     network = prepared.quantized or _quantized(prepared.twin, rng)
     deployed = deploy(rebuild(network), network, drawn.score, drawn.features)
-    refuse_errors("the model with its score", lint_model(describe_model(deployed), Conversion.of(drawn.firmware)), InputError)
+    refuse_errors(
+        "the model with its score", lint_model(describe_model(deployed), Conversion.of(drawn.firmware)), InputError
+    )
     return deployed
 
 

@@ -61,8 +61,9 @@ def lint(drawn: Draw) -> tuple[Finding, ...]:
 
 def run(seed: int, number: int) -> dict[str, Any]:
     """Draw a model and compare its firmware with the golden codes."""
-    from benchmarks.model_firmware import compare  # noqa: PLC0415 - TensorFlow
     from tf_keras.backend import clear_session  # noqa: PLC0415
+
+    from benchmarks.model_firmware import compare  # noqa: PLC0415 - TensorFlow
 
     started = time.perf_counter()
     clean = clean_draw(seed, number)
@@ -95,6 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.random_models", description=str(__doc__).split(":")[0])
     parser.add_argument("--count", type=int, default=400, help="models (default 400)")
     parser.add_argument("--seed", type=int, default=1, help="from which all follow (default 1)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first model (default 0)")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="the models of these numbers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="add a line a model to a file")
     parser.add_argument("--optimization", default="-O0", help="of the compiler (default -O0)")
@@ -104,7 +106,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         put_in_front(Path(folder))
         prepare(1)
-        for number in arguments.only or range(arguments.count):
+        for number in arguments.only or range(arguments.first, arguments.first + arguments.count):
             entry = run(arguments.seed, number)
             found.append(entry)
             if arguments.json:

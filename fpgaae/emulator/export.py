@@ -17,7 +17,7 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
+from fpgaae.hls.stimulus import Stimuli
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
@@ -114,9 +114,4 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
 
 def _vectors(stimuli: Stimuli) -> Codes:
     """Give hardware integers of every origin, the extremes among them, and all at the edges."""
-    parts = []
-    for source in stimuli.sources():
-        if source.start == 0 and source.origin != LAYERS:
-            made = stimuli.make(source).hardware
-            parts.append(made if source.origin == EDGES else made[:_VECTORS_AN_ORIGIN])
-    return np.concatenate(parts)
+    return np.concatenate([codes for _, codes in stimuli.few(_VECTORS_AN_ORIGIN)])

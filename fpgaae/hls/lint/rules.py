@@ -46,8 +46,8 @@ _TABLE = (
     ),
     Rule(
         "convolution-reuse", _E,
-        "hls4ml's convolution of whole images (io_parallel) in the resource strategy is right only for reuse factors up "
-        "to the products of one sum (all outputs differ)",
+        "hls4ml's convolution of whole images (io_parallel) in the resource strategy is right only for reuse factors "
+        "up to the products of one sum (all outputs differ)",
         "use a reuse factor of at most the kernel's pixels times the channels, or io_stream",
     ),
     Rule(
