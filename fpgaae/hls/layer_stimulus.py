@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fpgaae.fixedpoint import Codes, Tensor
+from fpgaae.fixedpoint import Codes, Tensor, type_for_range
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.rounding import Input, Quantizer
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import ScoreLayer
 
 _RANDOM_ROWS = 1_000
 
@@ -67,21 +68,33 @@ def _reachable(network: IntegerNetwork) -> dict[str, tuple[Codes, Codes]]:
     """Give by layer the smallest and the largest code, (size,) each, that may stand in for each of its values.
 
     They are those of its type. But what goes into a sum without a quantizer in between stays within what its own inputs
-    allow, such as zeros around an image: distributed arithmetic is made for no other codes, and need not be.
+    allow, such as zeros around an image: hls4ml's sums behind it, and all of distributed arithmetic, are made for no
+    other codes.
     """
     known: dict[str, tuple[Codes, Codes]] = {}
     for layer in network.layers:
         known[layer.name] = layer.ends
-        if isinstance(layer, (Input, Quantizer)) or not _goes_into_a_sum(network, layer):
+        if isinstance(layer, (Input, Quantizer, ScoreLayer, Accept)):
             continue
         (source,) = network.sources(layer)
         low, high = known[source.name]
-        if isinstance(layer, Weighted):
-            known[layer.name] = layer.ends if layer.reloadable else layer.ends_of_sums(source, low, high)
-        else:  # never falls where its inputs rise
+        is_narrowed = bool((low != source.ends[0]).any() or (high != source.ends[1]).any())
+        goes_on = _goes_into_a_sum(network, layer)
+        if not (is_narrowed or goes_on):
+            continue
+        if not isinstance(layer, Weighted):  # it never falls where its inputs rise
             both = layer.run([Tensor(np.stack([low, high]), source.types.fraction)]).codes
             known[layer.name] = both[0], both[1]
+        elif not layer.reloadable:
+            ends = layer.ends_of_sums(source, low, high)
+            known[layer.name] = ends if goes_on else _ends_of_type(*ends)
     return known
+
+
+def _ends_of_type(low: Codes, high: Codes) -> tuple[Codes, Codes]:
+    """Give the ends of the narrowest type that holds some codes, for each of them."""
+    of = type_for_range(min(int(low.min()), 0), max(int(high.max()), 0), 0)
+    return np.full_like(low, of.min_code), np.full_like(high, of.max_code)
 
 
 def _goes_into_a_sum(network: IntegerNetwork, layer: Layer) -> bool:

@@ -261,6 +261,8 @@ CASES = (
     Case("reuse-factor-replaced", lambda: real(RESOURCE),
          lambda: real(replace(RESOURCE, reuse_factor=1))),
     Case("input-not-quantized", lambda: real(features_quantized=None)),
+    Case("input-not-quantized", lambda: real(features_quantized=lambda: quantizer("features_quantized", RELU)),
+         where="features_quantized"),
     Case("activation-symmetric", _activation("quantized_bits(6,2,1,alpha=1)"), _activation(SIGNED),
          where="encoder_1_relu"),
     Case("activation-symmetric", _activation("quantized_bits(6,2,symmetric=1,alpha=1)"),

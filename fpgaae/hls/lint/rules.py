@@ -58,7 +58,7 @@ _TABLE = (
     # the quantizers
     Rule(
         "input-not-quantized", _E,
-        "the bit_exact flow needs a quantizer straight behind the input (`unexpected input layer chain`)",
+        "the bit_exact flow needs a quantized_bits straight behind the input (`unexpected input layer chain`)",
         "put a QActivation(quantized_bits(..., alpha=1)) behind the Input, and let nothing else read the Input",
     ),
     Rule(
