@@ -1,4 +1,4 @@
-"""Random small models over all layers, settings, quantizers and scores that a reader of models takes, and some that none does.
+"""Random small models over all layers, settings, quantizers and scores that are read, and some that are refused.
 
 A draw is a description with random weights, as a file would give it. Of a model that is imported the score is left out.
 """
@@ -350,7 +350,7 @@ class _Builder:
 
     # ---- bookkeeping ----
 
-    def _add(self, kind: str, *inputs: str, **settings: Any) -> str:
+    def _add(self, kind: str, *inputs: str, **settings: Any) -> str:  # noqa: ANN401
         stem = kind.lower()
         self._counts[stem] = count = self._counts.get(stem, 0) + 1
         layer = LayerDescription(f"{stem}_{count}", kind, inputs, settings)

@@ -52,7 +52,7 @@ KerasModel = Any
 
 
 def compare(drawn: Draw, rng: np.random.Generator, folder: Path) -> dict[str, int]:
-    """Give by layer how many codes of the compiled firmware differ from the golden ones; the Keras model is compared, too.
+    """Give by layer how many codes of the compiled firmware differ from the golden ones; Keras is compared, too.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def _compare_keras(model: KerasModel, network: IntegerNetwork, rng: np.random.Ge
 
 
 def _off_grid(network: IntegerNetwork, rng: np.random.Generator) -> tuple[Any, Codes]:
-    """Give values of all magnitudes off the grid of the inputs, beyond their range and at its ends, with their codes."""
+    """Give values of all magnitudes off the grid of the inputs and beyond their range, with their codes."""
     of, n = network.input_type, network.layers[0].size
     fine = of.fraction + _FINE_BITS
     scale = 2.0 ** rng.uniform(0, of.width + _FINE_BITS + 1, size=(_EVENTS, 1))

@@ -226,6 +226,6 @@ def test_a_few_events_are_the_first_of_each_origin_and_all_at_the_edges(config: 
     assert lengths[-2:] == [(EDGES, CHUNK_EVENTS), (EDGES, 50)]
     assert LAYERS not in dict(lengths)
     np.testing.assert_array_equal(np.concatenate([codes for source, codes in found if source.origin == EDGES]), edges)
-    whole = dict((source.origin, len(codes)) for source, codes in stimuli.few(2, whole={EXTREMES}))
+    whole = {source.origin: len(codes) for source, codes in stimuli.few(2, whole={EXTREMES})}
     assert whole[EXTREMES] == N_EXTREMES
     assert whole[EDGES] == 2

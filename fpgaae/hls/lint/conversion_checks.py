@@ -104,9 +104,7 @@ def check_interfaces(model: NetworkDescription, conversion: Conversion) -> Itera
             yield finding("stream-copies", layer.name, f"read {copies} times")
 
 
-def _check_shapes(
-    model: NetworkDescription, layer: LayerDescription, shapes: list[Shape | None]
-) -> Iterator[Finding]:
+def _check_shapes(model: NetworkDescription, layer: LayerDescription, shapes: list[Shape | None]) -> Iterator[Finding]:
     """Look at what has no exact form at the shape that it reads."""
     shape = shapes[0] if shapes else None
     if layer.role is Role.SUM and "units" in layer.settings and shape is not None and len(shape) > 1:
