@@ -1,8 +1,8 @@
 """Random models that lint clean against the golden codes: `python -m benchmarks.random_models --count 400 --seed 1`.
 
 Each follows from the seed and its number alone, so that one can be made again: `--only 17`. What a rule refuses is
-drawn anew, and counted. What is clean is converted, compiled (quickly, from the root of the repository) and compared in every
-layer on random and extreme hardware integers, on values off the grid, and with codes put into each layer.
+drawn anew, and counted. What is clean is converted, compiled (quickly, from the root of the repository) and compared in
+every layer on random and extreme hardware integers, on values off the grid, and with codes put into each layer.
 """
 
 from __future__ import annotations
