@@ -270,6 +270,7 @@ def _convert(result: ConvertResult) -> RenderableType:
             f"{edges.events:,} events at the edges of thresholds, score and latents; not reached: "
             f"{', '.join(edges.not_reached[:_FEW_NAMES]) or 'nothing'}"
             + (f", and {more:,} more" if (more := len(edges.not_reached) - _FEW_NAMES) > 0 else "")
+            + (f"; proven out of reach: {len(edges.unreachable):,} ranges of codes" if edges.unreachable else "")
         )
     if inexact:
         lines.append(

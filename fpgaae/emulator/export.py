@@ -120,20 +120,17 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
 
 
 def _vectors(stimuli: Stimuli, trigger: GoldenTrigger) -> Codes:
-    """Give hardware integers of every origin, all at the edges, and events of cases that are rare."""
-    sources = [source for source in stimuli.sources() if source.origin != LAYERS]
-    parts = []
-    for source in sources:
-        if source.start == 0:
-            made = stimuli.make(source).hardware
-            parts.append(made if source.origin == EDGES else made[:_VECTORS_AN_ORIGIN])
+    """Give hardware integers of every origin, the extremes among them, all at the edges, and events of rare cases."""
+    parts = [codes for _, codes in stimuli.few(_VECTORS_AN_ORIGIN)]
     left = {
         name: np.maximum(_EVENTS_A_CASE - np.count_nonzero(cases, axis=0), 0)
         for name, cases in _cases(trigger, np.concatenate(parts))
     }
-    for source in sources:
+    for source in stimuli.sources():
+        if source.origin in {EDGES, LAYERS}:
+            continue
         hardware = stimuli.make(source).hardware[_VECTORS_AN_ORIGIN if source.start == 0 else 0 :]
-        if len(hardware) and source.origin != EDGES and any(counts.any() for counts in left.values()):
+        if len(hardware) and any(counts.any() for counts in left.values()):
             parts.append(hardware[_rare(trigger, hardware, left)])
     return np.concatenate(parts)
 

@@ -3,7 +3,7 @@
 Real and random events hardly ever lie exactly at a threshold, and miss entries of tables that others reach. These are
 found from known events by a search with the golden network: of the events that come nearest to a wanted code, some
 hardware integers are changed, at random and in pairs that seem to add up; for extremes, all of them uphill. What the
-search does not reach is named, since nothing proves that it can't be reached.
+search does not reach is named: apart from the rest what no hardware integers can reach, by bounds of every sum.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from fpgaae.config.model import Reads
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.trigger import GoldenTrigger
 
@@ -37,11 +38,15 @@ class EdgeEvents(NamedTuple):
     """What was found, those at the thresholds first, and by name what was not."""
 
     hardware: Codes  # (n_events, n_features) words of the ports
-    not_reached: tuple[str, ...]
+    not_reached: tuple[str, ...]  # may be reached by events that the search did not try
+    unreachable: tuple[str, ...] = ()  # lies outside of what `reachable_ends` bounds
 
     def save(self, file: Path) -> None:
         """Write them to an npz file."""
-        np.savez_compressed(file, hardware=self.hardware, not_reached=np.array(self.not_reached, dtype=np.str_))
+        names = {"not_reached": self.not_reached, "unreachable": self.unreachable}
+        np.savez_compressed(
+            file, hardware=self.hardware, **{key: np.array(own, dtype=np.str_) for key, own in names.items()}
+        )
 
     @classmethod
     def load(cls, file: Path) -> EdgeEvents:
@@ -54,7 +59,8 @@ class EdgeEvents(NamedTuple):
         """
         try:
             with np.load(file, allow_pickle=False) as content:
-                return cls(content["hardware"], tuple(str(name) for name in content["not_reached"]))
+                names = (tuple(str(name) for name in content[key]) for key in ("not_reached", "unreachable"))
+                return cls(content["hardware"], *names)
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise InputError(f"{file} holds no events at the edges ({error}); run the stage `convert` again") from None
 
@@ -72,6 +78,7 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
     search = _Search(trigger, known, seed)
     chosen: list[int] = []
     missing: list[str] = []
+    impossible: list[str] = []
     for name, code in _score_goals(trigger):
         found = search.reach(0, code)
         if found is None:
@@ -83,9 +90,12 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
         for sign in (1, -1):
             chosen.append(search.extreme(column, sign))
         chosen += search.cover(column, chosen)
-        missing += _ranges(name, search.unseen(column))
+        low, high = search.bounds[column]
+        unseen = search.unseen(column)
+        missing += _ranges(name, [code for code in unseen if low <= code <= high])
+        impossible += _ranges(name, [code for code in unseen if not low <= code <= high])
     rows = list(dict.fromkeys(chosen))
-    return EdgeEvents(search.events(rows), tuple(missing))
+    return EdgeEvents(search.events(rows), tuple(missing), tuple(impossible))
 
 
 def _score_goals(trigger: GoldenTrigger) -> Iterator[tuple[str, int]]:
@@ -116,6 +126,8 @@ class _Search:
         self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
         self.names = [score.name, *(f"{of.name}[{i}]" for of in self._watched for i in range(of.size))]
         self._types = [score.type, *(of.type for of in self._watched for _ in range(of.size))]
+        ends = reachable_ends(trigger)
+        self.bounds = [score.ends, *(pair for of in self._watched for pair in zip(*ends[of.name], strict=True))]
         self._left = min(_BUDGET, _MEMORY // len(features))
         self._events: list[Codes] = []
         self._values: list[Codes] = []

@@ -108,7 +108,9 @@ def run_convert(run: StageRun) -> ConvertResult:
             confidence_level=run.config.evaluation.confidence_level,
             thresholds=tuple(point.entry(network.score.type, run.config.trigger) for point in points),
         ),
-        edge_events=EdgeSearch(events=len(edges.hardware), not_reached=edges.not_reached),
+        edge_events=EdgeSearch(
+            events=len(edges.hardware), not_reached=edges.not_reached, unreachable=edges.unreachable
+        ),
         keras=keras,
         lint=tuple(finding.entry() for finding in findings),
     )
@@ -177,18 +179,8 @@ def _compare_with_keras(
 
 def _write_vectors(run: StageRun, trigger: GoldenTrigger, stimuli: Stimuli, block: TriggerBlock) -> None:
     """Write the testbench's golden vectors: the first events of every origin, with all extremes and edges."""
-    parts = []
-    for source in stimuli.sources():
-        if source.start == 0 and source.origin != LAYERS:
-            part = (
-                source
-                if source.origin in {EXTREMES, EDGES}
-                else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
-            )
-            made = stimuli.make(part)
-            parts.append((made.hardware, made.input_codes[: len(made.hardware)]))
-    hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))
-    golden = trigger.network.run(input_codes)
+    hardware = np.concatenate([codes for _, codes in stimuli.few(_VECTORS_AN_ORIGIN, whole={EXTREMES, EDGES})])
+    golden = trigger.run(hardware)
     scores, accept = golden[trigger.network.score.name].codes[:, 0], golden[trigger.accept.name].codes
     latents = next((golden[port.name].codes & ((1 << port.type.width) - 1) for port in trigger.network.ports), None)
     write_golden_vectors(run.folder / PROJECT_FOLDER, block, hardware, scores, accept, latents)

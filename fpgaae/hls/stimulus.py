@@ -8,7 +8,7 @@ A stimulus is described by a small picklable `Source`, so that each worker proce
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,6 +83,14 @@ class Stimuli:
         for origin, length in lengths.items():
             for start in range(0, length, CHUNK_EVENTS):
                 yield Source(origin, start, min(start + CHUNK_EVENTS, length))
+
+    def few(self, n: int, whole: Collection[str] = (EDGES,)) -> Iterator[tuple[Source, Codes]]:
+        """Give the first n hardware integers of each origin, and those of some origins whole: all at the edges."""
+        for source in self.sources():
+            if source.origin == LAYERS or (source.start and source.origin not in whole):
+                continue
+            hardware = self.make(source).hardware
+            yield source, hardware if source.origin in whole else hardware[:n]
 
     def make(self, source: Source) -> Stimulus:
         """Make one part."""

@@ -23,7 +23,7 @@ from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.csim_library import INCLUDES, TAIL_LINES, probe, run_compiler
 from fpgaae.hls.project import CSIM_MACRO, SYNTHESIS_DRIVER, WeightPort, port_codes
-from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.hls.stimulus import Source, Stimuli
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.csim import SynthesizedBranch
 from fpgaae.runs.results.data import DataResult
@@ -95,7 +95,7 @@ class SynthesizedLibrary:
 
 
 def compare_synthesized(run: StageRun, library: Path, project: Path) -> SynthesizedBranch:
-    """Run the first events of every origin that enter as hardware integers, and compare with the golden codes.
+    """Run the first events of every origin as hardware integers, and all at the edges, and compare the golden codes.
 
     Raises
     ------
@@ -111,23 +111,22 @@ def compare_synthesized(run: StageRun, library: Path, project: Path) -> Synthesi
     stimuli = Stimuli(run.config, run.upstream("data"), trigger, edges.hardware)
     events = wrong_events = 0
     first = None
-    for origin, hardware in branch_events(stimuli):
+    for source, hardware in branch_events(stimuli):
         expected = golden_values(trigger, hardware)
         wrong = opened.run(hardware) != expected if len(hardware) else np.zeros((0, 1), dtype=bool)
         events += len(hardware)
         wrong_events += int(wrong.any(axis=1).sum())
         if first is None and wrong.any():
             event, column = (int(i) for i in np.argwhere(wrong)[0])
-            first = f"{output_name(column, trigger.accept.size)} of {origin} event {event}{_suspects(project)}"
+            event += source.start
+            first = f"{output_name(column, trigger.accept.size)} of {source.origin} event {event}{_suspects(project)}"
     passed = events > 0 and not wrong_events
     return SynthesizedBranch(passed=passed, events=events, mismatched_events=wrong_events, first_mismatch=first)
 
 
-def branch_events(stimuli: Stimuli) -> Iterator[tuple[str, Codes]]:
-    """Give the origins and the first of their hardware integers."""
-    for source in stimuli.sources():
-        if not source.start and source.origin != LAYERS:
-            yield source.origin, stimuli.make(source).hardware[:EVENTS_AN_ORIGIN]
+def branch_events(stimuli: Stimuli) -> Iterator[tuple[Source, Codes]]:
+    """Give the origins and the first of their hardware integers, all at the edges."""
+    return stimuli.few(EVENTS_AN_ORIGIN)
 
 
 def golden_values(trigger: GoldenTrigger, hardware: Codes) -> NDArray[np.float64]:

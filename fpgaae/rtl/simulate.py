@@ -168,18 +168,14 @@ class _Bench:
             yield source.stop - source.start
 
     def drive_wrappers(self, simulation: RtlSimulation, project: Path) -> tuple[WrapperCheck, ...]:
-        """Drive the wrappers with the first events of each origin."""
-        hardware = np.concatenate([hardware for _, hardware in self._first_events(_WRAPPER_EVENTS)])
+        """Drive the wrappers with the first events of each origin, and all at the edges."""
+        hardware = np.concatenate([hardware for _, hardware in self._stimuli.few(_WRAPPER_EVENTS)])
         stimulus = Stimulus(hardware, self._trigger.score_and_decisions(hardware))
         return drive_wrappers(simulation, project, stimulus, self._seed)
 
-    def _first_events(self, n: int) -> list[tuple[Source, Codes]]:
-        """Give the first hardware integers of each origin."""
-        return [(source, self._stimuli.make(source).hardware[:n]) for source in self._plan if source.start == 0]
-
     def simulate_vhdl(self, project: Path, build: Path) -> Comparison:
-        """Compare the VHDL on the first events of each origin."""
-        parts = self._first_events(_VHDL_EVENTS)
+        """Compare the VHDL on the first events of each origin, and on all at the edges."""
+        parts = list(self._stimuli.few(_VHDL_EVENTS))
         codes = simulate_vhdl(project, np.concatenate([hardware for _, hardware in parts]), build)
         result = Comparison.of_layers(list(self.total.layers))
         for source, hardware in parts:

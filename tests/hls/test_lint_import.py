@@ -10,12 +10,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from lint_models import SIGNED, dense, encoder, quantizer
+from lint_models import NARROW, SIGNED, by_hand, dense, encoder, layer, quantizer
 
+from fpgaae.errors import InputError
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_import
-from fpgaae.hls.lint.run import lint_target
+from fpgaae.hls.lint.run import lint_target, refuse_errors
 from fpgaae.models.architecture import describe_model
 from fpgaae.models.model_file import read_model_file
 
@@ -145,3 +146,17 @@ def test_what_stands_in_nested_models_is_looked_at() -> None:
     assert lint_import(nested(SIGNED), Conversion()) == ()
     (finding,) = lint_import(nested("quantized_bits(8,2,1,alpha=1)"), Conversion())
     assert (finding.rule, finding.layer) == ("activation-symmetric", "end")
+
+
+@pytest.mark.parametrize("quantized", ["kernel_quantizer", "bias_quantizer"])
+def test_weights_with_negative_integer_bits_are_refused_in_one_sentence(quantized: str) -> None:
+    """QKeras can't even build such a layer, so that import must not try."""
+    weights = {"kernel_quantizer": NARROW, "bias_quantizer": NARROW, quantized: "quantized_bits(8,-2,0,alpha=1)"}
+    dense_layer = layer("it", "QDense", "q", units=2, use_bias=True, **weights)
+    arrays = {"kernel": np.ones((6, 2), dtype=np.float32), "bias": np.ones(2, dtype=np.float32)}
+    model = by_hand(dense_layer.changed(weights=arrays)).model
+    found = lint_import(model, Conversion())
+    assert [(finding.rule, finding.layer) for finding in found] == [("negative-integer-bits", "it")]
+    with pytest.raises(InputError, match=r"negative powers of integers.*set its integer bits to 0") as caught:
+        refuse_errors("model.h5", found, InputError)
+    assert "\n" not in str(caught.value)

@@ -71,8 +71,11 @@ def check_graph(model: NetworkDescription) -> Iterator[Finding]:
         yield finding("several-inputs-or-outputs", "", f"{len(inputs)} inputs, {len(model.outputs)} outputs")
     for layer in inputs:
         for reader in model.readers(layer.name):
-            if reader.role is not Role.ROUND or reader.quantizers["activation"] is None:
+            quantizer = reader.quantizers["activation"] if reader.role is Role.ROUND else None
+            if quantizer is None:
                 yield finding("input-not-quantized", reader.name, f"a {reader.kind} reads {layer.name}")
+            elif quantizer.kind == "quantized_relu":
+                yield finding("input-not-quantized", reader.name, f"{quantizer} reads {layer.name}")
     for layer in model.layers:
         yield from _check_scored(model, layer) if layer.is_score else _check_summed(model, layer)
         quantizer = layer.quantizers.get("activation") if layer.role is Role.ROUND else None

@@ -45,6 +45,12 @@ _TABLE = (
         "set reuse_factor to 1",
     ),
     Rule(
+        "convolution-reuse", _E,
+        "hls4ml's convolution of whole images (io_parallel) in the resource strategy is right only for reuse factors "
+        "up to the products of one sum (all outputs differ)",
+        "use a reuse factor of at most the kernel's pixels times the channels, or io_stream",
+    ),
+    Rule(
         "reuse-factor-replaced", _W,
         "the reuse factor does not divide the layer's products as hls4ml needs it, and is silently replaced",
         "choose a reuse factor that divides, so that the resources are those you asked for",
@@ -52,7 +58,7 @@ _TABLE = (
     # the quantizers
     Rule(
         "input-not-quantized", _E,
-        "the bit_exact flow needs a quantizer straight behind the input (`unexpected input layer chain`)",
+        "the bit_exact flow needs a quantized_bits straight behind the input (`unexpected input layer chain`)",
         "put a QActivation(quantized_bits(..., alpha=1)) behind the Input, and let nothing else read the Input",
     ),
     Rule(
@@ -264,6 +270,33 @@ _TABLE = (
         "stream-pooling", _E,
         "streaming pooling asserts that windows neither overlap nor reach over the edge",
         "use padding `valid` and strides equal to pool_size, or io_parallel",
+    ),
+    Rule(
+        "stream-strides", _E,
+        "hls4ml's streaming convolution with a kernel of one row steps over columns only, and reads the rows between "
+        "its strides as well (nearly all outputs differ)",
+        "use strides of one row, a kernel of two rows or of one pixel, or io_parallel",
+    ),
+    Rule(
+        "stream-packs", _E,
+        "a score reads both of its inputs from streams in packs of one size, which a Flatten does not change: an image "
+        "comes a pixel at a time, the output of a Dense layer at once",
+        "put a Reshape to the same image in front of the Flatten of each, or use io_parallel",
+    ),
+    Rule(
+        "pooling-beyond-border", _E,
+        "a window that reaches beyond the border has fewer values to take the mean or the maximum of",
+        "use padding `valid`, or a ZeroPadding layer",
+    ),
+    Rule(
+        "mean-not-quantized", _E,
+        "a mean of a number of values that is no power of two has no finite binary form",
+        "put a QActivation straight behind it, or average 2, 4, 8, ... values",
+    ),
+    Rule(
+        "dense-of-image", _E,
+        "a Dense layer on an image is applied to its last axis only, which has no exact firmware here",
+        "put a Flatten in front of it, or use a convolution with a kernel of one pixel",
     ),
     Rule(
         "channels-first", _E,

@@ -126,10 +126,11 @@ class TriggerEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeSearch:
-    """The search for events at the edges: how many were found, and by name what was not."""
+    """The search for events at the edges: how many were found, and by name what was not, and what can't be."""
 
     events: int
     not_reached: tuple[str, ...]
+    unreachable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
