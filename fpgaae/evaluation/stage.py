@@ -27,8 +27,10 @@ from fpgaae.evaluation.roc_bands import Band, roc_bands
 from fpgaae.evaluation.scoring import Scores, open_partial, score_events
 from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
+from fpgaae.hls.working_points import kept_crossings
 from fpgaae.models.teacher import Taught, find_taught
 from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.metrics import Ablation, LayerLoss, MetricsResult, StudentComparison
 from fpgaae.runs.run import StageRun
 
@@ -50,7 +52,9 @@ def run_evaluate(run: StageRun) -> MetricsResult:
     columns = {process: store.columns(process, "test", limit=length) for process, length in lengths.items()}
     settings = bootstrap_settings(config)
     with run.progress.task("bootstrap", None):
-        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, config)
+        crossings = kept_crossings(config.trigger, run.result(DataResult), background)
+        kept = config.model_copy(update={"trigger": crossings})
+        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, kept)
     ablation, layers = _losses(run, groups, settings)
     figures, compression, distillation = {}, None, None
     if (limit := config.evaluation.compression_events) is not None:
