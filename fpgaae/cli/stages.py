@@ -29,7 +29,8 @@ from fpgaae.cli.output import (
 )
 from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize
 from fpgaae.hls.comparison import failure_sentence
-from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.hls.mutation import run_mutation
+from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, import_model, run
 from fpgaae.progress import Progress

@@ -16,12 +16,13 @@ from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
-from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
+from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
+from fpgaae.runs.results.mutants import MutantsResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -87,7 +88,7 @@ def _largest_pt(entry: EmulatedFile) -> list[str]:
 
 
 def mutants_table(result: MutantsResult) -> RenderableType:
-    """Give what `fpgaae csim --mutate` prints: a row for each kind of damage."""
+    """Give what `--mutate` prints: a row for each kind of damage, then those that the project has no place for."""
     table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")
     for damage in dict.fromkeys(mutant.damage for mutant in result.mutants):
         own = [mutant for mutant in result.mutants if mutant.damage == damage]
@@ -99,7 +100,8 @@ def mutants_table(result: MutantsResult) -> RenderableType:
         f"{verdict}: of {result.total} mutants {result.caught} were caught, {result.equivalent} proven to "
         f"compute the same, {result.missed} missed"
     )
-    return Group(table, line)
+    not_made = (f"not made: {kind.damage} ({escape(kind.reason)})" for kind in result.not_made)
+    return Group(table, *not_made, line)
 
 
 def drift_tables(result: DriftResult) -> RenderableType:
