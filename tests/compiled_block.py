@@ -85,6 +85,20 @@ def _trigger(features: FeatureMap, thresholds: Sequence[int], score: str) -> Gol
     return GoldenTrigger(features, IntegerNetwork((stand_in, Accept.of("accept", stand_in, np.array(thresholds)))))
 
 
+def make_block(
+    objects: tuple[Hardware, FeatureMap],
+    thresholds: Sequence[int],
+    score: str = "ap_ufixed<12,8>",
+    pack: int | None = None,
+) -> TriggerBlock:
+    """Give the block around a network that is not there; in a stream, `pack` features come at once."""
+    hardware, features = objects
+    n, width = len(features), int(re.findall(r"\d+", score)[0])
+    inputs = Port("features", "features", "input_t", n, pack or n)
+    top = TopFunction("autoencoder", inputs, Port("score", "score_out", "result_t", 1), pack is not None, width)
+    return TriggerBlock(top, hardware, _trigger(features, thresholds, score))
+
+
 class Block:
     """A compiled trigger block around a stand-in for the network."""
 
@@ -98,17 +112,10 @@ class Block:
     ) -> None:
         hardware, features = objects
         self.elements = [i for i, feature in enumerate(features.features) if feature.hardware.bits]
-        n, width = len(features), int(re.findall(r"\d+", score)[0])
+        n = len(features)
         is_stream = pack is not None
         pack = pack or n
-        top = TopFunction(
-            "autoencoder",
-            Port("features", "features", "input_t", n, pack),
-            Port("score", "score_out", "result_t", 1),
-            is_stream,
-            width,
-        )
-        self.block = TriggerBlock(top, hardware, _trigger(features, thresholds, score))
+        self.block = make_block(objects, thresholds, score, pack if is_stream else None)
         (folder / "firmware").mkdir()
         self.block.write(folder)
         if is_stream:

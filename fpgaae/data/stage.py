@@ -100,8 +100,7 @@ class _Process:
         if self._is_background and left_out:
             self.warnings.append(
                 f"{left_out:,} of {self.tally.events:,} events were left out as empty or saturated, but the firmware "
-                f"gets them: a rate in kHz is of the others, too high by {left_out / self.tally.events:.2%} of itself "
-                "where none of them is accepted"
+                "gets them: rates in kHz count them as bunch crossings, of which none is accepted"
             )
         self._check_enough(name)
 

@@ -23,11 +23,10 @@ import h5py
 import numpy as np
 
 from fpgaae.cluster import SPREADING, completed, open_cluster
-from fpgaae.config.data import Columns, Split
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
-from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
+from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span, scored_data
 from fpgaae.errors import InputError
 from fpgaae.files import lock, require_space, write_json
 from fpgaae.hls.working_points import rate_khz
@@ -156,9 +155,7 @@ class _Run:
         self._deployed = deployed
         self._folder = folder
         self._files = files
-        # which a score does not need: every event of a file gets one
-        nothing_else = {"group": None, "columns": Columns(), "where": (), "split": Split()}
-        self._data = deployed.experiment.config.data.model_copy(update=nothing_else)
+        self._data = scored_data(deployed.experiment.config.data)
         self._parts = folder.absolute() / _PARTS_FOLDER
         self.events_scored = 0
 

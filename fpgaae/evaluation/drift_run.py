@@ -18,6 +18,7 @@ from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.files import lock, sha256, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.working_points import kept_crossings
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json
@@ -57,7 +58,7 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftR
         sample = take_sample(counted(_read(other, config, limit)), golden)
         settings = DriftSettings(
             experiment.result(CsimResult).thresholds,
-            config.trigger,
+            kept_crossings(config.trigger, data, config.data.background),
             config.evaluation.confidence_level,
         )
         found = compare_samples(reference, sample, features, golden.network.score.type.fraction, settings)

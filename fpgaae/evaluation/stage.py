@@ -30,9 +30,11 @@ from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.files import write_json
 from fpgaae.golden.partial import PartialNetwork
+from fpgaae.hls.working_points import kept_crossings
 from fpgaae.models.teacher import Taught, find_taught
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.metrics import Ablation, LayerLoss, MetricsResult, StudentComparison
 from fpgaae.runs.results.review import REVIEW_FILE
 from fpgaae.runs.run import StageRun
@@ -55,7 +57,9 @@ def run_evaluate(run: StageRun) -> MetricsResult:
     columns = {process: store.columns(process, "test", limit=length) for process, length in lengths.items()}
     settings = bootstrap_settings(config)
     with run.progress.task("bootstrap", None):
-        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, config)
+        crossings = kept_crossings(config.trigger, run.result(DataResult), background)
+        kept = config.model_copy(update={"trigger": crossings})
+        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, kept)
     network = open_partial(run)
     ablation, layers = _losses(run, network, groups, settings)
     figures, compression, distillation = {}, None, None

@@ -43,10 +43,8 @@ class EdgeEvents(NamedTuple):
 
     def save(self, file: Path) -> None:
         """Write them to an npz file."""
-        names = {"not_reached": self.not_reached, "unreachable": self.unreachable}
-        np.savez_compressed(
-            file, hardware=self.hardware, **{key: np.array(own, dtype=np.str_) for key, own in names.items()}
-        )
+        not_reached, unreachable = (np.array(names, dtype=np.str_) for names in (self.not_reached, self.unreachable))
+        np.savez_compressed(file, hardware=self.hardware, not_reached=not_reached, unreachable=unreachable)
 
     @classmethod
     def load(cls, file: Path) -> EdgeEvents:

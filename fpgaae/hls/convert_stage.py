@@ -31,7 +31,7 @@ from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.port_table import input_ports
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
-from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds, kept_crossings
 from fpgaae.models.extract import extract_network
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
@@ -56,7 +56,8 @@ _log = logging.getLogger(__name__)
 
 def run_convert(run: StageRun) -> ConvertResult:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
-    features = FeatureMap.of(run.result(DataResult))
+    data = run.result(DataResult)
+    features, crossings = FeatureMap.of(data), kept_crossings(run.config.trigger, data, run.config.data.background)
     findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     trained = extract_network(model)
@@ -65,7 +66,7 @@ def run_convert(run: StageRun) -> ConvertResult:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
     background = background_scores(run, GoldenTrigger(features, network))
     level = run.config.evaluation.confidence_level
-    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
+    points = choose_thresholds(background, background_groups(run), crossings, level)
     trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
     with run.progress.task("events at the edges", None):
         edges = _find_edges(run, trigger, background)
@@ -106,7 +107,7 @@ def run_convert(run: StageRun) -> ConvertResult:
             background_events=len(background),
             saturated_fraction=float(np.mean(background == network.score.type.max_code)),
             confidence_level=run.config.evaluation.confidence_level,
-            thresholds=tuple(point.entry(network.score.type, run.config.trigger) for point in points),
+            thresholds=tuple(point.entry(network.score.type, crossings) for point in points),
         ),
         edge_events=EdgeSearch(
             events=len(edges.hardware), not_reached=edges.not_reached, unreachable=edges.unreachable

@@ -23,6 +23,7 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import lock, read_json, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutant import Mutant, make_mutants
@@ -40,7 +41,7 @@ from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.convert import ConvertResult
-from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.csim import CsimResult, Mismatch
 from fpgaae.runs.results.mutants import CsimMutantsResult
 from fpgaae.runs.run import StageRun
 
@@ -146,10 +147,16 @@ class Mutation:
             return Verdict(Outcome.CAUGHT, "layout", detail=found.error or "nothing was compared")
         first = found.first_mismatch
         detail = (
-            f"channel {first.channel}: expected code {first.expected_code}, found {first.found_code} "
+            f"{self._place(first)}: expected code {first.expected_code}, found {first.found_code} "
             f"({first.origin} event {first.event})"
         )
         return Verdict(Outcome.CAUGHT, "codes", first.layer, detail)
+
+    def _place(self, first: Mismatch) -> str:
+        """Name the value that differs: of the network's inputs the port that it is made of."""
+        if first.layer != self._original.sources.layers[0]:
+            return f"channel {first.channel}"
+        return f"port {self._original.trigger.features.features[first.channel].hardware.name}"
 
     def _run_branch(self, folder: Path, library: Path) -> Verdict | None:
         """Compare the compiled branch that is synthesized; its outputs stand behind every layer."""
@@ -201,7 +208,7 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> CsimMuta
         project = run.upstream("convert") / convert.project_dir
         layers = [layer.name for layer in convert.layers]
         sources = ProjectSources(project, convert.project_name, layers)
-        made = make_mutants(sources, (*VALUE_KINDS, *TEXT_KINDS), n, experiment.config.seed)
+        made = make_mutants(sources, (*VALUE_KINDS, *TEXT_KINDS, *BOUNDARY_KINDS), n, experiment.config.seed)
         with progress.task("the sound project", None):
             simulation = Simulation.of_run(run, Path(scratch))
             mutation = Mutation(sources, convert.project_name, simulation, Path(scratch))

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fpgaae.config.experiment import Threshold, Trigger
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_khz
+from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, kept_crossings, rate_khz
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.statistics import clopper_pearson
 
 SCORE = FixedPointType(12, 8, signed=False)
@@ -159,3 +161,28 @@ def test_the_coverage_of_the_interval_is_the_exact_binomial_sum() -> None:
     held = [k for k in range(n + 1) if WorkingPoint(rate, 0, n, k, 1, LEVEL).rate.low <= rate]
     held = [k for k in held if WorkingPoint(rate, 0, n, k, 1, LEVEL).rate.high >= rate]
     assert sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in held) >= LEVEL
+
+
+def _data(read: int, **dropped: int) -> DataResult:
+    seen = SeenEvents(events_read=read, dropped=dropped, empty_events=0, objects={}, largest_pt={})
+    return DataResult(events={}, feature_types=(), files={}, seen={"background": seen})
+
+
+def test_events_that_were_left_out_are_bunch_crossings_all_the_same() -> None:
+    trigger = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(rate_khz=100), Threshold(rate_khz=300)))
+    background = np.arange(800)  # of 1,000 events within `where`, 200 were empty or saturated
+    crossings = kept_crossings(trigger, _data(1500, where=500, empty=150, saturated=50), "background")
+    points = choose_thresholds(background, background, crossings, LEVEL)
+    assert [point.n_passed for point in points] == [100, 300], "100 and 300 of 1,000 crossings in a millisecond"
+    entries = [point.entry(SCORE, crossings) for point in points]
+    assert [entry.rate_khz.value for entry in entries] == pytest.approx([100, 300])
+    assert [entry.requested_rate_khz for entry in entries] == pytest.approx([100, 300])
+    untouched = DataResult(events={}, feature_types=(), files={})
+    for data in (_data(1500, where=700, empty=0, saturated=0), untouched):
+        assert kept_crossings(trigger, data, "background") is trigger
+
+
+def test_a_rate_that_the_kept_crossings_do_not_have_is_refused() -> None:
+    trigger = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(rate_khz=600),))
+    with pytest.raises(InputError, match=r"600 kHz is not below 500 kHz, which is left .* 50\.00% of the background's"):
+        kept_crossings(trigger, _data(10, empty=5), "background")
