@@ -82,6 +82,12 @@ def run_report(run: StageRun) -> ReportResult:
         figures=_figures(run.upstream("evaluate") / "figures"),
         firmware=_firmware(convert, csim, rtl, synth),
         resources=resource_rows(rtl, synth),
+        left_out=tuple(
+            f"{run.experiment.result_path(kind.STAGE)} was made from another config, other events or other files, and "
+            f"is left out; run `{run.experiment.command(kind.STAGE)}` and this report again"
+            for kind in (RtlResult, SynthResult)
+            if run.is_stale(kind)
+        ),
         commands={stage: run.experiment.command(stage) for stage in STAGES},
         configuration=run.experiment.config_file.read_text(encoding="utf-8"),
         hashes={
