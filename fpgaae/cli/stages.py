@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from fpgaae.cli.options import (
@@ -68,10 +67,11 @@ def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResu
     console = open_console()
     state = "is current" if outcome.was_current else "done"
     console.print(
-        f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {experiment.result_path(stage)}", soft_wrap=True
+        f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {escape(str(experiment.result_path(stage)))}",
+        soft_wrap=True,
     )
     if outcome.was_current and outcome.edited:
-        console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}", soft_wrap=True)
+        console.print(f"edited by hand and left as it is: {escape(', '.join(outcome.edited))}", soft_wrap=True)
     if not outcome.was_current or STAGES[stage].is_check or stage == "evaluate":
         console.print(summarize(stage, outcome.result))
 
@@ -112,7 +112,7 @@ def import_command(
         return
     replaced = experiment.result(ImportResult).replaces
     if replaced and not outcome.was_current:
-        Console().print(f"replaces the import of {escape(replaced)}", highlight=False)
+        open_console(80).print(f"replaces the import of {escape(replaced)}")
     print_outcome(experiment, "train", outcome)
 
 

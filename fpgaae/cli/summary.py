@@ -222,7 +222,7 @@ def _mean_and_spread(value: MeanAndSpread) -> str:
 def _origin(imported: ImportedFrom | None) -> str:
     """Say what a quantized network was made from that was not trained."""
     how = "taken as it is" if imported and imported.taken_as_it_is else "quantized after training"
-    source = f"imported from {imported.file} ({imported.kind})" if imported else "the float reference"
+    source = f"imported from {escape(imported.file)} ({imported.kind})" if imported else "the float reference"
     return f"{source}, {how}"
 
 
@@ -293,7 +293,7 @@ def layers_table(layers: Sequence[ComparedLayer]) -> RenderableType:
 def _csim(result: CsimResult) -> RenderableType:
     lines = [layers_table(result.layers)]
     if result.edited_files:
-        lines.append(f"edited by hand: {', '.join(result.edited_files)}")
+        lines.append(f"edited by hand: {escape(', '.join(result.edited_files))}")
     for change in result.changed_types:
         lines.append(f"layer {change.layer} was compiled as {change.compiled}, not {change.converted}")
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
@@ -325,7 +325,7 @@ def _trace(result: TraceResult) -> RenderableType:
 
 
 def _rtl(result: RtlResult) -> RenderableType:
-    lines = [f"edited by hand: {', '.join(result.edited_files)}"] if result.edited_files else []
+    lines = [f"edited by hand: {escape(', '.join(result.edited_files))}"] if result.edited_files else []
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     cycles, clock_ns, cost = result.latency_cycles, result.clock_ns, result.estimated
     lines += [
@@ -408,7 +408,7 @@ def _value(measure: MeasuredMean) -> str:
 
 
 def _report(result: ReportResult) -> RenderableType:
-    return f"wrote {result.file}"
+    return f"wrote {escape(result.file)}"
 
 
 def _table(*columns: str) -> Table:
