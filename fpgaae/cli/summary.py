@@ -362,6 +362,7 @@ def _synth(result: SynthResult) -> RenderableType:
         )
     if result.vivado is not None:
         lines.append(f"slack of the slowest path after routing: {result.vivado.slack_ns:g} ns")
+    lines += [f"{tool} failed: {escape(said)}" for tool, said in (result.failed or {}).items()]
     lines.append(f"{result.tool}, {result.part}, {result.seconds:.0f} s")
     return Group(*lines)
 

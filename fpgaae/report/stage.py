@@ -87,7 +87,8 @@ def run_report(run: StageRun) -> ReportResult:
             f"is left out; run `{run.experiment.command(kind.STAGE)}` and this report again"
             for kind in (RtlResult, SynthResult)
             if run.is_stale(kind)
-        ),
+        )
+        + (() if synth is None else tuple(f"{tool}: {said}" for tool, said in (synth.failed or {}).items())),
         commands={stage: run.experiment.command(stage) for stage in STAGES},
         configuration=run.experiment.config_file.read_text(encoding="utf-8"),
         hashes={
