@@ -88,6 +88,7 @@ def run_report(run: StageRun) -> ReportResult:
             for kind in (RtlResult, SynthResult)
             if run.is_stale(kind)
         )
+        + tuple(f"the figure {name} was not drawn: {said}" for name, said in (evaluation.failed_figures or {}).items())
         + (() if synth is None else tuple(f"{tool}: {said}" for tool, said in (synth.failed or {}).items())),
         commands={stage: run.experiment.command(stage) for stage in STAGES},
         configuration=run.experiment.config_file.read_text(encoding="utf-8"),
