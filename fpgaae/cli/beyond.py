@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +25,7 @@ from fpgaae.cli.output import (
     open_console,
     open_progress,
     print_json,
+    print_text,
     set_up_logging,
 )
 from fpgaae.cli.summary import emulate_table, scan_summary
@@ -63,7 +63,8 @@ def explore_command(
     console = open_console()
     for use, outcome in outcomes.items():
         folder = experiment.stage_folder(explore_stage(use))
-        console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {folder / f'{use}.png'}", soft_wrap=True)
+        figure = escape(str(folder / f"{use}.png"))
+        console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {figure}", soft_wrap=True)
         for sentence in outcome.result.summary:
             console.print(f"  {escape(sentence)}", soft_wrap=True)
 
@@ -181,4 +182,4 @@ def references_command(
     if as_json:
         print_json(result)
     else:
-        sys.stdout.write(comparison_markdown(result))
+        print_text(comparison_markdown(result))

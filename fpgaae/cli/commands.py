@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from fpgaae import __version__
 from fpgaae.cli import beyond, checks, stages, starting
+from fpgaae.cli.net import last_net
+from fpgaae.cli.output import open_console
 
 app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
@@ -23,7 +24,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        Console().print(f"fpgaae {__version__}", highlight=False)
+        open_console().print(f"fpgaae {__version__}")
         raise typer.Exit
 
 
@@ -70,4 +71,5 @@ for _name in _IN_ORDER:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with last_net():
+        app()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from fpgaae import api
@@ -69,10 +68,11 @@ def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResu
     console = open_console()
     state = "is current" if outcome.was_current else "done"
     console.print(
-        f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {experiment.result_path(stage)}", soft_wrap=True
+        f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {escape(str(experiment.result_path(stage)))}",
+        soft_wrap=True,
     )
     if outcome.was_current and outcome.edited:
-        console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}", soft_wrap=True)
+        console.print(f"edited by hand and left as it is: {escape(', '.join(outcome.edited))}", soft_wrap=True)
     if not outcome.was_current or STAGES[stage].is_check or stage == "evaluate":
         console.print(summarize(stage, outcome.result))
 
@@ -145,11 +145,11 @@ def import_command(
         return
     replaced = experiment.result(ImportResult).replaces
     if replaced and not outcome.was_current:
-        Console().print(f"replaces the import of {escape(replaced)}", highlight=False)
+        open_console(80).print(f"replaces the import of {escape(replaced)}")
     reference = experiment.result(ReferenceResult)
     if isinstance(reference, ImportedReference):
         for line in imported_lines(reference):
-            Console().print(line, highlight=False)
+            open_console(80).print(line)
     print_outcome(experiment, "train", outcome)
 
 

@@ -232,7 +232,7 @@ def _mean_and_spread(value: MeanAndSpread) -> str:
 def _origin(imported: ImportedFrom | None) -> str:
     """Say what a quantized network was made from that was not trained."""
     how = "taken as it is" if imported and imported.taken_as_it_is else "quantized after training"
-    source = f"imported from {imported.file} ({imported.kind})" if imported else "the float reference"
+    source = f"imported from {escape(imported.file)} ({imported.kind})" if imported else "the float reference"
     return f"{source}, {how}"
 
 
@@ -304,7 +304,7 @@ def layers_table(layers: Sequence[ComparedLayer]) -> RenderableType:
 def _csim(result: CsimResult) -> RenderableType:
     lines = [layers_table(result.layers)]
     if result.edited_files:
-        lines.append(f"edited by hand: {', '.join(result.edited_files)}")
+        lines.append(f"edited by hand: {escape(', '.join(result.edited_files))}")
     for change in result.changed_types:
         lines.append(f"layer {change.layer} was compiled as {change.compiled}, not {change.converted}")
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
@@ -336,7 +336,7 @@ def _trace(result: TraceResult) -> RenderableType:
 
 
 def _rtl(result: RtlResult) -> RenderableType:
-    lines = [f"edited by hand: {', '.join(result.edited_files)}"] if result.edited_files else []
+    lines = [f"edited by hand: {escape(', '.join(result.edited_files))}"] if result.edited_files else []
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     cycles, clock_ns, cost = result.latency_cycles, result.clock_ns, result.estimated
     lines += [
@@ -373,6 +373,7 @@ def _synth(result: SynthResult) -> RenderableType:
         )
     if result.vivado is not None:
         lines.append(f"slack of the slowest path after routing: {result.vivado.slack_ns:g} ns")
+    lines += [f"{tool} failed: {escape(said)}" for tool, said in (result.failed or {}).items()]
     lines.append(f"{result.tool}, {result.part}, {result.seconds:.0f} s")
     return Group(*lines)
 
@@ -419,7 +420,7 @@ def _value(measure: MeasuredMean) -> str:
 
 
 def _report(result: ReportResult) -> RenderableType:
-    return f"wrote {result.file}"
+    return f"wrote {escape(result.file)}"
 
 
 def _table(*columns: str) -> Table:

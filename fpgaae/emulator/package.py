@@ -21,6 +21,7 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import fill_template, firmware_source
+from fpgaae.processes import run_program
 from fpgaae.runs.results.emulate import EmulatorPackage
 
 VECTORS_FILE = "vectors.dat"
@@ -129,7 +130,7 @@ def compile_package(folder: Path, name: str, *, for_this_machine: bool = True) -
     library = folder / f"lib{name}_emulator.so"
     flags = (*_FLAGS, _THIS_MACHINE) if for_this_machine else _FLAGS
     command = [str(require_compiler()), *flags, "-shared", f"{name}_emulator.cpp", "-o", library.name]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    done = run_program(command, f"compiling the emulator in {folder}", folder=folder)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-_TAIL_LINES:])
         raise CheckFailed(f"the emulator in {folder} does not compile; the compiler's last lines:\n{tail}")

@@ -203,7 +203,11 @@ def layer_figure(layers: Sequence[LayerLoss]) -> Figure:
         left.set_yticks([], minor=True)
         left.set_xlabel("Signal to quantization noise [dB]")
         right.set_xlabel("Share of saturated values")
-        right.set_xscale("log")
+        if any(share for layer in layers for share in layer.saturated.values()):
+            right.set_xscale("log")
+        else:
+            right.set_xticks([])
+            right.text(0.5, 0.5, "no value saturates", transform=right.transAxes, ha="center", va="center")
         for axes in (left, right):
             axes.grid(axis="y", color="0.9", linewidth=0.6)
             axes.set_axisbelow(True)

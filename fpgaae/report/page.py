@@ -133,6 +133,7 @@ class PageContent:
     firmware: Mapping[str, str] = field(default_factory=dict)
     resources: tuple[ResourceRow, ...] = ()
     ports: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()  # which results there are besides, and why they are not shown
     commands: Mapping[str, str] = field(default_factory=dict)  # by stage
     configuration: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)

@@ -129,6 +129,14 @@ def run_report(run: StageRun) -> ReportResult:
         firmware=_firmware(convert, csim, rtl, synth),
         ports={port_name(port): port_sentence(port) for port in convert.ports},
         resources=resource_rows(rtl, synth),
+        left_out=tuple(
+            f"{run.experiment.result_path(kind.STAGE)} was made from another config, other events or other files, and "
+            f"is left out; run `{run.experiment.command(kind.STAGE)}` and this report again"
+            for kind in (RtlResult, SynthResult)
+            if run.is_stale(kind)
+        )
+        + tuple(f"the figure {name} was not drawn: {said}" for name, said in (evaluation.failed_figures or {}).items())
+        + (() if synth is None else tuple(f"{tool}: {said}" for tool, said in (synth.failed or {}).items())),
         commands={stage: run.experiment.command(stage) for stage in STAGES},
         configuration=run.experiment.config_file.read_text(encoding="utf-8"),
         hashes={

@@ -19,7 +19,7 @@ from fpgaae.errors import InputError
 from fpgaae.files import lock, read_json, require_space, write_json
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment
-from fpgaae.runs.fingerprint import input_hashes, is_current, wanted_fingerprint
+from fpgaae.runs.fingerprint import input_hashes, wanted_fingerprint
 from fpgaae.runs.folder import (
     MANIFEST,
     edited_files,
@@ -62,8 +62,26 @@ class StageRun:
         return self.experiment.result(kind)
 
     def optional_result(self, kind: type[Result]) -> Result | None:
-        """Read the result file of one of the spec's optional stages; None where it is not there, stale or edited."""
-        return self.result(kind) if is_current(self.experiment, kind.STAGE, self.data_hashes) else None
+        """Read the result file of one of the spec's optional stages; None where it is not there, or stale.
+
+        Raises
+        ------
+        InputError
+            If it was edited by hand, or has lost its manifest.
+        """
+        if self.is_stale(kind) or not self.upstream(kind.STAGE).is_dir():
+            return None
+        changed = edited_files(self.upstream(kind.STAGE))
+        _refuse_edits(self.experiment, self.experiment.spec(kind.STAGE), changed, may_be_edited=False)
+        return self.result(kind)
+
+    def is_stale(self, kind: type[Result]) -> bool:
+        """Tell whether there is a result of an optional stage that was made from something else."""
+        folder = self.upstream(kind.STAGE)
+        if not folder.is_dir():
+            return False
+        wanted = wanted_fingerprint(self.experiment, self.experiment.spec(kind.STAGE), self.data_hashes)
+        return bool(read_json(folder / MANIFEST).get("fingerprint") != wanted)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from support import small_config
 
 from fpgaae.config.file import load_config
 from fpgaae.config.hardware import ArrayWidth, Hardware, ObjectWidths
-from fpgaae.errors import ConfigError
+from fpgaae.errors import ConfigError, InputError
 from fpgaae.names import KEYWORDS
+from fpgaae.runs.experiment import experiment_name
 
 _WIDTHS = {"slots": 1, "pt_bits": 12, "eta_bits": 0, "phi_bits": 8}
 
@@ -84,3 +85,10 @@ def test_a_long_value_is_cut_in_the_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(small_config(tmp_path, n_events=10, firmware={"part": "x" * 10_000}))
     assert len(str(caught.value)) < 600 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["a\nb.yaml", ".hidden.yaml"])
+def test_what_can_be_no_experiment_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="can't be an experiment's name"):
+        experiment_name(Path(name))
+    assert experiment_name(Path("[red] \u00e9.yaml")) == "[red] \u00e9"

@@ -203,6 +203,33 @@ def test_a_changed_file_is_scored_again(workspace: Workspace, schedulers: dict[i
     np.testing.assert_array_equal(_read(tmp_path / "out" / "events_scores.h5")[0], _golden(workspace, file)[:, 0])
 
 
+def test_files_are_known_by_their_content_and_results_that_were_edited_are_named(
+    workspace: Workspace, schedulers: dict[int, str], tmp_path: Path
+) -> None:
+    file, out = write_events(tmp_path / "events.h5", 100, 5), tmp_path / "out"
+    scores, result = out / "events_scores.h5", out / "emulate.json"
+    _emulate(workspace, [file], out, schedulers[1])
+    state = file.stat()
+    with h5py.File(file, "a") as events:
+        events["Particles"][7, 0, 0] += 64  # the size stays
+    os.utime(file, ns=(state.st_mtime_ns, state.st_mtime_ns))
+    assert file.stat().st_size == state.st_size
+    assert _emulate(workspace, [file], out, schedulers[1])["events_per_second"] > 0
+    np.testing.assert_array_equal(_read(scores)[0], _golden(workspace, file)[:, 0])
+
+    written = scores.read_bytes()
+    scores.write_bytes(written[:-1] + bytes([written[-1] ^ 1]))
+    failed = _emulate(workspace, [file], out, schedulers[1])["failed"]
+    assert failed == {str(file): f"{scores} is not as `emulate` wrote it; remove it to have it written anew"}
+    scores.unlink()
+    assert not _emulate(workspace, [file], out, schedulers[1])["failed"]
+    assert scores.read_bytes() == written
+
+    result.write_text(result.read_text().replace('"events": 100', '"events": 101'))
+    with pytest.raises(InputError, match=r"emulate\.json is not as `emulate` wrote it; remove it"):
+        _emulate(workspace, [file], out, schedulers[1])
+
+
 def test_a_result_that_a_killed_run_replaced_is_not_taken_for_the_earlier_one(
     workspace: Workspace, schedulers: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

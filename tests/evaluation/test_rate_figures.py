@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from figure_layout import layout_faults
+from matplotlib.figure import Figure
 from results import NO_ABLATION, NO_RATES, estimate, signal_metrics
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.correlation import correlations
+from fpgaae.evaluation.figure_files import figure_svg
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
 from fpgaae.runs.results.metrics import LayerLoss
@@ -82,3 +85,29 @@ def test_losses_and_layers_are_drawn() -> None:
     assert np.isnan(left.lines[1].get_xdata()).all(), "no noise has no ratio"
     assert right.lines[1].get_xdata()[0] == 0.01
     assert layout_faults(drawn) == []
+
+
+def test_layers_of_which_none_saturates_are_drawn() -> None:
+    layers = [
+        LayerLoss(
+            name=name, kind="dense", type="ap_fixed<16,9>", sqnr_db={"background": 40.0, "signal": 38.0}, rms={},
+            range=(0, 1), type_range=(0, 1), saturated={"background": 0.0, "signal": 0.0}, saturated_channels={},
+            zero={}, zero_channels={},
+        )
+        for name in ("features", "latent")
+    ]  # fmt: skip
+    drawn = layer_figure(layers)
+    assert figure_svg(drawn).startswith("<?xml")
+    assert layout_faults(drawn) == []
+
+
+def test_no_figure_loses_the_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    from fpgaae.evaluation.stage import _draw  # noqa: PLC0415 - imports TensorFlow
+
+    def fail() -> Figure:
+        raise ValueError("no\npositive values")
+
+    assert _draw(fail, tmp_path, "layers") == "ValueError: no positive values"
+    assert _draw(lambda: Figure(figsize=(1, 1)), tmp_path, "empty") is None
+    assert (tmp_path / "empty.svg").is_file()

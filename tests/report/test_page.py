@@ -230,5 +230,11 @@ def test_the_policy_allows_the_own_style_and_script_and_no_network() -> None:
     assert not policy
 
 
+def test_what_is_left_out_is_said() -> None:
+    page = render_page(replace(FULL, left_out=("rtl.json was made from another config",)))
+    assert '<p class="wrong">rtl.json was made from another config.</p>' in page
+    assert "have not been run" not in page
+
+
 def test_the_same_content_gives_the_same_page() -> None:
     assert render_page(FULL) == render_page(FULL)

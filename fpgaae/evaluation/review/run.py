@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -57,8 +58,8 @@ class ScoredEvents:
 
 def run_review(
     run: StageRun, events: ScoredEvents, metrics: MetricsResult, network: PartialNetwork
-) -> tuple[Review, dict[str, Figure]]:
-    """Make the numbers and the figures of a review.
+) -> tuple[Review, dict[str, Callable[[], Figure]]]:
+    """Make the numbers of a review, and what draws its figures.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def run_review(
     """
     split = open_split(run, "test")
     background, level = run.config.data.background, run.config.evaluation.confidence_level
-    golden = GoldenTrigger(split.features, network.network)
+    golden = GoldenTrigger(split.features, network.network).behind_words
     quantities = EventQuantities(run.config.data, split.features)
     seen = _read(run, events, split, golden, quantities)
     accepted = _accepted(events, metrics, background)
@@ -181,23 +182,26 @@ def _anomalous(events: ScoredEvents, split: Split, golden: GoldenTrigger, quanti
     return describe(places, codes, events.groups[split.process][places], golden, quantities)
 
 
-def _figures(run: StageRun, review: Review, metrics: MetricsResult, inputs: FixedPointType) -> dict[str, Figure]:
+def _figures(
+    run: StageRun, review: Review, metrics: MetricsResult, inputs: FixedPointType
+) -> dict[str, Callable[[], Figure]]:
     label, background = run.config.data.label, run.config.data.background
     ends = inputs.min_code * inputs.lsb, inputs.max_code * inputs.lsb
-    figures = {
-        f"turn_ons_{kind}": turn_on_figure(own, label, background) for kind, own in _by_kind(review.turn_ons).items()
+    figures: dict[str, Callable[[], Figure]] = {
+        f"turn_ons_{kind}": partial(turn_on_figure, own, label, background)
+        for kind, own in _by_kind(review.turn_ons).items()
     }
     if review.significance:
-        figures["significance"] = significance_figure(review.significance, label, metrics.labels)
+        figures["significance"] = partial(significance_figure, review.significance, label, metrics.labels)
     if review.training:
-        figures["trainings"] = trainings_figure(review.training)
-    figures["inputs"] = input_figure(review.inputs, background)
-    figures["network_inputs"] = network_input_figure(review.inputs, background, ends)
-    figures["types"] = type_figure(review.values)
+        figures["trainings"] = partial(trainings_figure, review.training)
+    figures["inputs"] = partial(input_figure, review.inputs, background)
+    figures["network_inputs"] = partial(network_input_figure, review.inputs, background, ends)
+    figures["types"] = partial(type_figure, review.values)
     if review.latents is not None:
-        figures["latents"] = latents_figure(review.latents, label, background)
+        figures["latents"] = partial(latents_figure, review.latents, label, background)
     if len(review.anomalous.slots) <= MOST_SLOTS:
-        figures["anomalous"] = anomalous_figure(review.anomalous)
+        figures["anomalous"] = partial(anomalous_figure, review.anomalous)
     return figures
 
 

@@ -352,3 +352,4 @@ class MetricsResult(ScoreMetrics, StageResult):
     layers: tuple[LayerLoss, ...]
     compression: Compression | None = None
     distillation: StudentComparison | None = None
+    failed_figures: Mapping[str, str] | None = None  # what is wrong, by the figure that could not be drawn
