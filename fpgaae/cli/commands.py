@@ -45,6 +45,7 @@ _PLAIN = {
     "report": "Write one self-contained HTML page about the experiment.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
+    "init": starting.init_command,
     "configs": starting.configs_command,
     "run": stages.run_command,
     "import": stages.import_command,
@@ -61,8 +62,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate",
-    "report", "explore", "export", "emulate", "scan", "references", "doctor", "lint",
+    "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth",
+    "evaluate", "report", "explore", "export", "emulate", "scan", "references", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))
