@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
     "runs/EXPERIMENT/ and writes its own; a stage whose config and inputs are unchanged is not run again.",
     no_args_is_help=True,
-    add_completion=False,
+    # --install-completion and --show-completion write the completion of the user's shell
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

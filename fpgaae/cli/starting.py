@@ -19,7 +19,12 @@ from fpgaae.propose.draft import write_draft
 
 def configs_command(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Of the config to copy; without it all are listed.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Of the config to copy; without it all are listed.",
+            autocompletion=lambda: [config.name for config in shipped_configs()],
+        ),
     ] = None,
     to: Annotated[
         Path | None,
