@@ -2,4 +2,6 @@
 
 from setuptools import find_packages, setup
 
-setup(packages=[*find_packages(include=["fpgaae", "fpgaae.*"]), "fpgaae.configs", "fpgaae_firmware"])
+_CONFIGS = ("fpgaae.configs", "fpgaae.configs.reference", "fpgaae.configs.scan")
+
+setup(packages=[*find_packages(include=["fpgaae", "fpgaae.*"]), *_CONFIGS, "fpgaae_firmware"])

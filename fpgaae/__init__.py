@@ -9,13 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fpgaae.api import Run, compare, copy_config, import_model, list_configs, load_config, open_run, run
+    from fpgaae.api import (
+        Run,
+        compare,
+        copy_config,
+        draft_config,
+        import_model,
+        list_configs,
+        load_config,
+        open_run,
+        run,
+    )
     from fpgaae.errors import CheckFailed, ConfigError, FpgaaeError, InputError, ToolMissing
 
 __version__ = "0.1.0"
 __all__ = [
     "CheckFailed", "ConfigError", "FpgaaeError", "InputError", "Run", "ToolMissing", "__version__", "compare",
-    "copy_config", "import_model", "list_configs", "load_config", "open_run", "run",
+    "copy_config", "draft_config", "import_model", "list_configs", "load_config", "open_run", "run",
 ]  # fmt: skip
 _ERRORS = frozenset({"CheckFailed", "ConfigError", "FpgaaeError", "InputError", "ToolMissing"})
 

@@ -6,7 +6,7 @@ an `fpgaae.FpgaaeError`. TensorFlow is imported by the functions that need it on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.progress import Progress, SilentProgress
+from fpgaae.propose.draft import Draft, write_draft
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
     from fpgaae.emulator.arrays import Emulator
 
 __all__ = [
-    "LayerRow", "MetricRow", "Run", "compare", "copy_config", "import_model", "list_configs", "load_config", "open_run",
-    "run",
+    "LayerRow", "MetricRow", "Run", "compare", "copy_config", "draft_config", "import_model", "list_configs",
+    "load_config", "open_run", "run",
 ]  # fmt: skip
 
 ConfigSource = str | Path | Mapping[str, Any]
@@ -106,6 +107,30 @@ def load_config(source: ConfigSource) -> Config:
     (4, 'background')
     """
     return validate_config(read_config(Path(source) if isinstance(source, str) else source))
+
+
+def draft_config(files: Sequence[str | Path], output: str | Path | None = None) -> Draft:
+    """Look at event files, a process each, and write a commented config that runs.
+
+    Parameters
+    ----------
+    files
+        Files, or folders of them; where no name says which is the background, the first one is.
+    output
+        The config; by default the first of the files under another ending, in this folder.
+
+    Raises
+    ------
+    InputError
+        If a file can't be described, or the config is there already.
+
+    Examples
+    --------
+    >>> draft = fpgaae.draft_config(["background.h5", "signal.h5"], "drafted.yaml")
+    >>> draft.background, fpgaae.load_config(draft.file).data.dataset
+    ('background', 'Particles')
+    """
+    return write_draft([Path(file) for file in files], None if output is None else Path(output))
 
 
 def open_run(config: ConfigSource, *, runs: str | Path = RUNS, name: str | None = None) -> Run:

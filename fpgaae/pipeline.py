@@ -87,8 +87,10 @@ def run_up_to(experiment: Experiment, stage: str, options: RunOptions) -> Iterat
         raise InputError(f"there is no stage {stage}; there are {', '.join(STAGES)}")
     hashes = event_hashes(experiment.config, experiment.config_file)
     earlier = RunOptions(keep_edited=STAGES[stage].is_check, progress=options.progress)
-    _require_possible(experiment, stage)
-    for name in experiment.stages_up_to(stage):
+    needed = experiment.stages_up_to(stage)
+    for name in reversed(needed):  # the stage itself is the one to be named
+        _require_possible(experiment, name)
+    for name in needed:
         outcome = run(experiment, name, options if name == stage else earlier, hashes)
         yield name, outcome
         if failure_of(outcome.result) is not None:

@@ -23,6 +23,7 @@ LAYERS = (
     ("config",),
     ("runs",),
     ("data",),
+    ("propose",),
     ("golden",),
     ("models",),
     ("hls",),

@@ -32,7 +32,8 @@ def test_every_package_is_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
         ".".join(file.parent.relative_to(REPOSITORY).parts)
         for file in Path(fpgaae.__file__).parent.rglob("__init__.py")
     }
-    assert set(given["packages"]) == there | {"fpgaae.configs", "fpgaae_firmware"}
+    configs = {"fpgaae.configs", "fpgaae.configs.reference", "fpgaae.configs.scan"}
+    assert set(given["packages"]) == there | configs | {"fpgaae_firmware"}
     assert len(given["packages"]) == len(set(given["packages"]))
 
 
@@ -100,7 +101,13 @@ def test_every_config_and_sample_is_handed_out() -> None:
         ("fpgaae", "fpgaae/data/sample", "h5"),
     ):
         root = REPOSITORY / settings["package-dir"][package]
-        given = {file for pattern in settings["package-data"][package] for file in root.glob(pattern)}
+        given = {
+            file
+            for name, patterns in settings["package-data"].items()
+            if name == package or name.startswith(f"{package}.")
+            for pattern in patterns
+            for file in root.joinpath(*name.removeprefix(package).split(".")).glob(pattern)
+        }
         there = {*(REPOSITORY / folder).rglob(f"*.{ending}")}
         assert there
         assert there <= given

@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
     "runs/EXPERIMENT/ and writes its own; a stage whose config and inputs are unchanged is not run again.",
     no_args_is_help=True,
-    add_completion=False,
+    # --install-completion and --show-completion write the completion of the user's shell
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -46,6 +46,7 @@ _PLAIN = {
     "report": "Write one self-contained HTML page about the experiment.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
+    "init": starting.init_command,
     "configs": starting.configs_command,
     "run": stages.run_command,
     "import": stages.import_command,
@@ -62,8 +63,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate",
-    "report", "explore", "export", "emulate", "scan", "references", "doctor", "lint",
+    "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth",
+    "evaluate", "report", "explore", "export", "emulate", "scan", "references", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

@@ -82,7 +82,8 @@ def run_command(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", metavar="STAGE", show_default=False,
+            "--to",
+            autocompletion=lambda: list(STAGES), metavar="STAGE", show_default=False,
             help=f"Of {', '.join(STAGES)}; by default csim, the proof (of a float method reference).",
         ),
     ] = None,

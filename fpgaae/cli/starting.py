@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +13,18 @@ from rich.table import Table
 
 from fpgaae.cli.output import errors_as_sentences, open_console, print_json
 from fpgaae.config.shipped import copy_shipped, find_shipped, shipped_configs
+from fpgaae.errors import InputError
+from fpgaae.propose.draft import write_draft
 
 
 def configs_command(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Of the config to copy; without it all are listed.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Of the config to copy; without it all are listed.",
+            autocompletion=lambda: [config.name for config in shipped_configs()],
+        ),
     ] = None,
     to: Annotated[
         Path | None,
@@ -49,3 +58,43 @@ def _list(as_json: bool) -> None:
     for config in found:
         table.add_row(config.name, escape(config.about))
     open_console().print(table)
+
+
+def init_command(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Events, a process each: files, or folders of them.", show_default=False
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="CONFIG", help="By default the first file's name with .yaml.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing: take the first file for the background.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON; asks nothing.")] = False,
+) -> None:
+    """Look at event files and write a commented config that runs.
+
+    Knows Parquet, ROOT and CSV tables, HDF5 and npz arrays, folders of WAV files, and IDX images.
+    """
+    with errors_as_sentences():
+        asks = not (yes or as_json) and sys.stdin.isatty()
+        draft = write_draft(files, output, _ask_for_background if asks else None)
+    if as_json:
+        print_json({**draft._asdict(), "file": str(draft.file)})
+        return
+    console = open_console()
+    known = f", as preset:{draft.preset}" if draft.preset else ""
+    console.print(escape(f"wrote {draft.file}{known}; trained on {draft.background}"), soft_wrap=True)
+    for note in draft.notes:
+        console.print(escape(f"  look at this: {note}"), soft_wrap=True)
+    console.print(escape(f"next: fpgaae run {draft.file}"), soft_wrap=True)
+
+
+def _ask_for_background(names: Sequence[str]) -> str:
+    wanted = str(typer.prompt(f"Which is the background, to be trained on: {', '.join(names)}?", default=names[0]))
+    if wanted not in names:
+        raise InputError(f"there is no {wanted} among the files; choose of {', '.join(names)}")
+    return wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -336,3 +337,14 @@ def test_a_result_file_that_lacks_a_key_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr == (
         f"fpgaae: {folder / 'reference.json'}: device is missing; run `fpgaae reference CONFIG --force`\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("co", {"configs", "convert"}), ("run a.yaml --to c", {"convert", "csim"})]
+)
+def test_the_shell_completes(words: str, expected: set[str]) -> None:
+    words = f"fpgaae {words}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_FPGAAE_COMPLETE": "complete_bash"}
+    script = Path(sys.executable).with_name("fpgaae")
+    done = subprocess.run([script], capture_output=True, text=True, check=False, env=os.environ | asked)
+    assert set(done.stdout.split()) == expected
