@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fpgaae.errors import InputError
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.keras_layers import Role
+from fpgaae.models.quantized_weights import with_quantized_weights
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 
 
@@ -30,9 +31,9 @@ def prepare_network(network: NetworkDescription, *, quantize: bool) -> Prepared:
     simple = _without_score(simplify(network))
     if not simple.is_quantized:
         return Prepared(fold_normalization(simple), None, {})
+    if quantize:  # anew: from the weights that it multiplies with
+        return Prepared(fold_normalization(without_quantizers(with_quantized_weights(simple))[0]), None, {})
     twin, tensors = without_quantizers(simple)
-    if quantize:
-        return Prepared(fold_normalization(twin), None, {})
     return Prepared(twin, simple, tensors)
 
 

@@ -69,7 +69,7 @@ def check_prepared(
 def _networks(given: NetworkDescription, prepared: Prepared) -> list[tuple[Rounded, NetworkDescription]]:
     if prepared.quantized is not None:
         return [(Rounded.ALL, prepared.quantized), (Rounded.NOTHING, prepared.twin)]
-    return [(Rounded.NOTHING if given.is_quantized else Rounded.ALL, prepared.twin)]
+    return [(Rounded.WEIGHTS if given.is_quantized else Rounded.ALL, prepared.twin)]
 
 
 def stimulus(events: NDArray[np.floating]) -> NDArray[np.float64]:
