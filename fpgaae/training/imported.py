@@ -22,6 +22,7 @@ from fpgaae.config.model import Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
@@ -37,7 +38,7 @@ from fpgaae.models.prepare import Prepared, prepare_network
 from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
-from fpgaae.models.resolved_widths import Widths
+from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.models.twin_check import check_prepared, evaluate_apart, stimulus
 from fpgaae.runs.experiment import ImportedModel
 from fpgaae.runs.results.data import DataResult
@@ -62,7 +63,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
     wanted = _imported(run)
     given = read_model_file(file)
     _refuse(run, file, given, quantize=wanted.quantize)
-    prepared = prepare_network(given, quantize=wanted.quantize)
+    prepared = prepare_network(given, _input_type(run.config), quantize=wanted.quantize)
     features = FeatureMap.of(run.result(DataResult))
     check_input(prepared.twin, run.config.data.hardware.image_shape)
     twin = rebuild(prepared.twin)
@@ -136,7 +137,12 @@ def _exact(config: Config, network: NetworkDescription, features: FeatureMap) ->
 
 def _open(run: StageRun) -> Prepared:
     """Read the model that was imported."""
-    return prepare_network(read_model_file(run.upstream(IMPORT) / MODEL_COPY), quantize=_imported(run).quantize)
+    given = read_model_file(run.upstream(IMPORT) / MODEL_COPY)
+    return prepare_network(given, _input_type(run.config), quantize=_imported(run).quantize)
+
+
+def _input_type(config: Config) -> FixedPointType:
+    return ResolvedWidth(config.quantization.inputs.bits, config.quantization.inputs.integer_bits).signed()
 
 
 def run_imported_reference(run: StageRun) -> ImportedReference:

@@ -155,7 +155,7 @@ def test_a_qkeras_model_is_quantized_anew_from_its_quantized_weights(quantizer: 
     model.set_weights([rng.uniform(0.1, 0.9, weight.shape) for weight in model.get_weights()])
     model.save(tmp_path / "model.h5")
     given = read_model_file(tmp_path / "model.h5")
-    prepared = prepare_network(given, quantize=True)
+    prepared = prepare_network(given, ResolvedWidth(9, 4).signed(), quantize=True)
     events = rng.normal(size=(30, _N))
 
     def evaluate(file: Path, x: Any, rounded: Any) -> Any:  # noqa: ANN401
