@@ -12,6 +12,7 @@ from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.models.model_file import read_model_file
 from fpgaae.optional import require
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
@@ -119,6 +120,8 @@ def import_model(
     FpgaaeError
         With what is wrong and the way out; what was there before is then untouched.
     """
+    if model.is_dir():
+        read_model_file(model)  # says which folder it is
     if not model.is_file():
         raise InputError(f"{model} does not exist; give a .keras or .h5 file")
     wanted = ImportedModel(model.name, sha256(model), quantize)

@@ -202,7 +202,7 @@ def test_widths_for_a_layer_that_the_model_lacks_are_refused(prepared: Callable[
         import_model(models / "dense.keras", folder / "small.yaml", folder / "runs", RunOptions())
 
 
-def test_a_qkeras_model_without_an_input_quantizer_names_layer_and_cure(
+def test_a_qkeras_model_without_an_input_quantizer_gets_that_of_the_config(
     prepared: Callable[..., Workspace], tmp_path: Path
 ) -> None:
     import tf_keras  # noqa: PLC0415
@@ -212,10 +212,11 @@ def test_a_qkeras_model_without_an_input_quantizer_names_layer_and_cure(
     features = tf_keras.layers.Input((57,), name="features")
     x = QDense(57, kernel_quantizer=weights, bias_quantizer=weights, name="a")(features)
     tf_keras.Model(features, QActivation("quantized_bits(9,4,0,alpha=1)")(x)).save(tmp_path / "model.h5")
-    with pytest.raises(
-        InputError, match=r"input-not-quantized in a \(a QDense reads features\): .* put a QActivation.* --quantize"
-    ):
-        _import(prepared(), tmp_path / "model.h5")
+    workspace, _ = _import(prepared(), tmp_path / "model.h5")
+    train = workspace.result("train")
+    assert train["imported"]["taken_as_it_is"] is True
+    assert train["quantization_error"]["features_quantized"]["type"] == "ap_fixed<10,6,AP_RND_CONV,AP_SAT>"
+    assert workspace.result("import")["twin"]["largest_difference"] == 0
 
 
 def test_the_unit_of_the_inputs_is_said_and_a_useless_reconstruction_is_warned_of(

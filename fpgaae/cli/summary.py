@@ -203,7 +203,8 @@ def _train(result: TrainResult) -> RenderableType:
     for name, error in result.quantization_error.items():
         ratio = "" if error.sqnr_db is None else f"{error.sqnr_db:.1f}"
         table.add_row(name, _short(error.type), f"{error.rms:.3g}", ratio, f"{error.saturated:.2%}")
-    return Group(_origin(result.imported), table, whole)
+    warnings = [f"[yellow]warning:[/] {escape(warning)}" for warning in result.warnings]
+    return Group(_origin(result.imported), table, whole, *warnings)
 
 
 def _epochs(epochs: int, events_per_second: float | None, loss: float | None) -> str:

@@ -48,7 +48,7 @@ def read_yaml(file: Path, whole: frozenset[str] = frozenset()) -> YamlSource:
     """Read a YAML file; what a top-level `extends` names is read first and overridden.
 
     That is another file, relative to this one, `preset:NAME` or `config:NAME` of this package, or a list of these, each
-    over the former.
+    over the former. `null` takes an inherited mapping away, as in `layers: {mu: null}`.
 
     Parameters
     ----------
@@ -244,6 +244,9 @@ def _merge(base: Mapping[str, Any], override: Mapping[str, Any], whole: frozense
     merged = dict(base)
     for key, value in override.items():
         below = merged.get(key)
+        if value is None and isinstance(below, dict):  # takes away what was inherited
+            del merged[key]
+            continue
         if key not in whole and isinstance(value, dict) and isinstance(below, dict):
             value = _merge(below, value, whole)  # noqa: PLW2901
         merged[key] = value

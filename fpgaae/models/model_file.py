@@ -45,6 +45,11 @@ def read_model_file(file: Path) -> NetworkDescription:
     InputError
         If the file is missing, damaged, or holds no Keras model.
     """
+    if file.is_dir() and ((file / "saved_model.pb").is_file() or (file / "keras_metadata.pb").is_file()):
+        raise InputError(
+            f"{file} is a SavedModel folder, whose graph of operations is not read; load it in Keras and save it with "
+            "model.save('model.h5')"
+        )
     if not file.is_file():
         raise InputError(f"{file} is not there; give the path of a model (.h5 or .keras)")
     try:
@@ -55,7 +60,9 @@ def read_model_file(file: Path) -> NetworkDescription:
                 return _bounded(_read_keras(stream))
             if start == _HDF5:
                 return _bounded(_read_hdf5(stream))
-            raise InputError("it is neither a .keras nor an .h5 file (pickles are never read)")
+            raise InputError(
+                f"it is neither a .keras nor an .h5 file (pickles are never read){_other_format(file, start)}"
+            )
     except InputError as error:
         raise InputError(f"{file} holds no readable Keras model: {error}; save the model again") from None
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError) as error:
@@ -82,8 +89,27 @@ def _bounded(network: NetworkDescription) -> NetworkDescription:
     return network
 
 
+def _other_format(file: Path, start: bytes) -> str:
+    """Name the format of a model that is not one of Keras', and the way from there."""
+    if start[4:8] == b"TFL3":
+        return ": a TFLite model, whose weights are rounded already; give the Keras model that it was converted from"
+    if file.suffix in {".onnx", ".qonnx"}:
+        return ": an ONNX model, which is not read; build its layers in Keras or QKeras and save that"
+    if file.suffix in {".pt", ".pth"}:
+        return ": a PyTorch file, which is a pickle; build its layers in Keras or QKeras and save that"
+    if start.lstrip()[:1] == b"{":
+        return (
+            ": JSON, which is an architecture without weights; build the model from it in Keras, load them, and save it"
+        )
+    return ""
+
+
 def _read_keras(stream: Any) -> NetworkDescription:  # noqa: ANN401
     with zipfile.ZipFile(stream) as archive:
+        if any(name.endswith("/data.pkl") or name == "data.pkl" for name in archive.namelist()):
+            raise InputError(
+                "it is a PyTorch file, which is a pickle; build its layers in Keras or QKeras and save that"
+            )
         if "config.json" not in archive.namelist():
             raise InputError("the archive has no config.json")
         architecture = read_architecture(json.loads(_member(archive, "config.json", MODEL_CONFIG_BYTES)))

@@ -313,4 +313,18 @@ def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription,
             while twin in into:
                 twin = into[twin]
             twins[layer.name] = twin
-    return network.rewired(layers, into), twins
+    return network.rewired(_named_by_rounding(network, layers, into), into), twins
+
+
+def _named_by_rounding(
+    network: NetworkDescription, layers: list[LayerDescription], into: Mapping[str, str]
+) -> list[LayerDescription]:
+    """Let layers stand for what the file calls the rounding behind them, where it has no name for themselves."""
+    named: dict[str, str] = {}
+    for name in into:
+        source, of_file = name, network[name].of_file
+        while source in into:
+            source = into[source]
+        if of_file is not None:
+            named.setdefault(source, of_file)
+    return [layer if layer.of_file is not None else layer.changed(of_file=named.get(layer.name)) for layer in layers]

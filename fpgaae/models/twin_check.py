@@ -21,6 +21,7 @@ import tf_keras
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
+from fpgaae.fixedpoint import nearest_codes, values_of
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.file_graph import INPUTS_FILE, OUTPUTS_FILE, PRECISION, Outputs, Rounded
 from fpgaae.models.keras_layers import Role
@@ -60,6 +61,8 @@ def check_prepared(
         If Keras can't evaluate the file, or a layer differs by more than rounding.
     """
     x = stimulus(events).reshape(-1, *given.input_shape)
+    if prepared.inputs is not None:  # the file rounds no inputs: on their grid both see the same
+        x = values_of(nearest_codes(x, prepared.inputs), prepared.inputs.fraction)
     networks = _networks(given, prepared)
     outputs = evaluate(file, x, [rounded for rounded, _ in networks])
     found = [compare(network, x, outputs[rounded], file.name) for rounded, network in networks]
@@ -67,9 +70,11 @@ def check_prepared(
 
 
 def _networks(given: NetworkDescription, prepared: Prepared) -> list[tuple[Rounded, NetworkDescription]]:
+    if prepared.is_folded:  # what is rounded anew is judged by its errors, what it is rounded from is compared
+        return [(Rounded.WEIGHTS, prepared.twin)]
     if prepared.quantized is not None:
         return [(Rounded.ALL, prepared.quantized), (Rounded.NOTHING, prepared.twin)]
-    return [(Rounded.NOTHING if given.is_quantized else Rounded.ALL, prepared.twin)]
+    return [(Rounded.WEIGHTS if given.is_quantized else Rounded.ALL, prepared.twin)]
 
 
 def stimulus(events: NDArray[np.floating]) -> NDArray[np.float64]:

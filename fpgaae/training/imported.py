@@ -22,13 +22,14 @@ from fpgaae.config.model import Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_import, lint_model
 from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.models.architecture import describe_model
-from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
+from fpgaae.models.calibrate import Site, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
@@ -47,7 +48,8 @@ from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
 from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
-from fpgaae.training.widths import TAIL, resolve_width
+from fpgaae.training.imported_widths import LayerRange, poor_layers, range_of, resolve_activation, resolve_imported
+from fpgaae.training.widths import TAIL
 
 MODEL_COPY = "model"
 _CHUNK_EVENTS = 8192
@@ -61,7 +63,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
     wanted = _imported(run)
     given = read_model_file(file)
     _refuse(run, file, given, quantize=wanted.quantize)
-    prepared = prepare_network(given, quantize=wanted.quantize)
+    prepared = prepare_network(given, _input_type(run.config), quantize=wanted.quantize)
     features = FeatureMap.of(run.result(DataResult))
     check_input(prepared.twin, run.config.data.hardware.image_shape)
     twin = rebuild(prepared.twin)
@@ -135,7 +137,12 @@ def _exact(config: Config, network: NetworkDescription, features: FeatureMap) ->
 
 def _open(run: StageRun) -> Prepared:
     """Read the model that was imported."""
-    return prepare_network(read_model_file(run.upstream(IMPORT) / MODEL_COPY), quantize=_imported(run).quantize)
+    given = read_model_file(run.upstream(IMPORT) / MODEL_COPY)
+    return prepare_network(given, _input_type(run.config), quantize=_imported(run).quantize)
+
+
+def _input_type(config: Config) -> FixedPointType:
+    return ResolvedWidth(config.quantization.inputs.bits, config.quantization.inputs.integer_bits).signed()
 
 
 def run_imported_reference(run: StageRun) -> ImportedReference:
@@ -214,6 +221,7 @@ class _Quantized(NamedTuple):
     tensors: dict[str, str]
     widths: Widths | None
     events_per_second: float | None
+    sites: tuple[Site, ...] = ()
 
 
 def run_imported_train(run: StageRun) -> TrainResult:
@@ -229,6 +237,8 @@ def run_imported_train(run: StageRun) -> TrainResult:
     deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
+    at_output = {s.quantizer: s.tensor == prepared.twin.outputs[0] for s in made.sites}
+    is_reconstruction = {q: found and config_score(run).of_reconstruction for q, found in at_output.items()}
     zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in network.weighted}
     shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in network.weighted}
     whole = round(sum(zeros.values()) / sum(layer.kernel.size for layer in network.weighted), 4)
@@ -243,6 +253,7 @@ def run_imported_train(run: StageRun) -> TrainResult:
         widths=made.widths and made.widths.entries(),
         imported=_entry(run),
         quantization_error=errors,
+        warnings=tuple(poor_layers(errors, made.sites, is_reconstruction)),
     )
 
 
@@ -273,26 +284,14 @@ def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) ->
     config, sites = run.config, quantizer_sites(network)
     started = time.perf_counter()
     ranges, n_events = _ranges(run, sites, network.outputs[0], twin)
-    inputs = ResolvedWidth(config.quantization.inputs.bits, config.quantization.inputs.integer_bits)
-    activations = {s.quantizer: resolve_width(_width(config, s, network.outputs[0]), ranges[s.tensor]) for s in sites}
-    weights = {
-        name: resolve_width(
-            config.weight_width(name), max(float(np.abs(w).max()) for w in network[name].weights.values())
-        )
-        for name in weighted_layers(network)
+    activations = {
+        s.quantizer: resolve_activation(_width(config, s, network.outputs[0]), ranges[s.tensor]) for s in sites
     }
-    quantizers = Quantizers(
-        inputs.signed(),
-        {
-            s.quantizer: (activations[s.quantizer].signed() if s.signed else activations[s.quantizer].rectified())
-            for s in sites
-        },
-        {name: width.signed() for name, width in weights.items()},
-    )
+    widths, quantizers = resolve_imported(config, network, sites, activations)
     rate = round(n_events / max(time.perf_counter() - started, 1e-9), 1)
     first = network.layers[0].name
     tensors = {f"{first}_quantized": first, **{site.quantizer: site.tensor for site in sites}}
-    return _Quantized(quantized(network, sites, quantizers), tensors, Widths(inputs, weights, activations), rate)
+    return _Quantized(quantized(network, sites, quantizers), tensors, widths, rate, sites)
 
 
 def _width(config: Config, site: Site, output: str) -> Width:
@@ -305,24 +304,23 @@ def _width(config: Config, site: Site, output: str) -> Width:
     return config.quantization.activations
 
 
-def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasModel) -> tuple[dict[str, float], int]:
+def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasModel) -> tuple[dict[str, LayerRange], int]:
     """Give the magnitude that each quantized layer needs: all but its tail, over the worst chunk; mu, all of it."""
     split = open_split(run, "train")
     model = _tapped(twin, [site.tensor for site in sites])
-    ranges = dict.fromkeys((site.tensor for site in sites), 0.0)
+    ranges = dict.fromkeys((site.tensor for site in sites), LayerRange(0.0, 0.0))
     with run.progress.task("calibration", split.n_events) as task:
         for x in _chunks(split):
             outputs = model.predict_on_batch(_shaped(model, x))
             for site, values in zip(sites, outputs if len(sites) > 1 else [outputs], strict=True):
-                magnitude = np.abs(values)
                 is_score = site.tensor == output and not run.config.model.score.of_reconstruction
-                needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
-                if not np.isfinite(needed):
+                needed, known = range_of(values, 0 if is_score else TAIL), ranges[site.tensor]
+                if not np.isfinite(needed.largest):
                     raise InputError(
                         f"the layer {site.layer} of the model puts out values beyond float32 on the training events; "
                         "train it again with smaller weights"
                     )
-                ranges[site.tensor] = max(ranges[site.tensor], float(needed))
+                ranges[site.tensor] = LayerRange(*map(max, known, needed))
             task.advance(len(x))
     return ranges, split.n_events
 

@@ -64,6 +64,13 @@ def test_extends_overrides_key_by_key_and_remembers_both_files(tmp_path: Path) -
     assert (inherited.file.resolve(), inherited.line) == (base.resolve(), 4)
 
 
+def test_null_takes_an_inherited_mapping_away(tmp_path: Path) -> None:
+    _write(tmp_path, "layers: {mu: {bits: 9}, a: {bits: 3}}\nfit: {epochs: 2}\nb: 1\nfiles: {x: {y: 1}}\n", "base.yaml")
+    text = "extends: base.yaml\nlayers: {mu: null}\nfit: null\nb: null\nfiles: null\n"
+    content = read_yaml(_write(tmp_path, text, "mine.yaml")).content
+    assert content == {"layers": {"a": {"bits": 3}}, "b": None}
+
+
 def test_extends_goes_through_several_files(tmp_path: Path) -> None:
     _write(tmp_path, "a: 1\nb: 1\nc: 1\n", "first.yaml")
     _write(tmp_path, "extends: first.yaml\nb: 2\nc: 2\n", "second.yaml")

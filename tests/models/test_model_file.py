@@ -119,6 +119,36 @@ def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
     assert marker.exists()  # it would have
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "model.tflite",
+            b"\x1c\x00\x00\x00TFL3....",
+            "a TFLite model, .* give the Keras model that it was converted from",
+        ),
+        ("model.onnx", b"\x08\x08\x12\x07pytorch", "an ONNX model, which is not read"),
+        ("model.pt", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 ", "a PyTorch file, which is a pickle"),
+        ("model.json", b'{"class_name": "Functional"}', "JSON, which is an architecture without weights"),
+    ],
+)
+def test_another_format_is_named_with_the_way(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read_model_file(tmp_path / name)
+
+
+def test_archives_and_folders_of_others_are_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
+        archive.writestr("model/data.pkl", b"")
+    with pytest.raises(InputError, match="it is a PyTorch file, which is a pickle"):
+        read_model_file(tmp_path / "model.pt")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(InputError, match=r"saved is a SavedModel folder, .* save it with model\.save"):
+        read_model_file(tmp_path / "saved")
+
+
 @pytest.mark.usefixtures("tensorflow")
 def test_a_real_lambda_is_refused(tmp_path: Path) -> None:
     import keras  # noqa: PLC0415

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
+from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.file_graph import Outputs, Rounded, evaluate_file, safe_config
 from fpgaae.models.keras_layers import Role
@@ -18,6 +19,9 @@ from fpgaae.models.model_file import read_model_file
 from fpgaae.models.prepare import Prepared, prepare_network
 
 pytestmark = [pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore")]
+
+
+INPUTS = FixedPointType(9, 5, True, Rounding.HALF_EVEN, Overflow.SATURATE)
 
 
 class Case(NamedTuple):
@@ -135,7 +139,7 @@ def case(tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> Callable
         np.testing.assert_allclose(
             list(outputs.values())[-1][:4], model(x[:4].astype(np.float32)), rtol=1e-3, atol=1e-3
         )
-        made[name] = Case(file, given, prepare_network(given, quantize=False), x, outputs)
+        made[name] = Case(file, given, prepare_network(given, INPUTS, quantize=False), x, outputs)
         return made[name]
 
     return make
