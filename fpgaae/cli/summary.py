@@ -275,6 +275,8 @@ def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
             f"threshold {index}: code {point.code:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point.events:,} "
             f"background events of the split {trigger.chosen_on}; {point.events_at_threshold:,} lie at it"
         )
+        if (doubt := point.doubt) is not None:
+            yield f"[yellow]threshold {index} is in doubt[/]: {doubt}"
 
 
 def _short(type_name: str) -> str:

@@ -93,7 +93,8 @@ _FIGURES = {  # file: title, how to read it, section
     ),
     "rates": (
         "Rate against threshold",
-        "Float and firmware, with intervals that count groups of events; the lines are the firmware's thresholds.",
+        "Float and firmware, with intervals that count groups of events; the lines are the firmware's thresholds. "
+        "Where nothing passes, an open triangle marks the upper end of the interval.",
         "rates",
     ),
     "columns": (

@@ -109,6 +109,7 @@ class Decision:
     p_value: float
     agrees: bool
     processes: Mapping[str, ProcessDecisions]
+    doubt: str | None = None  # why the threshold itself is hardly known
 
 
 @dataclass(frozen=True, kw_only=True)
