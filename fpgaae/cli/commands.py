@@ -55,12 +55,13 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "emulate": beyond.emulate_command,
     "scan": beyond.scan_command,
     "references": beyond.references_command,
+    "compare": beyond.compare_command,
     "doctor": checks.doctor_command,
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
     "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report",
-    "explore", "export", "emulate", "scan", "references", "doctor", "lint",
+    "explore", "export", "emulate", "scan", "references", "compare", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

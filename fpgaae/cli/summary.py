@@ -15,13 +15,14 @@ from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
 from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
-from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
+from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, SignalMetrics
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -407,6 +408,23 @@ def _value(measure: MeasuredMean) -> str:
     if measure.value is None or measure.low is None or measure.high is None:
         return "not measurable"
     return f"{measure.value:.4g} +- {(measure.high - measure.low) / 2:.2g}"
+
+
+def compared_table(result: RunComparison) -> RenderableType:
+    """Give what `fpgaae compare` prints: a row a run and model, AUC and differences of it a signal."""
+    signals = list(dict.fromkeys(signal for run in result.runs for own in run.models.values() for signal in own))
+    table = _table("AUC", "model", *signals)
+    for run in result.runs:
+        for model, own in run.models.items():
+            table.add_row(escape(run.name), model, *(_area(own.get(signal)) for signal in signals))
+    for name, own in result.differences.items():
+        table.add_row(escape(name), f"- {result.reference}", *(_area(own.get(signal), sign="+") for signal in signals))
+    notes = (f"{escape(name)} has no difference: {escape(reason)}" for name, reason in result.unpaired.items())
+    return Group(table, *notes)
+
+
+def _area(metrics: SignalMetrics | None, sign: str = "") -> str:
+    return "" if metrics is None or metrics.auc.value is None else f"{metrics.auc.value:{sign}.4f}"
 
 
 def _report(result: ReportResult) -> RenderableType:
