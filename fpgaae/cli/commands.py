@@ -42,7 +42,6 @@ _PLAIN = {
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
     "synth": "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.",
-    "report": "Write one self-contained HTML page about the experiment.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
     "import": stages.import_command,
@@ -50,6 +49,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "csim": stages.csim,
     "rtl": stages.rtl,
     "evaluate": stages.evaluate,
+    "report": stages.report,
     "explore": beyond.explore_command,
     "export": beyond.export,
     "emulate": beyond.emulate_command,

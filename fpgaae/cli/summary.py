@@ -22,7 +22,7 @@ from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
-from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, SignalMetrics
+from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, OtherEvents, SignalMetrics
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -67,7 +67,7 @@ def emulate_table(result: EmulateResult) -> RenderableType:
         table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
     lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
     for index, row in enumerate(result.thresholds):
-        share, khz = row.false_positive_rate, row.rate_khz
+        share, khz = row.accepted_share, row.rate_khz
         if share is not None and khz is not None:
             lines.append(
                 f"threshold {index} accepts {share.value:.3e} ({share.low:.3e} to {share.high:.3e}) of all "
@@ -388,6 +388,16 @@ def _evaluate(result: MetricsResult) -> RenderableType:
         said.append("no signal in `data.files`: rates and decisions only")
         return Group(*decision_tables(result.decisions), *said)
     return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *said)
+
+
+def other_events_tables(result: OtherEvents) -> RenderableType:
+    """Give what `fpgaae evaluate --events` prints."""
+    said = [
+        f"[bold]{escape(signal)}[/]: {escape(own.sentence)}"
+        for signal, own in result.verdicts.models.get("firmware", {}).items()
+    ]
+    first = [metrics_table(result)] if any(result.models.values()) else []
+    return Group(*first, *decision_tables(result.decisions), *said)
 
 
 def _compression(result: Compression) -> str:

@@ -8,6 +8,8 @@ import pytest
 from results import StandIn, stand_in
 from support import small_config
 
+from fpgaae.errors import InputError
+from fpgaae.report.stage import report_folder
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
@@ -55,3 +57,18 @@ def test_an_edited_result_is_left_out(experiment: Experiment) -> None:
     result.write_text(result.read_text().replace("true", "false"))
     assert _run(experiment, "report", seen)
     assert seen[1] is None
+
+
+def test_a_drift_that_is_found_later_is_taken_in(experiment: Experiment) -> None:
+    assert _run(experiment, "report")
+    drift = experiment.stage_folder("evaluate") / "drift.json"
+    drift.write_text("{}")
+    assert _run(experiment, "report")
+    assert not _run(experiment, "report"), "nothing changed"
+    drift.write_text("[]")
+    assert _run(experiment, "report")
+
+
+def test_a_folder_without_an_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no finished evaluation to report; give a run folder"):
+        report_folder(tmp_path, tmp_path / "page.html")

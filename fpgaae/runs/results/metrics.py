@@ -344,6 +344,14 @@ class ScoreMetrics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherEvents(ScoreMetrics):
+    """A finished experiment on the events of another config."""
+
+    config_file: str
+    hashes: Mapping[str, str]  # of the event files, by process
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricsResult(ScoreMetrics, StageResult):
     """Everything that the evaluation found."""
 
