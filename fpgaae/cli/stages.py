@@ -273,9 +273,7 @@ def _evaluate_events(config: Path, events: Path, options: StageOptions) -> None:
 
 
 def report(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="The experiment's YAML file, or a run folder.", show_default=False)
-    ],
+    config: ConfigArgument,
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
     force: ForceOption = False,
@@ -283,7 +281,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about the experiment.
 
-    Of a run folder, which needs neither its config nor its events, NAME.html here.
+    In the place of CONFIG a run folder may stand, which needs neither its config nor its events: NAME.html here.
     """
     if not config.is_dir():
         run_stage_command("report", config, StageOptions(runs, as_json, force, verbose))
