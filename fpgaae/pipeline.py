@@ -23,7 +23,7 @@ from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.explore import RESULTS, UseResult
 from fpgaae.runs.results.imported import ImportResult
-from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.metrics import MetricsResult, OtherEvents
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, TraceResult
@@ -158,6 +158,22 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> D
     from fpgaae.evaluation.drift_run import run_drift  # noqa: PLC0415
 
     return run_drift(experiment, other, progress)
+
+
+def evaluate_events(experiment: Experiment, other: Path, progress: Progress) -> OtherEvents:
+    """Evaluate an experiment unless that is done, and then on the events of another config.
+
+    Raises
+    ------
+    FpgaaeError
+        With what is wrong and the way out; what is wrong with the other config is said before anything is evaluated.
+    """
+    _prepare_tensorflow()
+    from fpgaae.evaluation.other_events import load_other, run_other_events  # noqa: PLC0415
+
+    load_other(experiment, other)
+    run(experiment, "evaluate", RunOptions(progress=progress))
+    return run_other_events(experiment, other, progress)
 
 
 def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome[UseResult]]:

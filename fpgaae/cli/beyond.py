@@ -28,7 +28,7 @@ from fpgaae.cli.output import (
     print_text,
     set_up_logging,
 )
-from fpgaae.cli.summary import emulate_table, scan_summary
+from fpgaae.cli.summary import compared_table, emulate_table, scan_summary
 from fpgaae.emulator.export import export_emulator
 from fpgaae.emulator.mutation import run_mutation
 from fpgaae.pipeline import explore
@@ -183,3 +183,29 @@ def references_command(
         print_json(result)
     else:
         print_text(comparison_markdown(result))
+
+
+def compare_command(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, as runs/l1_ae.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Folder for comparison.html and comparison.json.")] = Path(
+        "comparison"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print comparison.json, and nothing else.")] = False,
+) -> None:
+    """Put finished experiments on one page: metrics, rates, area, latency, proof, and paired differences.
+
+    Differences are of the firmware to that of the first run, where both scored the same test events.
+    """
+    from fpgaae.report.comparison import compare_runs, write_comparison  # noqa: PLC0415
+
+    with errors_as_sentences():
+        result = compare_runs(folders)
+        page = write_comparison(result, output)
+    if as_json:
+        print_json(result)
+        return
+    console = open_console()
+    console.print(compared_table(result))
+    console.print(f"wrote {page}", soft_wrap=True)

@@ -43,7 +43,6 @@ _PLAIN = {
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
     "synth": "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.",
-    "report": "Write one self-contained HTML page about the experiment.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
     "init": starting.init_command,
@@ -54,17 +53,19 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "csim": stages.csim,
     "rtl": stages.rtl,
     "evaluate": stages.evaluate,
+    "report": stages.report,
     "explore": beyond.explore_command,
     "export": beyond.export,
     "emulate": beyond.emulate_command,
     "scan": beyond.scan_command,
     "references": beyond.references_command,
+    "compare": beyond.compare_command,
     "doctor": checks.doctor_command,
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
     "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth",
-    "evaluate", "report", "explore", "export", "emulate", "scan", "references", "doctor", "lint",
+    "evaluate", "report", "explore", "export", "emulate", "scan", "references", "compare", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

@@ -28,10 +28,11 @@ from fpgaae.cli.output import (
     print_json,
     set_up_logging,
 )
-from fpgaae.cli.summary import drift_tables, imported_lines, layers_table, summarize
+from fpgaae.cli.summary import drift_tables, imported_lines, layers_table, other_events_tables, summarize
+from fpgaae.errors import InputError
 from fpgaae.hls.mutation import run_mutation
 from fpgaae.optional import require
-from fpgaae.pipeline import compare_events, failure_of, import_model, last_stage, run
+from fpgaae.pipeline import compare_events, evaluate_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
 from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation
 from fpgaae.runs.experiment import Experiment, open_experiment
@@ -264,7 +265,7 @@ def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -
         fail(wrong_layer_sentence(result), 1)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     config: ConfigArgument,
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
@@ -279,17 +280,67 @@ def evaluate(
             "feature moved. Writes drift.json.",
         ),
     ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            "--events",
+            metavar="OTHER.yaml",
+            help="Evaluate the finished experiment on the events of another config, signals included. Writes "
+            "events_OTHER.json.",
+        ),
+    ] = None,
 ) -> None:
     """Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."""
     options = StageOptions(runs, as_json, force, verbose)
     if against is None:
-        run_stage_command("evaluate", config, options)
+        if events is None:
+            run_stage_command("evaluate", config, options)
+        else:
+            _evaluate_events(config, events, options)
         return
     set_up_logging(verbose)
     progress = open_progress(as_json)
     with errors_as_sentences():
+        if events is not None:
+            raise InputError("--against compares with a file and --events with a config; give one of both")
         result = compare_events(open_experiment(config, runs), against, progress)
     if as_json:
         print_json(result)
     else:
         open_console().print(drift_tables(result))
+
+
+def _evaluate_events(config: Path, events: Path, options: StageOptions) -> None:
+    """Evaluate a finished experiment on the events of another config."""
+    set_up_logging(options.verbose)
+    progress = open_progress(options.as_json)
+    with errors_as_sentences():
+        found = evaluate_events(open_experiment(config, options.runs), events, progress)
+    if options.as_json:
+        print_json(found)
+    else:
+        open_console().print(other_events_tables(found))
+
+
+def report(
+    config: ConfigArgument,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write one self-contained HTML page about the experiment.
+
+    In the place of CONFIG a run folder may stand, which needs neither its config nor its events: NAME.html here.
+    """
+    if not config.is_dir():
+        run_stage_command("report", config, StageOptions(runs, as_json, force, verbose))
+        return
+    from fpgaae.report.stage import report_folder  # noqa: PLC0415
+
+    with errors_as_sentences():
+        result = report_folder(config, Path(f"{config.resolve().name}.html"))
+    if as_json:
+        print_json(result)
+    else:
+        open_console().print(summarize("report", result))

@@ -15,13 +15,14 @@ from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
-from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
+from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, OtherEvents, SignalMetrics
 from fpgaae.runs.results.mutants import MutantsResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
@@ -67,7 +68,7 @@ def emulate_table(result: EmulateResult) -> RenderableType:
         table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
     lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
     for index, row in enumerate(result.thresholds):
-        share, khz = row.false_positive_rate, row.rate_khz
+        share, khz = row.accepted_share, row.rate_khz
         if share is not None and khz is not None:
             lines.append(
                 f"threshold {index} accepts {share.value:.3e} ({share.low:.3e} to {share.high:.3e}) of all "
@@ -287,6 +288,8 @@ def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
             f"threshold {index}: code {point.code:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point.events:,} "
             f"background events of the split {trigger.chosen_on}; {point.events_at_threshold:,} lie at it"
         )
+        if (doubt := point.doubt) is not None:
+            yield f"[yellow]threshold {index} is in doubt[/]: {doubt}"
 
 
 def _short(type_name: str) -> str:
@@ -400,6 +403,16 @@ def _evaluate(result: MetricsResult) -> RenderableType:
     return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *said)
 
 
+def other_events_tables(result: OtherEvents) -> RenderableType:
+    """Give what `fpgaae evaluate --events` prints."""
+    said = [
+        f"[bold]{escape(signal)}[/]: {escape(own.sentence)}"
+        for signal, own in result.verdicts.models.get("firmware", {}).items()
+    ]
+    first = [metrics_table(result)] if any(result.models.values()) else []
+    return Group(*first, *decision_tables(result.decisions), *said)
+
+
 def _compression(result: Compression) -> str:
     return (
         f"{result.latents} latents: {result.input_bits} bits in, {result.output_bits} out "
@@ -418,6 +431,23 @@ def _value(measure: MeasuredMean) -> str:
     if measure.value is None or measure.low is None or measure.high is None:
         return "not measurable"
     return f"{measure.value:.4g} +- {(measure.high - measure.low) / 2:.2g}"
+
+
+def compared_table(result: RunComparison) -> RenderableType:
+    """Give what `fpgaae compare` prints: a row a run and model, AUC and differences of it a signal."""
+    signals = list(dict.fromkeys(signal for run in result.runs for own in run.models.values() for signal in own))
+    table = _table("AUC", "model", *signals)
+    for run in result.runs:
+        for model, own in run.models.items():
+            table.add_row(escape(run.name), model, *(_area(own.get(signal)) for signal in signals))
+    for name, own in result.differences.items():
+        table.add_row(escape(name), f"- {result.reference}", *(_area(own.get(signal), sign="+") for signal in signals))
+    notes = (f"{escape(name)} has no difference: {escape(reason)}" for name, reason in result.unpaired.items())
+    return Group(table, *notes)
+
+
+def _area(metrics: SignalMetrics | None, sign: str = "") -> str:
+    return "" if metrics is None or metrics.auc.value is None else f"{metrics.auc.value:{sign}.4f}"
 
 
 def _report(result: ReportResult) -> RenderableType:

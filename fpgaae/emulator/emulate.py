@@ -296,6 +296,6 @@ class _Run:
             yield EmulatedThreshold(
                 code=code,
                 accepted=accepted,
-                false_positive_rate=rate,
+                accepted_share=rate,
                 rate_khz=rate and rate_khz(rate, config.trigger),
             )

@@ -91,6 +91,7 @@ def _decision(
             )
             for process in scores[FIRMWARE]
         },
+        doubt=threshold.doubt,
     )
 
 

@@ -67,6 +67,10 @@ def run_convert(run: StageRun) -> ConvertResult:
     background = background_scores(run, GoldenTrigger(features, network))
     level = run.config.evaluation.confidence_level
     points = choose_thresholds(background, background_groups(run), crossings, level)
+    entries = tuple(point.entry(network.score.type, crossings) for point in points)
+    for index, entry in enumerate(entries):
+        if entry.doubt is not None:
+            _log.warning("threshold %d is in doubt: %s", index, entry.doubt)
     trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
     with run.progress.task("events at the edges", None):
         edges = _find_edges(run, trigger, background)
@@ -107,7 +111,7 @@ def run_convert(run: StageRun) -> ConvertResult:
             background_events=len(background),
             saturated_fraction=float(np.mean(background == network.score.type.max_code)),
             confidence_level=run.config.evaluation.confidence_level,
-            thresholds=tuple(point.entry(network.score.type, crossings) for point in points),
+            thresholds=entries,
         ),
         edge_events=EdgeSearch(
             events=len(edges.hardware), not_reached=edges.not_reached, unreachable=edges.unreachable

@@ -23,6 +23,7 @@ from fpgaae.report.sections import (
 )
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.drift import Drift
 from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.review import Review
 from fpgaae.runs.results.rtl import RtlResult
@@ -107,7 +108,7 @@ class PageFigure:
     title: str
     caption: str
     svg: str
-    section: str = "physics"  # "physics", "inputs", "losses", "events" or "rates"
+    section: str = "physics"  # "physics", "inputs", "losses", "events", "rates" or "drift"
 
     @property
     def data_uri(self) -> str:
@@ -128,6 +129,7 @@ class PageContent:
     checks: tuple[BitCheck, ...] = ()
     metrics: MetricsResult | None = None
     review: Review | None = None
+    drift: Drift | None = None
     layers: tuple[LayerRow, ...] = ()
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)

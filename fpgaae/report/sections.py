@@ -20,7 +20,7 @@ from fpgaae.report.tables import (
     model_columns,
 )
 from fpgaae.runs.record import as_json
-from fpgaae.runs.results.metrics import Ablation, Correlation, MetricsResult, ScoreMetrics
+from fpgaae.runs.results.metrics import Ablation, Correlation, MetricsResult, ScoreMetrics, SignalMetrics, SignalVerdict
 from fpgaae.runs.results.review import Anomalous, DrivingSlot, Menu
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
@@ -32,6 +32,7 @@ QUANTITIES = {
 _WHOLE_EVENT = {  # quantities of `review.json` and how they are shown
     "ht": "HT, GeV", "multiplicity": "Objects", "met": "MET, GeV", "sum": "Sum of the cells", "cells": "Cells",
 }  # fmt: skip
+_AUC = "auc"
 _ABLATION_KEYS = ("1e-02", "1e-03")
 
 
@@ -51,6 +52,7 @@ class VerdictRow(NamedTuple):
     distinguishable: bool
     sentence: str
     alone: str | None
+    direction: str | None = None  # "better", "worse" or both: what is distinguishable
 
 
 class CorrelationRow(NamedTuple):
@@ -95,9 +97,26 @@ def verdict_rows(metrics: MetricsResult) -> list[VerdictRow]:
     """Give the verdict on each signal, where the evaluation has one."""
     alone = metrics.ablation.verdicts.models.get(EVERYTHING, {})
     return [
-        VerdictRow(signal, own.distinguishable, own.sentence, alone[signal].sentence if signal in alone else None)
+        VerdictRow(
+            signal,
+            own.distinguishable,
+            own.sentence,
+            alone[signal].sentence if signal in alone else None,
+            _direction(own, (metrics.delta or {}).get(signal), metrics.verdicts.level),
+        )
         for signal, own in metrics.verdicts.models.get(FIRMWARE, {}).items()
     ]
+
+
+def _direction(verdict: SignalVerdict, delta: SignalMetrics | None, level: float) -> str | None:
+    """Say whether the metrics that differ are better or worse; None where none does, or the difference is not known."""
+    if delta is None:
+        return None
+    differing = [name for name, own in verdict.metrics.items() if own.corrected_p_value < level]
+    values = [(delta.auc if name == _AUC else delta.tpr[name]).value for name in differing]
+    signs = {value > 0 for value in values if value}
+    words = [word for sign, word in ((True, "better"), (False, "worse")) if sign in signs]
+    return " and ".join(words) or None
 
 
 def metric_tables(metrics: MetricsResult) -> list[MetricTable]:

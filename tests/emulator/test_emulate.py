@@ -147,10 +147,10 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
             [entry["accepted"] for entry in result["files"]], axis=0
         ).tolist()
         row = result["thresholds"][0]
-        assert row["false_positive_rate"]["value"] == pytest.approx(row["accepted"] / result["events"])
+        assert row["accepted_share"]["value"] == pytest.approx(row["accepted"] / result["events"])
         for row, design_effect in zip(result["thresholds"], (2.0, 1.0), strict=False):
             interval = clopper_pearson(row["accepted"], result["events"], level, design_effect)
-            assert row["false_positive_rate"] == interval._asdict()
+            assert row["accepted_share"] == interval._asdict()
     assert sorted(path.name for path in (tmp_path / "1").iterdir()) == [
         ".lock", "emulate.json", "one_scores.h5", "packed_scores.h5", "two_scores.h5",
     ]  # fmt: skip

@@ -35,9 +35,24 @@ def test_rates_are_drawn_raw_and_pure() -> None:
     assert {"float", "firmware", "float, pure", "firmware, pure"} <= set(lines)
     np.testing.assert_array_equal(lines["firmware"].get_ydata(), curve.rate_khz.value)
     assert curve.pure_rate_khz is not None
-    np.testing.assert_array_equal(lines["firmware, pure"].get_ydata(), curve.pure_rate_khz.value)
-    assert sorted(line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2) == [50, 70]
+    drawn = np.array(lines["firmware, pure"].get_ydata())
+    np.testing.assert_array_equal(np.nan_to_num(drawn), curve.pure_rate_khz.value)
+    assert (np.isnan(drawn) == (np.array(curve.pure_rate_khz.value) == 0)).all()
+    assert sorted(line.get_xdata()[0] for line in axes.lines if line.get_color() == "black") == [50, 70]
     assert layout_faults(figure) == []
+
+
+def test_a_rate_of_nothing_is_marked_at_the_upper_end_of_its_interval() -> None:
+    taken = {"existing_trigger": np.asarray(SCORES["background"] > 60, dtype=float)}
+    curve = rate_curve(SCORES, GROUPS, {"background": taken}, SETTINGS)
+    figure = rate_figure(replace(NO_RATES, models={"firmware": curve}), [50.0])
+    assert curve.pure_rate_khz is not None
+    none = np.array(curve.pure_rate_khz.value) == 0
+    (marked,) = [line for line in figure.axes[0].lines if line.get_marker() == "v"]
+    np.testing.assert_array_equal(marked.get_xdata(), np.array(curve.threshold)[none])
+    np.testing.assert_array_equal(marked.get_ydata(), np.array(curve.pure_rate_khz.high)[none])
+    assert none.any()
+    assert SCORES["background"][SCORES["background"] > curve.threshold[none.argmax()]].min() > 60
 
 
 @pytest.mark.parametrize("columns", [("pileup", "run"), ("run",)], ids=["both", "run"])

@@ -119,7 +119,8 @@ def test_what_a_run_folder_holds_is_linted_too(small: Workspace, tmp_path: Path)
     runs = workspace.folder / "runs"
     planned, trained, project = lint_target(workspace.experiment.config_file, runs)
     assert trained.subject.endswith("train/model.h5")
-    assert (planned.findings, trained.findings, project.findings) == ((), (), ())
+    assert {f.rule for f in planned.findings} == {"threshold-few-events"}, "of 825 events"
+    assert (trained.findings, project.findings) == ((), ())
     (workspace.project / VECTORS_FOLDER / EXPECTED_FILE).unlink()
     reports = lint_target(workspace.experiment.config_file, runs)
     assert [finding.rule for finding in reports[2].findings] == ["golden-vectors-missing"]
@@ -143,6 +144,16 @@ def test_a_large_share_of_objects_at_the_largest_pt_is_a_finding(tmp_path: Path)
         assert found(file) == {kind: f"{share:.1%} of background" for kind, share in shares.items()}
         said = [text for text in result.warnings if text.startswith("background: ")]
         assert [any(f" {kind} objects " in text for text in said) for kind in kinds] == [True] * len(said)
+
+
+def test_a_threshold_that_few_events_support_is_a_finding(tmp_path: Path) -> None:
+    thresholds = [{"false_positive_rate": 0.1}, {"false_positive_rate": 1e-3}]
+    file = small_config(tmp_path, "few", trigger={"thresholds": thresholds})
+    run_stage(open_experiment(file, tmp_path / "runs"), "data", RunOptions())
+    (report,) = lint_target(file, tmp_path / "runs")
+    (found,) = [f for f in report.findings if f.rule == "threshold-few-events"]
+    assert found.found.startswith("threshold 1: 1.")
+    assert found.found.endswith("events of train")
 
 
 def test_convert_keeps_its_findings(small: Workspace) -> None:

@@ -97,6 +97,36 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("events", "rate", "says"),
+    [
+        (10_000, 1e-3, None),
+        (9_999, 1e-3, "10 of 9,999 events are expected above it"),
+        (100, 1e-3, "it is the largest score that was seen, and 0.1 of 100 events are expected above it"),
+    ],
+)
+def test_a_threshold_of_few_events_is_in_doubt(events: int, rate: float, says: str | None) -> None:
+    trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": rate}]})
+    (point,) = choose_thresholds(np.arange(events), np.arange(events), trigger, 0.9)
+    doubt = point.entry(SCORE, trigger).doubt
+    assert doubt is None if says is None else doubt is not None and doubt.startswith(says)
+
+
+def test_events_that_share_groups_support_a_threshold_less() -> None:
+    trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": 0.05}]})
+    (alone,), (grouped,) = (
+        choose_thresholds(np.arange(800), labels, trigger, 0.9) for labels in (np.arange(800), np.arange(800) // 8)
+    )
+    assert alone.entry(SCORE, trigger).doubt is None
+    assert "are expected above it" in str(grouped.entry(SCORE, trigger).doubt)
+
+
+def test_a_largest_score_that_many_events_have_is_in_doubt() -> None:
+    trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": 0.05}]})
+    (point,) = choose_thresholds(np.minimum(np.arange(1000), 900), np.arange(1000), trigger, 0.9)
+    assert str(point.entry(SCORE, trigger).doubt).startswith("it is the largest score that was seen, and 50 of 1,000")
+
+
 def test_a_threshold_chosen_on_groups_states_how_many_events_count() -> None:
     """Every event four times: the interval is that of the events once, and so is the number of effective events."""
     trigger = Trigger(bunch_crossing_rate_khz=40_000, thresholds=(Threshold(rate_khz=2_000),))

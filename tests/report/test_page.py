@@ -126,7 +126,9 @@ def test_the_whole_page() -> None:
 
 def test_the_page_holds_everything_itself() -> None:
     page = render_page(FULL)
-    (address,) = parse(page).addresses
+    links, (address,) = ([a for a in parse(page).addresses if a.startswith("#") is inside] for inside in (True, False))
+    assert links
+    assert all(f'id="{link[1:]}"' in page for link in links), "every link leads to a section"
     assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode() == SVG
     assert re.search(r"url\(|@import|<link|<script|https?:", page) is None
 

@@ -9,6 +9,7 @@ from results import StandIn, stand_in
 from support import small_config
 
 from fpgaae.errors import InputError
+from fpgaae.report.stage import report_folder
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
@@ -82,3 +83,18 @@ def test_a_stale_result_is_left_out_and_said(experiment: Experiment) -> None:
 
     run_stage(experiment, stand_in("report"), work, {}, RunOptions())
     assert stale == [True, False]
+
+
+def test_a_drift_that_is_found_later_is_taken_in(experiment: Experiment) -> None:
+    assert _run(experiment, "report")
+    drift = experiment.stage_folder("evaluate") / "drift.json"
+    drift.write_text("{}")
+    assert _run(experiment, "report")
+    assert not _run(experiment, "report"), "nothing changed"
+    drift.write_text("[]")
+    assert _run(experiment, "report")
+
+
+def test_a_folder_without_an_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no finished evaluation to report; give a run folder"):
+        report_folder(tmp_path, tmp_path / "page.html")

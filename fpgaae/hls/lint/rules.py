@@ -342,6 +342,11 @@ _TABLE = (
         "objects whose pT is the largest code can't be told apart, and are in another unit or an overflow, if many",
         "compare the unit and LSB of the files with `data.hardware`, or set `saturated`",
     ),
+    Rule(
+        "threshold-few-events", _W,
+        "fewer than ten background events are expected above the threshold, so that its rate is hardly known",
+        "ask for a larger rate, or give more events",
+    ),
     # a model in a file
     Rule(
         "weights-damaged", _E,

@@ -8,6 +8,8 @@ from typing import ClassVar
 from fpgaae.runs.results.base import StageResult
 from fpgaae.statistics import Interval
 
+MIN_EXPECTED_EVENTS = 10  # behind a threshold: below, its rate is known to a third of itself at best
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTypes:
@@ -90,6 +92,26 @@ class WeightPortEntry:
     filters_first: bool
 
 
+def few_events(false_positive_rate: float, events: float, *, is_largest: bool = False) -> str | None:
+    """Say that fewer events than `MIN_EXPECTED_EVENTS` are expected above a threshold, or None where there are enough.
+
+    Parameters
+    ----------
+    events
+        Of the background that the threshold is chosen on, as many as are independent.
+    is_largest
+        Whether none of them passes: the threshold is their largest score.
+    """
+    expected = false_positive_rate * events
+    if expected >= MIN_EXPECTED_EVENTS and not is_largest:
+        return None
+    largest = "it is the largest score that was seen, and " if is_largest else ""
+    return (
+        f"{largest}{expected:.3g} of {events:,.0f} events are expected above it, of which {MIN_EXPECTED_EVENTS} would "
+        "be enough to know its rate; ask for a larger rate, or give more events"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
     """A threshold of the score, and what it lets pass of the events that it was chosen on."""
@@ -105,6 +127,12 @@ class Threshold:
     events_passed: int
     events_at_threshold: int
     effective_events: float | None = None  # where events share groups
+
+    @property
+    def doubt(self) -> str | None:
+        """Say that too few events support the threshold, or None where there are enough."""
+        of = self.events if self.effective_events is None else self.effective_events
+        return few_events(self.requested_false_positive_rate, of, is_largest=self.events_passed == 0)
 
     @property
     def design_effect(self) -> float:

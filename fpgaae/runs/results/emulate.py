@@ -31,7 +31,7 @@ class EmulatedThreshold:
 
     code: int
     accepted: int
-    false_positive_rate: Interval | None = None
+    accepted_share: Interval | None = None  # a false positive rate of background, an efficiency of a signal
     rate_khz: Interval | None = None
 
 

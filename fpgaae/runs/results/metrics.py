@@ -109,6 +109,7 @@ class Decision:
     p_value: float
     agrees: bool
     processes: Mapping[str, ProcessDecisions]
+    doubt: str | None = None  # why the threshold itself is hardly known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,6 +341,14 @@ class ScoreMetrics:
     rates: Rates
     correlation: Mapping[str, Correlation]  # by quantity
     groups: GroupMetrics | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherEvents(ScoreMetrics):
+    """A finished experiment on the events of another config."""
+
+    config_file: str
+    hashes: Mapping[str, str]  # of the event files, by process
 
 
 @dataclass(frozen=True, kw_only=True)
