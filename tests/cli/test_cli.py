@@ -340,7 +340,7 @@ def test_a_result_file_that_lacks_a_key_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"), [("co", {"configs", "convert"}), ("run a.yaml --to c", {"convert", "csim"})]
+    ("words", "expected"), [("co", {"compare", "configs", "convert"}), ("run a.yaml --to c", {"convert", "csim"})]
 )
 def test_the_shell_completes(words: str, expected: set[str]) -> None:
     words = f"fpgaae {words}"
