@@ -103,6 +103,7 @@ def test_the_check_sees_imports_of_every_form(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "modules",
     [
@@ -124,6 +125,7 @@ def test_what_needs_no_tensorflow_does_not_import_it(modules: tuple[str, ...]) -
     assert found.isdisjoint(HEAVY), found & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_the_modules_that_import_tensorflow_say_so() -> None:
     """Whoever reads a module's first lines knows what importing it costs."""
     for module, path in MODULES.items():

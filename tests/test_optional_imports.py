@@ -100,6 +100,7 @@ def test_what_the_base_install_runs_imports_no_optional_package(module: str) -> 
     assert not NEEDS[f"fpgaae.{module}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", list(TREES))
 def test_an_optional_package_is_asked_for_before_it_is_imported(module: str) -> None:
     assert not _unasked(TREES[module], NEEDS[module], NEEDS), module

@@ -117,6 +117,7 @@ def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: s
     return as_json(emulate(workspace.experiment, files, folder, EmulateOptions(scheduler)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
     workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path

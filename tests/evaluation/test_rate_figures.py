@@ -50,6 +50,7 @@ def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> Non
     assert layout_faults(figure) == []
 
 
+@pytest.mark.slow
 def test_profiles_stand_side_by_side() -> None:
     scores = dict.fromkeys(("float", "firmware"), SCORES["background"])
     quantities = {"ht_gev": RNG.gamma(3, 40, 3000), "multiplicity": RNG.poisson(4, 3000)}

@@ -65,6 +65,7 @@ def _positions(window: Window) -> list[tuple[int, int]]:
     return [(row, column) for row in range(rows) for column in range(columns)]
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_a_convolution_is_the_sum_over_its_window(data: st.DataObject) -> None:

@@ -219,6 +219,7 @@ _SMALL = [("one_dimension", "io_stream"), ("leaky", "io_parallel")]
 _ALL = [(name, io_type) for name in MODELS for io_type in IO_TYPES if (name, io_type) not in _SMALL]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "io_type"), _SMALL)
 def test_a_small_network_is_bit_exact(
     write: Callable[..., WrittenNetwork], tmp_path: Path, name: str, io_type: str

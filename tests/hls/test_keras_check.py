@@ -46,6 +46,7 @@ def _with(network: IntegerNetwork, name: str, **changes: Any) -> IntegerNetwork:
     return IntegerNetwork(tuple(replace(x, **changes) if x.name == name else x for x in network.layers))
 
 
+@pytest.mark.slow
 def test_the_golden_network_equals_keras_in_float64_and_float32(small: RandomNetwork) -> None:
     result = _check(*small)
     assert result["float64_differing_values"] == 0
@@ -81,6 +82,7 @@ def test_the_default_shapes_equal_keras(random_network: Build, model: Any) -> No
         assert layer["differing_values"] == 0 or not layer["holds_every_value"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["encoder_1", "latent", "reconstruction"])
 def test_one_weight_code_too_much_is_caught(small: RandomNetwork, layer: str) -> None:
     kernel = small.network[layer].kernel.copy()
@@ -98,6 +100,7 @@ def test_one_bias_code_too_much_is_caught(small: RandomNetwork) -> None:
         _check(small.model, _with(small.network, "latent", bias=bias))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "rounding"),
     [
@@ -120,6 +123,7 @@ def test_another_width_is_caught(small: RandomNetwork) -> None:
         _check(small.model, _with(small.network, "encoder_1_relu", types=narrower))
 
 
+@pytest.mark.slow
 def test_what_float32_cannot_hold_is_counted_and_float64_stays_exact(random_network: Build) -> None:
     """16-bit weights times 16-bit activations pass 24 bits: how often Keras' own prediction is off is reported."""
     result = _check(*random_network(autoencoder((16,), 4), 57, bits=16, input_bits=16))
@@ -133,6 +137,7 @@ def test_what_float32_cannot_hold_is_counted_and_float64_stays_exact(random_netw
         assert layers[name]["largest_difference"] > 0
 
 
+@pytest.mark.slow
 def test_float32_that_differs_where_it_must_not_is_an_error(small: RandomNetwork) -> None:
     from fpgaae.hls.keras_check import KerasComparison  # noqa: PLC0415
 

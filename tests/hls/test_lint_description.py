@@ -99,6 +99,7 @@ def test_the_signatures_are_those_of_qkeras(name: str) -> None:
     assert list(declared.items())[: len(ours)] == list(ours.items())
 
 
+@pytest.mark.slow
 def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
     """With the integer bits that stand for `auto`, build_quantized gives these layers, inputs and quantizers."""
     del tensorflow

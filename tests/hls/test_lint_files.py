@@ -89,6 +89,7 @@ def test_a_lambda_is_a_finding_and_is_never_run(tmp_path: Path) -> None:
     assert not flag.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_reading_a_model_needs_no_tensorflow(tmp_path: Path) -> None:
     file = _save(encoder(), tmp_path / "model.h5")

@@ -329,6 +329,7 @@ CASES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
 def test_a_model_that_breaks_the_rule_is_found(case: Case) -> None:
     findings = case.broken().findings
@@ -336,6 +337,7 @@ def test_a_model_that_breaks_the_rule_is_found(case: Case) -> None:
     assert {f.rule for f in findings} - case.also == {case.rule}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
 def test_a_model_that_keeps_the_rule_is_not_found(case: Case) -> None:
     findings = case.sound().findings

@@ -75,6 +75,7 @@ def test_a_line_that_only_synthesis_sees_is_found(small: Workspace, tmp_path: Pa
     assert "first in the score of background event 0" in sentence
 
 
+@pytest.mark.slow
 def test_a_weight_type_that_only_synthesis_sees_is_named_with_its_file(small: Workspace, tmp_path: Path) -> None:
     project = small.copy(tmp_path / "copy").project
     header = next(project.glob("firmware/weights/w*.h"))

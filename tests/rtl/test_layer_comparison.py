@@ -22,6 +22,7 @@ def _stop(*_: object) -> None:
     raise ToolMissing("no simulation in this test")
 
 
+@pytest.mark.slow
 def test_all_layers_agree(traced: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "run_stage_command", _stop)
     done = CliRunner().invoke(app, ["rtl", "--layers", *traced.arguments])

@@ -136,6 +136,7 @@ def test_the_sparsity_rises_as_published() -> None:
     assert found == pytest.approx([0, 0, 0.8 * 37 / 64, 0.8 * 7 / 8, 0.8 * 63 / 64, 0.8, 0.8, 0.8])
 
 
+@pytest.mark.slow
 def test_a_removed_weight_never_comes_back_and_learns_nothing(tensorflow: None) -> None:
     import keras  # noqa: PLC0415
 
