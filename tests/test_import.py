@@ -173,6 +173,7 @@ def test_a_score_at_the_end_is_that_of_the_config(prepared: Callable[..., Worksp
         _import(prepared(**_ENCODER), models / "scored.keras")
 
 
+@pytest.mark.slow
 def test_a_qkeras_model_can_be_quantized_anew(prepared: Callable[..., Workspace], models: Path) -> None:
     workspace, _ = _import(prepared(), models / "qkeras.h5", quantize=True)
     train = workspace.result("train")

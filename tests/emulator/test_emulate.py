@@ -240,6 +240,7 @@ def test_what_a_score_does_not_need_is_not_read(workspace: Workspace, tmp_path: 
     assert sum(len(chunk.values) for chunk in read_events(file, run._data)) == 100
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_bad_files_get_their_sentence_and_the_others_are_done(
     workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path

@@ -37,7 +37,7 @@ from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.golden.reloadable import make_reloadable
 from fpgaae.golden.trigger import GoldenTrigger
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 Random = Callable[..., RandomNetwork]
 
 
@@ -68,7 +68,6 @@ def _assert_exact(emulator: Any, network: IntegerNetwork, features: FeatureMap) 
     assert 0 < accept.mean() < 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
 def test_every_score_is_exact(random_network: Random, tmp_path: Path, score: Score) -> None:
     features = trigger_objects(9).features
@@ -85,7 +84,6 @@ def test_slopes_below_zero_are_exact(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.column_stack([scores, accept]), networks.golden(network, features, codes))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
 def test_latents_on_a_port_are_exact(random_network: Random, tmp_path: Path, score: Score) -> None:
     features = trigger_objects(9).features
@@ -106,7 +104,6 @@ def test_weights_that_are_loaded_at_run_time_are_refused(random_network: Random)
         source.EmulatorSource(GoldenTrigger(features, network))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bits", "input_bits"), [(4, 6), pytest.param(15, 16, marks=pytest.mark.slow)], ids=["narrow", "sums_beyond_float"]
 )
@@ -120,7 +117,6 @@ def test_other_widths_are_exact(random_network: Random, tmp_path: Path, bits: in
     _assert_exact(emulator, network, features)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 1, 31, 32, 33, 65])
 def test_the_last_block_may_be_of_any_size(random_network: Random, tmp_path: Path, n: int) -> None:
     features = trigger_objects(9).features
@@ -132,7 +128,6 @@ def test_the_last_block_may_be_of_any_size(random_network: Random, tmp_path: Pat
     np.testing.assert_array_equal(emulator.score(codes)[0], whole[:n])
 
 
-@pytest.mark.slow
 def test_two_versions_answer_side_by_side_each_with_its_hash(random_network: Random, tmp_path: Path) -> None:
     features = trigger_objects(9).features
     networks = [_decided(random_network(autoencoder((4,), 2), features, seed).network, features) for seed in (1, 2)]
@@ -237,7 +232,6 @@ _IN_KERNELS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", [*_IN_EMULATOR, *_IN_KERNELS])
 def test_damage_to_lanes_blocks_and_tails_fails_the_self_test(damage: str, package: Path, tmp_path: Path) -> None:
     folder = tmp_path / "package"
@@ -267,7 +261,6 @@ def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> 
         emulator.score(np.full((1, 9), 2**16))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("on_stack", [True, False], ids=["small", "large"])
 def test_convolutions_and_poolings_are_exact(on_stack: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not on_stack:  # as a network that a thread's stack would not hold
@@ -302,7 +295,6 @@ def test_a_missing_compiler_gives_the_line_that_installs_it(tmp_path: Path, monk
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.slow
 def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp_path: Path) -> None:
     workspace = converted(variational((6,), 3))
     target = tmp_path / "deep" / "package"

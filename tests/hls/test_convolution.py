@@ -296,6 +296,7 @@ def test_one_flipped_weight_bit_is_seen_in_its_layer_first(
     assert wrong[0] == layer
 
 
+@pytest.mark.slow
 def test_streams_refuse_pools_that_overlap(
     write: Callable[..., WrittenNetwork], monkeypatch: pytest.MonkeyPatch
 ) -> None:

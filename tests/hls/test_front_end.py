@@ -25,7 +25,7 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
 from fpgaae.hls.project import Port, TopFunction
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
 HARDWARE = Hardware(
     phi_steps=100,
@@ -211,7 +211,6 @@ def block(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Block(tmp_path_factory.mktemp("block"), [0, 5, 5, 4095, 100, 101, 2048, 4094], pack=request.param)
 
 
-@pytest.mark.slow
 def test_every_hardware_code_gives_the_golden_input_code(block: Block) -> None:
     hardware = _one_at_a_time()
     found = block.run([0] * len(hardware), hardware).inputs
@@ -237,7 +236,6 @@ def test_an_event_is_accepted_above_each_threshold_and_not_at_it(block: Block) -
     np.testing.assert_array_equal(found.accept.astype(np.int64), expected.sum(axis=1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("score", "thresholds"),
     [

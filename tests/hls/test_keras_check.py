@@ -93,6 +93,7 @@ def test_one_weight_code_too_much_is_caught(small: RandomNetwork, layer: str) ->
         _check(small.model, _with(small.network, layer, kernel=kernel))
 
 
+@pytest.mark.slow
 def test_one_bias_code_too_much_is_caught(small: RandomNetwork) -> None:
     bias = small.network["latent"].bias.copy()
     bias[2] -= 1
@@ -116,6 +117,7 @@ def test_another_rounding_is_caught(small: RandomNetwork, layer: str, rounding: 
         _check(small.model, _with(small.network, layer, types=wrong), n_events=3000)
 
 
+@pytest.mark.slow
 def test_another_width_is_caught(small: RandomNetwork) -> None:
     kind = small.network["encoder_1_relu"].type
     narrower = kind._replace(width=kind.width - 1, integer=kind.integer - 1)
@@ -149,6 +151,7 @@ def test_float32_that_differs_where_it_must_not_is_an_error(small: RandomNetwork
         comparison.result()
 
 
+@pytest.mark.slow
 def test_the_widest_inputs_are_no_error(random_network: Build) -> None:
     """Off-grid values of 24-bit inputs do not fit float32 before they are rounded; that is not the model's fault."""
     result = _check(*random_network(variational((4,), 2), 6, input_bits=24))

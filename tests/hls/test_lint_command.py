@@ -147,6 +147,7 @@ def test_a_large_share_of_objects_at_the_largest_pt_is_a_finding(tmp_path: Path)
         assert [any(f" {kind} objects " in text for text in said) for kind in kinds] == [True] * len(said)
 
 
+@pytest.mark.slow
 def test_convert_keeps_its_findings(small: Workspace) -> None:
     assert small.result("convert")["lint"] == []
 

@@ -197,6 +197,7 @@ def test_bounds_are_those_of_the_golden_network(random_network: Any, kind: str) 
     assert (beyond[:1] or [None])[0] == first_beyond
 
 
+@pytest.mark.slow
 def test_images_are_followed_through_a_convolutional_network(random_network: Any) -> None:  # noqa: ANN401
     """Every shape is that of the golden network, and no sum of it passes its bound."""
     made: RandomNetwork = random_network(convolutional(), 18)

@@ -48,6 +48,7 @@ def test_ties_go_to_the_even_code() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [FixedPointType(w, w, s) for w in (1, 3, 7, 8, 12) for s in (True, False)], ids=str)
 @pytest.mark.parametrize("factor", [1, -3, 8])
 def test_square(source: FixedPointType, factor: int) -> None:
