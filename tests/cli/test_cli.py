@@ -278,7 +278,7 @@ def _running(config: Path, runs: Path, *extra: str) -> Iterator[subprocess.Popen
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["bars", "json"])
+@pytest.mark.parametrize("as_json", [False, True], ids=["bars", "json"])
 def test_ctrl_c_is_one_sentence_and_loses_nothing(tmp_path: Path, runs: Path, as_json: bool) -> None:
     config = small_config(tmp_path, n_events=10_000)
     result = runs / "small" / "data" / "data.json"

@@ -263,7 +263,7 @@ def test_weights_that_use_few_bits_are_no_mismatch(converted: Callable[..., Work
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", ["encoder_1", pytest.param("mu", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("layer", ["encoder_1", "mu"])
 def test_one_flipped_weight_bit_names_its_layer(small: Workspace, tmp_path: Path, layer: str) -> None:
     workspace = small.copy(tmp_path / "copy")
     bit = _live_weight(workspace, layer)
