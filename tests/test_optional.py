@@ -97,6 +97,7 @@ def _charges(folder: Path) -> Path:
     return folder / "charges.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "words"),
     [

@@ -157,6 +157,7 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("name", ["one", "packed"])
 def test_what_was_done_before_an_interruption_is_not_done_again(

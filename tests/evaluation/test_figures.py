@@ -61,6 +61,7 @@ def test_unknown_models_and_tiny_backgrounds_are_drawn() -> None:
     assert figure.axes[0].get_yscale() == "linear"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("integers", [True, False], ids=["integers", "floats"])
 @pytest.mark.parametrize("scale", [1, 1000], ids=["small", "large"])
 def test_every_event_is_drawn_and_the_area_is_one(integers: bool, scale: int) -> None:

@@ -37,6 +37,7 @@ def test_rates_are_drawn_raw_and_pure() -> None:
     assert layout_faults(figure) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [("pileup", "run"), ("run",)], ids=["both", "run"])
 def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> None:
     known = {"pileup": RNG.poisson(45, 3000).astype(float), "run": 362_000 + np.arange(3000) // 100.0}

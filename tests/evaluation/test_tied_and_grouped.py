@@ -40,6 +40,7 @@ def normal(rng: np.random.Generator, n: int, size: int, correlation: float) -> N
     return np.sqrt(correlation) * common + np.sqrt(1 - correlation) * rng.normal(size=n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
 @pytest.mark.parametrize("size", SIZES)
 def test_intervals_of_rates_of_grouped_events_cover_as_often_as_they_say(size: int, correlation: float) -> None:
