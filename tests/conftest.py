@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -81,6 +82,20 @@ def tensorflow() -> None:
 def pytest_configure() -> None:
     """Compile sooner than a user does, see `quick_compiler.py`; every process of the tests inherits it."""
     quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks are counted
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what needs TensorFlow out of `make check`: bringing it up takes longer than the tests."""
+    for item in items:
+        if "tensorflow" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

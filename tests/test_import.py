@@ -163,6 +163,7 @@ def test_a_qkeras_autoencoder_is_taken_as_it_is(prepared: Callable[..., Workspac
     assert str(network["a_relu"].type) == "ap_ufixed<7,3,AP_RND_CONV,AP_SAT>"
 
 
+@pytest.mark.slow
 def test_a_score_at_the_end_is_that_of_the_config(prepared: Callable[..., Workspace], models: Path) -> None:
     plain, _ = _import(prepared(), models / "qkeras.h5")
     scored, _ = _import(prepared(), models / "scored.keras")
@@ -172,6 +173,7 @@ def test_a_score_at_the_end_is_that_of_the_config(prepared: Callable[..., Worksp
         _import(prepared(**_ENCODER), models / "scored.keras")
 
 
+@pytest.mark.slow
 def test_a_qkeras_model_can_be_quantized_anew(prepared: Callable[..., Workspace], models: Path) -> None:
     workspace, _ = _import(prepared(), models / "qkeras.h5", quantize=True)
     train = workspace.result("train")
@@ -235,6 +237,7 @@ def test_the_unit_of_the_inputs_is_said_and_a_useless_reconstruction_is_warned_o
     assert {"wide", "leaky", "back"} <= set(twin["layers"])
 
 
+@pytest.mark.slow
 def test_an_import_of_another_file_replaces_it_and_one_that_fails_does_not(
     prepared: Callable[..., Workspace], models: Path, tmp_path: Path
 ) -> None:
@@ -271,6 +274,7 @@ def test_another_width_quantizes_again_and_a_forced_training_gives_the_import_up
     assert "imported" not in workspace.result("reference")
 
 
+@pytest.mark.slow
 def test_an_edited_copy_of_the_model_is_an_error_that_names_it(
     prepared: Callable[..., Workspace], models: Path
 ) -> None:

@@ -124,6 +124,7 @@ def test_shards_are_the_same_again(shards: Path, tmp_path: Path) -> None:
         assert pyarrow.parquet.read_table(file).equals(pyarrow.parquet.read_table(other))
 
 
+@pytest.mark.slow
 def test_the_codes_are_those_of_a_loop_over_words(shards: Path, tmp_path: Path) -> None:
     result, store = _run(_config(tmp_path, shards), tmp_path / "runs")
     signal = "H → aa (4 lep)/x"

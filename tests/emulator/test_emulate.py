@@ -117,6 +117,7 @@ def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: s
     return as_json(emulate(workspace.experiment, files, folder, EmulateOptions(scheduler)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
     workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
@@ -156,6 +157,7 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("name", ["one", "packed"])
 def test_what_was_done_before_an_interruption_is_not_done_again(
@@ -266,6 +268,7 @@ def test_what_a_score_does_not_need_is_not_read(workspace: Workspace, tmp_path: 
     assert sum(len(chunk.values) for chunk in read_events(file, run._data)) == 100
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_bad_files_get_their_sentence_and_the_others_are_done(
     workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path

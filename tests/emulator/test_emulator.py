@@ -38,7 +38,7 @@ from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.golden.reloadable import make_reloadable
 from fpgaae.golden.trigger import GoldenTrigger
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 Random = Callable[..., RandomNetwork]
 
 
@@ -329,7 +329,6 @@ def test_a_missing_compiler_gives_the_line_that_installs_it(tmp_path: Path, monk
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.slow
 def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp_path: Path) -> None:
     workspace = converted(variational((6,), 3))
     target = tmp_path / "deep" / "package"

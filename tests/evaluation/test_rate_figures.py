@@ -55,6 +55,7 @@ def test_a_rate_of_nothing_is_marked_at_the_upper_end_of_its_interval() -> None:
     assert SCORES["background"][SCORES["background"] > curve.threshold[none.argmax()]].min() > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [("pileup", "run"), ("run",)], ids=["both", "run"])
 def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> None:
     known = {"pileup": RNG.poisson(45, 3000).astype(float), "run": 362_000 + np.arange(3000) // 100.0}
@@ -68,6 +69,7 @@ def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> Non
     assert layout_faults(figure) == []
 
 
+@pytest.mark.slow
 def test_profiles_stand_side_by_side() -> None:
     scores = dict.fromkeys(("float", "firmware"), SCORES["background"])
     quantities = {"ht_gev": RNG.gamma(3, 40, 3000), "multiplicity": RNG.poisson(4, 3000)}

@@ -67,6 +67,7 @@ def test_every_use_has_its_file() -> None:
     assert files - {"__init__", "pictures"} == set(USES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "use", "said"),
     [
@@ -85,6 +86,7 @@ def test_a_use_that_a_method_has_not_is_refused(
     assert not (tmp_path / "runs" / "small" / "reference").exists()
 
 
+@pytest.mark.slow
 def test_a_config_without_method_has_no_uses(
     tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -118,6 +118,7 @@ def _codes(layer: Layer, n: int, seed: int) -> Codes:
 MODES = [(rounding, overflow) for rounding in Rounding for overflow in Overflow]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rounding", "overflow"), MODES, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("fraction", [1, 3, 6])
 def test_each_channel_rounds_and_overflows_as_its_own_type(
@@ -169,6 +170,7 @@ def test_types_that_do_not_go_together_are_refused() -> None:
 # ---- whole networks ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("make", [_dense_network, _image_network], ids=["dense", "images"])
 def test_every_layer_is_the_rational_result(make: Any, seed: int) -> None:  # noqa: ANN401
@@ -367,6 +369,7 @@ def channel_trigger(seed: int) -> GoldenTrigger:
     return trigger.with_thresholds(scores[[100, 250]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_rtl_takes_a_type_a_channel(seed: int) -> None:
     from fpgaae.rtl.trace import trace_layers, trace_trigger  # noqa: PLC0415
@@ -382,6 +385,7 @@ def test_the_rtl_takes_a_type_a_channel(seed: int) -> None:
     assert len(np.unique(block[:, 0])) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize("seed", range(2))
 def test_the_emulator_takes_a_type_a_channel(seed: int, tmp_path: Path) -> None:

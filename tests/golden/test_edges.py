@@ -28,6 +28,7 @@ def _at_observed_thresholds(score: Score, known: Codes) -> GoldenTrigger:
     return trigger.with_thresholds(codes[[len(codes) // 2, -3]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
 def test_wrong_comparisons_and_thresholds_are_told_apart(score: Score) -> None:
     known = networks.events(FEATURES, 300)

@@ -16,7 +16,7 @@ from fpgaae.data.layout import hardware_features
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.hls.front_end import write_golden_vectors
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
 HARDWARE = Hardware(
     phi_steps=100,

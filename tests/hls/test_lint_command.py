@@ -36,6 +36,7 @@ def _saved(folder: Path, **replaced: Any) -> Path:  # noqa: ANN401
     return file
 
 
+@pytest.mark.slow
 def test_a_config_is_linted_without_its_events(run_process: Cli, tmp_path: Path) -> None:
     done = run_process("lint", CONFIGS / "l1_vae.yaml", "--runs", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -114,6 +115,7 @@ def small(converted: Callable[..., Workspace]) -> Workspace:
     return converted(variational((6,), 3))
 
 
+@pytest.mark.slow
 def test_what_a_run_folder_holds_is_linted_too(small: Workspace, tmp_path: Path) -> None:
     workspace = small.copy(tmp_path / "copy")
     runs = workspace.folder / "runs"
@@ -156,10 +158,12 @@ def test_a_threshold_that_few_events_support_is_a_finding(tmp_path: Path) -> Non
     assert found.found.endswith("events of train")
 
 
+@pytest.mark.slow
 def test_convert_keeps_its_findings(small: Workspace) -> None:
     assert small.result("convert")["lint"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_convert_logs_what_is_no_error(small: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = small.copy(tmp_path / "copy").experiment.config_file

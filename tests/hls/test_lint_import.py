@@ -104,6 +104,7 @@ def test_a_config_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
         read_model_file(file)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 @pytest.mark.parametrize(
     ("make", "rules"),

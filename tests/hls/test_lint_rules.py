@@ -384,6 +384,7 @@ CASES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
 def test_a_model_that_breaks_the_rule_is_found(case: Case) -> None:
     findings = case.broken().findings
@@ -391,6 +392,7 @@ def test_a_model_that_breaks_the_rule_is_found(case: Case) -> None:
     assert {f.rule for f in findings} - case.also == {case.rule}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
 def test_a_model_that_keeps_the_rule_is_not_found(case: Case) -> None:
     findings = case.sound().findings

@@ -26,7 +26,7 @@ from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.progress import SilentProgress
 from fpgaae.runs.results.csim import CsimResult
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
 _FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
 _PORTS = {"reloadable_weights": True, "output_latents": True}
@@ -81,7 +81,6 @@ def test_the_project_holds_no_weight(proven: Workspace) -> None:
         assert f"ARRAY_PARTITION variable={port['name']} complete" in trigger
 
 
-@pytest.mark.slow
 def test_a_weight_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Path) -> None:
     """With the trained weights nothing differs: only the second set shows it."""
     workspace = proven.copy(tmp_path / "copy")
@@ -104,7 +103,6 @@ def _sources(workspace: Workspace) -> ProjectSources:
     return ProjectSources(workspace.project, "autoencoder", layers)
 
 
-@pytest.mark.slow
 def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), VALUE_KINDS, 20, seed=1).mutants}
     assert Damage.WEIGHT_BIT not in made, "no weight stands in the project"
@@ -116,7 +114,6 @@ def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest
     assert [entry.named_layer for entry in result.mutants] == [ports[0].layer, "latents"]
 
 
-@pytest.mark.slow
 def test_the_testbench_loads_weights_and_compares_latents(proven: Workspace, tmp_path: Path) -> None:
     project = proven.copy(tmp_path / "copy").project
     sources = ("autoencoder_test.cpp", "firmware/autoencoder.cpp", "firmware/autoencoder_trigger.cpp")

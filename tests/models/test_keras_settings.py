@@ -174,6 +174,7 @@ def _is_used(kind: str, name: str) -> bool:
     return bool(used_settings(kind, {name: None}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "version"),
     [(kind, version) for kind in KNOWN for version in ("keras_2", "keras_3") if not kind.startswith("Q")]
@@ -194,6 +195,7 @@ def test_every_setting_is_used_without_effect_or_refused_by_name(kind: str, vers
     _check_built(kind, version, without_effect)
 
 
+@pytest.mark.slow
 def test_the_settings_change_the_result_where_they_are_used_or_refused() -> None:
     """A value that makes no difference would prove nothing above: a few of each sort, against the defaults."""
     import tf_keras  # noqa: PLC0415

@@ -244,6 +244,7 @@ def _by_keras_2() -> Any:  # noqa: ANN401
     return tf_keras.Model(features, decoder(encoder(features)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("ending", ["keras", "h5"])

@@ -69,6 +69,7 @@ FOLDABLE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", FOLDABLE.values(), ids=list(FOLDABLE))
 def test_batch_normalization_is_folded(build: Callable[[], Any], tmp_path: Path) -> None:
     from fpgaae.models.rebuild import rebuild  # noqa: PLC0415
@@ -124,6 +125,7 @@ def test_quantizers_stand_behind_what_computes(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_float_twin_of_a_qkeras_model(tmp_path: Path) -> None:
     import tf_keras  # noqa: PLC0415
     from qkeras import QActivation, QDense  # noqa: PLC0415

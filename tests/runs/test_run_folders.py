@@ -141,6 +141,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {  # what each change make
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "stale"), CHANGES.values(), ids=CHANGES)
 def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(
     experiment: Experiment, change: dict[str, Any], stale: set[str]
