@@ -5,10 +5,14 @@
 #include MODEL_HEADER
 #include "svdpi.h"
 #include "verilated.h"
+#include <climits>
 #include <cstdint>
 #include <type_traits>
+#include <unistd.h>
 
 namespace {
+
+const size_t n_in = (INPUT_BITS + 31) / 32, n_out = (OUTPUT_BITS + 31) / 32;
 
 template <class Port> void write_port(Port &port, const svBitVecVal *words, size_t n_words) {
     if constexpr (std::is_integral_v<Port>) {
@@ -33,11 +37,30 @@ template <class Port> void read_port(const Port &port, svBitVecVal *words, size_
 
 } // namespace
 
-// Tables are read at the first call, which happens in the folder of the sources.
-extern "C" __attribute__((visibility("default"))) void FUNCTION(const svBitVecVal *in, svBitVecVal *out) {
+// Tables are read when the model is made, which happens in the folder of the sources.
+static MODEL &stage() {
     static VerilatedContext context;
     static MODEL model(&context);
-    write_port(model.model_inp, in, (INPUT_BITS + 31) / 32);
-    model.eval();
-    read_port(model.model_out, out, (OUTPUT_BITS + 31) / 32);
+    return model;
 }
+
+extern "C" {
+
+__attribute__((visibility("default"))) void FUNCTION(const svBitVecVal *in, svBitVecVal *out) {
+    MODEL &model = stage();
+    write_port(model.model_inp, in, n_in);
+    model.eval();
+    read_port(model.model_out, out, n_out);
+}
+
+// Computes n events, each in n_in words, into n_out words each; 0 if the folder of the sources can't be entered.
+__attribute__((visibility("default"))) int run_stage(const char *folder, const uint32_t *in, uint32_t *out, int64_t n) {
+    char here[PATH_MAX];
+    if (!getcwd(here, sizeof here) || chdir(folder))
+        return 0;
+    for (int64_t i = 0; i < n; i++)
+        FUNCTION(in + i * n_in, out + i * n_out);
+    return chdir(here) == 0;
+}
+
+} // extern "C"

@@ -355,6 +355,8 @@ def _rtl(result: RtlResult) -> RenderableType:
             f"were lost or wrong in {wrapper.file}"
             for wrapper in result.wrappers
         ),
+        f"of {sum(stage.inputs for stage in result.stages):,} inputs of the {len(result.stages)} stages alone "
+        f"{sum(stage.mismatched_inputs for stage in result.stages):,} give a wrong output",
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result.vhdl is None
         else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL",

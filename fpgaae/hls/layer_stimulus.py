@@ -87,14 +87,14 @@ def _reachable(network: IntegerNetwork) -> dict[str, tuple[Codes, Codes]]:
             known[layer.name] = both[0], both[1]
         elif not layer.reloadable:
             ends = layer.ends_of_sums(source, low, high)
-            known[layer.name] = ends if goes_on else _ends_of_type(*ends)
+            known[layer.name] = ends if goes_on else _ends_of_type(layer, *ends)
     return known
 
 
-def _ends_of_type(low: Codes, high: Codes) -> tuple[Codes, Codes]:
-    """Give the ends of the narrowest type that holds some codes, for each of them."""
+def _ends_of_type(layer: Layer, low: Codes, high: Codes) -> tuple[Codes, Codes]:
+    """Give for each value the ends of the narrowest type that holds some codes, no wider than the layer's own."""
     of = type_for_range(min(int(low.min()), 0), max(int(high.max()), 0), 0)
-    return np.full_like(low, of.min_code), np.full_like(high, of.max_code)
+    return np.maximum(layer.ends[0], of.min_code), np.minimum(layer.ends[1], of.max_code)
 
 
 def _goes_into_a_sum(network: IntegerNetwork, layer: Layer) -> bool:

@@ -7,7 +7,7 @@ what the stage `rtl` checks of the Verilog, the events of each origin one behind
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,13 @@ import numpy as np
 
 from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes
+from fpgaae.rtl.stage_check import StageStimulus, Words, check_stage
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.record import as_json
 
-FEW, ALL, WRAPPERS, PAIR = "few", "all", "wrappers", "pair"  # parts of the stimulus
+FEW, ALL, WRAPPERS, PAIR, STAGES = "few", "all", "wrappers", "pair", "stages"  # parts of the stimulus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,30 +32,56 @@ class Found:
     detail: str = ""
 
 
-def check(simulation: RtlSimulation, project: Path, parts: Mapping[str, Codes]) -> Found:
+def check(simulation: RtlSimulation, project: Path, build: Path, parts: Mapping[str, Codes]) -> Found:
     """Run the checks on a simulation.
 
     Parameters
     ----------
+    build
+        The folder of the libraries of the stages.
     parts
-        `<part>/hardware` and `<part>/golden`; of `pair` two events of different score, where there are; and `seed`.
+        `<part>/hardware` and `<part>/golden`; of `pair` two events of different score, where there are;
+        `seed`; and of `stages` the `inputs` and `outputs` by module.
     """
+    for by, said in _checks(simulation, project, build, parts):
+        if said:
+            return Found(by=by, detail=said)
+    return Found()
+
+
+def _checks(
+    simulation: RtlSimulation, project: Path, build: Path, parts: Mapping[str, Codes]
+) -> Iterator[tuple[str, str | None]]:
+    """Give of each check what it is and what is wrong, if anything."""
     pair = parts[f"{PAIR}/hardware"]
     settling = simulation.settling_cycles(pair[0], pair[1]) if len(pair) else None
     timing = Timing()
-    if said := _stream(simulation, parts, FEW, timing):
-        return Found(by="codes", detail=said)
-    if said := timing.failure(settling):
-        return Found(by="timing", detail=said)
+    yield "codes", _stream(simulation, parts, FEW, timing)
+    yield "timing", timing.failure(settling)
+    for stage in _stage_stimuli(parts):
+        yield "stages", check_stage(build / f"{stage.module}.so", project, stage).failure
     stimulus = Stimulus(parts[f"{WRAPPERS}/hardware"], parts[f"{WRAPPERS}/golden"])
     for wrapper in drive_wrappers(simulation, project, stimulus, int(parts["seed"])):
-        if wrapper.failure:
-            return Found(by="wrappers", detail=f"{wrapper.file}: {wrapper.failure}")
-    if said := _stream(simulation, parts, ALL, timing):
-        return Found(by="codes", detail=said)
-    if said := timing.failure(settling):
-        return Found(by="timing", detail=said)
-    return Found()
+        yield "wrappers", wrapper.failure and f"{wrapper.file}: {wrapper.failure}"
+    yield "codes", _stream(simulation, parts, ALL, timing)
+    yield "timing", timing.failure(settling)
+
+
+def stage_arrays(stimuli: Iterable[StageStimulus]) -> dict[str, Words]:
+    """Give what the stages are driven with by the names of the stimulus file."""
+    return {
+        f"{STAGES}/{own.module}/{name}": words
+        for own in stimuli
+        for name, words in (("inputs", own.inputs), ("outputs", own.outputs))
+    }
+
+
+def _stage_stimuli(parts: Mapping[str, Codes]) -> Iterator[StageStimulus]:
+    for name in parts:
+        if name.startswith(f"{STAGES}/") and name.endswith("/inputs"):
+            module = name.split("/")[1]
+            inputs, outputs = (parts[f"{STAGES}/{module}/{side}"].astype(np.uint32) for side in ("inputs", "outputs"))
+            yield StageStimulus(module, inputs, outputs)
 
 
 def _stream(simulation: RtlSimulation, parts: Mapping[str, Codes], part: str, timing: Timing) -> str | None:
@@ -77,7 +104,7 @@ def main() -> None:
     with np.load(stimulus, allow_pickle=False) as content:
         parts = {name: content[name] for name in content.files}
     with RtlSimulation(library, project) as simulation:
-        write_json(result, as_json(check(simulation, project, parts)))
+        write_json(result, as_json(check(simulation, project, library.parent, parts)))
 
 
 if __name__ == "__main__":

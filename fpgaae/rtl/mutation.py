@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from da4ml.cmvm.types import Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
@@ -26,12 +28,15 @@ from fpgaae.hls.mutant import Made, Mutant, make_mutants
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
 from fpgaae.progress import Progress
+from fpgaae.rtl.design import PIPELINE_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
-from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, WRAPPERS, Found
+from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, WRAPPERS, Found, stage_arrays
 from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.rtl_sources import RtlSources
+from fpgaae.rtl.stage_check import StageStimulus
+from fpgaae.rtl.stage_stimulus import stage_stimuli
 from fpgaae.rtl.tools import GHDL, find_tool
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
 from fpgaae.runs.experiment import Experiment
@@ -55,11 +60,21 @@ class Mutation:
     ----------
     stimuli
         What the design is fed with.
+    stages
+        What each stage alone is fed with.
     folder
         Scratch space.
     """
 
-    def __init__(self, project: Path, trigger: GoldenTrigger, stimuli: Stimuli, seed: int, folder: Path) -> None:
+    def __init__(
+        self,
+        project: Path,
+        trigger: GoldenTrigger,
+        stimuli: Stimuli,
+        stages: Iterable[StageStimulus],
+        seed: int,
+        folder: Path,
+    ) -> None:
         self._project = project
         self._folder = folder
         self._stimulus = folder / "stimulus.npz"
@@ -74,6 +89,7 @@ class Mutation:
         }
         arrays = {f"{name}/hardware": events for name, events in parts.items()}
         arrays |= {f"{name}/golden": trigger.score_and_decisions(events) for name, events in parts.items()}
+        arrays |= stage_arrays(stages)
         arrays |= {f"{PAIR}/hardware": _pair(parts[FEW], arrays[f"{FEW}/golden"]), "seed": np.array(seed)}
         np.savez(self._stimulus, **arrays)  # type: ignore[arg-type]
         check_tables(project)
@@ -192,10 +208,12 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutan
     edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     project = experiment.stage_folder("trace") / experiment.result(TraceResult).project_dir
+    pipeline = Pipeline.load(str(experiment.stage_folder("trace") / PIPELINE_FILE))
+    stages = stage_stimuli(Design.load(project).name, pipeline, experiment.config.seed)
     with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
         made = _make(RtlSources(project), n, experiment.config.seed)
         with progress.task("the sound project", None):
-            mutation = Mutation(project, trigger, stimuli, experiment.config.seed, Path(scratch))
+            mutation = Mutation(project, trigger, stimuli, stages, experiment.config.seed, Path(scratch))
         judged = judge_all(mutation, made, experiment.config.seed, progress)
         fingerprint = read_json(experiment.stage_folder("rtl") / MANIFEST)["fingerprint"]
         mutants = RtlMutantsResult(**vars(judged), rtl_fingerprint=fingerprint)

@@ -86,6 +86,22 @@ class Parts:
         """Give the library of the whole design."""
         return self._build / LIBRARY_FILE
 
+    def stage_library(self, module: str) -> Path:
+        """Give the library of a stage."""
+        return self._build / f"{module}.so"
+
+    def make_stages(self) -> None:
+        """Build the libraries of all stages alone.
+
+        Raises
+        ------
+        CheckFailed
+            If a source is not Verilog that Verilator takes.
+        """
+        self._runtime_objects = self._compile_runtime()
+        for file in self._stage_files.values():
+            self._make_stage(_stage(file), file, None)
+
     def make(self, sound: Parts | None = None, changed: Sequence[str] = ()) -> bool:
         """Build all parts, or those that hold a changed source, and link the others of the sound project.
 

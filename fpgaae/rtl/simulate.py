@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from da4ml.cmvm.types import CombLogic
+from da4ml.cmvm.types import CombLogic, Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
@@ -21,16 +21,19 @@ from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
-from fpgaae.rtl.design import LOGIC_FILE
+from fpgaae.rtl.design import LOGIC_FILE, PIPELINE_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
+from fpgaae.rtl.parts import Parts
+from fpgaae.rtl.stage_check import check_stage
+from fpgaae.rtl.stage_stimulus import stage_stimuli
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, TraceResult, VhdlCheck, WrapperCheck
+from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, StageCheck, TraceResult, VhdlCheck, WrapperCheck
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -61,12 +64,14 @@ def run_rtl(run: StageRun) -> RtlResult:
         with run.progress.task("wrappers", None):
             wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
+    with run.progress.task("each stage alone", None):
+        stages = _check_stages(run, project)
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
             vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
-    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers)
+    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers) or _stage_failure(stages)
     return RtlResult(
         passed=total.passed and failure is None,
         failure=failure,
@@ -87,6 +92,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         initiation_interval=timing.most_clocks_between,
         events_per_second=round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
         wrappers=wrappers,
+        stages=stages,
         clock_ns=traced.clock_ns,
         part=traced.part,
         estimated=traced.estimated,
@@ -94,6 +100,15 @@ def run_rtl(run: StageRun) -> RtlResult:
         compile_seconds=round(compile_seconds, 2),
         edited_files=tuple(name for name in run.edited if name.startswith("trace/")),
     )
+
+
+def _check_stages(run: StageRun, project: Path) -> tuple[StageCheck, ...]:
+    """Drive each stage over the ranges of its inputs, whose ends no event may reach."""
+    parts = Parts(project, run.scratch / "stages")
+    parts.make_stages()
+    pipeline = Pipeline.load(str(run.upstream("trace") / PIPELINE_FILE))
+    stimuli = stage_stimuli(Design.load(project).name, pipeline, run.config.seed)
+    return tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli)
 
 
 def _vhdl_check(compared: Comparison) -> VhdlCheck:
@@ -123,6 +138,17 @@ def _wrapper_failure(wrappers: tuple[WrapperCheck, ...]) -> str | None:
             return (
                 f"{wrapper.file}: {wrapper.mismatched_events:,} of {wrapper.events:,} events were lost, repeated or "
                 f"wrong where gaps, back-pressure and resets came; {wrapper.failure}"
+            )
+    return None
+
+
+def _stage_failure(stages: tuple[StageCheck, ...]) -> str | None:
+    """Say which stage is wrong for inputs in its ranges, or None."""
+    for stage in stages:
+        if stage.failure:
+            return (
+                f"of {stage.inputs:,} inputs in its ranges {stage.mismatched_inputs:,} give another output than "
+                f"da4ml's interpreter; {stage.failure}"
             )
     return None
 
