@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from da4ml.cmvm.types import Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
@@ -28,7 +27,7 @@ from fpgaae.hls.mutant import Made, Mutant, make_mutants
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
 from fpgaae.progress import Progress
-from fpgaae.rtl.design import PIPELINE_FILE, Design
+from fpgaae.rtl.design import Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, WRAPPERS, Found, stage_arrays
@@ -36,7 +35,7 @@ from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.rtl_sources import RtlSources
 from fpgaae.rtl.stage_check import StageStimulus
-from fpgaae.rtl.stage_stimulus import stage_stimuli
+from fpgaae.rtl.stage_stimulus import load_pipeline, stage_stimuli
 from fpgaae.rtl.tools import GHDL, find_tool
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
 from fpgaae.runs.experiment import Experiment
@@ -208,7 +207,7 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutan
     edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     project = experiment.stage_folder("trace") / experiment.result(TraceResult).project_dir
-    pipeline = Pipeline.load(str(experiment.stage_folder("trace") / PIPELINE_FILE))
+    pipeline = load_pipeline(experiment.stage_folder("trace"))
     stages = stage_stimuli(Design.load(project).name, pipeline, experiment.config.seed)
     with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
         made = _make(RtlSources(project), n, experiment.config.seed)

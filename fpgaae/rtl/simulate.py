@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from da4ml.cmvm.types import CombLogic, Pipeline
+from da4ml.cmvm.types import CombLogic
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
@@ -21,12 +21,12 @@ from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
-from fpgaae.rtl.design import LOGIC_FILE, PIPELINE_FILE, Design
+from fpgaae.rtl.design import LOGIC_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.stage_check import check_stage
-from fpgaae.rtl.stage_stimulus import stage_stimuli
+from fpgaae.rtl.stage_stimulus import load_pipeline, stage_stimuli
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
@@ -106,7 +106,7 @@ def _check_stages(run: StageRun, project: Path) -> tuple[StageCheck, ...]:
     """Drive each stage over the ranges of its inputs, whose ends no event may reach."""
     parts = Parts(project, run.scratch / "stages")
     parts.make_stages()
-    pipeline = Pipeline.load(str(run.upstream("trace") / PIPELINE_FILE))
+    pipeline = load_pipeline(run.upstream("trace"))
     stimuli = stage_stimuli(Design.load(project).name, pipeline, run.config.seed)
     return tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli)
 

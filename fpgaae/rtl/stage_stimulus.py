@@ -8,17 +8,37 @@ Verilog must give what da4ml's interpreter gives (needs da4ml).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from da4ml.cmvm.types import CombLogic, Pipeline, QInterval
 from numpy.typing import NDArray
 
+from fpgaae.errors import InputError
+from fpgaae.rtl.design import PIPELINE_FILE
 from fpgaae.rtl.stage_check import StageStimulus, Words
 
 Values = NDArray[np.float64]  # exact: no value of da4ml is wider than a float's mantissa
 _Slopes = dict[int, float]  # by input, how steeply a value rises with it; without those that it doesn't follow
 
 _RANDOM_ROWS = 2_000
+
+
+def load_pipeline(folder: Path) -> Pipeline:
+    """Read what `trace` left in its folder.
+
+    Raises
+    ------
+    InputError
+        If it is not there, as in folders of earlier versions, or damaged.
+    """
+    file = folder / PIPELINE_FILE
+    if not file.is_file():
+        raise InputError(f"{file} is missing; run the stage `trace` with --force")
+    try:
+        return Pipeline.load(str(file))
+    except (ValueError, TypeError, KeyError, IndexError, AssertionError):
+        raise InputError(f"{file} is damaged; run the stage `trace` with --force") from None
 
 
 def stage_stimuli(name: str, pipeline: Pipeline, seed: int) -> Iterator[StageStimulus]:

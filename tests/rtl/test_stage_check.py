@@ -14,9 +14,10 @@ from designs import Written, write_design
 from numpy.typing import NDArray
 
 from fpgaae.config.model import Score
+from fpgaae.errors import InputError
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.stage_check import check_stage
-from fpgaae.rtl.stage_stimulus import stage_inputs, stage_stimuli
+from fpgaae.rtl.stage_stimulus import load_pipeline, stage_inputs, stage_stimuli
 
 SEED = 3
 _SUM = re.compile(
@@ -101,3 +102,12 @@ def test_a_sum_that_lacks_its_highest_bit_is_caught_in_every_stage(design: Writt
         for check in checked:
             assert (check.failure is None) == (check.module not in wrong)
             assert check.inputs > 4000
+
+
+def test_a_pipeline_that_is_missing_or_damaged_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"pipeline\.json is missing; run the stage `trace` with --force"):
+        load_pipeline(tmp_path)
+    for text in ("[[", "{}", "[[[1]]]"):
+        (tmp_path / "pipeline.json").write_text(text)
+        with pytest.raises(InputError, match=r"pipeline\.json is damaged"):
+            load_pipeline(tmp_path)
