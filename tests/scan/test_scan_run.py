@@ -44,6 +44,8 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> FakeTrainings:
     monkeypatch.setattr(pipeline, "run", fake.stage)
     monkeypatch.setattr(work, "_baseline", fake.baseline)
     monkeypatch.setattr(work, "_trial", fake.trial)
+    # There are no networks, and whoever looks for their remains in a process of many tests takes seconds a trial.
+    monkeypatch.setattr(work, "_forget_models", lambda: None)
     return fake
 
 
