@@ -40,6 +40,7 @@ from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 settings.register_profile("tests", deadline=None)  # two workers share the cores with what they compile
 settings.load_profile("tests")
 
+XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
 
@@ -80,7 +81,9 @@ def tensorflow() -> None:
 
 
 def pytest_configure() -> None:
-    """Compile sooner than a user does, see `quick_compiler.py`; every process of the tests inherits it."""
+    """Compile sooner than a user does, C++ (`quick_compiler.py`) and JAX; every process of the tests inherits it."""
+    if XLA_FLAGS not in (flags := os.environ.get("XLA_FLAGS", "")):
+        os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}"
     quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
 
 
