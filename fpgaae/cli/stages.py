@@ -34,8 +34,8 @@ from fpgaae.hls.mutation import run_mutation
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, evaluate_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
-from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.mutants import RtlMutantsResult
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.reference import ImportedReference, ReferenceResult
@@ -249,8 +249,15 @@ def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     with errors_as_sentences():
         outcome = run(experiment, "rtl", RunOptions(force, False, progress))
         _refuse_failure(outcome.result)
-        result = run_rtl_mutation(experiment, mutate, progress)
+        result = _run_rtl_mutation(experiment, mutate, progress)
     report_mutants(result, as_json=as_json)
+
+
+def _run_rtl_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutantsResult:
+    require("da4ml", "its interpreter says what each stage must give")
+    from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation  # noqa: PLC0415
+
+    return run_rtl_mutation(experiment, n, progress)
 
 
 def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """The proof of the check of `rtl`: damaged copies of a traced project, each of which that check must catch.
 
 Verilog is simulated in parts (`fpgaae.rtl.parts`), so that only what holds the damage is built anew; VHDL, where GHDL
-is installed, as a whole. Tables are checked before either.
+is installed, as a whole. Tables are checked before either. What a stage must give alone da4ml's interpreter says.
 """
 
 from __future__ import annotations

@@ -120,7 +120,12 @@ def packed_inputs(logic: CombLogic, inputs: Values) -> Words:
 
 def packed_outputs(logic: CombLogic, inputs: Values) -> Words:
     """Give what da4ml's interpreter makes of inputs, as `model_out` carries it, (n, n_words) of 32 bits."""
-    return _packed(logic.predict(inputs, n_threads=1), np.asarray(logic.out_kifs))
+    return _packed(_with_signed_data(logic).predict(inputs, n_threads=1), np.asarray(logic.out_kifs))
+
+
+def _with_signed_data(logic: CombLogic) -> CombLogic:
+    """Write the data of operations, 64 bits, as signed numbers: those that were cut into stages are not."""
+    return logic._replace(ops=[op._replace(data=op.data - 2**64) if op.data >= 2**63 else op for op in logic.ops])
 
 
 def _packed(values: Values, kifs: NDArray[np.int64]) -> Words:

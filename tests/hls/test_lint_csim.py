@@ -47,7 +47,8 @@ def _differing_values(model: Any, firmware: Firmware, folder: Path, conversion: 
         common = max(expected.fraction, tap.type.fraction)
         up, up_expected = common - tap.type.fraction, common - expected.fraction
         differing += int(np.count_nonzero(codes[tap.layer] << up != expected.codes << up_expected))
-    assert set(written.golden_names.values()) == {layer.name for layer in network.layers}, "every layer is compared"
+    missing = {layer.name for layer in network.layers} - set(written.golden_names.values())
+    assert all(network[name].passes_on for name in missing), "every layer is compared that computes"
     return differing
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from conftest import Workspace, WrittenNetwork, autoencoder, variational
 
 from fpgaae.config.data import Hardware, ObjectWidths
@@ -161,7 +162,12 @@ def test_a_resource_layer_reads_its_weights_from_a_memory(written: Callable[...,
     assert (top.latents.layer, top.latents.size) == ("latents", 3)
 
 
-@pytest.mark.parametrize("name", ["latents", "w3"])
+def test_an_input_with_the_name_of_the_latents_is_refused() -> None:
+    with pytest.raises(ValidationError, match="call something of their own `latents`; choose another"):
+        ObjectWidths(name="latents", slots=3, pt_bits=9, eta_bits=8, phi_bits=8)
+
+
+@pytest.mark.parametrize("name", ["w3"])
 def test_an_input_with_the_name_of_a_port_is_refused(written: Callable[..., WrittenNetwork], name: str) -> None:
     made = written(variational((6,), 3), 9, Firmware(**_PORTS))  # type: ignore[arg-type]
     kind = ObjectWidths(name=name, slots=3, pt_bits=9, eta_bits=8, phi_bits=8)

@@ -67,7 +67,7 @@ def test_every_sum_of_a_stage_is_brought_to_both_ends(design: Written) -> None:
             assert found.min() == ends.min(axis=0).sum() + factors[-1]
             assert found.max() == ends.max(axis=0).sum() + factors[-1]
             sums += 1
-    assert sums > 100
+    assert sums > 20
 
 
 def _without_highest_bit(match: re.Match[str]) -> str:
