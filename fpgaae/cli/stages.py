@@ -35,9 +35,9 @@ from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, evaluate_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, open_experiment
-from fpgaae.runs.results.mutants import RtlMutantsResult
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.mutants import RtlMutantsResult
 from fpgaae.runs.results.reference import ImportedReference, ReferenceResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES

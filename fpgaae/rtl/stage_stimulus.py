@@ -120,12 +120,18 @@ def packed_inputs(logic: CombLogic, inputs: Values) -> Words:
 
 def packed_outputs(logic: CombLogic, inputs: Values) -> Words:
     """Give what da4ml's interpreter makes of inputs, as `model_out` carries it, (n, n_words) of 32 bits."""
-    return _packed(_with_signed_data(logic).predict(inputs, n_threads=1), np.asarray(logic.out_kifs))
+    return _packed(_for_interpreter(logic).predict(inputs, n_threads=1), np.asarray(logic.out_kifs))
 
 
-def _with_signed_data(logic: CombLogic) -> CombLogic:
-    """Write the data of operations, 64 bits, as signed numbers: those that were cut into stages are not."""
-    return logic._replace(ops=[op._replace(data=op.data - 2**64) if op.data >= 2**63 else op for op in logic.ops])
+def _for_interpreter(logic: CombLogic) -> CombLogic:
+    """Write numbers as the interpreter takes them: those of a stage that was cut are neither all integers nor signed."""
+    return logic._replace(
+        inp_shifts=[int(shift) for shift in logic.inp_shifts],
+        out_idxs=[int(place) for place in logic.out_idxs],
+        out_shifts=[int(shift) for shift in logic.out_shifts],
+        out_negs=[bool(negative) for negative in logic.out_negs],
+        ops=[op._replace(data=op.data - 2**64) if op.data >= 2**63 else op for op in logic.ops],
+    )
 
 
 def _packed(values: Values, kifs: NDArray[np.int64]) -> Words:

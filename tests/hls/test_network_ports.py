@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 from conftest import Workspace, WrittenNetwork, autoencoder, variational
+from pydantic import ValidationError
 
 from fpgaae.config.data import Hardware, ObjectWidths
 from fpgaae.config.experiment import Firmware
