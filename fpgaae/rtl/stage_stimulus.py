@@ -124,13 +124,10 @@ def packed_outputs(logic: CombLogic, inputs: Values) -> Words:
 
 
 def _for_interpreter(logic: CombLogic) -> CombLogic:
-    """Write numbers as the interpreter takes them: those of a stage that was cut are neither all integers nor signed."""
+    """Write a stage that was cut as the interpreter reads it: the data of operations signed, and no empty tables."""
     return logic._replace(
-        inp_shifts=[int(shift) for shift in logic.inp_shifts],
-        out_idxs=[int(place) for place in logic.out_idxs],
-        out_shifts=[int(shift) for shift in logic.out_shifts],
-        out_negs=[bool(negative) for negative in logic.out_negs],
         ops=[op._replace(data=op.data - 2**64) if op.data >= 2**63 else op for op in logic.ops],
+        lookup_tables=logic.lookup_tables or None,
     )
 
 
