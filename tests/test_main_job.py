@@ -205,6 +205,18 @@ def test_rates_are_told_apart_by_the_columns_that_the_config_names(finished: Wor
         assert [b["low"] for b in rates["by_column"]["run"][0]["bins"]] == list(range(362_000, 362_006))
 
 
+def test_a_second_run_does_nothing(finished: Workspace, run_cli: Cli) -> None:
+    before = {
+        stage: (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns for stage in _STAGES
+    }
+    for stage in _STAGES:
+        done = run_cli(stage, *finished.arguments)
+        assert done.returncode == 0, done.stderr
+        assert "current" in done.stdout
+    for stage, at in before.items():
+        assert (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns == at
+
+
 def test_drift_against_other_events(finished: Workspace) -> None:
     other = finished.folder / "signal.h5"  # the same objects with four times the pT
     arguments = ["evaluate", *finished.arguments, "--against"]
@@ -218,18 +230,6 @@ def test_drift_against_other_events(finished: Workspace) -> None:
     missing = CliRunner().invoke(app, [*arguments, str(finished.folder / "none.h5")])
     assert missing.exit_code == 2
     assert "none.h5 does not exist" in missing.output
-
-
-def test_a_second_run_does_nothing(finished: Workspace, run_cli: Cli) -> None:
-    before = {
-        stage: (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns for stage in _STAGES
-    }
-    for stage in _STAGES:
-        done = run_cli(stage, *finished.arguments)
-        assert done.returncode == 0, done.stderr
-        assert "current" in done.stdout
-    for stage, at in before.items():
-        assert (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns == at
 
 
 def test_json_prints_the_result_file_and_nothing_else(finished: Workspace, run_cli: Cli) -> None:
