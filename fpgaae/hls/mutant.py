@@ -145,17 +145,25 @@ class _Place(NamedTuple):
 
 
 def slips(
-    damage: Enum, lacks: str, *given: Slip, layer: Callable[[S_sources, str], str] = lambda _, file: file
-) -> Kind[S_sources]:  # fmt: skip
+    damage: Enum,
+    lacks: str,
+    *given: Slip,
+    layer: Callable[[S_sources, str], str] = lambda _, file: file,
+    applies: Callable[[S_sources], bool] = lambda _: True,
+) -> Kind[S_sources]:
     """Make a kind of damage out of slips of the hand; each slip is as likely as the other, wherever it finds places.
 
     Parameters
     ----------
     layer
         Gives the first layer that the damage of a file can change.
+    applies
+        Tells whether a project has what is damaged.
     """
 
     def make(sources: S_sources, rng: np.random.Generator) -> Mutant | None:
+        if not applies(sources):
+            return None
         for index in rng.permutation(len(given)).tolist():
             if places := list(_places(sources, given[index])):
                 place = places[pick(rng, places)]

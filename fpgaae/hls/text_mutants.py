@@ -108,6 +108,14 @@ _LOOP = r"for \(unsigned (?P<i>[ij]) = 0; (?P=i) < (?P<end>[^;]+); "
 _SHORT_LOOPS = (
     r"for (unsigned \g<i> = 0; \g<i> + 1 < \g<end>; ", r"for (unsigned \g<i> = 1; \g<i> < \g<end>; ",
 )  # fmt: skip
+_ONE_THRESHOLD = "it has one threshold"
+
+
+def _has_thresholds(sources: ProjectSources) -> bool:
+    """Tell whether decisions have an order."""
+    return re.search(r"thresholds\[n_thresholds\] = \{[^},]*,", sources.text("firmware/thresholds.h")) is not None
+
+
 TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
     slips(
         Damage.COMPARISON, "it has no threshold",
@@ -115,13 +123,14 @@ TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
         layer=_decision,
     ),
     slips(
-        Damage.ACCEPT_ORDER, "it has no threshold",
+        Damage.ACCEPT_ORDER, _ONE_THRESHOLD,
         Slip(_FRONT_END, r"accept\[i\] = ", ("accept[N - 1 - i] = ", "accept[i ^ 1] = ")),
         Slip(_FRONT_END, r"> thresholds\[i\]", ("> thresholds[N - 1 - i]",)),
         Slip(
             "firmware/thresholds.h", r"(?<=\{)(?P<a>\d+), (?P<b>\d+)", (r"\g<b>, \g<a>",)
         ),
         layer=_decision,
+        applies=_has_thresholds,
     ),
     Kind(Damage.EXCHANGED_OBJECTS, _exchanged_objects, _NO_OBJECTS),
     Kind(Damage.EXCHANGED_ARRAYS, _exchanged_arrays, "no two of its layers put out arrays of the same size"),
@@ -186,8 +195,14 @@ TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
         Damage.SYNTHESIS_DECISION, "it has no threshold",
         Slip(_FRONT_END, _DECIDED, tuple(_decided(how) for how in (
             "accept[i] = code >= thresholds[i];", "accept[i] = code > thresholds[i] + 1;",
-            "accept[N - 1 - i] = code > thresholds[i];", "accept[i] = code != thresholds[i];",
+            "accept[i] = code != thresholds[i];",
         ))),
         layer=_decision,
+    ),
+    slips(
+        Damage.SYNTHESIS_DECISION, _ONE_THRESHOLD,
+        Slip(_FRONT_END, _DECIDED, (_decided("accept[N - 1 - i] = code > thresholds[i];"),)),
+        layer=_decision,
+        applies=_has_thresholds,
     ),
 )  # fmt: skip
