@@ -108,12 +108,13 @@ _LOOP = r"for \(unsigned (?P<i>[ij]) = 0; (?P=i) < (?P<end>[^;]+); "
 _SHORT_LOOPS = (
     r"for (unsigned \g<i> = 0; \g<i> + 1 < \g<end>; ", r"for (unsigned \g<i> = 1; \g<i> < \g<end>; ",
 )  # fmt: skip
-_ONE_THRESHOLD = "it has one threshold"
+_ONE_THRESHOLD = "it has one threshold, or the same twice"
 
 
 def _has_thresholds(sources: ProjectSources) -> bool:
-    """Tell whether decisions have an order."""
-    return re.search(r"thresholds\[n_thresholds\] = \{[^},]*,", sources.text("firmware/thresholds.h")) is not None
+    """Tell whether decisions have an order: the first and the last are not the same."""
+    codes = re.search(r"thresholds\[n_thresholds\] = \{([^}]*)\}", sources.text("firmware/thresholds.h"))
+    return codes is not None and len({code.strip() for code in codes[1].split(",")}) > 1
 
 
 TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
