@@ -78,7 +78,7 @@ def _without_highest_bit(match: re.Match[str]) -> str:
 
 @pytest.mark.slow
 def test_a_sum_that_lacks_its_highest_bit_is_caught_in_every_stage(design: Written, tmp_path: Path) -> None:
-    """The deepest sum of inputs; what lies behind a rectifier or a table need not reach the ends of its range."""
+    """The last sum of inputs that it puts out; what lies behind a rectifier need not reach the ends of its range."""
     networks.need("verilator")
     project = tmp_path / "project"
     shutil.copytree(design.project, project)
@@ -86,11 +86,12 @@ def test_a_sum_that_lacks_its_highest_bit_is_caught_in_every_stage(design: Writt
     for stage, logic in enumerate(design.pipeline.solutions):
         file = project / "verilog" / f"{design.design.name}_core_stage{stage}.v"
         text, affine = file.read_text(), _affine(logic)
-        if sums := [match for match in _SUM.finditer(text) if affine[int(match["name"][1:])] is not None]:
+        seen = {place for place in logic.out_idxs if place >= 0 and affine[place] is not None}
+        if sums := [match for match in _SUM.finditer(text) if int(match["name"][1:]) in seen]:
             last = sums[-1]
             file.write_text(text[: last.start()] + _without_highest_bit(last) + text[last.end() :])
             damaged.add(file.stem)
-    assert len(damaged) >= 3
+    assert damaged
     no_stage: set[str] = set()
     for at, wrong in ((design.project, no_stage), (project, damaged)):
         parts = Parts(at, tmp_path / f"parts_{len(wrong)}", optimization="-O0")
