@@ -104,7 +104,8 @@ def run_rtl(run: StageRun) -> RtlResult:
 
 def _check_stages(run: StageRun, project: Path) -> tuple[StageCheck, ...]:
     """Drive each stage over the ranges of its inputs, whose ends no event may reach."""
-    parts = Parts(project, run.scratch / "stages")
+    # To optimize takes longer than to run some thousand inputs.
+    parts = Parts(project, run.scratch / "stages", optimization="-O0")
     parts.make_stages()
     pipeline = load_pipeline(run.upstream("trace"))
     stimuli = stage_stimuli(Design.load(project).name, pipeline, run.config.seed)
