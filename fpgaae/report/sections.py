@@ -156,15 +156,18 @@ def _by_signal(rows: Sequence[MetricRow]) -> dict[str, list[MetricRow]]:
 
 
 def notes(metrics: MetricsResult) -> list[str]:
-    """Give the reasons for what is not measurable, each once."""
-    found = {
-        estimate.note: None
-        for model in model_columns(metrics.models)
-        for signal in metrics.models[model].values()
-        for estimate in signal.tpr.values()
-        if estimate.note is not None
-    }
-    return [note[0].upper() + note[1:] + "." for note in found]
+    """Give the reasons for what is not measurable, each once, with its models unless it holds for all of them."""
+    models = model_columns(metrics.models)
+    found: dict[str, dict[str, None]] = {}
+    for model in models:
+        for signal in metrics.models[model].values():
+            for estimate in signal.tpr.values():
+                if estimate.note is not None:
+                    found.setdefault(estimate.note, {})[model] = None
+    return [
+        f"{note[0].upper()}{note[1:]}" + (f" ({', '.join(named)})." if len(named) < len(models) else ".")
+        for note, named in found.items()
+    ]
 
 
 def correlation_rows(correlation: Mapping[str, Correlation]) -> list[CorrelationRow]:

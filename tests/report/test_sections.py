@@ -19,6 +19,7 @@ from fpgaae.report.sections import (
     ablation_table,
     correlation_rows,
     metric_tables,
+    notes,
     rate_chart,
     resource_rows,
     verdict_rows,
@@ -125,3 +126,15 @@ def test_without_a_signal_there_is_no_table() -> None:
     models: dict[str, dict[str, SignalMetrics]] = {"float": {}, "quantized": {}, "firmware": {}}
     assert metric_tables(metrics_result(models=models, delta={}, delta_quantized={})) == []
     assert ablation_table(replace(NO_ABLATION, delta={"weights": {}, "everything": {}})) is None
+
+
+def test_what_is_not_measurable_of_some_models_names_them() -> None:
+    few, none = estimate(None, note="not measurable: 3 pass"), estimate(None, note="not measurable: 0 pass")
+    models = {
+        "float": {"zprime": signal_metrics(ESTIMATE, at_1e_03=ESTIMATE, at_1e_05=few)},
+        "n_objects": {"zprime": signal_metrics(ESTIMATE, at_1e_03=none, at_1e_05=few)},
+    }
+    assert notes(metrics_result(models=models)) == [
+        "Not measurable: 3 pass.",
+        "Not measurable: 0 pass (n_objects).",
+    ]
