@@ -53,9 +53,13 @@ __attribute__((visibility("default"))) void FUNCTION(const svBitVecVal *in, svBi
     read_port(model.model_out, out, n_out);
 }
 
-// Computes n events, each in n_in words, into n_out words each; 0 if the folder of the sources can't be entered.
-__attribute__((visibility("default"))) int run_stage(const char *folder, const uint32_t *in, uint32_t *out, int64_t n) {
+// Computes n events into n outputs. -1 if its ports are not as wide as those that the caller knows, 0 if the folder of the
+// sources can't be entered.
+__attribute__((visibility("default"))) int run_stage(const char *folder, int64_t in_words, const uint32_t *in,
+                                                     int64_t out_words, uint32_t *out, int64_t n) {
     char here[PATH_MAX];
+    if (in_words != int64_t(n_in) || out_words != int64_t(n_out))
+        return -1;
     if (!getcwd(here, sizeof here) || chdir(folder))
         return 0;
     for (int64_t i = 0; i < n; i++)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes
-from fpgaae.rtl.stage_check import StageStimulus, Words, check_stage
+from fpgaae.rtl.stage_check import StageStimulus, Words, check_stage, stage_library
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
@@ -59,7 +59,7 @@ def _checks(
     yield "codes", _stream(simulation, parts, FEW, timing)
     yield "timing", timing.failure(settling)
     for stage in _stage_stimuli(parts):
-        yield "stages", check_stage(build / f"{stage.module}.so", project, stage).failure
+        yield "stages", check_stage(stage_library(build, stage.module), project, stage).failure
     stimulus = Stimulus(parts[f"{WRAPPERS}/hardware"], parts[f"{WRAPPERS}/golden"])
     for wrapper in drive_wrappers(simulation, project, stimulus, int(parts["seed"])):
         yield "wrappers", wrapper.failure and f"{wrapper.file}: {wrapper.failure}"

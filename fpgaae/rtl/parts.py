@@ -15,6 +15,7 @@ from typing import NamedTuple
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.stage_check import stage_library
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
 from fpgaae.rtl.verilator import bench_sources, include_folder
@@ -50,7 +51,7 @@ class _Stage(NamedTuple):
     @property
     def library(self) -> str:
         """File of its library."""
-        return f"{self.name}.so"
+        return stage_library(Path(), self.name).name
 
     def stand_in(self) -> str:
         """Give a module that calls the library."""
@@ -88,7 +89,7 @@ class Parts:
 
     def stage_library(self, module: str) -> Path:
         """Give the library of a stage."""
-        return self._build / f"{module}.so"
+        return stage_library(self._build, module)
 
     def make_stages(self) -> None:
         """Build the libraries of all stages alone.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from da4ml.cmvm.types import CombLogic
+from da4ml.cmvm.types import CombLogic, Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
@@ -50,6 +50,7 @@ def run_rtl(run: StageRun) -> RtlResult:
     project = run.folder / PROJECT_FOLDER
     shutil.copytree(run.upstream("trace") / traced.project_dir, project)
     check_tables(project)
+    pipeline = load_pipeline(run.upstream("trace"))
     started = time.perf_counter()
     with run.progress.task("compiling the simulation", None):
         library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), run.scratch / "build", run.folder / LIBRARY_FILE)
@@ -65,7 +66,7 @@ def run_rtl(run: StageRun) -> RtlResult:
             wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
     with run.progress.task("each stage alone", None):
-        stages = _check_stages(run, project)
+        stages = _check_stages(run, project, pipeline)
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
@@ -102,12 +103,11 @@ def run_rtl(run: StageRun) -> RtlResult:
     )
 
 
-def _check_stages(run: StageRun, project: Path) -> tuple[StageCheck, ...]:
+def _check_stages(run: StageRun, project: Path, pipeline: Pipeline) -> tuple[StageCheck, ...]:
     """Drive each stage over the ranges of its inputs, whose ends no event may reach."""
     # To optimize takes longer than to run some thousand inputs.
     parts = Parts(project, run.scratch / "stages", optimization="-O0")
     parts.make_stages()
-    pipeline = load_pipeline(run.upstream("trace"))
     stimuli = stage_stimuli(Design.load(project).name, pipeline, run.config.seed)
     return tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli)
 

@@ -27,6 +27,11 @@ class StageStimulus:
     outputs: Words
 
 
+def stage_library(build: Path, module: str) -> Path:
+    """Give the place of the library of a stage."""
+    return build / f"{module}.so"
+
+
 def check_stage(library: Path, project: Path, stimulus: StageStimulus) -> StageCheck:
     """Drive the compiled stage of a project with its stimulus.
 
@@ -35,13 +40,24 @@ def check_stage(library: Path, project: Path, stimulus: StageStimulus) -> StageC
     CheckFailed
         If the folder of the sources, where the tables are, can't be entered.
     """
+    n = len(stimulus.inputs)
+    if not library.is_file():
+        missing = f"{stimulus.module}: the project has no such stage"
+        return StageCheck(module=stimulus.module, inputs=n, mismatched_inputs=n, failure=missing)
     run_stage = load_library(library).run_stage
     run_stage.restype = ctypes.c_int
-    run_stage.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+    run_stage.argtypes = (
+        ctypes.c_char_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64,
+    )  # fmt: skip
     inputs = np.ascontiguousarray(stimulus.inputs)
     found = np.empty_like(stimulus.outputs, order="C")
     folder = (project / VERILOG_FOLDER).absolute()
-    if not run_stage(str(folder).encode(), inputs.ctypes.data, found.ctypes.data, len(inputs)):
+    widths = inputs.shape[1], found.shape[1]
+    done = run_stage(str(folder).encode(), widths[0], inputs.ctypes.data, widths[1], found.ctypes.data, n)
+    if done < 0:
+        wider = f"{stimulus.module}: its ports have other widths than those that were traced"
+        return StageCheck(module=stimulus.module, inputs=n, mismatched_inputs=n, failure=wider)
+    if not done:
         raise CheckFailed(f"the simulation can't enter {folder}; correct its permissions")
     differs = found ^ stimulus.outputs
     wrong = np.flatnonzero(differs.any(axis=1))
@@ -49,7 +65,7 @@ def check_stage(library: Path, project: Path, stimulus: StageStimulus) -> StageC
     if len(wrong):
         bit = next(_bits(differs[wrong[0]]))
         failure = f"{stimulus.module}: bit {bit} of its output is wrong for input {wrong[0]}"
-    return StageCheck(module=stimulus.module, inputs=len(inputs), mismatched_inputs=len(wrong), failure=failure)
+    return StageCheck(module=stimulus.module, inputs=n, mismatched_inputs=len(wrong), failure=failure)
 
 
 def _bits(words: Words) -> Iterator[int]:

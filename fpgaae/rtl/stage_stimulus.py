@@ -14,7 +14,7 @@ import numpy as np
 from da4ml.cmvm.types import CombLogic, Pipeline, QInterval
 from numpy.typing import NDArray
 
-from fpgaae.errors import InputError
+from fpgaae.errors import CheckFailed, InputError
 from fpgaae.rtl.design import PIPELINE_FILE
 from fpgaae.rtl.stage_check import StageStimulus, Words
 
@@ -133,7 +133,10 @@ def _for_interpreter(logic: CombLogic) -> CombLogic:
 
 def _packed(values: Values, kifs: NDArray[np.int64]) -> Words:
     widths = kifs.sum(axis=0).astype(int)
-    codes = np.rint(values * 2.0 ** kifs[2]).astype(np.int64)
+    scaled = values * 2.0 ** kifs[2]
+    codes = scaled.astype(np.int64)
+    if (codes != scaled).any():
+        raise CheckFailed("da4ml's interpreter gives a value that lies off its grid; report this with the config")
     bits = np.zeros((len(values), max(-(-int(widths.sum()) // 32), 1) * 32), dtype=np.uint8)
     low = 0
     for place, width in enumerate(widths.tolist()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -105,6 +106,24 @@ def test_a_sum_that_lacks_its_highest_bit_is_caught_in_every_stage(design: Writt
         for check in checked:
             assert (check.failure is None) == (check.module not in wrong)
             assert check.inputs > 2000
+
+
+@pytest.mark.slow
+def test_ports_of_another_width_and_a_missing_stage_are_named(design: Written, tmp_path: Path) -> None:
+    networks.need("verilator")
+    parts = Parts(design.project, tmp_path / "parts", optimization="-O0")
+    parts.make_stages()
+    stimulus = next(stage_stimuli(design.design.name, design.pipeline, SEED))
+    for other in (
+        replace(stimulus, inputs=stimulus.inputs[:, :-1]), replace(stimulus, outputs=np.pad(stimulus.outputs, 1)[1:-1]),
+    ):  # fmt: skip
+        found = check_stage(parts.stage_library(stimulus.module), design.project, other)
+        assert found.mismatched_inputs == found.inputs == len(stimulus.inputs)
+        assert found.failure is not None
+        assert found.failure.endswith("its ports have other widths than those that were traced")
+    none = check_stage(tmp_path / "none.so", design.project, stimulus)
+    assert none.failure == f"{stimulus.module}: the project has no such stage"
+    assert none.mismatched_inputs == none.inputs
 
 
 def test_a_pipeline_that_is_missing_or_damaged_is_one_sentence(tmp_path: Path) -> None:
