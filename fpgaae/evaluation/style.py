@@ -69,9 +69,12 @@ def colours(number: int) -> list[str]:
 
 
 def settled(figure: Figure) -> Figure:
-    """Lay out once and for all: a second pass moves the axes by rounding, and the bytes of a file with them."""
+    """Lay out once and for all: a second pass moves the axes by rounding, and the bytes of a file with them.
+
+    No engine is left, not even one that does nothing: with one, every saving draws the figure twice.
+    """
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     return figure
 
 
