@@ -21,7 +21,7 @@ from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes, values_of
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.csim_library import INCLUDES, TAIL_LINES, probe, run_compiler
+from fpgaae.hls.csim_library import INCLUDES, LATE_COLLECTION, TAIL_LINES, probe, run_compiler
 from fpgaae.hls.project import CSIM_MACRO, SYNTHESIS_DRIVER, WeightPort, port_codes
 from fpgaae.hls.stimulus import Source, Stimuli
 from fpgaae.runs.results.convert import ConvertResult
@@ -32,7 +32,7 @@ from fpgaae.runs.run import StageRun
 EVENTS_AN_ORIGIN = 100
 _LOG = "compile_synthesized.log"
 # An array of objects is a clean-up for every element where exceptions may fly: most of the time of the compiler.
-_FLAGS = ("-O0", "-fno-exceptions", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w")
+_FLAGS = ("-O0", "-fno-exceptions", "-std=c++17", "-fPIC", "-fno-gnu-unique", "-w", LATE_COLLECTION)
 _PLAIN = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\w+)\] = \{", re.MULTILINE)
 _TABLE = re.compile(r"^csim::Table<(?P<type>\w+), (?P<size>\w+)> (?P<name>\w+) = \{", re.MULTILINE)
 
