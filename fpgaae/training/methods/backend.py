@@ -41,10 +41,21 @@ def prepare(n_members: int = 1) -> None:
         n_cores = len(os.sched_getaffinity(0))
         if n_members > 1 and n_cores > 1 and config.jax_num_cpu_devices < 1:
             config.update("jax_num_cpu_devices", min(n_cores, n_members))
-    with native_output_hidden():  # of TensorFlow, which Keras imports where it is installed to seed it, too
-        import keras  # noqa: PLC0415
+    with native_output_hidden():
+        _import_without_tensorflow()
 
-        keras.utils.set_random_seed(0)
+
+def _import_without_tensorflow() -> None:
+    """Import Keras so that it does not take seconds to import TensorFlow beside its backend, only to seed it, too."""
+    import keras  # noqa: F401, PLC0415
+    from keras.src.utils import module_utils  # noqa: PLC0415
+
+    if _TENSORFLOW not in sys.modules:
+        sys.modules[_TENSORFLOW] = None  # type: ignore[assignment] # which `import` takes for missing
+        try:
+            _ = module_utils.tensorflow.available  # what it finds it keeps
+        finally:
+            del sys.modules[_TENSORFLOW]
 
 
 def backend_is(name: str) -> bool:
