@@ -30,7 +30,8 @@ _WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")  # the widths of da4ml's p
 # Small functions in small files: the time that g++ takes grows faster than a function's length.
 _SPLIT = ("--output-split", "10000", "--output-split-cfuncs", "500")
 _VERILATOR_FLAGS = ("-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *_SPLIT, *_WARNINGS)
-_MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "CXXFLAGS=-fPIC", "VM_PARALLEL_BUILDS=1")
+_MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "CXXFLAGS=-fPIC")
+_IN_PARALLEL = 400_000  # bytes of C++: below, reading Verilator's headers for each file takes most of the time
 # Two wrappers hold a trigger block each; as a module of its own its code is written, and compiled, once.
 _SHARED = '`verilator_config\nno_inline -module "{name}_trigger"\n'
 _MODEL = "Vrtl"
@@ -120,7 +121,11 @@ def _compile(verilator: str, compiler: str, project: Path, sources: Sequence[Pat
         *_VERILATOR_FLAGS, *bench_sources(design, build), *verilog,
     ]  # fmt: skip
     run_logged(command, build, log, f"Verilating {project}")
-    command = [require_tool(MAKE), "-f", f"{_MODEL}.mk", f"{_MODEL}__ALL.a", "-j2", f"CXX={compiler}", *_MAKE_VARIABLES]
+    in_parallel = sum(source.stat().st_size for source in build.glob(f"{_MODEL}*.cpp")) > _IN_PARALLEL
+    command = [
+        require_tool(MAKE), "-f", f"{_MODEL}.mk", f"{_MODEL}__ALL.a", "-j2", f"CXX={compiler}",
+        f"VM_PARALLEL_BUILDS={int(in_parallel)}", *_MAKE_VARIABLES,
+    ]  # fmt: skip
     run_logged(command, build, log, f"compiling the Verilated {project}")
     include = include_folder(verilator, log)
     runtime = [str(include / name) for name in _RUNTIME if (include / name).is_file()]
