@@ -2,6 +2,7 @@
 
 - What was compiled before comes from ccache, where that is installed. A command that compiles and links at once, which
   ccache can't keep, is taken apart.
+- The headers of Verilator are read once for all designs.
 - The C simulation of a project is compiled with FPGAAE_TEST_OPTIMIZATION (-O1) in the place of -O3, and its headers
   from hls4ml are read once for all projects that hold the same ones. With -O3 all is as for a user. Mutants, which are
   compiled with -O1 anyhow, are left alone: their objects are compared, and such headers move symbols within them.
@@ -39,6 +40,8 @@ _CCACHE = {
     "CCACHE_PCH_EXTSUM": "1",
     "CCACHE_SLOPPINESS": "pch_defines,time_macros,include_file_mtime,include_file_ctime",  # headers are a second old
 }
+_VERILATOR_HEADERS = ("verilated.h",)
+_OF_A_DESIGN = ("-DMODEL", "-DFUNCTION", "-DINPUT_", "-DOUTPUT_", "-DSCORE_", "-DN_ACCEPT", "-fvisibility", "-MMD")
 _WRITTEN_FOR_A_PROJECT = "nnet_code_gen.h"  # no other header includes it
 
 
@@ -75,11 +78,11 @@ def main(arguments: list[str]) -> int:
     if "-c" not in arguments:
         return _compile_and_link(arguments, sources)
     level = os.environ.get(OPTIMIZATION, PRODUCTION)
+    if _is_verilated(arguments, sources):
+        return _compile(_with_headers(arguments, _VERILATOR_HEADERS))
     if _SIMULATION not in arguments or PRODUCTION not in arguments or level == PRODUCTION:
         return _compile(arguments)
-    arguments = [level if argument == PRODUCTION else argument for argument in arguments]
-    header = _precompiled(arguments)
-    return _compile([*(("-include", str(header)) if header else ()), *arguments])
+    return _compile(_with_headers([level if argument == PRODUCTION else argument for argument in arguments]))
 
 
 def _compile_and_link(arguments: list[str], sources: list[str]) -> int:
@@ -91,8 +94,11 @@ def _compile_and_link(arguments: list[str], sources: list[str]) -> int:
         objects = {source: str(Path(folder) / f"{index}.o") for index, source in enumerate(sources)}
         for source, target in objects.items():
             command = [*flags, "-c", source, "-o", target]
-            header = _precompiled(command, _SYNTHESIS_HEADERS) if _is_unoptimized_synthesis(command) else None
-            if code := _compile([*(("-include", str(header)) if header else ()), *command]):
+            if _is_unoptimized_synthesis(command):
+                command = _with_headers(command, _SYNTHESIS_HEADERS)
+            elif _is_verilated(command, [source]):
+                command = _with_headers(command, _VERILATOR_HEADERS)
+            if code := _compile(command):
                 return code
         return _run([os.environ[COMPILER], *(objects.get(argument, argument) for argument in arguments)])
 
@@ -102,15 +108,30 @@ def _is_unoptimized_synthesis(arguments: list[str]) -> bool:
     return "-O0" in arguments and "-O1" not in arguments and arguments[arguments.index("-c") + 1] == _SYNTHESIS
 
 
+def _is_verilated(arguments: list[str], sources: list[str]) -> bool:
+    """Tell whether what Verilator wrote is compiled, or our driver of it, and not Verilator's own runtime."""
+    include = next((a[2:] for a in arguments if a.startswith("-I") and a.endswith("/verilator/include")), None)
+    return include is not None and not sources[0].startswith(include)
+
+
+def _with_headers(arguments: list[str], names: tuple[str, ...] = _COMMON_HEADERS) -> list[str]:
+    header = _precompiled(arguments, names)
+    return [*(("-include", str(header)) if header else ()), *arguments]
+
+
 def _compile(arguments: list[str]) -> int:
     launcher = os.environ.get(LAUNCHER)
     return _run([*([launcher] if launcher else []), os.environ[COMPILER], *arguments])
 
 
-def _precompiled(arguments: list[str], names: tuple[str, ...] = _COMMON_HEADERS) -> Path | None:
+def _precompiled(arguments: list[str], names: tuple[str, ...]) -> Path | None:
     """Give precompiled headers of a project, or None for one whose headers no other project was seen to hold."""
-    place = {arguments.index(name) + shift for name in ("-c", "-o") for shift in (0, 1)}
-    flags = [a for i, a in enumerate(arguments) if i not in place and a != "-MMD"]
+    place = arguments.index("-o")
+    flags = [
+        a
+        for i, a in enumerate(arguments)
+        if i not in {place, place + 1} and a != "-c" and not a.endswith(_SOURCES) and not a.startswith(_OF_A_DESIGN)
+    ]
     digest = hashlib.sha256(repr((os.environ["CCACHE_NAMESPACE"], sorted(flags), names)).encode())
     for folder in ("firmware/ap_types", "firmware/nnet_utils"):
         for file in sorted(Path(folder).rglob("*")):
