@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from support import merged, small_config
 from fpgaae.data import inputs as events
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
+
+Before = Callable[[str, str], Workspace]
 
 _WEIGHTS = {"reference": "float.weights.h5", "train": "model.h5"}
 _MODELS: dict[str, dict[str, Any]] = {
@@ -74,12 +76,12 @@ class KillAfter:
 
 
 @pytest.fixture(autouse=True)
-def _several_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def several_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Let an epoch have several blocks, as with millions of events, and Keras warn about what is its own."""
     monkeypatch.setattr(events, "BLOCK_EVENTS", 500)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        yield monkeypatch
 
 
 def _workspace(folder: Path, kind: str) -> Workspace:
@@ -111,12 +113,28 @@ def _assert_same_weights(a: Workspace, b: Workspace, stage: str) -> None:
         assert a.result(stage).get(key) == b.result(stage).get(key)
 
 
-def _assert_resumes(folder: Path, kind: str, stage: str, killed_after: int) -> None:
-    whole = _workspace(folder / "whole", kind)
-    if stage == "train":
-        whole.run("reference")
-    killed = whole.copy(folder / "killed")
-    whole.run(stage)
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Workspace]:
+    """Give a function that gives an experiment of a kind as it is before a stage; tests work on copies."""
+    known: dict[tuple[str, str], Workspace] = {}
+
+    def make(kind: str, stage: str) -> Workspace:
+        if (kind, stage) not in known:
+            folder = tmp_path_factory.mktemp("before") / stage
+            if stage == "reference":
+                known[kind, stage] = _workspace(folder, kind)
+            else:
+                last = {"train": "reference", "convert": "train"}[stage]
+                known[kind, stage] = make(kind, last).copy(folder)
+                known[kind, stage].run(last)
+        return known[kind, stage]
+
+    return make
+
+
+def _assert_resumes(before: Before, folder: Path, kind: str, stage: str, killed_after: int) -> None:
+    whole = before(kind, {"reference": "train", "train": "convert"}[stage])
+    killed = before(kind, stage).copy(folder / "killed")
     with pytest.raises(_Killed):
         killed.run(stage, progress=KillAfter(killed_after))
     assert not killed.experiment.result_path(stage).exists()
@@ -131,8 +149,8 @@ def _assert_resumes(folder: Path, kind: str, stage: str, killed_after: int) -> N
 
 
 @pytest.mark.slow
-def test_a_killed_float_training_resumes_exactly(tmp_path: Path) -> None:
-    _assert_resumes(tmp_path, "vae", "reference", 1)
+def test_a_killed_float_training_resumes_exactly(before: Before, tmp_path: Path) -> None:
+    _assert_resumes(before, tmp_path, "vae", "reference", 1)
 
 
 @pytest.mark.slow
@@ -146,43 +164,44 @@ def test_a_killed_float_training_resumes_exactly(tmp_path: Path) -> None:
         ("student", "train", 1),
     ],
 )
-def test_a_killed_training_resumes_exactly(tmp_path: Path, kind: str, stage: str, killed_after: int) -> None:
-    _assert_resumes(tmp_path, kind, stage, killed_after)
+def test_a_killed_training_resumes_exactly(
+    before: Before, tmp_path: Path, kind: str, stage: str, killed_after: int
+) -> None:
+    _assert_resumes(before, tmp_path, kind, stage, killed_after)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ae", "vae"])
-def test_the_same_seed_gives_the_same_weights(tmp_path: Path, kind: str) -> None:
-    runs = [_workspace(tmp_path / name, kind) for name in ("first", "second")]
-    for workspace in runs:
-        workspace.run("reference")
-        workspace.run("train")
+def test_the_same_seed_gives_the_same_weights(before: Before, tmp_path: Path) -> None:
+    again = before("ae", "reference").copy(tmp_path / "again")
     for stage in ("reference", "train"):
-        _assert_same_weights(*runs, stage)
+        again.run(stage)
+        _assert_same_weights(before("ae", "convert"), again, stage)
 
 
 @pytest.mark.slow
-def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
-    one = _workspace(tmp_path / "one", "ae")
-    other = one.copy(tmp_path / "other")
+def test_another_seed_gives_other_weights(before: Before, tmp_path: Path) -> None:
+    other = before("ae", "reference").copy(tmp_path / "other")
     config = other.experiment.config_file
     config.write_text(config.read_text().replace("seed: 42", "seed: 43"))
     other = open_workspace(other.folder)
-    other.run("data")
-    found = []
-    for workspace in (one, other):
-        workspace.run("reference")
-        found.append(_arrays(workspace.experiment.stage_folder("reference") / "float.weights.h5"))
-    assert any((found[0][name] != found[1][name]).any() for name in found[0])
+    for stage in ("data", "reference"):
+        other.run(stage)
+    first, second = (
+        _arrays(workspace.experiment.stage_folder("reference") / "float.weights.h5")
+        for workspace in (before("ae", "train"), other)
+    )
+    assert any((first[name] != second[name]).any() for name in first)
 
 
 @pytest.mark.slow
-def test_a_training_ended_by_sigkill_resumes_exactly(tmp_path: Path) -> None:
+def test_a_training_ended_by_sigkill_resumes_exactly(
+    before: Before, tmp_path: Path, several_blocks: pytest.MonkeyPatch
+) -> None:
     """The kill may come at any moment, also while a checkpoint is written."""
-    whole = _workspace(tmp_path / "whole", "ae")
-    killed = whole.copy(tmp_path / "killed")
+    whole, killed = (before("ae", "reference").copy(tmp_path / name) for name in ("whole", "killed"))
+    several_blocks.undo()  # a process of its own has one
+    whole.run("reference")
     command = [sys.executable, "-m", "fpgaae", "reference"]
-    subprocess.run([*command, *whole.arguments], check=True, capture_output=True, timeout=300)
     process = subprocess.Popen([*command, *killed.arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(killed.experiment.folder.glob(".scratch/reference-*/checkpoint.npz")):
