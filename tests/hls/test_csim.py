@@ -289,34 +289,45 @@ def test_one_flipped_bias_bit_ends_the_command_with_1(small: Workspace, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", _AUTOENCODER_LAYERS)
-def test_one_flipped_weight_bit_in_the_default_autoencoder(
-    default_autoencoder: Workspace, tmp_path: Path, layer: str
+@pytest.mark.parametrize(
+    ("base", "layers", "find"),
+    [
+        ("default_autoencoder", _AUTOENCODER_LAYERS, _live_weight),
+        ("default_autoencoder", ("encoder_1", "latent", "reconstruction"), _live_bias),
+        ("default_encoder", _ENCODER_LAYERS, _live_weight),
+    ],
+    ids=["weights_of_the_autoencoder", "biases_of_the_autoencoder", "weights_of_the_encoder"],
+)
+def test_one_flipped_bit_in_every_layer_of_a_default_network(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    base: str,
+    layers: tuple[str, ...],
+    find: Callable[[Workspace, str], WeightBit],
 ) -> None:
-    workspace = default_autoencoder.copy(tmp_path / "copy")
-    bit = _live_weight(workspace, layer)
-    edited = _flip(workspace, bit)
-    _assert_named(workspace, workspace.run("csim").result.to_json(), bit, layer, edited)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("layer", _ENCODER_LAYERS)
-def test_one_flipped_weight_bit_in_the_default_encoder(default_encoder: Workspace, tmp_path: Path, layer: str) -> None:
-    workspace = default_encoder.copy(tmp_path / "copy")
-    bit = _live_weight(workspace, layer)
-    edited = _flip(workspace, bit)
-    _assert_named(workspace, workspace.run("csim").result.to_json(), bit, layer, edited)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("layer", ["encoder_1", "latent", "reconstruction"])
-def test_one_flipped_bias_bit_in_the_default_autoencoder(
-    default_autoencoder: Workspace, tmp_path: Path, layer: str
-) -> None:
-    workspace = default_autoencoder.copy(tmp_path / "copy")
-    bit = _live_bias(workspace, layer)
-    edited = _flip(workspace, bit)
-    _assert_named(workspace, workspace.run("csim").result.to_json(), bit, layer, edited)
+    """Each layer is compared for itself, too: what differs in front of it hides nothing."""
+    original: Workspace = request.getfixturevalue(base)
+    workspace = original.copy(tmp_path / "copy")
+    bits = {name: find(workspace, name) for name in layers}
+    edited = [_flip(workspace, bit) for bit in bits.values()]
+    mutated = IntegerNetwork(
+        tuple(bits[x.name].mutated[x.name] if x.name in bits else x for x in workspace.network.layers)
+    )
+    result = workspace.run("csim").result.to_json()
+    assert result["passed"] is False
+    assert sorted(result["edited_files"]) == sorted(edited)
+    found = {layer["name"]: layer for layer in result["layers"]}
+    wrong = dict.fromkeys(layers, 0)
+    for part in _stimulus(workspace):
+        expected, given = part.run(workspace.network), part.run(mutated)
+        for name in layers:
+            wrong[name] += np.count_nonzero(expected[name].codes != given[name].codes)
+    assert {name: found[name]["mismatched_values"] for name in layers} == wrong
+    assert result["first_mismatch"] == _expected_first(workspace, mutated, layers[0])
+    for name in layers:
+        assert found[name]["first_mismatch"] == _expected_first(workspace, mutated, name)
+        alone = _expected_first(workspace, bits[name].mutated, name)
+        assert alone["layer"] == name
 
 
 def test_the_mutation_tests_cover_every_layer_with_weights(small: Workspace) -> None:
