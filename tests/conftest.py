@@ -41,6 +41,11 @@ settings.register_profile("tests", deadline=None)  # two workers share the cores
 settings.load_profile("tests")
 
 XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+JAX_CACHE = {  # what one training or process compiled, the next takes
+    "JAX_COMPILATION_CACHE_DIR": str(REPOSITORY / ".pytest_cache" / "jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
 
@@ -84,6 +89,8 @@ def pytest_configure() -> None:
     """Compile sooner than a user does, C++ (`quick_compiler.py`) and JAX; every process of the tests inherits it."""
     if XLA_FLAGS not in (flags := os.environ.get("XLA_FLAGS", "")):
         os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}"
+    for name, value in JAX_CACHE.items():
+        os.environ.setdefault(name, value)
     quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
 
 
@@ -105,6 +112,14 @@ def pytest_collection_finish() -> None:
 def production_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compile the C simulation with the very command of a user."""
     monkeypatch.setenv(quick_compiler.OPTIMIZATION, quick_compiler.PRODUCTION)
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `evaluate` draw nothing, in a test that reads its numbers: drawing is most of its time."""
+    from fpgaae.evaluation import stage  # noqa: PLC0415
+
+    monkeypatch.setattr(stage, "_write_figures", lambda *_: {})
 
 
 @pytest.fixture(scope="session")

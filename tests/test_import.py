@@ -113,7 +113,7 @@ def _convert_and_prove(workspace: Workspace) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiler")
+@pytest.mark.usefixtures("compiler", "without_figures")
 def test_a_float_dense_autoencoder_goes_the_whole_way(prepared: Callable[..., Workspace], models: Path) -> None:
     widths = {"quantization": {"layers": {"latent": {"activations": {"bits": 11}}, "wide": {"weights": {"bits": 9}}}}}
     folder = prepared().folder
@@ -141,7 +141,7 @@ def test_a_float_dense_autoencoder_goes_the_whole_way(prepared: Callable[..., Wo
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiler")
+@pytest.mark.usefixtures("compiler", "without_figures")
 def test_a_float_convolutional_encoder_goes_the_whole_way(prepared: Callable[..., Workspace], models: Path) -> None:
     workspace, _ = _import(prepared(**_ENCODER), models / "convolution.h5")
     _convert_and_prove(workspace)
@@ -150,7 +150,7 @@ def test_a_float_convolutional_encoder_goes_the_whole_way(prepared: Callable[...
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiler")
+@pytest.mark.usefixtures("compiler", "without_figures")
 def test_a_qkeras_autoencoder_is_taken_as_it_is(prepared: Callable[..., Workspace], models: Path) -> None:
     workspace, _ = _import(prepared(), models / "qkeras.h5")
     train = workspace.result("train")

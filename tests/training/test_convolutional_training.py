@@ -49,6 +49,7 @@ def _assert_pruned(result: Mapping[str, Any], workspace: Workspace) -> None:
             assert _SPARSITY - 1 / layer.kernel.size <= share < 1
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_trained_convolutional_autoencoder_is_exact_in_both_kinds_of_interface(tmp_path: Path) -> None:
     training = {"reference": {"batch_normalization": True}}
     stages = ("data", "reference", "train", "convert", "csim")
