@@ -130,6 +130,8 @@ class Parts:
         if sound is not None and not {Path(file).name for file in changed} & {file.name for file in sources}:
             os.link(sound.registers_library(), self.registers_library())
             return False
+        if sound is not None:
+            self._runtime_objects = sound._runtime_objects
         design, folder = self.design, self._build / "registers"
         folder.mkdir(exist_ok=True)
         in_order = sorted(self._stage_files.values(), key=lambda file: int(file.stem.rpartition("stage")[2]))
