@@ -75,7 +75,7 @@ def register_stimulus(between: Sequence[int], last: Bits, results: Bits, seed: i
     between
         The bits of the outputs of each stage but the last.
     last
-        (n, n_bits) what the last stage can give, the lowest bit first.
+        (n, n_bits) what the last stage can give, the lowest bit first; the first rows get their turn in any case.
     results
         (n, n_bits) the score and the decisions that each of these stands for.
     """
@@ -83,7 +83,6 @@ def register_stimulus(between: Sequence[int], last: Bits, results: Bits, seed: i
     drawn = rng.integers(2, size=(_ROWS, sum(between)), dtype=np.uint8)
     drawn[1::4], drawn[3::4] = 0, 1
     chosen = rng.integers(len(last), size=_ROWS)
-    # The ends of the score are among the last rows of a stage's few inputs or not: all of them get their turn.
     chosen[: min(len(last), _ROWS)] = np.arange(min(len(last), _ROWS))
     given = np.concatenate([drawn, last[chosen]], axis=1)
     seen = np.concatenate([drawn, results[chosen]], axis=1)

@@ -58,13 +58,12 @@ def registers_driven(pipeline: Pipeline, design: Design, seed: int) -> RegisterS
     rows = rows[np.concatenate([few, np.arange(len(rows))])]
     values = interpretable(logic).predict(rows, n_threads=1).reshape(len(rows), -1)
     score = values[:, 0].astype(np.int64)
-    results = [(score[:, None] >> np.arange(design.score.width)) & 1, values[:, 1:]]
-    return register_stimulus(
-        [int(own.out_kifs.sum()) for own in others],
-        _bits(packed_outputs(logic, rows), logic.out_kifs),
-        np.concatenate(results, axis=1).astype(np.uint8),
-        seed,
-    )
+    results = np.concatenate([(score[:, None] >> np.arange(design.score.width)) & 1, values[:, 1:]], axis=1)
+    # Beyond its type lies what no event gives, and what the ports have no bits for. Wires put out zeros for zeros.
+    fits = (score >= design.score.min_code) & (score <= design.score.max_code)
+    last = _bits(packed_outputs(logic, rows), logic.out_kifs)
+    last, results = (np.pad(bits[fits], ((1, 0), (0, 0))).astype(np.uint8) for bits in (last, results))
+    return register_stimulus([int(own.out_kifs.sum()) for own in others], last, results, seed)
 
 
 def stage_inputs(logic: CombLogic, seed: int) -> tuple[Values, Indexes]:
