@@ -62,7 +62,9 @@ def _checks(
     yield "timing", timing.failure(settling)
     for stage in _stage_stimuli(parts):
         yield "stages", check_stage(stage_library(build, stage.module), project, stage).failure
-    registers = RegisterStimulus(*(parts[f"{REGISTERS}/{side}"].astype(np.uint32) for side in ("given", "seen")))
+    registers = RegisterStimulus(
+        parts[f"{REGISTERS}/given"].astype(np.uint32), parts[f"{REGISTERS}/seen"].astype(np.uint32)
+    )
     name = simulation.design.name
     yield "registers", check_registers(build / REGISTERS_LIBRARY, name, registers).failure
     stimulus = Stimulus(parts[f"{WRAPPERS}/hardware"], parts[f"{WRAPPERS}/golden"])

@@ -37,10 +37,10 @@ from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, WRAPPERS, Found, stage_arrays
 from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.parts import Parts, precompiled_headers
 from fpgaae.rtl.rtl_sources import RtlSources
-from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_stimuli
+from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_ports, stage_stimuli
 from fpgaae.rtl.tools import GHDL, find_tool
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
-from fpgaae.rtl.vhdl_stages import check_vhdl_stages
+from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.record import as_json, read_record
@@ -96,7 +96,8 @@ class Mutation:
         stages = list(stage_stimuli(design.name, pipeline, seed))
         self._stages = {own.module: replace(own, inputs=own.inputs[:0], outputs=own.outputs[:0]) for own in stages}
         self._logic = dict(zip(self._stages, pipeline.solutions, strict=True))
-        arrays |= stage_arrays(stages, registers_driven(pipeline, design, seed))
+        arrays |= stage_arrays(stages, (driven := registers_driven(pipeline, design, seed)))
+        self._registers = stage_ports(pipeline), driven
         arrays |= {f"{PAIR}/hardware": _pair(parts[FEW], arrays[f"{FEW}/golden"]), "seed": np.array(seed)}
         np.savez(self._stimulus, **arrays)  # type: ignore[arg-type]
         check_tables(project)
@@ -186,7 +187,10 @@ class Mutation:
         return self._uncaught(project, folder, mutant)
 
     def _wrong_vhdl_stage(self, project: Path, folder: Path, module: str) -> str | None:
-        """Drive the stage that is damaged, or each where something is that they have in common."""
+        """Drive the registers, and the stage that is damaged, or each where what they have in common is."""
+        registers = check_vhdl_registers(project, *self._registers, folder / "registers")
+        if registers.failure:
+            return registers.failure
         concerned = [self._stages[module]] if module in self._stages else list(self._stages.values())
         checks = check_vhdl_stages(project, concerned, folder / "stages")
         return next((check.failure for check in checks if check.failure), None)

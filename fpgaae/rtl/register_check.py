@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.files import load_library
-from fpgaae.rtl.stage_check import Words
+from fpgaae.rtl.stage_check import StageBits, Words
 from fpgaae.runs.results.rtl import StageCheck
 
 Bits = NDArray[np.uint8]
 REGISTERS_LIBRARY = "registers.so"
 BENCH = "register_bench"
 _ROWS = 256
+_FEW_ROWS = 32
 _MODULE = """module {name} (input [{n_in}:0] model_inp, output [{n_out}:0] model_out);
     assign model_out = {bench}.given[{low}+:{width}];
 endmodule
@@ -41,6 +42,7 @@ class RegisterStimulus:
 
     given: Words
     seen: Words
+    bits: StageBits | None = None  # the first of them in bits, for GHDL
 
 
 def bench_text(name: str, ports: Sequence[tuple[int, int]], objects: int, score: int, accept: int) -> str:
@@ -86,7 +88,7 @@ def register_stimulus(between: Sequence[int], last: Bits, results: Bits, seed: i
     chosen[: min(len(last), _ROWS)] = np.arange(min(len(last), _ROWS))
     given = np.concatenate([drawn, last[chosen]], axis=1)
     seen = np.concatenate([drawn, results[chosen]], axis=1)
-    return RegisterStimulus(_words(given), _words(seen))
+    return RegisterStimulus(_words(given), _words(seen), StageBits(given[:_FEW_ROWS], seen[:_FEW_ROWS]))
 
 
 def _words(bits: Bits) -> Words:

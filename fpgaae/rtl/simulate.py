@@ -28,12 +28,12 @@ from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.parts import Parts, precompiled_headers
 from fpgaae.rtl.register_check import check_registers
 from fpgaae.rtl.stage_check import check_stage
-from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_stimuli
+from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_ports, stage_stimuli
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
-from fpgaae.rtl.vhdl_stages import check_vhdl_stages
+from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, StageCheck, TraceResult, VhdlCheck, WrapperCheck
@@ -99,6 +99,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         stages=pieces.stages,
         registers=pieces.registers,
         vhdl_stages=pieces.vhdl_stages,
+        vhdl_registers=pieces.vhdl_registers,
         clock_ns=traced.clock_ns,
         part=traced.part,
         estimated=traced.estimated,
@@ -113,7 +114,8 @@ class _Pieces(NamedTuple):
 
     stages: tuple[StageCheck, ...]
     registers: StageCheck
-    vhdl_stages: tuple[StageCheck, ...]
+    vhdl_stages: tuple[StageCheck, ...] = ()
+    vhdl_registers: StageCheck | None = None
 
     def failure(self) -> str | None:
         """Say which piece is wrong, or None."""
@@ -123,7 +125,7 @@ class _Pieces(NamedTuple):
                     f"of {stage.inputs:,} inputs in its ranges {stage.mismatched_inputs:,} give another output than "
                     f"da4ml's interpreter; {stage.failure}"
                 )
-        return self.registers.failure
+        return self.registers.failure or (self.vhdl_registers.failure if self.vhdl_registers else None)
 
 
 def _check_pieces(run: StageRun, project: Path, pipeline: Pipeline) -> _Pieces:
@@ -135,11 +137,16 @@ def _check_pieces(run: StageRun, project: Path, pipeline: Pipeline) -> _Pieces:
     parts.make_registers()
     design, seed = Design.load(project), run.config.seed
     stimuli = list(stage_stimuli(design.name, pipeline, seed))
-    has_ghdl = find_tool(GHDL) is not None
-    return _Pieces(
+    driven = registers_driven(pipeline, design, seed)
+    pieces = _Pieces(
         tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli),
-        check_registers(parts.registers_library(), design.name, registers_driven(pipeline, design, seed)),
-        tuple(check_vhdl_stages(project, stimuli, run.scratch / "vhdl_stages")) if has_ghdl else (),
+        check_registers(parts.registers_library(), design.name, driven),
+    )
+    if find_tool(GHDL) is None:
+        return pieces
+    return pieces._replace(
+        vhdl_stages=tuple(check_vhdl_stages(project, stimuli, run.scratch / "vhdl_stages")),
+        vhdl_registers=check_vhdl_registers(project, stage_ports(pipeline), driven, run.scratch / "vhdl_registers"),
     )
 
 

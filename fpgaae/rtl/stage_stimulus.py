@@ -51,6 +51,11 @@ def stage_stimuli(name: str, pipeline: Pipeline, seed: int) -> Iterator[StageSti
         yield StageStimulus(f"{name}_core_stage{index}", inputs, outputs, bits)
 
 
+def stage_ports(pipeline: Pipeline) -> list[tuple[int, int]]:
+    """Give the bits of the inputs and outputs of each stage."""
+    return [(int(own.inp_kifs.sum()), int(own.out_kifs.sum())) for own in pipeline.solutions]
+
+
 def registers_driven(pipeline: Pipeline, design: Design, seed: int) -> RegisterStimulus:
     """Make what the registers between the stages and the outputs behind them are driven with."""
     *others, logic = pipeline.solutions

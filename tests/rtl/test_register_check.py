@@ -13,8 +13,8 @@ from designs import Written, replace_once, write_design
 from fpgaae.config.model import Score
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.register_check import check_registers
-from fpgaae.rtl.stage_stimulus import registers_driven, stage_stimuli
-from fpgaae.rtl.vhdl_stages import check_vhdl_stages
+from fpgaae.rtl.stage_stimulus import registers_driven, stage_ports, stage_stimuli
+from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
 from fpgaae.runs.results.rtl import StageCheck
 
 SEED = 3
@@ -72,3 +72,18 @@ def test_a_constant_of_the_vhdl_that_few_events_need_is_caught(design: Written, 
     assert wrong.mismatched_inputs
     assert wrong.failure is not None
     assert wrong.failure.startswith(f"{damaged.module} (VHDL): bit ")
+
+
+def test_a_bit_that_the_vhdl_never_takes_over_is_caught(design: Written, tmp_path: Path) -> None:
+    networks.need("ghdl")
+    name, stimulus = design.design.name, registers_driven(design.pipeline, design.design, SEED)
+    ports = stage_ports(design.pipeline)
+    sound = check_vhdl_registers(design.project, ports, stimulus, tmp_path / "sound")
+    assert (sound.inputs, sound.mismatched_inputs, sound.failure) == (32, 0, None)
+    project = tmp_path / "project"
+    shutil.copytree(design.project, project)
+    pattern, new = r"(stage1_inp) <= (stage0_out);", r"\1 <= \2; \1(3) <= \1(3);"
+    replace_once(project / "vhdl" / f"{name}_core.vhd", pattern, new)
+    kept = check_vhdl_registers(project, ports, stimulus, tmp_path / "kept")
+    assert kept.mismatched_inputs == kept.inputs
+    assert kept.failure == f"{name}_trigger (VHDL): its registers or ports do not carry what the stages give"

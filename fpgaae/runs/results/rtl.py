@@ -108,6 +108,7 @@ class RtlResult(StageResult):
     stages: tuple[StageCheck, ...] = ()
     registers: StageCheck | None = None  # None in results of earlier versions
     vhdl_stages: tuple[StageCheck, ...] = ()  # none without GHDL
+    vhdl_registers: StageCheck | None = None
     clock_ns: float
     part: str
     estimated: EstimatedCost
