@@ -140,7 +140,13 @@ class Parts:
         text = bench_text(design.name, ports, design.input_bits, design.score.width, design.n_thresholds)
         bench.write_text(text, encoding="ascii")
         self._verilate(BENCH, "Vregisters", folder, [bench, *sources])
-        self._compile("Vregisters", folder, firmware_rtl("register_driver.cpp"), (), self.registers_library())
+        self._compile(
+            "Vregisters",
+            folder,
+            firmware_rtl("register_driver.cpp"),
+            ("-fvisibility=hidden",),
+            self.registers_library(),
+        )
         return True
 
     def make(self, sound: Parts | None = None, changed: Sequence[str] = ()) -> bool:
