@@ -2,7 +2,7 @@
 
 Yosys writes both stages, side by side behind the same inputs, as an and-inverter graph that says 1 where they differ;
 ABC, which comes with Yosys, merges what is equal within and proves that it never does. VHDL is read by GHDL first.
-What is proven holds for the stage alone, so for every event; nothing is said about stages for which it does not hold.
+What is proven holds for the stage alone, so for every event; nothing is said where it does not hold (needs da4ml).
 """
 
 from __future__ import annotations
