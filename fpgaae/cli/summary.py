@@ -33,7 +33,7 @@ from fpgaae.runs.results.reference import (
     TrainedReference,
 )
 from fpgaae.runs.results.report import ReportResult
-from fpgaae.runs.results.rtl import RtlResult, TraceResult
+from fpgaae.runs.results.rtl import RtlResult, StageCheck, TraceResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
@@ -355,13 +355,18 @@ def _rtl(result: RtlResult) -> RenderableType:
             f"were lost or wrong in {wrapper.file}"
             for wrapper in result.wrappers
         ),
-        f"of {sum(stage.inputs for stage in result.stages):,} inputs of the {len(result.stages)} stages alone "
-        f"{sum(stage.mismatched_inputs for stage in result.stages):,} give a wrong output",
+        _alone(f"the {len(result.stages)} stages", result.stages),
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result.vhdl is None
-        else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL",
+        else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL, "
+        + _alone("its stages", result.vhdl_stages),
     ]
     return Group(*lines)
+
+
+def _alone(what: str, checks: Sequence[StageCheck]) -> str:
+    n, wrong = (sum(getattr(own, name) for own in checks) for name in ("inputs", "mismatched_inputs"))
+    return f"of {n:,} inputs of {what} alone {wrong:,} give a wrong output"
 
 
 def _synth(result: SynthResult) -> RenderableType:

@@ -29,6 +29,7 @@ EDGES = "edges"
 LAYERS = "layers"
 WORDS = "words"
 MADE_UP = frozenset({RANDOM, EXTREMES, EDGES, LAYERS, WORDS})
+_ZERO_EVERY = 64
 _OFF_GRID_BITS = 3  # random values lie on a grid this much finer than the input's, so that rounding is exercised
 
 
@@ -121,6 +122,7 @@ class Stimuli:
         n = source.stop - source.start
         low, high = self._features.port_limits
         hardware = rng.integers(low, high + 1, size=(n - n // 2, len(self._features)))
+        hardware[1::_ZERO_EVERY] = np.clip(0, low, high)  # between others: what is kept of them must not show
         fine = self._input_type.fraction + _OFF_GRID_BITS
         scale = 2.0 ** rng.uniform(0, self._input_type.width + _OFF_GRID_BITS, size=(n // 2, 1))
         direct = np.rint(rng.uniform(-1, 1, size=(n // 2, len(self._features))) * scale).astype(np.int64)

@@ -12,8 +12,8 @@ from fpgaae.rtl.design import VHDL_FOLDER, Design, vhdl_sources
 from fpgaae.rtl.templates import wrapper_text
 from fpgaae.rtl.tools import GHDL, require_tool, run_logged
 
-_STANDARD = "--std=08"
-_NO_METAVALUE_WARNINGS = "--ieee-asserts=disable"  # every signal is undefined before the first clock
+STANDARD = "--std=08"
+WITHOUT_METAVALUE_WARNINGS = "--ieee-asserts=disable"  # every signal is undefined before the first clock
 
 
 def simulate_vhdl(project: Path, hardware: Codes, build: Path) -> Codes:
@@ -47,13 +47,13 @@ def simulate_vhdl(project: Path, hardware: Codes, build: Path) -> Codes:
     }  # fmt: skip
     bench.write_text(wrapper_text("bench.vhd", values), encoding="utf-8")
     events.write_text("".join(f"{_bits(row, design)}\n" for row in hardware.tolist()), encoding="ascii")
-    options = (_STANDARD, f"--workdir={build}")
+    options = (STANDARD, f"--workdir={build}")
     sources = [str(source.absolute()) for source in vhdl_sources(project)]
     folder = project / VHDL_FOLDER  # the tables are read from the folder that it runs in
     run_logged([ghdl, "-a", *options, *sources, str(bench)], folder, log, f"analysing the VHDL of {project}")
     command = [
         ghdl, "--elab-run", *options, f"{design.name}_bench", f"-gEVENTS={events}", f"-gRESULTS={results}",
-        _NO_METAVALUE_WARNINGS,
+        WITHOUT_METAVALUE_WARNINGS,
     ]  # fmt: skip
     run_logged(command, folder, log, f"simulating the VHDL of {project}")
     rows = [_codes(line) for line in results.read_text(encoding="ascii").splitlines()]

@@ -15,13 +15,15 @@ import numpy as np
 
 from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes
+from fpgaae.rtl.register_check import REGISTERS_LIBRARY, RegisterStimulus, check_registers
 from fpgaae.rtl.stage_check import StageStimulus, Words, check_stage, stage_library
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.record import as_json
 
-FEW, ALL, WRAPPERS, PAIR, STAGES = "few", "all", "wrappers", "pair", "stages"  # parts of the stimulus
+FEW, ALL, WRAPPERS, PAIR = "few", "all", "wrappers", "pair"  # parts of the stimulus
+STAGES, REGISTERS = "stages", "registers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +40,10 @@ def check(simulation: RtlSimulation, project: Path, build: Path, parts: Mapping[
     Parameters
     ----------
     build
-        The folder of the libraries of the stages.
+        The folder of the libraries of the stages and registers.
     parts
         `<part>/hardware` and `<part>/golden`; of `pair` two events of different score, where there are;
-        `seed`; and of `stages` the `inputs` and `outputs` by module.
+        `seed`; of `stages` the `inputs` and `outputs` by module; and of `registers` what is `given` and `seen`.
     """
     for by, said in _checks(simulation, project, build, parts):
         if said:
@@ -60,6 +62,11 @@ def _checks(
     yield "timing", timing.failure(settling)
     for stage in _stage_stimuli(parts):
         yield "stages", check_stage(stage_library(build, stage.module), project, stage).failure
+    registers = RegisterStimulus(
+        parts[f"{REGISTERS}/given"].astype(np.uint32), parts[f"{REGISTERS}/seen"].astype(np.uint32)
+    )
+    name = simulation.design.name
+    yield "registers", check_registers(build / REGISTERS_LIBRARY, name, registers).failure
     stimulus = Stimulus(parts[f"{WRAPPERS}/hardware"], parts[f"{WRAPPERS}/golden"])
     for wrapper in drive_wrappers(simulation, project, stimulus, int(parts["seed"])):
         yield "wrappers", wrapper.failure and f"{wrapper.file}: {wrapper.failure}"
@@ -67,9 +74,10 @@ def _checks(
     yield "timing", timing.failure(settling)
 
 
-def stage_arrays(stimuli: Iterable[StageStimulus]) -> dict[str, Words]:
-    """Give what the stages are driven with by the names of the stimulus file."""
-    return {
+def stage_arrays(stimuli: Iterable[StageStimulus], registers: RegisterStimulus) -> dict[str, Words]:
+    """Give what the stages and the registers between them are driven with by the names of the stimulus file."""
+    between = {f"{REGISTERS}/given": registers.given, f"{REGISTERS}/seen": registers.seen}
+    return between | {
         f"{STAGES}/{own.module}/{name}": words
         for own in stimuli
         for name, words in (("inputs", own.inputs), ("outputs", own.outputs))

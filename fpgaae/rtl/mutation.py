@@ -1,7 +1,8 @@
 """The proof of the check of `rtl`: damaged copies of a traced project, each of which that check must catch.
 
 Verilog is simulated in parts (`fpgaae.rtl.parts`), so that only what holds the damage is built anew; VHDL, where GHDL
-is installed, as a whole. Tables are checked before either. What a stage must give alone da4ml's interpreter says.
+is installed, as a whole and stage by stage. Tables are checked before either. What a stage must give alone da4ml's
+interpreter says. Of what is not caught in a stage, `fpgaae.rtl.equivalence` tries a proof that it computes the same.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from da4ml.cmvm.types import Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
@@ -28,16 +30,17 @@ from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
 from fpgaae.progress import Progress
 from fpgaae.rtl.design import Design
+from fpgaae.rtl.equivalence import proof_of_equality
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, WRAPPERS, Found, stage_arrays
 from fpgaae.rtl.mutants import VERILOG_KINDS
-from fpgaae.rtl.parts import Parts
+from fpgaae.rtl.parts import Parts, precompiled_headers
 from fpgaae.rtl.rtl_sources import RtlSources
-from fpgaae.rtl.stage_check import StageStimulus
-from fpgaae.rtl.stage_stimulus import load_pipeline, stage_stimuli
+from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_ports, stage_stimuli
 from fpgaae.rtl.tools import GHDL, find_tool
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
+from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.record import as_json, read_record
@@ -49,6 +52,7 @@ MUTANTS_FILE = "mutants.json"
 FEW_EVENTS, VHDL_EVENTS, WRAPPER_EVENTS = 300, 20, 500  # of each origin
 _FIRST_VHDL_EVENTS = 4
 _TIMEOUT_S = 300
+_OPTIMIZATION = "-O0"  # of what is built for one mutant
 _NO_GHDL = "GHDL is not installed, which simulates the VHDL: apt-get install ghdl (Debian, Ubuntu)"
 
 
@@ -59,8 +63,8 @@ class Mutation:
     ----------
     stimuli
         What the design is fed with.
-    stages
-        What each stage alone is fed with.
+    pipeline
+        The stages, which are fed alone.
     folder
         Scratch space.
     """
@@ -70,7 +74,7 @@ class Mutation:
         project: Path,
         trigger: GoldenTrigger,
         stimuli: Stimuli,
-        stages: Iterable[StageStimulus],
+        pipeline: Pipeline,
         seed: int,
         folder: Path,
     ) -> None:
@@ -88,12 +92,19 @@ class Mutation:
         }
         arrays = {f"{name}/hardware": events for name, events in parts.items()}
         arrays |= {f"{name}/golden": trigger.score_and_decisions(events) for name, events in parts.items()}
-        arrays |= stage_arrays(stages)
+        design = Design.load(project)
+        stages = list(stage_stimuli(design.name, pipeline, seed))
+        self._stages = {own.module: replace(own, inputs=own.inputs[:0], outputs=own.outputs[:0]) for own in stages}
+        self._logic = dict(zip(self._stages, pipeline.solutions, strict=True))
+        arrays |= stage_arrays(stages, (driven := registers_driven(pipeline, design, seed)))
+        self._registers = stage_ports(pipeline), driven
         arrays |= {f"{PAIR}/hardware": _pair(parts[FEW], arrays[f"{FEW}/golden"]), "seed": np.array(seed)}
         np.savez(self._stimulus, **arrays)  # type: ignore[arg-type]
         check_tables(project)
+        self._headers = precompiled_headers(folder / "headers", _OPTIMIZATION)
         self._sound = Parts(project, folder / "sound")
         self._sound.make()
+        self._sound.make_registers()
         if (verdict := self._simulate(project, self._sound, folder)) is not None:
             raise CheckFailed(
                 f"the project itself does not pass, so that nothing can be said of mutants: {verdict.detail}"
@@ -118,14 +129,20 @@ class Mutation:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _judge_verilog(self, project: Path, folder: Path, mutant: Mutant) -> Verdict:
-        parts = Parts(project, folder / "build", optimization="-O0")
+        parts = Parts(project, folder / "build", optimization=_OPTIMIZATION, headers=self._headers)
         try:
             differs = parts.make(self._sound, list(mutant.edits))
+            parts.make_registers(self._sound, list(mutant.edits))
         except CheckFailed as error:
             return Verdict(Outcome.CAUGHT, "compiler", detail=_error_line(str(error)))
         if not differs:
             return same_program("Verilator makes the same program")
-        return self._simulate(project, parts, folder) or uncaught(mutant, None)
+        return self._simulate(project, parts, folder) or self._uncaught(project, folder, mutant)
+
+    def _uncaught(self, project: Path, folder: Path, mutant: Mutant) -> Verdict:
+        """Look for a proof that a mutant of a stage computes the same."""
+        (file,) = mutant.edits
+        return uncaught(mutant, proof_of_equality(self._project, project, file, self._logic, folder / "proof"))
 
     def _simulate(self, project: Path, parts: Parts, folder: Path) -> Verdict | None:
         """Check the built parts in a process of its own; give what caught it."""
@@ -152,7 +169,9 @@ class Mutation:
         return None if found.by is None else Verdict(Outcome.CAUGHT, found.by, detail=found.detail)
 
     def _judge_vhdl(self, project: Path, folder: Path, mutant: Mutant) -> Verdict:
-        """Compare the VHDL: the first events of each origin, then as many as `rtl` takes."""
+        """Compare the VHDL: the first events of each origin, stages alone, then as many events as `rtl` takes."""
+        (file,) = mutant.edits
+        module = Path(file).stem
         for turn, events in enumerate(self._vhdl_events):
             try:
                 codes = simulate_vhdl(project, events, folder / f"ghdl_{turn}")
@@ -163,7 +182,18 @@ class Mutation:
                 event, column = wrong[0].tolist()
                 detail = f"column {column} of event {event}: {codes[event, column]} instead of {golden[event, column]}"
                 return Verdict(Outcome.CAUGHT, "VHDL", detail=detail)
-        return uncaught(mutant, None)
+            if turn == 0 and (said := self._wrong_vhdl_stage(project, folder, module)):
+                return Verdict(Outcome.CAUGHT, "VHDL stages", detail=said)
+        return self._uncaught(project, folder, mutant)
+
+    def _wrong_vhdl_stage(self, project: Path, folder: Path, module: str) -> str | None:
+        """Drive the registers, and the stage that is damaged, or each where what they have in common is."""
+        registers = check_vhdl_registers(project, *self._registers, folder / "registers")
+        if registers.failure:
+            return registers.failure
+        concerned = [self._stages[module]] if module in self._stages else list(self._stages.values())
+        checks = check_vhdl_stages(project, concerned, folder / "stages")
+        return next((check.failure for check in checks if check.failure), None)
 
 
 def _origins(stimuli: Stimuli) -> list[Codes]:
@@ -208,11 +238,10 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutan
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     project = experiment.stage_folder("trace") / experiment.result(TraceResult).project_dir
     pipeline = load_pipeline(experiment.stage_folder("trace"))
-    stages = stage_stimuli(Design.load(project).name, pipeline, experiment.config.seed)
     with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
         made = _make(RtlSources(project), n, experiment.config.seed)
         with progress.task("the sound project", None):
-            mutation = Mutation(project, trigger, stimuli, stages, experiment.config.seed, Path(scratch))
+            mutation = Mutation(project, trigger, stimuli, pipeline, experiment.config.seed, Path(scratch))
         judged = judge_all(mutation, made, experiment.config.seed, progress)
         fingerprint = read_json(experiment.stage_folder("rtl") / MANIFEST)["fingerprint"]
         mutants = RtlMutantsResult(**vars(judged), rtl_fingerprint=fingerprint)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.register_check import BENCH, REGISTERS_LIBRARY, bench_text
 from fpgaae.rtl.stage_check import stage_library
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
@@ -67,14 +68,20 @@ class Parts:
     ----------
     build
         For what is built; made where it is missing.
+    headers
+        The runtime's headers as `precompiled_headers` gives them for the same optimization; without them each part
+        reads them anew, which for a small stage takes longer than all else.
     """
 
-    def __init__(self, project: Path, build: Path, *, optimization: str = "-O1") -> None:
+    def __init__(
+        self, project: Path, build: Path, *, optimization: str = "-O1", headers: Path | None = None
+    ) -> None:  # fmt: skip
         self._project = project.absolute()
         self._build = build.absolute()
         self._build.mkdir(parents=True, exist_ok=True)
         self._log = self._build / "compile.log"
         self._optimization = optimization
+        self._headers = ("-include", str(headers)) if headers is not None else ()
         self.design = Design.load(project)
         files = verilog_sources(self._project)
         self._runtime_objects: list[str] = []
@@ -91,6 +98,10 @@ class Parts:
         """Give the library of a stage."""
         return stage_library(self._build, module)
 
+    def registers_library(self) -> Path:
+        """Give the library of the registers and ports without stages."""
+        return self._build / REGISTERS_LIBRARY
+
     def make_stages(self) -> None:
         """Build the libraries of all stages alone.
 
@@ -99,9 +110,44 @@ class Parts:
         CheckFailed
             If a source is not Verilog that Verilator takes.
         """
-        self._runtime_objects = self._compile_runtime()
+        self.make_runtime()
         for file in self._stage_files.values():
             self._make_stage(_stage(file), file, None)
+
+    def make_registers(self, sound: Parts | None = None, changed: Sequence[str] = ()) -> bool:
+        """Build the block and its registers with words of a bench in the place of what the stages give.
+
+        Returns
+        -------
+        Whether they are other than those of the sound project, whose library is linked where they are not.
+
+        Raises
+        ------
+        CheckFailed
+            If a source is not Verilog that Verilator takes.
+        """
+        sources = self._around[:2]
+        if sound is not None and not {Path(file).name for file in changed} & {file.name for file in sources}:
+            os.link(sound.registers_library(), self.registers_library())
+            return False
+        if sound is not None:
+            self._runtime_objects = sound._runtime_objects
+        design, folder = self.design, self._build / "registers"
+        folder.mkdir(exist_ok=True)
+        in_order = sorted(self._stage_files.values(), key=lambda file: int(file.stem.rpartition("stage")[2]))
+        ports = [_stage(file)[1:] for file in in_order]
+        bench = folder / f"{BENCH}.v"
+        text = bench_text(design.name, ports, design.input_bits, design.score.width, design.n_thresholds)
+        bench.write_text(text, encoding="ascii")
+        self._verilate(BENCH, "Vregisters", folder, [bench, *sources])
+        self._compile(
+            "Vregisters",
+            folder,
+            firmware_rtl("register_driver.cpp"),
+            ("-fvisibility=hidden",),
+            self.registers_library(),
+        )
+        return True
 
     def make(self, sound: Parts | None = None, changed: Sequence[str] = ()) -> bool:
         """Build all parts, or those that hold a changed source, and link the others of the sound project.
@@ -117,7 +163,10 @@ class Parts:
         """
         names = {Path(file).name for file in changed}
         everything = sound is None or any(file.name in names for file in self._shared)
-        self._runtime_objects = self._compile_runtime() if sound is None else sound._runtime_objects
+        if sound is None:
+            self.make_runtime()
+        else:
+            self._runtime_objects = sound._runtime_objects
         differs = False
         for name, file in self._stage_files.items():
             stage = _stage(file)
@@ -131,15 +180,15 @@ class Parts:
             os.link(sound.library(), self.library())
         return differs
 
-    def _compile_runtime(self) -> list[str]:
+    def make_runtime(self) -> None:
+        """Compile the runtime that all parts are linked with."""
         include = include_folder(require_tool(VERILATOR), self._log)
-        objects = []
+        self._runtime_objects = []
         for name in _RUNTIME:
             target = self._build / f"{name}.o"
             command = [str(require_compiler()), "-c", "-fPIC", "-O2", "-std=c++17", "-w", *_includes(include)]
             run_logged([*command, str(include / name), "-o", str(target)], self._build, self._log, f"compiling {name}")
-            objects.append(str(target))
-        return objects
+            self._runtime_objects.append(str(target))
 
     def _make_stage(self, stage: _Stage, file: Path, sound: Parts | None) -> bool:
         model = f"V{stage.name}"
@@ -206,10 +255,31 @@ class Parts:
         (folder / "all.cc").write_text(text, encoding="utf-8")
         command = [
             str(require_compiler()), "-shared", "-fPIC", self._optimization, "-std=c++17", "-w",
-            f"-DMODEL={model}", f'-DMODEL_HEADER="{model}.h"', *options, "-I.", *_includes(include), "all.cc",
+            f"-DMODEL={model}", f'-DMODEL_HEADER="{model}.h"', *options, *self._headers, "-I.",
+            *_includes(include), "all.cc",
             *self._runtime_objects, *libraries, "-pthread", "-latomic", "-o", str(library),
         ]  # fmt: skip
         run_logged(command, folder, self._log, f"compiling {model} of {self._project}")
+
+
+def precompiled_headers(folder: Path, optimization: str) -> Path:
+    """Read the headers of Verilator's runtime once for all parts that are compiled with an optimization.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no Verilator or compiler.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log, header = folder / "compile.log", folder.absolute() / "verilated_parts.h"
+    header.write_text('#include "verilated.h"\n#include "svdpi.h"\n', encoding="ascii")
+    command = [
+        str(require_compiler()), "-fPIC", optimization, "-std=c++17", "-w", "-pthread",
+        *_includes(include_folder(require_tool(VERILATOR), log)), "-x", "c++-header", str(header), "-o",
+        f"{header}.gch",
+    ]  # fmt: skip
+    run_logged(command, folder, log, "compiling the headers of Verilator")
+    return header
 
 
 def _stage(file: Path) -> _Stage:

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from da4ml.cmvm.types import CombLogic, Pipeline
@@ -24,13 +25,15 @@ from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
-from fpgaae.rtl.parts import Parts
+from fpgaae.rtl.parts import Parts, precompiled_headers
+from fpgaae.rtl.register_check import check_registers
 from fpgaae.rtl.stage_check import check_stage
-from fpgaae.rtl.stage_stimulus import load_pipeline, stage_stimuli
+from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_ports, stage_stimuli
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, StageCheck, TraceResult, VhdlCheck, WrapperCheck
@@ -66,13 +69,13 @@ def run_rtl(run: StageRun) -> RtlResult:
             wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
     with run.progress.task("each stage alone", None):
-        stages = _check_stages(run, project, pipeline)
+        pieces = _check_pieces(run, project, pipeline)
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
             vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
-    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers) or _stage_failure(stages)
+    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers) or pieces.failure()
     return RtlResult(
         passed=total.passed and failure is None,
         failure=failure,
@@ -93,7 +96,10 @@ def run_rtl(run: StageRun) -> RtlResult:
         initiation_interval=timing.most_clocks_between,
         events_per_second=round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
         wrappers=wrappers,
-        stages=stages,
+        stages=pieces.stages,
+        registers=pieces.registers,
+        vhdl_stages=pieces.vhdl_stages,
+        vhdl_registers=pieces.vhdl_registers,
         clock_ns=traced.clock_ns,
         part=traced.part,
         estimated=traced.estimated,
@@ -103,13 +109,45 @@ def run_rtl(run: StageRun) -> RtlResult:
     )
 
 
-def _check_stages(run: StageRun, project: Path, pipeline: Pipeline) -> tuple[StageCheck, ...]:
-    """Drive each stage over the ranges of its inputs, whose ends no event may reach."""
+class _Pieces(NamedTuple):
+    """What the pieces of the block gave alone."""
+
+    stages: tuple[StageCheck, ...]
+    registers: StageCheck
+    vhdl_stages: tuple[StageCheck, ...] = ()
+    vhdl_registers: StageCheck | None = None
+
+    def failure(self) -> str | None:
+        """Say which piece is wrong, or None."""
+        for stage in (*self.stages, *self.vhdl_stages):
+            if stage.failure:
+                return (
+                    f"of {stage.inputs:,} inputs in its ranges {stage.mismatched_inputs:,} give another output than "
+                    f"da4ml's interpreter; {stage.failure}"
+                )
+        return self.registers.failure or (self.vhdl_registers.failure if self.vhdl_registers else None)
+
+
+def _check_pieces(run: StageRun, project: Path, pipeline: Pipeline) -> _Pieces:
+    """Drive each stage over the ranges of its inputs, whose ends no event may reach, and what is between them."""
     # To optimize takes longer than to run some thousand inputs.
-    parts = Parts(project, run.scratch / "stages", optimization="-O0")
+    headers = precompiled_headers(run.scratch / "stages" / "headers", "-O0")
+    parts = Parts(project, run.scratch / "stages", optimization="-O0", headers=headers)
     parts.make_stages()
-    stimuli = stage_stimuli(Design.load(project).name, pipeline, run.config.seed)
-    return tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli)
+    parts.make_registers()
+    design, seed = Design.load(project), run.config.seed
+    stimuli = list(stage_stimuli(design.name, pipeline, seed))
+    driven = registers_driven(pipeline, design, seed)
+    pieces = _Pieces(
+        tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli),
+        check_registers(parts.registers_library(), design.name, driven),
+    )
+    if find_tool(GHDL) is None:
+        return pieces
+    return pieces._replace(
+        vhdl_stages=tuple(check_vhdl_stages(project, stimuli, run.scratch / "vhdl_stages")),
+        vhdl_registers=check_vhdl_registers(project, stage_ports(pipeline), driven, run.scratch / "vhdl_registers"),
+    )
 
 
 def _vhdl_check(compared: Comparison) -> VhdlCheck:
@@ -139,17 +177,6 @@ def _wrapper_failure(wrappers: tuple[WrapperCheck, ...]) -> str | None:
             return (
                 f"{wrapper.file}: {wrapper.mismatched_events:,} of {wrapper.events:,} events were lost, repeated or "
                 f"wrong where gaps, back-pressure and resets came; {wrapper.failure}"
-            )
-    return None
-
-
-def _stage_failure(stages: tuple[StageCheck, ...]) -> str | None:
-    """Say which stage is wrong for inputs in its ranges, or None."""
-    for stage in stages:
-        if stage.failure:
-            return (
-                f"of {stage.inputs:,} inputs in its ranges {stage.mismatched_inputs:,} give another output than "
-                f"da4ml's interpreter; {stage.failure}"
             )
     return None
 

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,13 @@ from fpgaae.runs.results.rtl import StageCheck
 Words = NDArray[np.uint32]
 
 
+class StageBits(NamedTuple):
+    """What a stage is driven with and must give, `model_inp` and `model_out` in bits (n, n_bits), the lowest first."""
+
+    inputs: NDArray[np.uint8]
+    outputs: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class StageStimulus:
     """What a stage is driven with and must give, `model_inp` and `model_out` in words (n, n_words) of 32 bits."""
@@ -25,6 +33,7 @@ class StageStimulus:
     module: str
     inputs: Words
     outputs: Words
+    few: StageBits | None = None  # what reaches as much with fewer inputs, for simulators that are slow
 
 
 def stage_library(build: Path, module: str) -> Path:

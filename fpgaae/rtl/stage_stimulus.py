@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from da4ml.cmvm.types import CombLogic, Pipeline, QInterval
+from da4ml.cmvm.types import CombLogic, Pipeline
 from numpy.typing import NDArray
 
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.rtl.design import PIPELINE_FILE
-from fpgaae.rtl.stage_check import StageStimulus, Words
+from fpgaae.rtl.design import PIPELINE_FILE, Design
+from fpgaae.rtl.register_check import RegisterStimulus, register_stimulus
+from fpgaae.rtl.stage_check import StageBits, StageStimulus, Words
+from fpgaae.rtl.stage_search import Indexes, StageSearch, Values, interpretable
 
-Values = NDArray[np.float64]  # exact: no value of da4ml is wider than a float's mantissa
 _Slopes = dict[int, float]  # by input, how steeply a value rises with it; without those that it doesn't follow
 
 _RANDOM_ROWS = 2_000
@@ -44,24 +45,49 @@ def load_pipeline(folder: Path) -> Pipeline:
 def stage_stimuli(name: str, pipeline: Pipeline, seed: int) -> Iterator[StageStimulus]:
     """Make for each stage of a project called `name` what it is driven with."""
     for index, logic in enumerate(pipeline.solutions):
-        inputs = stage_inputs(logic, seed)
-        module = f"{name}_core_stage{index}"
-        yield StageStimulus(module, packed_inputs(logic, inputs), packed_outputs(logic, inputs))
+        rows, few = stage_inputs(logic, seed)
+        inputs, outputs = packed_inputs(logic, rows), packed_outputs(logic, rows)
+        bits = StageBits(_bits(inputs[few], logic.inp_kifs), _bits(outputs[few], logic.out_kifs))
+        yield StageStimulus(f"{name}_core_stage{index}", inputs, outputs, bits)
 
 
-def stage_inputs(logic: CombLogic, seed: int) -> Values:
+def stage_ports(pipeline: Pipeline) -> list[tuple[int, int]]:
+    """Give the bits of the inputs and outputs of each stage."""
+    return [(int(own.inp_kifs.sum()), int(own.out_kifs.sum())) for own in pipeline.solutions]
+
+
+def registers_driven(pipeline: Pipeline, design: Design, seed: int) -> RegisterStimulus:
+    """Make what the registers between the stages and the outputs behind them are driven with."""
+    *others, logic = pipeline.solutions
+    rows, few = stage_inputs(logic, seed)
+    rows = rows[np.concatenate([few, np.arange(len(rows))])]
+    values = interpretable(logic).predict(rows, n_threads=1).reshape(len(rows), -1)
+    score = values[:, 0].astype(np.int64)
+    results = np.concatenate([(score[:, None] >> np.arange(design.score.width)) & 1, values[:, 1:]], axis=1)
+    # Beyond its type lies what no event gives, and what the ports have no bits for. Wires put out zeros for zeros.
+    fits = (score >= design.score.min_code) & (score <= design.score.max_code)
+    last = _bits(packed_outputs(logic, rows), logic.out_kifs)
+    last, results = (np.pad(bits[fits], ((1, 0), (0, 0))).astype(np.uint8) for bits in (last, results))
+    return register_stimulus([int(own.out_kifs.sum()) for own in others], last, results, seed)
+
+
+def stage_inputs(logic: CombLogic, seed: int) -> tuple[Values, Indexes]:
     """Make inputs (n, n_inputs) of a stage, each on the grid and in the range that the stage is made for.
 
     Rows that bring each operation to its smallest and largest value, as far as it rises or falls with each input; rows
-    of ends only; rows uniform in the ranges.
+    of ends only; rows uniform in the ranges; all zero, where that is in the ranges; and what a search finds beyond.
+
+    Returns
+    -------
+    The inputs, and the places of few that reach as much, for simulators that are slow.
     """
-    ranges = [interval if interval.step else QInterval(0.0, 0.0, 1.0) for interval in logic.inp_qint]
-    low, high, step = (np.array([getattr(own, name) for own in ranges]) for name in ("min", "max", "step"))
     rng = np.random.default_rng([seed, len(logic.ops)])
+    search = StageSearch(logic, rng)
+    low, high, _ = search.grid
     n = _RANDOM_ROWS
-    uniform = low + np.floor(rng.random((n, len(low))) * ((high - low) / step + 1)) * step
+    uniform = search.grid.uniform(rng, n)
     either = np.where(rng.random((n, len(low))) < rng.random((n, 1)), low, high)
-    rows = [np.stack([low, high]), uniform, either]
+    rows = [np.stack([low, high, np.clip(0.0, low, high)]), uniform, either]
     directions = list(_directions(logic))
     if directions:
         ends = rng.permutation(uniform)[np.arange(len(directions)) % n]
@@ -69,8 +95,8 @@ def stage_inputs(logic: CombLogic, seed: int) -> Values:
             for place, slope in rising.items():
                 ends[row, place] = high[place] if slope > 0 else low[place]
         rows.append(ends)
-    shifts = 2.0 ** np.array(logic.inp_shifts, dtype=np.float64)
-    return np.unique(np.concatenate(rows), axis=0) / shifts
+    every, few = search.run(np.unique(np.concatenate(rows), axis=0))
+    return every / 2.0 ** np.array(logic.inp_shifts, dtype=np.float64), few
 
 
 def _directions(logic: CombLogic) -> Iterator[_Slopes]:
@@ -120,15 +146,7 @@ def packed_inputs(logic: CombLogic, inputs: Values) -> Words:
 
 def packed_outputs(logic: CombLogic, inputs: Values) -> Words:
     """Give what da4ml's interpreter makes of inputs, as `model_out` carries it, (n, n_words) of 32 bits."""
-    return _packed(_for_interpreter(logic).predict(inputs, n_threads=1), np.asarray(logic.out_kifs))
-
-
-def _for_interpreter(logic: CombLogic) -> CombLogic:
-    """Write a stage that was cut as the interpreter reads it: the data of operations signed, and no empty tables."""
-    return logic._replace(
-        ops=[op._replace(data=op.data - 2**64) if op.data >= 2**63 else op for op in logic.ops],
-        lookup_tables=logic.lookup_tables or None,
-    )
+    return _packed(interpretable(logic).predict(inputs, n_threads=1), np.asarray(logic.out_kifs))
 
 
 def _packed(values: Values, kifs: NDArray[np.int64]) -> Words:
@@ -143,3 +161,7 @@ def _packed(values: Values, kifs: NDArray[np.int64]) -> Words:
         bits[:, low : low + width] = (codes[:, place, None] >> np.arange(width)) & 1
         low += width
     return np.packbits(bits, axis=1, bitorder="little").view(np.uint32)
+
+
+def _bits(words: Words, kifs: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")[:, : int(np.sum(kifs))]

@@ -172,6 +172,11 @@ def test_random_events_are_seeded(config: Config, stimuli: Stimuli) -> None:
         assert (usual.values != different.values).any()
 
 
+def test_random_events_hold_an_event_of_zeros_between_others(stimuli: Stimuli) -> None:
+    hardware = stimuli.make(Source(RANDOM, 0, 8)).hardware
+    assert [bool(row.any()) for row in hardware] == [True, False, True, True]
+
+
 def test_each_part_is_made_from_its_description_alone(stimuli: Stimuli, extremes: Stimulus) -> None:
     """Whatever process makes a part, and whatever was made before it, it is the same."""
     parts = [Source(RANDOM, 0, 100), Source(RANDOM, 2048, 2100), Source(EXTREMES, 3, 20), Source(LAYERS, 10, 30)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import networks
 import numpy as np
 import pytest
-from da4ml.cmvm.types import CombLogic
+from da4ml.cmvm.types import CombLogic, Op, QInterval
 from designs import Written, write_design
 from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.stage_check import check_stage
+from fpgaae.rtl.stage_search import StageSearch, interpretable
 from fpgaae.rtl.stage_stimulus import load_pipeline, stage_inputs, stage_stimuli
 
 SEED = 3
@@ -55,7 +56,7 @@ def _affine(logic: CombLogic) -> list[NDArray[np.float64] | None]:
 def test_every_sum_of_a_stage_is_brought_to_both_ends(design: Written) -> None:
     sums = 0
     for logic in design.pipeline.solutions:
-        values = stage_inputs(logic, SEED) * 2.0 ** np.array(logic.inp_shifts, dtype=float)
+        values = stage_inputs(logic, SEED)[0] * 2.0 ** np.array(logic.inp_shifts, dtype=float)
         low, high, step = (np.array([getattr(q, name) for q in logic.inp_qint]) for name in ("min", "max", "step"))
         assert (values >= low).all()
         assert (values <= high).all()
@@ -69,6 +70,46 @@ def test_every_sum_of_a_stage_is_brought_to_both_ends(design: Written) -> None:
             assert found.max() == ends.max(axis=0).sum() + factors[-1]
             sums += 1
     assert sums > 20
+
+
+def _values(logic: CombLogic, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the value of every operation."""
+    n = len(logic.ops)
+    every = interpretable(logic)._replace(
+        shape=(logic.shape[0], n), out_idxs=list(range(n)), out_shifts=[0] * n, out_negs=[False] * n
+    )
+    return every.predict(inputs, n_threads=1).reshape(len(inputs), n)
+
+
+def test_few_inputs_reach_what_all_do(design: Written) -> None:
+    for logic in design.pipeline.solutions:
+        inputs, few = stage_inputs(logic, SEED)
+        assert len(few) < 200
+        used = logic.ref_count > 0
+        every, less = (_values(logic, rows)[:, used] for rows in (inputs, inputs[few]))
+        constant = np.array([op.opcode in {-1, 5} for op in logic.ops])[used]
+        np.testing.assert_array_equal(less.max(axis=0)[~constant], every.max(axis=0)[~constant])
+        np.testing.assert_array_equal(less.min(axis=0)[~constant], every.min(axis=0)[~constant])
+
+
+def test_what_no_formula_reaches_is_found_by_search() -> None:
+    """An input that counts only where another exceeds 5: a smallest sum that lies behind the choice."""
+    unit, key = QInterval(0.0, 15.0, 1.0), QInterval(-6.0, 9.0, 1.0)
+    ops = [
+        Op(0, -1, -1, 0, unit, 0.0, 0.0),
+        Op(1, -1, -1, 0, unit, 0.0, 0.0),
+        Op(0, -1, 4, -6, key, 0.0, 0.0),
+        Op(-1, -1, 5, 3, QInterval(3.0, 3.0, 1.0), 0.0, 0.0),
+        Op(3, 1, 6, 2, unit, 0.0, 0.0),  # 3 where the key is negative, the second input elsewhere
+        Op(4, 0, 1, 0, QInterval(-15.0, 15.0, 1.0), 0.0, 0.0),
+    ]
+    logic = CombLogic((2, 1), [0, 0], [5], [0], [False], ops, -1, -1)
+    search = StageSearch(logic, np.random.default_rng(SEED))
+    found, few = search.run(np.array([[7.0, 7.0], [8.0, 8.0]]))
+    for rows in (found, found[few]):
+        difference = _values(logic, rows)[:, 5]
+        assert (difference.min(), difference.max()) == (-15, 9)
+        assert {-1.0, 0.0} <= set(_values(logic, rows)[:, 2])  # both sides of the switch
 
 
 def _without_highest_bit(match: re.Match[str]) -> str:

@@ -71,7 +71,10 @@ class WrapperCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class StageCheck:
-    """What a stage of the pipeline gives alone, over the ranges of its inputs, against da4ml's interpreter."""
+    """What a stage of the pipeline gives alone, over the ranges of its inputs, against da4ml's interpreter.
+
+    Of the registers between the stages: what they carry, against what was put in the place of the stages' outputs.
+    """
 
     module: str
     inputs: int
@@ -103,6 +106,9 @@ class RtlResult(StageResult):
     events_per_second: float
     wrappers: tuple[WrapperCheck, ...] = ()
     stages: tuple[StageCheck, ...] = ()
+    registers: StageCheck | None = None  # None in results of earlier versions
+    vhdl_stages: tuple[StageCheck, ...] = ()  # none without GHDL
+    vhdl_registers: StageCheck | None = None
     clock_ns: float
     part: str
     estimated: EstimatedCost
