@@ -1,0 +1,162 @@
+"""The sources of a written project beside the golden network, layer by layer, for every event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fpgaae.errors import CheckFailed
+from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.project import WeightPort
+from fpgaae.prove.branches import other_branches
+from fpgaae.prove.build import run_symbolic
+from fpgaae.prove.judges import judge
+from fpgaae.prove.subject import Difference, Finding, Source, Subject
+from fpgaae.prove.symbols import Trace
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A written project and what it should compute.
+
+    Parameters
+    ----------
+    golden_names
+        By recorded layer, in order, the golden layer that it computes.
+    edited_templates
+        Files of layer functions that are not as `convert` wrote them.
+    """
+
+    project: Path
+    project_name: str
+    trigger: GoldenTrigger
+    golden_names: Mapping[str, str]
+    weight_ports: tuple[WeightPort, ...] = ()
+    edited_templates: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> IntegerNetwork:
+        """The golden network."""
+        return self.trigger.network
+
+
+@dataclass(frozen=True)
+class SourceProof:
+    """What was found of each recorded layer, in order."""
+
+    trace: Trace
+    subjects: tuple[Subject, ...]
+    findings: Mapping[str, Finding]
+
+    @property
+    def proven(self) -> bool:
+        """Whether every layer equals its golden one."""
+        return all(not finding.differences and finding.open is None for finding in self.findings.values())
+
+
+def prove_sources(sources: Sources, folder: Path) -> SourceProof:
+    """Compile and run a project over symbols, and compare every layer.
+
+    Raises
+    ------
+    CheckFailed
+        If it does not compile or run over symbols.
+    """
+    trace = run_symbolic(sources.project, sources.project_name, list(_ranges(sources)), folder)
+    findings: dict[str, Finding] = {}
+    subjects = []
+    for index, (recorded, name) in enumerate(sources.golden_names.items()):
+        if index not in trace.layers:
+            findings[recorded] = _not_reached(trace, index)
+            continue
+        if trace.layers[index].name != recorded:
+            found = f"{trace.layers[index].name} is recorded in its place"
+            findings[recorded] = Finding("", (Difference(0, found),))
+            continue
+        subject = _subject(sources, trace, index, name)
+        subjects.append(subject)
+        findings[recorded] = _unfinished(trace, index) or _independent(judge(subject), index, trace, sources)
+    if more := [layer.name for index, layer in trace.layers.items() if index >= len(sources.golden_names)]:
+        raise CheckFailed(f"the project records a layer {more[0]} that was not converted")
+    if others := list(other_branches(sources.project)):
+        last = next(reversed(findings))
+        findings[last] = Finding("", open=f"synthesis may see another source than was followed: {others[0]}")
+    return SourceProof(trace, tuple(subjects), findings)
+
+
+def _not_reached(trace: Trace, index: int) -> Finding:
+    if trace.stopped is None:
+        return Finding("", (Difference(0, "it is not recorded"),))
+    if trace.stopped[0] == index:
+        return Finding("", open=trace.stopped[1])
+    return Finding("", open=f"nothing behind {trace.layers[max(trace.layers)].name} was followed")
+
+
+def _unfinished(trace: Trace, index: int) -> Finding | None:
+    """Give why a layer was not followed on every path."""
+    if trace.stopped is None:
+        return None
+    if trace.stopped[0] == index:
+        return Finding("", open=trace.stopped[1])
+    return (
+        None
+        if index < trace.stopped[0] and index not in trace.branching
+        else Finding("", open="not every path was followed")
+    )
+
+
+def _independent(finding: Finding, index: int, trace: Trace, sources: Sources) -> Finding:
+    """Let a proof that takes branches of different values as independent stand only where they are known to be.
+
+    Every branch of a group is followed, but groups side by side: that none decides about another one's value is a
+    property of the loops in the layer functions, which is known of those that `convert` writes.
+    """
+    if finding.differences or index not in trace.branching or not sources.edited_templates:
+        return finding
+    reason = f"{sources.edited_templates[0]} was edited, so that its branches may depend on each other"
+    return Finding("", open=reason)
+
+
+def _subject(sources: Sources, trace: Trace, index: int, name: str) -> Subject:
+    golden, recorded = sources.network[name], list(sources.golden_names.values())
+    reads = tuple(
+        Source(recorded.index(_recorded(source, sources)), sources.network[source]) for source in golden.inputs
+    )
+    ports: dict[str, list[tuple[int, WeightPort]]] = {}
+    start = 0
+    for port in sources.weight_ports:
+        ports.setdefault(port.layer, []).append((start, port))
+        start += port.size
+    frozen = {layer: tuple(of) for layer, of in ports.items()}
+    return Subject(trace, index, golden, reads, sources.trigger.features, frozen)
+
+
+def _recorded(name: str, sources: Sources) -> str:
+    """Give the recorded layer whose codes a layer passes on, or the layer itself."""
+    while name not in sources.golden_names.values() and sources.network[name].passes_on:
+        name = sources.network[name].inputs[0]
+    return name
+
+
+def _ranges(sources: Sources) -> Sequence[str]:
+    return [
+        " ".join(
+            map(str, [index, layer.type.fraction, layer.size, *np.stack(code_ends(layer, sources.network), 1).ravel()])
+        )
+        for index, layer in enumerate(sources.network[name] for name in sources.golden_names.values())
+    ]
+
+
+def code_ends(layer: Layer, network: IntegerNetwork) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Give the smallest and the largest code of each value that a golden layer can put out."""
+    low, high = layer.ends
+    if isinstance(layer, Weighted):
+        smallest, largest = layer.range(network.sources(layer))
+        return np.maximum(low, smallest), np.minimum(high, largest)
+    return low, high
