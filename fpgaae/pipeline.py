@@ -22,6 +22,7 @@ from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.explore import RESULTS, UseResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, TraceResult
@@ -237,6 +238,12 @@ def _csim(run: StageRun) -> CsimResult:
     return run_csim(run)
 
 
+def _prove(run: StageRun) -> ProveResult:
+    from fpgaae.prove.run import run_prove  # noqa: PLC0415
+
+    return run_prove(run)
+
+
 def _trace(run: StageRun) -> TraceResult:
     require("da4ml", "Verilog and VHDL are traced with it")
     from fpgaae.rtl.trace_stage import run_trace  # noqa: PLC0415
@@ -284,6 +291,7 @@ _STAGES = {
         (TrainResult, _train),
         (ConvertResult, _convert),
         (CsimResult, _csim),
+        (ProveResult, _prove),
         (TraceResult, _trace),
         (RtlResult, _rtl),
         (SynthResult, _synth),

@@ -40,6 +40,7 @@ _PLAIN = {
     "data": "Turn events into hardware integers, split them by group, and freeze the scaling of every feature.",
     "reference": "Train the full-precision autoencoder that the quantized one starts from and is compared with.",
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
+    "prove": "Prove the written sources equal to the model on every event that the ports can carry, or refute it.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
     "synth": "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.",
     "report": "Write one self-contained HTML page about the experiment.",
@@ -59,7 +60,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth", "evaluate", "report",
+    "data", "reference", "train", "import", "convert", "csim", "prove", "trace", "rtl", "synth", "evaluate", "report",
     "explore", "export", "emulate", "scan", "references", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:

@@ -27,7 +27,7 @@ from fpgaae.cli.output import (
     print_json,
     set_up_logging,
 )
-from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize
+from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize, unproven_sentence
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import missed_sentence, run_mutation
 from fpgaae.optional import require
@@ -37,6 +37,7 @@ from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.imported import ImportResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES
@@ -61,6 +62,8 @@ def _refuse_failure(result: StageResult) -> None:
     """Exit 1 when a check did not pass."""
     if isinstance(result, CsimResult | RtlResult) and not result.passed:
         fail(failure_sentence(result), 1)
+    if isinstance(result, ProveResult) and not result.passed:
+        fail(unproven_sentence(result), 1)
 
 
 def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:

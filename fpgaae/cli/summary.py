@@ -22,6 +22,7 @@ from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
+from fpgaae.runs.results.prove import Proven, ProveResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -315,6 +316,39 @@ def _csim(result: CsimResult) -> RenderableType:
     return Group(*lines)
 
 
+def _prove(result: ProveResult) -> RenderableType:
+    table = _table("layer", "outcome")
+    table.add_column("by")
+    for layer in result.layers:
+        colour = {"proven": "green", "refuted": "red"}.get(layer.outcome, "yellow")
+        table.add_row(layer.name, f"[{colour}]{layer.outcome}[/]", layer.how if layer.reason is None else layer.reason)
+    lines: list[RenderableType] = [table]
+    if result.edited_files:
+        lines.append(f"edited by hand: {', '.join(result.edited_files)}")
+    if result.passed:
+        weights = f" and any of 2^{result.weight_bits:,} weights" if result.weight_bits else ""
+        lines.append(f"[green]proven[/] for 2^{result.input_bits:,} events{weights} in {result.seconds:g} s")
+    return Group(*lines)
+
+
+def unproven_sentence(result: ProveResult) -> str:
+    """Say in one sentence which layer is not proven, and an event that shows it."""
+    first = result.first_failure
+    if first is None:
+        return "a layer is not proven"
+    if first.outcome == Proven.OPEN.value:
+        return f"the layer {first.name} could not be proven: {first.reason}"
+    said = f"the layer {first.name} is not that of the model, first in value {first.channel}: {first.reason}"
+    found = result.refutation
+    if found is None:
+        return f"{said}; no event was found that shows it"
+    event = "the event of prove.json" if found.hardware else "codes in the place of its inputs, see prove.json"
+    return (
+        f"{said}; {event} gives code {found.found_code} instead of {found.expected_code} in value {found.channel} of "
+        f"{found.layer}"
+    )
+
+
 def _trace(result: TraceResult) -> RenderableType:
     cost = result.estimated
     return (
@@ -425,6 +459,7 @@ _SUMMARIES: Mapping[str, Callable[[Any], RenderableType]] = {
     "train": _train,
     "convert": _convert,
     "csim": _csim,
+    "prove": _prove,
     "trace": _trace,
     "rtl": _rtl,
     "synth": _synth,

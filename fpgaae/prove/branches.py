@@ -1,7 +1,7 @@
 """That the branch of the sources which is synthesized is the one that was followed, but for taps and tables.
 
 The sources are followed with the macro of the C simulation defined. What stands under it may only be what the
-project was written with: a tap behind a layer, and a table in the place of an array of the same type, name, size and values.
+project was written with: a tap behind a layer, and a table in the place of an array of the same type, name and values.
 """
 
 from __future__ import annotations

@@ -118,7 +118,8 @@ def _reloadable(subject: Subject, layer: Weighted) -> Finding:
         for start, port in subject.ports[layer.name]
         for place, code in enumerate(port.codes(replace(numbered, bias=np.arange(layer.bias.size))))
     }
-    symbols, differences = subject.trace.symbols, {}
+    symbols = subject.trace.symbols
+    differences: dict[int, Difference] = {}
     ups = (
         subject.traced.cast.fraction - source.golden.type.fraction - layer.kernel_type.fraction,
         subject.traced.cast.fraction - layer.bias_type.fraction,
@@ -157,7 +158,7 @@ def _of_one_value(subject: Subject) -> Finding:
         found = subject.golden.run([Tensor(rows, source.golden.type.fraction)]).codes
         return np.asarray(found[:, place if _has_channels(subject) else 0])
 
-    return _try_codes(subject, lambda place, event: subject.trace.symbol_of(source.index, place, event), golden)
+    return _try_codes(subject, lambda place, event: subject.trace.symbol_of(source.tap, place, event), golden)
 
 
 def _has_channels(subject: Subject) -> bool:
@@ -284,12 +285,13 @@ def _largest(subject: Subject) -> Finding:
     if not isinstance(layer, MaxPooling):
         raise TypeError(layer.kind)
     windows = _windows(layer)
-    symbols, differences = subject.trace.symbols, {}
+    symbols = subject.trace.symbols
+    differences: dict[int, Difference] = {}
     for event, outputs in subject.events():
         edges = _edges(subject, event)
         for output in outputs:
             members = windows[output.place]
-            ids = {subject.trace.symbol_of(source.index, place, event) for place in members}
+            ids = {subject.trace.symbol_of(source.tap, place, event) for place in members}
             form = output.form
             one = next(iter(form.terms)) if len(form.terms) == 1 else ()
             if len(one) != 1 or one[0] not in ids or form.constant:
@@ -333,14 +335,15 @@ def _mean(subject: Subject) -> Finding:
     if not isinstance(layer, AveragePooling):
         raise TypeError(layer.kind)
     windows, n = _windows(layer), layer.window.n_values
-    symbols, differences = subject.trace.symbols, {}
+    symbols = subject.trace.symbols
+    differences: dict[int, Difference] = {}
     for event, outputs in subject.events():
         for output in outputs:
             form, divisor = output.form, 1
             ids = list(form.symbols)
             if len(ids) == 1 and symbols[ids[0]].kind is Kind.QUOTIENT and tuple(form.terms.values()) == (1,):
                 form, divisor = symbols[ids[0]].form, symbols[ids[0]].divisor
-            members = {(subject.trace.symbol_of(source.index, place, event),) for place in windows[output.place]}
+            members = {(subject.trace.symbol_of(source.tap, place, event),) for place in windows[output.place]}
             up = subject.traced.cast.fraction - source.golden.type.fraction
             exact = n // divisor if n % divisor == 0 else 0
             right = up >= 0 and set(form.terms) == members and not form.constant and exact > 0
@@ -382,10 +385,10 @@ def _decisions(subject: Subject) -> Finding:
         raise TypeError(layer.kind)
     differences: dict[int, Difference] = {}
     for event, outputs in subject.trace.outputs[subject.index].items():
-        if (event, source.index) in subject.trace.void:
+        if (event, source.tap) in subject.trace.void:
             continue
-        score = subject.trace.outputs[source.index][event][0]
-        up = subject.trace.layers[source.index].cast.fraction - source.golden.type.fraction
+        score = subject.trace.outputs[source.tap][event][0]
+        up = subject.trace.layers[source.tap].cast.fraction - source.golden.type.fraction
         for output in outputs:
             reason = _decision_differs(subject, output, score, int(layer.thresholds[output.place]), up)
             if reason is not None:
@@ -409,7 +412,7 @@ def _decision_differs(subject: Subject, output: Output, score: Output, threshold
     return None
 
 
-_JUDGES: Mapping[type[Layer], Judge] = {
+_JUDGES: Mapping[type, Judge] = {
     Input: _front_end,
     Weighted: _weighted,
     Moved: _affine,

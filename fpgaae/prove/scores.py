@@ -72,7 +72,7 @@ def _pairs(subject: Subject, event: int) -> list[tuple[int, int]]:
     """Give the symbols of both sources, value by value."""
     first, second = subject.sources
     found = [
-        (subject.trace.symbol_of(first.index, i, event), subject.trace.symbol_of(second.index, i, event))
+        (subject.trace.symbol_of(first.tap, i, event), subject.trace.symbol_of(second.tap, i, event))
         for i in range(first.golden.size)
     ]
     return [(x, y) for x, y in found if x is not None and y is not None]
@@ -128,7 +128,7 @@ def _absolute_error(subject: Subject, layer: ScoreLayer, event: int, polynomial:
 def _mu_squared(subject: Subject, layer: ScoreLayer, event: int, polynomial: _Polynomial) -> str | None:
     del layer
     for i in range(subject.sources[0].golden.size):
-        symbol = subject.trace.symbol_of(subject.sources[0].index, i, event)
+        symbol = subject.trace.symbol_of(subject.sources[0].tap, i, event)
         if symbol is not None:
             polynomial.add((symbol, symbol), 1)
     return None
@@ -154,7 +154,7 @@ def _table(subject: Subject, layer: ScoreLayer, event: int, polynomial: _Polynom
 
 def _regression(subject: Subject, layer: ScoreLayer, event: int, polynomial: _Polynomial) -> str | None:
     del layer
-    symbol = subject.trace.symbol_of(subject.sources[0].index, 0, event)
+    symbol = subject.trace.symbol_of(subject.sources[0].tap, 0, event)
     if symbol is not None:
         polynomial.add((symbol,), 1)
     return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
@@ -153,7 +154,7 @@ def _ranges(sources: Sources) -> Sequence[str]:
     ]
 
 
-def code_ends(layer: Layer, network: IntegerNetwork) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def code_ends(layer: Layer, network: IntegerNetwork) -> tuple[Codes, Codes]:
     """Give the smallest and the largest code of each value that a golden layer can put out."""
     low, high = layer.ends
     if isinstance(layer, Weighted):

@@ -30,7 +30,7 @@ class Finding(NamedTuple):
 class Source(NamedTuple):
     """A layer that another one reads: its number among the taps, and its golden layer."""
 
-    index: int
+    tap: int
     golden: Layer
 
 
@@ -63,7 +63,7 @@ class Subject:
 
     def foreign(self, form: Form, event: int) -> str | None:
         """Name a symbol of a form that the layer does not read in this event, or that is no plain value."""
-        allowed = {source.index for source in self.sources}
+        allowed = {source.tap for source in self.sources}
         for number in form.symbols:
             symbol = self.trace.symbols[number]
             if symbol.kind is Kind.OUTPUT and symbol.layer in allowed and symbol.event == event:

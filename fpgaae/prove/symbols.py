@@ -44,7 +44,7 @@ class Form(NamedTuple):
 
 
 class Cast(NamedTuple):
-    """A type as the sources state it, and the bits behind the point of what it is made of; modes as AP_Q, AP_O count."""
+    """A type as the sources state it; its modes are the numbers that AP_Q and AP_O have."""
 
     width: int
     integer: int

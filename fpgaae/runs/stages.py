@@ -46,6 +46,7 @@ STAGES: Mapping[str, StageSpec] = {
             packages=("hls4ml", "da4ml", "qkeras"),
         ),
         StageSpec("csim", "csim.json", ("data", "convert"), ("seed", *_CSIM_EVENTS), is_check=True),
+        StageSpec("prove", "prove.json", ("data", "convert"), ("seed",), is_check=True, sources=("proof",)),
         StageSpec(
             "trace",
             "trace.json",
@@ -60,7 +61,7 @@ STAGES: Mapping[str, StageSpec] = {
         ),
         StageSpec("synth", "synth.json", ("rtl",), ("firmware.part", "firmware.clock_ns")),
         StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
-        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), (), optional=("rtl", "synth")),
+        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), (), optional=("prove", "rtl", "synth")),
     )
 }
 DISTILLATION = "distillation"  # a further section of the stage `reference`, where a student learns a teacher's score
