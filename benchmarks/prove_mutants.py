@@ -1,7 +1,8 @@
 """Judge damaged projects by the proof alone: each must be refuted with a replayed event, or proven equal.
 
-`python -m benchmarks.prove_mutants configs/l1_ae.yaml [--mutants 200] [--start 0]`. Run `fpgaae csim CONFIG --mutate N` first to
-see the two verdicts side by side: the same number and seed make the same mutants. The experiment has to be converted.
+`python -m benchmarks.prove_mutants configs/l1_ae.yaml [--mutants 200] [--start 0]`.
+Run `fpgaae csim CONFIG --mutate N` first to see the two verdicts side
+by side: the same number and seed make the same mutants. The experiment has to be converted.
 """
 
 from __future__ import annotations
