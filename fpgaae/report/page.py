@@ -19,6 +19,7 @@ from fpgaae.report.sections import (
 )
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.rtl import RtlResult
 
@@ -125,6 +126,7 @@ class PageContent:
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
     resources: tuple[ResourceRow, ...] = ()
+    proof: ProveResult | None = None
     commands: Mapping[str, str] = field(default_factory=dict)  # by stage
     configuration: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.metrics import LayerLoss, MetricsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
@@ -82,6 +83,7 @@ def run_report(run: StageRun) -> ReportResult:
         figures=_figures(run.upstream("evaluate") / "figures"),
         firmware=_firmware(convert, csim, rtl, synth),
         resources=resource_rows(rtl, synth),
+        proof=run.optional_result(ProveResult),
         commands={stage: run.experiment.command(stage) for stage in STAGES},
         configuration=run.experiment.config_file.read_text(encoding="utf-8"),
         hashes={
