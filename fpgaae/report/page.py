@@ -19,8 +19,8 @@ from fpgaae.report.sections import (
 )
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 from fpgaae.runs.results.csim import CsimResult
-from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.rtl import RtlResult
 
 _SECTIONS = ("physics", "losses", "rates")  # those with figures
