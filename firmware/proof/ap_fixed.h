@@ -31,9 +31,10 @@ struct Condition {
             return constant(bool(*this), 0);
         if (is_equal)
             throw Unprovable("the bit of a comparison for equality");
-        std::string definition = "c " + std::to_string(difference.fraction) + ' ' + text(difference.form);
-        Number found = proof().fresh(definition, {0, 1}, proof().roots(difference.form), 0);
-        return inverted ? sum_of(constant(1, 0), negative(found)) : found;
+        // not above zero: its negative and one more code is
+        Form form = inverted ? sum_of(scaled(difference.form, -1), constant(1, 0).form) : difference.form;
+        std::string definition = "c " + std::to_string(difference.fraction) + ' ' + text(form);
+        return proof().fresh(definition, {0, 1}, proof().roots(form), 0);
     }
 };
 

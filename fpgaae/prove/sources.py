@@ -82,12 +82,14 @@ def prove_sources(sources: Sources, folder: Path) -> SourceProof:
             continue
         subject = _subject(sources, trace, index, name)
         subjects.append(subject)
-        findings[recorded] = _unfinished(trace, index) or _independent(judge(subject), index, trace, sources)
+        found = _independent(judge(subject), index, trace, sources)
+        findings[recorded] = found if found.differences else _unfinished(trace, index) or found
     if more := [layer.name for index, layer in trace.layers.items() if index >= len(sources.golden_names)]:
         raise CheckFailed(f"the project records a layer {more[0]} that was not converted")
     if others := list(other_branches(sources.project)):
         last = next(reversed(findings))
-        findings[last] = Finding("", open=f"synthesis may see another source than was followed: {others[0]}")
+        if not findings[last].differences:
+            findings[last] = Finding("", open=f"synthesis may see another source than was followed: {others[0]}")
     return SourceProof(trace, tuple(subjects), findings)
 
 
