@@ -38,8 +38,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "$(CURDIR)" > $@
 
 # Runs the stage that is being made for each CONFIG; ARGS goes to the stages named on the command line, not to those
-# that they need.
-run_stage = @for config in $(CONFIG); do \
+# that they need. CONFIG comes as a variable, so that no shell reads it: one file, whose name may hold spaces, or several.
+export CONFIG
+run_stage = @set -f; if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; else set -- $$CONFIG; fi; \
+	for config; do \
 	    echo "$(strip fpgaae $@ $$config $(1) $(stage_args))"; \
 	    $(VENV)/bin/fpgaae $@ "$$config" $(1) $(stage_args) || exit $$?; \
 	done
@@ -105,14 +107,18 @@ test check: export OPENBLAS_NUM_THREADS := 1
 test check: export TF_NUM_INTRAOP_THREADS := 1
 test check: export TF_NUM_INTEROP_THREADS := 1
 
+# Bytecode is kept, also where the environment says not to: a worker, and each program that a test starts, would compile
+# all its modules anew.
+pytest := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal
+
 test: $(STAMP) ## run every test
-	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+	@$(pytest) $(ARGS)
 
 check: $(STAMP) ## format, lint, types and the quick tests
 	$(VENV)/bin/python -m ruff format --check
 	$(VENV)/bin/python -m ruff check
 	$(VENV)/bin/python -m mypy
-	$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not slow" $(ARGS)
+	$(pytest) -m "not slow" $(ARGS)
 
 bench: $(STAMP) ## time every stage
 	@$(VENV)/bin/python -m benchmarks.main $(ARGS)

@@ -1,5 +1,7 @@
-"""Find the packages: `pyproject.toml` can't say that `firmware/` is one under another name beside those of a folder."""
+"""Find the packages: `pyproject.toml` can't say that folders are some under other names beside those of a folder."""
 
 from setuptools import find_packages, setup
 
-setup(packages=[*find_packages(include=["fpgaae", "fpgaae.*"]), "fpgaae_firmware"])
+_CONFIGS = ("fpgaae.configs", "fpgaae.configs.reference", "fpgaae.configs.scan")
+
+setup(packages=[*find_packages(include=["fpgaae", "fpgaae.*"]), *_CONFIGS, "fpgaae_firmware"])

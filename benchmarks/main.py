@@ -25,6 +25,7 @@ from benchmarks import (
     mutation,
     reference_speed,
     rtl_speed,
+    words,
 )
 from benchmarks.measure import StageFailed
 from benchmarks.result import Result, Settings
@@ -33,7 +34,7 @@ from fpgaae.files import write_json
 
 _MODULES = (
     main_job, csim_throughput, memory_large_file, memory_readers, evaluation, mutation, emulate_scale, emulator_speed,
-    rtl_speed, agreement, reference_speed, coverage, cms_data,
+    rtl_speed, agreement, reference_speed, coverage, cms_data, words,
 )  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
     {module.NAME: module.run for module in _MODULES}

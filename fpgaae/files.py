@@ -16,9 +16,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from fpgaae.errors import InputError
+from fpgaae.limits import JSON_BYTES, in_mebibytes
 
 Json = dict[str, Any]
 _LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
@@ -62,14 +63,20 @@ def read_json(file: Path) -> Json:
         If it is missing or damaged.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        if file.stat().st_size > JSON_BYTES:
+            raise ValueError(f"it has more than {in_mebibytes(JSON_BYTES)}")
+        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise InputError(f"{file} is missing; run the stage `{file.parent.name}` again") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} can't be read ({error}); run the stage `{file.parent.name}` with --force") from None
     if not isinstance(content, dict):
         raise InputError(f"{file} does not hold a JSON object; run the stage `{file.parent.name}` with --force")
     return content
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _try_lock(stream: IO[str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +11,11 @@ from typing import NamedTuple
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
+from fpgaae.hls.comparison import failure_sentence
+from fpgaae.models.model_file import read_model_file
 from fpgaae.optional import require
 from fpgaae.progress import Progress
+from fpgaae.prove.verdict import unproven_sentence
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult
@@ -21,7 +24,7 @@ from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.explore import RESULTS, UseResult
 from fpgaae.runs.results.imported import ImportResult
-from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.metrics import MetricsResult, OtherEvents
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.report import ReportResult
@@ -29,12 +32,11 @@ from fpgaae.runs.results.rtl import RtlResult, TraceResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
-from fpgaae.runs.stages import USES
+from fpgaae.runs.stages import STAGES, USES
 
 _log = logging.getLogger(__name__)
 _MADE_BY_IMPORT = ("reference", "train")
 _OF_A_METHOD = ("data", "reference")
-_WITH_FRONT_END = ("convert", "trace")  # whose ports take hardware integers, not words
 
 
 class _Stage(NamedTuple):
@@ -69,6 +71,49 @@ def run(
     return _run(experiment, stage, options, hashes)
 
 
+def run_up_to(experiment: Experiment, stage: str, options: RunOptions) -> Iterator[tuple[str, Outcome[StageResult]]]:
+    """Run a stage and whatever it needs, each unless its result is current; give every outcome as soon as it is there.
+
+    A check that does not pass is the last. A project that was edited by hand is left for the check that compares it.
+
+    Parameters
+    ----------
+    options
+        `force` is for the stage itself.
+
+    Raises
+    ------
+    FpgaaeError
+        With what is wrong and the way out; nothing is then run.
+    """
+    if stage not in STAGES:
+        raise InputError(f"there is no stage {stage}; there are {', '.join(STAGES)}")
+    hashes = event_hashes(experiment.config, experiment.config_file)
+    earlier = RunOptions(keep_edited=STAGES[stage].is_check, progress=options.progress)
+    needed = experiment.stages_up_to(stage)
+    for name in reversed(needed):  # the stage itself is the one to be named
+        _require_possible(experiment, name)
+    for name in needed:
+        outcome = run(experiment, name, options if name == stage else earlier, hashes)
+        yield name, outcome
+        if failure_of(outcome.result) is not None:
+            return
+
+
+def last_stage(experiment: Experiment) -> str:
+    """Name the stage that proves an experiment, or of a float method trains it."""
+    return "csim" if experiment.config.method is None else "reference"
+
+
+def failure_of(result: StageResult) -> str | None:
+    """Say what is wrong where a check did not pass; None: it passed, or the result is no check."""
+    if isinstance(result, CsimResult | RtlResult) and not result.passed:
+        return failure_sentence(result)
+    if isinstance(result, ProveResult) and not result.passed:
+        return unproven_sentence(result)
+    return None
+
+
 def import_model(
     model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False
 ) -> Outcome[StageResult]:
@@ -79,6 +124,8 @@ def import_model(
     FpgaaeError
         With what is wrong and the way out; what was there before is then untouched.
     """
+    if model.is_dir():
+        read_model_file(model)  # says which folder it is
     if not model.is_file():
         raise InputError(f"{model} does not exist; give a .keras or .h5 file")
     wanted = ImportedModel(model.name, sha256(model), quantize)
@@ -115,6 +162,22 @@ def compare_events(experiment: Experiment, other: Path, progress: Progress) -> D
     from fpgaae.evaluation.drift_run import run_drift  # noqa: PLC0415
 
     return run_drift(experiment, other, progress)
+
+
+def evaluate_events(experiment: Experiment, other: Path, progress: Progress) -> OtherEvents:
+    """Evaluate an experiment unless that is done, and then on the events of another config.
+
+    Raises
+    ------
+    FpgaaeError
+        With what is wrong and the way out; what is wrong with the other config is said before anything is evaluated.
+    """
+    _prepare_tensorflow()
+    from fpgaae.evaluation.other_events import load_other, run_other_events  # noqa: PLC0415
+
+    load_other(experiment, other)
+    run(experiment, "evaluate", RunOptions(progress=progress))
+    return run_other_events(experiment, other, progress)
 
 
 def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) -> dict[str, Outcome[UseResult]]:
@@ -155,16 +218,7 @@ def _run(
     experiment: Experiment, stage: str, options: RunOptions, hashes: Mapping[str, str] | None = None
 ) -> Outcome[StageResult]:
     kind, work = _STAGES[stage]
-    if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
-        raise InputError(
-            f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
-            f"its weights to an experiment with firmware, by `training.reference.weights_of: {experiment.config_file}`"
-        )
-    if stage in _WITH_FRONT_END and (kinds := experiment.config.data.hardware.kinds_with_words):
-        raise InputError(
-            f"{experiment.config_file} declares the words of {kinds[0]} (`data.hardware.objects`), and the front end "
-            f"of `{stage}` takes hardware integers only so far; declare `pt_bits`, `eta_bits` and `phi_bits`"
-        )
+    _require_possible(experiment, stage)
     if experiment.imported is not None and stage in _MADE_BY_IMPORT:
         work = _imported_reference if stage == "reference" else _imported_train
     return run_stage(
@@ -174,6 +228,15 @@ def _run(
         event_hashes(experiment.config, experiment.config_file) if hashes is None else hashes,
         options,
     )
+
+
+def _require_possible(experiment: Experiment, stage: str) -> None:
+    """Refuse a stage that the experiment can't have."""
+    if (method := experiment.config.method) is not None and stage not in _OF_A_METHOD:
+        raise InputError(
+            f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
+            f"its weights to an experiment with firmware, by `training.reference.weights_of: {experiment.config_file}`"
+        )
 
 
 def _data(run: StageRun) -> DataResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -39,6 +40,7 @@ from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 settings.register_profile("tests", deadline=None)  # two workers share the cores with what they compile
 settings.load_profile("tests")
 
+XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 FINE_BITS = 4  # stimuli lie on a grid this much finer than the input's, so that its rounding is exercised
 
 
@@ -79,8 +81,24 @@ def tensorflow() -> None:
 
 
 def pytest_configure() -> None:
-    """Compile sooner than a user does, see `quick_compiler.py`; every process of the tests inherits it."""
+    """Compile sooner than a user does, C++ (`quick_compiler.py`) and JAX; every process of the tests inherits it."""
+    if XLA_FLAGS not in (flags := os.environ.get("XLA_FLAGS", "")):
+        os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}"
     quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks are counted
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what needs TensorFlow out of `make check`: bringing it up takes longer than the tests."""
+    for item in items:
+        if "tensorflow" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -372,3 +390,14 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = networks.converted_workspace(tmp_path_factory.mktemp("traced"))
     workspace.run("trace")
     return workspace
+
+
+@pytest.fixture
+def evaluation_in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let Keras evaluate an imported model's file in this process, which saves a start of TensorFlow for each."""
+    from fpgaae.models.file_graph import evaluate_file  # noqa: PLC0415
+
+    def evaluate(file: Path, x: Any, rounded: Any) -> Any:  # noqa: ANN401
+        return {mode: evaluate_file(file, x, tmp_path, mode) for mode in rounded}
+
+    monkeypatch.setattr("fpgaae.training.imported.evaluate_apart", evaluate)

@@ -25,6 +25,7 @@ COMPILER, LAUNCHER, OPTIMIZATION, HEADERS = (
 )  # fmt: skip
 PRODUCTION = "-O3"
 _SIMULATION = "-DFPGAAE_CSIM"
+_SYNTHESIS = "synthesis_driver.cpp"
 _SOURCES = (".cpp", ".cc")
 _LIBRARIES = (".o", ".a", ".so")
 _COMMON_HEADERS = (
@@ -32,6 +33,7 @@ _COMMON_HEADERS = (
     "nnet_utils/nnet_activation.h", "nnet_utils/nnet_activation_stream.h", "nnet_utils/nnet_dense.h",
     "nnet_utils/nnet_dense_compressed.h", "nnet_utils/nnet_dense_stream.h",
 )  # fmt: skip
+_SYNTHESIS_HEADERS = ("ap_fixed.h", "ap_int.h", "hls_stream.h", "cstddef", "cstdint")  # all others see more macros
 _CCACHE = {
     "CCACHE_DEPEND": "1",  # no second run of the preprocessor for what is not known yet
     "CCACHE_PCH_EXTSUM": "1",
@@ -88,9 +90,16 @@ def _compile_and_link(arguments: list[str], sources: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         objects = {source: str(Path(folder) / f"{index}.o") for index, source in enumerate(sources)}
         for source, target in objects.items():
-            if code := _compile([*flags, "-c", source, "-o", target]):
+            command = [*flags, "-c", source, "-o", target]
+            header = _precompiled(command, _SYNTHESIS_HEADERS) if _is_unoptimized_synthesis(command) else None
+            if code := _compile([*(("-include", str(header)) if header else ()), *command]):
                 return code
         return _run([os.environ[COMPILER], *(objects.get(argument, argument) for argument in arguments)])
+
+
+def _is_unoptimized_synthesis(arguments: list[str]) -> bool:
+    """Tell whether the branch that is synthesized is compiled, but for no mutant."""
+    return "-O0" in arguments and "-O1" not in arguments and arguments[arguments.index("-c") + 1] == _SYNTHESIS
 
 
 def _compile(arguments: list[str]) -> int:
@@ -98,11 +107,11 @@ def _compile(arguments: list[str]) -> int:
     return _run([*([launcher] if launcher else []), os.environ[COMPILER], *arguments])
 
 
-def _precompiled(arguments: list[str]) -> Path | None:
-    """Give the precompiled headers of a project, or None for one whose headers no other project was seen to hold."""
+def _precompiled(arguments: list[str], names: tuple[str, ...] = _COMMON_HEADERS) -> Path | None:
+    """Give precompiled headers of a project, or None for one whose headers no other project was seen to hold."""
     place = {arguments.index(name) + shift for name in ("-c", "-o") for shift in (0, 1)}
     flags = [a for i, a in enumerate(arguments) if i not in place and a != "-MMD"]
-    digest = hashlib.sha256(repr((os.environ["CCACHE_NAMESPACE"], sorted(flags), _COMMON_HEADERS)).encode())
+    digest = hashlib.sha256(repr((os.environ["CCACHE_NAMESPACE"], sorted(flags), names)).encode())
     for folder in ("firmware/ap_types", "firmware/nnet_utils"):
         for file in sorted(Path(folder).rglob("*")):
             if file.is_file() and file.name != _WRITTEN_FOR_A_PROJECT:
@@ -118,7 +127,7 @@ def _precompiled(arguments: list[str]) -> Path | None:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not compiled.exists():
-            header.write_text("".join(f"#include <{name}>\n" for name in _COMMON_HEADERS))
+            header.write_text("".join(f"#include <{name}>\n" for name in names))
             unfinished = folder / "unfinished.gch"
             if _run([os.environ[COMPILER], *flags, "-x", "c++-header", str(header), "-o", str(unfinished)]):
                 return None

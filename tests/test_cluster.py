@@ -23,6 +23,7 @@ def _ignores_interrupts() -> bool:
     return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
 
+@pytest.mark.slow
 def test_the_local_cluster_has_the_workers_that_were_asked_for() -> None:
     with open_cluster(workers=2) as client:
         found = set(client.gather(client.map(_process, range(8))))

@@ -36,18 +36,20 @@ def _write_files(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiler")
-def test_a_domain_is_one_reader_and_one_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("compiler", "tensorflow")
+def test_a_domain_is_one_reader_and_one_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     commands = _write_files(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["ring.py", "ring.yaml"]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([".", str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "ring", None)  # whatever is there afterwards goes
+    del sys.modules["ring"]
 
     def fpgaae(arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "fpgaae", *shlex.split(arguments)],
-            capture_output=True, text=True, check=False, timeout=600,
-        )  # fmt: skip
+        return run_cli(*shlex.split(arguments))
 
     assert [command.split()[0] for command in commands][:5] == ["data", "reference", "train", "convert", "csim"]
     for command in commands:

@@ -57,6 +57,7 @@ def oracle(value: Fraction, to: FixedPointType) -> int:
     return max(lowest, min(highest, code))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "signed", "rounding", "overflow"), CASES)
 def test_requantize_is_the_rational_result_for_every_code(
     width: int, signed: bool, rounding: Rounding, overflow: Overflow
@@ -181,6 +182,7 @@ def _cpp(to: FixedPointType) -> str:
     return f"{kind}<{to.width}, {to.integer}, AP_{to.rounding.value}, AP_{to.overflow.value}>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rounding", "overflow"), MODES)
 def test_requantize_is_what_ap_fixed_does(
     ap_fixed_results: dict[tuple[str, int], int], rounding: Rounding, overflow: Overflow

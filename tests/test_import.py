@@ -20,7 +20,7 @@ from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions
 
 pytestmark = [
-    pytest.mark.usefixtures("tensorflow"), pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("tensorflow", "evaluation_in_process"), pytest.mark.filterwarnings("ignore"),
 ]  # fmt: skip
 
 _FEW = {"csim": {"max_events_per_process": 300, "random_events": 100, "processes": 1}}
@@ -163,6 +163,7 @@ def test_a_qkeras_autoencoder_is_taken_as_it_is(prepared: Callable[..., Workspac
     assert str(network["a_relu"].type) == "ap_ufixed<7,3,AP_RND_CONV,AP_SAT>"
 
 
+@pytest.mark.slow
 def test_a_score_at_the_end_is_that_of_the_config(prepared: Callable[..., Workspace], models: Path) -> None:
     plain, _ = _import(prepared(), models / "qkeras.h5")
     scored, _ = _import(prepared(), models / "scored.keras")
@@ -172,6 +173,7 @@ def test_a_score_at_the_end_is_that_of_the_config(prepared: Callable[..., Worksp
         _import(prepared(**_ENCODER), models / "scored.keras")
 
 
+@pytest.mark.slow
 def test_a_qkeras_model_can_be_quantized_anew(prepared: Callable[..., Workspace], models: Path) -> None:
     workspace, _ = _import(prepared(), models / "qkeras.h5", quantize=True)
     train = workspace.result("train")
@@ -202,7 +204,7 @@ def test_widths_for_a_layer_that_the_model_lacks_are_refused(prepared: Callable[
         import_model(models / "dense.keras", folder / "small.yaml", folder / "runs", RunOptions())
 
 
-def test_a_qkeras_model_without_an_input_quantizer_names_layer_and_cure(
+def test_a_qkeras_model_without_an_input_quantizer_gets_that_of_the_config(
     prepared: Callable[..., Workspace], tmp_path: Path
 ) -> None:
     import tf_keras  # noqa: PLC0415
@@ -212,12 +214,30 @@ def test_a_qkeras_model_without_an_input_quantizer_names_layer_and_cure(
     features = tf_keras.layers.Input((57,), name="features")
     x = QDense(57, kernel_quantizer=weights, bias_quantizer=weights, name="a")(features)
     tf_keras.Model(features, QActivation("quantized_bits(9,4,0,alpha=1)")(x)).save(tmp_path / "model.h5")
-    with pytest.raises(
-        InputError, match=r"input-not-quantized in a \(a QDense reads features\): .* put a QActivation.* --quantize"
-    ):
-        _import(prepared(), tmp_path / "model.h5")
+    workspace, _ = _import(prepared(), tmp_path / "model.h5")
+    train = workspace.result("train")
+    assert train["imported"]["taken_as_it_is"] is True
+    assert train["quantization_error"]["features_quantized"]["type"] == "ap_fixed<10,6,AP_RND_CONV,AP_SAT>"
+    assert workspace.result("import")["twin"]["largest_difference"] == 0
 
 
+def test_the_unit_of_the_inputs_is_said_and_a_useless_reconstruction_is_warned_of(
+    prepared: Callable[..., Workspace], models: Path
+) -> None:
+    workspace, _ = _import(prepared(data={"scaling": {"offset": 3, "shift": 2}}), models / "dense.keras")
+    reference = workspace.result("reference")
+    assert reference["unit"] == "(code - offset) * 2**-shift with offsets 3 and shifts 2"
+    low, high = reference["input_range"]
+    assert -32 <= low < high < 32
+    assert reference["val_loss"] > reference["mean_loss"] > 0  # its weights are random
+    assert "worse than the mean of the inputs" in reference["warnings"][0]
+    assert "`data.scaling`" in reference["warnings"][0]
+    twin = workspace.result("import")["twin"]
+    assert twin["largest_difference"] < 1e-9 * twin["largest_value"]
+    assert {"wide", "leaky", "back"} <= set(twin["layers"])
+
+
+@pytest.mark.slow
 def test_an_import_of_another_file_replaces_it_and_one_that_fails_does_not(
     prepared: Callable[..., Workspace], models: Path, tmp_path: Path
 ) -> None:
@@ -254,6 +274,7 @@ def test_another_width_quantizes_again_and_a_forced_training_gives_the_import_up
     assert "imported" not in workspace.result("reference")
 
 
+@pytest.mark.slow
 def test_an_edited_copy_of_the_model_is_an_error_that_names_it(
     prepared: Callable[..., Workspace], models: Path
 ) -> None:

@@ -5,6 +5,7 @@ In a process a stage, as a user runs them, `test_domains_page.py` runs every sta
 
 from __future__ import annotations
 
+import doctest
 import json
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from conftest import Workspace, open_workspace
 from support import small_config
 from typer.testing import CliRunner
 
+import fpgaae
+from fpgaae import api
 from fpgaae.cli.commands import app
 from fpgaae.files import sha256
 from fpgaae.hls.layer_stimulus import n_layer_rows
@@ -202,6 +205,18 @@ def test_rates_are_told_apart_by_the_columns_that_the_config_names(finished: Wor
         assert [b["low"] for b in rates["by_column"]["run"][0]["bins"]] == list(range(362_000, 362_006))
 
 
+def test_a_second_run_does_nothing(finished: Workspace, run_cli: Cli) -> None:
+    before = {
+        stage: (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns for stage in _STAGES
+    }
+    for stage in _STAGES:
+        done = run_cli(stage, *finished.arguments)
+        assert done.returncode == 0, done.stderr
+        assert "current" in done.stdout
+    for stage, at in before.items():
+        assert (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns == at
+
+
 def test_drift_against_other_events(finished: Workspace) -> None:
     other = finished.folder / "signal.h5"  # the same objects with four times the pT
     arguments = ["evaluate", *finished.arguments, "--against"]
@@ -217,21 +232,30 @@ def test_drift_against_other_events(finished: Workspace) -> None:
     assert "none.h5 does not exist" in missing.output
 
 
-def test_a_second_run_does_nothing(finished: Workspace, run_cli: Cli) -> None:
-    before = {
-        stage: (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns for stage in _STAGES
-    }
-    for stage in _STAGES:
-        done = run_cli(stage, *finished.arguments)
-        assert done.returncode == 0, done.stderr
-        assert "current" in done.stdout
-    for stage, at in before.items():
-        assert (finished.experiment.stage_folder(stage) / "manifest.json").stat().st_mtime_ns == at
-
-
 def test_json_prints_the_result_file_and_nothing_else(finished: Workspace, run_cli: Cli) -> None:
     for stage in ("data", "csim"):
         assert json.loads(run_cli(stage, *finished.arguments, "--json").stdout) == finished.result(stage)
+
+
+@pytest.mark.parametrize("finished", ["ae"], indirect=True)
+def test_the_examples_of_the_python_interface(
+    finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Every example of a docstring runs in the folder of a finished experiment, and every public name has one."""
+    monkeypatch.chdir(finished.copy(tmp_path / "copy").folder)
+    found = [
+        test
+        for name in api.__all__
+        for test in doctest.DocTestFinder().find(getattr(api, name), name, globs={"fpgaae": fpgaae})
+    ]
+    without = {test.name for test in found if not test.examples}
+    assert without <= {"LayerRow", "MetricRow"} | {
+        name for name in without if isinstance(getattr(api.Run, name.removeprefix("Run."), None), property)
+    }
+    runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
+    for test in found:
+        assert runner.run(test).failed == 0, f"{test.name}: see what doctest printed"
+    assert runner.tries > 20
 
 
 def test_a_project_edited_by_hand_is_named_kept_and_compared(finished: Workspace, tmp_path: Path, run_cli: Cli) -> None:

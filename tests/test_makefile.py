@@ -16,6 +16,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from support import CONFIGS
+
+from fpgaae.runs.experiment import open_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[all,dev]"
@@ -118,6 +121,17 @@ def test_each_stage_runs_once_in_order(ready: Checkout, jobs: str, goals: list[s
     assert [call.split()[1] for call in ready.calls()] == STAGES[:5]
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_needs_what_fpgaae_run_makes_for_it(ready: Checkout, stage: str) -> None:
+    experiment = open_experiment(CONFIGS / "l1_ae.yaml", ready.folder / "runs")
+    assert ready.make(stage).returncode == 0
+    made = [call.split()[1] for call in ready.calls()]
+    needed = list(experiment.stages_up_to(stage))
+    if "rtl" in needed:
+        needed.remove("trace")  # `fpgaae rtl` traces if need be
+    assert made == needed
+
+
 def test_the_report_needs_every_stage(ready: Checkout) -> None:
     assert ready.make("report").returncode == 0
     assert ready.calls() == [f"fpgaae {stage} configs/l1_ae.yaml" for stage in REPORTED]
@@ -141,6 +155,20 @@ def test_several_experiments(ready: Checkout) -> None:
         "fpgaae reference a.yaml",
         "fpgaae reference b.yaml",
     ]
+
+
+@pytest.mark.parametrize("name", ["my config.yaml", "a'b;touch canary;$HOME `pwd`.yaml"])
+def test_a_config_of_any_name_reaches_the_command_as_it_is(ready: Checkout, name: str) -> None:
+    (ready.folder / name).touch()
+    assert ready.make("data", f"CONFIG={name.replace('$', '$$')}").returncode == 0
+    assert ready.calls() == [f"fpgaae data {name}"]
+    assert not (ready.folder / "canary").exists()
+
+
+def test_no_shell_reads_what_is_no_file(ready: Checkout) -> None:
+    ready.make("data", "CONFIG=$$(touch canary) ;touch canary *")
+    assert ready.calls() == [f"fpgaae data {word}" for word in ("$(touch", "canary)", ";touch", "canary", "*")]
+    assert not (ready.folder / "canary").exists()
 
 
 def test_the_first_failure_stops(ready: Checkout) -> None:

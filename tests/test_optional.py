@@ -97,6 +97,7 @@ def _charges(folder: Path) -> Path:
     return folder / "charges.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "words"),
     [
@@ -192,6 +193,7 @@ def _run_without(blocked: list[str], *commands: list[str], **environment: str) -
     )
 
 
+@pytest.mark.slow
 def test_what_needs_no_extra_runs_without_any(tmp_path: Path) -> None:
     config, runs = str(small_config(tmp_path)), ["--runs", str(tmp_path / "runs")]
     commands = [["--help"], ["data", config, *runs], ["lint", config, *runs], ["rtl", "--help"]]
@@ -201,6 +203,7 @@ def test_what_needs_no_extra_runs_without_any(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "small" / "data" / "data.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_float_method_without_its_backend(backend: str, tmp_path: Path) -> None:
     config = str(CONFIGS / "reference" / "pca.yaml")

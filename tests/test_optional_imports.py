@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
-from support import REPOSITORY
+from sources import MODULES, syntax_tree
 
 from fpgaae.optional import EXTRAS
 
@@ -26,16 +25,6 @@ BASE = (
     "rtl.synthesize",
 )  # fmt: skip
 Needs = Mapping[str, frozenset[str]]
-
-
-def _name(path: Path) -> str:
-    parts = path.relative_to(REPOSITORY).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-TREES = {
-    _name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted((REPOSITORY / "fpgaae").rglob("*.py"))
-}
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
@@ -65,16 +54,15 @@ def _needed(names: Iterator[str], needs: Needs) -> frozenset[str]:
     )
 
 
-def _needs_at_import() -> Needs:
+@pytest.fixture(scope="module")
+def needs() -> Needs:
+    """What each module of the package needs when it is imported, also through others."""
     needs: Needs = {}
     while True:
-        found = {name: _needed(_at_import(tree), needs) for name, tree in TREES.items()}
+        found = {name: _needed(_at_import(syntax_tree(name)), needs) for name in MODULES}
         if found == needs:
             return needs
         needs = found
-
-
-NEEDS = _needs_at_import()
 
 
 def _unasked(tree: ast.Module, own: frozenset[str], needs: Needs) -> list[str]:
@@ -96,20 +84,21 @@ def _unasked(tree: ast.Module, own: frozenset[str], needs: Needs) -> list[str]:
 
 
 @pytest.mark.parametrize("module", BASE)
-def test_what_the_base_install_runs_imports_no_optional_package(module: str) -> None:
-    assert not NEEDS[f"fpgaae.{module}"]
+def test_what_the_base_install_runs_imports_no_optional_package(module: str, needs: Needs) -> None:
+    assert not needs[f"fpgaae.{module}"]
 
 
-@pytest.mark.parametrize("module", list(TREES))
-def test_an_optional_package_is_asked_for_before_it_is_imported(module: str) -> None:
-    assert not _unasked(TREES[module], NEEDS[module], NEEDS), module
+@pytest.mark.slow
+@pytest.mark.parametrize("module", list(MODULES))
+def test_an_optional_package_is_asked_for_before_it_is_imported(module: str, needs: Needs) -> None:
+    assert not _unasked(syntax_tree(module), needs[module], needs), module
 
 
 def test_the_modules_that_need_a_package_say_so() -> None:
     """Whoever reads a module's first lines knows that it can't be imported everywhere."""
     written = {"jax": "jax", "da4ml": "da4ml", "pyarrow": "pyarrow", "uproot": "uproot", "awkward": "awkward",
                "optuna": "optuna"}  # fmt: skip
-    for name, tree in TREES.items():
+    for name, tree in ((name, syntax_tree(name)) for name in MODULES):
         for package in _needed(_at_import(tree), {}):
             assert written[package] in (ast.get_docstring(tree) or "").lower(), name
 

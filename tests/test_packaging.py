@@ -32,7 +32,8 @@ def test_every_package_is_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
         ".".join(file.parent.relative_to(REPOSITORY).parts)
         for file in Path(fpgaae.__file__).parent.rglob("__init__.py")
     }
-    assert set(given["packages"]) == there | {"fpgaae_firmware"}
+    configs = {"fpgaae.configs", "fpgaae.configs.reference", "fpgaae.configs.scan"}
+    assert set(given["packages"]) == there | configs | {"fpgaae_firmware"}
     assert len(given["packages"]) == len(set(given["packages"]))
 
 
@@ -88,3 +89,25 @@ def test_the_hooks_are_local_and_run_what_make_check_runs() -> None:
         tool = program.split()[0]
         done = subprocess.run([sys.executable, "-m", tool, "--version"], capture_output=True, check=False)
         assert done.returncode == 0, tool
+
+
+def test_every_config_and_sample_is_handed_out() -> None:
+    tool = _toml()["tool"]
+    assert isinstance(tool, dict)
+    settings = tool["setuptools"]
+    for package, folder, ending in (
+        ("fpgaae.configs", "configs", "yaml"),
+        ("fpgaae", "fpgaae/config/presets", "yaml"),
+        ("fpgaae", "fpgaae/data/sample", "h5"),
+    ):
+        root = REPOSITORY / settings["package-dir"][package]
+        given = {
+            file
+            for name, patterns in settings["package-data"].items()
+            if name == package or name.startswith(f"{package}.")
+            for pattern in patterns
+            for file in root.joinpath(*name.removeprefix(package).split(".")).glob(pattern)
+        }
+        there = {*(REPOSITORY / folder).rglob(f"*.{ending}")}
+        assert there
+        assert there <= given

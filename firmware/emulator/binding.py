@@ -36,40 +36,58 @@ class Emulator:
         self._latents_batch.restype = None
         self._latents_batch.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 
-    def score(self, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Give the score's codes (n,) and the decisions (n, n_thresholds) of hardware integers (n, n_features).
+        name, smallest, largest = (library[f"{NAME}_{of}"] for of in ("feature", "smallest", "largest"))
+        name.restype = ctypes.c_char_p
+        self.features = tuple(name(i).decode() for i in range(self.n_features))
+        self.smallest, self.largest = (  # (n_features,) of the declaration of each port
+            np.array([end(i) for i in range(self.n_features)], dtype=np.int64) for end in (smallest, largest)
+        )
+
+    def score(self, objects: np.ndarray, *, check: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Give the score's codes (n,) and the decisions (n, n_thresholds) of what the ports carry, (n, n_features).
+
+        Parameters
+        ----------
+        check
+            Refuse what is beyond the declaration of its port; otherwise any 16 bits are answered as by the firmware.
 
         Raises
         ------
         ValueError
-            If the objects are not integers of that shape, or do not fit 16 bits.
+            If the objects are not integers of that shape, or one is beyond its declaration, or has more than 16 bits.
         """
-        codes = self._checked(objects)
+        codes = self._checked(objects, check)
         scores = np.empty(len(codes), dtype=np.int64)
         accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
         self._batch(codes.ctypes.data, len(codes), scores.ctypes.data, accept.ctypes.data)
         return scores, accept.astype(bool)
 
-    def latents(self, objects: np.ndarray) -> np.ndarray:
-        """Give the codes of the latents (n, n_latents) of hardware integers (n, n_features), where they are a port.
-
-        Raises
-        ------
-        ValueError
-            As `score`.
-        """
-        codes = self._checked(objects)
+    def latents(self, objects: np.ndarray, *, check: bool = True) -> np.ndarray:
+        """Give the codes of the latents (n, n_latents), where the firmware puts them out; otherwise as `score`."""
+        codes = self._checked(objects, check)
         latents = np.empty((len(codes), self.n_latents), dtype=np.int32)
         self._latents_batch(codes.ctypes.data, len(codes), latents.ctypes.data)
         return latents.astype(np.int64)
 
-    def _checked(self, objects: np.ndarray) -> np.ndarray:
+    def _checked(self, objects: np.ndarray, check: bool) -> np.ndarray:
         given = np.asarray(objects)
         if given.ndim != 2 or given.shape[1] != self.n_features or not np.issubdtype(given.dtype, np.integer):
             raise ValueError(f"give integers of the shape (n, {self.n_features}), not {given.dtype} {given.shape}")
         if given.size and (given.min() < -(2**15) or given.max() >= 2**16):
             raise ValueError("an object has more than 16 bits")
+        if check:
+            self._check(given)
         return np.ascontiguousarray(given.astype(np.int64, copy=False).astype(np.int16))
+
+    def _check(self, given: np.ndarray) -> None:
+        beyond = (given < self.smallest) | (given > self.largest)
+        if not beyond.any():
+            return
+        event, i = (int(index) for index in np.argwhere(beyond)[0])
+        raise ValueError(
+            f"{np.count_nonzero(beyond)} integers are beyond the declaration of their ports; first in event {event}: "
+            f"{self.features[i]} is {given[event, i]}, but {self.smallest[i]} to {self.largest[i]} are declared"
+        )
 
 
 def _text(function: Callable[[], bytes]) -> str:

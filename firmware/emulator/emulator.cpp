@@ -1,12 +1,18 @@
 // Emulator of the trigger block of @NAME@. Written by `fpgaae export` from the golden network.
 #include "@NAME@_emulator.h"
-#include "kernels.h"
-
+@HEADERS@
 using namespace fpgaae_emulator;
 
 namespace {
 
 @CONSTANTS@
+
+// Decisions at the codes of n scores.
+void decide(const int64_t *scores, int64_t n, uint8_t *accept) {
+    for (int64_t e = 0; e < n; e++)
+        for (int i = 0; i < @N_THRESHOLDS@; i++)
+            accept[e * @N_THRESHOLDS@ + i] = scores[e] > thresholds[i];
+}
 
 // A block of at most block_events events.
 void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
@@ -20,9 +26,18 @@ void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, 
     for (int e = 0; e < n; e++)
         scores[e] = score.lane[e];
     if (accept)
-        for (int e = 0; e < n; e++)
-            for (int i = 0; i < @N_THRESHOLDS@; i++)
-                accept[e * @N_THRESHOLDS@ + i] = score.lane[e] > thresholds[i];
+        decide(scores, n, accept);
+}
+
+// The smallest and largest integer that each port is declared to carry, and its name.
+const int limits[@N_FEATURES@][2] = {
+    @LIMITS@};
+const char *const names[@N_FEATURES@] = {
+    @FEATURES@};
+
+// An integer of an event: 16 bits, without a sign where the port has none.
+int integer_at(const int16_t *objects, int feature) {
+    return limits[feature][0] < 0 ? (int)objects[feature] : (int)(uint16_t)objects[feature];
 }
 
 } // namespace
@@ -35,6 +50,30 @@ __attribute__((visibility("default"))) const char *@NAME@_types_hash(void) { ret
 __attribute__((visibility("default"))) int @NAME@_n_features(void) { return @N_FEATURES@; }
 __attribute__((visibility("default"))) int @NAME@_n_thresholds(void) { return @N_THRESHOLDS@; }
 __attribute__((visibility("default"))) int @NAME@_score_fraction(void) { return @SCORE_FRACTION@; }
+
+__attribute__((visibility("default"))) const char *@NAME@_feature(int feature) {
+    return feature >= 0 && feature < @N_FEATURES@ ? names[feature] : nullptr;
+}
+
+__attribute__((visibility("default"))) int @NAME@_smallest(int feature) { return limits[feature][0]; }
+__attribute__((visibility("default"))) int @NAME@_largest(int feature) { return limits[feature][1]; }
+
+__attribute__((visibility("default"))) int64_t @NAME@_check(const int16_t *objects, int64_t n, int64_t *event, int *feature) {
+    int64_t beyond = 0;
+    for (int64_t e = 0; e < n; e++, objects += @N_FEATURES@)
+        for (int i = 0; i < @N_FEATURES@; i++) {
+            const int code = integer_at(objects, i);
+            if (code >= limits[i][0] && code <= limits[i][1])
+                continue;
+            if (!beyond++) {
+                if (event)
+                    *event = e;
+                if (feature)
+                    *feature = i;
+            }
+        }
+    return beyond;
+}
 
 __attribute__((visibility("default"))) void @NAME@_score_batch(const int16_t *objects, int64_t n, int64_t *scores,
                                                                uint8_t *accept) {
@@ -58,5 +97,9 @@ __attribute__((visibility("default"))) int64_t @NAME@_score(const int16_t *objec
     int64_t score;
     @NAME@_score_batch(objects, 1, &score, accept);
     return score;
+}
+
+__attribute__((visibility("default"))) void @NAME@_decide(const int64_t *scores, int64_t n, uint8_t *accept) {
+    decide(scores, n, accept);
 }
 }

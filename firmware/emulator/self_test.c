@@ -1,5 +1,6 @@
 /* Feeds the shipped golden vectors through every function and compares codes: one event at a time, in batches of every
  * length from one event to three blocks, whole, with buffers at places of all kinds, and from several threads at once.
+ * The check of declarations is asked for both ends of each; then the decisions at the thresholds.
  * Returns 0: all equal; 1: one differs; 2: the vectors are damaged. */
 #include "@NAME@_emulator.h"
 #include <pthread.h>
@@ -260,6 +261,59 @@ static void run_threads(Check *check) {
     }
 }
 
+/* Whether the check of declarations finds an integer that stands in the last of three events, or passes them. */
+static void expect_beyond(Check *check, const int16_t *events, int feature, int beyond) {
+    int64_t event = -1;
+    int found = -1;
+    int64_t n = @NAME@_check(events, 3, &event, &found);
+    check->calls++;
+    note(check, 0, 3, n != beyond || n != @NAME@_check(events, 3, NULL, NULL) ||
+                          (beyond && (event != 2 || found != feature || !@NAME@_feature(found))));
+}
+
+/* Both ends of every declaration, and what lies beside them, as far as 16 bits go. */
+static void run_declarations(Check *check) {
+    int16_t events[3 * n_features];
+    int i, feature;
+    for (i = 0; i < 3 * n_features; i++)
+        events[i] = (int16_t)@NAME@_largest(i % n_features);
+    for (feature = 0; feature < n_features; feature++) {
+        const int low = @NAME@_smallest(feature), high = @NAME@_largest(feature);
+        int16_t *last = events + 2 * n_features + feature;
+        *last = (int16_t)low;
+        expect_beyond(check, events, feature, 0);
+        *last = (int16_t)(low - 1);
+        expect_beyond(check, events, feature, low > -32768 && (low || high < 65535));
+        *last = (int16_t)(high + 1);
+        expect_beyond(check, events, feature, high < (low < 0 ? 32767 : 65535));
+        *last = (int16_t)high;
+        expect_beyond(check, events, feature, 0);
+    }
+}
+
+/* Decisions at, one below and one above each threshold, and at zero: no event may have these scores. */
+static void run_decisions(Check *check) {
+    static const int64_t thresholds[] = {@THRESHOLDS@};
+    const long n = 3 * n_thresholds + 1;
+    int64_t *codes = room(n, sizeof *codes);
+    uint8_t *bits = room(n * n_thresholds + 1, 1);
+    long i;
+    int j;
+    for (i = 0; i < 3 * n_thresholds; i++)
+        codes[i] = thresholds[i / 3] + i % 3 - 1;
+    memset(bits, guard, n * n_thresholds + 1);
+    @NAME@_decide(codes, n, bits);
+    check->calls++;
+    for (i = 0; i < n; i++) {
+        int wrong = bits[n * n_thresholds] != guard;
+        for (j = 0; j < n_thresholds; j++)
+            wrong |= bits[i * n_thresholds + j] != (codes[i] > thresholds[j]);
+        note(check, 0, n, wrong);
+    }
+    free(codes);
+    free(bits);
+}
+
 /* Runs a check and says how it went, at once: a damaged emulator may not live to the next one. */
 static void run(const char *what, void (*check)(Check *)) {
     Check done = {0, 0, 0, 0, 0};
@@ -279,6 +333,8 @@ int main(int argc, char **argv) {
     run("all events at once", run_whole);
     run("batches of 1 to 96 events from 4 threads", run_threads);
     run("single events", run_single);
+    run("integers beside the declaration of their ports", run_declarations);
+    run("decisions at the thresholds", run_decisions);
     for (event = 0; event < n_events; event++)
         n_wrong += is_wrong[event];
     printf("%ld events, %ld wrong; network %s\n", n_events, n_wrong, @NAME@_hash());

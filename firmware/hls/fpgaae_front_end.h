@@ -9,9 +9,11 @@
 
 namespace fpgaae {
 
-// Type of (code - offset) * 2^-SHIFT: room for a sign and for the difference.
+// Type of (code - offset) * 2^-SHIFT: room for a sign and for the difference, and for the bit at which it is rounded, which
+// the simulation of ap_fixed reads even where it lies beyond the others.
 template <int SHIFT, class code_T> struct Scaled {
-    static const int width = code_T::width + 2;
+    static const int needed = code_T::width + 2;
+    static const int width = needed > SHIFT ? needed : SHIFT + 1;
     typedef ap_fixed<width, width - SHIFT> type;
 };
 

@@ -1,11 +1,11 @@
-// The trigger block of @PROJECT@: hardware integers of the trigger objects in, score and accept bits out.
+// The trigger block of @PROJECT@: @OBJECTS_ARE@ of the trigger objects in, score and accept bits out.
 //
-// Written by `fpgaae convert` from the config's `hardware`, the frozen scaling and the thresholds.
+@PORT_TABLE@// Written by `fpgaae convert` from the config's `hardware`, the frozen scaling and the thresholds.
 #ifndef @GUARD@_TRIGGER_H_
 #define @GUARD@_TRIGGER_H_
 
 #include "@PROJECT@.h"
-#include "fpgaae_front_end.h"
+#include "fpgaae_front_end.h"@WORDS_HEADER@
 #include "thresholds.h"
 
 @STRUCTS@

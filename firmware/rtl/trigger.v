@@ -1,7 +1,7 @@
 // The trigger block of @PROJECT@ with plain ports: one event a clock in, its score and decisions LATENCY clocks later.
 //
 // Written by `fpgaae trace`. @PROJECT@_core is the traced logic, whose ports are packed; here they get names and widths.
-// objects: the hardware integers of an event, the first feature in the lowest bits, each in two's complement.
+// objects: the hardware integers of an event, the first feature in the lowest bits, each in two's complement.@PORT_TABLE@
 // There is no reset and no clock enable: every register takes a new value at every clock edge.
 `timescale 1 ns / 1 ps
 `default_nettype none

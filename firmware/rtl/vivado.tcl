@@ -2,8 +2,8 @@
 # tables are read from there): vivado -mode batch -source ../vivado.tcl -tclargs OUTPUT_FOLDER
 set output [lindex $argv 0]
 read_verilog [glob *.v]
-synth_design -top @PROJECT@_valid -part @PART@ -mode out_of_context -max_dsp 0
-create_clock -period @CLOCK_NS@ -name clk [get_ports clk]
+synth_design -top @PROJECT@_valid -part {@PART@} -mode out_of_context -max_dsp 0
+create_clock -period {@CLOCK_NS@} -name clk [get_ports clk]
 opt_design
 place_design
 phys_opt_design

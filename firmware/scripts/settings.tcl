@@ -2,8 +2,8 @@
 #
 #     vitis_hls -f scripts/csim.tcl      (vivado_hls alike; vitis-run --mode hls --tcl scripts/csim.tcl from 2024.1 on)
 set name @PROJECT@
-set part @PART@
-set clock_ns @CLOCK_NS@
+set part {@PART@}
+set clock_ns {@CLOCK_NS@}
 set here [file dirname [file dirname [file normalize [info script]]]]
 set flags "-std=c++0x -I$here"
 

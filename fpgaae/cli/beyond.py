@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
@@ -25,10 +25,12 @@ from fpgaae.cli.output import (
     open_console,
     open_progress,
     print_json,
+    print_text,
     set_up_logging,
 )
-from fpgaae.cli.summary import emulate_table, scan_summary
+from fpgaae.cli.summary import compared_table, emulate_table, scan_summary
 from fpgaae.emulator.export import export_emulator
+from fpgaae.emulator.mutation import run_mutation
 from fpgaae.pipeline import explore
 from fpgaae.runs.experiment import open_experiment
 from fpgaae.runs.run import RunOptions
@@ -61,7 +63,8 @@ def explore_command(
     console = open_console()
     for use, outcome in outcomes.items():
         folder = experiment.stage_folder(explore_stage(use))
-        console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {folder / f'{use}.png'}", soft_wrap=True)
+        figure = escape(str(folder / f"{use}.png"))
+        console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {figure}", soft_wrap=True)
         for sentence in outcome.result.summary:
             console.print(f"  {escape(sentence)}", soft_wrap=True)
 
@@ -72,6 +75,17 @@ def export(
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
     emulator: Annotated[bool, typer.Option("--emulator", hidden=True)] = True,  # said where there was to be more
+    mutate: Annotated[
+        int,
+        typer.Option(
+            "--mutate",
+            min=0,
+            metavar="N",
+            help="Prove the self-test: damage N copies of the emulator, each of which `make test` must catch, or which "
+            "must be proven to compute the same. Writes emulator_mutants.json into the run folder; exits 1 when one is "
+            "missed.",
+        ),
+    ] = 0,
 ) -> None:
     """Write the emulator: a stand-alone C++ library with the firmware's exact score and decisions.
 
@@ -79,7 +93,12 @@ def export(
     """
     del emulator
     with errors_as_sentences():
-        result = export_emulator(open_experiment(config, runs), folder)
+        experiment = open_experiment(config, runs)
+        result = export_emulator(experiment, folder)
+        mutants = run_mutation(experiment, mutate, open_progress(as_json)) if mutate else None
+    if mutants is not None:
+        report_mutants(mutants, as_json=as_json)
+        return
     if as_json:
         print_json(result)
         return
@@ -163,4 +182,30 @@ def references_command(
     if as_json:
         print_json(result)
     else:
-        sys.stdout.write(comparison_markdown(result))
+        print_text(comparison_markdown(result))
+
+
+def compare_command(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, as runs/l1_ae.", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Folder for comparison.html and comparison.json.")] = Path(
+        "comparison"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print comparison.json, and nothing else.")] = False,
+) -> None:
+    """Put finished experiments on one page: metrics, rates, area, latency, proof, and paired differences.
+
+    Differences are of the firmware to that of the first run, where both scored the same test events.
+    """
+    from fpgaae.report.comparison import compare_runs, write_comparison  # noqa: PLC0415
+
+    with errors_as_sentences():
+        result = compare_runs(folders)
+        page = write_comparison(result, output)
+    if as_json:
+        print_json(result)
+        return
+    console = open_console()
+    console.print(compared_table(result))
+    console.print(f"wrote {page}", soft_wrap=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from fpgaae import doctor
 from fpgaae.cli.options import RUNS, RunsOption
@@ -24,7 +23,7 @@ def doctor_command(
         rows = [{"name": f.name, "status": f.status.value, "detail": f.detail, "cure": f.cure} for f in findings]
         print_json(rows)
     else:
-        Console().print(findings_table(findings))
+        open_console(80).print(findings_table(findings))
     if any(finding.status is doctor.Status.MISSING for finding in findings):
         raise typer.Exit(3)
 

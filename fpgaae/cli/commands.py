@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from fpgaae import __version__
-from fpgaae.cli import beyond, checks, stages
+from fpgaae.cli import beyond, checks, stages, starting
+from fpgaae.cli.net import last_net
+from fpgaae.cli.output import open_console
 
 app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
     "runs/EXPERIMENT/ and writes its own; a stage whose config and inputs are unchanged is not run again.",
     no_args_is_help=True,
-    add_completion=False,
+    # --install-completion and --show-completion write the completion of the user's shell
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -23,7 +24,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        Console().print(f"fpgaae {__version__}", highlight=False)
+        open_console().print(f"fpgaae {__version__}")
         raise typer.Exit
 
 
@@ -43,25 +44,29 @@ _PLAIN = {
     "prove": "Prove the written sources equal to the model on every event that the ports can carry, or refute it.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
     "synth": "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.",
-    "report": "Write one self-contained HTML page about the experiment.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
+    "init": starting.init_command,
+    "configs": starting.configs_command,
+    "run": stages.run_command,
     "import": stages.import_command,
     "convert": stages.convert,
     "csim": stages.csim,
     "rtl": stages.rtl,
     "evaluate": stages.evaluate,
+    "report": stages.report,
     "explore": beyond.explore_command,
     "export": beyond.export,
     "emulate": beyond.emulate_command,
     "scan": beyond.scan_command,
     "references": beyond.references_command,
+    "compare": beyond.compare_command,
     "doctor": checks.doctor_command,
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "data", "reference", "train", "import", "convert", "csim", "prove", "trace", "rtl", "synth", "evaluate", "report",
-    "explore", "export", "emulate", "scan", "references", "doctor", "lint",
+    "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "prove", "trace", "rtl",
+    "synth", "evaluate", "report", "explore", "export", "emulate", "scan", "references", "compare", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))
@@ -69,4 +74,5 @@ for _name in _IN_ORDER:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    with last_net():
+        app()

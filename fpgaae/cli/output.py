@@ -5,16 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import is_dataclass
 from typing import NoReturn
 
 from rich.console import Console
 
 from fpgaae.cli.terminal import TerminalProgress
-from fpgaae.errors import FpgaaeError
+from fpgaae.errors import FpgaaeError, InputError
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.record import as_json
 
@@ -29,18 +30,47 @@ def open_progress(as_json: bool) -> Progress:
 def print_json(content: object) -> None:
     """Print a result and nothing else."""
     content = as_json(content) if is_dataclass(content) else content
-    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    print_text(json.dumps(content, indent=2) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print a text as it is."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        fail_output(error)
+
+
+class _Console(Console):
+    """Says that a pipe is read by nobody any more, where Rich and Click would exit 1: no check has failed."""
+
+    def on_broken_pipe(self) -> None:
+        """Say it and exit."""
+        fail_output(BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)))
 
 
 def open_console(columns: int = 100) -> Console:
     """Give what prints tables: as wide as the terminal, or of so many columns in a file or pipe."""
-    return Console(width=None if sys.stdout.isatty() else columns, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else columns, highlight=False)
 
 
 def fail(message: str, exit_code: int) -> NoReturn:
     """Say what is wrong on standard error and exit."""
-    sys.stderr.write(f"fpgaae: {message}\n")
+    with suppress(OSError):  # of a standard error that is full or closed; the exit code still says it
+        sys.stderr.write(f"fpgaae: {message}\n")
+        sys.stderr.flush()
     sys.exit(exit_code)
+
+
+def fail_output(error: OSError) -> NoReturn:
+    """Say that standard output can't be written, and exit; what is still to be flushed goes to nowhere."""
+    with suppress(OSError, ValueError):  # of a stream without a number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    fail(
+        f"standard output can't be written ({error.strerror or error}); finished results stand in their folders",
+        InputError.exit_code,
+    )
 
 
 @contextmanager

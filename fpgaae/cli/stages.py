@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from fpgaae import api
+from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
@@ -27,18 +28,17 @@ from fpgaae.cli.output import (
     print_json,
     set_up_logging,
 )
-from fpgaae.cli.summary import drift_tables, layers_table, mutants_table, summarize, unproven_sentence
-from fpgaae.hls.comparison import failure_sentence
-from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.cli.summary import drift_tables, imported_lines, layers_table, other_events_tables, summarize
+from fpgaae.errors import InputError
+from fpgaae.hls.mutation import run_mutation
 from fpgaae.optional import require
-from fpgaae.pipeline import compare_events, import_model, run
+from fpgaae.pipeline import compare_events, evaluate_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
-from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.imported import ImportResult
-from fpgaae.runs.results.prove import ProveResult
-from fpgaae.runs.results.rtl import RtlResult
+from fpgaae.runs.results.mutants import RtlMutantsResult
+from fpgaae.runs.results.reference import ImportedReference, ReferenceResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES
 
@@ -60,10 +60,8 @@ def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
 
 def _refuse_failure(result: StageResult) -> None:
     """Exit 1 when a check did not pass."""
-    if isinstance(result, CsimResult | RtlResult) and not result.passed:
-        fail(failure_sentence(result), 1)
-    if isinstance(result, ProveResult) and not result.passed:
-        fail(unproven_sentence(result), 1)
+    if (failure := failure_of(result)) is not None:
+        fail(failure, 1)
 
 
 def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:
@@ -71,12 +69,46 @@ def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResu
     console = open_console()
     state = "is current" if outcome.was_current else "done"
     console.print(
-        f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {experiment.result_path(stage)}", soft_wrap=True
+        f"[bold]{stage}[/] of {escape(experiment.name)} {state}: {escape(str(experiment.result_path(stage)))}",
+        soft_wrap=True,
     )
     if outcome.was_current and outcome.edited:
-        console.print(f"edited by hand and left as it is: {', '.join(outcome.edited)}", soft_wrap=True)
+        console.print(f"edited by hand and left as it is: {escape(', '.join(outcome.edited))}", soft_wrap=True)
     if not outcome.was_current or STAGES[stage].is_check or stage == "evaluate":
         console.print(summarize(stage, outcome.result))
+
+
+def run_command(
+    config: ConfigArgument,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            autocompletion=lambda: list(STAGES), metavar="STAGE", show_default=False,
+            help=f"Of {', '.join(STAGES)}; by default csim, the proof (of a float method reference).",
+        ),
+    ] = None,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:  # fmt: skip
+    """Run a stage and whatever it needs that is not current yet, as `make STAGE` does.
+
+    `--force` is for the stage itself, `--json` prints its result only. Exits 1 when a check does not pass.
+    """
+    set_up_logging(verbose)
+    with errors_as_sentences():
+        experiment = api.open_run(config, runs=runs).experiment
+        goal = to or last_stage(experiment)
+
+        def show(stage: str, outcome: Outcome[StageResult]) -> None:
+            if not as_json:
+                print_outcome(experiment, stage, outcome)
+            elif stage == goal or failure_of(outcome.result) is not None:
+                print_json(outcome.result)
+
+        api.run(config, goal, runs=runs, force=force, progress=open_progress(as_json), on_result=show)
 
 
 def plain_command(stage: str) -> Callable[..., None]:
@@ -115,7 +147,11 @@ def import_command(
         return
     replaced = experiment.result(ImportResult).replaces
     if replaced and not outcome.was_current:
-        Console().print(f"replaces the import of {escape(replaced)}", highlight=False)
+        open_console(80).print(f"replaces the import of {escape(replaced)}")
+    reference = experiment.result(ReferenceResult)
+    if isinstance(reference, ImportedReference):
+        for line in imported_lines(reference):
+            open_console(80).print(line)
     print_outcome(experiment, "train", outcome)
 
 
@@ -166,16 +202,10 @@ def csim(
         outcome = run(experiment, "csim", RunOptions(force, False, progress))
         _refuse_failure(outcome.result)
         result = run_mutation(experiment, mutate, progress)
-    if as_json:
-        print_json(result)
-    else:
-        console = open_console()
-        console.print(mutants_table(result))
-    if not result.passed:
-        fail(missed_sentence(result), 1)
+    report_mutants(result, as_json=as_json)
 
 
-def rtl(
+def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     config: ConfigArgument,
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
@@ -189,6 +219,17 @@ def rtl(
             "Writes rtl_layers.json.",
         ),
     ] = False,
+    mutate: Annotated[
+        int,
+        typer.Option(
+            "--mutate",
+            min=0,
+            metavar="N",
+            help="Prove the check itself: damage N copies of the traced project, wrappers, tables, and VHDL where "
+            "GHDL is installed; each must be caught, or proven to compute the same. Writes mutants.json; exits 1 when "
+            "one is missed.",
+        ),
+    ] = 0,
 ) -> None:
     """Simulate the traced Verilog clock by clock and compare score and decisions bit for bit.
 
@@ -202,7 +243,21 @@ def rtl(
         run(experiment, "trace", RunOptions(keep_edited=True, progress=progress))
         if layers:
             _compare_layers(experiment, progress, as_json)
-    run_stage_command("rtl", config, StageOptions(runs, as_json, force, verbose))
+    if not mutate:
+        run_stage_command("rtl", config, StageOptions(runs, as_json, force, verbose))
+        return
+    with errors_as_sentences():
+        outcome = run(experiment, "rtl", RunOptions(force, False, progress))
+        _refuse_failure(outcome.result)
+        result = _run_rtl_mutation(experiment, mutate, progress)
+    report_mutants(result, as_json=as_json)
+
+
+def _run_rtl_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutantsResult:
+    require("da4ml", "its interpreter says what each stage must give")
+    from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation  # noqa: PLC0415
+
+    return run_rtl_mutation(experiment, n, progress)
 
 
 def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -> None:
@@ -217,7 +272,7 @@ def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -
         fail(wrong_layer_sentence(result), 1)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     config: ConfigArgument,
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
@@ -232,17 +287,67 @@ def evaluate(
             "feature moved. Writes drift.json.",
         ),
     ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            "--events",
+            metavar="OTHER.yaml",
+            help="Evaluate the finished experiment on the events of another config, signals included. Writes "
+            "events_OTHER.json.",
+        ),
+    ] = None,
 ) -> None:
     """Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."""
     options = StageOptions(runs, as_json, force, verbose)
     if against is None:
-        run_stage_command("evaluate", config, options)
+        if events is None:
+            run_stage_command("evaluate", config, options)
+        else:
+            _evaluate_events(config, events, options)
         return
     set_up_logging(verbose)
     progress = open_progress(as_json)
     with errors_as_sentences():
+        if events is not None:
+            raise InputError("--against compares with a file and --events with a config; give one of both")
         result = compare_events(open_experiment(config, runs), against, progress)
     if as_json:
         print_json(result)
     else:
         open_console().print(drift_tables(result))
+
+
+def _evaluate_events(config: Path, events: Path, options: StageOptions) -> None:
+    """Evaluate a finished experiment on the events of another config."""
+    set_up_logging(options.verbose)
+    progress = open_progress(options.as_json)
+    with errors_as_sentences():
+        found = evaluate_events(open_experiment(config, options.runs), events, progress)
+    if options.as_json:
+        print_json(found)
+    else:
+        open_console().print(other_events_tables(found))
+
+
+def report(
+    config: ConfigArgument,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write one self-contained HTML page about the experiment.
+
+    In the place of CONFIG a run folder may stand, which needs neither its config nor its events: NAME.html here.
+    """
+    if not config.is_dir():
+        run_stage_command("report", config, StageOptions(runs, as_json, force, verbose))
+        return
+    from fpgaae.report.stage import report_folder  # noqa: PLC0415
+
+    with errors_as_sentences():
+        result = report_folder(config, Path(f"{config.resolve().name}.html"))
+    if as_json:
+        print_json(result)
+    else:
+        open_console().print(summarize("report", result))

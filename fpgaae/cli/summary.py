@@ -15,14 +15,16 @@ from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
-from fpgaae.runs.results.csim import ComparedLayer, CsimResult, MutantsResult
+from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
-from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
-from fpgaae.runs.results.prove import Proven, ProveResult
+from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, OtherEvents, SignalMetrics
+from fpgaae.runs.results.mutants import MutantsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -67,7 +69,7 @@ def emulate_table(result: EmulateResult) -> RenderableType:
         table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
     lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
     for index, row in enumerate(result.thresholds):
-        share, khz = row.false_positive_rate, row.rate_khz
+        share, khz = row.accepted_share, row.rate_khz
         if share is not None and khz is not None:
             lines.append(
                 f"threshold {index} accepts {share.value:.3e} ({share.low:.3e} to {share.high:.3e}) of all "
@@ -88,7 +90,7 @@ def _largest_pt(entry: EmulatedFile) -> list[str]:
 
 
 def mutants_table(result: MutantsResult) -> RenderableType:
-    """Give what `fpgaae csim --mutate` prints: a row for each kind of damage."""
+    """Give what `--mutate` prints: a row for each kind of damage, then those that the project has no place for."""
     table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")
     for damage in dict.fromkeys(mutant.damage for mutant in result.mutants):
         own = [mutant for mutant in result.mutants if mutant.damage == damage]
@@ -100,7 +102,8 @@ def mutants_table(result: MutantsResult) -> RenderableType:
         f"{verdict}: of {result.total} mutants {result.caught} were caught, {result.equivalent} proven to "
         f"compute the same, {result.missed} missed"
     )
-    return Group(table, line)
+    not_made = (f"not made: {kind.damage} ({escape(kind.reason)})" for kind in result.not_made)
+    return Group(table, *not_made, line)
 
 
 def drift_tables(result: DriftResult) -> RenderableType:
@@ -180,10 +183,18 @@ def _reference(result: ReferenceResult) -> RenderableType:
     if isinstance(result, MethodReference):
         return _method(result)
     if isinstance(result, ImportedReference):
-        return _origin(result.imported)
+        return Group(_origin(result.imported), *imported_lines(result))
     if not isinstance(result, TrainedReference | TakenReference):
         raise TypeError(f"a reference of the form {type(result).__name__} has no summary")
     return _epochs(result.epochs, result.events_per_second, result.val_loss)
+
+
+def imported_lines(result: ImportedReference) -> Iterator[str]:
+    """Say in which unit an imported model gets its inputs, and what makes no sense of what it puts out."""
+    if result.unit is not None and result.input_range is not None:
+        low, high = result.input_range
+        yield f"its inputs: {escape(result.unit)}, from {low:g} to {high:g} on the validation events"
+    yield from (f"[yellow]warning:[/] {escape(warning)}" for warning in result.warnings)
 
 
 def _train(result: TrainResult) -> RenderableType:
@@ -194,7 +205,8 @@ def _train(result: TrainResult) -> RenderableType:
     for name, error in result.quantization_error.items():
         ratio = "" if error.sqnr_db is None else f"{error.sqnr_db:.1f}"
         table.add_row(name, _short(error.type), f"{error.rms:.3g}", ratio, f"{error.saturated:.2%}")
-    return Group(_origin(result.imported), table, whole)
+    warnings = [f"[yellow]warning:[/] {escape(warning)}" for warning in result.warnings]
+    return Group(_origin(result.imported), table, whole, *warnings)
 
 
 def _epochs(epochs: int, events_per_second: float | None, loss: float | None) -> str:
@@ -223,7 +235,7 @@ def _mean_and_spread(value: MeanAndSpread) -> str:
 def _origin(imported: ImportedFrom | None) -> str:
     """Say what a quantized network was made from that was not trained."""
     how = "taken as it is" if imported and imported.taken_as_it_is else "quantized after training"
-    source = f"imported from {imported.file} ({imported.kind})" if imported else "the float reference"
+    source = f"imported from {escape(imported.file)} ({imported.kind})" if imported else "the float reference"
     return f"{source}, {how}"
 
 
@@ -261,6 +273,7 @@ def _convert(result: ConvertResult) -> RenderableType:
             f"{edges.events:,} events at the edges of thresholds, score and latents; not reached: "
             f"{', '.join(edges.not_reached[:_FEW_NAMES]) or 'nothing'}"
             + (f", and {more:,} more" if (more := len(edges.not_reached) - _FEW_NAMES) > 0 else "")
+            + (f"; proven out of reach: {len(edges.unreachable):,} ranges of codes" if edges.unreachable else "")
         )
     if inexact:
         lines.append(
@@ -276,6 +289,8 @@ def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
             f"threshold {index}: code {point.code:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point.events:,} "
             f"background events of the split {trigger.chosen_on}; {point.events_at_threshold:,} lie at it"
         )
+        if (doubt := point.doubt) is not None:
+            yield f"[yellow]threshold {index} is in doubt[/]: {doubt}"
 
 
 def _short(type_name: str) -> str:
@@ -294,7 +309,7 @@ def layers_table(layers: Sequence[ComparedLayer]) -> RenderableType:
 def _csim(result: CsimResult) -> RenderableType:
     lines = [layers_table(result.layers)]
     if result.edited_files:
-        lines.append(f"edited by hand: {', '.join(result.edited_files)}")
+        lines.append(f"edited by hand: {escape(', '.join(result.edited_files))}")
     for change in result.changed_types:
         lines.append(f"layer {change.layer} was compiled as {change.compiled}, not {change.converted}")
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
@@ -331,24 +346,6 @@ def _prove(result: ProveResult) -> RenderableType:
     return Group(*lines)
 
 
-def unproven_sentence(result: ProveResult) -> str:
-    """Say in one sentence which layer is not proven, and an event that shows it."""
-    first = result.first_failure
-    if first is None:
-        return "a layer is not proven"
-    if first.outcome == Proven.OPEN.value:
-        return f"the layer {first.name} could not be proven: {first.reason}"
-    said = f"the layer {first.name} is not that of the model, first in value {first.channel}: {first.reason}"
-    found = result.refutation
-    if found is None:
-        return f"{said}; no event was found that shows it"
-    event = "the event of prove.json" if found.hardware else "codes in the place of its inputs, see prove.json"
-    return (
-        f"{said}; {event} gives code {found.found_code} instead of {found.expected_code} in value {found.channel} of "
-        f"{found.layer}"
-    )
-
-
 def _trace(result: TraceResult) -> RenderableType:
     cost = result.estimated
     return (
@@ -359,7 +356,7 @@ def _trace(result: TraceResult) -> RenderableType:
 
 
 def _rtl(result: RtlResult) -> RenderableType:
-    lines = [f"edited by hand: {', '.join(result.edited_files)}"] if result.edited_files else []
+    lines = [f"edited by hand: {escape(', '.join(result.edited_files))}"] if result.edited_files else []
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     cycles, clock_ns, cost = result.latency_cycles, result.clock_ns, result.estimated
     lines += [
@@ -374,6 +371,8 @@ def _rtl(result: RtlResult) -> RenderableType:
             f"were lost or wrong in {wrapper.file}"
             for wrapper in result.wrappers
         ),
+        f"of {sum(stage.inputs for stage in result.stages):,} inputs of the {len(result.stages)} stages alone "
+        f"{sum(stage.mismatched_inputs for stage in result.stages):,} give a wrong output",
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result.vhdl is None
         else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL",
@@ -396,6 +395,7 @@ def _synth(result: SynthResult) -> RenderableType:
         )
     if result.vivado is not None:
         lines.append(f"slack of the slowest path after routing: {result.vivado.slack_ns:g} ns")
+    lines += [f"{tool} failed: {escape(said)}" for tool, said in (result.failed or {}).items()]
     lines.append(f"{result.tool}, {result.part}, {result.seconds:.0f} s")
     return Group(*lines)
 
@@ -421,6 +421,16 @@ def _evaluate(result: MetricsResult) -> RenderableType:
     return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *said)
 
 
+def other_events_tables(result: OtherEvents) -> RenderableType:
+    """Give what `fpgaae evaluate --events` prints."""
+    said = [
+        f"[bold]{escape(signal)}[/]: {escape(own.sentence)}"
+        for signal, own in result.verdicts.models.get("firmware", {}).items()
+    ]
+    first = [metrics_table(result)] if any(result.models.values()) else []
+    return Group(*first, *decision_tables(result.decisions), *said)
+
+
 def _compression(result: Compression) -> str:
     return (
         f"{result.latents} latents: {result.input_bits} bits in, {result.output_bits} out "
@@ -441,8 +451,25 @@ def _value(measure: MeasuredMean) -> str:
     return f"{measure.value:.4g} +- {(measure.high - measure.low) / 2:.2g}"
 
 
+def compared_table(result: RunComparison) -> RenderableType:
+    """Give what `fpgaae compare` prints: a row a run and model, AUC and differences of it a signal."""
+    signals = list(dict.fromkeys(signal for run in result.runs for own in run.models.values() for signal in own))
+    table = _table("AUC", "model", *signals)
+    for run in result.runs:
+        for model, own in run.models.items():
+            table.add_row(escape(run.name), model, *(_area(own.get(signal)) for signal in signals))
+    for name, own in result.differences.items():
+        table.add_row(escape(name), f"- {result.reference}", *(_area(own.get(signal), sign="+") for signal in signals))
+    notes = (f"{escape(name)} has no difference: {escape(reason)}" for name, reason in result.unpaired.items())
+    return Group(table, *notes)
+
+
+def _area(metrics: SignalMetrics | None, sign: str = "") -> str:
+    return "" if metrics is None or metrics.auc.value is None else f"{metrics.auc.value:{sign}.4f}"
+
+
 def _report(result: ReportResult) -> RenderableType:
-    return f"wrote {result.file}"
+    return f"wrote {escape(result.file)}"
 
 
 def _table(*columns: str) -> Table:

@@ -43,6 +43,11 @@ class TerminalProgress:
     def task(self, description: str, total: float | None) -> Iterator[Task]:
         """Show a task until the block ends."""
         known = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeRemainingColumn()) if total else (SpinnerColumn(),)
-        columns = (TextColumn("{task.description}"), *known, TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            *known,
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
         with RichProgress(*columns, console=self._console, transient=self._console.is_terminal) as bars:
             yield _TerminalTask(bars, bars.add_task(description, total=total, note=""))

@@ -5,6 +5,7 @@ How a file is read does not belong here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from enum import Enum
 from importlib import import_module
@@ -24,7 +25,7 @@ __all__ = ["ArrayWidth", "Columns", "Data", "EmptyEvents", "Hardware", "ObjectWi
 _DOMAINS = "fpgaae.data.domains"
 TOY_PREFIX = "toy:"
 RESERVED_ORIGINS = frozenset(
-    {"random", "extremes", "edges", "layers"}
+    {"random", "words", "extremes", "edges", "layers"}
 )  # what the C simulation is fed with besides the processes
 
 
@@ -73,11 +74,24 @@ class Split(Section):
         return self
 
 
-class Scaling(Section):
-    """How hardware integers become network inputs: `x = (code - offset) * 2**-shift`."""
+Offset = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Shift = Annotated[int, Field(ge=-16, le=32)]
 
-    offset: Literal["mean", "zero"] = "mean"
-    shift: Literal["per_feature", "common"] = "per_feature"
+
+class Scaling(Section):
+    """How hardware integers become network inputs: `x = (code - offset) * 2**-shift`.
+
+    Either from the training events, or fixed, as one number or one for each feature: a model from elsewhere wants its
+    inputs in the unit that it was trained in. `scaling: none` is `{offset: zero, shift: lsb}`: what a code stands for.
+    """
+
+    offset: Literal["mean", "zero"] | Offset | tuple[Offset, ...] = "mean"
+    shift: Literal["per_feature", "common", "lsb"] | Shift | tuple[Shift, ...] = "per_feature"  # lsb: its power of two
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_the_unit(cls, value: Any) -> Any:  # noqa: ANN401
+        return {"offset": "zero", "shift": "lsb"} if value == "none" else value
 
 
 class Columns(Section):
@@ -151,6 +165,23 @@ class Data(Section):
             raise ValueError(f"`{min(reserved)}` in files is the name of made-up events; choose another")
         if self.background not in self.files:
             raise ValueError(f"files has no entry `{self.background}`, which `background` names")
+        return self
+
+    @model_validator(mode="after")
+    def _scaling_fits(self) -> Data:
+        steps = self.hardware.steps_of_features()
+        for key, value in (("offset", self.scaling.offset), ("shift", self.scaling.shift)):
+            if isinstance(value, tuple) and len(value) != len(steps):
+                raise ValueError(
+                    f"data.scaling.{key}: {len(value)} numbers for {len(steps)} features; give one for each, "
+                    "or one for all"
+                )
+        inexact = next((step for step in steps if step and math.frexp(step)[0] != 0.5), None)
+        if self.scaling.shift == "lsb" and inexact is not None:
+            raise ValueError(
+                f"data.scaling.shift: lsb needs steps that are powers of two, but one stands for {inexact:g}; give a "
+                "shift for each feature"
+            )
         return self
 
     @model_validator(mode="after")

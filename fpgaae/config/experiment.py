@@ -17,6 +17,7 @@ from fpgaae.config.layers import check_shapes
 from fpgaae.config.model import Distillation, Model, ModelKind, Pruning, Quantization, Score, Training, Width
 from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import MethodSection, check_method
+from fpgaae.names import PART_PATTERN, ProjectName
 from fpgaae.section import Fraction, Section
 
 
@@ -24,12 +25,12 @@ class Firmware(Section):
     """The HLS project."""
 
     backend: Literal["Vitis", "Vivado"] = "Vitis"
-    part: Annotated[str, Field(min_length=1)] = "xcvu9p-flga2104-2L-e"
-    clock_ns: Annotated[float, Field(gt=0)] = 5.0
+    part: Annotated[str, Field(pattern=PART_PATTERN)] = "xcvu9p-flga2104-2L-e"
+    clock_ns: Annotated[float, Field(ge=0.1, le=1000)] = 5.0
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
-    reuse_factor: Annotated[int, Field(ge=1)] = 1
-    project_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = "autoencoder"
+    reuse_factor: Annotated[int, Field(ge=1, le=65_536)] = 1
+    project_name: ProjectName = "autoencoder"
     reloadable_weights: bool = False  # weights and biases are ports, not constants
     output_latents: bool = False  # the latents are a port beside score and accept bits
 
@@ -48,16 +49,16 @@ class Firmware(Section):
 class Csim(Section):
     """The C simulation and what it is fed with."""
 
-    max_events_per_process: Annotated[int, Field(ge=1)] = 1_000_000
-    random_events: Annotated[int, Field(ge=0)] = 4_000
-    processes: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    max_events_per_process: Annotated[int, Field(ge=1, le=10**9)] = 1_000_000
+    random_events: Annotated[int, Field(ge=0, le=10**8)] = 4_000
+    processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
 
 
 class Threshold(Section):
     """A working point: the share of background events, or their rate in kHz, that the trigger may accept."""
 
     false_positive_rate: Fraction | None = None
-    rate_khz: Annotated[float, Field(gt=0)] | None = None
+    rate_khz: Annotated[float, Field(ge=1e-9, le=1e9)] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Threshold:
@@ -69,7 +70,7 @@ class Threshold(Section):
 class Trigger(Section):
     """The working points at which the firmware decides."""
 
-    bunch_crossing_rate_khz: Annotated[float, Field(gt=0)] = 28_608.8  # 2,544 colliding bunches of the LHC
+    bunch_crossing_rate_khz: Annotated[float, Field(ge=1e-6, le=1e9)] = 28_608.8  # 2,544 colliding bunches of the LHC
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1, max_length=8)] = (
         Threshold(false_positive_rate=1e-3),
     )
@@ -97,11 +98,15 @@ class Trigger(Section):
 class Evaluation(Section):
     """The physics comparison."""
 
-    bootstrap_replicas: Annotated[int, Field(ge=20)] = 200
+    bootstrap_replicas: Annotated[int, Field(ge=20, le=100_000)] = 200
     confidence_level: Fraction = 0.6827
-    pca_components: Annotated[int, Field(ge=1)] = 16
-    ablation_events: Annotated[int, Field(ge=100)] = 20_000  # of each process: what each part's quantization costs
-    compression_events: Annotated[int, Field(ge=2)] | None = None  # of each process: what the latents keep of images
+    pca_components: Annotated[int, Field(ge=1, le=4096)] = 16
+    ablation_events: Annotated[int, Field(ge=100, le=10**9)] = (
+        20_000  # of each process: what each part's quantization costs
+    )
+    compression_events: Annotated[int, Field(ge=2, le=10**7)] | None = (
+        None  # of each process: what the latents keep of images
+    )
     average_over_groups: bool = False  # also judge the mean score of each group of events, such as a clip
     partial_auc_rate: Fraction = 0.1  # false positive rate up to which the partial area of these goes
 
@@ -139,6 +144,15 @@ class Config(Section):
                 raise ValueError(
                     f"explore.processes: `data.files` has no process `{process}`; it has {', '.join(self.data.files)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _project_has_its_name(self) -> Config:
+        hardware, project = self.data.hardware, self.firmware.project_name
+        inputs = [hardware.array.name] if hardware.array is not None else [kind.name for kind in hardware.objects]
+        for name in inputs:
+            if name in {project, f"{project}_trigger"}:
+                raise ValueError(f"firmware.project_name: an input of `data.hardware` is called {name}; rename one")
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ What an experiment may hold does not belong here: `config` says that.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -14,9 +15,11 @@ from pydantic import ValidationError
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.layers import LAYER_KINDS
-from fpgaae.config.yaml_source import YamlSource, read_yaml
+from fpgaae.config.yaml_source import YamlSource, read_mapping, read_yaml
 from fpgaae.errors import ConfigError
 from fpgaae.section import Section
+
+_SHOWN = 200  # characters of a wrong value
 
 
 def load_config(file: Path, *, imported: bool = False) -> Config:
@@ -30,15 +33,16 @@ def load_config(file: Path, *, imported: bool = False) -> Config:
     return validate_config(read_config(file), imported=imported)
 
 
-def read_config(file: Path) -> YamlSource:
-    """Read the keys of an experiment, not validated yet.
+def read_config(source: Path | Mapping[str, Any]) -> YamlSource:
+    """Read the keys of an experiment from a file or from a mapping of the same content, not validated yet.
 
     Raises
     ------
     ConfigError
-        If the file can't be read.
+        If a file can't be read.
     """
-    return read_yaml(file, whole=frozenset({"files"}))
+    whole = frozenset({"files"})
+    return read_yaml(source, whole) if isinstance(source, Path) else read_mapping(source, whole)
 
 
 def validate_config(source: YamlSource, *, imported: bool = False) -> Config:
@@ -77,8 +81,13 @@ def first_error(error: ValidationError, source: YamlSource, model: type[Section]
     if detail["type"] == "missing":
         return f"{where}: the key `{key}` is missing"
     given = detail["input"]
-    shown = "" if isinstance(given, dict | Section) else f" (given: {given!r})"
+    shown = "" if isinstance(given, dict | Section) else f" (given: {_short(given)})"
     return f"{where}: `{key}`: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _short(given: Any) -> str:  # noqa: ANN401
+    text = repr(given)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _is_union_tag(part: str | int) -> bool:

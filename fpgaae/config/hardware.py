@@ -5,13 +5,15 @@ What the firmware makes of them does not belong here.
 
 from __future__ import annotations
 
-from math import prod
+from math import pi, prod
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from fpgaae.config.words import EtaWord, PhiWord, PtWord, Saturated
-from fpgaae.section import Section
+from fpgaae.limits import EVENT_VALUES
+from fpgaae.names import CodeName
+from fpgaae.section import Lsb, Section
 
 
 class ObjectWidths(Section):
@@ -21,7 +23,7 @@ class ObjectWidths(Section):
     a phi around 0 with one), or as the words that the trigger sends (`pt`, `eta`, `phi`).
     """
 
-    name: str
+    name: CodeName
     slots: Annotated[int, Field(ge=1, le=64)]
     pt_bits: Annotated[int, Field(ge=1, le=16)]
     eta_bits: Annotated[int, Field(ge=0, le=16)]
@@ -57,19 +59,19 @@ class ObjectWidths(Section):
 class ArrayWidth(Section):
     """A detector that is read out as an array of numbers, such as the cells of a calorimeter, all of one width."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+    name: CodeName
     shape: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=3)]
     bits: Annotated[int, Field(ge=1, le=16)]
     signed: bool = False
-    lsb: Annotated[float, Field(gt=0)] = 1.0  # what a count stands for
+    lsb: Lsb = 1.0  # what a count stands for
     absent: tuple[int, ...] = ()  # cells, counted in order, that the detector has not: no port, always 0
 
     @model_validator(mode="after")
     def _cells_fit(self) -> ArrayWidth:
         if any(not 0 <= cell < self.n_cells for cell in self.absent) or len(set(self.absent)) >= self.n_cells:
             raise ValueError(f"absent: cells are counted from 0 to {self.n_cells - 1}, and one must be left")
-        if self.n_cells > 4096:
-            raise ValueError(f"an array of {self.n_cells} cells is more than the 4096 that an event may have")
+        if self.n_cells > EVENT_VALUES:
+            raise ValueError(f"an array of {self.n_cells} cells is more than the {EVENT_VALUES} that an event may have")
         return self
 
     @property
@@ -81,8 +83,8 @@ class ArrayWidth(Section):
 class Hardware(Section):
     """The hardware integers: what a Level-1 trigger sends for each object, or a detector for each cell of an array."""
 
-    pt_lsb_gev: Annotated[float, Field(gt=0)] = 0.5
-    eta_lsb: Annotated[float, Field(gt=0)] = 0.0435
+    pt_lsb_gev: Lsb = 0.5
+    eta_lsb: Lsb = 0.0435
     phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
     saturated: Saturated = Saturated.KEEP  # objects whose pT is the overflow code
     objects: tuple[ObjectWidths, ...] = ()
@@ -92,6 +94,17 @@ class Hardware(Section):
     def _one_layout(self) -> Hardware:
         if bool(self.objects) is (self.array is not None):
             raise ValueError("give either `objects` (trigger objects) or `array` (cells of a detector)")
+        return self
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Hardware:
+        names = [kind.name for kind in self.objects]
+        types = {f"{name}_object" for name in names}
+        for index, name in enumerate(names):
+            if name in names[:index] or name in types:
+                raise ValueError(f"data.hardware.objects.{index}.name: `{name}` stands for two things; rename one")
+        if 3 * self.n_slots > EVENT_VALUES:
+            raise ValueError(f"{self.n_slots} slots have more than the {EVENT_VALUES} integers that an event may have")
         return self
 
     @model_validator(mode="after")
@@ -118,6 +131,22 @@ class Hardware(Section):
     def steps_of(self, kind: ObjectWidths) -> int:
         """Give the steps of a turn of an object's phi."""
         return (kind.phi and kind.phi.steps) or self.phi_steps
+
+    def steps_of_features(self) -> tuple[float, ...]:
+        """Give what a step of every feature stands for, 0 for one that is not there: slot by slot, or cell by cell."""
+        if self.array is not None:
+            array = self.array
+            return tuple(0.0 if cell in array.absent else array.lsb for cell in range(array.n_cells))
+        return tuple(
+            step if bits else 0.0
+            for kind in self.objects
+            for _ in range(kind.slots)
+            for bits, step in (
+                (kind.pt_bits, self.pt_lsb_of(kind)),
+                (kind.eta_bits, self.eta_lsb_of(kind)),
+                (kind.phi_bits, 2 * pi / self.steps_of(kind)),
+            )
+        )
 
     def saturated_of(self, kind: ObjectWidths) -> Saturated:
         """Tell what becomes of such objects whose pT is the overflow code."""

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from fpgaae.config.layers import NamedLayer, NetworkLayers, Units, named_layers
-from fpgaae.section import Section, Share
+from fpgaae.section import Number, Section, Share
 
 Bits = Annotated[int, Field(ge=2, le=24)]
+LearningRate = Annotated[float, Field(ge=1e-12, le=10)]
 IntegerBits = Annotated[int, Field(ge=0, le=20)] | Literal["auto"]
 
 
@@ -99,7 +100,7 @@ class Model(Section):
     latent: Units
     decoder: NetworkLayers
     score: Score
-    beta: Annotated[float, Field(ge=0)] = 0.8
+    beta: Annotated[float, Field(ge=0, le=1e6)] = 0.8
 
     @model_validator(mode="after")
     def _score_fits(self) -> Model:
@@ -203,9 +204,9 @@ class Pruning(Section):
     """
 
     sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    begin_epoch: Annotated[int, Field(ge=0)] = 0
-    end_epoch: Annotated[int, Field(ge=1)] = 10
-    steps_between_updates: Annotated[int, Field(ge=1)] = 20
+    begin_epoch: Annotated[int, Field(ge=0, le=100_000)] = 0
+    end_epoch: Annotated[int, Field(ge=1, le=100_000)] = 10
+    steps_between_updates: Annotated[int, Field(ge=1, le=10**6)] = 20
 
     @model_validator(mode="after")
     def _ordered(self) -> Pruning:
@@ -217,10 +218,10 @@ class Pruning(Section):
 class Fit(Section):
     """One training run: Adam with a learning rate that falls along a cosine to `final_learning_rate`."""
 
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)] = 1024
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    final_learning_rate: Annotated[float, Field(gt=0)] = 3e-5
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=1, le=2**20)] = 1024
+    learning_rate: LearningRate = 3e-3
+    final_learning_rate: LearningRate = 3e-5
 
 
 class FloatFit(Fit):
@@ -256,10 +257,10 @@ class Distillation(Section):
 
     teacher: Model
     fit: FloatFit
-    low: float | None = None  # of log s; null: the first of the quantiles
-    high: float | None = None
+    low: Number | None = None  # of log s; null: the first of the quantiles
+    high: Number | None = None
     quantiles: tuple[Share, Share] = (0.001, 1.0)  # of log s over all that the student is trained on
-    scale: Annotated[float, Field(gt=0)] = 16.0  # the largest target
+    scale: Annotated[float, Field(ge=1e-3, le=1e6)] = 16.0  # the largest target
     outliers: Outliers = Outliers()
 
     @model_validator(mode="after")

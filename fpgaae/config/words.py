@@ -10,9 +10,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from fpgaae.section import Section
+from fpgaae.section import Lsb, Section
 
 Bits = Annotated[int, Field(ge=1, le=16)]
+Offset = Annotated[int, Field(ge=-65536, le=65536)]  # a word of 16 bits is no further from 0
 
 
 class Saturated(str, Enum):
@@ -27,8 +28,8 @@ class PtWord(Section):
     """The word of a transverse momentum, which has no sign: `pT = (word - code_offset) * lsb_gev`."""
 
     bits: Bits
-    lsb_gev: Annotated[float, Field(gt=0)] | None = None  # None: `hardware.pt_lsb_gev`
-    code_offset: int = 0
+    lsb_gev: Lsb | None = None  # None: `hardware.pt_lsb_gev`
+    code_offset: Annotated[int, Field(ge=-65536, le=65536)] = 0
     none: int | None = 0  # of an empty slot; null: there is no such word
     overflow: int | None = None  # of a pT beyond the range; null: the largest word
 
@@ -47,8 +48,8 @@ class EtaWord(Section):
 
     bits: Bits
     signed: bool = True
-    lsb: Annotated[float, Field(gt=0)] | None = None  # None: `hardware.eta_lsb`
-    code_offset: int = 0
+    lsb: Lsb | None = None  # None: `hardware.eta_lsb`
+    code_offset: Offset = 0
 
 
 class PhiWord(Section):
@@ -57,4 +58,4 @@ class PhiWord(Section):
     bits: Bits
     signed: bool = False
     steps: Annotated[int, Field(ge=4, le=65536)] | None = None  # None: `hardware.phi_steps`
-    code_offset: int = 0
+    code_offset: Offset = 0

@@ -6,7 +6,9 @@ Tables and the formats of single domains do not belong here.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +22,8 @@ from fpgaae.data.hdf5_checks import refuse_what_is_elsewhere
 from fpgaae.data.selection import joined_groups, select, selecting_columns
 from fpgaae.data.source import TRIGGER_BITS, EventChunk, Source, trigger_columns
 from fpgaae.errors import InputError
+from fpgaae.limits import ITEM_BYTES, ROW_BYTES, in_mebibytes
+from fpgaae.limits import TRIGGER_BITS as MOST_TRIGGER_BITS
 
 _NARROW = 16  # values of a slot that are read whole: cheaper than choosing three of them
 _PIECE_BYTES = 2**24
@@ -39,6 +43,11 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path
         )
     if dtype.kind not in "fiu":
         raise InputError(f"{file}: `{data.dataset}` holds {dtype} values, but numbers are needed")
+    if prod(shape[1:]) * dtype.itemsize > ROW_BYTES:
+        raise InputError(
+            f"{file}: an event of `{data.dataset}` has {in_mebibytes(prod(shape[1:]) * dtype.itemsize)}, more than "
+            f"{in_mebibytes(ROW_BYTES)}; leave out what is behind pT, eta and phi"
+        )
     if shape[0] == 0:
         raise InputError(f"{file}: `{data.dataset}` holds no events")
 
@@ -52,7 +61,12 @@ def _check_groups(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
 
 def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, column: str) -> None:
     wanted = 2 if column == TRIGGER_BITS else 1
-    if not 1 <= len(shape) <= wanted or shape[0] != n_events or dtype.kind not in "biuf":
+    if (
+        not 1 <= len(shape) <= wanted
+        or prod(shape[1:]) > MOST_TRIGGER_BITS
+        or shape[0] != n_events
+        or dtype.kind not in "biuf"
+    ):
         bits = f" or ({n_events}, bits)" if column == TRIGGER_BITS else ""
         raise InputError(
             f"{file}: the dataset of `data.columns.{column}` has the shape {shape} and type {dtype}, not numbers of "
@@ -60,9 +74,24 @@ def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
         )
 
 
-def _check_selecting(shape: tuple[int, ...], n_events: int, file: Path, name: str, key: str) -> None:
+def _check_selecting(
+    shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, name: str, key: str
+) -> None:
     if shape != (n_events,):
         raise InputError(f"{file}: `{name}` has the shape {shape}, not ({n_events},); correct `{key}`")
+    if dtype.itemsize > ITEM_BYTES:
+        raise InputError(
+            f"{file}: `{name}` has {dtype.itemsize:,} bytes an event, more than {ITEM_BYTES:,}; shorten it"
+        )
+
+
+def _joined(columns: Iterable[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    return {name: values for found in columns for name, values in found.items()}
+
+
+def _bit_layout(columns: Mapping[str, Any]) -> list[str]:
+    """Say how many trigger bits there are, where the column has them one by one: all files need as many."""
+    return [f"{prod(c.shape[1:])} bits of {k}" for k, c in columns.items() if len(c.shape) > 1]
 
 
 class _ArraySource(Source):
@@ -100,8 +129,10 @@ class Hdf5Source(_ArraySource):
                 _check_column(column.shape, column.dtype, self.n_events, file, key)
             self._selecting = {name: self._dataset(name, key) for name, key in selecting_columns(data).items()}
             for name, key in selecting_columns(data).items():
-                _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
-            self.layout = (*sorted(there),)
+                _check_selecting(
+                    self._selecting[name].shape, self._selecting[name].dtype, self.n_events, file, name, key
+                )
+            self.layout = (*sorted(there), *_bit_layout(self._columns))
             self._opened = opened.pop_all()
 
     def _dataset(self, name: str, key: str) -> h5py.Dataset:
@@ -118,7 +149,7 @@ class Hdf5Source(_ArraySource):
         rows = slice(start, start + count)
         wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
         events = self._events[rows, :, :3] if wide else self._events[rows]
-        columns = {key: trigger_columns(column[rows], key) for key, column in self._columns.items()}
+        columns = _joined(trigger_columns(column[rows], key) for key, column in self._columns.items())
         selecting = {name: column[rows] for name, column in self._selecting.items()}
         groups = [groups[rows] for groups in self._groups]
         chunk = EventChunk(start, events, np.arange(start, start + count), columns)
@@ -137,7 +168,7 @@ class _Member:
 
     def read(self, count: int, used: int | None = None) -> NDArray[Any]:
         """Give the next rows, of the last axis the first `used` values, in pieces of bounded size."""
-        row_bytes = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        row_bytes = prod(self.shape[1:]) * self.dtype.itemsize
         step = count if used is None else max(_PIECE_BYTES // max(row_bytes, 1), 1)
         pieces = [self._rows(min(step, count - first), row_bytes)[..., :used] for first in range(0, count, step)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -171,8 +202,10 @@ class NpzSource(_ArraySource):
                 _check_column(column.shape, column.dtype, self.n_events, file, key)
             self._selecting = {name: self._member(opened, name, key) for name, key in selecting_columns(data).items()}
             for name, key in selecting_columns(data).items():
-                _check_selecting(self._selecting[name].shape, self.n_events, file, name, key)
-            self.layout = (*sorted(there),)
+                _check_selecting(
+                    self._selecting[name].shape, self._selecting[name].dtype, self.n_events, file, name, key
+                )
+            self.layout = (*sorted(there), *_bit_layout(self._columns))
             self._opened = opened.pop_all()  # the members hold the file open, too
 
     def _has(self, name: str) -> bool:
@@ -197,7 +230,7 @@ class NpzSource(_ArraySource):
         """Read consecutive events."""
         wide = self._data.hardware.array is None and self._events.shape[-1] > _NARROW
         events = self._events.read(count, 3 if wide else None)
-        columns = {key: trigger_columns(column.read(count), key) for key, column in self._columns.items()}
+        columns = _joined(trigger_columns(column.read(count), key) for key, column in self._columns.items())
         selecting = {name: column.read(count) for name, column in self._selecting.items()}
         groups = [groups.read(count) for groups in self._groups]
         chunk = EventChunk(start, events, np.arange(start, start + count), columns)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Scaling
 from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
-from fpgaae.data.words import codes_of_words, words_of_codes
+from fpgaae.data.words import codes_of_words, word_limits, words_of_codes
 from fpgaae.fixedpoint import Codes, FixedPointType, Types, requantize, shift_left_exact, type_for_range
 from fpgaae.runs.results.data import DataResult, FeatureType, WordEntry
 
@@ -79,6 +80,26 @@ class FeatureMap:
             np.array([feature.hardware.max_code for feature in self.features], dtype=np.int64),
         )
 
+    @property
+    def has_words(self) -> bool:
+        """Whether an object arrives as words that are not the hardware codes themselves."""
+        return any(feature.hardware.word is not None for feature in self.features)
+
+    @property
+    def port_limits(self) -> tuple[Codes, Codes]:
+        """Smallest and largest word that each port can carry: where none is declared, the code."""
+        return word_limits([feature.hardware for feature in self.features])
+
+    @property
+    def middle_words(self) -> Codes:
+        """The word of each port whose code is nearest to the offset, as far as the slot's words can have it."""
+        codes = np.clip(self.offsets, *self.limits)
+        return np.asarray(np.clip(self.words_of_codes(codes[None])[0], *self.port_limits), dtype=np.int64)
+
+    def without_words(self) -> FeatureMap:
+        """Give the same features for codes that are no words any more, such as those of the event store."""
+        return FeatureMap(tuple(replace(f, hardware=f.hardware._replace(word=None)) for f in self.features))
+
     def codes_of_words(self, words: NDArray[np.integer]) -> Codes:
         """Give the hardware codes of the words that the trigger sends, both (n_events, n_features)."""
         return codes_of_words(words, [feature.hardware for feature in self.features])
@@ -87,7 +108,7 @@ class FeatureMap:
         """Give words that become these hardware codes, both (n_events, n_features)."""
         return words_of_codes(codes, [feature.hardware for feature in self.features])
 
-    def input_codes_of_words(self, words: NDArray[np.integer], to: FixedPointType) -> Codes:
+    def input_codes_of_words(self, words: NDArray[np.integer], to: Types) -> Codes:
         """Give the network's input codes of words: all that the firmware does in front of the network."""
         return self.input_codes(self.codes_of_words(words), to)
 
@@ -119,6 +140,12 @@ class FeatureMap:
     def empty_slot_values(self) -> NDArray[np.float64]:
         """Give the exact network input that the pT of each slot is when the slot is empty, (n_slots,)."""
         return self.values(np.zeros((1, len(self)), dtype=np.int64))[0, :: len(QUANTITIES)]
+
+    def unit(self) -> str:
+        """Say in words what the network inputs are made of."""
+        offsets, shifts = self.offsets, self.shifts
+        shown = [f"{a.min()}" if a.min() == a.max() else f"{a.min()} to {a.max()}" for a in (offsets, shifts)]
+        return f"(code - offset) * 2**-shift with offsets {shown[0]} and shifts {shown[1]}"
 
     def entries(self) -> tuple[FeatureType, ...]:
         """Give the `feature_types` of `data.json`."""
@@ -168,12 +195,22 @@ class SpreadAccumulator:
         return np.array([math.sqrt(Fraction(n * squares - total**2, n * n)) for n, total, squares in sums])
 
 
-def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumulator, scaling: Scaling) -> FeatureMap:
-    """Choose the offset and shift of every feature from the training split.
+def freeze_features(
+    hardware: tuple[HardwareFeature, ...],
+    spread: SpreadAccumulator,
+    scaling: Scaling,
+    steps: Sequence[float] = (),
+) -> FeatureMap:
+    """Choose the offset and shift of every feature from the training split, unless the config fixes them.
 
     The shift is the power of two nearest to the standard deviation, so that every feature has about unit spread: a
     rarely filled slot then weighs as much as a full one. A feature that never varies in training takes the shift of the
     nearest earlier slot that varies in the same property, since an entry there is at least as unusual.
+
+    Parameters
+    ----------
+    steps
+        What a step of each feature stands for, powers of two, where the shift is to be that of the unit.
     """
     deviation = spread.standard_deviation
     shifts: list[int] = []
@@ -185,5 +222,16 @@ def freeze_features(hardware: tuple[HardwareFeature, ...], spread: SpreadAccumul
     if scaling.shift == "common":
         common = int(np.rint(np.log2(np.sqrt(np.mean(deviation**2)) or 1.0)))
         shifts = [common] * len(shifts)
-    offsets = np.rint(spread.mean).astype(int) if scaling.offset == "mean" else np.zeros(len(hardware), dtype=int)
-    return FeatureMap(tuple(Feature(h, int(o), int(s)) for h, o, s in zip(hardware, offsets, shifts, strict=True)))
+    elif scaling.shift == "lsb":
+        shifts = [1 - math.frexp(step)[1] if step else 0 for step in steps]
+    elif not isinstance(scaling.shift, str):
+        shifts = _for_each(scaling.shift, len(hardware))
+    if scaling.offset == "mean":
+        offsets = [int(mean) for mean in np.rint(spread.mean)]
+    else:
+        offsets = [0] * len(hardware) if scaling.offset == "zero" else _for_each(scaling.offset, len(hardware))
+    return FeatureMap(tuple(Feature(h, o, s) for h, o, s in zip(hardware, offsets, shifts, strict=True)))
+
+
+def _for_each(value: int | tuple[int, ...], n_features: int) -> list[int]:
+    return list(value) if isinstance(value, tuple) else [value] * n_features

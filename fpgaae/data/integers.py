@@ -11,7 +11,7 @@ from fpgaae.config.data import Data, Hardware
 from fpgaae.data.layout import code_limits, hardware_features
 from fpgaae.data.limits import object_limits
 from fpgaae.data.source import EventChunk
-from fpgaae.data.words import codes_of_words
+from fpgaae.data.words import codes_of_words, word_limits
 from fpgaae.fixedpoint import Codes
 
 _FAR = 2.0**62  # beyond every width, and still an int64
@@ -20,8 +20,22 @@ _FAR = 2.0**62  # beyond every width, and still an int64
 def event_codes(chunk: EventChunk, data: Data) -> Codes:
     """Give the hardware integers of events that were read, (n_events, n_features)."""
     if chunk.integers:
-        return _codes_of_integers(chunk.values, data.hardware)
+        return _codes_of(_words_of_integers(chunk.values, data.hardware), data.hardware)
     return hardware_codes(chunk.values, data.hardware)
+
+
+def event_words(chunk: EventChunk, data: Data) -> Codes:
+    """Give what the ports of the firmware are sent for events that were read, (n_events, n_features).
+
+    These are the words as they arrived, or those of GeV and rad; where no words are declared, the hardware integers.
+    """
+    hardware = data.hardware
+    if hardware.array is not None or not object_limits(hardware).has_words.any():
+        return event_codes(chunk, data)
+    words = (_words_of_integers if chunk.integers else _words)(chunk.values, hardware)
+    flat = np.array(words.reshape(len(words), -1), dtype=np.int64)
+    low, high = word_limits(hardware_features(hardware))
+    return np.asarray(np.clip(flat, low, high), dtype=np.int64)  # what has no port is 0
 
 
 def hardware_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:
@@ -39,12 +53,11 @@ def hardware_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:
     -------
     (n_events, n_features) codes, in the order of `hardware_features`.
     """
-    features = hardware_features(hardware)
     if hardware.array is None:
-        codes = codes_of_words(_words(values, hardware).reshape(len(values), -1), features)
+        codes = _codes_of(_words(values, hardware), hardware)
     else:
         codes = _whole(values.astype(np.float64), hardware.array.lsb).reshape(len(values), -1)
-    low, high = code_limits(features)
+    low, high = code_limits(hardware_features(hardware))
     return np.asarray(np.clip(codes, low, high), dtype=np.int64)
 
 
@@ -66,12 +79,16 @@ def _words(values: NDArray[np.number], hardware: Hardware) -> Codes:
     return words
 
 
-def _codes_of_integers(values: NDArray[np.number], hardware: Hardware) -> Codes:
-    """Turn words that lie within their declaration into codes; a phi of today's signed integers may be of any turn."""
-    limits, features = object_limits(hardware), hardware_features(hardware)
+def _words_of_integers(values: NDArray[np.number], hardware: Hardware) -> NDArray[Any]:
+    """Give integers within their declaration as words; a phi of today's signed integers may be of any turn."""
+    limits = object_limits(hardware)
     words: NDArray[Any] = values[..., :3]
     if not limits.has_words.all():
         words = np.array(words, dtype=np.int64)
         words[..., 2] = (words[..., 2] - limits.turn) % limits.steps + limits.turn
         words[..., 1:] *= (words[..., 0] != limits.none)[..., None] & limits.is_used[:, 1:]
-    return codes_of_words(words.reshape(len(words), -1), features)
+    return words
+
+
+def _codes_of(words: NDArray[np.integer], hardware: Hardware) -> Codes:
+    return codes_of_words(words.reshape(len(words), -1), hardware_features(hardware))

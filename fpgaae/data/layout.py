@@ -14,6 +14,7 @@ from fpgaae.config.words import EtaWord, PhiWord, PtWord, Saturated
 QUANTITIES = ("pt", "eta", "phi")  # of an object, in the order of its features
 AMOUNT, LEVEL = "amount", "level"  # of a cell of an array: never negative, or of either sign
 _UNSIGNED = frozenset({"pt", AMOUNT})
+_SUMS = ("met", "mht_", "et_", "ht_")  # how the names of sums over an event begin: they are no objects
 
 
 class Word(NamedTuple):
@@ -47,6 +48,11 @@ class HardwareFeature(NamedTuple):
     word: Word | None = None  # None: the integer itself arrives
 
     @property
+    def port(self) -> Word:
+        """The word that arrives; of one that is not declared, the hardware integer."""
+        return self.word or Word(self.bits, self.signed, 1.0)
+
+    @property
     def signed(self) -> bool:
         """Whether the code can be negative."""
         return self.quantity not in _UNSIGNED
@@ -60,6 +66,11 @@ class HardwareFeature(NamedTuple):
     def max_code(self) -> int:
         """Largest code."""
         return (1 << (self.bits - self.signed)) - 1 if self.bits else 0
+
+
+def is_pt_of_object(feature: HardwareFeature) -> bool:
+    """Tell whether a feature is the pT of an object, and not that of a sum over the event, as the missing momentum."""
+    return feature.quantity == "pt" and not feature.name.startswith(_SUMS)
 
 
 def hardware_features(hardware: Hardware) -> tuple[HardwareFeature, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -9,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from glob import glob
 from importlib import resources
+from math import prod
 from pathlib import Path
 
 import h5py
@@ -22,6 +25,7 @@ from fpgaae.data.order import ordered
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source, toy_file
 from fpgaae.errors import InputError
 from fpgaae.files import sha256, sha256_of_text
+from fpgaae.limits import READ_BYTES
 
 CHUNK_EVENTS = 32_768
 SAMPLE_PREFIX = "sample:"
@@ -29,7 +33,8 @@ _LONGEST_LINE = 200
 _SUFFIXES = frozenset({".parquet", ".root", ".csv", ".h5", ".hdf5", ".npz"})
 _TABLE_MAGIC = (b"PAR1", b"root")  # how Parquet and ROOT files begin
 _DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
-    OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+    OSError, EOFError, ArithmeticError, ValueError, LookupError, TypeError, RuntimeError, SyntaxError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
 )  # fmt: skip
 
 
@@ -188,6 +193,7 @@ def read_events(
         than a turn, integers beyond their declaration.
     """
     with _open(file, data) as source:
+        chunk_events = max(min(chunk_events, READ_BYTES // (8 * prod(data.hardware.image_shape))), 1)
         first, end = (span.start, span.stop) if span is not None else (0, source.n_events)
         for start in range(first, end, chunk_events):
             try:

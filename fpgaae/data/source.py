@@ -19,6 +19,8 @@ from fpgaae.errors import InputError
 from fpgaae.section import Section
 
 TRIGGER_BITS = "existing_trigger"
+BITS_A_COLUMN = 32
+_PACKED = "existing_trigger_bits_"
 WEIGHT = "weight"
 _TOY_EVENTS = 20_000
 
@@ -65,7 +67,7 @@ class EventChunk(NamedTuple):
     first_event: int
     values: NDArray[np.number]  # (n, n_slots, >= 3) of trigger objects, or (n, *shape) of an array
     groups: NDArray[np.int64]  # (n,)
-    columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({})  # (n,) each: those of `Columns` that are there
+    columns: Mapping[str, NDArray[np.float64]] = MappingProxyType({})  # (n,) each: those of `Columns`, trigger bits
     integers: bool = False  # whether objects are integers as declared, and not in GeV and rad
     kept: NDArray[np.bool_] | None = None  # (n,) whether an event fulfils `where`; None: all do
     splits: NDArray[np.int64] | None = None  # (n,) index of the split that the file says in `SPLITS`
@@ -117,8 +119,29 @@ class Reader(NamedTuple):
     toys: tuple[str, ...] = ()  # the kinds of `toy:KIND`
 
 
-def trigger_columns(values: NDArray[Any], column: str) -> NDArray[np.float64]:
-    """Give one number an event; of trigger bits, whether any is set."""
-    if column == TRIGGER_BITS:
-        values = np.any(values.reshape(len(values), -1) != 0, axis=1)
-    return values.astype(np.float64)
+def trigger_columns(values: NDArray[Any], column: str) -> dict[str, NDArray[np.float64]]:
+    """Give a column, one number an event; of trigger bits, whether any is set, and beside it the bits themselves.
+
+    The bits stand in further columns of `BITS_A_COLUMN` each, exact in float64: the first is the lowest.
+    """
+    if column != TRIGGER_BITS:
+        return {column: values.astype(np.float64)}
+    bits = values.reshape(len(values), -1) != 0
+    found = {column: bits.any(axis=1).astype(np.float64)}
+    if values.ndim == 1:
+        return found
+    for first in range(0, bits.shape[1], BITS_A_COLUMN):
+        own = bits[:, first : first + BITS_A_COLUMN]
+        name = f"{_PACKED}{first}_{first + own.shape[1]}"
+        found[name] = own @ np.ldexp(1.0, np.arange(own.shape[1]))
+    return found
+
+
+def unpack_bits(columns: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_] | None:
+    """Give the trigger bits that `trigger_columns` packed, (n_events, n_bits), or None where there are none."""
+    packed = {}
+    for name, words in columns.items():
+        if name.startswith(_PACKED):
+            first, _, last = name.removeprefix(_PACKED).partition("_")
+            packed[int(first)] = (words.astype(np.int64)[:, None] >> np.arange(int(last) - int(first))) & 1 != 0
+    return np.concatenate([packed[first] for first in sorted(packed)], axis=1) if packed else None

@@ -48,7 +48,7 @@ def run_data(run: StageRun) -> DataResult:
         written = {process: _Process(process, config, writer, spread) for process in files}
         for process, own in written.items():
             own.write(files[process], task)
-    features = freeze_features(hardware, spread, config.data.scaling)
+    features = freeze_features(hardware, spread, config.data.scaling, config.data.hardware.steps_of_features())
     return DataResult(
         events={process: own.counts for process, own in written.items()},
         feature_types=features.entries(),
@@ -100,8 +100,7 @@ class _Process:
         if self._is_background and left_out:
             self.warnings.append(
                 f"{left_out:,} of {self.tally.events:,} events were left out as empty or saturated, but the firmware "
-                f"gets them: a rate in kHz is of the others, too high by {left_out / self.tally.events:.2%} of itself "
-                "where none of them is accepted"
+                "gets them: rates in kHz count them as bunch crossings, of which none is accepted"
             )
         self._check_enough(name)
 

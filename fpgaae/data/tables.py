@@ -89,7 +89,9 @@ class TableSource(Source):
         groups = (
             joined_groups(self._groups(rows, start)) if self._data.group_columns else np.arange(start, start + count)
         )
-        columns = {key: trigger_columns(self._scalar(rows, name, start), key) for key, name in self._columns.items()}
+        columns: dict[str, NDArray[np.float64]] = {}
+        for key, name in self._columns.items():
+            columns |= trigger_columns(self._scalar(rows, name, start), key)
         kept, splits = select(self._data, lambda name: self._any_scalar(rows, name, start), self._file)
         chunk = EventChunk(start, values, groups, columns, self._integers, kept, splits, names=self._names)
         chunk = chunk._replace(is_ordered=all(self._lists.values()))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
+from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.fixedpoint import Codes
 
 _NO_WORD = -1  # no pT has it
@@ -102,7 +102,7 @@ def words_of_codes(codes: Codes, features: Sequence[HardwareFeature]) -> Codes:
     words += rules.offset
     for slot in np.flatnonzero(rules.steps).tolist():
         place = 2 + len(QUANTITIES) * slot
-        low, _ = _word_of(features[place]).limits
+        low, _ = features[place].port.limits
         words[:, place] = (words[:, place] - low) % rules.steps[slot] + low
     words[:, rules.unused] = 0
     slots = words.reshape(len(words), -1, len(QUANTITIES))
@@ -116,10 +116,6 @@ def word_limits(features: Sequence[HardwareFeature]) -> tuple[NDArray[np.int64],
     """Give the smallest and largest word that each port can carry, each (n_features,)."""
     limits = np.array([_port_limits(feature) for feature in features], dtype=np.int64)
     return limits[:, 0], limits[:, 1]
-
-
-def _word_of(feature: HardwareFeature) -> Word:
-    return feature.word or Word(feature.bits, feature.signed, 1.0)
 
 
 def _port_limits(feature: HardwareFeature) -> tuple[int, int]:

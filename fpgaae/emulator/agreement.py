@@ -5,7 +5,8 @@ The stages compare each form with the golden codes on their own; here they stand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from da4ml.cmvm.types import CombLogic
 
-from fpgaae.data.readers import event_hashes
+from fpgaae.data.integers import event_words
+from fpgaae.data.readers import event_hashes, read_events
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.package import open_binding
+from fpgaae.emulator.spans import scored_data
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
@@ -28,7 +31,7 @@ from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.run import require_current
 from fpgaae.runs.stages import PROJECT_FOLDER
 
-Form = Callable[[Codes], Codes]  # hardware integers (n, n_features) to score and decisions (n, 1 + n_thresholds)
+Form = Callable[[Codes], Codes]  # words (n, n_features) to score and decisions (n, 1 + n_thresholds)
 
 
 class Agreement(NamedTuple):
@@ -39,7 +42,7 @@ class Agreement(NamedTuple):
 
 
 def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
-    """Feed every form of the firmware with all events of the stimulus that enter as hardware integers.
+    """Feed every form of the firmware with all events of the stimulus that enter through the ports.
 
     Parameters
     ----------
@@ -53,23 +56,58 @@ def compare_forms(experiment: Experiment, scratch: Path) -> Agreement:
     InputError
         If a stage is missing.
     """
+    deployed = _open_proven(experiment)
+    edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
+    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.trigger, edges.hardware)
+    made = (stimuli.make(source).hardware for source in stimuli.sources() if source.origin != LAYERS)
+    return _compare(deployed, scratch, made)
+
+
+def compare_raw_events(experiment: Experiment, files: Sequence[Path], scratch: Path) -> Agreement:
+    """Feed every form of the firmware with what the events of some files are on its ports, as they arrived.
+
+    Every event counts, whatever the config leaves out. Memory does not grow with their number.
+
+    Parameters
+    ----------
+    experiment
+        Whose stages `csim` and `rtl` are done.
+    files
+        Event files as the config describes them.
+    scratch
+        An empty folder for the emulator.
+
+    Raises
+    ------
+    InputError
+        If a stage is missing, or a file can't be read.
+    """
+    deployed = _open_proven(experiment)
+    data = scored_data(experiment.config.data)
+    chunks = (event_words(chunk, data) for file in files for chunk in read_events(file, data))
+    return _compare(deployed, scratch, chunks)
+
+
+def _open_proven(experiment: Experiment) -> Deployed:
     hashes = event_hashes(experiment.config, experiment.config_file)
     for stage in ("csim", "trace", "rtl"):
         require_current(experiment, stage, hashes)
-    deployed = open_deployed(experiment)
-    edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
-    stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), deployed.trigger, edges.hardware)
-    events, differing = 0, {}
-    with _open_forms(deployed, scratch) as forms:
+    return open_deployed(experiment)
+
+
+def _compare(deployed: Deployed, scratch: Path, chunks: Iterable[Codes]) -> Agreement:
+    """Compare all forms on each chunk, side by side: none of them holds Python's lock for long."""
+    events = 0
+    with _open_forms(deployed, scratch) as forms, ThreadPoolExecutor(len(forms)) as pool:
         differing = dict.fromkeys(forms, 0)
-        for source in stimuli.sources():
-            hardware = stimuli.make(source).hardware if source.origin != LAYERS else np.zeros((0, 0), dtype=np.int64)
-            if not len(hardware):
+        for words in chunks:
+            if not len(words):
                 continue
-            events += len(hardware)
-            golden = deployed.trigger.score_and_decisions(hardware)
-            for name, form in forms.items():
-                differing[name] += _count_differing(name, form(hardware), golden)
+            events += len(words)
+            found = {name: pool.submit(form, words) for name, form in forms.items()}
+            golden = deployed.trigger.score_and_decisions(words)
+            for name, coming in found.items():
+                differing[name] += _count_differing(name, coming.result(), golden)
     return Agreement(events, differing)
 
 
@@ -94,7 +132,7 @@ def _open_forms(deployed: Deployed, scratch: Path) -> Iterator[dict[str, Form]]:
         return np.asarray(logic.predict(hardware.astype(np.float64), n_threads=1)).astype(np.int64)
 
     def emulate(hardware: Codes) -> Codes:
-        scores, accept = emulator.score(hardware)
+        scores, accept = emulator.score(hardware, check=False)
         return np.concatenate([scores[:, None], accept], axis=1)
 
     with ExitStack() as opened:

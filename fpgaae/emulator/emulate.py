@@ -23,13 +23,12 @@ import h5py
 import numpy as np
 
 from fpgaae.cluster import SPREADING, completed, open_cluster
-from fpgaae.config.data import Columns, Split
 from fpgaae.data.readers import event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
-from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span
+from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span, scored_data
 from fpgaae.errors import InputError
-from fpgaae.files import lock, require_space, write_json
+from fpgaae.files import lock, require_space, sha256, write_json
 from fpgaae.hls.working_points import rate_khz
 from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress, Task
@@ -133,13 +132,11 @@ def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
 
 
 def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
-    """Say what a result depends on; a missing file is found when it is opened."""
-    state = source.stat() if source.is_file() else None
+    """Say what a result depends on, the content of its file; a missing one is found when it is opened."""
     data = deployed.experiment.config.data.model_dump(mode="json")
     entry = {
         "file": str(source),
-        "bytes": state.st_size if state else 0,
-        "modified_ns": state.st_mtime_ns if state else 0,
+        "content": sha256(source) if source.is_file() else None,
         "network": network_hashes(deployed.trigger).network,
         "dataset": data["dataset"],
         "hardware": data["hardware"],
@@ -156,9 +153,7 @@ class _Run:
         self._deployed = deployed
         self._folder = folder
         self._files = files
-        # which a score does not need: every event of a file gets one
-        nothing_else = {"group": None, "columns": Columns(), "where": (), "split": Split()}
-        self._data = deployed.experiment.config.data.model_copy(update=nothing_else)
+        self._data = scored_data(deployed.experiment.config.data)
         self._parts = folder.absolute() / _PARTS_FOLDER
         self.events_scored = 0
 
@@ -172,8 +167,11 @@ class _Run:
         known = self._known_entries()
         for file in self._files:
             entry = known.get(file.key)
-            if entry is not None and file.target.is_file():
-                file.done = entry
+            if entry is not None and entry.sha256 and file.target.is_file():
+                if sha256(file.target) == entry.sha256:
+                    file.done = entry
+                else:
+                    file.failure = f"{file.target} is not as `emulate` wrote it; remove it to have it written anew"
                 continue
             try:
                 if not file.source.is_file():
@@ -193,7 +191,10 @@ class _Run:
         file = self._folder / RESULT_FILE
         if not file.is_file():
             return {}
-        known = read_record(EmulateFiles, file, "remove it, so that every file is scored anew")
+        cure = "remove it, so that every file is scored anew"
+        known = read_record(EmulateFiles, file, cure)
+        if not known.is_whole and any(entry.sha256 for entry in known.files):  # those of earlier versions have none
+            raise InputError(f"{file} is not as `emulate` wrote it; {cure}")
         return {entry.key: entry for entry in known.files}
 
     def score(self, client: Client, package: Path, progress: Progress) -> None:
@@ -250,6 +251,7 @@ class _Run:
             accepted=tuple(accepted.tolist()),
             objects=dict(zip(kinds, objects[:, 0].tolist(), strict=True)),
             largest_pt=dict(zip(kinds, objects[:, 1].tolist(), strict=True)),
+            sha256=sha256(file.target),
         )
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -272,7 +274,7 @@ class _Run:
             thresholds=tuple(self._thresholds(finished, attributes["thresholds"].tolist())),
             files=finished,
             failed={str(file.source): file.failure for file in self._files if file.failure},
-        )
+        ).sealed()
         write_json(self._folder / RESULT_FILE, as_json(result))
         if self._parts.is_dir() and not any(self._parts.iterdir()):
             self._parts.rmdir()
@@ -294,6 +296,6 @@ class _Run:
             yield EmulatedThreshold(
                 code=code,
                 accepted=accepted,
-                false_positive_rate=rate,
+                accepted_share=rate,
                 rate_khz=rate and rate_khz(rate, config.trigger),
             )

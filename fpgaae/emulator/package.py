@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,20 +14,25 @@ import numpy as np
 from fpgaae.doctor import require_compiler
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.source import EmulatorSource
+from fpgaae.emulator.words import declared_limits
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import fill_template, firmware_source
+from fpgaae.processes import run_program
 from fpgaae.runs.results.emulate import EmulatorPackage
 
 VECTORS_FILE = "vectors.dat"
 _THIS_MACHINE = "-march=native"
 _FLAGS = ("-O3", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden", "-fno-gnu-unique")
 _TAIL_LINES = 12
+_TABLE_HEAD = "Ports, as the config declares them:"
 
 
-def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_codes: Codes) -> EmulatorPackage:
+def write_package(
+    folder: Path, name: str, trigger: GoldenTrigger, words: Codes, ports: Sequence[str] = ()
+) -> EmulatorPackage:  # fmt: skip
     """Write the sources of an emulator and the vectors of its self-test.
 
     Parameters
@@ -39,8 +43,10 @@ def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_code
         Prefix of the C functions.
     trigger
         Features, network and thresholds.
-    hardware_codes
-        (n_events, n_features) hardware integers for the self-test.
+    words
+        (n_events, n_features) words of the ports for the self-test.
+    ports
+        What each port carries, a line each.
 
     Returns
     -------
@@ -52,6 +58,8 @@ def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_code
         If the network has codes that are too wide for the emulator.
     """
     source, hashes = EmulatorSource(trigger), network_hashes(trigger)
+    hardware = [feature.hardware for feature in trigger.features.features]
+    limits = declared_limits(hardware)
     fraction, n_thresholds = trigger.network.score.type.fraction, trigger.accept.size
     values = {
         "NAME": name,
@@ -59,9 +67,15 @@ def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_code
         "N_FEATURES": str(len(trigger.features)),
         "N_THRESHOLDS": str(n_thresholds),
         "SCORE_FRACTION": str(fraction),
+        "THRESHOLDS": ", ".join(f"{code}LL" for code in trigger.accept.thresholds.tolist()),
         "HASH": hashes.network,
         "WEIGHTS_HASH": hashes.weights,
         "TYPES_HASH": hashes.types,
+        "PORT_TABLE": "".join(f"\n * {line}" for line in ports and ("", _TABLE_HEAD, *ports)),
+        "HEADERS": source.headers,
+        "DEPENDENCIES": " ".join(source.kernels),
+        "LIMITS": ",\n    ".join(f"{{{low}, {high}}}" for low, high in limits.tolist()),
+        "FEATURES": ",\n    ".join(f'"{feature.name}"' for feature in hardware),
         "CONSTANTS": source.constants,
         "BODY": source.body,
         "N_LATENTS": str(source.n_latents),
@@ -69,10 +83,11 @@ def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_code
     }
     for template, target in _files(name).items():
         (folder / target).write_text(fill_template(f"emulator/{template}", values), encoding="utf-8")
-    shutil.copyfile(firmware_source("emulator/kernels.h"), folder / "kernels.h")
-    golden = trigger.run(hardware_codes)
-    ports = [trigger.network.score, trigger.accept, *trigger.network.ports]
-    columns = [hardware_codes, *(golden[layer.name].codes for layer in ports)]
+    for kernels in source.kernels:
+        shutil.copyfile(firmware_source(f"emulator/{kernels}"), folder / kernels)
+    golden = trigger.run(words)
+    outputs = [trigger.network.score, trigger.accept, *trigger.network.ports]
+    columns = [words, *(golden[layer.name].codes for layer in outputs)]
     np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
     return EmulatorPackage(
         name=name,
@@ -82,7 +97,7 @@ def write_package(folder: Path, name: str, trigger: GoldenTrigger, hardware_code
         n_features=len(trigger.features),
         n_thresholds=n_thresholds,
         score_fraction=fraction,
-        vectors=len(hardware_codes),
+        vectors=len(words),
     )
 
 
@@ -114,7 +129,7 @@ def compile_package(folder: Path, name: str, *, for_this_machine: bool = True) -
     library = folder / f"lib{name}_emulator.so"
     flags = (*_FLAGS, _THIS_MACHINE) if for_this_machine else _FLAGS
     command = [str(require_compiler()), *flags, "-shared", f"{name}_emulator.cpp", "-o", library.name]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    done = run_program(command, f"compiling the emulator in {folder}", folder=folder)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-_TAIL_LINES:])
         raise CheckFailed(f"the emulator in {folder} does not compile; the compiler's last lines:\n{tail}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fpgaae.emulator.words import CODE_ROW, declare_rows, pointer, read_lines
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType
 from fpgaae.golden.layers.accept import Accept
@@ -74,6 +75,16 @@ class EmulatorSource:
         return "\n".join(self._constants)
 
     @property
+    def headers(self) -> str:
+        """C++ that includes the kernels."""
+        return "".join(f'#include "{name}"\n' for name in self.kernels)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The hand-written sources that the constants and calls need, in `firmware/emulator/`."""
+        return ("kernels.h", "words.h") if self._features.has_words else ("kernels.h",)
+
+    @property
     def n_latents(self) -> int:
         """Number of values on the port of the latents; 0 for none."""
         return sum(port.size for port in self._network.ports)
@@ -100,14 +111,16 @@ class EmulatorSource:
     def _inputs(self, layer: Input, sources: Sequence[Layer]) -> None:
         del sources
         name, n = self._rows(layer, "int32_t"), len(self._features)
+        hardware = [feature.hardware for feature in self._features.features]
+        self._body += declare_rows(hardware)
         for index, feature in enumerate(self._features.features):
             to = layer.types.channel(index)
             drop = feature.shift - to.fraction
-            codes = "(const uint16_t *)objects" if feature.hardware.max_code >= 2**15 else "objects"
-            self._body.append(
-                f"scale({codes} + {index}, {n}, n, {feature.offset}, {drop}, {to.min_code}, {to.max_code}, "
-                f"{name}[{index}]);"
-            )
+            arguments = f"{feature.offset}, {drop}, {to.min_code}, {to.max_code}, {name}[{index}]"
+            if feature.hardware.word is None:
+                self._body.append(f"scale({pointer(feature.hardware)} + {index}, {n}, n, {arguments});")
+            else:
+                self._body += [*read_lines(hardware, index), f"scale_code({CODE_ROW}, {arguments});"]
             self._to_grid(layer, index)
 
     def _to_grid(self, layer: Layer, place: int) -> None:

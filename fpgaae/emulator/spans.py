@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config.data import Data
-from fpgaae.data.integers import event_codes
+from fpgaae.config.data import Columns, Data, Split
+from fpgaae.data.integers import event_codes, event_words
 from fpgaae.data.readers import CHUNK_EVENTS, read_events
 from fpgaae.data.tally import Tally
 from fpgaae.emulator.package import open_binding
@@ -30,6 +30,12 @@ class Job(NamedTuple):
     package: Path  # of the compiled emulator
     name: str
     parts: Path  # folder of the part files
+
+
+def scored_data(data: Data) -> Data:
+    """Give how events are read that get a score each: all of a file's, without what a score does not need."""
+    nothing_else = {"group": None, "columns": Columns(), "where": (), "split": Split()}
+    return data.model_copy(update=nothing_else)
 
 
 class Scored(NamedTuple):
@@ -84,7 +90,7 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         codes = event_codes(chunk, job.data)
         tally = Tally(job.data)
         tally.add(chunk, codes)
-        scores, accept = emulator.score(codes)
+        scores, accept = emulator.score(event_words(chunk, job.data))
         done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None]))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)

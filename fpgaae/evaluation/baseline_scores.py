@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.data.inputs import Split
-from fpgaae.data.layout import AMOUNT, LEVEL
+from fpgaae.data.layout import AMOUNT, LEVEL, is_pt_of_object
 from fpgaae.evaluation.baselines import PcaBaseline, n_objects, sum_pt
 from fpgaae.evaluation.comparison import BASELINES
 from fpgaae.fixedpoint import Codes
 from fpgaae.runs.run import StageRun
 
-_MET = "met"
 Score = Callable[[Codes], NDArray[np.float64]]
 
 
@@ -35,11 +34,7 @@ def _scorers(run: StageRun, split: Split) -> Iterator[Score]:
     Of an array the cells above 0 are counted, or, where they have either sign, those above their mean in training.
     """
     names = [feature.hardware for feature in split.features.features]
-    objects = [
-        i
-        for i, f in enumerate(names)
-        if f.quantity in {AMOUNT, LEVEL} or (f.quantity == "pt" and not f.name.startswith(_MET))
-    ]
+    objects = [i for i, f in enumerate(names) if f.quantity in {AMOUNT, LEVEL} or is_pt_of_object(f)]
     yield lambda codes: sum_pt(codes[:, objects]).astype(np.float64)
     empty = np.array([f.offset if f.hardware.quantity == LEVEL else 0 for f in split.features.features])[objects]
     yield lambda codes: n_objects(codes[:, objects] - empty).astype(np.float64)

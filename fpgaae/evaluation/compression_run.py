@@ -32,7 +32,8 @@ def run_compression(run: StageRun, limit: int) -> tuple[Compression, Figure]:
     """Give the block `compression` of the result, and a figure of the first background images."""
     config, split = run.config, open_split(run, "test")
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
-    latents = {FLOAT: _float_latents(run, split), FIRMWARE: _firmware_latents(GoldenTrigger(split.features, network))}
+    trigger = GoldenTrigger(split.features, network).behind_words
+    latents = {FLOAT: _float_latents(run, split), FIRMWARE: _firmware_latents(trigger)}
     decode = open_float_decoder(run.upstream("reference"), config)
     height, width, _ = config.data.hardware.image_shape
 

@@ -69,8 +69,8 @@ def _decision(
 ) -> Decision:
     above = scores[FIRMWARE][background] > threshold.value
     passed = groups[background].count(above)
-    float_cut = _cut(scores[FLOAT][background], passed.passed)
-    cuts = {FLOAT: float_cut, QUANTIZED: threshold.value, FIRMWARE: threshold.value}
+    of_float = float_cut(scores[FLOAT][background], passed.passed)
+    cuts = {FLOAT: of_float, QUANTIZED: threshold.value, FIRMWARE: threshold.value}
     here = passed.effective(TEST_LEVEL)
     p_value = same_rate(_at_choice(threshold, here.events / passed.events), here)
     rate = passed.interval(level)
@@ -91,10 +91,11 @@ def _decision(
             )
             for process in scores[FIRMWARE]
         },
+        doubt=threshold.doubt,
     )
 
 
-def _cut(background: NDArray[Any], n_passed: int) -> float:
+def float_cut(background: NDArray[Any], n_passed: int) -> float:
     """Give the threshold above which n events lie, or fewer where scores tie."""
     lower = threshold_at_fpr(background, min(n_passed, background.size - 1) / background.size)
     above = background[background > lower]

@@ -71,10 +71,11 @@ def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: Golde
     low, high = golden.features.limits
     histograms = [np.zeros(last - first + 1, dtype=np.int64) for first, last in zip(low, high, strict=True)]
     scores, groups = [], []
+    stored = golden.behind_words
     for codes, own in chunks:
         for index, first in enumerate(low):
             histograms[index] += np.bincount(codes[:, index] - first, minlength=histograms[index].size)
-        scores.append(golden.scores(codes))
+        scores.append(stored.scores(codes))
         groups.append(own)
     if not scores:
         raise InputError("there are no events to compare; give a file with some")

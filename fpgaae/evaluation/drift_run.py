@@ -15,17 +15,20 @@ from fpgaae.data.readers import count_events, read_events
 from fpgaae.data.store import EventStore
 from fpgaae.data.tally import Tally
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
-from fpgaae.files import lock, sha256, write_json
+from fpgaae.evaluation.drift_figure import drift_figure
+from fpgaae.evaluation.figure_files import figure_svg, save_figure
+from fpgaae.files import lock, sha256, write_json, write_text
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.working_points import kept_crossings
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.drift import DriftResult
+from fpgaae.runs.results.drift import DRIFT_FILE, DriftResult
 
-DRIFT_FILE = "drift.json"
+_FIGURE = "drift"
 _CHUNK = 16_384
 Chunks = Iterator[tuple[Codes, NDArray[np.int64]]]
 
@@ -57,12 +60,16 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftR
         sample = take_sample(counted(_read(other, config, limit)), golden)
         settings = DriftSettings(
             experiment.result(CsimResult).thresholds,
-            config.trigger,
+            kept_crossings(config.trigger, data, config.data.background),
             config.evaluation.confidence_level,
         )
         found = compare_samples(reference, sample, features, golden.network.score.type.fraction, settings)
         result = DriftResult(file=other.name, sha256=sha256(other), **vars(found))
-        write_json(experiment.stage_folder("evaluate") / DRIFT_FILE, as_json(result))
+        folder = experiment.stage_folder("evaluate")
+        write_json(folder / DRIFT_FILE, as_json(result))
+        figure = drift_figure(result)
+        save_figure(figure, folder, _FIGURE)
+        write_text(folder / f"{_FIGURE}.svg", figure_svg(figure))
     return result
 
 

@@ -27,6 +27,8 @@ _SHOWN = (FLOAT, FIRMWARE)
 def rate_figure(rates: Rates, thresholds: Sequence[float]) -> Figure:
     """Rate against the threshold of float and firmware, with bands; dashed what the existing trigger does not take.
 
+    Where nothing passes, an open triangle marks the upper end of the interval.
+
     Parameters
     ----------
     rates
@@ -44,7 +46,12 @@ def rate_figure(rates: Rates, thresholds: Sequence[float]) -> Figure:
                 (own.pure_rate_khz, f"{model}, pure", "dashed"),
             ):
                 if rate is not None:
-                    axes.plot(own.threshold, rate.value, color=colour, linestyle=style, label=label)
+                    heights, high = np.array(rate.value), np.array(rate.high)
+                    shown = np.where(heights > 0, heights, np.nan)
+                    axes.plot(own.threshold, shown, color=colour, linestyle=style, label=label)
+                    none = heights == 0  # which a logarithmic axis can't show: the rate is below the upper end
+                    if none.any():
+                        axes.plot(np.array(own.threshold)[none], high[none], "v", color=colour, mfc="none")
                     axes.fill_between(own.threshold, rate.low, rate.high, color=colour, alpha=0.2, linewidth=0)
         for value in thresholds:
             axes.axvline(value, color="black", linewidth=1.0, linestyle=(0, (5, 3)))
@@ -203,7 +210,11 @@ def layer_figure(layers: Sequence[LayerLoss]) -> Figure:
         left.set_yticks([], minor=True)
         left.set_xlabel("Signal to quantization noise [dB]")
         right.set_xlabel("Share of saturated values")
-        right.set_xscale("log")
+        if any(share for layer in layers for share in layer.saturated.values()):
+            right.set_xscale("log")
+        else:
+            right.set_xticks([])
+            right.text(0.5, 0.5, "no value saturates", transform=right.transAxes, ha="center", va="center")
         for axes in (left, right):
             axes.grid(axis="y", color="0.9", linewidth=0.6)
             axes.set_axisbelow(True)

@@ -133,6 +133,7 @@ def _correlation(scores: Scores, groups: NDArray[np.int64], config: Config) -> d
     if array := config.data.hardware.array:
         quantities = {"sum": total * array.lsb, "cells_above_mean" if array.signed else "cells": number}
     else:
-        quantities = {"ht_gev": total * config.data.hardware.pt_lsb_gev, "multiplicity": number}
+        hardware = config.data.hardware
+        quantities = {"ht_gev": total * hardware.pt_lsb_of(hardware.objects[0]), "multiplicity": number}
     networks = {model: scores[model][background] for model in (FLOAT, QUANTIZED, FIRMWARE)}
     return correlations(quantities, networks, groups, config.trigger.false_positive_rates, config.seed)

@@ -34,13 +34,23 @@ def score_events(run: StageRun) -> Scores:
     """Score every event of the C simulation with every model."""
     split = open_split(run, "train")
     firmware = _firmware_scores(run)
+    scores = _score_all(run, open_scorers(run, split), {process: len(found) for process, found in firmware.items()})
+    scores[FIRMWARE] = firmware
+    return scores
+
+
+def open_scorers(run: StageRun, split: Split) -> dict[str, Score]:
+    """Open every model but the firmware as a function from hardware codes to scores.
+
+    Parameters
+    ----------
+    split
+        The training events of the background, which PCA is fitted on.
+    """
     models: dict[str, Score] = {FLOAT: float_scorer(run, split), QUANTIZED: _quantized(run, split.features)}
     if find_taught(run) is not None:
         models[TEACHER] = open_teacher(run.upstream("reference"), run.config, split)
-    models |= baseline_scorers(run, split)
-    scores = _score_all(run, models, {process: len(found) for process, found in firmware.items()})
-    scores[FIRMWARE] = firmware
-    return scores
+    return models | baseline_scorers(run, split)
 
 
 def open_partial(run: StageRun) -> PartialNetwork:

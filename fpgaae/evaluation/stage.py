@@ -5,7 +5,10 @@ This module imports TensorFlow (Keras 2 for the quantized model, Keras 3 for the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -23,16 +26,24 @@ from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.evaluation.metrics import roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
+from fpgaae.evaluation.review.run import ScoredEvents, run_review
 from fpgaae.evaluation.roc_bands import Band, roc_bands
 from fpgaae.evaluation.scoring import Scores, open_partial, score_events
 from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
+from fpgaae.files import write_json
+from fpgaae.golden.partial import PartialNetwork
+from fpgaae.hls.working_points import kept_crossings
 from fpgaae.models.teacher import Taught, find_taught
+from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.metrics import Ablation, LayerLoss, MetricsResult, StudentComparison
+from fpgaae.runs.results.review import REVIEW_FILE
 from fpgaae.runs.run import StageRun
 
 FIGURES_FOLDER = "figures"
+_log = logging.getLogger(__name__)
 _BLOCK_EVENTS = 4096
 Groups = dict[str, NDArray[np.int64]]
 Bands = dict[str, dict[str, Band]]
@@ -50,27 +61,37 @@ def run_evaluate(run: StageRun) -> MetricsResult:
     columns = {process: store.columns(process, "test", limit=length) for process, length in lengths.items()}
     settings = bootstrap_settings(config)
     with run.progress.task("bootstrap", None):
-        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, config)
-    ablation, layers = _losses(run, groups, settings)
-    figures, compression, distillation = {}, None, None
+        crossings = kept_crossings(config.trigger, run.result(DataResult), background)
+        kept = config.model_copy(update={"trigger": crossings})
+        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, kept)
+    network = open_partial(run)
+    ablation, layers = _losses(run, network, groups, settings)
+    figures: dict[str, Callable[[], Figure]] = {}
+    compression, distillation = None, None
     if (limit := config.evaluation.compression_events) is not None:
         with run.progress.task("compression", None):
-            compression, figures["compression"] = run_compression(run, limit)
+            compression, drawn = run_compression(run, limit)
+            figures["compression"] = lambda: drawn
     if (taught := find_taught(run)) is not None:
         distillation = _distillation(run, taught, scores, groups, settings)
-        figures["student"] = student_figure(_student_pairs(scores, distillation), taught.target)
+        pairs, target = _student_pairs(scores, distillation), taught.target
+        figures["student"] = lambda: student_figure(pairs, target)
     result = MetricsResult(
         **vars(of_scores), ablation=ablation, layers=layers, compression=compression, distillation=distillation
     )
+    with run.progress.task("review", None):
+        review, of_review = run_review(run, ScoredEvents(scores, groups, columns), result, network)
+        write_json(run.folder / REVIEW_FILE, as_json(review))
     with run.progress.task("figures", None):
         bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
-        _write_figures(run, scores, result, bands, figures)
-    return result
+        failed = _write_figures(run, scores, result, bands, {**figures, **of_review})
+    return replace(result, failed_figures=failed or None)
 
 
-def _losses(run: StageRun, groups: Groups, settings: BootstrapSettings) -> tuple[Ablation, tuple[LayerLoss, ...]]:
+def _losses(
+    run: StageRun, network: PartialNetwork, groups: Groups, settings: BootstrapSettings
+) -> tuple[Ablation, tuple[LayerLoss, ...]]:
     """Give what each part of the quantization costs, and each layer's error, on a bounded number of events."""
-    network = open_partial(run)
     split = open_split(run, "test")
     errors = LayerErrors(network)
     parts: dict[str, dict[str, list[NDArray[np.float64]]]] = {name: {} for name in ABLATIONS}
@@ -110,8 +131,9 @@ def _labelled(by_process: Mapping[str, _T], label: Callable[[str], str]) -> dict
 
 
 def _write_figures(
-    run: StageRun, scores: Scores, result: MetricsResult, bands: Bands, further: Mapping[str, Figure]
-) -> None:
+    run: StageRun, scores: Scores, result: MetricsResult, bands: Bands, further: Mapping[str, Callable[[], Figure]]
+) -> dict[str, str]:
+    """Draw all figures; say what is wrong with those that can't be drawn, since none of them may lose the numbers."""
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
@@ -122,18 +144,32 @@ def _write_figures(
         if signal != background
     }
     named = _labelled(scores[FIRMWARE], label)
-    figures = {
+    figures: dict[str, Callable[[], Figure]] = {
         **further,
-        "scores": score_figure(named, label(background), run.config.trigger.false_positive_rates[0]),
-        "rates": rate_figure(result.rates, [decision.value for decision in result.decisions]),
-        "profiles": profile_figure(result.correlation),
-        "layers": layer_figure(result.layers),
+        "scores": lambda: score_figure(named, label(background), run.config.trigger.false_positive_rates[0]),
+        "rates": lambda: rate_figure(result.rates, [decision.value for decision in result.decisions]),
+        "profiles": lambda: profile_figure(result.correlation),
+        "layers": lambda: layer_figure(result.layers),
     }
     if curves:  # of signals
-        figures["roc"] = roc_figure(curves, len(scores[FIRMWARE][background]), _labelled(bands, label), result.labels)
-        figures["losses"] = loss_figure(result.ablation)
+        n_events = len(scores[FIRMWARE][background])
+        figures["roc"] = lambda: roc_figure(curves, n_events, _labelled(bands, label), result.labels)
+        figures["losses"] = lambda: loss_figure(result.ablation)
     if by_column := result.rates.by_column:
-        figures["columns"] = column_figure(by_column)
-    for name, figure in figures.items():
+        figures["columns"] = lambda: column_figure(by_column)
+    return {name: failure for name, draw in figures.items() if (failure := _draw(draw, folder, name)) is not None}
+
+
+def _draw(draw: Callable[[], Figure], folder: Path, name: str) -> str | None:
+    """Draw a figure into its files; say what is wrong where that fails."""
+    try:
+        figure = draw()
         save_figure(figure, folder, name)
         (folder / f"{name}.svg").write_text(figure_svg(figure), encoding="utf-8")
+    except OSError:  # a full disk is no fault of a figure
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a drawing library raises
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        _log.warning("the figure %s can't be drawn (%s); the numbers are written all the same", name, said)
+        return said
+    return None

@@ -1,6 +1,7 @@
 """How far two samples are apart: the energy distance, and how well a classifier tells them apart.
 
-Both come with an interval; what the samples are does not matter here.
+Both come with an interval that takes events for independent: of events in groups, give one of each. What the samples
+are does not matter here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,13 @@ from fpgaae.evaluation.delong import ScoredGroups, delong
 from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval
 
 _BLOCKS = 10
+
+
+def one_event_a_group(groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Give the numbers of events of which no two are of one group, in random order: those are independent."""
+    order = rng.permutation(len(groups))
+    _, first = np.unique(groups[order], return_index=True)
+    return np.asarray(order[np.sort(first)])
 
 
 def energy_distance(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config, Explore
 from fpgaae.data.inputs import open_split
+from fpgaae.evaluation.two_sample import one_event_a_group
 from fpgaae.methods.base import Method
 from fpgaae.methods.registry import method_class
 from fpgaae.runs.results.explore import UseResult
@@ -23,7 +24,7 @@ from fpgaae.runs.run import StageRun
 from fpgaae.training.methods.dataset import load_columns
 from fpgaae.training.methods.job import Trained, variables_of_all
 from fpgaae.training.methods.keras_loop import make_step
-from fpgaae.training.methods.mixtures import unseen_columns
+from fpgaae.training.methods.mixtures import unseen_columns, unseen_groups
 from fpgaae.training.methods.stage import open_trained, train
 
 Floats = NDArray[np.float32]
@@ -96,6 +97,12 @@ class Explorer:
         if limit is None or len(x) <= limit:
             return x
         return x[np.sort(np.random.default_rng(self.seed).permutation(len(x))[:limit])]
+
+    def independent_events(self, process: str, limit: int) -> Floats:
+        """Give test events of a process in random order, one of each group, (n, n_features)."""
+        kind = type(self.method)
+        x, groups = unseen_columns(self.run, process, kind)["x"], unseen_groups(self.run, process, kind)
+        return x[one_event_a_group(groups, np.random.default_rng(self.seed))[:limit]]
 
     def encode(self, x: Floats) -> Floats:
         """Give the latents (n, k) of events."""

@@ -3,7 +3,7 @@
 Real and random events hardly ever lie exactly at a threshold, and miss entries of tables that others reach. These are
 found from known events by a search with the golden network: of the events that come nearest to a wanted code, some
 hardware integers are changed, at random and in pairs that seem to add up; for extremes, all of them uphill. What the
-search does not reach is named, since nothing proves that it can't be reached.
+search does not reach is named: apart from the rest what no hardware integers can reach, by bounds of every sum.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from fpgaae.config.model import Reads
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.trigger import GoldenTrigger
 
@@ -36,12 +37,14 @@ _OF_LATENTS = frozenset({Reads.LATENTS, Reads.DISTRIBUTION})
 class EdgeEvents(NamedTuple):
     """What was found, those at the thresholds first, and by name what was not."""
 
-    hardware: Codes  # (n_events, n_features)
-    not_reached: tuple[str, ...]
+    hardware: Codes  # (n_events, n_features) words of the ports
+    not_reached: tuple[str, ...]  # may be reached by events that the search did not try
+    unreachable: tuple[str, ...] = ()  # lies outside of what `reachable_ends` bounds
 
     def save(self, file: Path) -> None:
         """Write them to an npz file."""
-        np.savez_compressed(file, hardware=self.hardware, not_reached=np.array(self.not_reached, dtype=np.str_))
+        not_reached, unreachable = (np.array(names, dtype=np.str_) for names in (self.not_reached, self.unreachable))
+        np.savez_compressed(file, hardware=self.hardware, not_reached=not_reached, unreachable=unreachable)
 
     @classmethod
     def load(cls, file: Path) -> EdgeEvents:
@@ -54,7 +57,8 @@ class EdgeEvents(NamedTuple):
         """
         try:
             with np.load(file, allow_pickle=False) as content:
-                return cls(content["hardware"], tuple(str(name) for name in content["not_reached"]))
+                names = (tuple(str(name) for name in content[key]) for key in ("not_reached", "unreachable"))
+                return cls(content["hardware"], *names)
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise InputError(f"{file} holds no events at the edges ({error}); run the stage `convert` again") from None
 
@@ -67,11 +71,12 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
     trigger
         Features, network and thresholds.
     known
-        (n_events, n_features) hardware integers from which the search starts, such as training events.
+        (n_events, n_features) words of the ports from which the search starts, such as those of training events.
     """
     search = _Search(trigger, known, seed)
     chosen: list[int] = []
     missing: list[str] = []
+    impossible: list[str] = []
     for name, code in _score_goals(trigger):
         found = search.reach(0, code)
         if found is None:
@@ -83,9 +88,12 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
         for sign in (1, -1):
             chosen.append(search.extreme(column, sign))
         chosen += search.cover(column, chosen)
-        missing += _ranges(name, search.unseen(column))
+        low, high = search.bounds[column]
+        unseen = search.unseen(column)
+        missing += _ranges(name, [code for code in unseen if low <= code <= high])
+        impossible += _ranges(name, [code for code in unseen if not low <= code <= high])
     rows = list(dict.fromkeys(chosen))
-    return EdgeEvents(search.events(rows), tuple(missing))
+    return EdgeEvents(search.events(rows), tuple(missing), tuple(impossible))
 
 
 def _score_goals(trigger: GoldenTrigger) -> Iterator[tuple[str, int]]:
@@ -110,12 +118,14 @@ class _Search:
     def __init__(self, trigger: GoldenTrigger, known: Codes, seed: int) -> None:
         self._trigger = trigger
         features, network = trigger.features, trigger.network
-        self._low, self._high = features.limits
+        self._low, self._high = features.port_limits
         score = network.score
         read = score.inputs if isinstance(score, ScoreLayer) and score.score.reads in _OF_LATENTS else ()
         self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
         self.names = [score.name, *(f"{of.name}[{i}]" for of in self._watched for i in range(of.size))]
         self._types = [score.type, *(of.type for of in self._watched for _ in range(of.size))]
+        ends = reachable_ends(trigger)
+        self.bounds = [score.ends, *(pair for of in self._watched for pair in zip(*ends[of.name], strict=True))]
         self._left = min(_BUDGET, _MEMORY // len(features))
         self._events: list[Codes] = []
         self._values: list[Codes] = []
@@ -123,8 +133,9 @@ class _Search:
         self._seen: list[dict[int, int]] = [{} for _ in self.names]  # code -> the first event that has it
         self._rng = np.random.default_rng([seed, len(self.names)])
         random = self._rng.integers(self._low, self._high + 1, size=(_RANDOM_EVENTS, len(features)))
-        ends = np.clip(features.offsets, self._low, self._high)
-        pool = np.concatenate([known.astype(np.int64), random, np.stack([self._low, self._high, ends])])
+        pool = np.concatenate(
+            [known.astype(np.int64), random, np.stack([self._low, self._high, features.middle_words])]
+        )
         self._run(pool)
 
     def _run(self, hardware: Codes) -> Codes:

@@ -1,4 +1,6 @@
-"""The trigger block as one object (NumPy only): hardware integers in, score and decisions out, in exact integers.
+"""The trigger block as one object (NumPy only): words of its ports in, score and decisions out, in exact integers.
+
+A word is what the trigger sends, as `data.hardware` declares it; where it declares none, the hardware integer itself.
 
 What every form of the firmware is made from, and compared with.
 """
@@ -48,21 +50,26 @@ class GoldenTrigger:
         """Add the decisions to a network that has none: see `IntegerNetwork.with_thresholds`."""
         return replace(self, network=self.network.with_thresholds(thresholds))
 
-    def input_codes(self, hardware: NDArray[np.integer]) -> Codes:
-        """Give the network's input codes of hardware integers, (n_events, n_features) each."""
-        return self.features.input_codes(hardware, self.network.layers[0].types)
+    @property
+    def behind_words(self) -> GoldenTrigger:
+        """The same for hardware codes that are no words any more, such as those of the event store."""
+        return replace(self, features=self.features.without_words())
 
-    def run(self, hardware: NDArray[np.integer]) -> dict[str, Tensor]:
-        """Compute every layer's codes from hardware integers, by layer name in graph order."""
-        return self.network.run(self.input_codes(hardware))
+    def input_codes(self, words: NDArray[np.integer]) -> Codes:
+        """Give the network's input codes of the words that a port can carry, (n_events, n_features) each."""
+        return self.features.input_codes_of_words(words, self.network.layers[0].types)
 
-    def scores(self, hardware: NDArray[np.integer]) -> Codes:
+    def run(self, words: NDArray[np.integer]) -> dict[str, Tensor]:
+        """Compute every layer's codes from words, by layer name in graph order."""
+        return self.network.run(self.input_codes(words))
+
+    def scores(self, words: NDArray[np.integer]) -> Codes:
         """Compute the score's code of each event, (n_events,)."""
-        return self.run(hardware)[self.network.score.name].codes[:, 0]
+        return self.run(words)[self.network.score.name].codes[:, 0]
 
-    def score_and_decisions(self, hardware: NDArray[np.integer]) -> Codes:
+    def score_and_decisions(self, words: NDArray[np.integer]) -> Codes:
         """Compute what the block puts out of each event, (n_events, 1 + n_thresholds)."""
-        tensors = self.run(hardware)
+        tensors = self.run(words)
         return np.concatenate([tensors[name].codes for name in (self.network.score.name, self.accept.name)], axis=1)
 
     @classmethod

@@ -28,9 +28,10 @@ from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_model
 from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.hls.network_ports import write_weights
+from fpgaae.hls.port_table import input_ports
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
-from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds, kept_crossings
 from fpgaae.models.extract import extract_network
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
@@ -55,7 +56,8 @@ _log = logging.getLogger(__name__)
 
 def run_convert(run: StageRun) -> ConvertResult:
     """Write the HLS project and the golden network, and prove the latter against Keras on every kind of event."""
-    features = FeatureMap.of(run.result(DataResult))
+    data = run.result(DataResult)
+    features, crossings = FeatureMap.of(data), kept_crossings(run.config.trigger, data, run.config.data.background)
     findings = _lint(run)
     model = load_quantized(str(run.upstream("train") / MODEL_FILE))
     trained = extract_network(model)
@@ -64,7 +66,11 @@ def run_convert(run: StageRun) -> ConvertResult:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
     background = background_scores(run, GoldenTrigger(features, network))
     level = run.config.evaluation.confidence_level
-    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
+    points = choose_thresholds(background, background_groups(run), crossings, level)
+    entries = tuple(point.entry(network.score.type, crossings) for point in points)
+    for index, entry in enumerate(entries):
+        if entry.doubt is not None:
+            _log.warning("threshold %d is in doubt: %s", index, entry.doubt)
     trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
     with run.progress.task("events at the edges", None):
         edges = _find_edges(run, trigger, background)
@@ -95,6 +101,7 @@ def run_convert(run: StageRun) -> ConvertResult:
         input_type=str(network.input_type),
         score_type=str(network.score.type),
         layers=(*written.layers[:-1], *map(_entry, network.ports), written.layers[-1], _entry(trigger.accept)),
+        ports=input_ports(run.config.data.hardware),
         output_bits=sum(layer.size * layer.type.width for layer in _outputs(trigger)),
         outputs=tuple(Output(name=own.name, values=own.size, type=str(own.type)) for own in _outputs(trigger)),
         weight_ports=tuple(port.entry() for port in written.top.weights),
@@ -104,9 +111,11 @@ def run_convert(run: StageRun) -> ConvertResult:
             background_events=len(background),
             saturated_fraction=float(np.mean(background == network.score.type.max_code)),
             confidence_level=run.config.evaluation.confidence_level,
-            thresholds=tuple(point.entry(network.score.type, run.config.trigger) for point in points),
+            thresholds=entries,
         ),
-        edge_events=EdgeSearch(events=len(edges.hardware), not_reached=edges.not_reached),
+        edge_events=EdgeSearch(
+            events=len(edges.hardware), not_reached=edges.not_reached, unreachable=edges.unreachable
+        ),
         keras=keras,
         lint=tuple(finding.entry() for finding in findings),
     )
@@ -119,7 +128,7 @@ def _find_edges(run: StageRun, trigger: GoldenTrigger, background: Codes) -> Edg
     for threshold in trigger.thresholds.tolist():
         event = int(np.argmax(background == threshold))
         known.append(store.read(process, run.config.trigger.chosen_on, event, event + 1))
-    return edge_events(trigger, np.concatenate(known), run.config.seed)
+    return edge_events(trigger, trigger.features.words_of_codes(np.concatenate(known)), run.config.seed)
 
 
 def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
@@ -166,7 +175,8 @@ def _compare_with_keras(
     with run.progress.task("golden codes against Keras", sum(s.stop - s.start for s in plan)) as task:
         for source in plan:
             stimulus = stimuli.make(source)
-            values = np.concatenate([features.values(stimulus.hardware), stimulus.values])
+            codes = features.codes_of_words(stimulus.hardware)
+            values = np.concatenate([features.values(codes), stimulus.values])
             comparison.add(values, stimulus.input_codes)
             task.advance(source.stop - source.start)
     return comparison.result()
@@ -174,18 +184,8 @@ def _compare_with_keras(
 
 def _write_vectors(run: StageRun, trigger: GoldenTrigger, stimuli: Stimuli, block: TriggerBlock) -> None:
     """Write the testbench's golden vectors: the first events of every origin, with all extremes and edges."""
-    parts = []
-    for source in stimuli.sources():
-        if source.start == 0 and source.origin != LAYERS:
-            part = (
-                source
-                if source.origin in {EXTREMES, EDGES}
-                else source._replace(stop=min(source.stop, _VECTORS_AN_ORIGIN))
-            )
-            made = stimuli.make(part)
-            parts.append((made.hardware, made.input_codes[: len(made.hardware)]))
-    hardware, input_codes = (np.concatenate(codes) for codes in zip(*parts, strict=True))
-    golden = trigger.network.run(input_codes)
+    hardware = np.concatenate([codes for _, codes in stimuli.few(_VECTORS_AN_ORIGIN, whole={EXTREMES, EDGES})])
+    golden = trigger.run(hardware)
     scores, accept = golden[trigger.network.score.name].codes[:, 0], golden[trigger.accept.name].codes
     latents = next((golden[port.name].codes & ((1 << port.type.width) - 1) for port in trigger.network.ports), None)
     write_golden_vectors(run.folder / PROJECT_FOLDER, block, hardware, scores, accept, latents)

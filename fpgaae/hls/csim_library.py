@@ -19,6 +19,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.project import CSIM_MACRO, DRIVER
+from fpgaae.processes import run_program
 
 _FAST, _QUICK = "-O3", "-O1"
 INCLUDES = ("-I.", "-Ifirmware", "-Ifirmware/ap_types")
@@ -135,7 +136,7 @@ def compile_project(project: Path, project_name: str, build: Path) -> Path:
 
 def run_compiler(command: list[str], folder: Path) -> tuple[int, str]:
     """Run a compiler in a folder; give its exit code and all that it said."""
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, cwd=folder)
+    done = run_program(command, f"compiling in {folder}", folder=folder)
     return done.returncode, done.stdout + done.stderr
 
 

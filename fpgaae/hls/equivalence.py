@@ -17,7 +17,8 @@ from fpgaae.golden.layers.rounding import Input, Quantizer
 from fpgaae.golden.layers.weighted import Dense, Weighted
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.mutants import Damage, Mutant, ProjectSources
+from fpgaae.hls.mutant import Mutant
+from fpgaae.hls.project_sources import Damage, ProjectSources
 
 _MOST_CODES = 2**24  # of a type, to try each
 

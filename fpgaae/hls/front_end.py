@@ -5,7 +5,7 @@ Nothing here imports hls4ml; the hand-written parts stand in `firmware/hls/`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -19,14 +19,18 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.network_ports import port_names, port_values
+from fpgaae.hls.port_table import input_ports, port_lines
 from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
+from fpgaae.hls.word_lines import WORDS_HEADER, code_lines
 
 FRONT_END_HEADER = "fpgaae_front_end.h"
 THRESHOLDS_HEADER = "thresholds.h"
+README = "README.md"
+_TABLE_HEAD = "Ports, as the config declares them (a word that is not sent has an answer, too):"
 
 
 class Element(NamedTuple):
-    """One hardware integer of the block: `expression` names it in C++, and is empty where it has no port."""
+    """One word that enters the block: `expression` names it in C++, and is empty where it has no port."""
 
     feature: Feature
     expression: str
@@ -74,7 +78,8 @@ class TriggerBlock:
         self.top = top
         self.thresholds = trigger.thresholds
         self.elements = tuple(_elements(hardware, trigger.features))
-        self.ports = tuple(_ports(hardware))
+        self.ports = tuple(_ports(hardware, trigger.features))
+        self.port_table = tuple(port_lines(input_ports(hardware)))  # empty where no words are declared
         if clash := port_names(top) & {port.name for port in self.ports}:
             raise InputError(f"data.hardware calls an input `{min(clash)}`, as a port of the network; rename it")
 
@@ -85,6 +90,11 @@ class TriggerBlock:
         values = self.values()
         header = fill_template(f"hls/{FRONT_END_HEADER}", {})
         (firmware / FRONT_END_HEADER).write_text(header, encoding="utf-8")
+        if self.port_table:
+            words = fill_template(f"hls/{WORDS_HEADER}", {})
+            (firmware / WORDS_HEADER).write_text(words, encoding="utf-8")
+            page = fill_template("hls/ports.md", {"PROJECT": name, "PORTS": _as_rows(self.port_table)})
+            (project / README).write_text(page, encoding="utf-8")
         for suffix in ("h", "cpp"):
             text = fill_template(f"hls/trigger.{suffix}", values)
             (firmware / f"{name}_trigger.{suffix}").write_text(text, encoding="utf-8")
@@ -96,6 +106,9 @@ class TriggerBlock:
         return port_values(top) | {
             "PROJECT": top.project_name,
             "GUARD": top.project_name.upper(),
+            "OBJECTS_ARE": "words" if self.port_table else "hardware integers",
+            "PORT_TABLE": "".join(f"//   {line}\n" for line in self.port_table and (_TABLE_HEAD, *self.port_table)),
+            "WORDS_HEADER": f'\n#include "{WORDS_HEADER}"' if self.port_table else "",
             "STRUCTS": "\n".join(filter(None, (port.struct for port in self.ports))),
             "SCORE_TYPE": f"{top.output.type_name}::value_type" if top.is_stream else top.output.type_name,
             "PORTS": ",\n    ".join(port.declaration for port in self.ports),
@@ -134,14 +147,17 @@ class TriggerBlock:
     def _scale(self) -> Iterator[str]:
         """Give the lines that compute the network's inputs; in a stream, pack by pack."""
         top = self.top
+        expressions = [element.expression for element in self.elements]
+        codes = code_lines([element.feature.hardware for element in self.elements], expressions)
+        scaled = [_scaled(element.feature, code) for element, code in zip(self.elements, codes, strict=True)]
         if not top.is_stream:
-            for index, element in enumerate(self.elements):
-                yield f"features[{index}] = {_scaled(element)};"
+            for index, expression in enumerate(scaled):
+                yield f"features[{index}] = {expression};"
             return
         pack = top.input.pack_size
         yield f"{top.input.type_name} pack;"
-        for index, element in enumerate(self.elements):
-            yield f"pack[{index % pack}] = {_scaled(element)};"
+        for index, expression in enumerate(scaled):
+            yield f"pack[{index % pack}] = {expression};"
             if index % pack == pack - 1:
                 yield "features.write(pack);"
 
@@ -167,7 +183,7 @@ def read_score(top: TopFunction) -> str:
 def write_golden_vectors(
     project: Path,
     block: TriggerBlock,
-    hardware_codes: Codes,
+    words: Codes,
     score_codes: Codes,
     accept: Codes,
     latents: Codes | None = None,
@@ -176,8 +192,8 @@ def write_golden_vectors(
 
     Parameters
     ----------
-    hardware_codes
-        (n_events, n_features) hardware integers.
+    words
+        (n_events, n_features) what enters the ports.
     score_codes
         (n_events,) codes of the score.
     accept
@@ -188,22 +204,28 @@ def write_golden_vectors(
     folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)
     ports = [index for index, element in enumerate(block.elements) if element.expression]
-    bits = np.array([block.elements[index].feature.hardware.bits for index in ports], dtype=np.int64)
-    stimulus = hardware_codes[:, ports] & ((1 << bits) - 1)
+    bits = np.array([block.elements[index].feature.hardware.port.bits for index in ports], dtype=np.int64)
+    stimulus = words[:, ports] & ((1 << bits) - 1)
     accepted = (accept << np.arange(accept.shape[1])).sum(axis=1)
     np.savetxt(folder / STIMULUS_FILE, stimulus, fmt="%x")
     columns = [score_codes[:, None], accepted[:, None], *([] if latents is None else [latents])]
     np.savetxt(folder / EXPECTED_FILE, np.concatenate(columns, axis=1), fmt="%x")
 
 
-def _ports(hardware: Hardware) -> Iterator[Port]:
+def _ports(hardware: Hardware, features: FeatureMap) -> Iterator[Port]:
     if hardware.array is not None:
         array = hardware.array
         yield Port(array.name, array.n_cells - len(set(array.absent)), _integer(array.bits, signed=array.signed))
+    first = 0
     for kind in hardware.objects:
-        widths = zip(QUANTITIES, (kind.pt_bits, kind.eta_bits, kind.phi_bits), strict=True)
-        fields = tuple((_integer(bits, signed=quantity != "pt"), quantity) for quantity, bits in widths if bits)
+        slot = [features.features[first + place].hardware for place in range(len(QUANTITIES))]
+        fields = tuple((_integer(of.port.bits, signed=of.port.signed), of.quantity) for of in slot if of.bits)
         yield Port(kind.name, kind.slots, f"{kind.name}_object", fields)
+        first += kind.slots * len(QUANTITIES)
+
+
+def _as_rows(port_table: Sequence[str]) -> str:
+    return "\n".join("| `{}` | {} |".format(*line.split(": ", 1)) for line in port_table)
 
 
 def _integer(bits: int, *, signed: bool) -> str:
@@ -223,8 +245,7 @@ def _elements(hardware: Hardware, features: FeatureMap) -> Iterator[Element]:
                 yield Element(feature, f"{kind.name}[{slot}].{quantity}" if feature.hardware.bits else "")
 
 
-def _scaled(element: Element) -> str:
-    feature, expression = element
+def _scaled(feature: Feature, expression: str) -> str:
     code = expression or "ap_uint<1>(0)"
     return f"fpgaae::scale<{feature.shift}>({code}, {feature.offset})"
 

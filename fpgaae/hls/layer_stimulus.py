@@ -11,10 +11,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fpgaae.fixedpoint import Codes
+from fpgaae.fixedpoint import Codes, Tensor, type_for_range
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import ScoreLayer
 
 _RANDOM_ROWS = 1_000
 
@@ -28,11 +31,11 @@ def layer_codes(network: IntegerNetwork, seed: int) -> dict[str, Codes]:
     """Give by layer the codes (n_layer_rows, size) that stand in for its output, for every layer but the decisions."""
     n = n_layer_rows(network)
     rng = np.random.default_rng([seed, n])
-    unused = _unused_bits(network)
+    unused, reachable = _unused_bits(network), _reachable(network)
     result = {}
     for layer, special in _special_rows(network):
         random = _random(layer, n - len(special), rng)
-        codes = np.clip(np.concatenate([special, random]), *layer.ends)
+        codes = np.clip(np.concatenate([special, random]), *reachable[layer.name])
         result[layer.name] = codes >> unused[layer.name] << unused[layer.name]
     return result
 
@@ -59,6 +62,47 @@ def _unused_bits(network: IntegerNetwork) -> dict[str, Codes]:
     for layer in network.layers:
         sums[layer.name] = layer.unused_bits(network.sources(layer), [sums[name] for name in layer.inputs])
     return {layer.name: np.maximum(layer.unused_by_type, sums[layer.name]) for layer in network.layers}
+
+
+def _reachable(network: IntegerNetwork) -> dict[str, tuple[Codes, Codes]]:
+    """Give by layer the smallest and the largest code, (size,) each, that may stand in for each of its values.
+
+    They are those of its type. But what goes into a sum without a quantizer in between stays within what its own inputs
+    allow, such as zeros around an image: hls4ml's sums behind it, and all of distributed arithmetic, are made for no
+    other codes.
+    """
+    known: dict[str, tuple[Codes, Codes]] = {}
+    for layer in network.layers:
+        known[layer.name] = layer.ends
+        if isinstance(layer, (Input, Quantizer, ScoreLayer, Accept)):
+            continue
+        (source,) = network.sources(layer)
+        low, high = known[source.name]
+        is_narrowed = bool((low != source.ends[0]).any() or (high != source.ends[1]).any())
+        goes_on = _goes_into_a_sum(network, layer)
+        if not (is_narrowed or goes_on):
+            continue
+        if not isinstance(layer, Weighted):  # it never falls where its inputs rise
+            both = layer.run([Tensor(np.stack([low, high]), source.types.fraction)]).codes
+            known[layer.name] = both[0], both[1]
+        elif not layer.reloadable:
+            ends = layer.ends_of_sums(source, low, high)
+            known[layer.name] = ends if goes_on else _ends_of_type(layer, *ends)
+    return known
+
+
+def _ends_of_type(layer: Layer, low: Codes, high: Codes) -> tuple[Codes, Codes]:
+    """Give for each value the ends of the narrowest type that holds some codes, no wider than the layer's own."""
+    of = type_for_range(min(int(low.min()), 0), max(int(high.max()), 0), 0)
+    return np.maximum(layer.ends[0], of.min_code), np.minimum(layer.ends[1], of.max_code)
+
+
+def _goes_into_a_sum(network: IntegerNetwork, layer: Layer) -> bool:
+    readers = [reader for reader in network.layers if layer.name in reader.inputs]
+    return any(
+        isinstance(reader, Weighted) or (not isinstance(reader, Quantizer) and _goes_into_a_sum(network, reader))
+        for reader in readers
+    )
 
 
 def _readers(network: IntegerNetwork, name: str) -> Iterator[Layer]:

@@ -1,6 +1,7 @@
 """One compiled mutant in a process of its own, since it may crash or never end: `python -m fpgaae.hls.mutant_run`.
 
-Arguments: the library, the stimulus with its golden codes, and the file for the result.
+Arguments: the library, the stimulus with its golden codes, and the file for the result; then `synthesized` for a
+library of the branch that is synthesized.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary
+from fpgaae.hls.synthesized_branch import SynthesizedLibrary, output_name
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import Mismatch
 
 OBJECTS, VALUES, LAYERS = "objects", "values", "layers"  # how a batch of events enters
 RELOADED = "reloaded/"  # in front of the batches for weights that are loaded over the trained ones
 WEIGHTS = "weights"
+SYNTHESIZED = "synthesized"  # events of the branch without taps, and their values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +86,24 @@ def _injected(library: CsimLibrary, batches: Mapping[str, Codes], fractions: Map
     return np.concatenate(parts, axis=1)
 
 
-def main() -> None:
-    """Compare a mutant and write what was found."""
-    library, stimulus, result = (Path(argument) for argument in sys.argv[1:])
-    with np.load(stimulus, allow_pickle=False) as content:
-        batches = {name: content[name] for name in content.files}
+def compare_branch(library: Path, batches: Mapping[str, Codes]) -> Found:
+    """Compare the values that the branch without taps gives; what differs is named in `error`."""
+    opened = SynthesizedLibrary(library)
+    opened.load_weights(batches[WEIGHTS])
+    expected = batches[f"{SYNTHESIZED}/values"]
+    found = opened.run(batches[f"{SYNTHESIZED}/inputs"])
+    if found.shape != expected.shape:
+        return Found(passed=False, error=f"{found.shape[1]} results an event", first_mismatch=None)
+    wrong = np.argwhere(found != expected)
+    if not len(wrong):
+        return Found(passed=True, error=None, first_mismatch=None)
+    event, column = wrong[0].tolist()
+    what = f"{output_name(column, int(batches[f'{SYNTHESIZED}/n_thresholds']))} of event {event}"
+    return Found(passed=False, error=what, first_mismatch=None)
+
+
+def compare_taps(library: Path, batches: Mapping[str, Codes]) -> Found:
+    """Compare the codes of every layer."""
     try:
         compiled = CsimLibrary(library)
         expected = [name.removeprefix("fraction/") for name in batches if name.startswith("fraction/")]
@@ -97,10 +113,17 @@ def main() -> None:
             raise CheckFailed(f"the layer {wrong[0]} has another size")
         comparison = compare_loaded(compiled, batches)
     except (CheckFailed, OSError, AttributeError, ValueError) as error:
-        found = Found(passed=False, error=str(error), first_mismatch=None)
-    else:
-        found = Found(passed=comparison.passed, error=None, first_mismatch=comparison.first_mismatch)
-    write_json(result, as_json(found))
+        return Found(passed=False, error=str(error), first_mismatch=None)
+    return Found(passed=comparison.passed, error=None, first_mismatch=comparison.first_mismatch)
+
+
+def main() -> None:
+    """Compare a mutant and write what was found."""
+    library, stimulus, result = (Path(argument) for argument in sys.argv[1:4])
+    with np.load(stimulus, allow_pickle=False) as content:
+        batches = {name: content[name] for name in content.files}
+    compare = compare_branch if sys.argv[4:] == [SYNTHESIZED] else compare_taps
+    write_json(result, as_json(compare(library, batches)))
 
 
 if __name__ == "__main__":

@@ -1,178 +1,38 @@
-"""Damaged copies of a written project: which place is damaged, how, and in which layer.
+"""Mutants of a written project of which a number is wrong: a weight, a type, a threshold, a table, or their order.
 
-A mutant is one edit of one or two source files, such as a slip of the hand or a broken converter would make. Here is
-what can be damaged; whether the check sees it is decided in `fpgaae.hls.mutation`.
+What is wrong in the text of a source stands in `fpgaae.hls.text_mutants`; whether the check sees it is decided in
+`fpgaae.hls.mutation`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, parse_type
+from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.network import ACCEPT_LAYER
+from fpgaae.hls.mutant import Kind, Maker, Mutant, pick
 from fpgaae.hls.network_ports import WEIGHTS_FILE
 from fpgaae.hls.project import VECTORS_FOLDER
+from fpgaae.hls.project_sources import STRUCT, TYPEDEF, VALUES, Array, Damage, ProjectSources
 
-_CALL = re.compile(r"^ *nnet::(?P<kernel>\w+)<(?P<types>[^>]*)>\((?P<arguments>.*)\); // (?P<layer>\w+)$", re.MULTILINE)
-_STRUCT = re.compile(r"^struct (?P<name>\w+)(?: : [\w:]+)? \{(?P<body>.*?)^\};", re.MULTILINE | re.DOTALL)
-_TYPEDEF = re.compile(r"^typedef .*?(?P<type>ap_u?fixed<[^<>]*>).* (?P<name>\w+);$", re.MULTILINE)
-_VALUES = re.compile(r"(?P<head>.*#endif\n)(?P<values>[^}]*)\};", re.DOTALL)
-_ARRAY_TYPE = re.compile(r"^(?P<type>\w+) \w+\[\d+\] = \{", re.MULTILINE)
 _SCALE = re.compile(r"fpgaae::scale<(?P<shift>-?\d+)>\((?P<code>.*?), (?P<offset>-?\d+)\);")
 _THRESHOLDS = re.compile(r"thresholds\[n_thresholds\] = \{(?P<codes>[^}]*)\}")
 _PUT_OUT = re.compile(r"fpgaae::put_out<(?P<n>\d+)>")
-_TRIES = 200
 
 
-class Damage(str, Enum):
-    """What is damaged."""
-
-    WEIGHT_BIT = "weight bit"
-    BIAS_BIT = "bias bit"
-    WIDTH = "width of a type"
-    INTEGER_BITS = "integer bits of a type"
-    ROUNDING = "rounding mode"
-    SATURATION = "saturation mode"
-    TABLE_ENTRY = "table entry"
-    SCORE_CONSTANT = "score constant"
-    THRESHOLD = "threshold"
-    SCALING = "scaling of an input"
-    SWAPPED_LAYERS = "two layers swapped"
-    TRUNCATED_FILE = "truncated weight file"
-    HELD_WEIGHT = "weight that is not reloaded"
-    LATENTS_PORT = "port of the latents"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """An edit of a project, by file relative to it, and the first layer that it can change."""
-
-    damage: Damage
-    layer: str
-    description: str
-    edits: Mapping[str, str] = field(repr=False)  # file -> its damaged text
-    name: str = ""  # of the type, array or feature that is damaged
-    new_type: FixedPointType | None = None
-
-
-@dataclass(frozen=True)
-class Array:
-    """A table of weights, biases or function values in `firmware/weights/`."""
-
-    name: str
-    layer: str
-    file: str
-    type_name: str
-    values: tuple[float, ...]
-
-
-class ProjectSources:
-    """The damageable places of a written project.
-
-    Parameters
-    ----------
-    project
-        Its folder.
-    layers
-        Recorded layers in graph order, from `convert.json`.
-
-    Raises
-    ------
-    InputError
-        If its sources are not as `convert` writes them.
-    """
-
-    def __init__(self, project: Path, project_name: str, layers: Sequence[str]) -> None:
-        self.project = project
-        self.layers = tuple(layers)
-        self.top = f"firmware/{project_name}.cpp"
-        self.trigger = f"firmware/{project_name}_trigger.cpp"
-        self.calls = [m for m in _CALL.finditer(self.text(self.top)) if m["layer"] in self.layers]
-        if not self.calls:
-            raise InputError(f"{project / self.top} calls no layer; run the stage `convert` again with --force")
-        self.type_layers = self._type_layers()
-        self.types = {m["name"]: parse_type(m["type"]) for m in _TYPEDEF.finditer(self.text("firmware/defines.h"))}
-        self.arrays = tuple(self._arrays())
-
-    def text(self, file: str) -> str:
-        """Read a source."""
-        return (self.project / file).read_text(encoding="utf-8")
-
-    def _type_layers(self) -> dict[str, str]:
-        """Give the layer that each type belongs to: as its result, or inside its config."""
-        configs = {m["name"]: m["body"] for m in _STRUCT.finditer(self.text("firmware/parameters.h"))}
-        found: dict[str, str] = {}
-        for call in self.calls:
-            *types, config = call["types"].split(", ")
-            found.setdefault(types[0], self.layers[0])
-            found.setdefault(types[-1], call["layer"])
-            for name in re.findall(r"typedef (\w+) \w+;", configs.get(config, "")):
-                found.setdefault(name, call["layer"])
-        return found
-
-    def _arrays(self) -> Iterator[Array]:
-        for call in self.calls:
-            for name in call["arguments"].split(", "):
-                file = f"firmware/weights/{name}.h"
-                if (self.project / file).is_file():
-                    text = self.text(file)
-                    values, of = _VALUES.match(text), _ARRAY_TYPE.search(text)
-                    if values is None or of is None:
-                        raise InputError(f"{self.project / file} is not as `convert` writes it")
-                    numbers = tuple(float(number) for number in values["values"].split(","))
-                    yield Array(name, call["layer"], file, of["type"], numbers)
-
-
-def make_mutants(sources: ProjectSources, n: int, seed: int) -> list[Mutant]:
-    """Make n different mutants, the kinds of damage in turn, as far as the project has what they damage.
-
-    Raises
-    ------
-    InputError
-        If the project does not have so many different places.
-    """
-    rng = np.random.default_rng(seed)
-    makers = [maker for maker in _MAKERS if any(maker(sources, rng) for _ in range(3))]
-    mutants: list[Mutant] = []
-    seen: set[str] = set()
-    misses = 0
-    while len(mutants) < n:
-        mutant = makers[(len(mutants) + misses) % len(makers)](sources, rng)
-        if mutant is None or mutant.description in seen:
-            misses += 1
-            if misses > _TRIES + 20 * n:
-                raise InputError(
-                    f"the project has only {len(mutants)} different places to damage; ask for fewer mutants"
-                )
-            continue
-        seen.add(mutant.description)
-        mutants.append(mutant)
-    return mutants
-
-
-Maker = Callable[[ProjectSources, np.random.Generator], "Mutant | None"]
-
-
-def _pick(rng: np.random.Generator, choices: Sequence[object]) -> int:
-    return int(rng.integers(len(choices)))
-
-
-def _array_bit(damage: Damage, prefix: str) -> Maker:
+def _array_bit(damage: Damage, prefix: str) -> Maker[ProjectSources]:
     def make(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
         arrays = [array for array in sources.arrays if array.name.startswith(prefix)]
         if not arrays:
             return None
-        array = arrays[_pick(rng, arrays)]
+        array = arrays[pick(rng, arrays)]
         of = sources.types[array.type_name]
-        place, bit = _pick(rng, array.values), int(rng.integers(of.width))
+        place, bit = pick(rng, array.values), int(rng.integers(of.width))
         code = round(array.values[place] * 2.0**of.fraction)
         flipped = (code & ((1 << of.width) - 1)) ^ (1 << bit)
         if of.signed and flipped >> (of.width - 1):
@@ -188,7 +48,7 @@ def _array_bit(damage: Damage, prefix: str) -> Maker:
 def _with_values(sources: ProjectSources, array: Array, values: Sequence[float]) -> dict[str, str]:
     """Give the file of an array with other values."""
     text = sources.text(array.file)
-    match = _VALUES.match(text)
+    match = VALUES.match(text)
     if match is None:
         raise InputError(f"{sources.project / array.file} is not as `convert` writes it")
     body = ", ".join(f"{value!r}" for value in values)
@@ -197,16 +57,16 @@ def _with_values(sources: ProjectSources, array: Array, values: Sequence[float])
 
 def _type_change(
     damage: Damage, change: Callable[[FixedPointType, np.random.Generator], FixedPointType | None]
-) -> Maker:
+) -> Maker[ProjectSources]:
     def make(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
         names = [name for name in sources.types if name in sources.type_layers]
-        name = names[_pick(rng, names)]
+        name = names[pick(rng, names)]
         old = sources.types[name]
         new = change(old, rng)
         if new is None:
             return None
         text = sources.text("firmware/defines.h")
-        match = next(m for m in _TYPEDEF.finditer(text) if m["name"] == name)
+        match = next(m for m in TYPEDEF.finditer(text) if m["name"] == name)
         edited = text[: match.start("type")] + str(new) + text[match.end("type") :]
         what = f"firmware/defines.h: {name} from {old} to {new}"
         return Mutant(damage, sources.type_layers[name], what, {"firmware/defines.h": edited}, name, new)
@@ -225,12 +85,12 @@ def _other_integer_bits(of: FixedPointType, rng: np.random.Generator) -> FixedPo
 
 def _other_rounding(of: FixedPointType, rng: np.random.Generator) -> FixedPointType:
     others = [mode for mode in Rounding if mode is not of.rounding]
-    return of._replace(rounding=others[_pick(rng, others)])
+    return of._replace(rounding=others[pick(rng, others)])
 
 
 def _other_overflow(of: FixedPointType, rng: np.random.Generator) -> FixedPointType:
     others = [mode for mode in Overflow if mode is not of.overflow]
-    return of._replace(overflow=others[_pick(rng, others)])
+    return of._replace(overflow=others[pick(rng, others)])
 
 
 def _score_constant(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
@@ -239,7 +99,7 @@ def _score_constant(sources: ProjectSources, rng: np.random.Generator) -> Mutant
     config = call["types"].split(", ")[-1]
     parameters, kernels = "firmware/parameters.h", "firmware/nnet_utils/fpgaae_scores.h"
     text = sources.text(parameters)
-    body = next(m for m in _STRUCT.finditer(text) if m["name"] == config)
+    body = next(m for m in STRUCT.finditer(text) if m["name"] == config)
     n_in = re.search(r"n_in = (\d+)", body["body"])
     if n_in is None:
         return None
@@ -254,8 +114,13 @@ def _score_constant(sources: ProjectSources, rng: np.random.Generator) -> Mutant
         for factor in ("0", "0.25"):
             edited = text.replace("ap_ufixed<1, 0> half = 0.5", f"ap_ufixed<4, 0> half = {factor}")
             choices.append((kernels, edited, f"the half is {factor}"))
-    file, edited, what = choices[_pick(rng, choices)]
+    file, edited, what = choices[pick(rng, choices)]
     return Mutant(Damage.SCORE_CONSTANT, call["layer"], f"{file}: {what}", {file: edited})
+
+
+def _half_up(of: FixedPointType, rng: np.random.Generator) -> FixedPointType | None:
+    del rng
+    return of._replace(rounding=Rounding.HALF_UP) if of.rounding is Rounding.HALF_EVEN else None
 
 
 def _threshold(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
@@ -265,7 +130,7 @@ def _threshold(sources: ProjectSources, rng: np.random.Generator) -> Mutant | No
     if match is None:
         return None
     codes = [int(code) for code in match["codes"].split(",")]
-    place = _pick(rng, codes)
+    place = pick(rng, codes)
     bit = int(rng.integers(max(codes[place].bit_length(), 1)))
     old, codes[place] = codes[place], codes[place] ^ (1 << bit)
     edited = f"{text[: match.start('codes')]}{', '.join(map(str, codes))}{text[match.end('codes') :]}"
@@ -273,12 +138,26 @@ def _threshold(sources: ProjectSources, rng: np.random.Generator) -> Mutant | No
     return Mutant(Damage.THRESHOLD, ACCEPT_LAYER, what, {file: edited})
 
 
+def _threshold_by_one(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
+    file = "firmware/thresholds.h"
+    text = sources.text(file)
+    match = _THRESHOLDS.search(text)
+    if match is None:
+        return None
+    codes = [int(code) for code in match["codes"].split(",")]
+    place, step = pick(rng, codes), int(rng.choice([-1, 1]))
+    old, codes[place] = codes[place], max(codes[place] + step, 0)
+    edited = f"{text[: match.start('codes')]}{', '.join(map(str, codes))}{text[match.end('codes') :]}"
+    what = f"{file}: threshold {place} from {old} to {codes[place]}"
+    return Mutant(Damage.THRESHOLD_BY_ONE, ACCEPT_LAYER, what, {file: edited}) if old != codes[place] else None
+
+
 def _scaling(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
     text = sources.text(sources.trigger)
     found = list(_SCALE.finditer(text))
     if not found:
         return None
-    place = _pick(rng, found)
+    place = pick(rng, found)
     match = found[place]
     part, step = str(rng.choice(["shift", "offset"])), int(rng.choice([-1, 1]))
     new = int(match[part]) + step
@@ -296,7 +175,7 @@ def _swapped(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None
         if len(a.values) == len(b.values) and a.values != b.values and a.layer != b.layer
     ]
     if arrays and rng.random() < 0.5:
-        a, b = arrays[_pick(rng, arrays)]
+        a, b = arrays[pick(rng, arrays)]
         edits = _with_values(sources, a, b.values) | _with_values(sources, b, a.values)
         first = min(a.layer, b.layer, key=sources.layers.index)
         return Mutant(Damage.SWAPPED_LAYERS, first, f"the values of {a.file} and {b.file} swapped", edits, a.name)
@@ -312,12 +191,33 @@ def _swapped(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None
     return Mutant(Damage.SWAPPED_LAYERS, first_call["layer"], what, {sources.top: edited})
 
 
+def _rotated(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
+    """Let the values of a table begin at another one, or exchange two neighbours."""
+    arrays = [array for array in sources.arrays if len(set(array.values)) > 1]
+    if not arrays:
+        return None
+    tables = [array for array in arrays if array.name.startswith("t")]
+    array = arrays[pick(rng, arrays)] if not tables or rng.random() < 0.5 else tables[pick(rng, tables)]
+    n, values = len(array.values), list(array.values)
+    if rng.random() < 0.5:
+        by = int(rng.integers(1, n))
+        values = values[by:] + values[:by]
+        what = f"{array.file}: the values begin with number {by}"
+    else:
+        place = int(rng.integers(n - 1))
+        values[place], values[place + 1] = values[place + 1], values[place]
+        what = f"{array.file}: values {place} and {place + 1} are exchanged"
+    if values == list(array.values):
+        return None
+    return Mutant(Damage.ROTATED, array.layer, what, _with_values(sources, array, values), array.name)
+
+
 def _truncated(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
     """Leave out the last values of a table, or cut its file off in the middle."""
     arrays = [array for array in sources.arrays if len(array.values) > 1]
     if not arrays:
         return None
-    array = arrays[_pick(rng, arrays)]
+    array = arrays[pick(rng, arrays)]
     if rng.random() < 0.5:
         kept = int(rng.integers(1, len(array.values)))
         what = f"{array.file}: only the first {kept} of {len(array.values)} values are left"
@@ -336,8 +236,8 @@ def _held(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
     if not file.is_file():
         return None
     trained = {name: codes for name, *codes in map(str.split, file.read_text(encoding="utf-8").splitlines())}
-    name = sorted(trained)[_pick(rng, sorted(trained))]
-    place = _pick(rng, trained[name])
+    name = sorted(trained)[pick(rng, sorted(trained))]
+    place = pick(rng, trained[name])
     call = next(call for call in sources.calls if name in call["arguments"].split(", "))
     types = re.search(rf"(\w+) {name}\[\d+\]", sources.text(sources.top))
     if types is None:
@@ -363,23 +263,26 @@ def _latents(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None
         (sources.trigger, fewer, f"{n - 1} of {n} latents are put out"),
         (kernels, first, "the first latent is put out in the place of each"),
     ]
-    file, edited, what = choices[_pick(rng, choices)]
+    file, edited, what = choices[pick(rng, choices)]
     return Mutant(Damage.LATENTS_PORT, LATENTS_LAYER, f"{file}: {what}", {file: edited})
 
 
-_MAKERS: tuple[Maker, ...] = (
-    _array_bit(Damage.WEIGHT_BIT, "w"),
-    _array_bit(Damage.BIAS_BIT, "b"),
-    _type_change(Damage.WIDTH, _other_width),
-    _type_change(Damage.INTEGER_BITS, _other_integer_bits),
-    _type_change(Damage.ROUNDING, _other_rounding),
-    _type_change(Damage.SATURATION, _other_overflow),
-    _array_bit(Damage.TABLE_ENTRY, "t"),
-    _score_constant,
-    _threshold,
-    _scaling,
-    _swapped,
-    _truncated,
-    _held,
-    _latents,
+VALUE_KINDS: tuple[Kind[ProjectSources], ...] = (
+    Kind(Damage.WEIGHT_BIT, _array_bit(Damage.WEIGHT_BIT, "w"), "its weights are ports, or it has none"),
+    Kind(Damage.BIAS_BIT, _array_bit(Damage.BIAS_BIT, "b"), "its biases are ports, or it has none"),
+    Kind(Damage.WIDTH, _type_change(Damage.WIDTH, _other_width), "no layer has a type"),
+    Kind(Damage.INTEGER_BITS, _type_change(Damage.INTEGER_BITS, _other_integer_bits), "no layer has a type"),
+    Kind(Damage.ROUNDING, _type_change(Damage.ROUNDING, _other_rounding), "no layer has a type"),
+    Kind(Damage.SATURATION, _type_change(Damage.SATURATION, _other_overflow), "no layer has a type"),
+    Kind(Damage.HALF_UP, _type_change(Damage.HALF_UP, _half_up), "no type rounds half to even"),
+    Kind(Damage.TABLE_ENTRY, _array_bit(Damage.TABLE_ENTRY, "t"), "no score reads a table"),
+    Kind(Damage.SCORE_CONSTANT, _score_constant, "its score has no constant"),
+    Kind(Damage.THRESHOLD, _threshold, "it has no thresholds"),
+    Kind(Damage.THRESHOLD_BY_ONE, _threshold_by_one, "it has no thresholds"),
+    Kind(Damage.SCALING, _scaling, "it scales no input"),
+    Kind(Damage.SWAPPED_LAYERS, _swapped, "it has one layer"),
+    Kind(Damage.ROTATED, _rotated, "it has no table, and its weights are ports"),
+    Kind(Damage.TRUNCATED_FILE, _truncated, "it has no table, and its weights are ports"),
+    Kind(Damage.HELD_WEIGHT, _held, "its weights are constants"),
+    Kind(Damage.LATENTS_PORT, _latents, "it puts out no latents, or one"),
 )

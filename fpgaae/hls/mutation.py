@@ -1,7 +1,7 @@
-"""The proof of the check itself: damaged copies of a proven project are compiled and compared; each must be caught.
+"""The proof of the C simulation's check: damaged copies of a proven project are compiled; each must be caught.
 
 A mutant that is not caught must be proven equivalent (`fpgaae.hls.equivalence`); one that is neither was missed, and
-the check has a hole.
+the check has a hole. Both branches are compared: that with taps, then that which is synthesized.
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,41 +23,31 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import lock, read_json, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
-from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, VALUES, WEIGHTS, Found
-from fpgaae.hls.mutants import Mutant, ProjectSources, make_mutants
+from fpgaae.hls.mutant import Mutant, make_mutants
+from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, SYNTHESIZED, VALUES, WEIGHTS, Found
+from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.project import port_codes
+from fpgaae.hls.project_sources import ProjectSources
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.stimulus import MADE_UP, Stimuli
+from fpgaae.hls.synthesized_branch import branch_events, compile_synthesized, golden_values
+from fpgaae.hls.text_mutants import TEXT_KINDS
+from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.convert import ConvertResult
-from fpgaae.runs.results.csim import CsimResult, MutantEntry, MutantsResult
+from fpgaae.runs.results.csim import CsimResult, Mismatch
+from fpgaae.runs.results.mutants import CsimMutantsResult
 from fpgaae.runs.run import StageRun
 
 MUTANTS_FILE = "mutants.json"
 _EVENTS_AN_ORIGIN = 300
 _TIMEOUT_S = 120
-
-
-class Outcome(str, Enum):
-    """What became of a mutant."""
-
-    CAUGHT = "caught"
-    EQUIVALENT = "equivalent"
-    MISSED = "missed"
-
-
-class Verdict(NamedTuple):
-    """A mutant's outcome: what caught it and which layer was named, or the proof that it computes the same."""
-
-    outcome: Outcome
-    by: str
-    named_layer: str | None = None
-    detail: str = ""
 
 
 class Mutation:
@@ -80,16 +66,17 @@ class Mutation:
         self._name = project_name
         self._original = Original(sources, simulation.trigger(), simulation.golden_names)
         self._stimulus = folder / "stimulus.npz"
-        np.savez(self._stimulus, **_loaded_batches(simulation))  # type: ignore[arg-type]
+        np.savez(self._stimulus, **_loaded_batches(simulation), **_branch_batches(simulation))  # type: ignore[arg-type]
         sound = folder / "sound"
         shutil.copytree(sources.project, sound, ignore=shutil.ignore_patterns("tb_data", "*.tcl"))
         self._sound = Compilation(sound, project_name, quick=True)
         built = self._sound.build()
-        verdict = self._run(sound, built)
+        verdict = self._run(sound, built) or self._run_branch(sound, self._branch(sound))
         if verdict is not None:
             raise CheckFailed(
                 f"the project itself does not pass, so that nothing can be said of mutants: {verdict.detail}"
             )
+        self._branch(sound, optimized=True)
 
     def judge(self, index: int, mutant: Mutant) -> Verdict:
         """Compile a mutant and compare it; where it is not caught, look for a proof."""
@@ -99,23 +86,49 @@ class Mutation:
             for file, text in mutant.edits.items():
                 (folder / file).unlink()
                 (folder / file).write_text(text, encoding="utf-8")
-            compilation = Compilation(folder, self._name, quick=True)
-            try:
-                library = compilation.build(reuse=self._sound, changed=frozenset(mutant.edits))
-            except CheckFailed:
-                log = compilation.log()
-                return Verdict(Outcome.CAUGHT, "compiler", self._layer_in(log, mutant), _last_line(log))
-            if compilation.same_code(self._sound):
-                return Verdict(Outcome.EQUIVALENT, "machine code", detail="the compiler makes the same machine code")
-            caught = self._run(folder, library)
-            if caught is not None:
-                return caught
-            proof = prove_equivalent(mutant, self._original)
-            if proof is not None:
-                return Verdict(Outcome.EQUIVALENT, "proof", detail=proof)
-            return Verdict(Outcome.MISSED, "nothing")
+            return self._attributed(self._judge(folder, mutant), mutant)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _judge(self, folder: Path, mutant: Mutant) -> Verdict:
+        compilation = Compilation(folder, self._name, quick=True)
+        try:
+            library = compilation.build(reuse=self._sound, changed=frozenset(mutant.edits))
+        except CheckFailed:
+            log = compilation.log()
+            return Verdict(Outcome.CAUGHT, "compiler", self._layer_in(log, mutant), _last_line(log))
+        same = compilation.same_code(self._sound)
+        if not same and (caught := self._run(folder, library)):
+            return caught
+        try:
+            branch = self._branch(folder)
+        except CheckFailed as error:
+            said = str(error)
+            return Verdict(Outcome.CAUGHT, "compiler of the synthesized branch", mutant.layer, _last_line(said))
+        if caught := self._run_branch(folder, branch):
+            return caught
+        if same and self._is_same_branch(folder):
+            return same_program()
+        return uncaught(mutant, prove_equivalent(mutant, self._original))
+
+    def _attributed(self, verdict: Verdict, mutant: Mutant) -> Verdict:
+        """Say whether the layer that is named is the damaged one or one behind it."""
+        if verdict.outcome is not Outcome.CAUGHT:
+            return verdict
+        layers, named = self._original.sources.layers, verdict.named_layer
+        right = named is not None and layers.index(named) >= layers.index(mutant.layer)
+        return verdict._replace(attributed=right)
+
+    def _branch(self, folder: Path, *, optimized: bool = False) -> Path:
+        """Compile the branch that is synthesized."""
+        build = folder / ("build_optimized" if optimized else "build_branch")
+        build.mkdir(exist_ok=True)
+        return compile_synthesized(folder, self._name, build, optimized=optimized)
+
+    def _is_same_branch(self, folder: Path) -> bool:
+        """Tell whether the branch that is synthesized is compiled to the same bytes, too."""
+        sound = self._folder / "sound" / "build_optimized" / f"{self._name}_synthesized.so"
+        return self._branch(folder, optimized=True).read_bytes() == sound.read_bytes()
 
     def _layer_in(self, message: str, mutant: Mutant) -> str | None:
         """Give the layer whose file the compiler names; behind the network comes the decision."""
@@ -124,9 +137,41 @@ class Mutation:
         return self._original.sources.layers[-1] if f"{self._name}_trigger" in message else None
 
     def _run(self, folder: Path, library: Path) -> Verdict | None:
-        """Compare a compiled project in a process of its own; give what caught it."""
+        """Compare a compiled project; give what caught it."""
+        found = self._compare(folder, library)
+        if isinstance(found, Verdict):
+            return found
+        if found.passed:
+            return None
+        if found.first_mismatch is None:
+            return Verdict(Outcome.CAUGHT, "layout", detail=found.error or "nothing was compared")
+        first = found.first_mismatch
+        detail = (
+            f"{self._place(first)}: expected code {first.expected_code}, found {first.found_code} "
+            f"({first.origin} event {first.event})"
+        )
+        return Verdict(Outcome.CAUGHT, "codes", first.layer, detail)
+
+    def _place(self, first: Mismatch) -> str:
+        """Name the value that differs: of the network's inputs the port that it is made of."""
+        if first.layer != self._original.sources.layers[0]:
+            return f"channel {first.channel}"
+        return f"port {self._original.trigger.features.features[first.channel].hardware.name}"
+
+    def _run_branch(self, folder: Path, library: Path) -> Verdict | None:
+        """Compare the compiled branch that is synthesized; its outputs stand behind every layer."""
+        found = self._compare(folder, library, SYNTHESIZED)
+        if isinstance(found, Verdict):
+            return found._replace(named_layer=self._original.sources.layers[-1])
+        if found.passed:
+            return None
+        return Verdict(Outcome.CAUGHT, "synthesized branch", self._original.sources.layers[-1], found.error or "")
+
+    def _compare(self, folder: Path, library: Path, *how: str) -> Found | Verdict:
+        """Compare in a process of its own, since a mutant may crash or never end."""
         result = folder / "found.json"
-        command = [sys.executable, "-m", "fpgaae.hls.mutant_run", str(library), str(self._stimulus), str(result)]
+        result.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "fpgaae.hls.mutant_run", str(library), str(self._stimulus), str(result), *how]
         single = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:
             done = subprocess.run(
@@ -138,20 +183,10 @@ class Mutation:
             return Verdict(Outcome.CAUGHT, "crash", detail=f"it ends with {signal.Signals(-done.returncode).name}")
         if done.returncode or not result.is_file():
             raise CheckFailed(f"the comparison of a mutant failed by itself: {_last_line(done.stderr)}")
-        found = read_record(Found, result, "look into `fpgaae.hls.mutant_run`")
-        if found.passed:
-            return None
-        if found.first_mismatch is None:
-            return Verdict(Outcome.CAUGHT, "layout", detail=found.error or "nothing was compared")
-        first = found.first_mismatch
-        detail = (
-            f"channel {first.channel}: expected code {first.expected_code}, found {first.found_code} "
-            f"({first.origin} event {first.event})"
-        )
-        return Verdict(Outcome.CAUGHT, "codes", first.layer, detail)
+        return read_record(Found, result, "look into `fpgaae.hls.mutant_run`")
 
 
-def run_mutation(experiment: Experiment, n: int, progress: Progress) -> MutantsResult:
+def run_mutation(experiment: Experiment, n: int, progress: Progress) -> CsimMutantsResult:
     """Damage the written project of an experiment n times, and write `mutants.json` beside `csim.json`.
 
     The config's seed chooses the places.
@@ -168,75 +203,20 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> MutantsR
             f"`fpgaae convert {experiment.config_file} --force` and `fpgaae csim {experiment.config_file}` first"
         )
     with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
-        started = time.perf_counter()
         run = StageRun(experiment, Path(scratch), Path(scratch), {})
         convert = run.result(ConvertResult)
         project = run.upstream("convert") / convert.project_dir
         layers = [layer.name for layer in convert.layers]
         sources = ProjectSources(project, convert.project_name, layers)
-        mutants = make_mutants(sources, n, experiment.config.seed)
+        made = make_mutants(sources, (*VALUE_KINDS, *TEXT_KINDS, *BOUNDARY_KINDS), n, experiment.config.seed)
         with progress.task("the sound project", None):
             simulation = Simulation.of_run(run, Path(scratch))
             mutation = Mutation(sources, convert.project_name, simulation, Path(scratch))
-        verdicts = list(_judge_all(mutation, mutants, progress))
-        entries = tuple(_entry(m, verdict, layers) for m, verdict in zip(mutants, verdicts, strict=True))
-        counts = Counter(entry.outcome for entry in entries)
-        missed = counts[Outcome.MISSED.value]
-        misattributed = sum(entry.attributed is False for entry in entries)
-        result = MutantsResult(
-            total=n,
-            caught=counts[Outcome.CAUGHT.value],
-            equivalent=counts[Outcome.EQUIVALENT.value],
-            missed=missed,
-            misattributed=misattributed,
-            seed=experiment.config.seed,
-            csim_fingerprint=read_json(experiment.stage_folder("csim") / MANIFEST)["fingerprint"],
-            seconds=round(time.perf_counter() - started, 1),
-            mutants=entries,
-            passed=not missed and not misattributed,
-        )
+        judged = judge_all(mutation, made, experiment.config.seed, progress)
+        fingerprint = read_json(experiment.stage_folder("csim") / MANIFEST)["fingerprint"]
+        result = CsimMutantsResult(**vars(judged), csim_fingerprint=fingerprint)
         write_json(experiment.stage_folder("csim") / MUTANTS_FILE, as_json(result))
     return result
-
-
-def missed_sentence(result: MutantsResult) -> str:
-    """Say in one sentence which mutant slipped through, or whose layer was not named."""
-    wrong = [m for m in result.mutants if m.outcome == Outcome.MISSED.value or m.attributed is False]
-    first = wrong[0]
-    if first.outcome == Outcome.MISSED.value:
-        return f"{result.missed} of {result.total} mutants were missed; first {first.description}"
-    return (
-        f"{result.misattributed} of {result.total} mutants were caught in another layer; first "
-        f"{first.description}, of layer {first.layer}, was seen in {first.named_layer}"
-    )
-
-
-def _judge_all(mutation: Mutation, mutants: list[Mutant], progress: Progress) -> Iterator[Verdict]:
-    with (
-        progress.task("mutants", len(mutants)) as task,
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-    ):
-        for verdict in pool.map(mutation.judge, range(len(mutants)), mutants):
-            task.advance(1)
-            yield verdict
-
-
-def _entry(mutant: Mutant, verdict: Verdict, layers: list[str]) -> MutantEntry:
-    """Describe a mutant; `attributed` says whether the named layer is the damaged one or one behind it."""
-    attributed = None
-    if verdict.outcome is Outcome.CAUGHT:
-        named = verdict.named_layer
-        attributed = named is not None and layers.index(named) >= layers.index(mutant.layer)
-    return MutantEntry(
-        damage=mutant.damage.value,
-        layer=mutant.layer,
-        description=mutant.description,
-        outcome=verdict.outcome.value,
-        by=verdict.by,
-        named_layer=verdict.named_layer,
-        attributed=attributed,
-        detail=verdict.detail,
-    )
 
 
 def _loaded_batches(simulation: Simulation) -> dict[str, Codes]:
@@ -249,6 +229,17 @@ def _loaded_batches(simulation: Simulation) -> dict[str, Codes]:
         batches = _batches(loaded.stimuli(), network, loaded.golden_names) | {WEIGHTS: port_codes(ports, network)}
         result |= {f"{prefix}{name}": codes for name, codes in batches.items()}
     return result
+
+
+def _branch_batches(simulation: Simulation) -> dict[str, Codes]:
+    """Give the stimulus of the branch that is synthesized, with its golden values: see `compare_branch`."""
+    trigger = simulation.trigger()
+    hardware = np.concatenate([events for _, events in branch_events(simulation.stimuli())])
+    return {
+        f"{SYNTHESIZED}/inputs": hardware,
+        f"{SYNTHESIZED}/values": golden_values(trigger, hardware),
+        f"{SYNTHESIZED}/n_thresholds": np.array(trigger.accept.size),
+    }
 
 
 def _batches(stimuli: Stimuli, network: IntegerNetwork, golden_names: Mapping[str, str]) -> dict[str, Codes]:
@@ -281,7 +272,7 @@ def _batches(stimuli: Stimuli, network: IntegerNetwork, golden_names: Mapping[st
 
 def _link_tree(source: Path, target: Path) -> None:
     """Copy a folder as hard links; a file that is to be changed is replaced, not written into."""
-    shutil.copytree(source, target, copy_function=os.link, ignore=shutil.ignore_patterns("build", "found.json"))
+    shutil.copytree(source, target, copy_function=os.link, ignore=shutil.ignore_patterns("build*", "found.json"))
 
 
 def _last_line(text: str) -> str:

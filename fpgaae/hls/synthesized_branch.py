@@ -23,7 +23,7 @@ from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.csim_library import INCLUDES, TAIL_LINES, probe, run_compiler
 from fpgaae.hls.project import CSIM_MACRO, SYNTHESIS_DRIVER, WeightPort, port_codes
-from fpgaae.hls.stimulus import LAYERS, Stimuli
+from fpgaae.hls.stimulus import Source, Stimuli
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.csim import SynthesizedBranch
 from fpgaae.runs.results.data import DataResult
@@ -37,8 +37,13 @@ _PLAIN = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<size>\w+)\] = \{", re.MU
 _TABLE = re.compile(r"^csim::Table<(?P<type>\w+), (?P<size>\w+)> (?P<name>\w+) = \{", re.MULTILINE)
 
 
-def compile_synthesized(project: Path, project_name: str, build: Path) -> Path:
+def compile_synthesized(project: Path, project_name: str, build: Path, *, optimized: bool = False) -> Path:
     """Compile the branch that is synthesized, with its driver, into a shared library in `build`.
+
+    Parameters
+    ----------
+    optimized
+        So that sources which compute the same are more often compiled to the same code.
 
     Raises
     ------
@@ -51,7 +56,8 @@ def compile_synthesized(project: Path, project_name: str, build: Path) -> Path:
         raise CheckFailed(f"{project / SYNTHESIS_DRIVER} is missing; run the stage `convert` with --force")
     build = build.absolute()
     library = build / f"{project_name}_synthesized.so"
-    command = [str(require_compiler()), *_FLAGS, *INCLUDES, "-shared", SYNTHESIS_DRIVER, "-o", str(library)]
+    flags = (*_FLAGS, "-O1") if optimized else _FLAGS  # the last one counts
+    command = [str(require_compiler()), *flags, *INCLUDES, "-shared", SYNTHESIS_DRIVER, "-o", str(library)]
     code, output = run_compiler(command, project)
     (build / _LOG).write_text(output, encoding="utf-8")
     if code:
@@ -89,7 +95,7 @@ class SynthesizedLibrary:
 
 
 def compare_synthesized(run: StageRun, library: Path, project: Path) -> SynthesizedBranch:
-    """Run the first events of every origin that enter as hardware integers, and compare with the golden codes.
+    """Run the first events of every origin as hardware integers, and all at the edges, and compare the golden codes.
 
     Raises
     ------
@@ -105,19 +111,22 @@ def compare_synthesized(run: StageRun, library: Path, project: Path) -> Synthesi
     stimuli = Stimuli(run.config, run.upstream("data"), trigger, edges.hardware)
     events = wrong_events = 0
     first = None
-    for source in stimuli.sources():
-        if source.start or source.origin == LAYERS:
-            continue
-        hardware = stimuli.make(source).hardware[:EVENTS_AN_ORIGIN]
+    for source, hardware in branch_events(stimuli):
         expected = golden_values(trigger, hardware)
         wrong = opened.run(hardware) != expected if len(hardware) else np.zeros((0, 1), dtype=bool)
         events += len(hardware)
         wrong_events += int(wrong.any(axis=1).sum())
         if first is None and wrong.any():
             event, column = (int(i) for i in np.argwhere(wrong)[0])
-            first = f"{_output(column, trigger.accept.size)} of {source.origin} event {event}{_suspects(project)}"
+            event += source.start
+            first = f"{output_name(column, trigger.accept.size)} of {source.origin} event {event}{_suspects(project)}"
     passed = events > 0 and not wrong_events
     return SynthesizedBranch(passed=passed, events=events, mismatched_events=wrong_events, first_mismatch=first)
+
+
+def branch_events(stimuli: Stimuli) -> Iterator[tuple[Source, Codes]]:
+    """Give the origins and the first of their hardware integers, all at the edges."""
+    return stimuli.few(EVENTS_AN_ORIGIN)
 
 
 def golden_values(trigger: GoldenTrigger, hardware: Codes) -> NDArray[np.float64]:
@@ -127,7 +136,8 @@ def golden_values(trigger: GoldenTrigger, hardware: Codes) -> NDArray[np.float64
     return np.concatenate([values_of(tensor.codes, tensor.fraction) for tensor in put_out], axis=1)
 
 
-def _output(column: int, n_thresholds: int) -> str:
+def output_name(column: int, n_thresholds: int) -> str:
+    """Say what stands in a column of the values."""
     if column == 0:
         return "the score"
     return f"decision {column - 1}" if column <= n_thresholds else f"latent {column - 1 - n_thresholds}"

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.data.store import EventStore
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import CHUNK_EVENTS
 from fpgaae.runs.results.convert import Threshold
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 from fpgaae.statistics import EventGroups, GroupSpread, Interval, PassedEvents, n_allowed
 
@@ -62,11 +64,35 @@ def rate_khz(rate: Interval, trigger: Trigger) -> Interval:
     return Interval(*(end * trigger.bunch_crossing_rate_khz for end in rate))
 
 
+def kept_crossings(trigger: Trigger, data: DataResult, background: str) -> Trigger:
+    """Give the trigger with the rate of those bunch crossings only that are in the data.
+
+    Empty or saturated events that were left out take place all the same: a share of the kept events is one of fewer
+    crossings. None of those left out counts as accepted.
+
+    Raises
+    ------
+    InputError
+        If a threshold is to have a rate that the kept crossings do not have.
+    """
+    share = data.seen[background].dropped_share if data.seen is not None and background in data.seen else 0.0
+    if not share:
+        return trigger
+    left = trigger.bunch_crossing_rate_khz * (1 - share)
+    if high := [wanted.rate_khz for wanted in trigger.thresholds if (wanted.rate_khz or 0.0) >= left]:
+        raise InputError(
+            f"a rate of {high[0]:g} kHz is not below {left:g} kHz, which is left of the bunch crossings, since "
+            f"{share:.2%} of the background's events were left out as empty or saturated; keep them, or ask for less"
+        )
+    return trigger.model_copy(update={"bunch_crossing_rate_khz": left})
+
+
 def background_scores(run: StageRun, golden: GoldenTrigger) -> Codes:
     """Give the score's code of every background event of the split that the thresholds are chosen on."""
     store = EventStore(run.upstream("data"))
     chunks = store.chunks(run.config.data.background, run.config.trigger.chosen_on, CHUNK_EVENTS)
-    return np.concatenate([golden.scores(codes) for codes in chunks])
+    stored = golden.behind_words
+    return np.concatenate([stored.scores(codes) for codes in chunks])
 
 
 def background_groups(run: StageRun) -> NDArray[np.int64]:

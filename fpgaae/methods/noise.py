@@ -14,7 +14,9 @@ class NoiseOptions(MethodOptions):
     """Keys of `method` for what is trained to undo a corruption."""
 
     noise: Literal["gaussian", "masking"] = "gaussian"
-    amount: Annotated[float, Field(ge=0)] = 0.3  # gaussian: in spreads of each input; masking: share of the inputs
+    amount: Annotated[float, Field(ge=0, le=1e6)] = (
+        0.3  # gaussian: in spreads of each input; masking: share of the inputs
+    )
 
 
 def corrupted(options: NoiseOptions, setting: Setting, x: Tensor, step: Step) -> Tensor:

@@ -146,7 +146,10 @@ class _Reader:
         """Read one layer or nested model, and give the layers that stand for its output."""
         kind, name, config = _kind(spec), _own_name(spec), spec["config"]
         if kind in CONTAINERS:
-            return self.model(spec, sources, (*within, name), n_calls, path)
+            outputs = self.model(spec, sources, (*within, name), n_calls, path)
+            if len(outputs) == 1 and not within:
+                self.layers[outputs[0]] = self.layers[outputs[0]].changed(of_file=name)
+            return outputs
         is_wrapped = kind == PRUNING_WRAPPER
         if is_wrapped:
             kind, config = _kind(config["layer"]), config["layer"]["config"]
@@ -162,6 +165,7 @@ class _Reader:
             is_wrapped_for_pruning=is_wrapped,
             n_calls=n_calls,
             within=tuple(map(_printable, within)),
+            of_file=None if within else name,
         )
         self.places[plain] = WeightPlace(path, (*within, name)[0], name)
         return self._add(layer)

@@ -7,6 +7,7 @@ behind such a layer becomes its quantizer. What only moves values (maximum, resh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fpgaae.fixedpoint import FixedPointType
@@ -29,6 +30,7 @@ class Quantizers(NamedTuple):
     inputs: FixedPointType
     activations: Mapping[str, FixedPointType]
     weights: Mapping[str, FixedPointType]
+    biases: Mapping[str, FixedPointType] = MappingProxyType({})  # that of the weights where there is none
 
 
 def quantizer_sites(network: NetworkDescription) -> tuple[Site, ...]:
@@ -68,7 +70,8 @@ def quantized(network: NetworkDescription, sites: Sequence[Site], quantizers: Qu
         site = at.get(layer.name)
         if layer.is_float_sum:
             weights = quantizers.weights[layer.name]
-            moved = moved.changed(kind=f"Q{layer.kind}").with_settings(kernel_quantizer=weights, bias_quantizer=weights)
+            bias = quantizers.biases.get(layer.name, weights)
+            moved = moved.changed(kind=f"Q{layer.kind}").with_settings(kernel_quantizer=weights, bias_quantizer=bias)
         if site is None:
             layers.append(moved)
             continue

@@ -18,7 +18,7 @@ from fpgaae.errors import InputError
 from fpgaae.models.keras_layers import KerasLayer, Role, refused_settings, row_of
 from fpgaae.models.quantizers import Quantizer, read_quantizer
 
-Weights = Mapping[str, NDArray[np.float32]]
+Weights = Mapping[str, NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class LayerDescription:
     is_wrapped_for_pruning: bool = False
     n_calls: int = 1  # how often the layer stands in the graph
     within: tuple[str, ...] = ()  # the nested models that it stands in, the outermost first
+    of_file: str | None = None  # the layer of the file that puts out the same values, None where none does
 
     @property
     def row(self) -> KerasLayer:
@@ -104,6 +105,10 @@ class LayerDescription:
         """The names of its weights in the order in which Keras saves them."""
         if self.role is Role.SUM:
             return ("kernel", "bias") if self.settings.get("use_bias", True) else ("kernel",)
+        if self.kind == "Rescaling" or (self.kind == "Normalization" and self.settings.get("mean") is not None):
+            return ()
+        if self.kind == "Normalization":
+            return ("mean", "variance")
         if self.role is Role.NORMALIZE:
             optional = [n for n, key in (("gamma", "scale"), ("beta", "center")) if self.settings.get(key, True)]
             return (*optional, "moving_mean", "moving_variance")

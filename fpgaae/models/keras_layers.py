@@ -16,9 +16,12 @@ import numpy as np
 from fpgaae.config.model import Score
 from fpgaae.models.setting_forms import (
     Form,
+    has_no_axis,
     is_count,
     is_extent,
     is_magnitude,
+    is_magnitudes,
+    is_numbers,
     is_plain,
     is_shape,
     is_single_axis,
@@ -217,6 +220,19 @@ LAYERS: Mapping[str, KerasLayer] = {
         keras2_names={"negative_slope": "alpha"},
     ),
     "BatchNormalization": _row(Role.NORMALIZE, _NORMALIZATION, rule="batch-normalization"),
+    "Normalization": _row(
+        Role.NORMALIZE,
+        {
+            "axis": _used(lambda value: has_no_axis(value) or is_single_axis(value)),
+            "mean": _used(is_numbers),
+            "variance": _used(is_magnitudes),
+            "invert": _must(False),
+        },
+        rule="batch-normalization",
+    ),
+    "Rescaling": _row(
+        Role.NORMALIZE, {"scale": _used(is_numbers), "offset": _used(is_numbers)}, rule="batch-normalization"
+    ),
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), _row(Role.MAXIMUM, _POOLING)),
     **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), _row(Role.MEAN, _POOLING, keeps_channels=True)),
     "UpSampling1D": _row(Role.ENLARGE, {"size": _used(is_window)}, keeps_channels=True),

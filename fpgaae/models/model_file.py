@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
+from fpgaae.limits import LAYER_VALUES, MODEL_CONFIG_BYTES, MODEL_LAYERS, MODEL_WEIGHTS_BYTES, in_mebibytes
 from fpgaae.models.architecture import Architecture, WeightPlace, read_architecture, with_weights
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.shapes import shapes_of_layers
 
 MODEL_SUFFIXES = frozenset({".h5", ".hdf5", ".keras"})
-_MAX_CONFIG_BYTES = 2**26
-_MAX_BYTES = 2**30  # of all weights; a zip or a compressed array may unfold to anything
+_DAMAGE = (  # what h5py, JSON and settings of other types than expected end in
+    OSError, EOFError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, RuntimeError,
+)  # fmt: skip
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 Arrays = Mapping[str, h5py.Dataset]
 Found = dict[str, NDArray[np.float32]]
@@ -39,6 +45,11 @@ def read_model_file(file: Path) -> NetworkDescription:
     InputError
         If the file is missing, damaged, or holds no Keras model.
     """
+    if file.is_dir() and ((file / "saved_model.pb").is_file() or (file / "keras_metadata.pb").is_file()):
+        raise InputError(
+            f"{file} is a SavedModel folder, whose graph of operations is not read; load it in Keras and save it with "
+            "model.save('model.h5')"
+        )
     if not file.is_file():
         raise InputError(f"{file} is not there; give the path of a model (.h5 or .keras)")
     try:
@@ -46,33 +57,71 @@ def read_model_file(file: Path) -> NetworkDescription:
             start = stream.read(8)
             stream.seek(0)
             if start.startswith(_ZIP):
-                return _read_keras(stream)
+                return _bounded(_read_keras(stream))
             if start == _HDF5:
-                return _read_hdf5(stream)
-            raise InputError("it is neither a .keras nor an .h5 file (pickles are never read)")
+                return _bounded(_read_hdf5(stream))
+            raise InputError(
+                f"it is neither a .keras nor an .h5 file (pickles are never read){_other_format(file, start)}"
+            )
     except InputError as error:
         raise InputError(f"{file} holds no readable Keras model: {error}; save the model again") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError) as error:
         raise InputError(f"{file} is a damaged archive ({error}); save the model again") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
+    except (
+        OSError,
+        EOFError,
+        ArithmeticError,
+        AttributeError,
+        ValueError,
+        LookupError,
+        TypeError,
+        RuntimeError,
+    ) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise InputError(f"{file} holds no readable Keras model ({reason}); save the model again") from None
 
 
+def _bounded(network: NetworkDescription) -> NetworkDescription:
+    """Give the network back if what its layers announce can be built in little memory."""
+    for name, shape in shapes_of_layers(network).items():
+        if shape is not None and prod(shape) > LAYER_VALUES:
+            raise InputError(f"its layer {name} puts out {prod(shape):,} values, more than {LAYER_VALUES:,}")
+    return network
+
+
+def _other_format(file: Path, start: bytes) -> str:
+    """Name the format of a model that is not one of Keras', and the way from there."""
+    if start[4:8] == b"TFL3":
+        return ": a TFLite model, whose weights are rounded already; give the Keras model that it was converted from"
+    if file.suffix in {".onnx", ".qonnx"}:
+        return ": an ONNX model, which is not read; build its layers in Keras or QKeras and save that"
+    if file.suffix in {".pt", ".pth"}:
+        return ": a PyTorch file, which is a pickle; build its layers in Keras or QKeras and save that"
+    if start.lstrip()[:1] == b"{":
+        return (
+            ": JSON, which is an architecture without weights; build the model from it in Keras, load them, and save it"
+        )
+    return ""
+
+
 def _read_keras(stream: Any) -> NetworkDescription:  # noqa: ANN401
     with zipfile.ZipFile(stream) as archive:
+        if any(name.endswith("/data.pkl") or name == "data.pkl" for name in archive.namelist()):
+            raise InputError(
+                "it is a PyTorch file, which is a pickle; build its layers in Keras or QKeras and save that"
+            )
         if "config.json" not in archive.namelist():
             raise InputError("the archive has no config.json")
-        architecture = read_architecture(json.loads(_member(archive, "config.json", _MAX_CONFIG_BYTES)))
+        architecture = read_architecture(json.loads(_member(archive, "config.json", MODEL_CONFIG_BYTES)))
         if "model.weights.h5" not in archive.namelist():
             return architecture.network
-        with h5py.File(io.BytesIO(_member(archive, "model.weights.h5", _MAX_BYTES)), "r") as weights:
+        with h5py.File(io.BytesIO(_member(archive, "model.weights.h5", MODEL_WEIGHTS_BYTES)), "r") as weights:
             return _with_weights(architecture, _datasets(weights), by_name=False)
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     if archive.getinfo(name).file_size > limit:
-        raise InputError(f"its {name} has more than {limit >> 20:,} MiB")
+        raise InputError(f"its {name} has more than {in_mebibytes(limit)}")
     return archive.read(name)
 
 
@@ -83,6 +132,8 @@ def _read_hdf5(stream: Any) -> NetworkDescription:  # noqa: ANN401
             raise InputError("it holds weights only; save the whole model with model.save")
         if not isinstance(text, str | bytes):
             raise InputError("its model_config is no text")
+        if len(text) > MODEL_CONFIG_BYTES:
+            raise InputError(f"its model_config has more than {in_mebibytes(MODEL_CONFIG_BYTES)}")
         architecture = read_architecture(json.loads(text))
         group = file.get("model_weights")
         arrays = _datasets(group) if isinstance(group, h5py.Group) else {}
@@ -101,13 +152,15 @@ def _datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:
         found[name] = item
 
     group.visititems(visit)
-    if sum(item.size * item.dtype.itemsize for item in found.values()) > _MAX_BYTES:
-        raise InputError(f"its weights have more than {_MAX_BYTES >> 20:,} MiB")
+    if sum(item.size * item.dtype.itemsize for item in found.values()) > MODEL_WEIGHTS_BYTES:
+        raise InputError(f"its weights have more than {in_mebibytes(MODEL_WEIGHTS_BYTES)}")
     return found
 
 
 def _with_weights(architecture: Architecture, arrays: Arrays, *, by_name: bool) -> NetworkDescription:
     network, places = architecture
+    if len(network.layers) > MODEL_LAYERS:
+        raise InputError(f"it has {len(network.layers):,} layers, more than {MODEL_LAYERS:,}")
     find = _by_name if by_name else _by_order
     grouped: dict[str, dict[str, h5py.Dataset]] = {}
     for path, array in arrays.items() if by_name else ():

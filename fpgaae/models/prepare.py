@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fpgaae.errors import InputError
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.keras_layers import Role
+from fpgaae.models.qkeras_form import folded_twin, quantized_form
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 
 
@@ -17,10 +19,17 @@ class Prepared(NamedTuple):
     twin: NetworkDescription  # in full precision
     quantized: NetworkDescription | None  # as it is, of a QKeras model
     tensors: Mapping[str, str]  # quantizer -> float layer that it stands for
+    is_folded: bool = False  # normalizations went into quantized weights, so that these differ from those of the file
+    inputs: FixedPointType | None = None  # the type that the inputs of a QKeras model were given
 
 
-def prepare_network(network: NetworkDescription, *, quantize: bool) -> Prepared:
+def prepare_network(network: NetworkDescription, inputs: FixedPointType, *, quantize: bool) -> Prepared:
     """Bring a network into the form that is quantized, or keep that of a QKeras model.
+
+    Parameters
+    ----------
+    inputs
+        Type of the network's inputs in the config.
 
     Raises
     ------
@@ -30,10 +39,12 @@ def prepare_network(network: NetworkDescription, *, quantize: bool) -> Prepared:
     simple = _without_score(simplify(network))
     if not simple.is_quantized:
         return Prepared(fold_normalization(simple), None, {})
-    twin, tensors = without_quantizers(simple)
-    if quantize:
-        return Prepared(fold_normalization(twin), None, {})
-    return Prepared(twin, simple, tensors)
+    if quantize:  # anew: from the weights that it multiplies with
+        return Prepared(folded_twin(simple)[0], None, {})
+    form = quantized_form(simple, inputs)
+    twin, tensors = folded_twin(simple) if form.is_folded else without_quantizers(form.network)
+    first = form.network.layers[1].name
+    return Prepared(twin, form.network, {first: form.network.layers[0].name, **tensors}, form.is_folded, form.inputs)
 
 
 def _without_score(network: NetworkDescription) -> NetworkDescription:

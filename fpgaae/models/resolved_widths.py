@@ -39,6 +39,7 @@ class Widths(NamedTuple):
     weights: Mapping[str, ResolvedWidth]
     activations: Mapping[str, ResolvedWidth]
     score_table_fraction_bits: int = 8
+    biases: Mapping[str, ResolvedWidth] | None = None  # None: each that of its weights
 
     def quantizers(self, sites: Sequence[Site]) -> Quantizers:
         """Give the types at the sites of a network."""
@@ -56,4 +57,5 @@ class Widths(NamedTuple):
             weights={name: width.entry() for name, width in self.weights.items()},
             activations={name: width.entry() for name, width in self.activations.items()},
             score_table_fraction_bits=self.score_table_fraction_bits,
+            biases=None if self.biases is None else {name: width.entry() for name, width in self.biases.items()},
         )

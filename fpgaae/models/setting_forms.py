@@ -74,3 +74,21 @@ def is_shape(value: Any) -> bool:  # noqa: ANN401
 def is_magnitude(value: Any) -> bool:  # noqa: ANN401
     """Allow a finite number that is not negative."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def is_numbers(value: Any) -> bool:  # noqa: ANN401
+    """Allow a finite number, or lists of them, or none at all."""
+    return value is None or all(
+        isinstance(entry, int | float) and not isinstance(entry, bool) and math.isfinite(entry)
+        for entry in entries(value)
+    )
+
+
+def is_magnitudes(value: Any) -> bool:  # noqa: ANN401
+    """Allow a number that is not negative, or lists of them, or none at all."""
+    return value is None or all(is_magnitude(entry) for entry in entries(value))
+
+
+def has_no_axis(value: Any) -> bool:  # noqa: ANN401
+    """Allow that there is no axis: None, which Keras saves as an empty list."""
+    return value is None or (isinstance(value, list | tuple) and not value)

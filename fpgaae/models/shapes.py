@@ -50,16 +50,16 @@ def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:
     """Give height and width, or the width alone of what has one dimension."""
     settings, n = layer.settings, len(extents)
     if layer.role is Role.ENLARGE:
-        sizes = _numbers(settings.get("size"), n)
+        sizes = numbers(settings.get("size"), n)
         return sizes and tuple(extent * size for extent, size in zip(extents, sizes, strict=True))
     if layer.role is Role.PAD:
-        around = _numbers(settings.get("padding"), 2 * n)
+        around = numbers(settings.get("padding"), 2 * n)
         return around and tuple(extent + sum(around[2 * i : 2 * i + 2]) for i, extent in enumerate(extents))
     if layer.role not in _WINDOWED:
         return None
     is_pool = layer.role is not Role.SUM
-    sizes = _numbers(settings.get("pool_size" if is_pool else "kernel_size"), n)
-    steps = _numbers(settings.get("strides"), n) or (sizes if is_pool else (1,) * n)
+    sizes = numbers(settings.get("pool_size" if is_pool else "kernel_size"), n)
+    steps = numbers(settings.get("strides"), n) or (sizes if is_pool else (1,) * n)
     if sizes is None or steps is None or 0 in steps:
         return None
     if settings.get("padding") == "same":
@@ -67,7 +67,7 @@ def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:
     return tuple((e - size) // step + 1 for e, size, step in zip(extents, sizes, steps, strict=True))
 
 
-def _numbers(value: object, n: int) -> Shape | None:
+def numbers(value: object, n: int) -> Shape | None:
     """Give n positive or zero numbers of a setting that may be one number, or hold pairs."""
     if isinstance(value, int):
         return (value,) * n

@@ -16,7 +16,7 @@ from fpgaae.errors import InputError
 from fpgaae.models.description import LayerDescription, NetworkDescription, check_names
 from fpgaae.models.keras_layers import Role
 from fpgaae.models.quantizers import Quantizer
-from fpgaae.models.setting_forms import entries
+from fpgaae.models.setting_forms import entries, has_no_axis
 from fpgaae.models.shapes import Shape, channel_axis, shapes_of_layers
 
 _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
@@ -24,6 +24,7 @@ _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
     "negative_slope": (0, None),
     "threshold": (0, None),
 }
+_UNIT = {"moving_mean": 0.0, "moving_variance": 1.0}  # of a normalization that is all gain and offset
 _RELU = Quantizer("relu", {})
 _TAKEN = frozenset({"score", "latent_flat", "inputs_flat", "inputs_reshaped", "reconstruction_flat",
                     "reconstruction_reshaped"})  # fmt: skip
@@ -42,14 +43,15 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for layer in _identified(network).layers:
+    for layer in _with_one_normalization(_identified(network)).layers:
         if layer.role is Role.TRAINING or (layer.role is Role.ACTIVATE and layer.activation is None):
             into[layer.name] = layer.inputs[0]
         elif layer.role in {Role.ACTIVATE, Role.RECTIFY}:
             layers.append(_rectifier(layer.name, layer.inputs[0], layer))
         elif layer.role is Role.SUM:
-            layers.append(_with_bias(layer).with_settings(activation=None))
-            if (activation := layer.activation) is not None:
+            plain, activation = _with_bias(layer).with_settings(activation=None), layer.activation
+            layers.append(plain if activation is None else plain.changed(of_file=None))
+            if activation is not None:
                 layers.append(_activation_of(layer, activation))
                 renamed[layer.name] = layers[-1].name
         else:
@@ -74,6 +76,48 @@ def _identified(network: NetworkDescription) -> NetworkDescription:
     return check_names(NetworkDescription(tuple(layers), tuple(map(_identifier, network.outputs))))
 
 
+def _with_one_normalization(network: NetworkDescription) -> NetworkDescription:
+    """Give Normalization and Rescaling, which are affine maps as well, the form of a BatchNormalization."""
+    shapes = shapes_of_layers(network)
+    return NetworkDescription(
+        tuple(
+            _as_batch_normalization(layer, shapes.get(layer.inputs[0]))
+            if layer.kind in {"Normalization", "Rescaling"}
+            else layer
+            for layer in network.layers
+        ),
+        network.outputs,
+    )
+
+
+def _as_batch_normalization(layer: LayerDescription, shape: Shape | None) -> LayerDescription:
+    settings = layer.settings
+    own = settings.get("axis", -1)
+    axis = -1 if layer.kind == "Rescaling" or has_no_axis(own) else own
+    index = None if shape is None else channel_axis(layer.with_settings(axis=axis), shape)
+    if shape is None or index is None:
+        raise InputError(
+            f"the layer {layer.name} is a {layer.kind} of inputs of unknown shape; give the model an Input"
+        )
+    if layer.kind == "Rescaling":
+        named = {"gamma": settings.get("scale", 1.0), "beta": settings.get("offset", 0.0), **_UNIT}
+    else:
+        mean, variance = (layer.weights.get(key, settings.get(key)) for key in ("mean", "variance"))
+        deviation = np.maximum(np.sqrt(np.asarray(variance, dtype=np.float64)), 1e-7)  # as Keras does
+        named = {"gamma": 1.0, "beta": 0.0, "moving_mean": mean, "moving_variance": np.square(deviation)}
+    try:
+        weights = {
+            key: np.broadcast_to(np.squeeze(np.asarray(value, dtype=np.float64)), (shape[index],))
+            for key, value in named.items()
+        }
+    except (ValueError, TypeError):
+        raise InputError(
+            f"the numbers of the layer {layer.name} do not fit its input of shape {shape}; give one, or one for each "
+            f"of the {shape[index]} entries of its axis"
+        ) from None
+    return layer.changed(kind="BatchNormalization", settings={"axis": axis, "epsilon": 0.0}, weights=weights)
+
+
 def _identifier(name: str) -> str:
     """Give a name that C++ takes, and that none of the layers has which are put behind the model."""
     plain = re.sub(r"\W", "_", name, flags=re.ASCII)
@@ -92,7 +136,7 @@ def _rectifier(name: str, source: str, layer: LayerDescription) -> LayerDescript
             f"the layer {layer.name} has the activation '{layer.activation}', which has no exact firmware; use relu or "
             "linear"
         )
-    return LayerDescription(name, "ReLU", (source,), {})
+    return LayerDescription(name, "ReLU", (source,), {}, of_file=layer.of_file)
 
 
 def _activation_of(layer: LayerDescription, activation: Quantizer) -> LayerDescription:
@@ -100,7 +144,8 @@ def _activation_of(layer: LayerDescription, activation: Quantizer) -> LayerDescr
     if activation == _RELU or layer.is_float_sum:
         return _rectifier(f"{layer.name}_relu", layer.name, layer)
     kind = "relu" if activation.is_rectifier else "quantized"
-    return LayerDescription(f"{layer.name}_{kind}", "QActivation", (layer.name,), {"activation": activation})
+    settings = {"activation": activation}
+    return LayerDescription(f"{layer.name}_{kind}", "QActivation", (layer.name,), settings, of_file=layer.of_file)
 
 
 def _with_bias(layer: LayerDescription) -> LayerDescription:
@@ -134,9 +179,11 @@ def fold_normalization(network: NetworkDescription) -> NetworkDescription:
     source, readers = network[found.inputs[0]], network.readers(found.name)
     gain, offset = _gain_and_offset(found)
     if source.is_float_sum and len(network.readers(source.name)) == 1:
-        changed = {source.name: _scaled_outputs(source, gain, offset)}
+        changed = {source.name: _scaled_outputs(source, gain, offset).changed(of_file=found.of_file)}
     elif found.name in network.outputs or not readers:
         raise _unfoldable(found)
+    elif len(readers) == 1 and readers[0].role is Role.NORMALIZE and _is_along_channels(readers[0], shape):
+        changed = {readers[0].name: _after(readers[0], gain, offset)}
     elif all(_takes_normalization(reader, len(gain)) for reader in readers):
         changed = {reader.name: _scaled_inputs(reader, gain, offset) for reader in readers}
     elif len(readers) == 1 and _changes_places(readers[0], gain):
@@ -194,7 +241,8 @@ def _along_features(network: NetworkDescription, found: LayerDescription, shape:
 
 def _behind(network: NetworkDescription, moved: LayerDescription, other: LayerDescription) -> NetworkDescription:
     """Let a layer change places with the one layer that reads it."""
-    first, second = other.changed(inputs=moved.inputs), moved.changed(inputs=(other.name,))
+    first = other.changed(inputs=moved.inputs, of_file=None)
+    second = moved.changed(inputs=(other.name,), of_file=other.of_file)
     layers: list[LayerDescription] = []
     for layer in network.layers:
         if layer is moved:
@@ -222,6 +270,14 @@ def _scaled_inputs(layer: LayerDescription, gain: NDArray[np.float64], offset: N
     return _reweighted(layer, kernel * gain[:, None], bias)
 
 
+def _after(layer: LayerDescription, gain: NDArray[np.float64], offset: NDArray[np.float64]) -> LayerDescription:
+    """Give the one normalization that an affine map and a normalization behind it are."""
+    own, shift = _gain_and_offset(layer)
+    values = np.ones_like(own)
+    weights = {"gamma": own * gain, "beta": own * offset + shift} | {k: v * values for k, v in _UNIT.items()}
+    return layer.changed(settings={"axis": -1, "epsilon": 0.0}, weights=weights)
+
+
 def _gain_and_offset(layer: LayerDescription) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean, variance = (layer.weights[name].astype(np.float64) for name in ("moving_mean", "moving_variance"))
     gamma = layer.weights.get("gamma", np.ones_like(mean))
@@ -230,7 +286,7 @@ def _gain_and_offset(layer: LayerDescription) -> tuple[NDArray[np.float64], NDAr
 
 
 def _reweighted(layer: LayerDescription, kernel: NDArray[np.float64], bias: NDArray[np.float64]) -> LayerDescription:
-    return layer.changed(weights={"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)})
+    return layer.changed(weights={"kernel": kernel, "bias": bias})  # in double precision until a model is built
 
 
 def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription, dict[str, str]]:
@@ -244,7 +300,7 @@ def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription,
         if layer.role is Role.ROUND and not (layer.activation and layer.activation.is_rectifier):
             into[layer.name] = layer.inputs[0]
         elif layer.role is Role.ROUND:
-            layers.append(LayerDescription(layer.name, "ReLU", layer.inputs, {}))
+            layers.append(LayerDescription(layer.name, "ReLU", layer.inputs, {}, of_file=layer.of_file))
         elif layer.is_quantized_sum:
             settings = {key: value for key, value in layer.settings.items() if not key.endswith("_quantizer")}
             layers.append(layer.changed(kind=layer.kind[1:], settings=settings))
@@ -257,4 +313,18 @@ def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription,
             while twin in into:
                 twin = into[twin]
             twins[layer.name] = twin
-    return network.rewired(layers, into), twins
+    return network.rewired(_named_by_rounding(network, layers, into), into), twins
+
+
+def _named_by_rounding(
+    network: NetworkDescription, layers: list[LayerDescription], into: Mapping[str, str]
+) -> list[LayerDescription]:
+    """Let layers stand for what the file calls the rounding behind them, where it has no name for themselves."""
+    named: dict[str, str] = {}
+    for name in into:
+        source, of_file = name, network[name].of_file
+        while source in into:
+            source = into[source]
+        if of_file is not None:
+            named.setdefault(source, of_file)
+    return [layer if layer.of_file is not None else layer.changed(of_file=named.get(layer.name)) for layer in layers]

@@ -9,6 +9,7 @@ import numpy as np
 
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import Role
+from fpgaae.models.setting_forms import has_no_axis
 from fpgaae.models.shapes import Shape, channel_axis, shapes_of_layers
 
 LARGEST_WEIGHT = 2.0**64  # products of larger ones leave float32 within a few layers
@@ -47,6 +48,8 @@ def _reason(layer: LayerDescription, name: str, expected: Shape | None) -> str |
 def _expected(layer: LayerDescription, source: Shape | None) -> dict[str, Shape]:
     """Give the shapes of a layer's weights, as far as its settings and its input tell them."""
     settings = layer.settings
+    if layer.kind == "Normalization" and has_no_axis(layer.settings.get("axis", -1)):
+        return dict.fromkeys(layer.weight_names, ())
     if layer.role is Role.NORMALIZE:
         axis = channel_axis(layer, source) if source else None
         return {} if source is None or axis is None else dict.fromkeys(layer.weight_names, (source[axis],))

@@ -11,7 +11,8 @@
     [["rate_khz", ""], ["pure_rate_khz", " pure"]].filter(([key]) => key in own)
       .map(([key, kind]) => ({ model, kind, x: own.threshold, y: own[key] })));
   const positive = firmware.threshold.filter((value) => value > 0);
-  const xs = [Math.log10(positive[0] || 1), Math.log10(positive[positive.length - 1] || 10)];
+  const inside = positive.concat(data.marks.filter((value) => value > 0));  // every threshold of the firmware has its place
+  const xs = inside.length ? [Math.log10(Math.min(...inside)), Math.log10(Math.max(...inside))] : [0, 1];
   const rates = curves.flatMap((curve) => curve.y.value.filter((value) => value > 0));
   const ys = [Math.floor(Math.log10(Math.min(...rates))), Math.ceil(Math.log10(Math.max(...rates)))];
   if (xs[1] - xs[0] < 0.1) { xs[0] -= 0.5; xs[1] += 0.5; }
@@ -26,7 +27,10 @@
 
   function line(curve) {
     const points = curve.x.map((x, i) => [x, curve.y.value[i]]).filter(([x, y]) => x > 0 && y > 0);
-    return `<polyline class="${curve.model}${curve.kind}" points="${points.map(([x, y]) => `${px(x)},${py(y)}`).join(" ")}"/>`;
+    // Nothing passes: an open triangle at the upper end of the interval, since a logarithmic axis has no 0.
+    const none = curve.x.map((x, i) => [x, curve.y.value[i], curve.y.high[i]]).filter(([x, y]) => x > 0 && y === 0)
+      .map(([x, , high]) => `<path class="none ${curve.model}" d="M${px(x)} ${py(high)} m-5 -7 h10 l-5 7 z"/>`);
+    return `<polyline class="${curve.model}${curve.kind}" points="${points.map(([x, y]) => `${px(x)},${py(y)}`).join(" ")}"/>${none.join("")}`;
   }
   function band(curve) {
     const inside = curve.x.map((x, i) => i).filter((i) => curve.x[i] > 0);

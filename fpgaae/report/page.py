@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from fpgaae.report.sections import (
     ResourceRow,
     ablation_table,
+    anomalous_rows,
     correlation_rows,
+    menu_rows,
     metric_tables,
     notes,
     rate_chart,
@@ -19,8 +23,10 @@ from fpgaae.report.sections import (
 )
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.drift import Drift
 from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.prove import ProveResult
+from fpgaae.runs.results.review import Review
 from fpgaae.runs.results.rtl import RtlResult
 
 _SECTIONS = ("physics", "losses", "rates")  # those with figures
@@ -103,7 +109,7 @@ class PageFigure:
     title: str
     caption: str
     svg: str
-    section: str = "physics"  # "physics", "losses" or "rates"
+    section: str = "physics"  # "physics", "inputs", "losses", "events", "rates" or "drift"
 
     @property
     def data_uri(self) -> str:
@@ -116,17 +122,22 @@ class PageContent:
     """What the page shows; every part but the experiment's name may be missing, and the page then says so.
 
     `checks` are the bit checks that were run, `metrics` what `evaluate` found, `firmware` holds short facts
-    (latency, part) ready to print, `hashes` sha256 by file, `versions` by package.
+    (latency, part) ready to print, `ports` what each carries where words are declared, `hashes` sha256 by file,
+    `versions` by package.
     """
 
     experiment: str
     checks: tuple[BitCheck, ...] = ()
     metrics: MetricsResult | None = None
+    review: Review | None = None
+    drift: Drift | None = None
     layers: tuple[LayerRow, ...] = ()
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
     resources: tuple[ResourceRow, ...] = ()
     proof: ProveResult | None = None
+    ports: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()  # which results there are besides, and why they are not shown
     commands: Mapping[str, str] = field(default_factory=dict)  # by stage
     configuration: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
@@ -154,6 +165,20 @@ def verdict(checks: tuple[BitCheck, ...]) -> Verdict:
     return Verdict("failed", f"Bit check failed: {failed}", details)
 
 
+def _policy(style: str, script: str) -> str:
+    """Write the page's Content-Security-Policy: its own style and script by their hashes, images within it, no network.
+
+    https://www.w3.org/TR/CSP3/
+    """
+    style_hash, script_hash = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii") for text in (style, script)
+    )
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
 def render_page(content: PageContent) -> str:
     """Write the page as HTML that needs no network and no other file.
 
@@ -172,8 +197,12 @@ def render_page(content: PageContent) -> str:
     environment.filters["count"] = lambda number: NOT_MEASURABLE if number is None else f"{number:,}"
     environment.filters["percent"] = lambda share: NOT_MEASURABLE if share is None else f"{100 * share:.3g} %"
     metrics = content.metrics
+    style, script = (Markup("\n" + environment.get_template(f"page.{kind}").render()) for kind in ("css", "js"))
     return environment.get_template("page.html").render(
         content=content,
+        policy=_policy(style, script),
+        style=style,
+        script=script,
         verdict=verdict(content.checks),
         verdict_rows=[] if metrics is None else verdict_rows(metrics),
         metric_tables=[] if metrics is None else metric_tables(metrics),
@@ -182,6 +211,8 @@ def render_page(content: PageContent) -> str:
         correlations=[] if metrics is None else correlation_rows(metrics.correlation),
         chart=None if metrics is None else rate_chart(metrics),
         labels={} if metrics is None else metrics.labels,
+        anomalous=[] if content.review is None else anomalous_rows(content.review.anomalous),
+        menu=[] if content.review is None else menu_rows(content.review.menu),
         notes=[] if metrics is None else notes(metrics),
         decisions=[] if metrics is None else metrics.decisions,
         figures={

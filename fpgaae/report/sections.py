@@ -11,6 +11,7 @@ from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.report.tables import (
     NOT_MEASURABLE,
     MetricRow,
+    compact_interval,
     deltas,
     group_columns,
     group_rows,
@@ -19,7 +20,8 @@ from fpgaae.report.tables import (
     model_columns,
 )
 from fpgaae.runs.record import as_json
-from fpgaae.runs.results.metrics import Ablation, Correlation, MetricsResult, ScoreMetrics
+from fpgaae.runs.results.metrics import Ablation, Correlation, MetricsResult, ScoreMetrics, SignalMetrics, SignalVerdict
+from fpgaae.runs.results.review import Anomalous, DrivingSlot, Menu
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
 
@@ -27,6 +29,10 @@ QUANTITIES = {
     "ht_gev": "HT", "multiplicity": "Number of objects", "sum": "Sum of the cells", "cells": "Cells above 0",
     "cells_above_mean": "Cells above their mean",
 }  # fmt: skip
+_WHOLE_EVENT = {  # quantities of `review.json` and how they are shown
+    "ht": "HT, GeV", "multiplicity": "Objects", "met": "MET, GeV", "sum": "Sum of the cells", "cells": "Cells",
+}  # fmt: skip
+_AUC = "auc"
 _ABLATION_KEYS = ("1e-02", "1e-03")
 
 
@@ -46,6 +52,7 @@ class VerdictRow(NamedTuple):
     distinguishable: bool
     sentence: str
     alone: str | None
+    direction: str | None = None  # "better", "worse" or both: what is distinguishable
 
 
 class CorrelationRow(NamedTuple):
@@ -55,6 +62,24 @@ class CorrelationRow(NamedTuple):
     model: str
     distance_correlation: str
     shared: tuple[str, ...]  # one a rate
+
+
+class AnomalousRow(NamedTuple):
+    """One of the most anomalous events, ready to print."""
+
+    event: int
+    group: int
+    score: str
+    quantities: dict[str, str]
+    driving: str
+
+
+class MenuRow(NamedTuple):
+    """A bit of the existing menu: whole, unique and shared rates."""
+
+    bit: int
+    passed: int
+    rates: tuple[str, str, str]
 
 
 class ResourceRow(NamedTuple):
@@ -72,9 +97,26 @@ def verdict_rows(metrics: MetricsResult) -> list[VerdictRow]:
     """Give the verdict on each signal, where the evaluation has one."""
     alone = metrics.ablation.verdicts.models.get(EVERYTHING, {})
     return [
-        VerdictRow(signal, own.distinguishable, own.sentence, alone[signal].sentence if signal in alone else None)
+        VerdictRow(
+            signal,
+            own.distinguishable,
+            own.sentence,
+            alone[signal].sentence if signal in alone else None,
+            _direction(own, (metrics.delta or {}).get(signal), metrics.verdicts.level),
+        )
         for signal, own in metrics.verdicts.models.get(FIRMWARE, {}).items()
     ]
+
+
+def _direction(verdict: SignalVerdict, delta: SignalMetrics | None, level: float) -> str | None:
+    """Say whether the metrics that differ are better or worse; None where none does, or the difference is not known."""
+    if delta is None:
+        return None
+    differing = [name for name, own in verdict.metrics.items() if own.corrected_p_value < level]
+    values = [(delta.auc if name == _AUC else delta.tpr[name]).value for name in differing]
+    signs = {value > 0 for value in values if value}
+    words = [word for sign, word in ((True, "better"), (False, "worse")) if sign in signs]
+    return " and ".join(words) or None
 
 
 def metric_tables(metrics: MetricsResult) -> list[MetricTable]:
@@ -114,15 +156,18 @@ def _by_signal(rows: Sequence[MetricRow]) -> dict[str, list[MetricRow]]:
 
 
 def notes(metrics: MetricsResult) -> list[str]:
-    """Give the reasons for what is not measurable, each once."""
-    found = {
-        estimate.note: None
-        for model in model_columns(metrics.models)
-        for signal in metrics.models[model].values()
-        for estimate in signal.tpr.values()
-        if estimate.note is not None
-    }
-    return [note[0].upper() + note[1:] + "." for note in found]
+    """Give the reasons for what is not measurable, each once, with its models unless it holds for all of them."""
+    models = model_columns(metrics.models)
+    found: dict[str, dict[str, None]] = {}
+    for model in models:
+        for signal in metrics.models[model].values():
+            for estimate in signal.tpr.values():
+                if estimate.note is not None:
+                    found.setdefault(estimate.note, {})[model] = None
+    return [
+        f"{note[0].upper()}{note[1:]}" + (f" ({', '.join(named)})." if len(named) < len(models) else ".")
+        for note, named in found.items()
+    ]
 
 
 def correlation_rows(correlation: Mapping[str, Correlation]) -> list[CorrelationRow]:
@@ -136,6 +181,44 @@ def correlation_rows(correlation: Mapping[str, Correlation]) -> list[Correlation
         )
         for quantity, own in correlation.items()
         for model in (FLOAT, FIRMWARE)
+    ]
+
+
+def anomalous_rows(anomalous: Anomalous) -> list[AnomalousRow]:
+    """Give the most anomalous events with what whole events hold and the slots that drive the score."""
+    shown = [name for name in _WHOLE_EVENT if any(name in event.quantities for event in anomalous.events)]
+    return [
+        AnomalousRow(
+            event.event,
+            event.group,
+            f"{event.score:,.6g}",
+            {_WHOLE_EVENT[name]: f"{event.quantities[name]:,.4g}" for name in shown},
+            "; ".join(_driving(slot) for slot in event.driving) or NOT_MEASURABLE,
+        )
+        for event in anomalous.events
+    ]
+
+
+def _driving(slot: DrivingSlot) -> str:
+    values = ", ".join(f"{name} {value:.3g}" for name, value in slot.values.items())
+    return f"{slot.name} {100 * slot.share:.0f} % ({values})"
+
+
+def menu_rows(menu: Menu | None) -> list[MenuRow]:
+    """Give the bits that take an event, the largest rate first."""
+    bits = sorted(() if menu is None else menu.bits, key=lambda bit: -bit.passed)
+    return [
+        MenuRow(
+            bit.bit,
+            bit.passed,
+            (
+                compact_interval(*bit.rate_khz),
+                compact_interval(*bit.unique_rate_khz),
+                compact_interval(*bit.shared_rate_khz),
+            ),
+        )
+        for bit in bits
+        if bit.passed
     ]
 
 

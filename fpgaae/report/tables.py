@@ -257,6 +257,7 @@ def rate_sentence(decision: Decision) -> str:
         f"Above code {decision.code:,}: requested {decision.requested_false_positive_rate:.2e} "
         f"({decision.requested_rate_khz:.3g} kHz), achieved {rate.value:.2e} ({khz.value:.3g} kHz), "
         f"{rate.low:.2e} to {rate.high:.2e}: {verdict} (p = {decision.p_value:.2g})"
+        + ("" if decision.doubt is None else f". In doubt: {decision.doubt}")
     )
 
 

@@ -81,7 +81,7 @@ def requantize(x: Variable, fraction: int, to: FixedPointType) -> Variable:
     """Convert codes with `fraction` bits behind the point to a type, as `fpgaae.fixedpoint.requantize`."""
     drop = fraction - to.fraction
     x = x * 2**-drop if drop <= 0 else _without_low_bits(x, drop, to.rounding)
-    return _saturate(x, to) if to.overflow is not Overflow.WRAP else _low_bits(x, to.width, to.signed)
+    return _saturate(x, to) if to.overflow is not Overflow.WRAP else low_bits(x, to.width, to.signed)
 
 
 def _without_low_bits(x: Variable, drop: int, rounding: Rounding) -> Variable:
@@ -131,7 +131,7 @@ def _saturate(x: Variable, to: FixedPointType) -> Variable:
     low, high = to.min_code, to.max_code
     upper = _floor(x, bits)  # 0, or -1 for a negative x, where x is within the range
     over, under = upper - 1, upper + 1
-    result = _low_bits(x, to.width, to.signed)
+    result = low_bits(x, to.width, to.signed)
     if x.low < low:
         if low == -(1 << bits):
             result = select_negative(under, constant(low), result)
@@ -142,7 +142,7 @@ def _saturate(x: Variable, to: FixedPointType) -> Variable:
     return result
 
 
-def _low_bits(x: Variable, bits: int, signed: bool) -> Variable:
+def low_bits(x: Variable, bits: int, signed: bool) -> Variable:
     """Keep the lowest bits, as a type that wraps does."""
     if is_constant(x):
         code = int(x.low) & ((1 << bits) - 1)

@@ -12,6 +12,7 @@ from fpgaae.fixedpoint import FixedPointType, parse_type
 
 DESIGN_FILE = "design.json"
 LOGIC_FILE = "logic.json"  # the traced logic as da4ml saves it, for its interpreter
+PIPELINE_FILE = "pipeline.json"  # the same in its stages
 VERILOG_FOLDER, VHDL_FOLDER = "verilog", "vhdl"
 
 

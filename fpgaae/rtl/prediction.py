@@ -6,7 +6,7 @@ rule4ml brings its own TensorFlow and Keras 3, so that it runs in a process of i
 from __future__ import annotations
 
 import json
-import subprocess
+import signal
 import sys
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from fpgaae.golden.layers.rounding import Input, Quantizer, Relu
 from fpgaae.golden.layers.weighted import Dense
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.scores.base import ScoreLayer
+from fpgaae.processes import ProgramHangs, run_program
 
 PUBLISHED_ERROR = "R2 0.8 to 0.98, sMAPE 10 to 30 %"  # Rahimifar et al., arXiv 2408.05314, abstract: validation set
 BOARD = "alveo-u200"  # the board that it knows with the fabric of a VU9P
@@ -37,6 +38,7 @@ row = estimator.predict(model, hls_configs=asked["config"]).mean(numeric_only=Tr
 print(json.dumps({key: float(row[key]) for key in ("LUT", "FF", "DSP", "BRAM")}))
 """
 _TIMEOUT_S = 300
+_CURE = "install a version that works here, or remove it"
 
 
 class Taken(NamedTuple):
@@ -56,7 +58,7 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> Taken | None:
     Raises
     ------
     CheckFailed
-        If rule4ml fails.
+        If rule4ml fails, crashes, hangs, or prints something else.
     """
     layers = describe_network(network)
     if layers is None or find_spec("rule4ml") is None:
@@ -71,18 +73,21 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> Taken | None:
         },
     }
     asked = {"inputs": network.layers[0].size, "layers": layers, "config": config}
+    command = [sys.executable, "-c", _PROGRAM]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM], input=json.dumps(asked), capture_output=True, text=True, check=False,
-            timeout=_TIMEOUT_S,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        done = run_program(command, "rule4ml", limit_s=_TIMEOUT_S, given=json.dumps(asked))
+    except ProgramHangs:
         raise CheckFailed(f"rule4ml gave no answer in {_TIMEOUT_S} s; run the stage again, or remove rule4ml") from None
+    if done.returncode < 0:
+        raise CheckFailed(f"rule4ml crashed ({signal.Signals(-done.returncode).name}); {_CURE}")
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise CheckFailed(f"rule4ml failed ({said}); install a version that works here, or remove it")
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    return Taken(round(found["LUT"]), round(found["FF"]), round(found["DSP"]), found["BRAM"] / 2)
+        raise CheckFailed(f"rule4ml failed ({said[:200]}); {_CURE}")
+    try:
+        found = json.loads(done.stdout.strip().splitlines()[-1])
+        return Taken(round(found["LUT"]), round(found["FF"]), round(found["DSP"]), found["BRAM"] / 2)
+    except (ValueError, LookupError, TypeError, OverflowError):
+        raise CheckFailed(f"rule4ml printed no prediction that can be read; {_CURE}") from None
 
 
 def describe_network(network: IntegerNetwork) -> list[dict[str, Any]] | None:

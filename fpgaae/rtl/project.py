@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -58,8 +58,14 @@ def cut_into_stages(traced: Traced, clock_ns: float) -> Pipelined:
         return Pipelined(traced, to_pipeline(traced.logic, max(clock_ns / _NS_A_UNIT, 1.0), verbose=False))
 
 
-def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
-    """Write the project and describe it."""
+def write_rtl(block: Pipelined, firmware: Firmware, folder: Path, ports: Sequence[str] = ()) -> Design:
+    """Write the project and describe it.
+
+    Parameters
+    ----------
+    ports
+        What the bits of `objects` are, a line each, where words are declared.
+    """
     name = firmware.project_name
     for kind, flavour, suffix in ((VerilogModel, VERILOG_FOLDER, "v"), (VHDLModel, VHDL_FOLDER, "vhd")):
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -72,7 +78,7 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path) -> Design:
     design = describe(block, name)
     shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
     shutil.copyfile(firmware_rtl(NOTICE), folder / NOTICE)
-    values = _placeholders(block, design)
+    values = _placeholders(block, design) | {"PORT_TABLE": "".join(f"\n//   {line}" for line in ports)}
     for template in ("trigger.v", "valid.v", "axis.v", "trigger.vhd"):
         flavour = VHDL_FOLDER if template.endswith(".vhd") else VERILOG_FOLDER
         (folder / flavour / f"{name}_{template}").write_text(wrapper_text(template, values), encoding="utf-8")

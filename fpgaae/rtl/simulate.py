@@ -10,28 +10,30 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from da4ml.cmvm.types import CombLogic
+from da4ml.cmvm.types import CombLogic, Pipeline
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
-from fpgaae.rtl.design import LOGIC_FILE
+from fpgaae.rtl.design import LOGIC_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
+from fpgaae.rtl.parts import Parts
+from fpgaae.rtl.stage_check import check_stage
+from fpgaae.rtl.stage_stimulus import load_pipeline, stage_stimuli
 from fpgaae.rtl.templates import firmware_rtl
+from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, TraceResult, VhdlCheck, WrapperCheck
+from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, StageCheck, TraceResult, VhdlCheck, WrapperCheck
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -41,16 +43,6 @@ _WRAPPER_EVENTS = 500  # of each origin
 _BIT = FixedPointType(1, 1, False)
 
 
-@dataclass
-class _Timing:
-    """What the simulation showed of time: clocks of the design, seconds of this machine."""
-
-    latency_cycles: set[int] = field(default_factory=set)
-    most_clocks_between: int = 1
-    lost_events: int = 0
-    seconds: float = 0.0
-
-
 def run_rtl(run: StageRun) -> RtlResult:
     """Compile the traced project, stream every event through it, and say `passed` or where a bit differs first."""
     verilator = require_tool(VERILATOR)
@@ -58,6 +50,7 @@ def run_rtl(run: StageRun) -> RtlResult:
     project = run.folder / PROJECT_FOLDER
     shutil.copytree(run.upstream("trace") / traced.project_dir, project)
     check_tables(project)
+    pipeline = load_pipeline(run.upstream("trace"))
     started = time.perf_counter()
     with run.progress.task("compiling the simulation", None):
         library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), run.scratch / "build", run.folder / LIBRARY_FILE)
@@ -72,12 +65,14 @@ def run_rtl(run: StageRun) -> RtlResult:
         with run.progress.task("wrappers", None):
             wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
+    with run.progress.task("each stage alone", None):
+        stages = _check_stages(run, project, pipeline)
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
             vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
-    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers)
+    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers) or _stage_failure(stages)
     return RtlResult(
         passed=total.passed and failure is None,
         failure=failure,
@@ -98,6 +93,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         initiation_interval=timing.most_clocks_between,
         events_per_second=round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
         wrappers=wrappers,
+        stages=stages,
         clock_ns=traced.clock_ns,
         part=traced.part,
         estimated=traced.estimated,
@@ -105,6 +101,15 @@ def run_rtl(run: StageRun) -> RtlResult:
         compile_seconds=round(compile_seconds, 2),
         edited_files=tuple(name for name in run.edited if name.startswith("trace/")),
     )
+
+
+def _check_stages(run: StageRun, project: Path, pipeline: Pipeline) -> tuple[StageCheck, ...]:
+    """Drive each stage over the ranges of its inputs, whose ends no event may reach."""
+    # To optimize takes longer than to run some thousand inputs.
+    parts = Parts(project, run.scratch / "stages", optimization="-O0")
+    parts.make_stages()
+    stimuli = stage_stimuli(Design.load(project).name, pipeline, run.config.seed)
+    return tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli)
 
 
 def _vhdl_check(compared: Comparison) -> VhdlCheck:
@@ -119,15 +124,8 @@ def _vhdl_check(compared: Comparison) -> VhdlCheck:
 
 def _failure(bench: _Bench, settling: int | None, vhdl: Comparison | None) -> str | None:
     """Say what is wrong besides a bit that differs, or None."""
-    timing, latencies = bench.timing, sorted(bench.timing.latency_cycles)
-    if timing.lost_events:
-        return f"{timing.lost_events:,} events went into the design and did not come out; correct its valid bit"
-    if len(latencies) != 1:
-        return f"the latency of the design is not always the same: {latencies} clocks"
-    if settling not in {None, latencies[0]}:
-        return f"the valid bit takes {latencies[0]} clocks through the design, its data {settling}"
-    if timing.most_clocks_between > 1:
-        return f"results come up to {timing.most_clocks_between} clocks apart, although an event a clock went in"
+    if said := bench.timing.failure(settling):
+        return said
     for what, compared in (("da4ml's interpreter of the traced logic", bench.interpreted), ("the VHDL", vhdl)):
         if compared is not None and not compared.passed:
             return f"{what} does not give the golden codes; first in {compared.first_mismatch}"
@@ -145,6 +143,17 @@ def _wrapper_failure(wrappers: tuple[WrapperCheck, ...]) -> str | None:
     return None
 
 
+def _stage_failure(stages: tuple[StageCheck, ...]) -> str | None:
+    """Say which stage is wrong for inputs in its ranges, or None."""
+    for stage in stages:
+        if stage.failure:
+            return (
+                f"of {stage.inputs:,} inputs in its ranges {stage.mismatched_inputs:,} give another output than "
+                f"da4ml's interpreter; {stage.failure}"
+            )
+    return None
+
+
 class _Bench:
     """The stimulus of a run, the golden network, and what was compared so far."""
 
@@ -158,7 +167,7 @@ class _Bench:
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
         names = [self._trigger.network.score.name, self._trigger.accept.name]
         self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)
-        self.timing = _Timing()
+        self.timing = Timing()
 
     @property
     def n_events(self) -> int:
@@ -186,18 +195,14 @@ class _Bench:
             yield source.stop - source.start
 
     def drive_wrappers(self, simulation: RtlSimulation, project: Path) -> tuple[WrapperCheck, ...]:
-        """Drive the wrappers with the first events of each origin."""
-        hardware = np.concatenate([hardware for _, hardware in self._first_events(_WRAPPER_EVENTS)])
+        """Drive the wrappers with the first events of each origin, and all at the edges."""
+        hardware = np.concatenate([hardware for _, hardware in self._stimuli.few(_WRAPPER_EVENTS)])
         stimulus = Stimulus(hardware, self._trigger.score_and_decisions(hardware))
         return drive_wrappers(simulation, project, stimulus, self._seed)
 
-    def _first_events(self, n: int) -> list[tuple[Source, Codes]]:
-        """Give the first hardware integers of each origin."""
-        return [(source, self._stimuli.make(source).hardware[:n]) for source in self._plan if source.start == 0]
-
     def simulate_vhdl(self, project: Path, build: Path) -> Comparison:
-        """Compare the VHDL on the first events of each origin."""
-        parts = self._first_events(_VHDL_EVENTS)
+        """Compare the VHDL on the first events of each origin, and on all at the edges."""
+        parts = list(self._stimuli.few(_VHDL_EVENTS))
         codes = simulate_vhdl(project, np.concatenate([hardware for _, hardware in parts]), build)
         result = Comparison.of_layers(list(self.total.layers))
         for source, hardware in parts:
@@ -210,13 +215,7 @@ class _Bench:
         started = time.perf_counter()
         codes, clocks = simulation.stream(hardware)
         self.timing.seconds += time.perf_counter() - started
-        self.timing.lost_events += len(hardware) - len(codes)
-        if not len(codes):
-            raise CheckFailed(
-                "the simulated design gave no result at all; correct the sources in the project of `trace`"
-            )
-        self.timing.latency_cycles.add(int(clocks[0]))
-        self.timing.most_clocks_between = max(self.timing.most_clocks_between, int(np.diff(clocks).max(initial=1)))
+        self.timing.add(len(hardware), clocks)
         expected = {name: Tensor(tensor.codes[: len(codes)], tensor.fraction) for name, tensor in golden.items()}
         self.total.merge(self._compared(codes, expected, source))
         interpreted = self._logic.predict(hardware.astype(np.float64), n_threads=1).astype(np.int64)

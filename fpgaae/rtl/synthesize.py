@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fpgaae.errors import CheckFailed
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
@@ -14,10 +15,11 @@ from fpgaae.rtl.prediction import PUBLISHED_ERROR, Taken, predict_hls
 from fpgaae.rtl.tools import YOSYS, require_tool, run_logged, version
 from fpgaae.rtl.vendor import synthesize_hls, synthesize_vivado
 from fpgaae.runs.results.rtl import RtlResult
-from fpgaae.runs.results.synth import HlsReport, ResourceEntry, SynthResult, VivadoReport
+from fpgaae.runs.results.synth import ResourceEntry, SynthResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
+_Found = TypeVar("_Found")
 LOG_FILE = "yosys.log"
 SCRIPT_FILE = "synth.ys"
 _CELL = re.compile(r"^ +(\w+) +(\d+)$", re.MULTILINE)
@@ -66,13 +68,18 @@ def run_synth(run: StageRun) -> SynthResult:
     started = time.perf_counter()
     with run.progress.task("Yosys", None):
         usage = synthesize(yosys, project, run.folder)
-    hls, vivado = _vendor_reports(run, project)
-    network = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE)
+    network, firmware = IntegerNetwork.load(run.upstream("convert") / GOLDEN_FILE), run.config.firmware
+    beside = _Beside()
+    with run.progress.task("the vendor's tools, where installed", None):
+        hls_project = run.upstream("convert") / PROJECT_FOLDER
+        hls = beside.ask("HLS", lambda: synthesize_hls(hls_project, firmware, run.folder))
+        vivado = beside.ask("Vivado", lambda: synthesize_vivado(project, firmware, run.folder))
+    predicted = beside.ask("rule4ml", lambda: predict_hls(network, firmware))
     found = {
         "da4ml's estimate": Taken(proven.estimated.lut, proven.estimated.ff),
         "Yosys": Taken(usage.lut, usage.ff, usage.dsp, usage.bram),
         "Vivado, routed": vivado and Taken(vivado.lut, vivado.ff, vivado.dsp, vivado.bram),
-        f"HLS project, rule4ml ({PUBLISHED_ERROR})": predict_hls(network, run.config.firmware),
+        f"HLS project, rule4ml ({PUBLISHED_ERROR})": predicted,
         "HLS project, HLS": hls and Taken(hls.lut, hls.ff, hls.dsp, hls.bram),
     }
     part = run.config.firmware.part
@@ -91,6 +98,7 @@ def run_synth(run: StageRun) -> SynthResult:
         hls=hls,
         vivado=vivado,
         seconds=round(time.perf_counter() - started, 1),
+        failed=beside.failed or None,
     )
 
 
@@ -102,12 +110,19 @@ def _entry(name: str, taken: Taken, part: str) -> ResourceEntry:
     return ResourceEntry(name=name, lut=taken.lut, ff=taken.ff, dsp=taken.dsp, bram=taken.bram, percent=percent)
 
 
-def _vendor_reports(run: StageRun, project: Path) -> tuple[HlsReport | None, VivadoReport | None]:
-    """Run the vendor's tools that are installed."""
-    firmware = run.config.firmware
-    with run.progress.task("the vendor's tools, where installed", None):
-        hls = synthesize_hls(run.upstream("convert") / PROJECT_FOLDER, firmware, run.folder)
-        return hls, synthesize_vivado(project, firmware, run.folder)
+class _Beside:
+    """The tools beside Yosys: one that fails is named, and what the others found stays."""
+
+    def __init__(self) -> None:
+        self.failed: dict[str, str] = {}
+
+    def ask(self, tool: str, work: Callable[[], _Found | None]) -> _Found | None:
+        """Give what a tool found; None where it is not installed, or failed."""
+        try:
+            return work()
+        except CheckFailed as error:
+            self.failed[tool] = str(error)
+            return None
 
 
 def synthesize(yosys: str, project: Path, folder: Path) -> Usage:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fpgaae.errors import CheckFailed, ToolMissing
+from fpgaae.processes import run_program
 
 VERILATOR = "verilator"
 YOSYS = "yosys"
@@ -57,12 +58,9 @@ def run_logged(command: Sequence[str], folder: Path, log: Path, what: str) -> st
     Raises
     ------
     CheckFailed
-        If it fails; the message holds its last lines.
+        If it fails, with its last lines, or does not end.
     """
-    done = subprocess.run(
-        list(command), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        text=True, errors="replace", check=False,
-    )  # fmt: skip
+    done = run_program(command, what, folder=folder, is_one_stream=True)
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"$ {' '.join(command)}\n{done.stdout}\n")
     if done.returncode:

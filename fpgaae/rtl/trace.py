@@ -1,4 +1,4 @@
-"""The trigger block, traced symbolically from its hardware integers to score and decisions (needs da4ml)."""
+"""The trigger block, traced symbolically from the words on its ports to score and decisions (needs da4ml)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from da4ml.cmvm.types import CombLogic
 from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
-from fpgaae.data.features import Feature
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Types
 from fpgaae.golden.layers.accept import Accept
@@ -35,6 +34,7 @@ from fpgaae.rtl.arithmetic import (
 )
 from fpgaae.rtl.scores import Signal, trace_score
 from fpgaae.rtl.windows import largest, mean, moved, pools_under, variables_under
+from fpgaae.rtl.words import hardware_integers, port_type
 
 _SOLVER = {"hard_dc": 2}  # adders that a constant matrix may add to the depth for the sake of fewer in all
 
@@ -42,7 +42,7 @@ _SOLVER = {"hard_dc": 2}  # adders that a constant matrix may add to the depth f
 class Traced(NamedTuple):
     """The whole trigger block as da4ml's logic between two registers."""
 
-    logic: CombLogic  # hardware integers in, score code and one bit a threshold out
+    logic: CombLogic  # words in, score code and one bit a threshold out
     inputs: tuple[FixedPointType, ...]  # a feature each
     score: FixedPointType
     n_thresholds: int
@@ -72,10 +72,7 @@ def trace_trigger(trigger: GoldenTrigger) -> Traced:
             "the layers before it fewer bits"
         )
     logic = trace_layers(trigger, [network.score.name, accept.name])
-    types = tuple(
-        FixedPointType(feature.hardware.bits, feature.hardware.bits, feature.hardware.signed)
-        for feature in trigger.features.features
-    )
+    types = tuple(port_type(feature.hardware) for feature in trigger.features.features)
     return Traced(logic, types, network.score.type, accept.size)
 
 
@@ -100,17 +97,14 @@ def trace_layers(trigger: GoldenTrigger, names: Sequence[str]) -> CombLogic:
 
 
 def _front_end(ports: FixedVariableArrayInput, trigger: GoldenTrigger) -> Signal:
-    """Offset, shift, round and saturate every hardware integer."""
-    inputs = trigger.network.layers[0]
-    pairs = zip(ports._vars, trigger.features.features, strict=True)
-    found = [_input(port, feature, inputs.types, place) for place, (port, feature) in enumerate(pairs)]
+    """Make hardware integers of the words; offset, shift, round and saturate each."""
+    inputs, features = trigger.network.layers[0], trigger.features.features
+    codes = hardware_integers(ports._vars, [feature.hardware for feature in features])
+    found = [
+        _rounded(code - feature.offset, feature.shift, inputs.types, place)
+        for place, (code, feature) in enumerate(zip(codes, features, strict=True))
+    ]
     return Signal(found, inputs.type)
-
-
-def _input(port: Variable, feature: Feature, types: Types, place: int) -> Variable:
-    bits, signed = feature.hardware.bits, feature.hardware.signed
-    code = port.quantize(signed, bits - signed, 0, "WRAP") if bits else constant(0)
-    return _rounded(code - feature.offset, feature.shift, types, place)
 
 
 def _rounded(code: Variable, fraction: int, types: Types, place: int) -> Variable:

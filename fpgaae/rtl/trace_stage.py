@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.rtl.design import LOGIC_FILE
+from fpgaae.hls.port_table import input_ports, packed_lines
+from fpgaae.rtl.design import LOGIC_FILE, PIPELINE_FILE
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.results.data import DataResult
@@ -24,8 +25,10 @@ def run_trace(run: StageRun) -> TraceResult:
     project = run.folder / PROJECT_FOLDER
     project.mkdir()
     with run.progress.task("Verilog and VHDL", None):
-        design = write_rtl(block, firmware, project)
+        ports = packed_lines(input_ports(run.config.data.hardware), "objects")
+        design = write_rtl(block, firmware, project, ports)
         traced.logic.save(run.folder / LOGIC_FILE)
+        block.pipeline.save(run.folder / PIPELINE_FILE)
     return TraceResult(
         project_dir=PROJECT_FOLDER,
         name=design.name,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -15,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.doctor import require_compiler
-from fpgaae.errors import CheckFailed
+from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.project import fill_template
@@ -30,6 +34,8 @@ _MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "CXXFLAGS=-fPIC", "VM_PARALLE
 # Two wrappers hold a trigger block each; as a module of its own its code is written, and compiled, once.
 _SHARED = '`verilator_config\nno_inline -module "{name}_trigger"\n'
 _MODEL = "Vrtl"
+_LOG = "compile.log"
+_PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _PATIENCE = 4  # times the designed latency: how long a result is waited for
 _PROBE_TIMEOUT_S = 60
@@ -75,31 +81,61 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
         If the sources are not Verilog that Verilator takes.
     """
     verilator, compiler = require_tool(VERILATOR), str(require_compiler())
-    design = Design.load(project)
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)
-    log = build / "compile.log"
-    sources = [str(source.absolute()) for source in verilog_sources(project)]
+    with _plain_folder(build) as folder:
+        sources = verilog_sources(project)
+        if folder != build:
+            sources = [Path(shutil.copy(source, folder)) for source in sources]
+        try:
+            compiled = _compile(verilator, compiler, project, [driver, *sources], folder)
+            shutil.copyfile(compiled, library)
+        finally:
+            if folder != build and (folder / _LOG).is_file():
+                shutil.copy(folder / _LOG, build)
+    return library
+
+
+@contextmanager
+def _plain_folder(build: Path) -> Iterator[Path]:
+    """Give the folder, or one elsewhere where its path has spaces or the like, which make and Verilator do not take."""
+    if _PLAIN.fullmatch(str(build.absolute())):
+        yield build
+        return
+    with tempfile.TemporaryDirectory(prefix="fpgaae-") as other:
+        if not _PLAIN.fullmatch(other):
+            raise InputError(
+                f"neither {build} nor {other} is a path that Verilator takes; set TMPDIR to a folder without spaces "
+                "and special characters"
+            )
+        yield Path(other)
+
+
+def _compile(verilator: str, compiler: str, project: Path, sources: Sequence[Path], build: Path) -> Path:
+    """Compile a driver and Verilog, in this order, into a library in a folder of a plain path."""
+    design, log = Design.load(project), build / _LOG
+    driver, *verilog = (str(source.absolute()) for source in sources)
     command = [
         verilator, "--cc", "--prefix", _MODEL, "--top-module", f"{design.name}_bench", "--Mdir", str(build.absolute()),
-        *_VERILATOR_FLAGS, *_bench(design, build), *sources,
+        *_VERILATOR_FLAGS, *bench_sources(design, build), *verilog,
     ]  # fmt: skip
     run_logged(command, build, log, f"Verilating {project}")
     command = [require_tool(MAKE), "-f", f"{_MODEL}.mk", f"{_MODEL}__ALL.a", "-j2", f"CXX={compiler}", *_MAKE_VARIABLES]
     run_logged(command, build, log, f"compiling the Verilated {project}")
-    include = _include_folder(verilator, log)
+    include = include_folder(verilator, log)
     runtime = [str(include / name) for name in _RUNTIME if (include / name).is_file()]
+    library = build.absolute() / "simulation.so"
     command = [
         compiler, "-shared", "-fPIC", "-O2", "-std=c++17", "-w", f"-DMODEL={_MODEL}", f'-DMODEL_HEADER="{_MODEL}.h"',
         f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
-        "-I.", f"-I{include}", f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a", *runtime,
-        "-pthread", "-latomic", "-o", str(library.absolute()),
+        "-I.", f"-I{include}", f"-I{include / 'vltstd'}", driver, f"{_MODEL}__ALL.a", *runtime,
+        "-pthread", "-latomic", "-o", str(library),
     ]  # fmt: skip
     run_logged(command, build, log, f"compiling the simulation of {project}")
     return library
 
 
-def _bench(design: Design, build: Path) -> tuple[str, str]:
+def bench_sources(design: Design, build: Path) -> tuple[str, str]:
     """Write what stands around the wrappers into the build folder, and name its files."""
     values = {
         "PROJECT": design.name, "INPUT_BITS": str(design.input_bits), "SCORE_BITS": str(design.score.width),
@@ -111,7 +147,8 @@ def _bench(design: Design, build: Path) -> tuple[str, str]:
     return str(shared), str(bench)
 
 
-def _include_folder(verilator: str, log: Path) -> Path:
+def include_folder(verilator: str, log: Path) -> Path:
+    """Give the folder of Verilator's headers and runtime."""
     said = run_logged([verilator, "--getenv", "VERILATOR_ROOT"], log.parent, log, "asking Verilator for its folder")
     return Path(said.strip().splitlines()[-1]) / "include"
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
+from fpgaae.errors import InputError
 from fpgaae.files import lock
 from fpgaae.runs.folder import MANIFEST, recorded_hashes, replaced_folder
 from fpgaae.runs.results.base import Result
@@ -101,6 +102,20 @@ class Experiment:
             return f"fpgaae explore {self.config_file} {use}"
         return f"fpgaae {stage} {self.config_file}"
 
+    def command_up_to(self, stage: str) -> str:
+        """Give the one command that runs a stage and whatever it needs."""
+        return f"fpgaae run {self.config_file} --to {stage}" if stage in STAGES else self.command(stage)
+
+    def stages_up_to(self, stage: str) -> tuple[str, ...]:
+        """Give the stages that a result needs, in the order in which they run, the last its own."""
+        needed, waiting = set(), [stage]
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed.add(name)
+                waiting += self.spec(name).upstream
+        return tuple(name for name in STAGES if name in needed)
+
 
 def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | None = None) -> Experiment:
     """Load a config and name its run folder; its model is the one that is imported now, or was before.
@@ -110,10 +125,24 @@ def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | No
     ConfigError
         If the config is wrong.
     """
-    folder = runs / config_file.stem
+    folder = runs / experiment_name(config_file)
     imported = importing or find_import(folder)
     config = load_config(config_file, imported=imported is not None)
     return Experiment(config_file, config, folder, imported, _find_taken(config, runs))
+
+
+def experiment_name(config_file: Path) -> str:
+    """Give the name of an experiment, which its run folder and its report have, too.
+
+    Raises
+    ------
+    InputError
+        If the file's name can't be one.
+    """
+    name = config_file.stem
+    if not name.isprintable() or name.startswith(".") or not name:
+        raise InputError(f"{config_file.name!a} can't be an experiment's name; call the file as in l1_ae.yaml")
+    return name
 
 
 def _find_taken(config: Config, runs: Path) -> TakenWeights | None:

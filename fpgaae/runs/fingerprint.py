@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fpgaae.config.experiment import Config
-from fpgaae.files import read_json
+from fpgaae.files import read_json, sha256
 from fpgaae.runs.experiment import MEMBERS_FILE, Experiment
 from fpgaae.runs.folder import MANIFEST, edited_files, hash_tree, present_hashes, recorded_hashes
 from fpgaae.runs.stages import IMPORT, StageSpec
@@ -58,6 +58,7 @@ def wanted_fingerprint(experiment: Experiment, spec: StageSpec, data_hashes: Map
     if spec.optional:
         taken_in = [name for name in spec.optional if is_current(experiment, name, data_hashes)]
         actual = {name: {**recorded_hashes(experiment.stage_folder(name))} for name in taken_in}
+        actual |= {f: {f: sha256(file)} for f in spec.beside if (file := experiment.folder / f).is_file()}
     elif spec.is_check:
         actual = {name: present_hashes(experiment.stage_folder(name)) for name in spec.upstream}
     else:

@@ -19,7 +19,7 @@ from fpgaae.errors import InputError
 from fpgaae.files import lock, read_json, require_space, write_json
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment
-from fpgaae.runs.fingerprint import input_hashes, is_current, wanted_fingerprint
+from fpgaae.runs.fingerprint import input_hashes, wanted_fingerprint
 from fpgaae.runs.folder import (
     MANIFEST,
     edited_files,
@@ -31,7 +31,7 @@ from fpgaae.runs.folder import (
     replace_folder,
 )
 from fpgaae.runs.results.base import Result, StageResult
-from fpgaae.runs.stages import StageSpec
+from fpgaae.runs.stages import STAGES, StageSpec
 
 Content_co = TypeVar("Content_co", bound=StageResult, covariant=True)
 _MIN_FREE_BYTES = 64 * 2**20
@@ -62,8 +62,26 @@ class StageRun:
         return self.experiment.result(kind)
 
     def optional_result(self, kind: type[Result]) -> Result | None:
-        """Read the result file of one of the spec's optional stages; None where it is not there, stale or edited."""
-        return self.result(kind) if is_current(self.experiment, kind.STAGE, self.data_hashes) else None
+        """Read the result file of one of the spec's optional stages; None where it is not there, or stale.
+
+        Raises
+        ------
+        InputError
+            If it was edited by hand, or has lost its manifest.
+        """
+        if self.is_stale(kind) or not self.upstream(kind.STAGE).is_dir():
+            return None
+        changed = edited_files(self.upstream(kind.STAGE))
+        _refuse_edits(self.experiment, self.experiment.spec(kind.STAGE), changed, may_be_edited=False)
+        return self.result(kind)
+
+    def is_stale(self, kind: type[Result]) -> bool:
+        """Tell whether there is a result of an optional stage that was made from something else."""
+        folder = self.upstream(kind.STAGE)
+        if not folder.is_dir():
+            return False
+        wanted = wanted_fingerprint(self.experiment, self.experiment.spec(kind.STAGE), self.data_hashes)
+        return bool(read_json(folder / MANIFEST).get("fingerprint") != wanted)
 
 
 @dataclass(frozen=True)
@@ -184,15 +202,20 @@ def _verify_upstream(experiment: Experiment, spec: StageSpec, data_hashes: Mappi
     """Make sure that every earlier stage is there, current and as it was written; a check only names the edits."""
     edited: list[str] = []
     for name in spec.upstream:
-        changed = require_current(experiment, name, data_hashes, may_be_edited=spec.is_check)
+        changed = require_current(experiment, name, data_hashes, may_be_edited=spec.is_check, wanted=spec.name)
         edited += [f"{name}/{file}" for file in changed]
     return tuple(edited)
 
 
 def require_current(
-    experiment: Experiment, stage: str, data_hashes: Mapping[str, str], *, may_be_edited: bool = False
+    experiment: Experiment, stage: str, data_hashes: Mapping[str, str], *, may_be_edited: bool = False, wanted: str = ""
 ) -> tuple[str, ...]:
     """Make sure that a stage's result is there, current and as it was written; give the files that were edited by hand.
+
+    Parameters
+    ----------
+    wanted
+        The stage that needs it, or the last of several that are needed; by default itself.
 
     Raises
     ------
@@ -201,19 +224,21 @@ def require_current(
     """
     folder = experiment.stage_folder(stage)
     recover_folder(folder)
-    command = f"`{experiment.command(stage)}`"
+    command = f"`{experiment.command_up_to(wanted if wanted in STAGES and stage in STAGES else stage)}`"
     if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder} has no finished result; run {command} first")
+        raise InputError(f"{folder} has no finished result; run {command}, which makes what is missing")
     spec = experiment.spec(stage)
     if read_json(folder / MANIFEST).get("fingerprint") != wanted_fingerprint(experiment, spec, data_hashes):
         raise InputError(
             f"{folder} was made from another config, other events or other files than "
-            f"{experiment.config_file} has now; run {command} again"
+            f"{experiment.config_file} has now; run {command}, which makes anew what has changed"
         )
     changed = edited_files(folder)
     _refuse_edits(experiment, spec, changed, may_be_edited=may_be_edited)
     if spec.is_check and not _says_passed(experiment.result_path(stage)):
-        raise InputError(f"{experiment.result_path(stage)} says that the check did not pass; run {command} again")
+        raise InputError(
+            f"{experiment.result_path(stage)} says that the check did not pass; run `{experiment.command(stage)}` again"
+        )
     return changed
 
 

@@ -24,6 +24,7 @@ class StageSpec(NamedTuple):
     sources: tuple[str, ...] = ()  # folders of hand-written firmware whose files go into the result
     packages: tuple[str, ...] = ()  # whose versions decide the result
     optional: tuple[str, ...] = ()  # further stages whose results are taken in where they are current
+    beside: tuple[str, ...] = ()  # further files, of the run folder, that are taken in where they are there
 
 
 STAGES: Mapping[str, StageSpec] = {
@@ -61,7 +62,14 @@ STAGES: Mapping[str, StageSpec] = {
         ),
         StageSpec("synth", "synth.json", ("rtl",), ("firmware.part", "firmware.clock_ns")),
         StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
-        StageSpec("report", "index.html", ("convert", "csim", "evaluate"), (), optional=("prove", "rtl", "synth")),
+        StageSpec(
+            "report",
+            "index.html",
+            ("convert", "csim", "evaluate"),
+            (),
+            optional=("prove", "rtl", "synth"),
+            beside=("evaluate/drift.json",),
+        ),
     )
 }
 DISTILLATION = "distillation"  # a further section of the stage `reference`, where a student learns a teacher's score

@@ -19,13 +19,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import first_error, load_config, read_config, validate_config
 from fpgaae.config.selection import Files, Process
-from fpgaae.config.yaml_source import Position, YamlSource, read_yaml
+from fpgaae.config.yaml_source import Position, YamlSource, named_file, read_yaml
 from fpgaae.data.readers import SAMPLE_PREFIX, event_files
 from fpgaae.data.source import EventFile
 from fpgaae.errors import ConfigError
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
 from fpgaae.evaluation.comparison import fpr_key
-from fpgaae.section import Fraction, Section
+from fpgaae.section import Fraction, Number, Section
 
 Value = bool | int | float | str | tuple[int, ...]
 Values = Mapping[str, Value]  # by axis: a point of the scan
@@ -33,6 +33,7 @@ _SAME_FOR_ALL = (
     "data.split", "data.files", "data.background", "data.dataset", "data.group", "data.where", "data.order",
     "data.empty_events", "data.hardware.saturated", "evaluation",
 )  # fmt: skip
+_MOST_POINTS = 100_000  # a trial takes minutes
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -41,8 +42,8 @@ class Axis(Section):
 
     keys: Annotated[tuple[str, ...], Field(min_length=1)]
     values: Annotated[tuple[Value, ...], Field(min_length=1)] | None = None
-    low: int | float | None = None
-    high: int | float | None = None
+    low: int | Number | None = None
+    high: int | Number | None = None
     step: Annotated[int | float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
@@ -54,6 +55,9 @@ class Axis(Section):
             raise ValueError("a value stands twice in values; give each once")
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"low ({self.low:g}) must lie below high ({self.high:g})")
+        width = (self.high or 0) - (self.low or 0)
+        if self.values is None and not self.is_continuous and width / (self.step or 1) >= _MOST_POINTS:
+            raise ValueError(f"from low to high are more than {_MOST_POINTS:,} values; make step larger")
         return self
 
     @property
@@ -94,7 +98,7 @@ class Objective(str, Enum):
 class Optuna(Section):
     """A search by Optuna in the place of the whole grid."""
 
-    trials: Annotated[int, Field(ge=1)]
+    trials: Annotated[int, Field(ge=1, le=100_000)]
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
     seed: Seed = 0
 
@@ -102,7 +106,7 @@ class Optuna(Section):
 class ScanConfig(Section):
     """A whole scan."""
 
-    base: str  # the experiment that is varied, relative to this file
+    base: str  # the experiment that is varied: a path from this file on, or config:NAME
     set: Annotated[dict[str, Any], Field(default_factory=dict)]  # dotted keys that get another value
     axes: Annotated[dict[Annotated[str, Field(pattern=r"^[\w.]+$")], Axis], Field(min_length=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (1, 2)
@@ -136,6 +140,11 @@ class ScanConfig(Section):
         continuous = [name for name, axis in self.axes.items() if axis.is_continuous]
         if continuous and self.optuna is None:
             raise ValueError(f"axis {continuous[0]} has no end of values; give it a step, or search with optuna")
+        if (
+            self.optuna is None
+            and (points := math.prod(len(axis.choices) for axis in self.axes.values())) > _MOST_POINTS
+        ):
+            raise ValueError(f"axes: the grid has {points:,} points, more than {_MOST_POINTS:,}; search with optuna")
         for name, axis in self.axes.items():
             if fixed := [key for key in axis.keys if key.startswith(_SAME_FOR_ALL)]:
                 raise ValueError(f"axis {name}: {fixed[0]} can't be varied: trials are compared on the same events")
@@ -263,7 +272,7 @@ def load_scan(file: Path) -> Scan:
         settings = ScanConfig.model_validate(source.content)
     except ValidationError as error:
         raise ConfigError(first_error(error, source, ScanConfig)) from None
-    base_file = file.parent / settings.base
+    base_file = named_file(settings.base, file, source.position(("base",)))
     scan = Scan(file, settings, source, base_file, read_config(base_file), load_config(base_file))
     for values in scan.samples():
         scan.config(values, settings.seeds[0])

@@ -13,7 +13,7 @@ from fpgaae.data.inputs import open_split
 from fpgaae.errors import InputError
 from fpgaae.evaluation.scoring import float_scorer
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds
+from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds, kept_crossings
 from fpgaae.models.extract import extract_network
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.rtl.design import Design
@@ -42,7 +42,7 @@ def run_trial(run: StageRun) -> TrialResult:
     features = FeatureMap.of(run.result(DataResult))
     network = extract_network(load_quantized(str(run.upstream("train") / MODEL_FILE)))
     trigger = GoldenTrigger(features, network)
-    measured = measure(run, trigger.scores)
+    measured = measure(run, trigger.behind_words.scores)
     measured.save(run.folder)
     design = _estimate(run, trigger)
     trained = run.result(TrainResult)
@@ -63,7 +63,8 @@ def _estimate(run: StageRun, trigger: GoldenTrigger) -> Design:
     """Trace the whole trigger block, with the thresholds that `convert` would choose, and ask da4ml for its cost."""
     background = background_scores(run, trigger)
     level = run.config.evaluation.confidence_level
-    points = choose_thresholds(background, background_groups(run), run.config.trigger, level)
+    crossings = kept_crossings(run.config.trigger, run.result(DataResult), run.config.data.background)
+    points = choose_thresholds(background, background_groups(run), crossings, level)
     decided = trigger.with_thresholds(np.array([point.code for point in points]))
     block = cut_into_stages(trace_trigger(decided), run.config.firmware.clock_ns)
     return describe(block, run.config.firmware.project_name)

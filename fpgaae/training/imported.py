@@ -6,6 +6,7 @@ the training events, and the error of every layer reported. This module imports 
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,13 +22,14 @@ from fpgaae.config.model import Score, Width
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_import, lint_model
 from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.models.architecture import describe_model
-from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
+from fpgaae.models.calibrate import Site, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
@@ -37,18 +39,21 @@ from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
 from fpgaae.models.rebuild import rebuild, weighted_layers
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
+from fpgaae.models.twin_check import check_prepared, evaluate_apart, stimulus
 from fpgaae.runs.experiment import ImportedModel
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportResult
+from fpgaae.runs.results.imported import ImportedFrom, ImportedLayer, ImportedTwin, ImportResult
 from fpgaae.runs.results.reference import ImportedReference
 from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
 from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
-from fpgaae.training.widths import TAIL, resolve_width
+from fpgaae.training.imported_widths import LayerRange, poor_layers, range_of, resolve_activation, resolve_imported
+from fpgaae.training.widths import TAIL
 
 MODEL_COPY = "model"
 _CHUNK_EVENTS = 8192
+_COMPARED_EVENTS = 256
 _ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
@@ -58,7 +63,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
     wanted = _imported(run)
     given = read_model_file(file)
     _refuse(run, file, given, quantize=wanted.quantize)
-    prepared = prepare_network(given, quantize=wanted.quantize)
+    prepared = prepare_network(given, _input_type(run.config), quantize=wanted.quantize)
     features = FeatureMap.of(run.result(DataResult))
     check_input(prepared.twin, run.config.data.hardware.image_shape)
     twin = rebuild(prepared.twin)
@@ -67,6 +72,7 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         _check_layers(run, prepared.twin)
     else:
         check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
+    twin_check = _compare_with_file(run, file, given, prepared)
     shutil.copyfile(file, run.folder / MODEL_COPY)
     return ImportResult(
         file=wanted.file_name,
@@ -76,6 +82,19 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         taken_as_it_is=prepared.quantized is not None,
         layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
         replaces=replaced and replaced.file_name,
+        twin=twin_check,
+    )
+
+
+def _compare_with_file(run: StageRun, file: Path, given: NetworkDescription, prepared: Prepared) -> ImportedTwin:
+    """Make sure that what was rebuilt is the model of the file: the bit check starts from there."""
+    events = next(_chunks(open_split(run, "train")))[:_COMPARED_EVENTS]
+    found = check_prepared(file, given, prepared, events, evaluate_apart)
+    return ImportedTwin(
+        events=len(stimulus(events)),
+        largest_difference=found.largest,
+        largest_value=found.magnitude,
+        layers=found.layers,
     )
 
 
@@ -118,7 +137,12 @@ def _exact(config: Config, network: NetworkDescription, features: FeatureMap) ->
 
 def _open(run: StageRun) -> Prepared:
     """Read the model that was imported."""
-    return prepare_network(read_model_file(run.upstream(IMPORT) / MODEL_COPY), quantize=_imported(run).quantize)
+    given = read_model_file(run.upstream(IMPORT) / MODEL_COPY)
+    return prepare_network(given, _input_type(run.config), quantize=_imported(run).quantize)
+
+
+def _input_type(config: Config) -> FixedPointType:
+    return ResolvedWidth(config.quantization.inputs.bits, config.quantization.inputs.integer_bits).signed()
 
 
 def run_imported_reference(run: StageRun) -> ImportedReference:
@@ -126,14 +150,57 @@ def run_imported_reference(run: StageRun) -> ImportedReference:
     prepared = _open(run)
     model = rebuild(prepared.twin)
     model.save(run.folder / IMPORTED_FLOAT_FILE, save_format="h5")
-    loss = None
-    if config_score(run).of_reconstruction:
-        loss = _mean(
-            [(x, _flat(model.predict_on_batch(_shaped(model, x)))) for x in _chunks(open_split(run, "validation"))]
-        )
+    is_reconstruction = config_score(run).of_reconstruction
+    spread, pairs = _Spread(), []
+    for x in _chunks(open_split(run, "validation")):
+        spread.add(x)
+        if is_reconstruction:
+            pairs.append((x, _flat(model.predict_on_batch(_shaped(model, x)))))
+    loss, mean_loss = (_mean(pairs), spread.variance) if is_reconstruction else (None, None)
+    unit = FeatureMap.of(run.result(DataResult)).unit()
     return ImportedReference(
-        backend="tensorflow", device="cpu", epochs=0, events_per_second=None, val_loss=loss, imported=_entry(run)
+        backend="tensorflow",
+        device="cpu",
+        epochs=0,
+        events_per_second=None,
+        val_loss=loss,
+        imported=_entry(run),
+        mean_loss=mean_loss,
+        input_range=(spread.low, spread.high),
+        unit=unit,
+        warnings=tuple(_warnings(loss, mean_loss, unit)),
     )
+
+
+class _Spread:
+    """The range of the inputs, and their variance around the mean of each feature, from chunks."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self._n = math.inf, -math.inf, 0
+        self._sum: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, x: NDArray[np.float32]) -> None:
+        """Take in a chunk, (n_events, n_features)."""
+        wide = x.astype(np.float64)
+        self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+        self._n, self._sum = self._n + len(x), self._sum + wide.sum(axis=0)
+        self._squares = self._squares + np.square(wide).sum(axis=0)
+
+    @property
+    def variance(self) -> float:
+        """Mean over the features of the variance of each."""
+        return float(np.mean(self._squares / self._n - np.square(self._sum / self._n)))
+
+
+def _warnings(loss: float | None, mean_loss: float | None, unit: str) -> Iterator[str]:
+    """Say what makes no sense of a reconstruction, which most often comes of another unit than in training."""
+    if loss is not None and mean_loss is not None and not loss < mean_loss:
+        yield (
+            f"the reconstruction is worse than the mean of the inputs (mean squared error {loss:.4g} against "
+            f"{mean_loss:.4g}): the model may have been trained on inputs in another unit than {unit}; give it in "
+            "`data.scaling` (`none`, or a fixed offset and shift)"
+        )
 
 
 def config_score(run: StageRun) -> Score:
@@ -154,6 +221,7 @@ class _Quantized(NamedTuple):
     tensors: dict[str, str]
     widths: Widths | None
     events_per_second: float | None
+    sites: tuple[Site, ...] = ()
 
 
 def run_imported_train(run: StageRun) -> TrainResult:
@@ -169,6 +237,8 @@ def run_imported_train(run: StageRun) -> TrainResult:
     deployed, network = _exact(run.config, made.network, features)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
+    at_output = {s.quantizer: s.tensor == prepared.twin.outputs[0] for s in made.sites}
+    is_reconstruction = {q: found and config_score(run).of_reconstruction for q, found in at_output.items()}
     zeros = {layer.name: int((layer.kernel == 0).sum()) for layer in network.weighted}
     shares = {layer.name: round(zeros[layer.name] / layer.kernel.size, 4) for layer in network.weighted}
     whole = round(sum(zeros.values()) / sum(layer.kernel.size for layer in network.weighted), 4)
@@ -183,6 +253,7 @@ def run_imported_train(run: StageRun) -> TrainResult:
         widths=made.widths and made.widths.entries(),
         imported=_entry(run),
         quantization_error=errors,
+        warnings=tuple(poor_layers(errors, made.sites, is_reconstruction)),
     )
 
 
@@ -213,26 +284,14 @@ def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) ->
     config, sites = run.config, quantizer_sites(network)
     started = time.perf_counter()
     ranges, n_events = _ranges(run, sites, network.outputs[0], twin)
-    inputs = ResolvedWidth(config.quantization.inputs.bits, config.quantization.inputs.integer_bits)
-    activations = {s.quantizer: resolve_width(_width(config, s, network.outputs[0]), ranges[s.tensor]) for s in sites}
-    weights = {
-        name: resolve_width(
-            config.weight_width(name), max(float(np.abs(w).max()) for w in network[name].weights.values())
-        )
-        for name in weighted_layers(network)
+    activations = {
+        s.quantizer: resolve_activation(_width(config, s, network.outputs[0]), ranges[s.tensor]) for s in sites
     }
-    quantizers = Quantizers(
-        inputs.signed(),
-        {
-            s.quantizer: (activations[s.quantizer].signed() if s.signed else activations[s.quantizer].rectified())
-            for s in sites
-        },
-        {name: width.signed() for name, width in weights.items()},
-    )
+    widths, quantizers = resolve_imported(config, network, sites, activations)
     rate = round(n_events / max(time.perf_counter() - started, 1e-9), 1)
     first = network.layers[0].name
     tensors = {f"{first}_quantized": first, **{site.quantizer: site.tensor for site in sites}}
-    return _Quantized(quantized(network, sites, quantizers), tensors, Widths(inputs, weights, activations), rate)
+    return _Quantized(quantized(network, sites, quantizers), tensors, widths, rate, sites)
 
 
 def _width(config: Config, site: Site, output: str) -> Width:
@@ -245,24 +304,23 @@ def _width(config: Config, site: Site, output: str) -> Width:
     return config.quantization.activations
 
 
-def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasModel) -> tuple[dict[str, float], int]:
+def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasModel) -> tuple[dict[str, LayerRange], int]:
     """Give the magnitude that each quantized layer needs: all but its tail, over the worst chunk; mu, all of it."""
     split = open_split(run, "train")
     model = _tapped(twin, [site.tensor for site in sites])
-    ranges = dict.fromkeys((site.tensor for site in sites), 0.0)
+    ranges = dict.fromkeys((site.tensor for site in sites), LayerRange(0.0, 0.0))
     with run.progress.task("calibration", split.n_events) as task:
         for x in _chunks(split):
             outputs = model.predict_on_batch(_shaped(model, x))
             for site, values in zip(sites, outputs if len(sites) > 1 else [outputs], strict=True):
-                magnitude = np.abs(values)
                 is_score = site.tensor == output and not run.config.model.score.of_reconstruction
-                needed = magnitude.max() if is_score else np.quantile(magnitude, 1 - TAIL)
-                if not np.isfinite(needed):
+                needed, known = range_of(values, 0 if is_score else TAIL), ranges[site.tensor]
+                if not np.isfinite(needed.largest):
                     raise InputError(
                         f"the layer {site.layer} of the model puts out values beyond float32 on the training events; "
                         "train it again with smaller weights"
                     )
-                ranges[site.tensor] = max(ranges[site.tensor], float(needed))
+                ranges[site.tensor] = LayerRange(*map(max, known, needed))
             task.advance(len(x))
     return ranges, split.n_events
 

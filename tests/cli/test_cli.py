@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import STAGES
 
 Done = subprocess.CompletedProcess[str]
-COMMANDS = (*STAGES, "export", "emulate", "scan", "references", "doctor")
+COMMANDS = (*STAGES, "export", "emulate", "scan", "references", "compare", "doctor")
 
 
 def _fpgaae(*arguments: str | Path, cwd: Path | None = None) -> Done:
@@ -83,6 +84,7 @@ def test_the_help_of_every_command_reads(command: str) -> None:
     assert "Traceback" not in words
 
 
+@pytest.mark.slow
 def test_help_and_version(tmp_path: Path) -> None:
     done = _fpgaae("-h", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -101,6 +103,7 @@ def test_a_wrong_call_is_wrong_input(arguments: list[str]) -> None:
     assert "Usage:" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_first_and_the_second_run(config: Path, runs: Path) -> None:
     first = _fpgaae("data", config, "--runs", runs)
     result_file = runs / "small" / "data" / "data.json"
@@ -126,6 +129,7 @@ def test_the_first_and_the_second_run(config: Path, runs: Path) -> None:
     assert result_file.stat().st_mtime_ns > written
 
 
+@pytest.mark.slow
 def test_json_is_the_result_file_and_nothing_else(config: Path, runs: Path) -> None:
     for _ in range(2):  # fresh, then current
         done = _fpgaae("data", config, "--runs", runs, "--json")
@@ -134,6 +138,7 @@ def test_json_is_the_result_file_and_nothing_else(config: Path, runs: Path) -> N
         assert json.loads(done.stdout)["feature_types"][0]["name"] == "met_pt"
 
 
+@pytest.mark.slow
 def test_runs_stand_in_the_current_folder_unless_told_otherwise(config: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     done = _fpgaae("data", config, cwd=tmp_path / "elsewhere")
@@ -142,6 +147,7 @@ def test_runs_stand_in_the_current_folder_unless_told_otherwise(config: Path, tm
     assert (tmp_path / "elsewhere" / "runs" / "small" / "data" / EVENTS_FILE).is_file()
 
 
+@pytest.mark.slow
 def test_an_unknown_key_is_one_line_on_standard_error(config: Path, runs: Path) -> None:
     config.write_text(config.read_text().replace("clock_ns:", "clok_ns:"))
     line = next(i for i, text in enumerate(config.read_text().splitlines(), 1) if "clok_ns" in text)
@@ -155,10 +161,13 @@ def test_a_config_that_is_not_there(tmp_path: Path) -> None:
     assert "none.yaml can't be read" in _sentence(_here("data", tmp_path / "none.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reference", "csim"])
 def test_a_missing_stage_names_the_command_to_run(config: Path, runs: Path, name: str) -> None:
     done = _fpgaae(name, config, "--runs", runs)
-    assert _sentence(done) == f"{runs / 'small' / 'data'} has no finished result; run `fpgaae data {config}` first"
+    command = f"fpgaae run {config} --to {name}"
+    missing = f"{runs / 'small' / 'data'} has no finished result"
+    assert _sentence(done) == f"{missing}; run `{command}`, which makes what is missing"
 
 
 @pytest.mark.parametrize("spoil", ["empty", "missing"])
@@ -271,7 +280,8 @@ def _running(config: Path, runs: Path, *extra: str) -> Iterator[subprocess.Popen
             process.wait(timeout=10)
 
 
-@pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["bars", "json"])
+@pytest.mark.slow
+@pytest.mark.parametrize("as_json", [False, True], ids=["bars", "json"])
 def test_ctrl_c_is_one_sentence_and_loses_nothing(tmp_path: Path, runs: Path, as_json: bool) -> None:
     config = small_config(tmp_path, n_events=10_000)
     result = runs / "small" / "data" / "data.json"
@@ -291,6 +301,7 @@ def test_ctrl_c_is_one_sentence_and_loses_nothing(tmp_path: Path, runs: Path, as
     assert {path.name for path in (runs / "small").iterdir()} == {"data", ".lock", ".scratch"}
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(tmp_path: Path, runs: Path) -> None:
     config = _long_config(tmp_path)
     with _running(config, runs) as process:
@@ -303,6 +314,7 @@ def test_two_runs_at_once(tmp_path: Path, runs: Path) -> None:
     assert "has no finished result" in _sentence(_here("reference", config, "--runs", runs))  # the lock fell
 
 
+@pytest.mark.slow
 def test_doctor_json(tmp_path: Path) -> None:
     done = _fpgaae("doctor", "--json", cwd=tmp_path)
     findings = json.loads(done.stdout)
@@ -334,3 +346,14 @@ def test_a_result_file_that_lacks_a_key_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr == (
         f"fpgaae: {folder / 'reference.json'}: device is missing; run `fpgaae reference CONFIG --force`\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("co", {"compare", "configs", "convert"}), ("run a.yaml --to c", {"convert", "csim"})]
+)
+def test_the_shell_completes(words: str, expected: set[str]) -> None:
+    words = f"fpgaae {words}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_FPGAAE_COMPLETE": "complete_bash"}
+    script = Path(sys.executable).with_name("fpgaae")
+    done = subprocess.run([script], capture_output=True, text=True, check=False, env=os.environ | asked)
+    assert set(done.stdout.split()) == expected

@@ -117,6 +117,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest(
     assert words in _error(tmp_path, overrides)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

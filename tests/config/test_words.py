@@ -13,6 +13,7 @@ from fpgaae.config.data import Data, Hardware
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
 from fpgaae.config.selection import Condition, parse_condition
+from fpgaae.data.layout import hardware_features, is_pt_of_object
 from fpgaae.errors import ConfigError
 
 PRESETS = ("adc2021", "cms_l1", "cmsl1t_parquet", "nanoaod")
@@ -43,6 +44,17 @@ def test_the_public_set_has_the_slots_and_rates_of_its_protocol() -> None:
     assert config.trigger.false_positive_rates[0] == pytest.approx(8.7e-6, rel=0.01)
     assert config.data.label("ato4l") == "A -> 4 l"
     assert config.data.label("background") == "background"
+
+
+def test_the_words_of_the_global_trigger_are_sums_and_objects(tmp_path: Path) -> None:
+    config = _load(tmp_path, {"data": {"files": {"background": "b.parquet"}}}, "preset:cms_l1")
+    kinds = config.data.hardware.objects
+    assert [(kind.name, kind.pt_bits, kind.eta_bits, kind.phi_bits) for kind in kinds] == [
+        ("met", 12, 0, 8), ("et", 12, 0, 0), ("ht", 12, 0, 0), ("mht", 12, 0, 8), ("muon", 9, 9, 10), ("jet", 11, 8, 8),
+        ("egamma", 9, 8, 8), ("tau", 9, 8, 8),
+    ]  # fmt: skip
+    objects = [feature.name for feature in hardware_features(config.data.hardware) if is_pt_of_object(feature)]
+    assert {name.split("_")[0] for name in objects} == {"muon", "jet", "egamma", "tau"}
 
 
 def test_todays_declaration_is_none_of_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,13 @@ def test_extends_overrides_key_by_key_and_remembers_both_files(tmp_path: Path) -
     assert (inherited.file.resolve(), inherited.line) == (base.resolve(), 4)
 
 
+def test_null_takes_an_inherited_mapping_away(tmp_path: Path) -> None:
+    _write(tmp_path, "layers: {mu: {bits: 9}, a: {bits: 3}}\nfit: {epochs: 2}\nb: 1\nfiles: {x: {y: 1}}\n", "base.yaml")
+    text = "extends: base.yaml\nlayers: {mu: null}\nfit: null\nb: null\nfiles: null\n"
+    content = read_yaml(_write(tmp_path, text, "mine.yaml")).content
+    assert content == {"layers": {"a": {"bits": 3}}, "b": None}
+
+
 def test_extends_goes_through_several_files(tmp_path: Path) -> None:
     _write(tmp_path, "a: 1\nb: 1\nc: 1\n", "first.yaml")
     _write(tmp_path, "extends: first.yaml\nb: 2\nc: 2\n", "second.yaml")
@@ -119,6 +127,21 @@ def test_an_empty_file_is_an_empty_config(tmp_path: Path) -> None:
             "extends: preset:cms\n", "line 1: there is no preset `cms`; there are adc2021, cms_l1", id="preset"
         ),
         pytest.param("seed: 1\nextends: 7\n", "line 2: `extends` must name one YAML file", id="extends-number"),
+        pytest.param(
+            "a: 1\nb: !!bool abc\n", "line 2 is not valid YAML: `abc` is no value of the kind bool", id="bool"
+        ),
+        pytest.param('a: 1\nb: !!int ""\n', "line 2 is not valid YAML: `` is no value of the kind int", id="empty-int"),
+        pytest.param('b: !!float "_"\n', "line 1 is not valid YAML: `_` is no value of the kind float", id="no-digits"),
+        pytest.param("b: !!timestamp x\n", "line 1 is not valid YAML: `x` is no value of the kind time", id="no-time"),
+        pytest.param('extends: "a\\0b"\n', r"line 1: 'a\x00b' holds a character that is no text", id="nul"),
+        pytest.param('a: "\\ud800"\n', r"line 1: '\ud800' holds a character that is no text", id="surrogate"),
+        pytest.param('a: 1\n"\\0": 1\n', r"line 2: '\x00' holds a character that is no text", id="nul-in-a-key"),
+        pytest.param("a: 1\n? [b, c]\n: 1\n", "line 2: a list or a mapping can't be a key", id="list-as-key"),
+        pytest.param(f"a: 0x{'f' * 200}\n", "line 1: `0xffffffffffffffffff...` is too long", id="endless-number"),
+        pytest.param(f"a: 1{':59' * 40}\n", "too long for a value of the kind int", id="endless-sexagesimal"),
+        pytest.param(
+            f"a: {'[' * 60}{']' * 60}\n", "an alias holds itself, or there are more than 40 levels", id="deep"
+        ),
         pytest.param("extends: none.yaml\n", "none.yaml can't be read", id="extends-missing"),
         pytest.param("extends: a.yaml\n", "a.yaml extends itself", id="extends-itself"),
     ],
@@ -163,3 +186,33 @@ def test_a_whole_mapping_is_replaced_and_others_are_merged(tmp_path: Path) -> No
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\ndata:\n  files: {e: 5}\n  split: {d: 6}\n")
     content = read_yaml(tmp_path / "mine.yaml", whole=frozenset({"files"})).content
     assert content == {"data": {"files": {"e": 5}, "split": {"c": 3, "d": 6}}}
+
+
+def test_aliases_count_as_what_they_stand_for(tmp_path: Path) -> None:
+    """Seven lines that would be five million values."""
+    lines = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    lines += [f"{key}: &{key} [{', '.join([f'*{below}'] * 9)}]" for below, key in zip("abcdef", "bcdefg", strict=True)]
+    with pytest.raises(ConfigError, match="the config has more than 20,000 values, aliases written out"):
+        read_yaml(_write(tmp_path, "\n".join(lines)))
+    _write(tmp_path, f"b: [{', '.join(['1'] * 12_000)}]", "base.yaml")
+    with pytest.raises(ConfigError, match="more than 20,000 values"):  # of all files together
+        read_yaml(_write(tmp_path, f"extends: base.yaml\na: [{', '.join(['1'] * 12_000)}]"))
+
+
+def test_files_that_extend_each_other_many_times_are_counted(tmp_path: Path) -> None:
+    for index in range(8):
+        _write(tmp_path, f"extends: [{index + 1}.yaml, {index + 1}.yaml]\n", f"{index}.yaml")
+    _write(tmp_path, "a: 1\n", "8.yaml")
+    with pytest.raises(ConfigError, match=r"0\.yaml extends more than 50 files"):
+        read_yaml(tmp_path / "0.yaml")
+
+
+def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for name in ("/dev/zero", "pipe.yaml"):
+        with pytest.raises(ConfigError, match="it is no regular file"):
+            read_yaml(_write(tmp_path, f"extends: {name}\n"))
+        with pytest.raises(ConfigError, match="it is no regular file"):
+            read_yaml(tmp_path / name)
+    with pytest.raises(ConfigError, match="has more than 1 MiB"):
+        read_yaml(_write(tmp_path, "#" * (2**20 + 1)))

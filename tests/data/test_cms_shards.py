@@ -124,6 +124,7 @@ def test_shards_are_the_same_again(shards: Path, tmp_path: Path) -> None:
         assert pyarrow.parquet.read_table(file).equals(pyarrow.parquet.read_table(other))
 
 
+@pytest.mark.slow
 def test_the_codes_are_those_of_a_loop_over_words(shards: Path, tmp_path: Path) -> None:
     result, store = _run(_config(tmp_path, shards), tmp_path / "runs")
     signal = "H → aa (4 lep)/x"
@@ -203,9 +204,3 @@ def test_muon_phi_of_a_calorimeter_is_refused_with_the_cure(shards: Path, tmp_pa
     assert "the phi of muon (the column `muons_muonIPhiAtVtx`) is " in said
     assert "but its declaration holds -72 to 143" in said
     assert said.endswith("declare `phi` of muon as it arrives: its bits, its sign and the `steps` of its turn")
-
-
-def test_convert_does_not_take_words_for_integers(shards: Path, tmp_path: Path) -> None:
-    experiment = open_experiment(_config(tmp_path, shards), tmp_path / "runs")
-    with pytest.raises(InputError, match=r"declares the words of met .*takes hardware integers only so far"):
-        run(experiment, "convert", RunOptions())

@@ -134,6 +134,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spoil", "words"), BAD.values(), ids=BAD)
 def test_bad_input_is_one_sentence_and_the_earlier_result_stays(
     tmp_path: Path, spoil: Callable[[Path], None], words: str

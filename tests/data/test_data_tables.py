@@ -127,6 +127,7 @@ def _ntuple(path: Path, columns: Columns) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [_parquet, _root, _ntuple], ids=["parquet", "tree", "ntuple"])
 @pytest.mark.parametrize("chunk_events", [1, 64, 100, 299, 1000])
 def test_lists_give_the_integers_that_were_written(tmp_path: Path, write: Write, chunk_events: int) -> None:
@@ -240,6 +241,7 @@ def test_a_truncated_table_is_refused(tmp_path: Path, write: Write, share: float
     assert "copy it again" in _refusal(file, _data(SINGLE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [_root, _ntuple], ids=["tree", "ntuple"])
 def test_wrong_bytes_within_a_root_file_are_refused_or_read(tmp_path: Path, write: Write) -> None:
     file = write(tmp_path / "e", _columns(_codes(100), lists=True))

@@ -45,6 +45,7 @@ def test_absent_cells_have_no_bits() -> None:
     assert {feature.bits for feature in features} == {0, 12}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [True, False], ids=["names", "no-names"])
 @pytest.mark.parametrize("chunk_events", [1, 64, 1000])
 def test_a_csv_file_gives_its_charges(

@@ -40,6 +40,7 @@ def _expected(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([frames[i : i + 5].reshape(-1) for i in range(len(frames) - 4)])
 
 
+@pytest.mark.slow
 def test_a_wav_file_gives_what_librosa_gives(tmp_path: Path) -> None:
     samples = _samples()
     file = _wav(tmp_path / "clip.wav", samples[:, 0].astype(np.float32))

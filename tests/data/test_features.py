@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from fpgaae.config.data import Scaling
+from fpgaae.config.data import Data, Scaling
 from fpgaae.data.features import Feature, FeatureMap, SpreadAccumulator, freeze_features
 from fpgaae.data.layout import HardwareFeature
 from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding, codes_of, parse_type
@@ -139,3 +141,46 @@ def test_events_that_are_all_the_same_have_features(shift: str) -> None:
     features = freeze_features(HARDWARE, _spread([[7, 7]] * 6), Scaling(shift=shift))
     assert features.shifts.tolist() == [0] * 6
     assert features.offsets.tolist() == [7] * 6
+
+
+def test_a_scaling_that_the_config_fixes() -> None:
+    fixed = Scaling(offset=(1, 2, 3, 4, 5, 6), shift=-2)
+    features = freeze_features(HARDWARE, _spread(COLUMNS), fixed)
+    assert features.offsets.tolist() == [1, 2, 3, 4, 5, 6]
+    assert features.shifts.tolist() == [-2] * 6
+    assert features.values(np.array([[1, 3, 0, 0, 0, 0]]))[0, :3].tolist() == [0, 4, -12]
+    assert features.unit() == "(code - offset) * 2**-shift with offsets 1 to 6 and shifts -2"
+
+
+def test_no_scaling_gives_what_a_code_stands_for() -> None:
+    none = Scaling.model_validate("none")
+    assert none == Scaling(offset="zero", shift="lsb")
+    features = freeze_features(HARDWARE, _spread(COLUMNS), none, (0.5, 0.25, 1.0, 2.0, 0.0, 0.125))
+    assert features.offsets.tolist() == [0] * 6
+    assert features.shifts.tolist() == [1, 2, 0, -1, 0, 3]
+    assert features.values(np.array([[7, 7, 7, 7, 0, 7]])).tolist() == [[3.5, 1.75, 7, 14, 0, 0.875]]
+
+
+_ARRAY = {"name": "cell", "shape": [2, 2], "bits": 8, "lsb": 0.25, "absent": [1]}
+_JETS = {"objects": [{"name": "jet", "slots": 2, "pt_bits": 11, "eta_bits": 8, "phi_bits": 0}]}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "scaling", "said"),
+    [
+        ({"array": _ARRAY}, "none", None),
+        ({"array": _ARRAY}, {"offset": [1, 2, 3, 4], "shift": [0, 1, 2, 3]}, None),
+        ({"array": _ARRAY}, {"offset": [1, 2, 3]}, r"data\.scaling\.offset: 3 numbers for 4 features"),
+        ({"array": {**_ARRAY, "lsb": 0.3}}, "none", r"data\.scaling\.shift: lsb needs steps .* one stands for 0\.3"),
+        (_JETS, "none", r"one stands for 0\.0435"),
+        (_JETS, {"shift": 40}, "less than or equal to 32"),
+        ({**_JETS, "eta_lsb": 0.03125}, "none", None),
+    ],
+)
+def test_a_scaling_fits_the_features(hardware: dict[str, Any], scaling: Any, said: str | None) -> None:  # noqa: ANN401
+    content = {"files": {"b": "b.npz"}, "background": "b", "hardware": hardware, "scaling": scaling}
+    if said is None:
+        Data.model_validate(content)
+        return
+    with pytest.raises(ValidationError, match=said):
+        Data.model_validate(content)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -47,6 +49,62 @@ def test_a_link_into_another_file_is_refused(tmp_path: Path, target: str) -> Non
         file["all"] = h5py.ExternalLink(target, "/")
     data = DATA.model_copy(update={"dataset": "all/Particles"})
     assert f"is a link into {target}" in refusal(tmp_path / "folder.h5", data)
+
+
+def test_a_soft_link_to_a_link_is_refused(tmp_path: Path) -> None:
+    _source(tmp_path)
+    with h5py.File(tmp_path / "soft.h5", "w") as file:
+        file["other"] = h5py.ExternalLink("source.h5", "Particles")
+        file["Particles"] = h5py.SoftLink("/other")
+    assert "`Particles` lies in " in refusal(tmp_path / "soft.h5", DATA)
+
+
+def test_a_view_within_the_file_is_refused(tmp_path: Path) -> None:
+    assert "is a view of other datasets" in refusal(_view(tmp_path, "."), DATA)
+
+
+@pytest.mark.parametrize("chunks", [None, (10, 19, 4)], ids=["contiguous", "chunked"])
+def test_what_was_never_written_is_refused(tmp_path: Path, chunks: tuple[int, ...] | None) -> None:
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        dataset = file.create_dataset("Particles", (30, 19, 4), "<f4", chunks=chunks)
+        if chunks is not None:
+            dataset[:10] = make_events(10, 1)
+    what = "2 of the 3 chunks of `Particles` were" if chunks else "`Particles` was"
+    assert f"{what} never written, and would be read as its fill value" in refusal(tmp_path / "e.h5", DATA)
+
+
+def test_chunks_that_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        file.create_dataset("Particles", (1_000_000, 19, 4), "<f4", chunks=(1_000_000, 19, 4))
+    assert "`Particles` has chunks of 290 MiB, more than 256 MiB" in refusal(tmp_path / "e.h5", DATA)
+
+
+def _npz(file: Path, shape: tuple[int, ...]) -> Path:
+    """Write an npz whose array has a head, and nothing behind it."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("Particles.npy", head.getvalue())
+    return file
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        pytest.param((10, 19, 10**9), "an event of `Particles` has 72,479 MiB, more than 16 MiB", id="row"),
+        pytest.param((10**12, 19, 4), "is damaged near event 0", id="rows"),
+    ],
+)
+def test_an_npz_that_announces_more_than_it_has_is_refused(tmp_path: Path, shape: tuple[int, ...], words: str) -> None:
+    assert words in refusal(_npz(tmp_path / "e.npz", shape), DATA)
+
+
+def test_a_text_of_any_length_in_a_column_is_refused(tmp_path: Path) -> None:
+    data = DATA.model_copy(update={"where": ("kind == 'a'",)})
+    with h5py.File(tmp_path / "e.h5", "w") as file:
+        file["Particles"] = make_events(2, 1)
+        file["kind"] = np.array([b"a" * 5000, b"a"])
+    assert "`kind` has 5,000 bytes an event, more than 4,096" in refusal(tmp_path / "e.h5", data)
 
 
 def test_values_outside_of_the_file_are_refused(tmp_path: Path) -> None:

@@ -244,7 +244,15 @@ def test_a_process_may_have_any_name(tmp_path: Path, process: str) -> None:
     assert np.array_equal(store.read("a", "test", 0, 4), codes + 100)
 
 
-@pytest.mark.parametrize("name", ["a\nb", " a", "", "a\x00"])
-def test_a_name_that_can_not_be_printed_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match="a process needs a name of printable characters"):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("a\nb", "a process needs a name of printable characters"),
+        (" a", "a process needs a name of printable characters"),
+        ("", "a process needs a name of printable characters"),
+        ("a\x00", "holds a character that is no text"),
+    ],
+)
+def test_a_name_that_can_not_be_printed_is_refused(tmp_path: Path, name: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
         _run(tmp_path, {"files": {"background": "b.dat", name: "b.dat"}})

@@ -9,7 +9,7 @@ import pytest
 
 from fpgaae.config.data import Hardware
 from fpgaae.data.features import Feature, FeatureMap
-from fpgaae.data.integers import event_codes, hardware_codes
+from fpgaae.data.integers import event_codes, event_words, hardware_codes
 from fpgaae.data.layout import code_limits, hardware_features
 from fpgaae.data.source import EventChunk
 from fpgaae.data.words import codes_of_words, word_limits, words_of_codes
@@ -123,6 +123,9 @@ def test_integers_of_a_file_become_the_codes_of_their_words() -> None:
     words = np.array([[[7, 0, 143], [9, -4, 575], [0, 5, 5], [3, 1, 1]]])
     chunk = EventChunk(0, words, np.zeros(1, dtype=np.int64), integers=True)
     assert event_codes(chunk, data).tolist() == [[7, 0, -1, 9, -4, -1, 0, 0, 0, 3, 1, 1]]
+    assert event_words(chunk, data).tolist() == [[7, 0, 143, 9, -4, 575, 0, 5, 5, 3, 1, 1]], "as they arrived"
+    in_gev = EventChunk(0, np.array([[[3.5, 9, -0.01], [4, 0, 0], [0, 1, 1], [1, 0, 0]]]), np.zeros(1, dtype=np.int64))
+    assert event_words(in_gev, data).tolist() == [[7, 0, 0, 9, 0, 0, 0, 0, 0, 2, 0, 0]]
 
 
 def test_the_features_in_the_result_file_know_their_words() -> None:

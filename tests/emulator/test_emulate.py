@@ -117,6 +117,7 @@ def _emulate(workspace: Workspace, files: list[Path], folder: Path, scheduler: s
     return as_json(emulate(workspace.experiment, files, folder, EmulateOptions(scheduler)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
     workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
@@ -147,15 +148,16 @@ def test_the_golden_codes_in_the_same_bytes_from_one_worker_and_from_four(
             [entry["accepted"] for entry in result["files"]], axis=0
         ).tolist()
         row = result["thresholds"][0]
-        assert row["false_positive_rate"]["value"] == pytest.approx(row["accepted"] / result["events"])
+        assert row["accepted_share"]["value"] == pytest.approx(row["accepted"] / result["events"])
         for row, design_effect in zip(result["thresholds"], (2.0, 1.0), strict=False):
             interval = clopper_pearson(row["accepted"], result["events"], level, design_effect)
-            assert row["false_positive_rate"] == interval._asdict()
+            assert row["accepted_share"] == interval._asdict()
     assert sorted(path.name for path in (tmp_path / "1").iterdir()) == [
         ".lock", "emulate.json", "one_scores.h5", "packed_scores.h5", "two_scores.h5",
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("name", ["one", "packed"])
 def test_what_was_done_before_an_interruption_is_not_done_again(
@@ -203,6 +205,33 @@ def test_a_changed_file_is_scored_again(workspace: Workspace, schedulers: dict[i
     np.testing.assert_array_equal(_read(tmp_path / "out" / "events_scores.h5")[0], _golden(workspace, file)[:, 0])
 
 
+def test_files_are_known_by_their_content_and_results_that_were_edited_are_named(
+    workspace: Workspace, schedulers: dict[int, str], tmp_path: Path
+) -> None:
+    file, out = write_events(tmp_path / "events.h5", 100, 5), tmp_path / "out"
+    scores, result = out / "events_scores.h5", out / "emulate.json"
+    _emulate(workspace, [file], out, schedulers[1])
+    state = file.stat()
+    with h5py.File(file, "a") as events:
+        events["Particles"][7, 0, 0] += 64  # the size stays
+    os.utime(file, ns=(state.st_mtime_ns, state.st_mtime_ns))
+    assert file.stat().st_size == state.st_size
+    assert _emulate(workspace, [file], out, schedulers[1])["events_per_second"] > 0
+    np.testing.assert_array_equal(_read(scores)[0], _golden(workspace, file)[:, 0])
+
+    written = scores.read_bytes()
+    scores.write_bytes(written[:-1] + bytes([written[-1] ^ 1]))
+    failed = _emulate(workspace, [file], out, schedulers[1])["failed"]
+    assert failed == {str(file): f"{scores} is not as `emulate` wrote it; remove it to have it written anew"}
+    scores.unlink()
+    assert not _emulate(workspace, [file], out, schedulers[1])["failed"]
+    assert scores.read_bytes() == written
+
+    result.write_text(result.read_text().replace('"events": 100', '"events": 101'))
+    with pytest.raises(InputError, match=r"emulate\.json is not as `emulate` wrote it; remove it"):
+        _emulate(workspace, [file], out, schedulers[1])
+
+
 def test_a_result_that_a_killed_run_replaced_is_not_taken_for_the_earlier_one(
     workspace: Workspace, schedulers: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +268,7 @@ def test_what_a_score_does_not_need_is_not_read(workspace: Workspace, tmp_path: 
     assert sum(len(chunk.values) for chunk in read_events(file, run._data)) == 100
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 def test_bad_files_get_their_sentence_and_the_others_are_done(
     workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
@@ -273,7 +303,7 @@ def test_an_experiment_that_is_not_converted_is_refused(workspace: Workspace, tm
     config = copy.experiment.config_file
     config.write_text(config.read_text().replace("random_events: 64", "random_events: 65"))
     changed = open_workspace(copy.folder)
-    with pytest.raises(InputError, match=r"was made from another config, .* run `fpgaae convert"):
+    with pytest.raises(InputError, match=r"was made from another config, .* run `fpgaae run .* --to convert`"):
         emulate(changed.experiment, [tmp_path / "a.h5"], tmp_path / "out", EmulateOptions())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -37,7 +38,7 @@ from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
 from fpgaae.golden.reloadable import make_reloadable
 from fpgaae.golden.trigger import GoldenTrigger
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 Random = Callable[..., RandomNetwork]
 
 
@@ -182,11 +183,14 @@ def test_the_self_test_passes_and_fails_when_one_code_is_changed(random_network:
     assert passed.returncode == 0, passed.stderr
     assert "42 events, 0 wrong" in passed.stdout
     compared = 4 * sum(range(1, 97))
-    assert passed.stdout.splitlines()[:-1] == [
+    assert passed.stdout.splitlines()[-1] == "variables that threads share: none"
+    assert passed.stdout.splitlines()[:-2] == [
         f"batches of 1 to 96 events: 384 calls, {compared} results compared, 0 wrong",
         "all events at once: 5 calls, 210 results compared, 0 wrong",
         f"batches of 1 to 96 events from 4 threads: 1536 calls, {4 * compared} results compared, 0 wrong",
         "single events: 84 calls, 42 results compared, 0 wrong",
+        "integers beside the declaration of their ports: 36 calls, 36 results compared, 0 wrong",
+        "decisions at the thresholds: 1 calls, 10 results compared, 0 wrong",
     ]
     assert "block_events = 32" in (folder / "kernels.h").read_text()  # three of them make 96
     vectors = folder / "vectors.dat"
@@ -224,6 +228,7 @@ _IN_EMULATOR = {
     "comparison": ("> thresholds[i];", ">= thresholds[i];"),
     "thresholds one lower": ("> thresholds[i];", "> thresholds[i] - 1;"),
     "decisions are never null": ("if (accept)\n", "if (n > 1)\n"),
+    "end of a declaration": ("code <= limits[i][1]", "code < limits[i][1]"),
 }
 _IN_KERNELS = {
     "lanes twice": ("codes[(int64_t)e * stride]", "codes[(int64_t)(e & 15) * stride]"),
@@ -245,9 +250,29 @@ def test_damage_to_lanes_blocks_and_tails_fails_the_self_test(damage: str, packa
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     lines = done.stdout.splitlines()
-    if damage != "decisions are never null":  # which ends in a crash at once
+    if damage not in {
+        "decisions are never null",
+        "end of a declaration",
+    }:  # a crash at once; nothing to do with batches
         assert "; first event " in lines[0], "batches show it first"
     assert " events, 0 wrong" not in done.stdout
+
+
+def test_a_variable_that_threads_share_fails_the_self_test(package: Path, tmp_path: Path) -> None:
+    """No answer has to be wrong: threads may never have met in it."""
+    folder = tmp_path / "package"
+    shutil.copytree(package, folder)
+    source = folder / "trigger_emulator.cpp"
+    text = source.read_text()
+    assert text.count("    Row<int32_t> features_codes") == 1
+    source.write_text(text.replace("    Row<int32_t> features_codes", "    static Row<int32_t> features_codes"))
+    flags = {"CXXFLAGS": "-O0"}
+    done = subprocess.run(
+        ["make", "-s", "test"], cwd=folder, capture_output=True, text=True, check=False, env=os.environ | flags
+    )
+    assert done.returncode != 0
+    assert "features_codes" in done.stdout or " wrong; first" in done.stdout
+    assert "variables that threads share: none" not in done.stdout
 
 
 def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> None:
@@ -259,6 +284,15 @@ def test_what_is_no_event_is_refused(random_network: Random, tmp_path: Path) -> 
             emulator.score(wrong)
     with pytest.raises(ValueError, match="more than 16 bits"):
         emulator.score(np.full((1, 9), 2**16))
+    _, high = features.limits
+    beyond = np.tile(high, (4, 1))
+    beyond[2, 3], beyond[3, 0] = high[3] + 1, -1
+    name = features.features[3].hardware.name
+    with pytest.raises(
+        ValueError, match=rf"2 integers are beyond .* event 2: {name} is 512, but 0 to 511 are declared"
+    ):
+        emulator.score(beyond)
+    assert len(emulator.score(beyond, check=False)[0]) == 4
 
 
 @pytest.mark.parametrize("on_stack", [True, False], ids=["small", "large"])
@@ -295,7 +329,6 @@ def test_a_missing_compiler_gives_the_line_that_installs_it(tmp_path: Path, monk
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.slow
 def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp_path: Path) -> None:
     workspace = converted(variational((6,), 3))
     target = tmp_path / "deep" / "package"
@@ -304,5 +337,5 @@ def test_an_experiment_is_exported_once(converted: Callable[..., Workspace], tmp
     assert {path.name for path in target.iterdir()} >= {"Makefile", "kernels.h", "self_test.c", "vectors.dat"}
     with pytest.raises(InputError, match="exists already"):
         export_emulator(workspace.experiment, target)
-    with pytest.raises(InputError, match="has no finished result; run `fpgaae data"):
+    with pytest.raises(InputError, match=r"has no finished result; run `fpgaae run .* --to convert`"):
         export_emulator(replace(workspace.experiment, folder=tmp_path / "nowhere"), tmp_path / "other")

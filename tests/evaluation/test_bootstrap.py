@@ -81,6 +81,7 @@ def test_groups_of_identical_events_widen_the_interval() -> None:
     assert width(shared, scores) / width(own, scores) == pytest.approx(3, rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["auc", "tpr"])
 def test_intervals_cover_the_truth(metric: str) -> None:
     rng = np.random.default_rng(5)

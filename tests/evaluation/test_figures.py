@@ -32,6 +32,7 @@ def make_curves(n_signals: int) -> dict[str, dict[str, RocCurve]]:
     return {f"signal {i}": dict.fromkeys(reversed(MODELS), curve) for i in range(n_signals)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_signals", [1, 3, 4])
 def test_every_signal_has_its_panel(n_signals: int) -> None:
     figure = roc_figure(make_curves(n_signals), N_BACKGROUND)
@@ -60,6 +61,7 @@ def test_unknown_models_and_tiny_backgrounds_are_drawn() -> None:
     assert figure.axes[0].get_yscale() == "linear"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("integers", [True, False], ids=["integers", "floats"])
 @pytest.mark.parametrize("scale", [1, 1000], ids=["small", "large"])
 def test_every_event_is_drawn_and_the_area_is_one(integers: bool, scale: int) -> None:
@@ -86,6 +88,7 @@ def test_the_threshold_is_that_of_the_background() -> None:
     assert "FPR 0.01" in figure.axes[0].texts[0].get_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scores",
     [np.zeros(5, dtype=np.int64), np.full(5, 0.25), np.array([-3.0, -1e-6, 0, 1e-6, 7e3]), np.array([10**6, 10**9])],
@@ -95,6 +98,7 @@ def test_scores_of_any_scale_are_drawn(scores: NDArray[Any]) -> None:
     assert layout_faults(score_figure({"background": scores, "signal": scores}, "background", 0.5)) == []
 
 
+@pytest.mark.slow
 def test_losses_are_drawn_by_epoch() -> None:
     losses = {"training": [9.0, 3.0, 1.0], "validation": [9.5, 3.5, 1.5]}
     axes = training_figure(losses, best_epoch=3).axes[0]
@@ -105,6 +109,7 @@ def test_losses_are_drawn_by_epoch() -> None:
     assert layout_faults(training_figure(losses)) == []
 
 
+@pytest.mark.slow
 def test_files_are_written_whole_and_reproducibly(tmp_path: Path) -> None:
     contents = []
     for folder in (tmp_path / "first", tmp_path / "second"):
@@ -133,6 +138,7 @@ def test_a_failed_write_leaves_the_previous_file(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "roc.png").read_bytes() == b"previous"
 
 
+@pytest.mark.slow
 def test_svg_is_reproducible() -> None:
     # constrained layout, run at each save, moves these three panels by rounding
     first, second = (roc_figure(make_curves(3), N_BACKGROUND, log_tpr=False) for _ in range(2))

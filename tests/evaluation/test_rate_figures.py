@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from figure_layout import layout_faults
+from matplotlib.figure import Figure
 from results import NO_ABLATION, NO_RATES, estimate, signal_metrics
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.correlation import correlations
+from fpgaae.evaluation.figure_files import figure_svg
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
 from fpgaae.runs.results.metrics import LayerLoss
@@ -32,11 +35,27 @@ def test_rates_are_drawn_raw_and_pure() -> None:
     assert {"float", "firmware", "float, pure", "firmware, pure"} <= set(lines)
     np.testing.assert_array_equal(lines["firmware"].get_ydata(), curve.rate_khz.value)
     assert curve.pure_rate_khz is not None
-    np.testing.assert_array_equal(lines["firmware, pure"].get_ydata(), curve.pure_rate_khz.value)
-    assert sorted(line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2) == [50, 70]
+    drawn = np.array(lines["firmware, pure"].get_ydata())
+    np.testing.assert_array_equal(np.nan_to_num(drawn), curve.pure_rate_khz.value)
+    assert (np.isnan(drawn) == (np.array(curve.pure_rate_khz.value) == 0)).all()
+    assert sorted(line.get_xdata()[0] for line in axes.lines if line.get_color() == "black") == [50, 70]
     assert layout_faults(figure) == []
 
 
+def test_a_rate_of_nothing_is_marked_at_the_upper_end_of_its_interval() -> None:
+    taken = {"existing_trigger": np.asarray(SCORES["background"] > 60, dtype=float)}
+    curve = rate_curve(SCORES, GROUPS, {"background": taken}, SETTINGS)
+    figure = rate_figure(replace(NO_RATES, models={"firmware": curve}), [50.0])
+    assert curve.pure_rate_khz is not None
+    none = np.array(curve.pure_rate_khz.value) == 0
+    (marked,) = [line for line in figure.axes[0].lines if line.get_marker() == "v"]
+    np.testing.assert_array_equal(marked.get_xdata(), np.array(curve.threshold)[none])
+    np.testing.assert_array_equal(marked.get_ydata(), np.array(curve.pure_rate_khz.high)[none])
+    assert none.any()
+    assert SCORES["background"][SCORES["background"] > curve.threshold[none.argmax()]].min() > 60
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [("pileup", "run"), ("run",)], ids=["both", "run"])
 def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> None:
     known = {"pileup": RNG.poisson(45, 3000).astype(float), "run": 362_000 + np.arange(3000) // 100.0}
@@ -50,6 +69,7 @@ def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> Non
     assert layout_faults(figure) == []
 
 
+@pytest.mark.slow
 def test_profiles_stand_side_by_side() -> None:
     scores = dict.fromkeys(("float", "firmware"), SCORES["background"])
     quantities = {"ht_gev": RNG.gamma(3, 40, 3000), "multiplicity": RNG.poisson(4, 3000)}
@@ -82,3 +102,29 @@ def test_losses_and_layers_are_drawn() -> None:
     assert np.isnan(left.lines[1].get_xdata()).all(), "no noise has no ratio"
     assert right.lines[1].get_xdata()[0] == 0.01
     assert layout_faults(drawn) == []
+
+
+def test_layers_of_which_none_saturates_are_drawn() -> None:
+    layers = [
+        LayerLoss(
+            name=name, kind="dense", type="ap_fixed<16,9>", sqnr_db={"background": 40.0, "signal": 38.0}, rms={},
+            range=(0, 1), type_range=(0, 1), saturated={"background": 0.0, "signal": 0.0}, saturated_channels={},
+            zero={}, zero_channels={},
+        )
+        for name in ("features", "latent")
+    ]  # fmt: skip
+    drawn = layer_figure(layers)
+    assert figure_svg(drawn).startswith("<?xml")
+    assert layout_faults(drawn) == []
+
+
+def test_no_figure_loses_the_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    from fpgaae.evaluation.stage import _draw  # noqa: PLC0415 - imports TensorFlow
+
+    def fail() -> Figure:
+        raise ValueError("no\npositive values")
+
+    assert _draw(fail, tmp_path, "layers") == "ValueError: no positive values"
+    assert _draw(lambda: Figure(figsize=(1, 1)), tmp_path, "empty") is None
+    assert (tmp_path / "empty.svg").is_file()

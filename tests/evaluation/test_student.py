@@ -90,6 +90,7 @@ def test_the_sentences_say_what_is_kept_and_why_not() -> None:
     assert student_sentences(None) == []
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_target_and_every_event() -> None:
     target = Target(-2.0, 3.0, 10.0)
     pairs = {name: Pair(TEACHER[name], STUDENT[name], 0.9) for name in N}

@@ -40,6 +40,7 @@ def normal(rng: np.random.Generator, n: int, size: int, correlation: float) -> N
     return np.sqrt(correlation) * common + np.sqrt(1 - correlation) * rng.normal(size=n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
 @pytest.mark.parametrize("size", SIZES)
 def test_intervals_of_rates_of_grouped_events_cover_as_often_as_they_say(size: int, correlation: float) -> None:
@@ -67,6 +68,7 @@ def test_intervals_of_few_passing_events_are_still_honest(size: int, expected: f
         assert held > level - 3 * binomial_error(level, N_TOYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "correlation"), [(1, 0.0), (2, 0.9), (10, 0.0), (10, 0.9), (30, 0.5)])
 def test_one_rate_is_said_to_disagree_in_five_percent_and_two_are_seen(size: int, correlation: float) -> None:
     """The threshold is chosen on one sample of groups, as `convert` does, and tried on another."""
@@ -116,6 +118,7 @@ def groups_of(size: int) -> dict[str, NDArray[np.int64]]:
     return {process: np.arange(n) // size for process, n in (("background", N_BACKGROUND), ("signal", N_SIGNAL))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "size"), [(0.25, 1), (0.25, 10), (0.1, 2), (0.0, 30)], ids=lambda value: f"{value:g}")
 def test_equal_models_are_called_different_in_five_percent_however_scores_tie(step: float, size: int) -> None:
     rng = np.random.default_rng(int(1000 * step) + size)
@@ -145,6 +148,7 @@ def covered(found: SignalMetrics, true: dict[str, float]) -> dict[str, bool]:
     return {key: own.low <= true[key] <= own.high for key, own in intervals.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "size"), [(0.25, 1), (0.25, 10)], ids=lambda value: f"{value:g}")
 def test_intervals_of_areas_and_efficiencies_cover_where_scores_tie(step: float, size: int) -> None:
     """The truth is that of the grid: cells of a normal distribution, and the threshold that its rates allow."""
@@ -166,6 +170,7 @@ def test_intervals_of_areas_and_efficiencies_cover_where_scores_tie(step: float,
         assert np.mean(holds) > level - 0.02 - 3 * binomial_error(level, N_TOYS), f"{key}, {level}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "size"), [(0.5, 1), (0.5, 10), (0.0, 30)], ids=lambda value: f"{value:g}")
 def test_delong_rejects_equal_areas_in_five_percent(step: float, size: int) -> None:
     rng = np.random.default_rng(size)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fpgaae.errors import InputError
-from fpgaae.evaluation.two_sample import classifier_auc, energy_distance
+from fpgaae.evaluation.two_sample import classifier_auc, energy_distance, one_event_a_group
 
 
 def _mean_distance(shift: float) -> float:
@@ -36,3 +36,24 @@ def test_a_classifier_finds_no_difference_where_there_is_none() -> None:
 def test_samples_too_small_for_blocks_are_refused() -> None:
     with pytest.raises(InputError, match="samples of 5 and 40 events are too small for 10 blocks"):
         energy_distance(np.zeros((5, 2)), np.zeros((40, 2)))
+
+
+@pytest.mark.parametrize("size", [1, 2, 10])
+def test_intervals_hold_the_truth_where_one_event_of_each_group_is_taken(size: int) -> None:
+    """True events and new ones of the same distribution are 0 apart; groups of ten would hardly ever hold that."""
+    rng = np.random.default_rng(size)
+    n_toys, n_groups, level = 120, 160, 0.6827
+    groups = np.repeat(np.arange(n_groups), size)
+    one, every = [], []
+    for _ in range(n_toys):
+        x = np.repeat(rng.normal(size=(n_groups, 1)), size, axis=0) + 0.1 * rng.normal(size=(n_groups * size, 1))
+        rows = one_event_a_group(groups, rng)
+        assert len(rows) == len(set(groups[rows].tolist())) == n_groups
+        new = rng.normal(scale=np.sqrt(1.01), size=(n_groups, 1))
+        for held, true in ((one, x[rows]), (every, x[:n_groups])):
+            found = energy_distance(true, new, level)
+            held.append(found.low <= 0 <= found.high)
+    error = np.sqrt(level * (1 - level) / n_toys)
+    assert abs(np.mean(one) - level) < 3 * error
+    if size == 10:
+        assert np.mean(every) < level - 3 * error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -12,7 +13,9 @@ from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EdgeEvents, _ranges, edge_events
+from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.trigger import GoldenTrigger
 
 FEATURES = networks.feature_map()
@@ -25,6 +28,7 @@ def _at_observed_thresholds(score: Score, known: Codes) -> GoldenTrigger:
     return trigger.with_thresholds(codes[[len(codes) // 2, -3]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
 def test_wrong_comparisons_and_thresholds_are_told_apart(score: Score) -> None:
     known = networks.events(FEATURES, 300)
@@ -53,7 +57,11 @@ def test_every_code_that_the_score_reads_is_found_or_named() -> None:
         for channel in range(layer.size):
             seen = set(tensors[name].codes[:, channel].tolist())
             unseen = [code for code in range(layer.type.min_code, layer.type.max_code + 1) if code not in seen]
-            assert set(_ranges(f"{name}[{channel}]", unseen)) <= set(found.not_reached)
+            low, high = (int(ends[channel]) for ends in reachable_ends(trigger)[name])
+            inside = [code for code in unseen if low <= code <= high]
+            outside = [code for code in unseen if not low <= code <= high]
+            assert set(_ranges(f"{name}[{channel}]", inside)) <= set(found.not_reached)
+            assert set(_ranges(f"{name}[{channel}]", outside)) <= set(found.unreachable)
             assert len(seen) > 3
     assert len(found.hardware) < 300
 
@@ -106,10 +114,42 @@ def test_codes_that_follow_each_other_are_named_as_one() -> None:
 
 
 def test_events_are_kept_in_a_file(tmp_path: Path) -> None:
-    made = EdgeEvents(np.arange(6).reshape(2, 3), ("score at threshold 1", "mu[0]: code 3"))
+    made = EdgeEvents(np.arange(6).reshape(2, 3), ("score at threshold 1", "mu[0]: code 3"), ("mu[1]: code 7",))
     made.save(tmp_path / "edges.npz")
     read = EdgeEvents.load(tmp_path / "edges.npz")
     np.testing.assert_array_equal(read.hardware, made.hardware)
     assert read.not_reached == made.not_reached
+    assert read.unreachable == made.unreachable
     with pytest.raises(InputError, match=r"holds no events at the edges .*run the stage `convert` again"):
         EdgeEvents.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
+def test_no_event_leaves_the_bounds_that_hold_for_all(score: Score) -> None:
+    trigger = _at_observed_thresholds(score, networks.events(FEATURES, 300))
+    ends = reachable_ends(trigger)
+    tensors = trigger.run(networks.events(FEATURES, 20_000, seed=5))
+    assert list(ends) == [layer.name for layer in trigger.network.layers[:-2]]
+    for name, (low, high) in ends.items():
+        codes = tensors[name].codes
+        assert ((codes >= low) & (codes <= high)).all(), name
+        assert (low >= trigger.network[name].type.min_code).all()
+    first = trigger.network.weighted[0]  # of a single sum all corners are reached, and the bounds are exact
+    x, kernel, bias = ends["features"], first.kernel, first.bias
+    up = first.type.fraction - trigger.network.input_type.fraction - first.kernel_types.fraction
+    for sign in (-1, 1):
+        corner = np.where(sign * kernel > 0, x[1][:, None], x[0][:, None])
+        exact = ((corner * kernel).sum(axis=0) << up) + (bias << first.type.fraction - first.bias_types.fraction)
+        np.testing.assert_array_equal(exact, ends[first.name][(sign + 1) // 2])
+
+
+def test_a_code_that_no_sum_reaches_is_called_unreachable() -> None:
+    """Without weights the latents are their biases: every other code is proven to be out of reach."""
+    known = networks.events(FEATURES, 300)
+    layers = [
+        replace(layer, kernel=np.zeros_like(layer.kernel)) if isinstance(layer, Weighted) else layer
+        for layer in _at_observed_thresholds(Score.MU_SQUARED, known).network.layers
+    ]
+    found = edge_events(GoldenTrigger(FEATURES, IntegerNetwork(tuple(layers))), known, seed=1)
+    assert {name.split("[")[0] for name in found.unreachable} == {"mu_quantized"}
+    assert not [name for name in found.not_reached if name.startswith("mu")]

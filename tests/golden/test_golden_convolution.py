@@ -65,6 +65,7 @@ def _positions(window: Window) -> list[tuple[int, int]]:
     return [(row, column) for row in range(rows) for column in range(columns)]
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_a_convolution_is_the_sum_over_its_window(data: st.DataObject) -> None:
@@ -135,6 +136,7 @@ def test_pooling_is_the_largest_and_the_mean(data: st.DataObject) -> None:
         assert cut[event].tolist() == [int(Fraction(sum(pool) * 16, len(pool))) for pool in pools]  # int() cuts off
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_quantizer_rounds_a_cut_off_mean_as_the_true_one(data: st.DataObject) -> None:

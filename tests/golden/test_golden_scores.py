@@ -177,6 +177,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", OF_VARIANCE, **BY_VALUE)
 @pytest.mark.parametrize("argument", ARGUMENTS, ids=str)
 @pytest.mark.parametrize("fraction", [0, 6, 8], ids="fraction_{}".format)

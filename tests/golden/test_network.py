@@ -132,6 +132,7 @@ def networks(draw: st.DrawFn) -> tuple[IntegerNetwork, np.ndarray]:
     return IntegerNetwork(tuple(layers)), _codes(draw, inputs.type, (3, sizes[0]))
 
 
+@pytest.mark.slow
 @given(networks())
 @settings(max_examples=150, deadline=None)
 def test_every_layer_is_the_rational_result(drawn: tuple[IntegerNetwork, np.ndarray]) -> None:

@@ -36,6 +36,7 @@ def assert_firmware(partial: PartialNetwork, features: Values) -> None:
         np.testing.assert_array_equal(found[name], values_of(golden.codes, golden.fraction), err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
 def test_with_everything_quantized_it_is_the_firmware(
     random_network: Callable[..., RandomNetwork], score: Score

@@ -128,6 +128,7 @@ def test_nothing_in_the_project_names_this_machine(made: WrittenNetwork) -> None
             assert path not in text, f"{file} holds the path {path}"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
 def test_synthesis_sees_no_tap(made: WrittenNetwork, tmp_path: Path) -> None:
     """The open-source ap_types refuse __SYNTHESIS__, so the project's own files get another name for it."""

@@ -219,6 +219,7 @@ _SMALL = [("one_dimension", "io_stream"), ("leaky", "io_parallel")]
 _ALL = [(name, io_type) for name in MODELS for io_type in IO_TYPES if (name, io_type) not in _SMALL]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "io_type"), _SMALL)
 def test_a_small_network_is_bit_exact(
     write: Callable[..., WrittenNetwork], tmp_path: Path, name: str, io_type: str
@@ -295,6 +296,7 @@ def test_one_flipped_weight_bit_is_seen_in_its_layer_first(
     assert wrong[0] == layer
 
 
+@pytest.mark.slow
 def test_streams_refuse_pools_that_overlap(
     write: Callable[..., WrittenNetwork], monkeypatch: pytest.MonkeyPatch
 ) -> None:

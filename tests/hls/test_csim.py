@@ -209,6 +209,7 @@ def _sentence(done: subprocess.CompletedProcess[str]) -> str:
 # What is whole passes
 
 
+@pytest.mark.slow
 def test_an_untouched_project_passes_and_a_comment_is_only_named(
     small: Workspace, tmp_path: Path, run_cli: Cli
 ) -> None:
@@ -261,7 +262,8 @@ def test_weights_that_use_few_bits_are_no_mismatch(converted: Callable[..., Work
 # One flipped bit
 
 
-@pytest.mark.parametrize("layer", ["encoder_1", pytest.param("mu", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["encoder_1", "mu"])
 def test_one_flipped_weight_bit_names_its_layer(small: Workspace, tmp_path: Path, layer: str) -> None:
     workspace = small.copy(tmp_path / "copy")
     bit = _live_weight(workspace, layer)
@@ -498,6 +500,7 @@ def test_a_compile_error_shows_the_compilers_last_lines(small: Workspace, tmp_pa
     assert not workspace.experiment.result_path("csim").exists()
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_command_ends_with_3(small: Workspace, tmp_path: Path, run_process: Cli) -> None:
     workspace = small.copy(tmp_path / "copy")
     (tmp_path / "empty").mkdir()

@@ -37,6 +37,7 @@ def _compare(written: WrittenNetwork, build: Path) -> None:
     assert len(saturated) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "io_type"), [(SMALL_AUTOENCODER, "io_parallel"), (SMALL_ENCODER, "io_stream")], ids=["ae", "vae_stream"]
 )

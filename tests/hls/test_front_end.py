@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from compiled_block import INPUT, Block
 
 from fpgaae.config.data import Hardware, ObjectWidths
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
-from fpgaae.doctor import require_compiler
-from fpgaae.fixedpoint import FixedPointType, parse_type
-from fpgaae.golden.layers.accept import Accept
-from fpgaae.golden.layers.rounding import Input
-from fpgaae.golden.network import IntegerNetwork
-from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
-from fpgaae.hls.project import Port, TopFunction
+from fpgaae.fixedpoint import FixedPointType
+from fpgaae.hls.front_end import write_golden_vectors
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
 HARDWARE = Hardware(
     phi_steps=100,
@@ -46,135 +37,8 @@ SCALING = (
 FEATURES = FeatureMap(
     tuple(Feature(hardware, *scaling) for hardware, scaling in zip(hardware_features(HARDWARE), SCALING, strict=True))
 )
-INPUT = parse_type("ap_fixed<8,5,AP_RND_CONV,AP_SAT>")
+OBJECTS = HARDWARE, FEATURES
 ELEMENTS = [i for i, feature in enumerate(FEATURES.features) if feature.hardware.bits]
-
-_NETWORK = """
-#ifndef AUTOENCODER_H_
-#define AUTOENCODER_H_
-#include "ap_fixed.h"
-#include "ap_int.h"
-#include "hls_stream.h"
-#include "nnet_utils/nnet_types.h"
-typedef {input_type} input_t;
-typedef {result_type} result_t;
-void autoencoder({arguments});
-#endif
-"""
-# Instead of the network: keeps its inputs, and puts out the score that the caller chose.
-_MAIN = """
-#include "firmware/autoencoder_trigger.h"
-#include <cstdio>
-static long long seen[{n}];
-static unsigned long long chosen;
-void autoencoder({arguments}) {{
-    for (unsigned i = 0; i < {n}; i += {pack}) {{
-        {read}
-        for (unsigned j = 0; j < {pack}; j++)
-            seen[i + j] = ap_int<64>(ap_int<{width}>(input[j].range({width} - 1, 0))).to_int64();
-    }}
-    {score} score;
-    score.range({score}::width - 1, 0) = ap_uint<{score}::width>(chosen);
-    {write}
-}}
-int main() {{
-    long long codes[{n_elements}];
-    while (scanf("%llu", &chosen) == 1) {{
-        for (long long &code : codes)
-            if (scanf("%lld", &code) != 1)
-                return 3;
-        {ports}
-        score_t score;
-        ap_uint<n_thresholds> accept;
-        autoencoder_trigger({port_names}, score, accept);
-        for (long long code : seen)
-            printf("%lld ", code);
-        printf("%llu %llu\\n", ap_uint<64>(ap_uint<score_t::width>(score.range(score_t::width - 1, 0))).to_uint64(),
-               accept.to_uint64());
-    }}
-}}
-"""
-
-
-class Answer(NamedTuple):
-    """What the block gave for each event."""
-
-    inputs: np.ndarray
-    scores: np.ndarray
-    accept: np.ndarray
-
-
-def _trigger(thresholds: Sequence[int], score: str) -> GoldenTrigger:
-    """Give the features and thresholds of a network that is not looked at."""
-    stand_in = Input("score", (), 1, parse_type(score))
-    return GoldenTrigger(FEATURES, IntegerNetwork((stand_in, Accept.of("accept", stand_in, np.array(thresholds)))))
-
-
-class Block:
-    """A compiled trigger block."""
-
-    def __init__(
-        self, folder: Path, thresholds: Sequence[int], score: str = "ap_ufixed<12,8>", pack: int | None = None
-    ) -> None:
-        n, width = len(FEATURES), int(re.findall(r"\d+", score)[0])
-        is_stream = pack is not None
-        pack = pack or n
-        top = TopFunction(
-            "autoencoder",
-            Port("features", "features", "input_t", n, pack),
-            Port("score", "score_out", "result_t", 1),
-            is_stream,
-            width,
-        )
-        self.block = TriggerBlock(top, HARDWARE, _trigger(thresholds, score))
-        (folder / "firmware").mkdir()
-        self.block.write(folder)
-        if is_stream:
-            arguments = "hls::stream<input_t> &features, hls::stream<result_t> &outputs"
-            types = {"input_type": f"nnet::array<{INPUT}, {pack}>", "result_type": f"nnet::array<{score}, 1>"}
-            body = {
-                "read": "input_t input = features.read();",
-                "write": "result_t out; out[0] = score; outputs.write(out);",
-            }
-        else:
-            arguments = f"input_t features[{n}], result_t outputs[1]"
-            types = {"input_type": str(INPUT), "result_type": score}
-            body = {"read": "input_t *input = features + i;", "write": "outputs[0] = score;"}
-        (folder / "firmware" / "autoencoder.h").write_text(_NETWORK.format(arguments=arguments, **types))
-        (folder / "main.cpp").write_text(
-            _MAIN.format(
-                n=n,
-                pack=pack,
-                width=INPUT.width,
-                score=score,
-                n_elements=self.block.n_elements,
-                arguments=arguments,
-                ports=self.block.fill_ports("codes[{element}]"),
-                port_names=", ".join(kind.name for kind in HARDWARE.objects),
-                **body,
-            )
-        )
-        package = find_spec("hls4ml")
-        assert package is not None
-        assert package.origin is not None
-        templates = Path(package.origin).parent / "templates" / "vivado"
-        includes = [folder, folder / "firmware", templates, templates / "ap_types"]
-        self._program = folder / "block"
-        flags = ["-O1", "-std=c++17", "-w", *(f"-I{include}" for include in includes)]
-        sources = ["main.cpp", "firmware/autoencoder_trigger.cpp"]
-        command = [str(require_compiler()), *flags, *sources, "-o", str(self._program)]
-        subprocess.run(command, cwd=folder, check=True)
-
-    def run(self, scores: Iterable[int], hardware: np.ndarray) -> Answer:
-        """Give what the block makes of hardware integers (n, n_features) when the network puts out the scores."""
-        text = "\n".join(
-            f"{score} {' '.join(map(str, row))}"
-            for score, row in zip(scores, hardware[:, ELEMENTS].tolist(), strict=True)
-        )
-        done = subprocess.run([str(self._program)], input=text, capture_output=True, text=True, check=True)
-        found = np.array([line.split() for line in done.stdout.splitlines()]).astype(object)
-        numbers = np.array([[int(word) for word in row] for row in found], dtype=object)
-        return Answer(numbers[:, :-2].astype(np.int64), numbers[:, -2], numbers[:, -1])
 
 
 def _one_at_a_time() -> np.ndarray:
@@ -208,7 +72,7 @@ def _rational_input(feature: Feature, code: int) -> int:
     ],
 )
 def block(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Block:
-    return Block(tmp_path_factory.mktemp("block"), [0, 5, 5, 4095, 100, 101, 2048, 4094], pack=request.param)
+    return Block(tmp_path_factory.mktemp("block"), OBJECTS, [0, 5, 5, 4095, 100, 101, 2048, 4094], pack=request.param)
 
 
 def test_every_hardware_code_gives_the_golden_input_code(block: Block) -> None:
@@ -245,7 +109,7 @@ def test_an_event_is_accepted_above_each_threshold_and_not_at_it(block: Block) -
     ],
 )
 def test_thresholds_of_any_number_and_width(tmp_path: Path, score: str, thresholds: list[int]) -> None:
-    block = Block(tmp_path, thresholds, score)
+    block = Block(tmp_path, OBJECTS, thresholds, score)
     largest = 2 ** int(re.findall(r"\d+", score)[0]) - 1
     scores = sorted({min(max(code + step, 0), largest) for code in [0, *thresholds] for step in (-1, 0, 1)})
     found = block.run(scores, np.zeros((len(scores), len(FEATURES)), dtype=np.int64))
@@ -258,6 +122,9 @@ def test_a_property_of_no_bits_has_no_port(block: Block, tmp_path: Path) -> None
     assert block.block.n_elements == len(ELEMENTS) == 12
     (tmp_path / "firmware").mkdir()
     block.block.write(tmp_path)
+    assert {file.name for file in (tmp_path / "firmware").iterdir()} == {  # and none that reads words
+        "autoencoder_trigger.h", "autoencoder_trigger.cpp", "fpgaae_front_end.h", "thresholds.h",
+    }  # fmt: skip
     header = (tmp_path / "firmware" / "autoencoder_trigger.h").read_text()
     structs = dict(re.findall(r"struct (\w+) \{\n(.*?)\};", header, re.DOTALL))
     assert {name: re.findall(r"(ap_u?int<\d+>) (\w+);", body) for name, body in structs.items()} == {

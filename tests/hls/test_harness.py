@@ -228,6 +228,7 @@ def test_a_script_opens_the_trigger_block_and_runs_its_steps(
     assert "int main()" in bench[0].read_text()
 
 
+@pytest.mark.slow
 def test_the_sources_compile_with_the_flags_that_the_scripts_give_them(
     written: Write, tclsh: str, tmp_path: Path
 ) -> None:

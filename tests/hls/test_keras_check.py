@@ -46,6 +46,7 @@ def _with(network: IntegerNetwork, name: str, **changes: Any) -> IntegerNetwork:
     return IntegerNetwork(tuple(replace(x, **changes) if x.name == name else x for x in network.layers))
 
 
+@pytest.mark.slow
 def test_the_golden_network_equals_keras_in_float64_and_float32(small: RandomNetwork) -> None:
     result = _check(*small)
     assert result["float64_differing_values"] == 0
@@ -81,6 +82,7 @@ def test_the_default_shapes_equal_keras(random_network: Build, model: Any) -> No
         assert layer["differing_values"] == 0 or not layer["holds_every_value"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["encoder_1", "latent", "reconstruction"])
 def test_one_weight_code_too_much_is_caught(small: RandomNetwork, layer: str) -> None:
     kernel = small.network[layer].kernel.copy()
@@ -91,6 +93,7 @@ def test_one_weight_code_too_much_is_caught(small: RandomNetwork, layer: str) ->
         _check(small.model, _with(small.network, layer, kernel=kernel))
 
 
+@pytest.mark.slow
 def test_one_bias_code_too_much_is_caught(small: RandomNetwork) -> None:
     bias = small.network["latent"].bias.copy()
     bias[2] -= 1
@@ -98,6 +101,7 @@ def test_one_bias_code_too_much_is_caught(small: RandomNetwork) -> None:
         _check(small.model, _with(small.network, "latent", bias=bias))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "rounding"),
     [
@@ -113,6 +117,7 @@ def test_another_rounding_is_caught(small: RandomNetwork, layer: str, rounding: 
         _check(small.model, _with(small.network, layer, types=wrong), n_events=3000)
 
 
+@pytest.mark.slow
 def test_another_width_is_caught(small: RandomNetwork) -> None:
     kind = small.network["encoder_1_relu"].type
     narrower = kind._replace(width=kind.width - 1, integer=kind.integer - 1)
@@ -120,6 +125,7 @@ def test_another_width_is_caught(small: RandomNetwork) -> None:
         _check(small.model, _with(small.network, "encoder_1_relu", types=narrower))
 
 
+@pytest.mark.slow
 def test_what_float32_cannot_hold_is_counted_and_float64_stays_exact(random_network: Build) -> None:
     """16-bit weights times 16-bit activations pass 24 bits: how often Keras' own prediction is off is reported."""
     result = _check(*random_network(autoencoder((16,), 4), 57, bits=16, input_bits=16))
@@ -133,6 +139,7 @@ def test_what_float32_cannot_hold_is_counted_and_float64_stays_exact(random_netw
         assert layers[name]["largest_difference"] > 0
 
 
+@pytest.mark.slow
 def test_float32_that_differs_where_it_must_not_is_an_error(small: RandomNetwork) -> None:
     from fpgaae.hls.keras_check import KerasComparison  # noqa: PLC0415
 
@@ -144,6 +151,7 @@ def test_float32_that_differs_where_it_must_not_is_an_error(small: RandomNetwork
         comparison.result()
 
 
+@pytest.mark.slow
 def test_the_widest_inputs_are_no_error(random_network: Build) -> None:
     """Off-grid values of 24-bit inputs do not fit float32 before they are rounded; that is not the model's fault."""
     result = _check(*random_network(variational((4,), 2), 6, input_bits=24))

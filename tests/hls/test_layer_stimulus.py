@@ -11,11 +11,13 @@ import pytest
 from rational_network import whole_network
 
 from fpgaae.config.model import Score
-from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
+from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, type_for_range
 from fpgaae.golden.layers.base import Layer
-from fpgaae.golden.layers.rounding import Quantize, Relu
-from fpgaae.golden.layers.weighted import Dense
+from fpgaae.golden.layers.moved import Reshape, ZeroPadding
+from fpgaae.golden.layers.rounding import Input, Quantize, Relu
+from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
+from fpgaae.golden.windows import Window
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
 
 
@@ -159,3 +161,27 @@ def test_random_codes_are_seeded_and_of_every_magnitude(driven: Driven) -> None:
         magnitudes = {int(code).bit_length() for code in np.abs(codes).ravel()}
         width = driven.network[name].type.width - driven.network[name].type.signed
         assert set(range(width + 1)) <= magnitudes
+
+
+def test_what_goes_into_a_sum_at_full_width_stays_within_what_can_arrive_there() -> None:
+    """Zeros around an image are zeros, and a sum that another one reads is one that its inputs give."""
+    of, weights = FixedPointType(4, 2), FixedPointType(5, 3)
+    kernel = np.array([[[[3, -2]]], [[[1, 0]]]])
+    source = Input("x", (), 4, of, shape=(2, 2, 1))
+    zeros = ZeroPadding.of("zeros", source, Window((2, 2, 1), (1, 1), padding=(1, 0, 0, 1)))
+    first = Convolution.of("first", zeros, (kernel, weights), (np.array([5, -7]), weights), Window((3, 3, 1), (2, 1)))
+    flat = Reshape.of("flat", first, ())
+    second = Dense.of("second", flat, (np.ones((12, 1), dtype=np.int64), weights), (np.array([1]), weights))
+    network = IntegerNetwork((source, zeros, first, flat, second, Quantize.of("rounded", second, of)))
+    codes = layer_codes(network, seed=1)
+    padded = zeros.places(4) < 0
+    assert padded.sum() == 5
+    assert not codes["zeros"][:, padded].any()
+    assert codes["zeros"][:, ~padded].min() == of.min_code
+    every = np.array(list(product((of.min_code, of.max_code), repeat=4)))  # sums are largest at such corners
+    sums = network.run(every)["first"].codes
+    np.testing.assert_array_equal(codes["first"].min(axis=0), sums.min(axis=0))
+    np.testing.assert_array_equal(codes["first"].max(axis=0), sums.max(axis=0))
+    low, high = second.ends_of_sums(first, sums.min(axis=0), sums.max(axis=0))
+    of = type_for_range(int(low.min()), int(high.max()), 0)
+    assert (codes["second"].min(), codes["second"].max()) == (of.min_code, of.max_code), "as hls4ml types the sum"

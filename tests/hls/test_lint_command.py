@@ -36,6 +36,7 @@ def _saved(folder: Path, **replaced: Any) -> Path:  # noqa: ANN401
     return file
 
 
+@pytest.mark.slow
 def test_a_config_is_linted_without_its_events(run_process: Cli, tmp_path: Path) -> None:
     done = run_process("lint", CONFIGS / "l1_vae.yaml", "--runs", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -114,12 +115,14 @@ def small(converted: Callable[..., Workspace]) -> Workspace:
     return converted(variational((6,), 3))
 
 
+@pytest.mark.slow
 def test_what_a_run_folder_holds_is_linted_too(small: Workspace, tmp_path: Path) -> None:
     workspace = small.copy(tmp_path / "copy")
     runs = workspace.folder / "runs"
     planned, trained, project = lint_target(workspace.experiment.config_file, runs)
     assert trained.subject.endswith("train/model.h5")
-    assert (planned.findings, trained.findings, project.findings) == ((), (), ())
+    assert {f.rule for f in planned.findings} == {"threshold-few-events"}, "of 825 events"
+    assert (trained.findings, project.findings) == ((), ())
     (workspace.project / VECTORS_FOLDER / EXPECTED_FILE).unlink()
     reports = lint_target(workspace.experiment.config_file, runs)
     assert [finding.rule for finding in reports[2].findings] == ["golden-vectors-missing"]
@@ -145,10 +148,22 @@ def test_a_large_share_of_objects_at_the_largest_pt_is_a_finding(tmp_path: Path)
         assert [any(f" {kind} objects " in text for text in said) for kind in kinds] == [True] * len(said)
 
 
+def test_a_threshold_that_few_events_support_is_a_finding(tmp_path: Path) -> None:
+    thresholds = [{"false_positive_rate": 0.1}, {"false_positive_rate": 1e-3}]
+    file = small_config(tmp_path, "few", trigger={"thresholds": thresholds})
+    run_stage(open_experiment(file, tmp_path / "runs"), "data", RunOptions())
+    (report,) = lint_target(file, tmp_path / "runs")
+    (found,) = [f for f in report.findings if f.rule == "threshold-few-events"]
+    assert found.found.startswith("threshold 1: 1.")
+    assert found.found.endswith("events of train")
+
+
+@pytest.mark.slow
 def test_convert_keeps_its_findings(small: Workspace) -> None:
     assert small.result("convert")["lint"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_convert_logs_what_is_no_error(small: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = small.copy(tmp_path / "copy").experiment.config_file

@@ -99,6 +99,7 @@ def test_the_signatures_are_those_of_qkeras(name: str) -> None:
     assert list(declared.items())[: len(ours)] == list(ours.items())
 
 
+@pytest.mark.slow
 def test_a_planned_model_is_the_one_that_is_built(tensorflow: None) -> None:
     """With the integer bits that stand for `auto`, build_quantized gives these layers, inputs and quantizers."""
     del tensorflow
@@ -196,6 +197,7 @@ def test_bounds_are_those_of_the_golden_network(random_network: Any, kind: str) 
     assert (beyond[:1] or [None])[0] == first_beyond
 
 
+@pytest.mark.slow
 def test_images_are_followed_through_a_convolutional_network(random_network: Any) -> None:  # noqa: ANN401
     """Every shape is that of the golden network, and no sum of it passes its bound."""
     made: RandomNetwork = random_network(convolutional(), 18)

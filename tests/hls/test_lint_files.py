@@ -34,6 +34,7 @@ def _rules(file: Path) -> list[str]:
     return [finding.rule for finding in lint_model(read_model_file(file), Conversion())]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_an_h5_file_says_the_same_as_the_model(tmp_path: Path) -> None:
     for model in (encoder(), encoder(encoder_1=dense("encoder_1", kernel_quantizer="quantized_bits(16,2)"))):
@@ -89,6 +90,7 @@ def test_a_lambda_is_a_finding_and_is_never_run(tmp_path: Path) -> None:
     assert not flag.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 def test_reading_a_model_needs_no_tensorflow(tmp_path: Path) -> None:
     file = _save(encoder(), tmp_path / "model.h5")

@@ -165,6 +165,44 @@ def _convolution(**config: Any) -> Callable[[], Looked]:  # noqa: ANN401
     return _image("QConv2D", Conversion(), **weights, **config)
 
 
+_FEW_WEIGHTS = {"kernel_quantizer": NARROW, "bias_quantizer": NARROW}
+
+
+def _streamed(kernel: list[int], strides: list[int]) -> Callable[[], Looked]:
+    return _image("QConv2D", STREAM, **_FEW_WEIGHTS, filters=2, kernel_size=kernel, strides=strides)
+
+
+def _reused(factor: int, io_type: str = "io_parallel") -> Callable[[], Looked]:
+    """Describe a convolution with sums of 4 x 2 products."""
+    conversion = Conversion(strategy="resource", reuse_factor=factor, io_type=io_type)
+    return _image("QConv2D", conversion, **_FEW_WEIGHTS, filters=8, kernel_size=[2, 2])
+
+
+def _dense_on(shape: tuple[int, ...]) -> Callable[[], Looked]:
+    return lambda: by_hand(layer("it", "QDense", "q", **_FEW_WEIGHTS, units=2), shape=shape)
+
+
+def _averaged() -> Looked:
+    mean = layer("it", "AveragePooling2D", "q", pool_size=[3, 1], padding="valid")
+    return by_hand(mean, layer("rounded", "QActivation", "it", activation=SIGNED), shape=(8, 8, 2))
+
+
+def _scored_images(*kinds: str, conversion: Conversion = STREAM) -> Callable[[], Looked]:
+    """Describe a score of an image and the output of a dense layer of as many values."""
+
+    def make() -> Looked:
+        parts = [layer("flat", "Flatten", "q"), layer("d", "QDense", "flat", units=12, **_FEW_WEIGHTS)]
+        parts.append(layer("p", "QActivation", "d", activation=SIGNED))
+        name = "p"
+        for index, kind in enumerate(kinds):
+            target = {"target_shape": (3, 2, 2)} if kind == "Reshape" else {}
+            parts.append(layer(f"l{index}", kind, name, **target))
+            name = f"l{index}"
+        return by_hand(*parts, layer("it", "SquaredErrorScore", "flat", name), conversion=conversion, shape=(3, 2, 2))
+
+    return make
+
+
 def _weights_of(kernel: str) -> Callable[[], Looked]:
     """Describe a layer by hand that QKeras can't even build."""
     return lambda: by_hand(layer("it", "QDense", "q", units=2, kernel_quantizer=kernel, bias_quantizer=NARROW))
@@ -223,6 +261,8 @@ CASES = (
     Case("reuse-factor-replaced", lambda: real(RESOURCE),
          lambda: real(replace(RESOURCE, reuse_factor=1))),
     Case("input-not-quantized", lambda: real(features_quantized=None)),
+    Case("input-not-quantized", lambda: real(features_quantized=lambda: quantizer("features_quantized", RELU)),
+         where="features_quantized"),
     Case("activation-symmetric", _activation("quantized_bits(6,2,1,alpha=1)"), _activation(SIGNED),
          where="encoder_1_relu"),
     Case("activation-symmetric", _activation("quantized_bits(6,2,symmetric=1,alpha=1)"),
@@ -284,6 +324,7 @@ CASES = (
     Case("activation-inside-layer", _dense_with(activation="relu"), _dense_with(activation="linear")),
     Case("activation-inside-layer", _dense_with(activation="quantized_relu(6,2)")),
     Case("layer-name", lambda: real(encoder_1=lambda: dense("encoder-1")), where="encoder-1"),
+    Case("layer-name", lambda: real(encoder_1=lambda: dense("register")), where="register"),
     Case("unquantized-sum", lambda: real(encoder_1_relu=None), where="mu"),
     Case("unquantized-sum", _summed_behind("MaxPooling2D", pool_size=[2, 2]),
          _summed_behind("QActivation", activation=RELU), where="next"),
@@ -312,6 +353,20 @@ CASES = (
     Case("stream-pooling", _image("AveragePooling2D", pool_size=[2, 2], strides=None, padding="same"),
          _image("AveragePooling2D", Conversion(), pool_size=[2, 2], strides=None, padding="same"), where="it",
          also=_BUT_CLASS),
+    Case("stream-strides", _streamed([1, 2], [2, 1]), _streamed([1, 2], [1, 2]), where="it", also=_BUT_CLASS),
+    Case("stream-strides", _streamed([1, 3], [3, 3]), _streamed([2, 3], [3, 3]), where="it", also=_BUT_CLASS),
+    Case("stream-strides", _streamed([1, 2], [2, 1]), _streamed([1, 1], [2, 2]), where="it", also=_BUT_CLASS),
+    Case("stream-packs", _scored_images("Flatten"), _scored_images("Reshape", "Flatten"), where="it"),
+    Case("stream-packs", _scored_images("Flatten"), _scored_images("Flatten", conversion=Conversion()), where="it"),
+    Case("pooling-beyond-border", _image("MaxPooling2D", Conversion(), pool_size=3, strides=None, padding="same"),
+         _image("MaxPooling2D", Conversion(), pool_size=[4, 2], strides=None, padding="same"), where="it"),
+    Case("mean-not-quantized", _image("AveragePooling2D", Conversion(), pool_size=[3, 1], padding="valid"),
+         _image("AveragePooling2D", Conversion(), pool_size=[4, 1], padding="valid"), where="it"),
+    Case("mean-not-quantized", _image("AveragePooling2D", Conversion(), pool_size=[3, 1], padding="valid"),
+         _averaged, where="it"),
+    Case("dense-of-image", _dense_on((3, 2)), _dense_on((6,)), where="it"),
+    Case("convolution-reuse", _reused(16), _reused(8), where="it"),
+    Case("convolution-reuse", _reused(16), _reused(16, "io_stream"), where="it"),
     Case("channels-first", _convolution(data_format="channels_first"), _convolution(data_format="channels_last"),
          where="it", also=_BUT_CLASS),
     Case("dilated-convolution", _convolution(dilation_rate=[2, 2]), _convolution(dilation_rate=[1, 1]), where="it",
@@ -329,6 +384,7 @@ CASES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
 def test_a_model_that_breaks_the_rule_is_found(case: Case) -> None:
     findings = case.broken().findings
@@ -336,6 +392,7 @@ def test_a_model_that_breaks_the_rule_is_found(case: Case) -> None:
     assert {f.rule for f in findings} - case.also == {case.rule}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
 def test_a_model_that_keeps_the_rule_is_not_found(case: Case) -> None:
     findings = case.sound().findings
@@ -344,7 +401,7 @@ def test_a_model_that_keeps_the_rule_is_not_found(case: Case) -> None:
 
 
 def test_every_rule_has_both_tests() -> None:
-    in_run_folders = {"events-at-largest-code"}  # of which test_lint_command has a test
+    in_run_folders = {"events-at-largest-code", "threshold-few-events"}  # of which test_lint_command has a test
     assert {case.rule for case in CASES} | _IN_PROJECTS | _IN_FILES | in_run_folders == set(RULES)
 
 

@@ -21,8 +21,12 @@ from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls import mutation
 from fpgaae.hls.equivalence import Original, prove_equivalent
-from fpgaae.hls.mutants import Damage, Mutant, ProjectSources, make_mutants
-from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.hls.mutant import Made, Mutant, make_mutants
+from fpgaae.hls.mutants import VALUE_KINDS
+from fpgaae.hls.mutation import run_mutation
+from fpgaae.hls.project_sources import SCORES, Damage, ProjectSources
+from fpgaae.hls.text_mutants import TEXT_KINDS
+from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.progress import SilentProgress
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.data import DataResult
@@ -43,6 +47,10 @@ def _sources(made: WrittenNetwork) -> ProjectSources:
     return ProjectSources(made.project, "autoencoder", list(made.golden_names))
 
 
+def _make(sources: ProjectSources, n: int, seed: int) -> Made:
+    return make_mutants(sources, (*VALUE_KINDS, *TEXT_KINDS), n, seed)
+
+
 def _original(made: WrittenNetwork) -> Original:
     return Original(_sources(made), made.trigger, made.golden_names)
 
@@ -53,12 +61,16 @@ def _type_mutant(made: WrittenNetwork, name: str, new: FixedPointType) -> Mutant
 
 def test_every_kind_of_damage_is_made_and_changes_its_file(made: WrittenNetwork) -> None:
     sources = _sources(made)
-    mutants = make_mutants(sources, 60, seed=3)
-    expected = set(Damage) - {Damage.HELD_WEIGHT, Damage.LATENTS_PORT}  # of ports that the project has not
+    mutants, not_made = _make(sources, 120, seed=3)
+    absent = {Damage.HELD_WEIGHT, Damage.LATENTS_PORT}  # of ports that the project has not
     if sources.calls[-1]["kernel"] != "kl_divergence":
-        expected.remove(Damage.TABLE_ENTRY)
-    assert {mutant.damage for mutant in mutants} == expected
-    assert len({mutant.description for mutant in mutants}) == 60
+        absent |= {Damage.TABLE_ENTRY, Damage.TABLE_PLACE}
+    else:  # streams
+        absent |= {Damage.EXCHANGED_ARRAYS}
+    assert {mutant.damage for mutant in mutants} == set(Damage) - absent
+    assert {kind.damage for kind in not_made} == {damage.value for damage in absent}
+    assert all(kind.reason for kind in not_made)
+    assert len({mutant.description for mutant in mutants}) == 120
     for mutant in mutants:
         assert mutant.layer in made.golden_names
         for file, text in mutant.edits.items():
@@ -66,7 +78,7 @@ def test_every_kind_of_damage_is_made_and_changes_its_file(made: WrittenNetwork)
 
 
 def test_the_mutants_follow_from_the_seed(made: WrittenNetwork) -> None:
-    first, again, other = (make_mutants(_sources(made), 20, seed) for seed in (1, 1, 2))
+    first, again, other = (_make(_sources(made), 40, seed).mutants for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
@@ -75,7 +87,7 @@ def test_the_mutants_follow_from_the_seed(made: WrittenNetwork) -> None:
 def test_more_mutants_than_places_are_refused(written: Write) -> None:
     made = written(small_model(Score.ABSOLUTE_ERROR, (2,), 1), 3, Firmware(), 1)
     with pytest.raises(InputError, match="different places to damage; ask for fewer"):
-        make_mutants(_sources(made), 5000, seed=1)
+        _make(_sources(made), 5000, seed=1)
 
 
 def test_a_project_without_calls_is_refused(made: WrittenNetwork) -> None:
@@ -165,6 +177,17 @@ def test_the_scaling_is_compared_on_every_code_of_the_feature(made: WrittenNetwo
         assert (proof is not None) == (index in unused and feature.offset == 0), line
 
 
+def test_only_what_a_project_calls_of_a_header_is_damaged(made: WrittenNetwork) -> None:
+    sources = _sources(made)
+    text = sources.text(SCORES)
+    streams = sources.calls[-1]["kernel"] == "kl_divergence"
+    used = "struct DivergenceTerm" if streams else "struct SquaredErrorTerm"
+    assert sources.is_used(SCORES, text.index(used) + 10)
+    assert not sources.is_used(SCORES, text.index("struct AbsoluteErrorTerm") + 10)
+    heads = [i for i in range(len(text)) if text.startswith("sum_of_pairs(", i)]
+    assert [sources.is_used(SCORES, place + 200) for place in heads] == [not streams, streams]
+
+
 @pytest.fixture(scope="session")
 def proven(converted: Callable[..., Workspace]) -> Workspace:
     """A converted experiment whose C simulation passed."""
@@ -175,18 +198,18 @@ def proven(converted: Callable[..., Workspace]) -> Workspace:
 
 @pytest.mark.slow
 def test_every_mutant_is_caught_or_proven_equivalent(proven: Workspace) -> None:
-    result = run_mutation(proven.experiment, 24, SilentProgress())
+    result = run_mutation(proven.experiment, 16, SilentProgress())
     assert as_json(result) == read_json(proven.experiment.stage_folder("csim") / "mutants.json")
     assert result.passed, missed_sentence(result)
-    assert (result.total, result.missed, result.misattributed) == (24, 0, 0)
-    assert result.caught + result.equivalent == 24
-    assert result.caught > 12
+    assert (result.total, result.missed, result.misattributed) == (16, 0, 0)
+    assert result.caught + result.equivalent == 16
+    assert result.caught > 8
     layers = [layer["name"] for layer in proven.result("convert")["layers"]]
     sources = ProjectSources(proven.project, "autoencoder", layers)
     golden = {layer["name"]: layer["golden"] for layer in proven.result("convert")["layers"]}
     features = FeatureMap.of(proven.experiment.result(DataResult))
     original = Original(sources, GoldenTrigger(features, proven.network), golden)
-    for mutant, entry in zip(make_mutants(sources, 24, proven.experiment.config.seed), result.mutants, strict=True):
+    for mutant, entry in zip(_make(sources, 16, proven.experiment.config.seed).mutants, result.mutants, strict=True):
         assert mutant.description == entry.description
         if entry.outcome == "caught":
             assert prove_equivalent(mutant, original) is None, f"a proof of what differs: {mutant.description}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Workspace, WrittenNetwork, autoencoder, variational
+from pydantic import ValidationError
 
 from fpgaae.config.data import Hardware, ObjectWidths
 from fpgaae.config.experiment import Firmware
@@ -18,12 +19,15 @@ from fpgaae.fixedpoint import parse_type
 from fpgaae.hls import mutation
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.front_end import TriggerBlock
-from fpgaae.hls.mutants import Damage, ProjectSources, make_mutants
-from fpgaae.hls.mutation import missed_sentence, run_mutation
+from fpgaae.hls.mutant import Made, make_mutants
+from fpgaae.hls.mutants import VALUE_KINDS
+from fpgaae.hls.mutation import run_mutation
+from fpgaae.hls.project_sources import Damage, ProjectSources
+from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.progress import SilentProgress
 from fpgaae.runs.results.csim import CsimResult
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
 _FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
 _PORTS = {"reloadable_weights": True, "output_latents": True}
@@ -78,11 +82,10 @@ def test_the_project_holds_no_weight(proven: Workspace) -> None:
         assert f"ARRAY_PARTITION variable={port['name']} complete" in trigger
 
 
-@pytest.mark.slow
 def test_a_weight_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Path) -> None:
     """With the trained weights nothing differs: only the second set shows it."""
     workspace = proven.copy(tmp_path / "copy")
-    mutants = make_mutants(_sources(workspace), 20, seed=1)
+    mutants = make_mutants(_sources(workspace), VALUE_KINDS, 20, seed=1).mutants
     held = next(mutant for mutant in mutants if mutant.damage is Damage.HELD_WEIGHT)
     for file, text in held.edits.items():
         (workspace.project / file).write_text(text)
@@ -101,19 +104,17 @@ def _sources(workspace: Workspace) -> ProjectSources:
     return ProjectSources(workspace.project, "autoencoder", layers)
 
 
-@pytest.mark.slow
 def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), 20, seed=1)}
+    made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), VALUE_KINDS, 20, seed=1).mutants}
     assert Damage.WEIGHT_BIT not in made, "no weight stands in the project"
     ports = [made[Damage.HELD_WEIGHT], made[Damage.LATENTS_PORT]]
-    monkeypatch.setattr(mutation, "make_mutants", lambda *_: ports)
+    monkeypatch.setattr(mutation, "make_mutants", lambda *_: Made(ports, ()))
     result = run_mutation(proven.experiment, len(ports), SilentProgress())
     assert result.passed, missed_sentence(result)
     assert result.caught == len(ports)
     assert [entry.named_layer for entry in result.mutants] == [ports[0].layer, "latents"]
 
 
-@pytest.mark.slow
 def test_the_testbench_loads_weights_and_compares_latents(proven: Workspace, tmp_path: Path) -> None:
     project = proven.copy(tmp_path / "copy").project
     sources = ("autoencoder_test.cpp", "firmware/autoencoder.cpp", "firmware/autoencoder_trigger.cpp")
@@ -161,7 +162,12 @@ def test_a_resource_layer_reads_its_weights_from_a_memory(written: Callable[...,
     assert (top.latents.layer, top.latents.size) == ("latents", 3)
 
 
-@pytest.mark.parametrize("name", ["latents", "w3"])
+def test_an_input_with_the_name_of_the_latents_is_refused() -> None:
+    with pytest.raises(ValidationError, match="call something of their own `latents`; choose another"):
+        ObjectWidths(name="latents", slots=3, pt_bits=9, eta_bits=8, phi_bits=8)
+
+
+@pytest.mark.parametrize("name", ["w3"])
 def test_an_input_with_the_name_of_a_port_is_refused(written: Callable[..., WrittenNetwork], name: str) -> None:
     made = written(variational((6,), 3), 9, Firmware(**_PORTS))  # type: ignore[arg-type]
     kind = ObjectWidths(name=name, slots=3, pt_bits=9, eta_bits=8, phi_bits=8)

@@ -235,6 +235,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return compiled_for
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "io_type"), _ALONE)
 def test_a_kernel_alone_gives_the_rational_score_of_every_event(
     program: Callable[[str], Path], name: str, io_type: str

@@ -22,7 +22,7 @@ from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.scores.mu_squared import MuSquared
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.layer_stimulus import layer_codes, n_layer_rows
-from fpgaae.hls.stimulus import CHUNK_EVENTS, EXTREMES, LAYERS, MADE_UP, RANDOM, Source, Stimuli, Stimulus
+from fpgaae.hls.stimulus import CHUNK_EVENTS, EDGES, EXTREMES, LAYERS, MADE_UP, RANDOM, Source, Stimuli, Stimulus
 
 INPUT = FixedPointType(8, 5, True, Rounding.HALF_EVEN, Overflow.SATURATE)
 FEATURES = FeatureMap(
@@ -212,3 +212,20 @@ def test_the_plan_covers_every_event_once_and_real_ones_first(config: Config, tm
         EXTREMES: 2 * N_EXTREMES,
         LAYERS: n_layer_rows(NETWORK),
     }
+
+
+def test_a_few_events_are_the_first_of_each_origin_and_all_at_the_edges(config: Config, tmp_path: Path) -> None:
+    """There may be more edges than one part of the stimulus holds, as those of a table with many entries."""
+    rng = np.random.default_rng(4)
+    edges = rng.integers(*FEATURES.limits, endpoint=True, size=(CHUNK_EVENTS + 50, len(FEATURES)))
+    folder = _store(tmp_path, background=3000, signal=5)
+    stimuli = Stimuli(config, folder, GoldenTrigger(FEATURES, NETWORK), edges)
+    found = list(stimuli.few(20))
+    lengths = [(source.origin, len(codes)) for source, codes in found]
+    assert lengths[:2] == [("background", 20), ("signal", 5)]
+    assert lengths[-2:] == [(EDGES, CHUNK_EVENTS), (EDGES, 50)]
+    assert LAYERS not in dict(lengths)
+    np.testing.assert_array_equal(np.concatenate([codes for source, codes in found if source.origin == EDGES]), edges)
+    whole = {source.origin: len(codes) for source, codes in stimuli.few(2, whole={EXTREMES})}
+    assert whole[EXTREMES] == N_EXTREMES
+    assert whole[EDGES] == 2

@@ -15,7 +15,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.synthesized_branch import SynthesizedLibrary, compile_synthesized, golden_values
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,6 @@ def small(converted: Callable[..., Workspace]) -> Workspace:
     )  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "n_features", "firmware"),
     [
@@ -54,7 +53,6 @@ def _replace(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-@pytest.mark.slow
 def test_a_line_that_only_synthesis_sees_is_found(small: Workspace, tmp_path: Path) -> None:
     workspace = small.copy(tmp_path / "copy")
     assert workspace.run("csim").result.passed  # and the library of this run is not taken for the next one

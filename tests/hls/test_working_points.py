@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fpgaae.config.experiment import Threshold, Trigger
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType
-from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, rate_khz
+from fpgaae.hls.working_points import WorkingPoint, choose_thresholds, kept_crossings, rate_khz
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.statistics import clopper_pearson
 
 SCORE = FixedPointType(12, 8, signed=False)
@@ -95,6 +97,36 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("events", "rate", "says"),
+    [
+        (10_000, 1e-3, None),
+        (9_999, 1e-3, "10 of 9,999 events are expected above it"),
+        (100, 1e-3, "it is the largest score that was seen, and 0.1 of 100 events are expected above it"),
+    ],
+)
+def test_a_threshold_of_few_events_is_in_doubt(events: int, rate: float, says: str | None) -> None:
+    trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": rate}]})
+    (point,) = choose_thresholds(np.arange(events), np.arange(events), trigger, 0.9)
+    doubt = point.entry(SCORE, trigger).doubt
+    assert doubt is None if says is None else doubt is not None and doubt.startswith(says)
+
+
+def test_events_that_share_groups_support_a_threshold_less() -> None:
+    trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": 0.05}]})
+    (alone,), (grouped,) = (
+        choose_thresholds(np.arange(800), labels, trigger, 0.9) for labels in (np.arange(800), np.arange(800) // 8)
+    )
+    assert alone.entry(SCORE, trigger).doubt is None
+    assert "are expected above it" in str(grouped.entry(SCORE, trigger).doubt)
+
+
+def test_a_largest_score_that_many_events_have_is_in_doubt() -> None:
+    trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": 0.05}]})
+    (point,) = choose_thresholds(np.minimum(np.arange(1000), 900), np.arange(1000), trigger, 0.9)
+    assert str(point.entry(SCORE, trigger).doubt).startswith("it is the largest score that was seen, and 50 of 1,000")
+
+
 def test_a_threshold_chosen_on_groups_states_how_many_events_count() -> None:
     """Every event four times: the interval is that of the events once, and so is the number of effective events."""
     trigger = Trigger(bunch_crossing_rate_khz=40_000, thresholds=(Threshold(rate_khz=2_000),))
@@ -159,3 +191,28 @@ def test_the_coverage_of_the_interval_is_the_exact_binomial_sum() -> None:
     held = [k for k in range(n + 1) if WorkingPoint(rate, 0, n, k, 1, LEVEL).rate.low <= rate]
     held = [k for k in held if WorkingPoint(rate, 0, n, k, 1, LEVEL).rate.high >= rate]
     assert sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in held) >= LEVEL
+
+
+def _data(read: int, **dropped: int) -> DataResult:
+    seen = SeenEvents(events_read=read, dropped=dropped, empty_events=0, objects={}, largest_pt={})
+    return DataResult(events={}, feature_types=(), files={}, seen={"background": seen})
+
+
+def test_events_that_were_left_out_are_bunch_crossings_all_the_same() -> None:
+    trigger = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(rate_khz=100), Threshold(rate_khz=300)))
+    background = np.arange(800)  # of 1,000 events within `where`, 200 were empty or saturated
+    crossings = kept_crossings(trigger, _data(1500, where=500, empty=150, saturated=50), "background")
+    points = choose_thresholds(background, background, crossings, LEVEL)
+    assert [point.n_passed for point in points] == [100, 300], "100 and 300 of 1,000 crossings in a millisecond"
+    entries = [point.entry(SCORE, crossings) for point in points]
+    assert [entry.rate_khz.value for entry in entries] == pytest.approx([100, 300])
+    assert [entry.requested_rate_khz for entry in entries] == pytest.approx([100, 300])
+    untouched = DataResult(events={}, feature_types=(), files={})
+    for data in (_data(1500, where=700, empty=0, saturated=0), untouched):
+        assert kept_crossings(trigger, data, "background") is trigger
+
+
+def test_a_rate_that_the_kept_crossings_do_not_have_is_refused() -> None:
+    trigger = Trigger(bunch_crossing_rate_khz=1000, thresholds=(Threshold(rate_khz=600),))
+    with pytest.raises(InputError, match=r"600 kHz is not below 500 kHz, which is left .* 50\.00% of the background's"):
+        kept_crossings(trigger, _data(10, empty=5), "background")

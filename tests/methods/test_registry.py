@@ -18,6 +18,7 @@ def test_a_shipped_config_is_valid(file: Path) -> None:
     assert load_config(file).method is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", method_kinds())
 def test_every_method_is_shipped_and_has_a_score(kind: str) -> None:
     assert score_names(method_class(kind))

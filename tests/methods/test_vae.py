@@ -20,6 +20,7 @@ def _step(seed: int) -> Step:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_importance_sampling_bounds_the_known_evidence_and_closes_in_on_it() -> None:
     """x = W z + sigma eps has log p(x) in closed form; the posterior here is deliberately too narrow and shifted."""
     rng = np.random.default_rng(0)

@@ -74,6 +74,7 @@ def test_the_type_rounds_and_saturates_as_the_quantizer_does(kind: str, bits: in
     np.testing.assert_array_equal(values_of(requantize(codes, fine, to), to.fraction), quantized)
 
 
+@pytest.mark.slow
 def test_the_layers_of_a_network(random_network: Callable[..., RandomNetwork]) -> None:
     network = random_network(variational((6, 4), 2), 9).network
     described = [(layer.name, layer.kind, layer.inputs, layer.size) for layer in network.layers]
@@ -91,6 +92,7 @@ def test_the_layers_of_a_network(random_network: Callable[..., RandomNetwork]) -
     assert score.inputs == ("features", "reconstruction_quantized")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
 def test_a_score_reads_the_layers_that_it_is_defined_by(
     random_network: Callable[..., RandomNetwork], score: Score

@@ -45,6 +45,8 @@ KNOWN = {
     "ReLU": Known({}, _FLAT),
     "LeakyReLU": Known({"alpha": 0.25}, _FLAT),
     "BatchNormalization": Known({}, _FLAT),
+    "Normalization": Known({"mean": 0.5, "variance": 2.0, "axis": None}, _FLAT),
+    "Rescaling": Known({"scale": 0.25}, _FLAT),
     "MaxPooling1D": Known({"pool_size": 2}, _LINE),
     "MaxPooling2D": Known({"pool_size": 2}, _IMAGE),
     "AveragePooling1D": Known({"pool_size": 2}, _LINE),
@@ -76,7 +78,7 @@ OTHERS: Mapping[str, Any] = {
     "beta_regularizer": "l2", "gamma_regularizer": "l2", "beta_constraint": "non_neg", "gamma_constraint": "non_neg",
     "synchronized": True, "renorm": True, "renorm_clipping": {"rmax": 2}, "renorm_momentum": 0.5, "max_value": 1.0,
     "negative_slope": 0.3, "threshold": 0.5, "rate": 0.3, "noise_shape": None, "seed": 3, "stddev": 0.3, "l1": 0.1,
-    "l2": 0.1, "alpha": 0.3,
+    "l2": 0.1, "alpha": 0.3, "mean": 0.75, "variance": 3.0, "invert": True, "offset": 0.5,
 }  # fmt: skip
 _OF_CLASS: Mapping[tuple[str, str], Any] = {
     ("QActivation", "activation"): "quantized_relu(5,1)",
@@ -85,6 +87,8 @@ _OF_CLASS: Mapping[tuple[str, str], Any] = {
     ("QConv2D", "activation"): "quantized_relu(5,1)",
     ("LeakyReLU", "alpha"): 0.5,
     ("LeakyReLU", "negative_slope"): 0.5,
+    ("Rescaling", "scale"): -0.5,
+    ("Normalization", "axis"): -1,
     ("ZeroPadding1D", "padding"): (2, 1),
     ("ZeroPadding2D", "padding"): ((2, 1), (0, 3)),
 }
@@ -143,7 +147,7 @@ def _check_built(kind: str, version: str, changes: Mapping[str, Any]) -> None:
     api = keras if version == "keras_3" and not kind.startswith("Q") else tf_keras
     layers, rng = _module(kind, version), np.random.default_rng(1)
     features = api.layers.Input(KNOWN[kind].shape, name="x")
-    x = features if kind != "BatchNormalization" else api.layers.Dense(5, name="first")(features)
+    x = features if LAYERS[kind].role is not Role.NORMALIZE else api.layers.Dense(5, name="first")(features)
     layer = getattr(layers, kind)(name="it", **{**_made_from(kind, version), **changes})
     model = api.Model(features, layer(x))
     model.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
@@ -170,6 +174,7 @@ def _is_used(kind: str, name: str) -> bool:
     return bool(used_settings(kind, {name: None}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "version"),
     [(kind, version) for kind in KNOWN for version in ("keras_2", "keras_3") if not kind.startswith("Q")]
@@ -190,6 +195,7 @@ def test_every_setting_is_used_without_effect_or_refused_by_name(kind: str, vers
     _check_built(kind, version, without_effect)
 
 
+@pytest.mark.slow
 def test_the_settings_change_the_result_where_they_are_used_or_refused() -> None:
     """A value that makes no difference would prove nothing above: a few of each sort, against the defaults."""
     import tf_keras  # noqa: PLC0415
@@ -235,7 +241,8 @@ def test_a_value_that_makes_no_sense_is_refused_before_anything_is_built(kind: s
     config = _config(kind, "keras_2")
     read_elsewhere = {"activation", "kernel_quantizer", "bias_quantizer"}  # by the reader of quantizers
     for name in used_settings(kind, config).keys() - read_elsewhere:
-        for value in ({"class_name": "x"}, [{}], "many", -1.5):
+        of_any_sign = name in {"mean", "offset"} or (kind, name) == ("Rescaling", "scale")
+        for value in ({"class_name": "x"}, [{}], "many", *(() if of_any_sign else (-1.5,))):
             assert name in _refused(_read(kind, {**config, name: value}, KNOWN[kind].shape)), (name, value)
 
 

@@ -119,6 +119,36 @@ def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
     assert marker.exists()  # it would have
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "model.tflite",
+            b"\x1c\x00\x00\x00TFL3....",
+            "a TFLite model, .* give the Keras model that it was converted from",
+        ),
+        ("model.onnx", b"\x08\x08\x12\x07pytorch", "an ONNX model, which is not read"),
+        ("model.pt", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 ", "a PyTorch file, which is a pickle"),
+        ("model.json", b'{"class_name": "Functional"}', "JSON, which is an architecture without weights"),
+    ],
+)
+def test_another_format_is_named_with_the_way(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read_model_file(tmp_path / name)
+
+
+def test_archives_and_folders_of_others_are_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.pt", "w") as archive:
+        archive.writestr("model/data.pkl", b"")
+    with pytest.raises(InputError, match="it is a PyTorch file, which is a pickle"):
+        read_model_file(tmp_path / "model.pt")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(InputError, match=r"saved is a SavedModel folder, .* save it with model\.save"):
+        read_model_file(tmp_path / "saved")
+
+
 @pytest.mark.usefixtures("tensorflow")
 def test_a_real_lambda_is_refused(tmp_path: Path) -> None:
     import keras  # noqa: PLC0415
@@ -214,6 +244,7 @@ def _by_keras_2() -> Any:  # noqa: ANN401
     return tf_keras.Model(features, decoder(encoder(features)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("ending", ["keras", "h5"])
@@ -233,3 +264,75 @@ def test_a_nested_model_is_what_keras_computes(tmp_path: Path, build: Callable[[
     np.testing.assert_allclose(
         rebuild(network).predict(x, verbose=0), model.predict(x, verbose=0), rtol=2e-5, atol=1e-5
     )
+
+
+def _too_many_units(file: Path) -> Path:
+    return _write_h5(file, _sequential(_layer("Dense", "mu", units=10**9, use_bias=True)))
+
+
+def _enlarged(file: Path) -> Path:
+    inputs = _layer("InputLayer", "features", batch_shape=[None, 4, 4, 1])
+    enlarge = _layer("UpSampling2D", "large", size=[10**5, 10**5])
+    return _write_h5(file, {"class_name": "Sequential", "config": {"name": "m", "layers": [inputs, enlarge]}})
+
+
+def _too_many_layers(file: Path) -> Path:
+    return _write_h5(file, _sequential(*(_layer("ReLU", f"r{index}") for index in range(1001))))
+
+
+def _config_is_an_array(file: Path) -> Path:
+    with h5py.File(file, "w") as hdf5:
+        hdf5.attrs["model_config"] = np.arange(3)
+    return file
+
+
+def _deep_json(file: Path) -> Path:
+    with h5py.File(file, "w") as hdf5:
+        hdf5.attrs["model_config"] = "[" * 20_000
+    return file
+
+
+def _huge_array(file: Path) -> Path:
+    """Announced, and never written: the file has some kB."""
+    _write_h5(file, _sequential(DENSE))
+    with h5py.File(file, "a") as hdf5:
+        hdf5.create_dataset("model_weights/more", (2**30,), np.float32, chunks=(2**20,))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(_too_many_units, "its layer mu puts out 1,000,000,000 values", id="units"),
+        pytest.param(_enlarged, "its layer large puts out 160,000,000,000 values", id="up-sampling"),
+        pytest.param(_too_many_layers, "it has 1,002 layers, more than 1,000", id="layers"),
+        pytest.param(_config_is_an_array, "its model_config is no text", id="config-is-an-array"),
+        pytest.param(_deep_json, "RecursionError", id="deep-json"),
+        pytest.param(_huge_array, "its weights have more than 256 MiB", id="array"),
+    ],
+)
+def test_what_is_larger_than_any_firmware_is_refused_before_it_is_built(
+    tmp_path: Path, make: Callable[[Path], Path], words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_model_file(make(tmp_path / "model.h5"))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [
+        pytest.param(np.full((3, 2), 3e38, np.float32), "the kernel of the layer mu has values up to 3e+38", id="huge"),
+        pytest.param(None, "it lacks the kernel of the layer mu", id="empty"),
+        pytest.param(np.zeros((3, 8), np.float32), "has the shape (3, 8) instead of (3, 2)", id="shape"),
+    ],
+)
+def test_weights_that_no_layer_can_have_are_refused(tmp_path: Path, kernel: Any, words: str) -> None:  # noqa: ANN401
+    file = _write_h5(tmp_path / "model.h5", _sequential(DENSE))
+    with h5py.File(file, "a") as hdf5:
+        del hdf5["model_weights/mu/mu/kernel:0"]
+        hdf5["model_weights/mu/mu/kernel:0"] = h5py.Empty("f4") if kernel is None else kernel
+    with pytest.raises(InputError) as caught:
+        _read_for_import(file)
+    assert words in str(caught.value)

@@ -83,6 +83,7 @@ def _trained(model: Model, *, masked: bool = False) -> Any:  # noqa: ANN401
     return graph
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
 def test_the_float_network_and_its_arrays_put_out_the_same(
     tensorflow: None, score: Score, monkeypatch: pytest.MonkeyPatch
@@ -118,6 +119,7 @@ def test_a_pruned_convolution_computes_with_what_is_left(tensorflow: None) -> No
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "ends"),
     [

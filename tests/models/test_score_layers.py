@@ -74,6 +74,7 @@ def test_the_divergence_by_hand() -> None:
 _QUICK = (Score.KL_DIVERGENCE,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "score",
     [*_QUICK, *(pytest.param(score, marks=pytest.mark.slow) for score in Score if score not in _QUICK)],

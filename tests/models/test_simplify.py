@@ -36,6 +36,9 @@ def _chain(*kinds: Callable[[Any], Any]) -> Callable[[], Any]:
 def _read(build: Callable[[], Any], folder: Path) -> tuple[Any, NetworkDescription]:
     model, rng = build(), np.random.default_rng(1)
     model.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # a Normalization takes its weights over
+            layer.finalize_state()
     model.save(folder / "model.keras")
     return model, simplify(read_model_file(folder / "model.keras"))
 
@@ -54,18 +57,26 @@ FOLDABLE = {
     "axis_from_the_end": _chain(lambda k: k.Conv2D(3, 3, activation="relu"), lambda k: k.BatchNormalization(axis=-2),
                                 lambda k: k.Flatten(), lambda k: k.Dense(4)),
     "last_axis_by_number": _chain(lambda k: k.Conv2D(3, 3), lambda k: k.BatchNormalization(axis=3)),
+    "rescaled": _chain(lambda k: k.Rescaling(1 / 64, offset=-0.5), lambda k: k.Conv2D(3, 3)),
+    "rescaled_channels": _chain(lambda k: k.Rescaling([0.5, 2.0], offset=[1.0, 0.0]), lambda k: k.Flatten(),
+                                lambda k: k.Dense(4)),
+    "normalized": _chain(lambda k: k.Normalization(axis=-1), lambda k: k.Flatten(), lambda k: k.Dense(4)),
+    "normalized_as_one": _chain(lambda k: k.Normalization(axis=None), lambda k: k.Conv2D(3, 3)),
+    "normalized_by_numbers": _chain(lambda k: k.Normalization(axis=-1, mean=[1.0, 2.0], variance=[4.0, 0.3]),
+                                    lambda k: k.Conv2D(3, 3)),
     "two": _chain(lambda k: k.Flatten(), lambda k: k.Dense(4, use_bias=False), lambda k: k.BatchNormalization(),
                   lambda k: k.BatchNormalization(center=False), lambda k: k.Dense(3, activation="relu")),
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", FOLDABLE.values(), ids=list(FOLDABLE))
 def test_batch_normalization_is_folded(build: Callable[[], Any], tmp_path: Path) -> None:
     from fpgaae.models.rebuild import rebuild  # noqa: PLC0415
 
     model, network = _read(build, tmp_path)
     folded = fold_normalization(network)
-    assert not any(layer.kind == "BatchNormalization" for layer in folded.layers)
+    assert not any(layer.kind in {"BatchNormalization", "Normalization", "Rescaling"} for layer in folded.layers)
     x = np.random.default_rng(2).normal(size=(10, 8, 6, 2)).astype(np.float32)
     expected = model.predict(x, verbose=0)
     np.testing.assert_allclose(rebuild(folded).predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
@@ -114,6 +125,7 @@ def test_quantizers_stand_behind_what_computes(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_float_twin_of_a_qkeras_model(tmp_path: Path) -> None:
     import tf_keras  # noqa: PLC0415
     from qkeras import QActivation, QDense  # noqa: PLC0415

@@ -50,7 +50,11 @@ def content() -> PageContent:
     layers = tuple(LayerRow(f"layer_{i}", "ap_fixed<18,8,AP_RND_CONV,AP_SAT>", 64, 912, 912, 0) for i in range(9))
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 4"><path d="M0 0L9 4" stroke="black"/></svg>'
     return PageContent(
-        "browser", (BitCheck("C simulation", True, 4000, 0, 0, 0),), metrics, layers, (PageFigure("F", "a", svg),)
+        "browser",
+        (BitCheck("C simulation", True, 4000, 0, 0, 0),),
+        metrics,
+        layers=layers,
+        figures=(PageFigure("F", "a", svg),),
     )
 
 

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import re
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
-from results import csim_result, estimate, metrics_result, rtl_result, signal_metrics
+from results import NO_RATES, csim_result, estimate, metrics_result, rtl_result, signal_metrics
 
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page, verdict
-from fpgaae.runs.results.metrics import Estimate, StudentComparison, StudentSignal, StudentSizes
+from fpgaae.runs.results.metrics import Estimate, Intervals, RateCurve, StudentComparison, StudentSignal, StudentSizes
 from fpgaae.runs.results.reference import TargetOfScores
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
@@ -40,6 +43,7 @@ FULL = PageContent(
     ),
     figures=(PageFigure("Curves", "How to read them", SVG),),
     firmware={"Latency": "12 cycles"},
+    ports={"muon[4].phi": "10 bits, unsigned; word * 2 pi / 576"},
     configuration="seed: 1\n",
     hashes={"model.npz": "3f79bb7b"},
     versions={"numpy": "2.4.6"},
@@ -122,7 +126,9 @@ def test_the_whole_page() -> None:
 
 def test_the_page_holds_everything_itself() -> None:
     page = render_page(FULL)
-    (address,) = parse(page).addresses
+    links, (address,) = ([a for a in parse(page).addresses if a.startswith("#") is inside] for inside in (True, False))
+    assert links
+    assert all(f'id="{link[1:]}"' in page for link in links), "every link leads to a section"
     assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).decode() == SVG
     assert re.search(r"url\(|@import|<link|<script|https?:", page) is None
 
@@ -205,6 +211,31 @@ def test_everything_is_escaped() -> None:
         commit=evil,
     )
     assert "<script" not in render_page(content)
+
+
+def test_the_policy_allows_the_own_style_and_script_and_no_network() -> None:
+    nothing = Intervals(value=(), low=(), high=())
+    curve = RateCurve(threshold=(), background_passed=(), rate_khz=nothing, efficiency={})
+    rates = replace(NO_RATES, models={"firmware": curve, "float": curve})
+    page = render_page(replace(FULL, metrics=replace(METRICS, rates=rates)))  # with the slider's script
+    found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert found is not None
+    policy = dict(part.strip().split(" ", 1) for part in unescape(found[1]).split(";"))
+    assert policy.pop("default-src") == "'none'"
+    assert {policy.pop("base-uri"), policy.pop("form-action")} == {"'none'"}
+    assert policy.pop("img-src") == "data:"
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert len(text) > 1000
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert policy.pop(f"{tag}-src") == f"'sha256-{digest}'"
+    assert not policy
+
+
+def test_what_is_left_out_is_said() -> None:
+    page = render_page(replace(FULL, left_out=("rtl.json was made from another config",)))
+    assert '<p class="wrong">rtl.json was made from another config.</p>' in page
+    assert "have not been run" not in page
 
 
 def test_the_same_content_gives_the_same_page() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from results import (
     NO_ABLATION,
     NO_RATES,
@@ -18,6 +19,7 @@ from fpgaae.report.sections import (
     ablation_table,
     correlation_rows,
     metric_tables,
+    notes,
     rate_chart,
     resource_rows,
     verdict_rows,
@@ -32,6 +34,7 @@ from fpgaae.runs.results.metrics import (
     SignalVerdict,
     Verdicts,
 )
+from fpgaae.runs.results.metrics import TestedMetric as MetricOfTest
 from fpgaae.runs.results.synth import ResourceEntry
 
 ESTIMATE = estimate(-0.01, -0.012, -0.008, background_events_above=70)
@@ -51,9 +54,34 @@ def _verdicts(model: str, sentence: str) -> Verdicts:
 def test_a_verdict_says_what_rounding_alone_does() -> None:
     ablation = replace(NO_ABLATION, verdicts=_verdicts("everything", "rounding does not"))
     metrics = metrics_result(verdicts=_verdicts("firmware", "they differ"), ablation=ablation)
-    assert verdict_rows(metrics) == [("zprime", True, "they differ", "rounding does not")]
+    assert verdict_rows(metrics) == [("zprime", True, "they differ", "rounding does not", None)]
     assert verdict_rows(replace(metrics, ablation=NO_ABLATION))[0].alone is None
     assert verdict_rows(metrics_result()) == []
+
+
+@pytest.mark.parametrize(
+    ("auc", "tpr", "p_of_tpr", "direction"),
+    [
+        (-0.1, -0.2, 0.01, "worse"),
+        (0.1, -0.2, 0.9, "better"),
+        (0.1, -0.2, 0.01, "better and worse"),
+    ],
+)
+def test_a_verdict_says_better_or_worse(auc: float, tpr: float, p_of_tpr: float, direction: str) -> None:
+    said = SignalVerdict(
+        distinguishable=True,
+        p_value=0.01,
+        tests_of_the_model=2,
+        metrics={
+            "auc": MetricOfTest(p_value=0.01, corrected_p_value=0.01),
+            "1e-03": MetricOfTest(p_value=p_of_tpr, corrected_p_value=p_of_tpr),
+        },
+        sentence="they differ",
+    )
+    delta = {"zprime": SignalMetrics(auc=replace(ESTIMATE, value=auc), tpr={"1e-03": replace(ESTIMATE, value=tpr)})}
+    verdicts = Verdicts(level=0.05, margin=1e-4, correction="holm", models={"firmware": {"zprime": said}})
+    (row,) = verdict_rows(metrics_result(verdicts=verdicts, delta=delta))
+    assert row.direction == direction
 
 
 def test_each_part_is_a_column() -> None:
@@ -98,3 +126,15 @@ def test_without_a_signal_there_is_no_table() -> None:
     models: dict[str, dict[str, SignalMetrics]] = {"float": {}, "quantized": {}, "firmware": {}}
     assert metric_tables(metrics_result(models=models, delta={}, delta_quantized={})) == []
     assert ablation_table(replace(NO_ABLATION, delta={"weights": {}, "everything": {}})) is None
+
+
+def test_what_is_not_measurable_of_some_models_names_them() -> None:
+    few, none = estimate(None, note="not measurable: 3 pass"), estimate(None, note="not measurable: 0 pass")
+    models = {
+        "float": {"zprime": signal_metrics(ESTIMATE, at_1e_03=ESTIMATE, at_1e_05=few)},
+        "n_objects": {"zprime": signal_metrics(ESTIMATE, at_1e_03=none, at_1e_05=few)},
+    }
+    assert notes(metrics_result(models=models)) == [
+        "Not measurable: 3 pass.",
+        "Not measurable: 0 pass (n_objects).",
+    ]

@@ -8,7 +8,10 @@ import pytest
 from results import StandIn, stand_in
 from support import small_config
 
+from fpgaae.errors import InputError
+from fpgaae.report.stage import report_folder
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 STAGES_BEFORE = ("data", "reference", "train", "convert", "csim", "evaluate")
@@ -46,12 +49,52 @@ def test_a_later_result_is_taken_in(experiment: Experiment) -> None:
     assert seen == [None, stand_in("rtl")(passed=True, content="rtl")]
 
 
-def test_an_edited_result_is_left_out(experiment: Experiment) -> None:
+def test_an_edited_result_is_named(experiment: Experiment) -> None:
     seen: list[StandIn | None] = []
     for stage in ("trace", "rtl"):
         _run(experiment, stage)
     _run(experiment, "report", seen)
     result = experiment.result_path("rtl")
-    result.write_text(result.read_text().replace("true", "false"))
-    assert _run(experiment, "report", seen)
-    assert seen[1] is None
+    text = result.read_text()
+    result.write_text(text.replace("true", "false"))
+    with pytest.raises(InputError, match=r"rtl\.json is not as the stage `rtl` wrote it"):
+        _run(experiment, "report", seen)
+    result.write_text(text)
+    (result.parent / MANIFEST).write_text("{")
+    with pytest.raises(InputError, match=r"rtl/manifest\.json can't be read"):
+        _run(experiment, "report", seen)
+    (result.parent / MANIFEST).unlink()
+    with pytest.raises(InputError, match=r"rtl/manifest\.json is missing"):
+        _run(experiment, "report", seen)
+    assert len(seen) == 1
+
+
+def test_a_stale_result_is_left_out_and_said(experiment: Experiment) -> None:
+    for stage in ("trace", "rtl"):
+        _run(experiment, stage)
+    manifest = experiment.stage_folder("rtl") / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    stale: list[bool] = []
+
+    def work(run: StageRun) -> StandIn:
+        assert run.optional_result(stand_in("rtl")) is None
+        stale.extend(run.is_stale(stand_in(stage)) for stage in ("rtl", "synth"))
+        return stand_in("report")(passed=True, content="report")
+
+    run_stage(experiment, stand_in("report"), work, {}, RunOptions())
+    assert stale == [True, False]
+
+
+def test_a_drift_that_is_found_later_is_taken_in(experiment: Experiment) -> None:
+    assert _run(experiment, "report")
+    drift = experiment.stage_folder("evaluate") / "drift.json"
+    drift.write_text("{}")
+    assert _run(experiment, "report")
+    assert not _run(experiment, "report"), "nothing changed"
+    drift.write_text("[]")
+    assert _run(experiment, "report")
+
+
+def test_a_folder_without_an_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no finished evaluation to report; give a run folder"):
+        report_folder(tmp_path, tmp_path / "page.html")

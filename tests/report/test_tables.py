@@ -180,6 +180,7 @@ def test_a_rate_of_few_events_is_not_said_to_agree() -> None:
         rate_khz=share, background_events=5000, background_events_passed=5, p_value=0.7, agrees=True, processes={},
     )  # fmt: skip
     assert "agrees (p = 0.7)" in rate_sentence(decision)
+    assert rate_sentence(replace(decision, doubt="it is rare")).endswith("agrees (p = 0.7). In doubt: it is rare")
     assert "too few events to tell (p = 0.7)" in rate_sentence(replace(decision, background_events_passed=4))
     wrong = replace(decision, background_events_passed=0, agrees=False, p_value=0.01)
     assert "DISAGREES (p = 0.01)" in rate_sentence(wrong)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from da4ml.cmvm.types import Pipeline
+
 from fpgaae.config.experiment import Firmware
 from fpgaae.data.features import FeatureMap
 from fpgaae.golden.network import IntegerNetwork
@@ -25,12 +27,13 @@ class Written(NamedTuple):
     features: FeatureMap
     project: Path
     design: Design
+    pipeline: Pipeline
 
 
 def write_design(network: IntegerNetwork, features: FeatureMap, project: Path) -> Written:
     """Trace a network and write its project."""
     block = cut_into_stages(trace_trigger(GoldenTrigger(features, network)), _FIRMWARE.clock_ns)
-    return Written(network, features, project, write_rtl(block, _FIRMWARE, project))
+    return Written(network, features, project, write_rtl(block, _FIRMWARE, project), block.pipeline)
 
 
 def replace_once(file: Path, pattern: str, new: str | Callable[[re.Match[str]], str]) -> None:

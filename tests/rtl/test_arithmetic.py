@@ -26,6 +26,7 @@ def _run(make: Callable[..., Variable], *kinds: FixedPointType) -> tuple[list[Co
     return columns, found.astype(np.int64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drop", [-2, 0, 1, 2, 4, 9], ids=lambda drop: f"drop{drop}")
 @pytest.mark.parametrize("signed", [True, False], ids=["to-signed", "to-unsigned"])
 @pytest.mark.parametrize("overflow", Overflow, ids=lambda mode: mode.value)
@@ -48,6 +49,7 @@ def test_ties_go_to_the_even_code() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [FixedPointType(w, w, s) for w in (1, 3, 7, 8, 12) for s in (True, False)], ids=str)
 @pytest.mark.parametrize("factor", [1, -3, 8])
 def test_square(source: FixedPointType, factor: int) -> None:
@@ -55,6 +57,7 @@ def test_square(source: FixedPointType, factor: int) -> None:
     np.testing.assert_array_equal(found, factor * codes * codes)
 
 
+@pytest.mark.slow
 def test_square_of_a_variable_with_zeros_below() -> None:
     (codes,), found = _run(lambda x: arithmetic.square(x * 4), FixedPointType(6, 6))
     np.testing.assert_array_equal(found, 16 * codes * codes)

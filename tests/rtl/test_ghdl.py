@@ -34,6 +34,7 @@ def _wrong(written: Written, folder: Path, build: Path) -> int:
     return int((found != golden).any(axis=1).sum())
 
 
+@pytest.mark.slow
 def test_the_vhdl_equals_the_golden_codes(small: Written, tmp_path: Path) -> None:
     assert _wrong(small, small.project, tmp_path / "build") == 0
 

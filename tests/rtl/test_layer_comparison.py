@@ -22,6 +22,7 @@ def _stop(*_: object) -> None:
     raise ToolMissing("no simulation in this test")
 
 
+@pytest.mark.slow
 def test_all_layers_agree(traced: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "run_stage_command", _stop)
     done = CliRunner().invoke(app, ["rtl", "--layers", *traced.arguments])
@@ -37,6 +38,7 @@ def test_all_layers_agree(traced: Workspace, monkeypatch: pytest.MonkeyPatch) ->
     assert not list(traced.experiment.stage_folder("trace").rglob("*layers*"))  # would stand for an edit by hand
 
 
+@pytest.mark.slow
 def test_the_first_wrong_layer_is_named(traced: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One rounding of the tracing is wrong: that of the hidden layer."""
     copy = traced.copy(tmp_path / "copy")

@@ -165,3 +165,13 @@ def test_a_missing_tool_gives_the_line_that_installs_it(program: str, monkeypatc
         require_tool(program)
     assert caught.value.exit_code == 3
     assert YOSYS == "yosys"
+
+
+@pytest.mark.slow
+def test_a_path_of_any_name_is_compiled_and_simulated(small: Written, tmp_path: Path) -> None:
+    folder = tmp_path / "a f\u00f6lder;$x"
+    folder.mkdir()
+    project = shutil.copytree(small.project, folder / "project")
+    latency = small.design.latency_cycles
+    assert _simulate(small, project, folder) == Outcome(0, 0, latency, latency, 1)
+    assert "Vrtl.mk" in (folder / "build" / "compile.log").read_text()

@@ -144,6 +144,7 @@ def test_a_broken_wrapper_is_named(file: str, damage: dict[str, str], copy: Work
     assert failure_sentence(result).startswith(f"{file}: {wrong[file].mismatched_events:,} of ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["rtl", "synth"])
 def test_a_missing_tool_is_one_sentence_and_exit_code_3(stage: str, copy: Workspace, run_process: Cli) -> None:
     if stage == "synth":

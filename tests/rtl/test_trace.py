@@ -22,6 +22,7 @@ from fpgaae.rtl.trace import trace_layers, trace_trigger
 from fpgaae.rtl.windows import mean
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
 def test_every_score_and_layer_equals_the_golden_codes(score: Score, seed: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
-from fpgaae.rtl import prediction
+from fpgaae.rtl import prediction, synthesize
 from fpgaae.rtl.prediction import Taken, describe_network, predict_hls
 from fpgaae.rtl.vendor import (
     parse_csynth,
@@ -177,7 +178,8 @@ def test_vivado_runs_on_the_verilog(tools: Path, tmp_path: Path) -> None:
         tools, "vivado", f"""
 import pathlib, sys
 script = pathlib.Path(sys.argv[sys.argv.index("-source") + 1]).read_text()
-assert "-top autoencoder_valid -part xcvu9p-flga2104-2L-e" in script and "-period 5.0" in script and "@" not in script
+assert "-top autoencoder_valid -part {{xcvu9p-flga2104-2L-e}}" in script
+assert "-period {{5.0}}" in script and "@" not in script
 output = pathlib.Path(sys.argv[-1])
 (output / "utilization.rpt").write_text({UTILIZATION!r})
 (output / "timing.rpt").write_text({TIMING!r})
@@ -227,3 +229,25 @@ def test_rule4ml_is_asked_where_it_is_installed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(prediction, "_PROGRAM", "import time; time.sleep(30)")
     with pytest.raises(CheckFailed, match=r"rule4ml gave no answer in 0.1 s"):
         predict_hls(network, Firmware())
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        pytest.param("import os; os.kill(os.getpid(), 11)", r"rule4ml crashed \(SIGSEGV\)", id="crash"),
+        pytest.param("print('LUT: many')", "rule4ml printed no prediction that can be read", id="nonsense"),
+        pytest.param('print(\'{"LUT": NaN, "FF": 1, "DSP": 1, "BRAM": 1}\')', "printed no prediction", id="nan"),
+        pytest.param("", "printed no prediction", id="nothing"),
+    ],
+)
+def test_a_predictor_that_fails_is_named_and_takes_nothing_with_it(
+    monkeypatch: pytest.MonkeyPatch, program: str, words: str
+) -> None:
+    network = networks.random_network(Score.SQUARED_ERROR, networks.feature_map())
+    monkeypatch.setattr(prediction, "find_spec", lambda _: True)
+    monkeypatch.setattr(prediction, "_PROGRAM", program)
+    beside = synthesize._Beside()
+    assert beside.ask("HLS", lambda: Taken(1, 2)) == Taken(1, 2)
+    assert beside.ask("rule4ml", lambda: predict_hls(network, Firmware())) is None
+    assert list(beside.failed) == ["rule4ml"]
+    assert re.search(words, beside.failed["rule4ml"])

@@ -53,12 +53,14 @@ def _failed(folder: Path, wrapper: str, text: str, tests: str) -> tuple[int, int
     return get_results(results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wrapper", "n_tests"), [("axis", 7), ("valid", 4)])
 def test_a_wrapper_keeps_its_protocol(wrapper: str, n_tests: int, tmp_path: Path) -> None:
     found = _failed(tmp_path, wrapper, wrapper_text(f"{wrapper}.v", _VALUES), f"{wrapper}_")
     assert found == (n_tests, 0), (tmp_path / "test.log").read_text()[-3000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrapper", "old", "new", "tests"),
     [

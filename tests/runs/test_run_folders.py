@@ -141,6 +141,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {  # what each change make
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "stale"), CHANGES.values(), ids=CHANGES)
 def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(
     experiment: Experiment, change: dict[str, Any], stale: set[str]
@@ -318,7 +319,8 @@ def test_a_missing_stage_is_named_with_the_command_that_makes_it(experiment: Exp
         _run(experiment, stage, _never)
     first = STAGES[stage].upstream[0]
     assert str(caught.value) == (
-        f"{experiment.stage_folder(first)} has no finished result; run `fpgaae {first} {experiment.config_file}` first"
+        f"{experiment.stage_folder(first)} has no finished result; "
+        f"run `fpgaae run {experiment.config_file} --to {stage}`, which makes what is missing"
     )
 
 
@@ -326,7 +328,9 @@ def test_a_stale_upstream_stage_is_named(experiment: Experiment) -> None:
     _run_up_to(experiment, "convert")
     changed = _with(experiment, model={"latent": 5})
     with pytest.raises(
-        InputError, match=r"reference was made from another config, other events or other files than .*; run `fpgaae r"
+        InputError,
+        match=r"reference was made from another config, other events or other files than .*; run `fpgaae "
+        r"run .* --to train`",
     ):
         _run(changed, "train", _never)
     with pytest.raises(InputError, match="train was made from another config"):
@@ -339,7 +343,9 @@ def test_a_passed_check_of_an_earlier_project_is_stale(experiment: Experiment) -
     changed = _with(experiment, firmware={"clock_ns": 4})
     _run(changed, "convert", _work("second"))
     with pytest.raises(
-        InputError, match=r"csim was made from another config, other events or other files than .*; run `fpgaae csim"
+        InputError,
+        match=r"csim was made from another config, other events or other files than .*; run `fpgaae "
+        r"run .* --to evaluate`",
     ):
         _run(changed, "evaluate", _never)
     _run(changed, "csim")

@@ -81,6 +81,7 @@ def test_an_efficiency_that_cannot_be_measured_is_no_objective(tmp_path: Path) -
     assert objective_values(scan.settings, _point(4, 0.0))[0] == pytest.approx((0.09 + 0.08) / 2)
 
 
+@pytest.mark.slow
 def test_an_efficiency_that_ties_leave_too_few_events_for_is_not_compared(scan: Scan) -> None:
     """A network of few bits may have one score for all of the tail; the other points keep their efficiencies."""
     coarse, fine = _point(4, -0.05), _point(8, 0.0)
@@ -191,6 +192,7 @@ def test_the_table_has_a_row_a_point(result: ScanPoints) -> None:
     assert float(read[0]["lut_high"]) == 110
 
 
+@pytest.mark.slow
 def test_the_figure_draws_front_and_ratios_and_is_the_same_twice(result: ScanPoints, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

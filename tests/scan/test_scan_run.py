@@ -44,6 +44,8 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> FakeTrainings:
     monkeypatch.setattr(pipeline, "run", fake.stage)
     monkeypatch.setattr(work, "_baseline", fake.baseline)
     monkeypatch.setattr(work, "_trial", fake.trial)
+    # There are no networks, and whoever looks for their remains in a process of many tests takes seconds a trial.
+    monkeypatch.setattr(work, "_forget_models", lambda: None)
     return fake
 
 
@@ -58,6 +60,7 @@ def _run(file: Path, scheduler: str) -> ScanResult:
     return run_scan(load_scan(file), file.parent / "runs", ScanOptions(scheduler))
 
 
+@pytest.mark.slow
 def test_a_scan_shares_events_and_references_and_leaves_its_results(
     tmp_path: Path, trainings: FakeTrainings, scheduler: str
 ) -> None:
@@ -77,6 +80,7 @@ def test_a_scan_shares_events_and_references_and_leaves_its_results(
     assert all(experiment.result_path(stage).is_file() for stage in ("data", "reference", "train"))
 
 
+@pytest.mark.slow
 def test_finished_trials_are_not_run_again(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
     file = write_scan(tmp_path)
     first = _run(file, scheduler)
@@ -89,6 +93,7 @@ def test_finished_trials_are_not_run_again(tmp_path: Path, trainings: FakeTraini
     assert trainings.run == ["bits_6-seed_1", "bits_6-seed_2"]
 
 
+@pytest.mark.slow
 def test_a_trial_is_run_again_when_its_config_changes_or_its_result_is_gone(
     tmp_path: Path, trainings: FakeTrainings, scheduler: str
 ) -> None:
@@ -102,6 +107,7 @@ def test_a_trial_is_run_again_when_its_config_changes_or_its_result_is_gone(
     assert len(trainings.run) == 4
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_named_and_the_others_count(
     tmp_path: Path, trainings: FakeTrainings, scheduler: str
 ) -> None:
@@ -115,6 +121,7 @@ def test_a_trial_that_fails_is_named_and_the_others_count(
         _run(file, scheduler)
 
 
+@pytest.mark.slow
 def test_optuna_goes_on_with_what_is_known(tmp_path: Path, trainings: FakeTrainings, scheduler: str) -> None:
     axes = {"bits": {"keys": ["quantization.weights.bits", "quantization.activations.bits"], "low": 2, "high": 16}}
     keys = {"axes": axes, "seeds": [1], "objectives": ["mean_auc", "lut"]}

@@ -127,6 +127,7 @@ def test_a_sparsity_that_was_not_reached_is_refused(
             workspace.run("train", force=True)
 
 
+@pytest.mark.slow
 def test_the_sparsity_rises_as_published() -> None:
     """s = s_f (1 - (1 - t)^3), Zhu & Gupta 2017, eq. 1 from 0, by hand."""
     from fpgaae.training.float_pruning import sparsity_in_epoch  # noqa: PLC0415
@@ -136,6 +137,7 @@ def test_the_sparsity_rises_as_published() -> None:
     assert found == pytest.approx([0, 0, 0.8 * 37 / 64, 0.8 * 7 / 8, 0.8 * 63 / 64, 0.8, 0.8, 0.8])
 
 
+@pytest.mark.slow
 def test_a_removed_weight_never_comes_back_and_learns_nothing(tensorflow: None) -> None:
     import keras  # noqa: PLC0415
 

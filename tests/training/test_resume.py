@@ -130,6 +130,7 @@ def _assert_resumes(folder: Path, kind: str, stage: str, killed_after: int) -> N
     assert not checkpoint.exists(), "a finished training leaves no checkpoint"
 
 
+@pytest.mark.slow
 def test_a_killed_float_training_resumes_exactly(tmp_path: Path) -> None:
     _assert_resumes(tmp_path, "vae", "reference", 1)
 

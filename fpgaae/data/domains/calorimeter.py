@@ -24,8 +24,8 @@ class Options(Section):
     """Of the toys."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    pileup: Annotated[float, Field(gt=0)] = 55.0  # mean number of collisions in a crossing
-    pileup_spread: Annotated[float, Field(ge=0)] = 12.0
+    pileup: Annotated[float, Field(gt=0, le=1e6)] = 55.0  # mean number of collisions in a crossing
+    pileup_spread: Annotated[float, Field(ge=0, le=1e6)] = 12.0
 
 
 class Jets(NamedTuple):

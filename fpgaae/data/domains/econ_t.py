@@ -41,8 +41,8 @@ class Options(Section):
     """Of the toys."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    noise: Annotated[float, Field(ge=0)] = 1.5  # counts, standard deviation
-    energy: Annotated[float, Field(gt=0)] = 60.0  # smallest shower in counts
+    noise: Annotated[float, Field(ge=0, le=1e6)] = 1.5  # counts, standard deviation
+    energy: Annotated[float, Field(gt=0, le=1e6)] = 60.0  # smallest shower in counts
 
 
 def on_map(charges: NDArray[np.number]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ The format: http://yann.lecun.com/exdb/mnist (L. Bottou).
 from __future__ import annotations
 
 import gzip
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -21,6 +22,7 @@ from sklearn.datasets import load_digits
 from fpgaae.config.data import Data
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source
 from fpgaae.errors import InputError
+from fpgaae.limits import IMAGES_BYTES, in_mebibytes
 from fpgaae.section import Section
 
 _IMAGES, _LABELS = "images-idx3", "labels-idx1"
@@ -129,8 +131,10 @@ def _read_idx(stream: BinaryIO | gzip.GzipFile, n_axes: int, path: Path) -> NDAr
     if len(magic) != 4 or magic[:2] != b"\0\0" or magic[2] != _UNSIGNED_BYTES or magic[3] != n_axes:
         raise InputError(f"{path} is no IDX file of unsigned bytes with {n_axes} axes; give the original file")
     shape = np.frombuffer(stream.read(4 * n_axes), dtype=">u4").astype(int)
-    content = stream.read()
-    if len(shape) != n_axes or len(content) != np.prod(shape):
+    content = stream.read(IMAGES_BYTES + 1)
+    if len(content) > IMAGES_BYTES:
+        raise InputError(f"{path} holds more than {in_mebibytes(IMAGES_BYTES)}; divide it into several files")
+    if len(shape) != n_axes or len(content) != prod(shape.tolist()):
         raise InputError(f"{path} holds {len(content)} bytes, but its head says {tuple(shape.tolist())}; copy it again")
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 

@@ -26,8 +26,8 @@ class Options(Section):
     """Of the Monte Carlo."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    coldest: Annotated[float, Field(gt=0)] = 1.0
-    hottest: Annotated[float, Field(gt=0)] = 3.5
+    coldest: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    hottest: Annotated[float, Field(gt=0, le=1e6)] = 3.5
     sweeps: Annotated[int, Field(ge=1, le=100_000)] = 200  # attempts to flip each spin
 
 

@@ -3,7 +3,8 @@
 Beside those of a VAE stand those of a plain autoencoder with the same networks, trained on the same events, whose
 latents are drawn from the Gaussian that fits them: what it decodes between its training events is arbitrary. New events
 are compared with true ones, which also counts how blurred a decoder is, and with what the same model decodes of true
-ones, which only counts how well its latents are drawn.
+ones, which only counts how well its latents are drawn. True events are one of each group, since intervals of distances
+and areas take events for independent.
 """
 
 from __future__ import annotations
@@ -83,8 +84,7 @@ def compare(explorer: Explorer, first: NDArray[np.float32], drawn: Drawn) -> Sam
 
 
 def _explore(explorer: Explorer) -> Found:
-    true = explorer.events(explorer.background, 2 * explorer.settings.events)
-    true = true[np.random.default_rng(explorer.seed).permutation(len(true))]
+    true = explorer.independent_events(explorer.background, 2 * explorer.settings.events)
     first, second = np.array_split(true, 2)
     drawn = {TRUE: Drawn(second, None), **draw(explorer, second)}
     numbers = {name: compare(explorer, first, own) for name, own in drawn.items()}

@@ -127,6 +127,13 @@ class Weighted(Layer):
         smallest, largest = np.min([s for s, _ in sums], axis=0), np.max([s for _, s in sums], axis=0)
         return smallest << up, largest << up, (biases.min(axis=0), biases.max(axis=0))
 
+    def ends_of_sums(self, source: Layer, low: Codes, high: Codes) -> tuple[Codes, Codes]:
+        """Give the smallest and the largest code of each output, (size,) each, for inputs from low to high, (n_in,)."""
+        up = self.types.fraction - source.types.fraction - self.kernel_types.fraction
+        bias = self.bias << (self.types.fraction - self.bias_types.fraction)
+        smallest, largest = self.reach(self.kernel, low, high)
+        return (np.asarray((smallest << up) + bias).ravel(), np.asarray((largest << up) + bias).ravel())
+
     def range(self, sources: Sequence[Layer]) -> tuple[int, int]:
         """Give the smallest and the largest code that it can put out for inputs of their types; both are reached."""
         smallest, largest, (low_bias, high_bias) = self.sums_of_one_sign(sources[0])

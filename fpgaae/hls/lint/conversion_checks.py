@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, parse_type
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.arithmetic import values_of_layers
+from fpgaae.hls.lint.arithmetic import Products, Values, products, values_of_layers
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
+from fpgaae.hls.lint.width_checks import used_reuse_factor
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import Role
+from fpgaae.models.shapes import Shape, numbers
 
 MAX_STREAM_COPIES = 7
 _POOLING = frozenset({Role.MAXIMUM, Role.MEAN})
@@ -74,14 +76,17 @@ def _lacks(given: str, needed: FixedPointType | None) -> str:
 
 
 def check_interfaces(model: NetworkDescription, conversion: Conversion) -> Iterator[Finding]:
-    """Look at what hls4ml 1.3.0 can't do with the chosen interfaces (its `nnet_*_stream.h` and their asserts)."""
+    """Look at shapes, and at what hls4ml 1.3.0 can't do with the chosen interfaces (`nnet_*_stream.h`, its asserts)."""
     values = values_of_layers(model)
     for layer in model.layers:
         shapes = [values[name].shape for name in layer.inputs]
+        yield from _check_shapes(model, layer, shapes)
         differ = None not in shapes and len({prod(shape or ()) for shape in shapes}) > 1
         if layer.is_score and differ:
             yield finding("score-shapes", layer.name, " and ".join(map(str, shapes)))
         if not conversion.is_stream:
+            if conversion.strategy == "resource" and "filters" in layer.settings and layer.role is Role.SUM:
+                yield from _check_reuse(layer, products(layer, values[layer.inputs[0]]), conversion)
             continue
         if layer.kind == "Dot":
             yield finding("dot-in-stream", layer.name)
@@ -89,9 +94,62 @@ def check_interfaces(model: NetworkDescription, conversion: Conversion) -> Itera
             yield finding("stream-broadcast", layer.name, " and ".join(map(str, shapes)))
         if layer.role in _POOLING and (why := _awkward_pooling(layer)):
             yield finding("stream-pooling", layer.name, why)
+        if layer.role is Role.SUM and (why := _awkward_strides(layer)):
+            yield finding("stream-strides", layer.name, why)
+        packs = [_pack_size(model, name, values) for name in layer.inputs]
+        if layer.is_score and not differ and None not in packs and len(set(packs)) > 1:
+            yield finding("stream-packs", layer.name, f"packs of {' and '.join(map(str, packs))} values")
         copies = len(model.readers(layer.name)) + (layer.name in model.outputs)
         if copies > MAX_STREAM_COPIES:
             yield finding("stream-copies", layer.name, f"read {copies} times")
+
+
+def _check_shapes(model: NetworkDescription, layer: LayerDescription, shapes: list[Shape | None]) -> Iterator[Finding]:
+    """Look at what has no exact form at the shape that it reads."""
+    shape = shapes[0] if shapes else None
+    if layer.role is Role.SUM and "units" in layer.settings and shape is not None and len(shape) > 1:
+        yield finding("dense-of-image", layer.name, f"reads {shape}")
+    if layer.role not in _POOLING or shape is None:
+        return
+    n = len(shape) - 1
+    size = numbers(layer.settings.get("pool_size"), n)
+    steps = numbers(layer.settings.get("strides"), n) or size
+    if size is None or steps is None:
+        return
+    if layer.settings.get("padding") == "same" and any(map(_reaches_beyond, shape, size, steps)):
+        yield finding("pooling-beyond-border", layer.name, f"pool_size {size}, strides {steps} of {shape}")
+    readers = model.readers(layer.name)
+    is_cut_off = layer.role is Role.MEAN and prod(size) & (prod(size) - 1) != 0
+    if is_cut_off and not (readers and all(reader.role is Role.ROUND for reader in readers)):
+        yield finding("mean-not-quantized", layer.name, f"of {prod(size)} values")
+
+
+def _check_reuse(layer: LayerDescription, size: Products | None, conversion: Conversion) -> Iterator[Finding]:
+    """Look at the reuse factor of a convolution, of which hls4ml only asserts that it is small enough."""
+    used = used_reuse_factor(size, conversion.reuse_factor) if size is not None else 1
+    if size is not None and used > size.n_in:
+        yield finding("convolution-reuse", layer.name, f"reuse_factor {used} of sums of {size.n_in} products")
+
+
+def _reaches_beyond(extent: int, size: int, step: int) -> bool:
+    return (-(-extent // step) - 1) * step + size > extent
+
+
+def _awkward_strides(layer: LayerDescription) -> str:
+    """Say how a kernel of one row and several columns leaves out rows."""
+    kernel, strides = numbers(layer.settings.get("kernel_size"), 2), numbers(layer.settings.get("strides"), 2)
+    if not layer.kind.endswith("2D") or kernel is None or strides is None:
+        return ""
+    return f"kernel {kernel}, strides {strides}" if kernel[0] == 1 < min(kernel[1], strides[0]) else ""
+
+
+def _pack_size(model: NetworkDescription, name: str, values: Mapping[str, Values]) -> int | None:
+    """Give how many values of a layer come at once: those of a pixel, which a Flatten leaves as they are."""
+    layer = model[name]
+    if layer.kind == "Flatten" or (layer.role.keeps_shape and layer.inputs):
+        return _pack_size(model, layer.inputs[0], values)
+    shape = values[name].shape
+    return shape[-1] if shape else None
 
 
 def _awkward_pooling(layer: LayerDescription) -> str:

@@ -11,6 +11,7 @@ from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import SCORES, Role, refused_settings
+from fpgaae.names import CPP_KEYWORDS
 
 _RULE_OF_ACTIVATION = {"softmax": "softmax", "tanh": "real-tanh-sigmoid", "sigmoid": "real-tanh-sigmoid"}
 # What `import` takes of a float model, or leaves out
@@ -23,7 +24,7 @@ def check_layers(model: NetworkDescription) -> Iterator[Finding]:
         yield finding("nested-model", name)
     for layer in model.layers:
         yield from _check_layer(layer)
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", layer.name):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", layer.name) or layer.name in CPP_KEYWORDS:
             yield finding("layer-name", layer.name)
     yield from check_settings(model)
 
@@ -70,8 +71,11 @@ def check_graph(model: NetworkDescription) -> Iterator[Finding]:
         yield finding("several-inputs-or-outputs", "", f"{len(inputs)} inputs, {len(model.outputs)} outputs")
     for layer in inputs:
         for reader in model.readers(layer.name):
-            if reader.role is not Role.ROUND or reader.quantizers["activation"] is None:
+            quantizer = reader.quantizers["activation"] if reader.role is Role.ROUND else None
+            if quantizer is None:
                 yield finding("input-not-quantized", reader.name, f"a {reader.kind} reads {layer.name}")
+            elif quantizer.kind == "quantized_relu":
+                yield finding("input-not-quantized", reader.name, f"{quantizer} reads {layer.name}")
     for layer in model.layers:
         yield from _check_scored(model, layer) if layer.is_score else _check_summed(model, layer)
         quantizer = layer.quantizers.get("activation") if layer.role is Role.ROUND else None

@@ -14,6 +14,7 @@ from fpgaae.hls.lint.rules import finding
 from fpgaae.hls.lint.width_checks import check_widths
 from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
+from fpgaae.models.qkeras_form import quantized_form
 from fpgaae.models.resolved_widths import ResolvedWidth
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 from fpgaae.models.weights import weight_faults
@@ -52,7 +53,7 @@ def lint_import(model: NetworkDescription, conversion: Conversion, *, quantize: 
     try:
         simple = simplify(model)
         if simple.is_quantized and not quantize:
-            return lint_model(simple, conversion)
+            return lint_model(quantized_form(simple, _ANY_WIDTH.signed()).network, conversion)
         planned = _planned(simple)
     except InputError as error:
         return (finding("not-importable", "", str(error)),)

@@ -45,6 +45,12 @@ _TABLE = (
         "set reuse_factor to 1",
     ),
     Rule(
+        "convolution-reuse", _E,
+        "hls4ml's convolution of whole images (io_parallel) in the resource strategy is right only for reuse factors "
+        "up to the products of one sum (all outputs differ)",
+        "use a reuse factor of at most the kernel's pixels times the channels, or io_stream",
+    ),
+    Rule(
         "reuse-factor-replaced", _W,
         "the reuse factor does not divide the layer's products as hls4ml needs it, and is silently replaced",
         "choose a reuse factor that divides, so that the resources are those you asked for",
@@ -52,7 +58,7 @@ _TABLE = (
     # the quantizers
     Rule(
         "input-not-quantized", _E,
-        "the bit_exact flow needs a quantizer straight behind the input (`unexpected input layer chain`)",
+        "the bit_exact flow needs a quantized_bits straight behind the input (`unexpected input layer chain`)",
         "put a QActivation(quantized_bits(..., alpha=1)) behind the Input, and let nothing else read the Input",
     ),
     Rule(
@@ -214,7 +220,7 @@ _TABLE = (
     Rule(
         "layer-name", _E,
         "the name goes into C++ as it is",
-        "use letters, digits and underscores, a letter first",
+        "use letters, digits and underscores, up to 100, a letter first, and no word of C++",
     ),
     Rule(
         "unquantized-sum", _W,
@@ -266,6 +272,33 @@ _TABLE = (
         "use padding `valid` and strides equal to pool_size, or io_parallel",
     ),
     Rule(
+        "stream-strides", _E,
+        "hls4ml's streaming convolution with a kernel of one row steps over columns only, and reads the rows between "
+        "its strides as well (nearly all outputs differ)",
+        "use strides of one row, a kernel of two rows or of one pixel, or io_parallel",
+    ),
+    Rule(
+        "stream-packs", _E,
+        "a score reads both of its inputs from streams in packs of one size, which a Flatten does not change: an image "
+        "comes a pixel at a time, the output of a Dense layer at once",
+        "put a Reshape to the same image in front of the Flatten of each, or use io_parallel",
+    ),
+    Rule(
+        "pooling-beyond-border", _E,
+        "a window that reaches beyond the border has fewer values to take the mean or the maximum of",
+        "use padding `valid`, or a ZeroPadding layer",
+    ),
+    Rule(
+        "mean-not-quantized", _E,
+        "a mean of a number of values that is no power of two has no finite binary form",
+        "put a QActivation straight behind it, or average 2, 4, 8, ... values",
+    ),
+    Rule(
+        "dense-of-image", _E,
+        "a Dense layer on an image is applied to its last axis only, which has no exact firmware here",
+        "put a Flatten in front of it, or use a convolution with a kernel of one pixel",
+    ),
+    Rule(
         "channels-first", _E,
         "the bit_exact flow knows channels_last only",
         "use data_format `channels_last`",
@@ -308,6 +341,11 @@ _TABLE = (
         "events-at-largest-code", _W,
         "objects whose pT is the largest code can't be told apart, and are in another unit or an overflow, if many",
         "compare the unit and LSB of the files with `data.hardware`, or set `saturated`",
+    ),
+    Rule(
+        "threshold-few-events", _W,
+        "fewer than ten background events are expected above the threshold, so that its rate is hardly known",
+        "ask for a larger rate, or give more events",
     ),
     # a model in a file
     Rule(

@@ -19,6 +19,7 @@ from fpgaae.hls.lint.rules import finding as rule_finding
 from fpgaae.models.model_file import MODEL_SUFFIXES, read_model_file
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.convert import few_events
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -75,6 +76,8 @@ def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:
             planned.setdefault((finding.rule, finding.layer), finding)
     for finding in _events_at_largest_code(experiment):
         planned.setdefault((finding.rule, finding.layer), finding)
+    for finding in _thresholds_of_few_events(experiment):
+        planned.setdefault((finding.rule, finding.found), finding)
     reports = [Report(str(file), by_severity(planned.values()))]
     trained = experiment.stage_folder("train") / _TRAINED_MODEL
     if trained.is_file():
@@ -96,6 +99,18 @@ def _events_at_largest_code(experiment: Experiment) -> Iterator[Finding]:
     for kind, largest in own.largest_pt.items():
         if is_saturated(largest, own.objects[kind]):
             yield rule_finding("events-at-largest-code", kind, f"{largest / own.objects[kind]:.1%} of {background}")
+
+
+def _thresholds_of_few_events(experiment: Experiment) -> Iterator[Finding]:
+    """Find the working points that the events of the split hardly support, as `data` counted them."""
+    if not experiment.result_path(DataResult.STAGE).is_file():
+        return
+    config = experiment.config
+    events = experiment.result(DataResult).events[config.data.background][config.trigger.chosen_on]
+    for index, rate in enumerate(config.trigger.false_positive_rates):
+        if few_events(rate, events) is not None:
+            found = f"threshold {index}: {rate * events:.3g} of the {events:,} events of {config.trigger.chosen_on}"
+            yield rule_finding("threshold-few-events", "", found)
 
 
 def has_errors(reports: tuple[Report, ...]) -> bool:

@@ -25,7 +25,7 @@ class DecorrelatedOptions(MethodOptions):
     """Keys of `method` for the decorrelated autoencoder."""
 
     nuisance: Literal["ht", "multiplicity", "mean"] = "ht"  # see `fpgaae.training.methods.quantities`
-    strength: Annotated[float, Field(ge=0)] = 1.0  # weight of the adversary's loss; 0: a plain autoencoder
+    strength: Annotated[float, Field(ge=0, le=1e6)] = 1.0  # weight of the adversary's loss; 0: a plain autoencoder
     adversary_updates: Annotated[int, Field(ge=1, le=20)] = 2  # a batch, before one of the autoencoder
 
 

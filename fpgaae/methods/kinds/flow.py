@@ -27,7 +27,9 @@ class FlowOptions(MethodOptions):
     """Keys of `method` for a normalizing flow; its hidden layers are those of `model.encoder`."""
 
     couplings: Annotated[int, Field(ge=2, le=32)] = 8
-    noise: Annotated[float, Field(ge=0)] = 0.1  # spread added in training: hardware integers have no density without it
+    noise: Annotated[float, Field(ge=0, le=1e6)] = (
+        0.1  # spread added in training: hardware integers have no density without it
+    )
 
 
 class NormalizingFlow(Method):

@@ -14,7 +14,9 @@ from fpgaae.methods.lazy import ops
 class SparseOptions(MethodOptions):
     """Keys of `method` for a sparse autoencoder."""
 
-    sparsity_weight: Annotated[float, Field(ge=0)] = 1e-2  # lambda in L + lambda * mean over the latents of abs(z)
+    sparsity_weight: Annotated[float, Field(ge=0, le=1e6)] = (
+        1e-2  # lambda in L + lambda * mean over the latents of abs(z)
+    )
 
 
 class SparseAutoencoder(Autoencoder):

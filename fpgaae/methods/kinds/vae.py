@@ -22,13 +22,15 @@ from fpgaae.methods.reconstruction import masked_squared_error, squared_error
 class VaeOptions(MethodOptions):
     """Keys of `method` for a variational autoencoder."""
 
-    beta: Annotated[float, Field(ge=0)] = 1.0  # weight of the KL divergence
+    beta: Annotated[float, Field(ge=0, le=1e6)] = 1.0  # weight of the KL divergence
     annealing: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of the training over which beta grows from 0
-    free_bits: Annotated[float, Field(ge=0)] = 0.0  # nats of each latent, averaged over a batch, that cost nothing
+    free_bits: Annotated[float, Field(ge=0, le=1e6)] = (
+        0.0  # nats of each latent, averaged over a batch, that cost nothing
+    )
     prior: PriorName = "normal"
-    degrees_of_freedom: Annotated[int, Field(ge=1)] = 3  # of the prior student_t
+    degrees_of_freedom: Annotated[int, Field(ge=1, le=10**6)] = 3  # of the prior student_t
     likelihood: LikelihoodName = "gaussian"
-    likelihood_width: Annotated[float, Field(gt=0)] = 1.0  # of the Gaussian, in spreads of each input
+    likelihood_width: Annotated[float, Field(gt=0, le=1e6)] = 1.0  # of the Gaussian, in spreads of each input
     importance_samples: Annotated[int, Field(ge=1, le=4096)] = 16  # of the score `elbo`
 
 

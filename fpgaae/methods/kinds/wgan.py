@@ -31,8 +31,8 @@ class WganOptions(MethodOptions):
     """Keys of `method` for a Wasserstein GAN."""
 
     lipschitz: Literal["gradient_penalty", "clipping"] = "gradient_penalty"
-    penalty: Annotated[float, Field(ge=0)] = 10.0  # weight of the gradient penalty
-    clip: Annotated[float, Field(gt=0)] = 0.05  # largest weight of a critic that is clipped
+    penalty: Annotated[float, Field(ge=0, le=1e6)] = 10.0  # weight of the gradient penalty
+    clip: Annotated[float, Field(gt=0, le=1e6)] = 0.05  # largest weight of a critic that is clipped
     critic_updates: Annotated[int, Field(ge=1, le=20)] = 5  # a batch, before one of the generator
 
 

@@ -8,6 +8,8 @@ from typing import ClassVar
 from fpgaae.runs.results.base import StageResult
 from fpgaae.statistics import Interval
 
+MIN_EXPECTED_EVENTS = 10  # behind a threshold: below, its rate is known to a third of itself at best
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTypes:
@@ -49,6 +51,25 @@ class ReuseEstimate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InputPort:
+    """A property of a kind of object as it enters the trigger block: `value = (word - code_offset) * lsb`."""
+
+    object: str
+    slots: int
+    quantity: str  # pt in GeV, eta, or phi in rad
+    bits: int
+    signed: bool
+    lsb: float
+    code_offset: int
+    smallest: int  # word of the declaration; of an angle, of one turn
+    largest: int
+    steps: int | None = None  # of a turn
+    none: int | None = None  # pT of an empty slot
+    overflow: int | None = None  # pT of whatever is larger
+    saturated: str | None = None  # what becomes of an overflow: keep, zero, drop
+
+
+@dataclass(frozen=True, kw_only=True)
 class Output:
     """What the trigger block puts out."""
 
@@ -71,6 +92,26 @@ class WeightPortEntry:
     filters_first: bool
 
 
+def few_events(false_positive_rate: float, events: float, *, is_largest: bool = False) -> str | None:
+    """Say that fewer events than `MIN_EXPECTED_EVENTS` are expected above a threshold, or None where there are enough.
+
+    Parameters
+    ----------
+    events
+        Of the background that the threshold is chosen on, as many as are independent.
+    is_largest
+        Whether none of them passes: the threshold is their largest score.
+    """
+    expected = false_positive_rate * events
+    if expected >= MIN_EXPECTED_EVENTS and not is_largest:
+        return None
+    largest = "it is the largest score that was seen, and " if is_largest else ""
+    return (
+        f"{largest}{expected:.3g} of {events:,.0f} events are expected above it, of which {MIN_EXPECTED_EVENTS} would "
+        "be enough to know its rate; ask for a larger rate, or give more events"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
     """A threshold of the score, and what it lets pass of the events that it was chosen on."""
@@ -86,6 +127,12 @@ class Threshold:
     events_passed: int
     events_at_threshold: int
     effective_events: float | None = None  # where events share groups
+
+    @property
+    def doubt(self) -> str | None:
+        """Say that too few events support the threshold, or None where there are enough."""
+        of = self.events if self.effective_events is None else self.effective_events
+        return few_events(self.requested_false_positive_rate, of, is_largest=self.events_passed == 0)
 
     @property
     def design_effect(self) -> float:
@@ -107,10 +154,11 @@ class TriggerEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeSearch:
-    """The search for events at the edges: how many were found, and by name what was not."""
+    """The search for events at the edges: how many were found, and by name what was not, and what can't be."""
 
     events: int
     not_reached: tuple[str, ...]
+    unreachable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +211,7 @@ class ConvertResult(StageResult):
     input_type: str
     score_type: str
     layers: tuple[ConvertedLayer, ...]  # in graph order, the score and the decisions last
+    ports: tuple[InputPort, ...] = ()  # where words are declared
     output_bits: int
     outputs: tuple[Output, ...]
     weight_ports: tuple[WeightPortEntry, ...] = ()

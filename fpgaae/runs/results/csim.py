@@ -1,4 +1,4 @@
-"""What the stage `csim` writes: `csim.json`, and `mutants.json` with the proof of the check itself."""
+"""What the stage `csim` writes: `csim.json`."""
 
 from __future__ import annotations
 
@@ -100,33 +100,3 @@ class CsimResult(StageResult):
     compile_seconds: float
     processes: int
     reloaded: ReloadedWeights | None = None  # where weights are reloadable
-
-
-@dataclass(frozen=True, kw_only=True)
-class MutantEntry:
-    """A damaged project, and what became of it."""
-
-    damage: str
-    layer: str
-    description: str
-    outcome: str  # "caught", "equivalent" or "missed"
-    by: str
-    named_layer: str | None
-    attributed: bool | None  # whether the named layer is the damaged one or one behind it; None if not caught
-    detail: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MutantsResult:
-    """The content of `mutants.json`."""
-
-    total: int
-    caught: int
-    equivalent: int
-    missed: int
-    misattributed: int
-    seed: int
-    csim_fingerprint: str
-    seconds: float
-    mutants: tuple[MutantEntry, ...]
-    passed: bool

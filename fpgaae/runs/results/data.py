@@ -50,6 +50,12 @@ class SeenEvents:
     cut_harder: Mapping[str, int] | None = None  # events of which a harder object than one that stays was cut off
     sorted: Mapping[str, int] | None = None  # events that were not sorted by pT
 
+    @property
+    def dropped_share(self) -> float:
+        """The share of the events within `data.where` that were left out, although the firmware gets them."""
+        left_out = self.dropped.get("empty", 0) + self.dropped.get("saturated", 0)
+        return left_out / (self.events_read - self.dropped.get("where", 0)) if left_out else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataResult(StageResult):

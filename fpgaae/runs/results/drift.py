@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from fpgaae.statistics import Interval
 
+DRIFT_FILE = "drift.json"  # in the folder of `evaluate`
+
 
 class Pair(NamedTuple):
     """A number of the experiment's own sample and of the other."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fpgaae.files import sha256_of_text
+from fpgaae.runs.record import as_json
 from fpgaae.statistics import Interval
 
 
@@ -19,6 +22,7 @@ class EmulatedFile:
     accepted: tuple[int, ...]  # a number a threshold
     objects: Mapping[str, int] | None = None  # by kind
     largest_pt: Mapping[str, int] | None = None  # those at the largest pT
+    sha256: str = ""  # of its scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,7 @@ class EmulatedThreshold:
 
     code: int
     accepted: int
-    false_positive_rate: Interval | None = None
+    accepted_share: Interval | None = None  # a false positive rate of background, an efficiency of a signal
     rate_khz: Interval | None = None
 
 
@@ -41,6 +45,19 @@ class EmulateFiles:
     thresholds: tuple[EmulatedThreshold, ...]
     files: tuple[EmulatedFile, ...]
     failed: Mapping[str, str]  # what is wrong, by event file
+    seal: str = ""  # SHA-256 of all that stands above, so that an edit is seen
+
+    def sealed(self) -> EmulateFiles:
+        """Give the same with its seal."""
+        return replace(self, seal=self._seal())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is as it was written."""
+        return self.seal == self._seal()
+
+    def _seal(self) -> str:
+        return sha256_of_text(json.dumps(as_json(replace(self, seal="")), sort_keys=True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,16 @@ class ImportedLayer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImportedTwin:
+    """How far the network that was rebuilt is from what Keras computes with the file itself, in double precision."""
+
+    events: int  # real, random and extreme ones
+    largest_difference: float
+    largest_value: float
+    layers: tuple[str, ...]  # of the file, that were compared
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportResult(StageResult):
     """A model file that was checked and copied."""
 
@@ -39,3 +49,4 @@ class ImportResult(StageResult):
     taken_as_it_is: bool
     layers: tuple[ImportedLayer, ...]
     replaces: str | None  # the file that was imported before
+    twin: ImportedTwin | None = None  # None in results of older versions

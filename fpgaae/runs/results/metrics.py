@@ -109,6 +109,7 @@ class Decision:
     p_value: float
     agrees: bool
     processes: Mapping[str, ProcessDecisions]
+    doubt: str | None = None  # why the threshold itself is hardly known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,6 +344,14 @@ class ScoreMetrics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherEvents(ScoreMetrics):
+    """A finished experiment on the events of another config."""
+
+    config_file: str
+    hashes: Mapping[str, str]  # of the event files, by process
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricsResult(ScoreMetrics, StageResult):
     """Everything that the evaluation found."""
 
@@ -352,3 +361,4 @@ class MetricsResult(ScoreMetrics, StageResult):
     layers: tuple[LayerLoss, ...]
     compression: Compression | None = None
     distillation: StudentComparison | None = None
+    failed_figures: Mapping[str, str] | None = None  # what is wrong, by the figure that could not be drawn

@@ -94,6 +94,10 @@ class ImportedReference(ReferenceResult):
     events_per_second: float | None
     val_loss: float | None
     imported: ImportedFrom
+    mean_loss: float | None = None  # the val_loss of putting out the mean of the inputs, of a reconstruction
+    input_range: tuple[float, float] | None = None  # smallest and largest input on the validation events
+    unit: str | None = None  # what the inputs are made of
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,6 +70,16 @@ class WrapperCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageCheck:
+    """What a stage of the pipeline gives alone, over the ranges of its inputs, against da4ml's interpreter."""
+
+    module: str
+    inputs: int
+    mismatched_inputs: int
+    failure: str | None  # the first
+
+
+@dataclass(frozen=True, kw_only=True)
 class RtlResult(StageResult):
     """The simulated Verilog against the golden codes."""
 
@@ -92,6 +102,7 @@ class RtlResult(StageResult):
     initiation_interval: int
     events_per_second: float
     wrappers: tuple[WrapperCheck, ...] = ()
+    stages: tuple[StageCheck, ...] = ()
     clock_ns: float
     part: str
     estimated: EstimatedCost

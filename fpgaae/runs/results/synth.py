@@ -63,3 +63,4 @@ class SynthResult(StageResult):
     hls: HlsReport | None  # None without the vendor's tools
     vivado: VivadoReport | None
     seconds: float
+    failed: Mapping[str, str] | None = None  # what is wrong, by the tool beside Yosys that failed

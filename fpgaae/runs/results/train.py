@@ -28,6 +28,7 @@ class WidthEntries:
     weights: Mapping[str, WidthEntry]
     activations: Mapping[str, WidthEntry]
     score_table_fraction_bits: int
+    biases: Mapping[str, WidthEntry] | None = None  # where they are not those of the weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ class TrainResult(StageResult):
     widths: WidthEntries | None  # None of a model that was taken as it is
     imported: ImportedFrom | None = None
     quantization_error: Mapping[str, RoundingError] | None = None  # by quantizer, where it was not trained
+    warnings: tuple[str, ...] = ()
 
     @property
     def whole_sparsity(self) -> float:

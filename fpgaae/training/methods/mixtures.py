@@ -44,6 +44,14 @@ def unseen_columns(run: StageRun, process: str, method: type[Method]) -> Columns
     return {"x": columns["x"][rows]}
 
 
+def unseen_groups(run: StageRun, process: str, method: type[Method]) -> NDArray[np.int64]:
+    """Give the group of each event of `unseen_columns`."""
+    groups = EventStore(run.upstream("data")).groups(process, _TEST)
+    if not method.mixes or process == run.config.data.background:
+        return groups
+    return groups[_rows(run, process, _TEST)]
+
+
 def _mixtures(run: StageRun, split: str) -> Columns:
     """Make two mixed samples, of half the background each, and say of every event which it is in."""
     options: Any = run.config.method

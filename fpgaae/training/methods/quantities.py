@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Hardware
-from fpgaae.data.layout import hardware_features
+from fpgaae.data.layout import hardware_features, is_pt_of_object
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.evaluation.baselines import n_objects, sum_pt
@@ -20,7 +20,6 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.runs.run import StageRun
 
 _BLOCK_EVENTS = 65_536
-_MET = "met"
 
 
 class Quantity(NamedTuple):
@@ -33,13 +32,12 @@ class Quantity(NamedTuple):
 
 
 def _pt_codes(codes: Codes, hardware: Hardware) -> Codes:
-    """Give the pT of every object, (n, n_objects); the missing momentum is none."""
-    features = hardware_features(hardware)
-    return codes[:, [i for i, f in enumerate(features) if f.quantity == "pt" and not f.name.startswith(_MET)]]
+    """Give the pT of every object, (n, n_objects); the missing momentum and other sums are none."""
+    return codes[:, [i for i, feature in enumerate(hardware_features(hardware)) if is_pt_of_object(feature)]]
 
 
 def _ht(codes: Codes, hardware: Hardware) -> NDArray[np.float64]:
-    return np.asarray(sum_pt(_pt_codes(codes, hardware)) * hardware.pt_lsb_gev, dtype=np.float64)
+    return np.asarray(sum_pt(_pt_codes(codes, hardware)) * hardware.pt_lsb_of(hardware.objects[0]), dtype=np.float64)
 
 
 def _multiplicity(codes: Codes, hardware: Hardware) -> NDArray[np.float64]:

@@ -26,7 +26,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Run every check of the program once."""
     file = tmp_path_factory.mktemp("training") / "results.json"
     paths = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))
-    flags = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "PYTHONPATH": paths}
+    devices = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    flags = {"KERAS_BACKEND": "jax", "XLA_FLAGS": devices, "PYTHONPATH": paths}
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(file)],
         env=os.environ | flags, capture_output=True, text=True, check=False, timeout=900,

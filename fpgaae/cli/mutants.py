@@ -1,0 +1,18 @@
+"""What `--mutate` of a command prints, and how it ends."""
+
+from __future__ import annotations
+
+from fpgaae.cli.output import fail, open_console, print_json
+from fpgaae.cli.summary import mutants_table
+from fpgaae.hls.verdicts import missed_sentence
+from fpgaae.runs.results.mutants import MutantsResult
+
+
+def report_mutants(result: MutantsResult, *, as_json: bool) -> None:
+    """Print what became of the mutants, and exit 1 when one was missed."""
+    if as_json:
+        print_json(result)
+    else:
+        open_console().print(mutants_table(result))
+    if not result.passed:
+        fail(missed_sentence(result), 1)

@@ -1,0 +1,209 @@
+"""Mutants of an emulator whose text is wrong: its calls and batches, and the kernels that it calls."""
+
+from __future__ import annotations
+
+from fpgaae.emulator.package_sources import KERNELS, Damage, PackageSources
+from fpgaae.hls.mutant import Kind, Slip, slips
+
+_CODE = "*_emulator.cpp"
+_EACH_LANE = r"for \(int e = 0; e < block_events; e\+\+\)"
+_ADDED = r"\(\(T\(1\) << \(drop - 1\)\) - 1\) \+ \(\(v >> drop\) & 1\)"
+_HERE = r"n - first < block_events \? \(int\)\(n - first\) : block_events"
+_EMPTY_BLOCK = "it adds a block of no events at most, which reads no event and puts out nothing"
+_HALF = "(T(1) << (drop - 1))"
+_TABLE = r"\[v\[i\]\.lane\[e\] & \(table_size - 1\)\]"
+_DECIDED = r"accept\[e \* (?P<n>\d+) \+ i\] = scores\[e\] > thresholds\[i\];"
+TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
+    slips(
+        Damage.COMPARISON,
+        "nothing is compared",
+        Slip(
+            _CODE, r"(?P<a>scores\[e\]) > (?P<b>thresholds)", (r"\g<a> >= \g<b>", r"\g<a> < \g<b>", r"\g<a> != \g<b>")
+        ),
+        Slip(KERNELS, r"x\[i\]\.lane\[e\] < 0 \?", ("x[i].lane[e] > 0 ?",)),
+        Slip(KERNELS, r"difference < 0 \?", ("difference > 0 ?",)),
+        Slip(KERNELS, r"error > most\.lane", ("error < most.lane",)),
+        Slip(KERNELS, r"first\.lane\[e\] > empty", ("first.lane[e] >= empty",)),
+    ),
+    slips(
+        Damage.ACCEPT_ORDER,
+        "it has no thresholds",
+        Slip(
+            _CODE,
+            _DECIDED,
+            (
+                r"accept[e * \g<n> + \g<n> - 1 - i] = scores[e] > thresholds[i];",
+                r"accept[e * \g<n> + i] = scores[e] > thresholds[\g<n> - 1 - i];",
+                r"accept[i * n + e] = scores[e] > thresholds[i];",
+            ),
+        ),
+    ),
+    slips(
+        Damage.SIGN,
+        "no input takes all 16 bits without a sign",
+        Slip(_CODE, r"\(const uint16_t \*\)objects", ("objects",)),
+    ),
+    slips(
+        Damage.LAST_ELEMENT,
+        "it has no layer of this kind",
+        Slip(
+            _CODE, r"(?P<call>(?:relu|quantize|leaky_relu|move|largest|mean)\(\w+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)
+        ),
+        Slip(_CODE, r"(?P<call>dense_float\(\w+, \d+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
+        Slip(_CODE, r"(?P<call>dense_integer\(\w+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
+        Slip(
+            _CODE,
+            r"(?P<call>(?:error<\w+>|error|squared|divergence|variance)\(\w+, (?:\w+, )?)(?P<n>\d+)",
+            (r"\g<call>\g<n> - 1",),
+        ),
+        Slip(KERNELS, r"k < kernel\.first\[j \+ 1\]", ("k + 1 < kernel.first[j + 1]",)),
+        Slip(KERNELS, r"k = kernel\.first\[j\]", ("k = kernel.first[j] + 1",)),
+    ),
+    slips(
+        Damage.ROUNDING,
+        "it rounds nothing",
+        Slip(KERNELS, _ADDED, (_HALF, f"({_HALF} - 1)", f"{_HALF} - 1 + (v & 1)", "0")),
+    ),
+    slips(
+        Damage.SATURATION,
+        "it saturates nothing",
+        Slip(
+            KERNELS,
+            r"v < low \? low : v > high \? high : v",
+            (
+                "v > high ? high : v",
+                "v < low ? low : v",
+                "v < low ? high : v > high ? low : v",
+                "v < low ? low : v > high ? high - 1 : v",
+                "v < low ? low + 1 : v > high ? high : v",
+            ),
+        ),
+    ),
+    slips(
+        Damage.ARITHMETIC,
+        "it has no such kernel",
+        Slip(KERNELS, r"\* difference \* difference", ("* difference",)),
+        Slip(KERNELS, r"codes\[\(int64_t\)e \* stride\] - offset", ("codes[(int64_t)e * stride] + offset",)),
+        Slip(KERNELS, r"\(sum_T\(1\) << up_x\) - ", ("(sum_T(1) << up_x) + ",)),
+        Slip(KERNELS, r"\(1LL << up_x\) - ", ("(1LL << up_x) + ",)),
+        Slip(KERNELS, r"sum\.lane\[e\] \+= ", ("sum.lane[e] = ", "sum.lane[e] -= ")),
+        Slip(KERNELS, r"zero \+ bias\[j\]", ("zero - bias[j]", "zero")),
+        Slip(KERNELS, r"\(int64_t\)mu\[i\]\.lane\[e\] \* mu\[i\]\.lane\[e\]", ("(int64_t)mu[i].lane[e]",)),
+    ),
+    slips(
+        Damage.TABLE_PLACE,
+        "its score reads no table",
+        Slip(
+            KERNELS,
+            _TABLE,
+            (
+                "[v[i].lane[e] & (table_size / 2 - 1)]",
+                "[(v[i].lane[e] ^ 1) & (table_size - 1)]",
+                "[v[i].lane[e] & (table_size - 2)]",
+                "[v[0].lane[e] & (table_size - 1)]",
+                "[v[i].lane[0] & (table_size - 1)]",
+            ),
+        ),
+    ),
+    slips(
+        Damage.LANES,
+        "it has no lanes",
+        Slip(
+            KERNELS,
+            _EACH_LANE,
+            (
+                "for (int e = 0; e < block_events - 1; e++)",
+                "for (int e = 1; e < block_events; e++)",
+                "for (int e = 0; e < block_events; e += 2)",
+            ),
+        ),
+        Slip(
+            KERNELS, r"(?P<s>[a-d]) \+= row\[(?P<i>\d)\] \* w;", (r"\g<s> += row[0] * w;", r"\g<s> += row[3] * w;", "")
+        ),
+        Slip(KERNELS, r"\{a, b, c, d\}", ("{b, a, c, d}", "{a, b, d, c}", "{a, b, c, c}", "{a, a, c, d}")),
+        Slip(
+            KERNELS,
+            r"\.lane\[e\] = codes\[\(int64_t\)e \* stride\]",
+            (
+                ".lane[e] = codes[(int64_t)(e ^ 1) * stride]",
+                ".lane[e] = codes[0]",
+                ".lane[e] = codes[(int64_t)(n - 1 - e) * stride]",
+            ),
+        ),
+        Slip(KERNELS, r"(?P<a>y\[j\]\.lane\[e\] = \(int32_t\)sum)\[e\]", (r"\g<a>[e ^ 1]", r"\g<a>[31 - e]")),
+        Slip(
+            KERNELS,
+            r"for \(int e = 0; e < n; e\+\+\)",
+            ("for (int e = 1; e < n; e++)", "for (int e = 0; e + 1 < n; e++)"),
+        ),
+    ),
+    slips(
+        Damage.BLOCKS,
+        "it has no blocks",
+        Slip(_CODE, r"first \+= block_events", ("first += block_events + 1", "first += 2 * block_events")),
+        Slip(
+            _CODE,
+            _HERE,
+            (
+                "n - first < block_events ? (int)(n - first) - 1 : block_events",
+                "block_events",
+                "n < block_events ? (int)n : block_events",
+                "n - first < block_events ? (int)(n - first) : block_events - 1",
+            ),
+        ),
+        Slip(_CODE, r"first < n;", ("first + 1 < n;", "first + block_events <= n;")),
+        Slip(_CODE, r"first < n;", ("first <= n;",), _EMPTY_BLOCK),
+        Slip(_CODE, r"scores \+ first", ("scores", "scores + first + 1", "scores + first / 2")),
+        Slip(_CODE, r"objects \+ first \*", ("objects + first / 2 *", "objects + 0 *", "objects + (first + 1) *")),
+        Slip(_CODE, r"accept \+ first \*", ("accept + first / block_events *", "accept + 0 *")),
+        Slip(_CODE, r"latents \+ first \*", ("latents + first / 2 *", "latents + 0 *")),
+    ),
+    slips(
+        Damage.BATCH,
+        "it has no batches",
+        Slip(
+            _CODE,
+            r"scores\[e\] = score\.lane\[e\];",
+            (
+                "scores[e] = score.lane[0];",
+                "scores[n - 1 - e] = score.lane[e];",
+                "scores[e] = score.lane[e ^ 1];",
+                "scores[e] = (int32_t)score.lane[e] - (e == 31);",
+            ),
+        ),
+        Slip(
+            _CODE,
+            r"for \(int e = 0; e < n; e\+\+\)",
+            (
+                "for (int e = 0; e < block_events; e++)",
+                "for (int e = 1; e < n; e++)",
+                "for (int e = 0; e + 1 < n; e++)",
+            ),
+        ),
+        Slip(_CODE, r"accept \? (?P<a>accept \+ first \* \d+) : accept", (r"\g<a>",)),
+        Slip(_CODE, r"if \(accept\)", ("if (true)",)),
+        Slip(_CODE, r"if \(!scores\)", ("if (false)",)),
+        Slip(_CODE, r"latents\[e \* (?P<n>\d+) \+ i\]", (r"latents[i * n + e]", r"latents[e * \g<n> + \g<n> - 1 - i]")),
+    ),
+    slips(
+        Damage.SINGLE,
+        "it has no function of a single event",
+        Slip(
+            _CODE,
+            r"_score_batch\(objects, 1, &score, accept\)",
+            (
+                "_score_batch(objects, 1, &score, nullptr)",
+                "_score_batch(objects + 1, 1, &score, accept)",
+                "_score_batch(objects, 0, &score, accept)",
+            ),
+        ),
+        Slip(_CODE, r"^    return score;", ("    return score + 1;", "    return 0;")),
+    ),
+    slips(
+        Damage.STATE,
+        "it has no variables",
+        Slip(_CODE, r"^    Row<", ("    static Row<",)),
+        Slip(KERNELS, r"^ *Row<\w+> (?:sum|most) = \{\};", (r"static \g<0>",)),
+        Slip(KERNELS, r"^        vector a = zero", (r"        static vector a = zero",)),
+    ),
+)

@@ -1,0 +1,130 @@
+"""`fpgaae evaluate CONFIG --events OTHER.yaml`: a finished experiment on the events of another config, with signals.
+
+The network, its scaling and its thresholds stay; of the other config only the section `data` counts. This module
+imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config.experiment import Config
+from fpgaae.config.file import load_config
+from fpgaae.data.inputs import open_split
+from fpgaae.data.integers import event_codes
+from fpgaae.data.readers import event_files, event_hashes, read_events
+from fpgaae.data.source import EventFile
+from fpgaae.data.tally import Tally
+from fpgaae.errors import InputError
+from fpgaae.evaluation.comparison import FIRMWARE
+from fpgaae.evaluation.results import evaluate_scores
+from fpgaae.evaluation.scoring import open_scorers
+from fpgaae.files import lock, write_json
+from fpgaae.fixedpoint import Codes, values_of
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.progress import Progress
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.csim import CsimResult
+from fpgaae.runs.results.metrics import OtherEvents
+from fpgaae.runs.run import StageRun
+
+_CHUNK = 16_384
+
+
+class _Sample(NamedTuple):
+    """Events of a process: groups and columns in the order of the codes."""
+
+    codes: Codes
+    groups: NDArray[np.int64]
+    columns: dict[str, NDArray[np.float64]]
+
+
+def load_other(experiment: Experiment, file: Path) -> Config:
+    """Load the config that names other events.
+
+    Raises
+    ------
+    InputError
+        If its layout is another than the one that the network was trained on.
+    """
+    config = load_config(file)
+    if config.data.hardware != experiment.config.data.hardware:
+        raise InputError(
+            f"{file} has another `data.hardware` than {experiment.config_file}, whose network can't read its events; "
+            "give the same objects, bits and steps"
+        )
+    return config
+
+
+def run_other_events(experiment: Experiment, file: Path, progress: Progress) -> OtherEvents:
+    """Score the events of another config with every model, and write `events_NAME.json` beside `metrics.json`.
+
+    The stage `evaluate` is done. All events count, in whichever split they would be, at most
+    `csim.max_events_per_process` of a process. The firmware's scores are those of the golden network, which `csim`
+    proved it equal to.
+
+    Raises
+    ------
+    InputError
+        If the other config or its files are wrong.
+    """
+    other = load_other(experiment, file)
+    config = experiment.config.model_copy(update={"data": other.data})
+    run = StageRun(experiment, experiment.stage_folder("evaluate"), experiment.folder, {}, progress=progress)
+    split = open_split(run, "train")
+    golden = GoldenTrigger.load(experiment.stage_folder("convert"), split.features)
+    fraction = golden.network.score.type.fraction
+    with lock(experiment.folder):
+        models = open_scorers(run, split)
+        models[FIRMWARE] = lambda codes: values_of(golden.scores(codes), fraction)
+        scores: dict[str, dict[str, NDArray[np.float64]]] = {model: {} for model in models}
+        groups, columns = {}, {}
+        files = event_files(other, file)
+        with progress.task("scores", len(files)) as task:
+            for process, shards in files.items():
+                sample = _read(process, shards, config)
+                groups[process], columns[process] = sample.groups, sample.columns
+                for model, score in models.items():
+                    parts = [score(sample.codes[i : i + _CHUNK]) for i in range(0, len(sample.codes), _CHUNK)]
+                    scores[model][process] = np.concatenate(parts)
+                task.advance(1)
+        found = evaluate_scores(scores, groups, columns, experiment.result(CsimResult).thresholds, config)
+        result = OtherEvents(config_file=file.name, hashes=event_hashes(other, file), **vars(found))
+        write_json(run.folder / f"events_{file.stem}.json", as_json(result))
+    return result
+
+
+def _read(process: str, shards: tuple[EventFile, ...], config: Config) -> _Sample:
+    """Read the events of a process, without those that the config leaves out."""
+    codes, groups, columns = [], [], []
+    for own in _chunks(shards, config):
+        codes.append(own.codes)
+        groups.append(own.groups)
+        columns.append(own.columns)
+    if not codes:
+        raise InputError(f"{process} has no events to evaluate; give a file with some")
+    limit = config.csim.max_events_per_process
+    joined = {name: np.concatenate([own[name] for own in columns])[:limit] for name in columns[0]}
+    return _Sample(np.concatenate(codes)[:limit], np.concatenate(groups)[:limit], joined)
+
+
+def _chunks(shards: tuple[EventFile, ...], config: Config) -> Iterator[_Sample]:
+    tally, n_read, next_group = Tally(config.data), 0, 0
+    for file in shards:
+        offset = 0 if config.data.group_columns else next_group
+        for chunk in read_events(file, config.data, _CHUNK):
+            codes = event_codes(chunk, config.data)
+            kept = tally.add(chunk, codes)
+            groups = chunk.groups + offset
+            next_group = max(next_group, int(groups.max(initial=-1)) + 1)
+            if kept.any():
+                yield _Sample(codes[kept], groups[kept], {name: v[kept] for name, v in chunk.columns.items()})
+            n_read += int(np.count_nonzero(kept))
+            if n_read >= config.csim.max_events_per_process:
+                return

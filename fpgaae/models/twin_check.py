@@ -1,0 +1,179 @@
+"""Whether a rebuilt network puts out what the model file does, layer by layer, when Keras itself evaluates the file.
+
+The bit check of the firmware starts from the rebuilt network, so that it can't see what went wrong on the way to it.
+This module imports TensorFlow (Keras 2, QKeras).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tf_keras
+from numpy.typing import NDArray
+
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import nearest_codes, values_of
+from fpgaae.models.description import NetworkDescription
+from fpgaae.models.file_graph import INPUTS_FILE, OUTPUTS_FILE, PRECISION, Outputs, Rounded
+from fpgaae.models.keras_layers import Role
+from fpgaae.models.prepare import Prepared
+from fpgaae.models.rebuild import rebuild
+
+TOLERANCE = 1e-7  # of the largest value of any layer; both sides calculate in double precision, weights are as stored
+_TIMEOUT_S = 600
+_N_RANDOM = 64
+Evaluations = Mapping[Rounded, Outputs]
+Evaluate = Callable[[Path, NDArray[np.floating], Sequence[Rounded]], Evaluations]
+
+
+class TwinDifference(NamedTuple):
+    """How far a rebuilt network is from its file."""
+
+    largest: float  # absolute difference of any value of any layer
+    magnitude: float  # largest value of any layer of the file
+    layers: tuple[str, ...]  # of the file, that were compared
+
+
+def check_prepared(
+    file: Path, given: NetworkDescription, prepared: Prepared, events: NDArray[np.floating], evaluate: Evaluate
+) -> TwinDifference:
+    """Compare what was made of a model file with the file's own graph.
+
+    Parameters
+    ----------
+    events
+        Real ones, (n, n_features); random and extreme ones are added.
+    evaluate
+        `evaluate_apart`, or another way to let Keras evaluate the file.
+
+    Raises
+    ------
+    InputError
+        If Keras can't evaluate the file, or a layer differs by more than rounding.
+    """
+    x = stimulus(events).reshape(-1, *given.input_shape)
+    if prepared.inputs is not None:  # the file rounds no inputs: on their grid both see the same
+        x = values_of(nearest_codes(x, prepared.inputs), prepared.inputs.fraction)
+    networks = _networks(given, prepared)
+    outputs = evaluate(file, x, [rounded for rounded, _ in networks])
+    found = [compare(network, x, outputs[rounded], file.name) for rounded, network in networks]
+    return max(found, key=lambda difference: difference.largest)
+
+
+def _networks(given: NetworkDescription, prepared: Prepared) -> list[tuple[Rounded, NetworkDescription]]:
+    if prepared.is_folded:  # what is rounded anew is judged by its errors, what it is rounded from is compared
+        return [(Rounded.WEIGHTS, prepared.twin)]
+    if prepared.quantized is not None:
+        return [(Rounded.ALL, prepared.quantized), (Rounded.NOTHING, prepared.twin)]
+    return [(Rounded.WEIGHTS if given.is_quantized else Rounded.ALL, prepared.twin)]
+
+
+def stimulus(events: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Give real, random and extreme inputs, these twice as far out as the real ones reach.
+
+    Parameters
+    ----------
+    events
+        Real ones, (n, n_features).
+    """
+    real = events.astype(np.float64)
+    n_features, reach = real.shape[1], max(1.0, 2 * float(np.abs(real).max(initial=0)))
+    rng = np.random.default_rng(0)
+    alone = np.zeros((min(n_features, _N_RANDOM), n_features))
+    alone[np.arange(len(alone)), rng.permutation(n_features)[: len(alone)]] = reach
+    ends = [np.full((1, n_features), value) for value in (0, reach, -reach)]
+    random = [rng.uniform(-reach, reach, (_N_RANDOM, n_features)), rng.normal(size=(_N_RANDOM, n_features))]
+    return np.concatenate([real, *random, alone, *ends])
+
+
+def compare(network: NetworkDescription, x: NDArray[np.floating], outputs: Outputs, file: str) -> TwinDifference:
+    """Compare a network with what the layers of a file put out for the same inputs.
+
+    Raises
+    ------
+    InputError
+        If a layer differs by more than rounding; the first is named.
+    """
+    pairs = {layer.name: layer.of_file for layer in network.layers if layer.role is not Role.INPUT}
+    compared = {name: source for name, source in pairs.items() if source in outputs}
+    if network.outputs[0] not in compared:
+        raise InputError(f"{file} can't be compared with what was made of it: no layer of it is its output; report it")
+    magnitude = max(float(np.abs(outputs[source]).max(initial=0)) for source in compared.values())
+    largest = 0.0
+    for name, array in _evaluate_network(network, list(compared), x).items():
+        expected = outputs[compared[name]]
+        difference = (
+            float(np.abs(array.reshape(expected.shape) - expected).max(initial=0))
+            if array.size == expected.size
+            else np.inf
+        )
+        if not difference <= TOLERANCE * max(magnitude, 1.0):  # also where one is not a number
+            raise InputError(
+                f"what was made of the layer {compared[name]} of {file} differs by up to {difference:.3g} from what "
+                f"Keras computes (values up to {float(np.abs(expected).max(initial=0)):.3g}); this is a fault of "
+                "fpgaae: report it with the model"
+            )
+        largest = max(largest, difference)
+    return TwinDifference(largest, magnitude, tuple(compared.values()))
+
+
+def _evaluate_network(
+    network: NetworkDescription, names: list[str], x: NDArray[np.floating]
+) -> dict[str, NDArray[np.float64]]:
+    with _double_precision():
+        model = rebuild(network)
+        tapped = tf_keras.Model(model.input, [model.get_layer(name).output for name in names])
+        found = tapped.predict_on_batch(x.astype(PRECISION))
+    return dict(zip(names, found if isinstance(found, list) else [found], strict=True))
+
+
+@contextmanager
+def _double_precision() -> Iterator[None]:
+    before = tf_keras.backend.floatx()
+    tf_keras.backend.set_floatx(PRECISION)
+    try:
+        yield
+    finally:
+        tf_keras.backend.set_floatx(before)
+
+
+def evaluate_apart(file: Path, x: NDArray[np.floating], rounded: Sequence[Rounded]) -> Evaluations:
+    """Let Keras evaluate a model file in a process of its own.
+
+    Raises
+    ------
+    InputError
+        If Keras can't.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        np.savez(folder / INPUTS_FILE, x=x, rounded=np.array([mode.value for mode in rounded]))
+        command = [sys.executable, "-m", "fpgaae.models.file_graph", str(file.resolve()), str(folder)]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
+                env={**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise InputError(f"Keras did not evaluate {file} in {_TIMEOUT_S} s; give a smaller model") from None
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1][:300]
+            raise InputError(
+                f"Keras can't evaluate {file} ({said}), so that what was made of it can't be compared with it; save "
+                "the model again"
+            )
+        with np.load(folder / OUTPUTS_FILE) as found:
+            names = json.loads(str(found["names"]))
+            return {
+                mode: {name: found[f"{mode.value}_{index}"] for index, name in enumerate(names[mode.value])}
+                for mode in rounded
+            }

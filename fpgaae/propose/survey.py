@@ -1,0 +1,306 @@
+"""What event files hold, before any config says it: columns of tables, arrays, sounds, images, with observed ranges.
+
+What these may mean does not belong here.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.config.table import Table
+from fpgaae.data.backends import Backend, Column
+from fpgaae.data.tables import open_backend
+from fpgaae.errors import InputError
+from fpgaae.optional import require
+
+MOST_EVENTS = 1_000_000  # that ranges are taken from
+_CHUNK = 16_384
+_TABLES = frozenset({".parquet", ".root", ".csv"})
+_ARRAYS = frozenset({".h5", ".hdf5", ".npz"})
+_SOUNDS = frozenset({".wav"})
+MANY_GROUPS = 100  # distinct numbers are counted up to this many, at least
+_IDX = "images-idx3"
+
+
+@dataclass
+class Observed:
+    """What was seen of the numbers of a column or a part of an array."""
+
+    kind: str = ""  # of NumPy types: f, i, u, b, or another for what is no number
+    low: float = np.inf
+    high: float = -np.inf
+    whole: bool = True  # whether each is a whole number
+    longest: int | None = None  # longest list; None: one number an event
+    lengths: list[NDArray[np.int64]] = field(default_factory=list)
+    distinct: set[Any] = field(default_factory=set)
+
+    def add(self, values: NDArray[Any], lengths: NDArray[np.int64] | None = None) -> None:
+        """Take in more of them."""
+        self.kind = values.dtype.kind
+        if lengths is not None:
+            self.longest = max(self.longest or 0, int(lengths.max(initial=0)))
+            self.lengths.append(lengths)
+        elif values.ndim == 1 and len(self.distinct) < MANY_GROUPS:
+            self.distinct |= set(np.unique(values[:_CHUNK]).tolist())
+        if self.is_number and values.size:
+            self.low = float(np.minimum(self.low, values.min()))  # of which NaN is the smallest and the largest
+            self.high = float(np.maximum(self.high, values.max()))
+            if self.kind == "f" and self.whole:
+                self.whole = bool((np.rint(values) == values).all())
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one that objects have."""
+        return self.kind in {"f", "i", "u"}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no number was seen."""
+        return self.low == np.inf and self.high == -np.inf
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are, and there are some."""
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude, 0 of none."""
+        return 0.0 if self.is_empty else max(abs(self.low), abs(self.high))
+
+
+@dataclass(frozen=True)
+class TableSurvey:
+    """A table: its columns, of which those of events are one number or a list."""
+
+    n_events: int
+    columns: Mapping[str, Observed]
+    tree: str | None = None
+
+
+@dataclass(frozen=True)
+class ArraySurvey:
+    """A file of arrays: the one of the events with its observed parts, and those with something of each event."""
+
+    n_events: int
+    name: str
+    shape: tuple[int, ...]  # without the events
+    whole: Observed
+    parts: tuple[Observed, ...]  # pT, eta, phi where the last axis may be these
+    slots: tuple[NDArray[np.float64], ...]  # of each such slot, the numbers of its fourth part, which may be a class
+    beside: Mapping[str, Observed]
+    widths: Mapping[str, int]  # of those beside: numbers an event
+
+
+@dataclass(frozen=True)
+class SoundSurvey:
+    """A folder of sounds, or one."""
+
+    n_clips: int
+    n_events: int
+    rate: int
+
+
+@dataclass(frozen=True)
+class ImageSurvey:
+    """An IDX file of images."""
+
+    n_events: int
+    shape: tuple[int, ...]
+
+
+Survey = TableSurvey | ArraySurvey | SoundSurvey | ImageSurvey
+
+
+def together(seen: Iterable[Observed]) -> Observed:
+    """Join the ranges of several; the rest is that of the first."""
+    first, *others = seen
+    joined = replace(first)
+    for own in others:
+        joined.kind = "f" if "f" in {own.kind, joined.kind} else joined.kind
+        joined.low = float(np.minimum(joined.low, own.low))
+        joined.high = float(np.maximum(joined.high, own.high))
+        joined.whole &= own.whole
+    return joined
+
+
+def with_ranges_of(base: Survey, others: Sequence[Survey]) -> Survey:
+    """Give a survey whose ranges hold what was seen in others, too."""
+    if isinstance(base, TableSurvey):
+        tables = [base, *(other for other in others if isinstance(other, TableSurvey))]
+        columns = {
+            name: together(table.columns[name] for table in tables if name in table.columns) for name in base.columns
+        }
+        return replace(base, columns=columns)
+    if isinstance(base, ArraySurvey):
+        arrays = [base, *(other for other in others if isinstance(other, ArraySurvey))]
+        same = [array for array in arrays if len(array.parts) == len(base.parts)]
+        parts = tuple(together(array.parts[index] for array in same) for index in range(len(base.parts)))
+        return replace(base, whole=together(array.whole for array in arrays), parts=parts)
+    return base
+
+
+def files_of(path: Path) -> list[Path]:
+    """Give the event files of an argument, which may be a folder.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or holds none.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"{path} is not there; give event files, or folders of them")
+    for endings in (_TABLES, _ARRAYS, _SOUNDS):
+        if found := sorted(file for file in path.iterdir() if file.suffix.lower() in endings):
+            return found
+    known = ", ".join(sorted(_TABLES | _ARRAYS | _SOUNDS))
+    raise InputError(f"the folder {path} holds no file of a known kind ({known}); name the folder that has them")
+
+
+def survey(path: Path, wanted: Callable[[str], bool]) -> Survey:
+    """Look at the events of a file or a folder.
+
+    Parameters
+    ----------
+    wanted
+        Tells by its name whether a column of a table matters: there may be thousands.
+
+    Raises
+    ------
+    InputError
+        If it is of no known kind, or holds no events.
+    """
+    files = files_of(path)
+    kind = files[0].suffix.lower()
+    if kind in _SOUNDS:
+        return _survey_sounds(files)
+    if _IDX in files[0].name:
+        return _survey_images(files[0])
+    if kind in _TABLES:
+        return _survey_tables(files, wanted)
+    if h5py.is_hdf5(files[0]) or zipfile.is_zipfile(files[0]):
+        return _survey_arrays(files[0])
+    raise InputError(
+        f"{files[0]} is of no kind that is known here: give Parquet, ROOT, CSV, HDF5, npz, WAV or IDX files, or write "
+        "a config with a reader of your own"
+    )
+
+
+def _survey_sounds(files: Sequence[Path]) -> SoundSurvey:
+    from fpgaae.data.domains.sounds import Options, open_clip, read_wav  # noqa: PLC0415
+
+    options = Options()
+    rates = {read_wav(file)[0] for file in files}
+    n_events = sum(open_clip(file, options).n_frames - options.frames + 1 for file in files)
+    if len(rates) > 1:
+        raise InputError(f"{files[0].parent} has sounds of {sorted(rates)} samples a second; bring them to one rate")
+    return SoundSurvey(len(files), n_events, rates.pop())
+
+
+def _survey_images(file: Path) -> ImageSurvey:
+    from fpgaae.data.domains.images import read_idx  # noqa: PLC0415
+
+    images = read_idx(file, 3)
+    return ImageSurvey(len(images), images.shape[1:])
+
+
+def _tree_of(file: Path) -> str | None:
+    """Name the tree of a ROOT file that holds the events: the only one, `Events`, or the longest."""
+    require("awkward", "ROOT files are read with it")
+    uproot = require("uproot", "ROOT files are read with it")
+    with uproot.open(file) as opened:
+        trees = opened.keys(cycle=False, filter_classname=("TTree", "ROOT::RNTuple"))
+        if len(trees) < 2:
+            return None
+        return "Events" if "Events" in trees else str(max(trees, key=lambda name: opened[name].num_entries))
+
+
+def _open(file: Path, tree: str | None, wanted: Sequence[str]) -> Backend:
+    return open_backend(file, Table(tree=tree, objects={}), wanted, set())
+
+
+def _survey_tables(files: Sequence[Path], wanted: Callable[[str], bool]) -> TableSurvey:
+    tree = _tree_of(files[0]) if files[0].suffix.lower() == ".root" else None
+    opened = _open(files[0], tree, ())
+    within = {name for name in opened.names if tree is not None and name.partition(".")[0] in {*opened.names} - {name}}
+    names = [name for name in opened.names if wanted(name) and name not in within]
+    there = ", ".join([*opened.names][:30])
+    opened.close()
+    if not names:
+        raise InputError(
+            f"{files[0]} has no column with a name like met_pt, Jet_eta or muon1_phi (there: {there}); rename the "
+            "columns, or write `data.table` by hand, as the README shows"
+        )
+    seen: dict[str, Observed] = {}
+    n_events, looked_at = 0, 0
+    for file in files:
+        backend = _open(file, tree, names)
+        try:
+            n_events += backend.n_rows
+            for rows in _chunks(backend, MOST_EVENTS - looked_at):
+                for name, column in rows.items():
+                    seen.setdefault(name, Observed()).add(column.values, column.lengths)
+                looked_at += len(_lengths(next(iter(rows.values()))))
+        finally:
+            backend.close()
+    if not n_events:
+        raise InputError(f"{files[0]} holds no events")
+    return TableSurvey(n_events, seen, tree)
+
+
+def _lengths(column: Column) -> NDArray[Any]:
+    return column.values if column.lengths is None else column.lengths
+
+
+def _chunks(backend: Backend, most: int) -> Iterator[Mapping[str, Column]]:
+    for start in range(0, min(backend.n_rows, most), _CHUNK):
+        yield backend.read(start, min(_CHUNK, backend.n_rows - start))
+
+
+def _survey_arrays(file: Path) -> ArraySurvey:
+    if h5py.is_hdf5(file):
+        with h5py.File(file, "r") as opened:
+            found: dict[str, Any] = {}
+            opened.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+            return _survey_of(file, found)
+    with np.load(file, allow_pickle=False) as members:
+        return _survey_of(file, {name: members[name] for name in members.files})
+
+
+def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
+    events = [
+        name for name, array in arrays.items()
+        if array.ndim >= 2 and array.dtype.kind in "fiu" and len(array) and np.prod(array.shape[1:]) > 1
+    ]  # fmt: skip
+    if not events:
+        there = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "none"
+        raise InputError(f"{file} has no array (events, ...) of numbers (there: {there}); give the events as one")
+    name = max(events, key=lambda name: np.prod(arrays[name].shape))
+    array = arrays[name]
+    n_events, shape = len(array), tuple(array.shape[1:])
+    objects = len(shape) == 2 and shape[1] in {3, 4}
+    whole, parts = Observed(), tuple(Observed() for _ in range(3 if objects else 0))
+    classes: list[NDArray[np.float64]] = []
+    for start in range(0, min(n_events, MOST_EVENTS), _CHUNK):
+        values = np.asarray(array[start : start + _CHUNK])
+        whole.add(values)
+        for index, part in enumerate(parts):
+            part.add(values[..., index][values[..., 0] > 0])
+        if objects and shape[1] == 4 and not start:
+            classes = [np.unique(values[:, slot, 3][values[:, slot, 0] > 0]) for slot in range(shape[0])]
+    beside, widths = {}, {}
+    for other, values in arrays.items():
+        if other != name and values.ndim in {1, 2} and len(values) == n_events:
+            beside[other], widths[other] = Observed(), int(np.prod(values.shape[1:]))
+            beside[other].add(np.asarray(values[:MOST_EVENTS]))
+    return ArraySurvey(n_events, name, shape, whole, parts, tuple(classes), beside, widths)

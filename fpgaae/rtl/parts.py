@@ -1,0 +1,237 @@
+"""A written RTL project simulated in parts: each stage of the pipeline a library of its own, then all that is around.
+
+A stage is logic without a clock, so that a function in its place computes the same: in the design each is replaced by
+a call of the Verilated stage. When a source changes, the parts that hold it are built anew, the others taken over.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fpgaae.doctor import require_compiler
+from fpgaae.errors import CheckFailed
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.stage_check import stage_library
+from fpgaae.rtl.templates import firmware_rtl
+from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
+from fpgaae.rtl.verilator import bench_sources, include_folder
+
+LIBRARY_FILE = "simulation.so"
+_FLAGS = (
+    "-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal",
+    "-Wno-lint", "-Wno-style",
+    "--output-split-cfuncs", "500",  # the time that g++ takes grows faster than the length of a function
+)  # fmt: skip
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp")
+_FOLDERS = re.compile(r'"/[^"\n]*/(?=[^"/\n]*")')
+_PORT = re.compile(r"(input|output) \[(\d+):0\] (model_inp|model_out)")
+_STAND_IN = """module {name} (input [{n_in}:0] model_inp, output reg [{n_out}:0] model_out);
+    import "DPI-C" function void {function} (input bit [{n_in}:0] inp, output bit [{n_out}:0] outp);
+    always_comb {function}(model_inp, model_out);
+endmodule
+"""
+
+
+class _Stage(NamedTuple):
+    """A stage of the pipeline: its module and the bits of its ports."""
+
+    name: str
+    input_bits: int
+    output_bits: int
+
+    @property
+    def function(self) -> str:
+        """Name of the function that stands in for it."""
+        return f"{self.name}_logic"
+
+    @property
+    def library(self) -> str:
+        """File of its library."""
+        return stage_library(Path(), self.name).name
+
+    def stand_in(self) -> str:
+        """Give a module that calls the library."""
+        return _STAND_IN.format(
+            name=self.name, function=self.function, n_in=self.input_bits - 1, n_out=self.output_bits - 1
+        )
+
+
+class Parts:
+    """The parts of one project, built in a folder.
+
+    Parameters
+    ----------
+    build
+        For what is built; made where it is missing.
+    """
+
+    def __init__(self, project: Path, build: Path, *, optimization: str = "-O1") -> None:
+        self._project = project.absolute()
+        self._build = build.absolute()
+        self._build.mkdir(parents=True, exist_ok=True)
+        self._log = self._build / "compile.log"
+        self._optimization = optimization
+        self.design = Design.load(project)
+        files = verilog_sources(self._project)
+        self._runtime_objects: list[str] = []
+        self._stage_files = {file.name: file for file in files if f"{self.design.name}_core_stage" in file.name}
+        around = (f"{self.design.name}_{name}.v" for name in ("core", "trigger", "valid", "axis"))
+        self._around = [self._project / VERILOG_FOLDER / name for name in around]
+        self._shared = [file for file in files if file.name not in self._stage_files and file not in self._around]
+
+    def library(self) -> Path:
+        """Give the library of the whole design."""
+        return self._build / LIBRARY_FILE
+
+    def stage_library(self, module: str) -> Path:
+        """Give the library of a stage."""
+        return stage_library(self._build, module)
+
+    def make_stages(self) -> None:
+        """Build the libraries of all stages alone.
+
+        Raises
+        ------
+        CheckFailed
+            If a source is not Verilog that Verilator takes.
+        """
+        self._runtime_objects = self._compile_runtime()
+        for file in self._stage_files.values():
+            self._make_stage(_stage(file), file, None)
+
+    def make(self, sound: Parts | None = None, changed: Sequence[str] = ()) -> bool:
+        """Build all parts, or those that hold a changed source, and link the others of the sound project.
+
+        Returns
+        -------
+        Whether a part is another program than that of the sound project.
+
+        Raises
+        ------
+        CheckFailed
+            If a source is not Verilog that Verilator takes.
+        """
+        names = {Path(file).name for file in changed}
+        everything = sound is None or any(file.name in names for file in self._shared)
+        self._runtime_objects = self._compile_runtime() if sound is None else sound._runtime_objects
+        differs = False
+        for name, file in self._stage_files.items():
+            stage = _stage(file)
+            if everything or name in names:
+                differs |= self._make_stage(stage, file, sound)
+            elif sound is not None:
+                os.link(sound._build / stage.library, self._build / stage.library)
+        if everything or any(file.name in names for file in self._around):
+            differs |= self._make_around(sound)
+        elif sound is not None:
+            os.link(sound.library(), self.library())
+        return differs
+
+    def _compile_runtime(self) -> list[str]:
+        include = include_folder(require_tool(VERILATOR), self._log)
+        objects = []
+        for name in _RUNTIME:
+            target = self._build / f"{name}.o"
+            command = [str(require_compiler()), "-c", "-fPIC", "-O2", "-std=c++17", "-w", *_includes(include)]
+            run_logged([*command, str(include / name), "-o", str(target)], self._build, self._log, f"compiling {name}")
+            objects.append(str(target))
+        return objects
+
+    def _make_stage(self, stage: _Stage, file: Path, sound: Parts | None) -> bool:
+        model = f"V{stage.name}"
+        folder = self._build / stage.name
+        self._verilate(stage.name, model, folder, [file, *self._shared])
+        if sound is not None and _same_texts(folder, sound._build / stage.name):
+            os.link(sound._build / stage.library, self._build / stage.library)
+            return False
+        defines = (
+            f"-DFUNCTION={stage.function}",
+            f"-DINPUT_BITS={stage.input_bits}",
+            f"-DOUTPUT_BITS={stage.output_bits}",
+        )
+        soname = f"-Wl,-soname,{stage.library}"
+        self._compile(
+            model,
+            folder,
+            firmware_rtl("stage_driver.cpp"),
+            (*defines, "-fvisibility=hidden", soname),
+            self._build / stage.library,
+        )
+        return True
+
+    def _make_around(self, sound: Parts | None) -> bool:
+        """Build the wrappers, the block and its registers, with a function in the place of each stage."""
+        design, model, folder = self.design, "Vrtl", self._build / "around"
+        folder.mkdir(exist_ok=True)
+        stages = [_stage(file) for file in self._stage_files.values()]
+        stand_ins = folder / "stages.sv"
+        stand_ins.write_text("".join(stage.stand_in() for stage in stages), encoding="ascii")
+        bench = bench_sources(design, folder)
+        self._verilate(f"{design.name}_bench", model, folder, [*map(Path, bench), *self._around, stand_ins])
+        if sound is not None and _same_texts(folder, sound._build / "around"):
+            os.link(sound.library(), self.library())
+            return False
+        defines = (
+            f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}",
+            f"-DN_ACCEPT={design.n_thresholds}",
+        )  # fmt: skip
+        libraries = (f"-L{self._build}", *(f"-l:{stage.library}" for stage in stages), "-Wl,-rpath,$ORIGIN")
+        self._compile(model, folder, firmware_rtl("rtl_driver.cpp"), defines, self.library(), libraries)
+        return True
+
+    def _verilate(self, top: str, model: str, folder: Path, sources: Sequence[Path]) -> None:
+        command = [
+            require_tool(VERILATOR), "--cc", "--prefix", model, "--top-module", top, "--Mdir", str(folder), *_FLAGS,
+            *map(str, sources),
+        ]  # fmt: skip
+        run_logged(command, self._build, self._log, f"Verilating {top} of {self._project}")
+
+    def _compile(
+        self,
+        model: str,
+        folder: Path,
+        driver: Path,
+        options: Sequence[str],
+        library: Path,
+        libraries: Sequence[str] = (),
+    ) -> None:
+        """Compile what Verilator wrote and its driver as one source, since the headers take most of the time."""
+        include = include_folder(require_tool(VERILATOR), self._log)
+        sources = sorted(folder.glob(f"{model}*.cpp"))
+        text = "".join(f'#include "{source.name}"\n' for source in sources) + f'#include "{driver.absolute()}"\n'
+        (folder / "all.cc").write_text(text, encoding="utf-8")
+        command = [
+            str(require_compiler()), "-shared", "-fPIC", self._optimization, "-std=c++17", "-w",
+            f"-DMODEL={model}", f'-DMODEL_HEADER="{model}.h"', *options, "-I.", *_includes(include), "all.cc",
+            *self._runtime_objects, *libraries, "-pthread", "-latomic", "-o", str(library),
+        ]  # fmt: skip
+        run_logged(command, folder, self._log, f"compiling {model} of {self._project}")
+
+
+def _stage(file: Path) -> _Stage:
+    ports = {match[3]: int(match[2]) + 1 for match in _PORT.finditer(file.read_text(encoding="utf-8"))}
+    if set(ports) != {"model_inp", "model_out"}:
+        raise CheckFailed(f"{file} is no stage as `trace` writes it; run it again with --force")
+    return _Stage(file.stem, ports["model_inp"], ports["model_out"])
+
+
+def _includes(include: Path) -> tuple[str, str]:
+    return f"-I{include}", f"-I{include / 'vltstd'}"
+
+
+def _same_texts(folder: Path, other: Path) -> bool:
+    """Tell whether Verilator wrote the same program."""
+    files, others = (
+        {file.name: file for file in at.glob("V*") if file.suffix in {".cpp", ".h"}} for at in (folder, other)
+    )
+    return set(files) == set(others) and all(_code(files[name]) == _code(others[name]) for name in files)
+
+
+def _code(file: Path) -> str:
+    """Give a source without comments and without the folders of the files that it names."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return _FOLDERS.sub('"', "\n".join(line for line in lines if not line.lstrip().startswith("//")))

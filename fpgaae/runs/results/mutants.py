@@ -1,0 +1,65 @@
+"""What `--mutate` writes, `mutants.json` of each target: the proof that its check sees damage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutantEntry:
+    """A damaged project, and what became of it."""
+
+    damage: str
+    layer: str  # of a target that checks no layers, the file
+    description: str
+    outcome: str  # "caught", "equivalent" or "missed"
+    by: str
+    named_layer: str | None
+    attributed: bool | None  # whether the named layer is the damaged one or one behind it; None where none is named
+    detail: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotMade:
+    """A kind of damage that this project has no mutant of, and why."""
+
+    damage: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutantsResult:
+    """What became of the mutants of a target."""
+
+    total: int
+    caught: int
+    equivalent: int
+    missed: int
+    misattributed: int
+    seed: int
+    seconds: float
+    mutants: tuple[MutantEntry, ...]
+    passed: bool
+    not_made: tuple[NotMade, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsimMutantsResult(MutantsResult):
+    """The content of `csim/mutants.json`."""
+
+    csim_fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtlMutantsResult(MutantsResult):
+    """The content of `rtl/mutants.json`."""
+
+    rtl_fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmulatorMutantsResult(MutantsResult):
+    """The content of `emulator_mutants.json` in the run folder."""
+
+    convert_fingerprint: str

@@ -1,0 +1,93 @@
+"""Damaged copies of an emulator: each kind is made, the self-test catches it, and what computes the same is proven."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+
+from fpgaae.config.model import Score
+from fpgaae.emulator.equivalence import Prover
+from fpgaae.emulator.mutants import ARRAY, KINDS
+from fpgaae.emulator.mutation import Mutation
+from fpgaae.emulator.package import write_package
+from fpgaae.emulator.package_sources import Damage, PackageSources
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.mutant import Mutant, make_mutants
+from fpgaae.hls.verdicts import Outcome, judge_all
+from fpgaae.progress import SilentProgress
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+
+def _written(folder: Path, score: Score, n_events: int) -> PackageSources:
+    folder.mkdir()
+    features = networks.feature_map()
+    trigger = GoldenTrigger(features, networks.random_network(score, features))
+    write_package(folder, "trigger", trigger, networks.events(features, n_events))
+    return PackageSources(folder, "trigger", trigger)
+
+
+def test_every_kind_is_made_or_named(tmp_path: Path) -> None:
+    sources = _written(tmp_path / "package", Score.MU_SQUARED_OVER_VARIANCE, 5)
+    made = make_mutants(sources, KINDS, 150, seed=2)
+    absent = {kind.damage for kind in made.not_made}
+    assert {mutant.damage.value for mutant in made.mutants} == {damage.value for damage in Damage} - absent
+    assert absent <= {Damage.SIGN.value}
+    assert made == make_mutants(sources, KINDS, 150, seed=2)
+    for mutant in made.mutants:
+        assert all(text != sources.text(file) for file, text in mutant.edits.items()), mutant.description
+
+
+def _threshold_by_one(sources: PackageSources) -> Mutant:
+    made = make_mutants(sources, [kind for kind in KINDS if kind.damage is Damage.THRESHOLD_BY_ONE], 1, seed=1)
+    return made.mutants[0]
+
+
+def test_the_self_test_catches_what_its_events_do_not_show(tmp_path: Path) -> None:
+    """No event lies at a threshold here: without the check of the decisions the mutant would be missed."""
+    sources = _written(tmp_path / "package", Score.SQUARED_ERROR, 5)
+    mutant = _threshold_by_one(sources)
+    assert Mutation(sources, tmp_path).judge(0, mutant).outcome is Outcome.CAUGHT
+    test = sources.project / "self_test.c"
+    check = '    run("decisions at the thresholds", run_decisions);\n'
+    assert check in test.read_text()
+    test.write_text(test.read_text().replace(check, ""))
+    assert Mutation(sources, tmp_path).judge(1, mutant).outcome is Outcome.MISSED
+
+
+def test_mutants_of_lanes_blocks_and_state_are_caught(tmp_path: Path) -> None:
+    sources = _written(tmp_path / "package", Score.SQUARED_ERROR, 200)
+    kinds = [
+        kind for kind in KINDS if kind.damage in {Damage.BLOCKS, Damage.STATE, Damage.SINGLE, Damage.EXCHANGED_OBJECTS}
+    ]
+    result = judge_all(Mutation(sources, tmp_path), make_mutants(sources, kinds, 8, seed=3), 3, SilentProgress())
+    assert (result.total, result.missed) == (8, 0), result
+    assert result.caught >= 6
+
+
+def test_only_what_computes_the_same_is_proven(tmp_path: Path) -> None:
+    """A unit that is rectified to zero may have any weight that leaves it there; one that is not, none."""
+    sources = _written(tmp_path / "package", Score.SQUARED_ERROR, 5)
+    text = sources.text(sources.code)
+    prover = Prover(sources)
+    layer = next(x for x in sources.trigger.network.weighted)
+    bias = next(match for match in ARRAY.finditer(text) if match["name"] == f"{layer.name}_codes_bias")
+    values = np.array(bias["values"].split(","), dtype=np.int64)
+
+    def with_first(code: int) -> str:
+        new = [code, *values[1:].tolist()]
+        return text[: bias.start("values")] + ", ".join(map(str, new)) + text[bias.end("values") :]
+
+    def proof(of: str) -> str | None:
+        return prover.prove(Mutant(Damage.BIAS, sources.code, "by hand", {sources.code: of}, bias["name"]))
+
+    assert proof(with_first(int(values[0]) + 64)) is None
+    (sources.project / sources.code).write_text(with_first(-(10**7)))
+    dead = Prover(sources)
+    mutant = Mutant(Damage.BIAS, sources.code, "by hand", {sources.code: with_first(-(10**7) - 5)}, bias["name"])
+    found = dead.prove(mutant)
+    assert found is not None
+    assert "output 0" in found
