@@ -14,48 +14,6 @@ namespace proof {
 
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 
-// Integers of C++ from here on stand for symbols: a driver fills the ports with them.
-static const int64_t first_port = int64_t(1) << 62;
-
-// A comparison; a branch on it may depend on symbols.
-struct Condition {
-    Number difference; // compared with zero
-    bool is_equal, inverted;
-
-    Condition operator!() const { return {difference, is_equal, !inverted}; }
-    operator bool() const { return proof().decide(difference, is_equal) != inverted; }
-
-    // The same as a symbol of one bit.
-    Number bit() const {
-        if (difference.is_constant())
-            return constant(bool(*this), 0);
-        if (is_equal)
-            throw Unprovable("the bit of a comparison for equality");
-        // not above zero: its negative and one more code is
-        Form form = inverted ? sum_of(scaled(difference.form, -1), constant(1, 0).form) : difference.form;
-        std::string definition = "c " + std::to_string(difference.fraction) + ' ' + text(form);
-        return proof().fresh(definition, {0, 1}, proof().roots(form), 0);
-    }
-};
-
-// Bit `place` of a number whose bits are constants, or symbols of one bit each.
-inline Number bit_of(const Number &number, int place) {
-    big seen = number.form.constant;
-    Number bit = constant((seen >> place) & 1, 0);
-    if (!number.is_constant() && seen < 0)
-        throw Unprovable("a bit of a sum of values");
-    for (auto &term : number.form.terms) {
-        std::vector<unsigned> ids = symbols_of(term.first);
-        bool is_bit = ids.size() == 1 && proof().symbols[ids[0]].codes.within({0, 1}) && term.second > 0;
-        if (!is_bit || (seen & term.second))
-            throw Unprovable("a bit of a sum of values");
-        seen |= term.second;
-        if ((term.second >> place) & 1)
-            bit = sum_of(bit, proof().of_symbol(ids[0], 0));
-    }
-    return bit;
-}
-
 } // namespace proof
 
 template <int W, int I, bool S, ap_q_mode Q = AP_TRN, ap_o_mode O = AP_WRAP, int N = 0> struct ap_fixed_base;
@@ -169,7 +127,7 @@ template <int W, int I, bool S, ap_q_mode Q, ap_o_mode O, int N> struct ap_fixed
     }
     template <class U> proof::if_integer<U> set(U value) {
         if (sizeof(U) == 8 && int64_t(value) >= proof::first_port)
-            number = proof::proof().base("p " + std::to_string(int64_t(value) - proof::first_port), type().all(), W - I);
+            number = proof::port(int64_t(value) - proof::first_port, type());
         else
             number = proof::assigned(proof::constant(value, 0), type());
     }
@@ -243,10 +201,7 @@ FPGAAE_FIXED struct Growth<FPGAAE_A, FPGAAE_B> {
 };
 
 template <class A, class B> Number difference(const A &a, const B &b) {
-    // The vendor's types compare a signed with an unsigned number by their bits.
-    if (A::is_signed_v != B::is_signed_v && (proof().of(a.number).low < 0 || proof().of(b.number).low < 0))
-        throw Unprovable("a comparison of a signed with an unsigned number");
-    return sum_of(a.number, negative(b.number));
+    return difference(a.number, A::is_signed_v, b.number, B::is_signed_v);
 }
 
 } // namespace proof

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fpgaae.doctor import require_compiler
@@ -13,18 +14,45 @@ from fpgaae.hls.csim_library import TAIL_LINES, run_compiler
 from fpgaae.hls.project import CSIM_MACRO, firmware_source
 from fpgaae.prove.symbols import Trace, read_trace
 
-_FLAGS = ("-O1", "-std=c++17", "-w", f"-D{CSIM_MACRO}")
+_FLAGS = ("-std=c++17", "-w")
 _TIMEOUT_S = 1800
 _ADDRESS_SPACE = 16 * 2**30
+_TYPES = "csim_support.h"
 
 
-def run_symbolic(project: Path, project_name: str, golden: Sequence[str], folder: Path) -> Trace:
+def prepare(folder: Path) -> Path:
+    """Compile what all projects share, the arithmetic of symbols and the headers of its types, into a folder; give it.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no g++.
+    CheckFailed
+        If it does not compile.
+    """
+    folder = folder.absolute()
+    _compile_core(folder)
+    header = folder / _TYPES
+    header.write_text(f'#include "{firmware_source("proof") / _TYPES}"\n', encoding="utf-8")
+    flags = (*_FLAGS, "-O0", f"-D{CSIM_MACRO}", "-x", "c++-header")
+    _compile(folder, *flags, str(header), "-o", f"{header}.gch")
+    return folder
+
+
+def run_symbolic(
+    project: Path, project_name: str, golden: Sequence[str], folder: Path, prepared: Path | None = None
+) -> Trace:
     """Compile a project over symbols, run it, and read what it printed.
 
     Parameters
     ----------
     golden
-        A line a tap: its number, bits behind the point, number of values, smallest and largest code of each.
+        Number of ports and, by port, the first of its slot; then a line a tap: its number, bits behind the point,
+        number of values, smallest and largest code of each.
+    folder
+        Of what is made.
+    prepared
+        What `prepare` gave; by default it is made for this project alone.
 
     Raises
     ------
@@ -36,15 +64,16 @@ def run_symbolic(project: Path, project_name: str, golden: Sequence[str], folder
     folder = folder.absolute()
     types = firmware_source("proof")
     program, ranges, printed = folder / "symbolic", folder / "golden.txt", folder / "symbolic.txt"
-    command = [
-        str(require_compiler()), *_FLAGS, "-include", str(types / "csim_support.h"), f"-I{types}", "-I.", "-Ifirmware",
-        str(types / "main.cpp"), f"firmware/{project_name}.cpp", "-o", str(program),
-    ]  # fmt: skip
-    code, said = run_compiler(command, project)
-    if code:
-        errors = [line for line in said.splitlines() if "error" in line] or said.splitlines()
-        tail = "\n".join(errors[:TAIL_LINES])
-        raise CheckFailed(f"{project} does not compile over symbols; the compiler says:\n{tail}")
+    with ThreadPoolExecutor() as pool:
+        core = pool.submit(_compile_core, folder) if prepared is None else None
+        _compile(
+            project, *_FLAGS, "-O0", f"-D{CSIM_MACRO}", "-include", str((prepared or types) / _TYPES), f"-I{types}",
+            "-I.", "-Ifirmware", f'-DFPGAAE_PROOF_NETWORK="firmware/{project_name}.cpp"',
+            "-c", str(types / "main.cpp"), "-o", str(folder / "project.o"),
+        )  # fmt: skip
+        if core is not None:
+            core.result()
+    _compile(folder, str(folder / "project.o"), str((prepared or folder) / "core.o"), "-o", str(program))
     ranges.write_text("\n".join(golden) + "\n", encoding="utf-8")
     with printed.open("w", encoding="utf-8") as out:
         try:
@@ -59,6 +88,18 @@ def run_symbolic(project: Path, project_name: str, golden: Sequence[str], folder
         raise CheckFailed(f"the symbolic run of {project} ends with code {done.returncode}{last}; correct its sources")
     with printed.open(encoding="utf-8") as lines:
         return read_trace(lines)
+
+
+def _compile_core(folder: Path) -> None:
+    _compile(folder, *_FLAGS, "-O2", "-c", str(firmware_source("proof") / "core.cpp"), "-o", str(folder / "core.o"))
+
+
+def _compile(folder: Path, *arguments: str) -> None:
+    code, said = run_compiler([str(require_compiler()), *arguments], folder)
+    if code:
+        errors = [line for line in said.splitlines() if "error" in line] or said.splitlines()
+        tail = "\n".join(errors[:TAIL_LINES])
+        raise CheckFailed(f"{folder} does not compile over symbols; the compiler says:\n{tail}")
 
 
 def _room() -> None:

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
@@ -21,12 +20,12 @@ from fpgaae.golden.layers.rounding import Input, Quantizer
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.windows import places_under
-from fpgaae.prove.arithmetic import Evaluation, Integers
+from fpgaae.prove.codes import MOST_CODES, code_text, codes_differ, form_key
+from fpgaae.prove.front_end import front_end
 from fpgaae.prove.scores import expected_score
 from fpgaae.prove.subject import Difference, Finding, Subject, scaled
 from fpgaae.prove.symbols import FULLY_SYMBOLIC, Form, Kind, Output
 
-_MOST_CODES = 1 << 24
 Judge = Callable[[Subject], Finding]
 
 
@@ -85,17 +84,13 @@ def _form_differs(subject: Subject, event: int, output: Output, wanted: Form) ->
     source, symbols = subject.sources[0], subject.trace.symbols
     found = {symbols[term[0]].place: (c, symbols[term[0]].fraction) for term, c in output.form.terms.items()}
     if not scaled(wanted.constant, subject.up, output.form.constant):
-        return f"its constant is {output.form.constant} where {_text(wanted.constant, subject.up)} is right"
+        return f"its constant is {output.form.constant} where {code_text(wanted.constant, subject.up)} is right"
     for place in sorted({*found, *(term[0] for term in wanted.terms)}):
         coefficient, fraction = found.get(place, (0, source.golden.type.fraction))
         right = wanted.terms.get((place,), 0)
         if not scaled(right, subject.up + source.golden.type.fraction - fraction, coefficient):
-            return f"its coefficient of value {place} is {coefficient} where {_text(right, subject.up)} is right"
+            return f"its coefficient of value {place} is {coefficient} where {code_text(right, subject.up)} is right"
     return None
-
-
-def _text(code: int, up: int) -> str:
-    return str(code << up) if up >= 0 else f"{code}/{1 << -up}"
 
 
 def _weighted(subject: Subject) -> Finding:
@@ -167,23 +162,6 @@ def _has_channels(subject: Subject) -> bool:
     )
 
 
-def _front_end(subject: Subject) -> Finding:
-    """Try every code of each hardware integer."""
-    ports = {
-        (symbol.place, symbol.event): number
-        for number, symbol in subject.trace.symbols.items()
-        if symbol.kind is Kind.PORT
-    }
-
-    def golden(place: int, codes: Codes) -> Codes:
-        feature = FeatureMap((subject.features.features[place],))
-        channel = subject.golden.types.channel(place)
-        found = feature.input_codes(codes[:, None], channel)[:, 0]
-        return np.asarray(found << (subject.golden.type.fraction - channel.fraction))
-
-    return _try_codes(subject, lambda place, event: ports.get((place, event)), golden)
-
-
 def _try_codes(
     subject: Subject,
     symbol_of: Callable[[int, int], int | None],
@@ -197,14 +175,14 @@ def _try_codes(
         for output in outputs:
             symbol = symbol_of(output.place, event)
             low, high = (0, 0) if symbol is None else subject.trace.codes_of(symbol, event, subject.index)
-            if high - low >= _MOST_CODES:
-                return Finding("", open=f"value {output.place} has more than {_MOST_CODES:,} codes to try")
+            if high - low >= MOST_CODES:
+                return Finding("", open=f"value {output.place} has more than {MOST_CODES:,} codes to try")
             if high < low or ((low, high) in covered.setdefault(output.place, set()) and event >= FULLY_SYMBOLIC):
                 continue
             covered[output.place].add((low, high))
-            key = (_key(subject, output.form, symbol), low, high, _golden_key(subject, output.place))
+            key = (form_key(subject, output.form, symbol), low, high, subject.golden.types.channel(output.place))
             if key not in known:
-                known[key] = _codes_differ(subject, output, symbol, (low, high), golden)
+                known[key] = codes_differ(subject, output, symbol, (low, high), golden)
                 tried += high - low + 1
             if (reason := known[key]) is not None:
                 differences.setdefault(output.place, Difference(output.place, reason))
@@ -215,57 +193,6 @@ def _try_codes(
         ):
             return Finding("", open=f"some codes of value {place} are on no path")
     return Finding(f"every code of each value ({tried:,} in all)", tuple(differences.values()))
-
-
-def _golden_key(subject: Subject, place: int) -> object:
-    feature = subject.features.features[place] if isinstance(subject.golden, Input) else None
-    return (
-        (feature.shift, feature.offset, subject.golden.types.channel(place))
-        if feature
-        else subject.golden.types.channel(place)
-    )
-
-
-def _key(subject: Subject, form: Form, symbol: int | None) -> object:
-    """Give the same for forms that are the same function of their symbol."""
-    if any(
-        s != symbol and subject.trace.symbols[s].kind in (Kind.PORT, Kind.OUTPUT, Kind.WEIGHT) for s in form.symbols
-    ):
-        return form.constant, tuple(form.terms.items())
-    inner = {s: subject.trace.symbols[s] for s in form.symbols if s != symbol}
-    named = {s: (of.kind, of.cast, of.divisor, of.fraction, _key(subject, of.form, symbol)) for s, of in inner.items()}
-    return form.constant, tuple((tuple(named.get(s, "x") for s in term), c) for term, c in form.terms.items())
-
-
-def _codes_differ(
-    subject: Subject,
-    output: Output,
-    symbol: int | None,
-    ends: tuple[int, int],
-    golden: Callable[[int, Codes], Codes],
-) -> str | None:
-    codes = np.arange(ends[0], ends[1] + 1, dtype=np.int64)
-    try:
-        found = Evaluation(subject.trace.symbols, {-1 if symbol is None else symbol: codes}).form(output.form)
-    except KeyError as missing:
-        return subject.describe(subject.trace.symbols[missing.args[0]], output.event)
-    up = 0
-    if symbol is not None and subject.sources:
-        up = subject.sources[0].golden.type.fraction - subject.trace.symbols[symbol].fraction
-    right = golden(output.place, codes << up)
-    wrong = np.flatnonzero(not_equal(found, right, subject.up))
-    if not len(wrong):
-        return None
-    first = wrong[np.abs(codes[wrong]).argmin()]
-    return (
-        f"for the code {codes[first]} it is {found[first]} where {_text(int(right[first]), subject.up)} is right, "
-        f"and {len(wrong):,} codes differ"
-    )
-
-
-def not_equal(found: Integers, right: Codes, up: int) -> Integers:
-    """Tell where codes on a grid that is finer by `up` bits are not the right ones."""
-    return np.asarray(found != (right << up) if up >= 0 else (found << -up) != right)
 
 
 def _covers(parts: set[tuple[int, int]], low: int, high: int) -> bool:
@@ -413,7 +340,7 @@ def _decision_differs(subject: Subject, output: Output, score: Output, threshold
 
 
 _JUDGES: Mapping[type, Judge] = {
-    Input: _front_end,
+    Input: front_end,
     Weighted: _weighted,
     Moved: _affine,
     Quantizer: _of_one_value,

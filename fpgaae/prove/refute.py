@@ -15,7 +15,8 @@ from fpgaae.hls.csim_library import Compilation, CsimLibrary, probe
 from fpgaae.hls.layer_stimulus import layer_codes
 from fpgaae.hls.project import port_codes
 from fpgaae.prove.arithmetic import Evaluation, Integers
-from fpgaae.prove.judges import not_equal
+from fpgaae.prove.codes import not_equal
+from fpgaae.prove.front_end import slot_of
 from fpgaae.prove.sources import SourceProof, Sources
 from fpgaae.prove.subject import Subject
 from fpgaae.prove.symbols import Form, Kind, Output
@@ -57,7 +58,7 @@ def find_refutation(sources: Sources, proof: SourceProof, pool: Codes, seed: int
 def _candidates(sources: Sources, proof: SourceProof, pool: Codes, seed: int) -> Iterator[Candidate]:
     """Give events that differ: from the pool, with the codes of one port changed, or with replaced outputs."""
     golden = sources.trigger.run(pool)
-    injected = layer_codes(sources.network, seed)
+    injected = _at_thresholds(sources, layer_codes(sources.network, seed))
     zeros = np.zeros((len(next(iter(injected.values()))), pool.shape[1]), dtype=np.int64)
     for subject in proof.subjects:
         for difference in proof.findings[subject.traced.name].differences[:4]:
@@ -77,6 +78,17 @@ def _candidates(sources: Sources, proof: SourceProof, pool: Codes, seed: int) ->
                 yield Candidate(None, {name: codes[row][None] for name, codes in injected.items()})
 
 
+def _at_thresholds(sources: Sources, injected: Mapping[str, Codes]) -> Mapping[str, Codes]:
+    """Add scores at, one below and one above each threshold, whatever stands before them."""
+    score = sources.network.score
+    near = (sources.trigger.thresholds[:, None] + np.array([-1, 0, 1])).ravel()
+    near = np.clip(near, score.type.min_code, score.type.max_code)
+    return {
+        name: np.concatenate([codes, near[:, None] if name == score.name else np.repeat(codes[:1], len(near), axis=0)])
+        for name, codes in injected.items()
+    }
+
+
 def _of(injected: Mapping[str, Codes], sources: Sources, name: str) -> Codes:
     while name not in injected:
         name = sources.network[name].inputs[0]
@@ -85,10 +97,10 @@ def _of(injected: Mapping[str, Codes], sources: Sources, name: str) -> Codes:
 
 def _port_events(subject: Subject, place: int, like: Codes) -> Codes | None:
     """Give the event with another code of one port on which the form of an input differs."""
-    hardware = subject.features.features[place].hardware
-    events = np.repeat(like[None], hardware.max_code - hardware.min_code + 1, axis=0)
-    events[:, place] = np.arange(hardware.min_code, hardware.max_code + 1)
-    right = Tensor(subject.features.input_codes(events, subject.golden.types), subject.golden.type.fraction)
+    low, high = (int(ends[place]) for ends in subject.features.port_limits)
+    events = np.repeat(like[None], high - low + 1, axis=0)
+    events[:, place] = np.arange(low, high + 1)
+    right = Tensor(subject.features.input_codes_of_words(events, subject.golden.types), subject.golden.type.fraction)
     row = _differs_on(subject, place, {subject.golden.name: right}, events)
     return None if row is None else events[row][None]
 
@@ -145,6 +157,13 @@ def _base_symbols(subject: Subject, output: Output) -> set[int]:
                 base.add(number)
             else:
                 waiting.append(symbol.form)
+    if not subject.sources:
+        slot = slot_of(subject.features, output.place)
+        base |= {
+            number
+            for number, symbol in trace.symbols.items()
+            if symbol.kind is Kind.PORT and symbol.event == output.event and symbol.place in slot
+        }
     for source in subject.sources:
         if subject.golden.size == source.golden.size:
             own = trace.symbol_of(source.tap, output.place, output.event)

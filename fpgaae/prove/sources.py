@@ -17,6 +17,7 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import WeightPort
 from fpgaae.prove.branches import other_branches
 from fpgaae.prove.build import run_symbolic
+from fpgaae.prove.front_end import slot_of
 from fpgaae.prove.judges import judge
 from fpgaae.prove.subject import Difference, Finding, Source, Subject
 from fpgaae.prove.symbols import Trace
@@ -61,15 +62,22 @@ class SourceProof:
         return all(not finding.differences and finding.open is None for finding in self.findings.values())
 
 
-def prove_sources(sources: Sources, folder: Path) -> SourceProof:
+def prove_sources(sources: Sources, folder: Path, prepared: Path | None = None) -> SourceProof:
     """Compile and run a project over symbols, and compare every layer.
+
+    Parameters
+    ----------
+    folder
+        Of what is made.
+    prepared
+        What `prepare` gave, where several projects are proven.
 
     Raises
     ------
     CheckFailed
         If it does not compile or run over symbols.
     """
-    trace = run_symbolic(sources.project, sources.project_name, list(_ranges(sources)), folder)
+    trace = run_symbolic(sources.project, sources.project_name, list(_ranges(sources)), folder, prepared)
     findings: dict[str, Finding] = {}
     subjects = []
     for index, (recorded, name) in enumerate(sources.golden_names.items()):
@@ -148,6 +156,14 @@ def _recorded(name: str, sources: Sources) -> str:
 
 
 def _ranges(sources: Sources) -> Sequence[str]:
+    slots = [slot_of(sources.trigger.features, place)[0] for place in range(len(sources.trigger.features))]
+    return [
+        " ".join(map(str, [len(slots), *slots])),
+        *_layer_ranges(sources),
+    ]
+
+
+def _layer_ranges(sources: Sources) -> Sequence[str]:
     return [
         " ".join(
             map(str, [index, layer.type.fraction, layer.size, *np.stack(code_ends(layer, sources.network), 1).ravel()])
