@@ -150,8 +150,10 @@ bool Proof::finish_event() {
             group.paths++;
             if (!group.finished && !next(group))
                 group.finished = true;
-            if (group.paths > most_paths)
-                throw Unprovable("more than 8,192 paths of branches that depend on each other");
+            if (group.paths > most_paths) {
+                group.finished = true;
+                std::fprintf(out, "u %u more than 8,192 paths of branches that depend on each other\n", entry.first);
+            }
         }
         std::fprintf(out, "g %u %u %d\n", event, entry.first, of.joined ? 1 : 0);
         if (of.joined)

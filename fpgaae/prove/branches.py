@@ -7,7 +7,7 @@ project was written with: a tap behind a layer, and a table in the place of an a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fpgaae.hls.project import CSIM_MACRO
@@ -24,10 +24,39 @@ _OTHER = re.compile(
 _GUARD = re.compile(r"^#ifndef (FPGAAE_\w+_H_)\n#define \1$", re.M)
 
 
-def other_branches(project: Path) -> Iterator[str]:
-    """Name each place of the project's own sources where synthesis may see something else than was followed."""
+_COMMENT = re.compile(r"//.*$", re.M)
+_DATA = re.compile(r"firmware/(?:weights/\w+|defines|parameters|thresholds)\.h")
+_NO_DATA = re.compile(r"\w\s*\((?<!\bDIV_ROUNDUP\()|^\s*#\s*define\s+\w+[ (](?!\d+\s*$)|\boperator\b|&&|\|\||\?", re.M)
+
+
+def is_data(project: Path, file: str) -> bool:
+    """Tell whether a source holds types, constants and tables alone, so that no edit of it can make a branch.
+
+    Parameters
+    ----------
+    file
+        Relative to the project.
+    """
+    source = project / file
+    if _DATA.fullmatch(file) is None or not source.is_file():
+        return False
+    return _NO_DATA.search(_COMMENT.sub("", source.read_text(encoding="utf-8"))) is None
+
+
+def other_branches(project: Path, edited: Sequence[str] = ()) -> Iterator[str]:
+    """Name each place of the project's own sources where synthesis may see something else than was followed.
+
+    Parameters
+    ----------
+    edited
+        Files, relative to the project, that are no longer as `convert` wrote them: of hls4ml's own, these are read.
+    """
     for file in sorted((project / "firmware").rglob("*")):
-        if file.suffix not in (".h", ".cpp") or file.name == "csim_support.h" or _of_hls4ml(file, project):
+        if (
+            file.suffix not in (".h", ".cpp")
+            or file.name == "csim_support.h"
+            or (_of_hls4ml(file, project) and str(file.relative_to(project)) not in edited)
+        ):
             continue
         text = _GUARD.sub("", _TABLE.sub(_same_table, _TAP.sub("", file.read_text(encoding="utf-8"))))
         for match in _OTHER.finditer(text):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +10,13 @@ from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.hls.csim_library import TAIL_LINES, run_compiler
 from fpgaae.hls.project import CSIM_MACRO, firmware_source
+from fpgaae.processes import run_program
 from fpgaae.prove.symbols import Trace, read_trace
 
 _FLAGS = ("-std=c++17", "-w")
 _TIMEOUT_S = 1800
-_ADDRESS_SPACE = 16 * 2**30
+# A stack for whole layers, and an end to the memory.
+_IN_ITS_ROOM = 'ulimit -S -s "$(ulimit -H -s)"; ulimit -v 16777216; exec "$0" "$1" > "$2"'
 _TYPES = "csim_support.h"
 
 
@@ -75,14 +75,10 @@ def run_symbolic(
             core.result()
     _compile(folder, str(folder / "project.o"), str((prepared or folder) / "core.o"), "-o", str(program))
     ranges.write_text("\n".join(golden) + "\n", encoding="utf-8")
-    with printed.open("w", encoding="utf-8") as out:
-        try:
-            done = subprocess.run(
-                [str(program), str(ranges)], stdout=out, stderr=subprocess.PIPE, text=True, errors="replace",
-                check=False, timeout=_TIMEOUT_S, preexec_fn=_room,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise CheckFailed(f"the symbolic run of {project} does not end within {_TIMEOUT_S} s") from None
+    done = run_program(
+        ["sh", "-c", _IN_ITS_ROOM, str(program), str(ranges), str(printed)], f"the symbolic run of {project}",
+        limit_s=_TIMEOUT_S,
+    )  # fmt: skip
     if done.returncode:
         last = "".join(f": {line}" for line in done.stderr.splitlines()[-1:])
         raise CheckFailed(f"the symbolic run of {project} ends with code {done.returncode}{last}; correct its sources")
@@ -100,10 +96,3 @@ def _compile(folder: Path, *arguments: str) -> None:
         errors = [line for line in said.splitlines() if "error" in line] or said.splitlines()
         tail = "\n".join(errors[:TAIL_LINES])
         raise CheckFailed(f"{folder} does not compile over symbols; the compiler says:\n{tail}")
-
-
-def _room() -> None:
-    """Give the run a stack for whole layers, and an end to its memory."""
-    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
-    resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
-    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -67,14 +67,15 @@ class _FrontEnd:
             reason = self._other_codes(place)
             if reason is not None:
                 self._differences.setdefault(place, Difference(place, reason))
-            elif not self._covers(place, parts):
+            elif not self._differences and not self._covers(place, parts):
                 return Finding("", open=f"some codes of value {place} are on no path")
         of = "word" if self._subject.features.has_words else "code"
         return Finding(f"every {of} of each port ({self._tried:,} in all)", tuple(self._differences.values()))
 
     def _try(self, event: int, output: Output) -> None:
         place, subject = output.place, self._subject
-        beside, own = self._port(slot_of(subject.features, place)[0], event), self._port(place, event)
+        own = self._port(place, event)
+        beside = self._beside(place, event)
         seen = self._covered.setdefault(place, set())
         if own.codes[1] < own.codes[0] or ((beside.codes, own.codes) in seen and event >= FULLY_SYMBOLIC):
             return
@@ -96,6 +97,11 @@ class _FrontEnd:
             return self._golden(place, codes, pt)
 
         return codes_differ(self._subject, output, own.symbol, own.codes, golden)
+
+    def _beside(self, place: int, event: int) -> _Port:
+        """Give the port of the slot's pT; none of a port that is one itself."""
+        first = slot_of(self._subject.features, place)[0]
+        return _Port(None, (0, 0)) if first == place else self._port(first, event)
 
     def _port(self, place: int, event: int) -> _Port:
         symbol = self._symbols.get((place, event))
@@ -141,7 +147,8 @@ class _FrontEnd:
     def _covers(self, place: int, parts: set[tuple[Range, Range]]) -> bool:
         """Tell whether the paths hold every pair of a pT and a code."""
         first = slot_of(self._subject.features, place)[0]
-        ends = [self._limits[i] if self._port(i, 0).symbol is not None else (0, 0) for i in (first, place)]
+        ports = ((first, self._beside(place, 0)), (place, self._port(place, 0)))
+        ends = [(0, 0) if port.symbol is None else self._limits[index] for index, port in ports]
         corners = [ends, *([(low, high) for low, high in part] for part in parts)]
         rows, columns = (np.unique([cut for c in corners for cut in (c[i][0], c[i][1] + 1)]) for i in range(2))
         seen = np.zeros((len(rows), len(columns)), dtype=bool)

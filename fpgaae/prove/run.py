@@ -24,8 +24,8 @@ _POOL_AN_ORIGIN = 500
 ASSUMPTIONS = (
     "g++ compiles what the sources say",
     "the vendor's ap_fixed and ap_int do what UG1399 says; the project's number types are tested against them",
-    "what one value of a layer branches on does not decide about another value: so in hls4ml's layer functions, which "
-    "are as `convert` wrote them",
+    "what one value of a layer branches on does not decide about another value, but for the words of one object: so in "
+    "the layer functions and the front end, which are as `convert` wrote them",
     "streams are long enough in hardware: depths are not part of the C sources' meaning",
     "the vendor's synthesis keeps the meaning of the sources",
 )
@@ -36,13 +36,18 @@ def run_prove(run: StageRun) -> ProveResult:
     started = time.perf_counter()
     convert = run.result(ConvertResult)
     features = FeatureMap.of(run.result(DataResult))
+    inside = Path("convert", convert.project_dir)
     sources = Sources(
         project=(run.upstream("convert") / convert.project_dir).absolute(),
         project_name=convert.project_name,
         trigger=GoldenTrigger.load(run.upstream("convert"), features),
         golden_names={layer.name: layer.golden for layer in convert.layers},
         weight_ports=tuple(WeightPort.of(port) for port in convert.weight_ports),
-        edited_templates=tuple(name for name in run.edited if "nnet_utils" in Path(name).parts),
+        edited=tuple(
+            str(Path(name).relative_to(inside))
+            for name in run.edited
+            if Path(name).is_relative_to(inside) and Path(name).suffix in (".h", ".cpp")
+        ),
     )
     with run.progress.task("the sources over symbols", None):
         proof = prove_sources(sources, run.scratch)
@@ -52,7 +57,7 @@ def run_prove(run: StageRun) -> ProveResult:
             refutation = find_refutation(sources, proof, stimulus_pool(run), run.config.seed, run.scratch)
     return ProveResult(
         passed=proof.proven,
-        input_bits=sum(feature.hardware.bits for feature in features.features),
+        input_bits=sum(f.hardware.port.bits for f in features.features if f.hardware.bits),
         weight_bits=sum(port.size * port.type.width for port in sources.weight_ports),
         paths=proof.trace.events,
         layers=layer_entries(sources, proof),

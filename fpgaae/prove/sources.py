@@ -14,8 +14,8 @@ from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.project import WeightPort
-from fpgaae.prove.branches import other_branches
+from fpgaae.hls.project import DRIVER, SUPPORT_HEADER, WeightPort
+from fpgaae.prove.branches import is_data, other_branches
 from fpgaae.prove.build import run_symbolic
 from fpgaae.prove.front_end import slot_of
 from fpgaae.prove.judges import judge
@@ -31,8 +31,8 @@ class Sources:
     ----------
     golden_names
         By recorded layer, in order, the golden layer that it computes.
-    edited_templates
-        Files of layer functions that are not as `convert` wrote them.
+    edited
+        Files, relative to the project, that are not as `convert` wrote them.
     """
 
     project: Path
@@ -40,7 +40,7 @@ class Sources:
     trigger: GoldenTrigger
     golden_names: Mapping[str, str]
     weight_ports: tuple[WeightPort, ...] = ()
-    edited_templates: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
     @property
     def network(self) -> IntegerNetwork:
@@ -94,11 +94,18 @@ def prove_sources(sources: Sources, folder: Path, prepared: Path | None = None) 
         findings[recorded] = found if found.differences else _unfinished(trace, index) or found
     if more := [layer.name for index, layer in trace.layers.items() if index >= len(sources.golden_names)]:
         raise CheckFailed(f"the project records a layer {more[0]} that was not converted")
-    if others := list(other_branches(sources.project)):
-        last = next(reversed(findings))
-        if not findings[last].differences:
-            findings[last] = Finding("", open=f"synthesis may see another source than was followed: {others[0]}")
+    last = next(reversed(findings))
+    if (reason := _not_what_ships(sources)) is not None and not findings[last].differences:
+        findings[last] = Finding("", open=reason)
     return SourceProof(trace, tuple(subjects), findings)
+
+
+def _not_what_ships(sources: Sources) -> str | None:
+    """Say why what was followed may not be what is synthesized."""
+    if DRIVER in sources.edited:
+        return f"{DRIVER} was edited, so that what it runs may not be the block that ships"
+    others = next(other_branches(sources.project, sources.edited), None)
+    return None if others is None else f"synthesis may see another source than was followed: {others}"
 
 
 def _not_reached(trace: Trace, index: int) -> Finding:
@@ -111,6 +118,8 @@ def _not_reached(trace: Trace, index: int) -> Finding:
 
 def _unfinished(trace: Trace, index: int) -> Finding | None:
     """Give why a layer was not followed on every path."""
+    if index in trace.given_up:
+        return Finding("", open=trace.given_up[index])
     if trace.stopped is None:
         return None
     if trace.stopped[0] == index:
@@ -126,12 +135,17 @@ def _independent(finding: Finding, index: int, trace: Trace, sources: Sources) -
     """Let a proof that takes branches of different values as independent stand only where they are known to be.
 
     Every branch of a group is followed, but groups side by side: that none decides about another one's value is a
-    property of the loops in the layer functions, which is known of those that `convert` writes.
+    property of the sources that `convert` writes; edited types, constants and tables keep it.
     """
-    if finding.differences or index not in trace.branching or not sources.edited_templates:
+    code = next((file for file in sources.edited if _may_branch(sources.project, file)), None)
+    if finding.differences or index not in trace.branching or code is None:
         return finding
-    reason = f"{sources.edited_templates[0]} was edited, so that its branches may depend on each other"
+    reason = f"{code} was edited, so that its branches may depend on each other"
     return Finding("", open=reason)
+
+
+def _may_branch(project: Path, file: str) -> bool:
+    return file.startswith("firmware/") and Path(file).name != SUPPORT_HEADER and not is_data(project, file)
 
 
 def _subject(sources: Sources, trace: Trace, index: int, name: str) -> Subject:

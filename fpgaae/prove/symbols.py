@@ -119,6 +119,8 @@ class Trace:
         Events and layers whose path does not count.
     stopped
         The layer at which the run ended, and the construct that it could not follow.
+    given_up
+        Layers of which not every path was followed, and why.
     """
 
     layers: dict[int, TracedLayer] = field(default_factory=dict)
@@ -130,6 +132,7 @@ class Trace:
     branching: set[int] = field(default_factory=set)
     events: int = 0
     stopped: tuple[int, str] | None = None
+    given_up: dict[int, str] = field(default_factory=dict)
 
     def symbol_of(self, layer: int, place: int, event: int) -> int | None:
         """Give the symbol of a layer's value in an event."""
@@ -185,6 +188,8 @@ def read_trace(lines: Iterable[str]) -> Trace:
         elif letter == "g":
             if words[2] == "1":
                 trace.void.add((int(words[0]), int(words[1])))
+        elif letter == "u":
+            trace.given_up[int(words[0])] = " ".join(words[1:])
         elif letter == "x":
             trace.stopped, whole = (int(words[0]), " ".join(words[1:])), True
         elif letter == "end":
