@@ -100,6 +100,7 @@ bool Proof::is_zero(const Form &form) {
 
 void Proof::join(const std::string &definition, const std::string &with) {
     unsigned a = segments[segment].find(place(definition)), b = segments[segment].find(place(with));
+    segments[segment].one_by_one = true;
     if (a != b)
         segments[segment].parent[a] = b;
 }
@@ -143,6 +144,8 @@ bool Proof::finish_event() {
         Segment &of = entry.second;
         for (auto &item : of.groups) {
             Group &group = item.second;
+            if (of.one_by_one && !of.joined)
+                break;
             if (of.joined) {
                 group = Group();
                 continue;
@@ -155,6 +158,10 @@ bool Proof::finish_event() {
                 std::fprintf(out, "u %u more than 8,192 paths of branches that depend on each other\n", entry.first);
             }
         }
+        if (of.joined)
+            of.begun = false, of.sweep = 0;
+        else if (of.one_by_one && of.sweep < 2)
+            go_on(of, entry.first);
         std::fprintf(out, "g %u %u %d\n", event, entry.first, of.joined ? 1 : 0);
         if (of.joined)
             for (auto item = of.groups.begin(); item != of.groups.end();)
@@ -205,6 +212,29 @@ bool Proof::next(Group &group) {
     return true;
 }
 
+// Takes the next path of the group whose turn it is, or gives the turn to another one.
+void Proof::go_on(Segment &of, unsigned tap) {
+    if (of.begun) {
+        Group &group = of.groups[of.current];
+        if (++group.paths > 2 * most_paths) {
+            std::fprintf(out, "u %u more than 8,192 paths of branches that depend on each other\n", tap);
+            of.sweep = 2;
+            return;
+        }
+        if (next(group))
+            return;
+        group.path.clear();
+        group.sweeps = of.sweep + 1;
+    }
+    of.begun = true;
+    for (; of.sweep < 2; of.sweep++)
+        for (auto &item : of.groups)
+            if (item.second.sweeps == of.sweep) {
+                of.current = item.first;
+                return;
+            }
+}
+
 big Proof::choose(const Form &form, big n) {
     Segment &of = segments[segment];
     std::vector<unsigned> places = roots(form);
@@ -222,6 +252,8 @@ big Proof::choose(const Form &form, big n) {
     Group &group = of.groups[first];
     if (of.joined)
         return 0;
+    if (of.one_by_one && !(of.begun && of.current == first))
+        return of.sweep == 1 ? n - 1 : 0;
     if (group.position == group.path.size())
         group.path.push_back({0, n - 1});
     Choice &choice = group.path[group.position++];

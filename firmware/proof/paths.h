@@ -28,6 +28,7 @@ struct Group {
     size_t position = 0;
     unsigned paths = 0;
     bool finished = false;
+    unsigned sweeps = 0; // in which it was followed, where groups are followed one by one
 };
 
 // What stands between two taps, the second of which names it.
@@ -35,6 +36,11 @@ struct Segment {
     std::map<unsigned, unsigned> parent; // of root places that are compared with each other
     std::map<unsigned, Group> groups;    // by the last parent
     bool joined = false;                 // in this event: what was explored before does not count
+    // Where it is not known that no group decides about what another one gives: each takes its paths while all others take
+    // their first choice at every branch, then again while they take their last.
+    bool one_by_one = false;
+    bool begun = false;
+    unsigned sweep = 0, current = 0;
 
     unsigned find(unsigned place) {
         while (parent.count(place) && parent[place] != place)
@@ -42,6 +48,8 @@ struct Segment {
         return place;
     }
     bool finished() const {
+        if (one_by_one)
+            return !joined && (groups.empty() || sweep == 2);
         for (auto &entry : groups)
             if (!entry.second.finished)
                 return false;
@@ -59,6 +67,7 @@ class Proof {
   public:
     std::map<unsigned, GoldenLayer> golden; // by tap
     std::vector<unsigned> slots;            // by port, the first one of its slot
+    bool has_objects = false;               // of which several ports make one
     FILE *out = stdout;
     unsigned event = 0;
     std::vector<Symbol> symbols{1}; // of this event and those before; 0 is none
@@ -131,6 +140,8 @@ class Proof {
     static bool single(const Form &form);
 
     static bool next(Group &group);
+
+    void go_on(Segment &of, unsigned tap);
 
     big choose(const Form &form, big n);
 

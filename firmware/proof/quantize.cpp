@@ -226,7 +226,7 @@ Number of_double(double value) {
 
 Number port(int64_t place, const Type &type) {
     std::string name = "p " + std::to_string(place);
-    if (size_t(place) < proof().slots.size())
+    if (size_t(place) < proof().slots.size() && proof().has_objects)
         proof().join(name, "p " + std::to_string(proof().slots[size_t(place)]));
     return proof().base(name, type.all(), type.fraction());
 }

@@ -13,8 +13,10 @@ static void read_golden(const char *file) {
     size_t size;
     in >> size;
     proof().slots.resize(size);
-    for (unsigned &first : proof().slots)
-        in >> first;
+    for (unsigned i = 0; i < size; i++) {
+        in >> proof().slots[i];
+        proof().has_objects = proof().has_objects || proof().slots[i] != i;
+    }
     GoldenLayer layer;
     while (in >> tap >> layer.fraction >> size) {
         layer.codes.resize(size);
