@@ -16,8 +16,10 @@ def unproven_sentence(result: ProveResult) -> str:
     found = result.refutation
     if found is None:
         return f"{said}; no event was found that shows it"
-    event = "the event of prove.json" if found.hardware else "codes in the place of its inputs, see prove.json"
+    event = (
+        "the event in prove.json gives" if found.hardware else "the codes in prove.json, in the place of layers, give"
+    )
     return (
-        f"{said}; {event} gives code {found.found_code} instead of {found.expected_code} in value {found.channel} of "
+        f"{said}; {event} code {found.found_code} instead of {found.expected_code} in value {found.channel} of "
         f"{found.layer}"
     )
