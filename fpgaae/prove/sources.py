@@ -85,8 +85,8 @@ def prove_sources(sources: Sources, folder: Path, prepared: Path | None = None) 
             findings[recorded] = _not_reached(trace, index)
             continue
         if trace.layers[index].name != recorded:
-            found = f"{trace.layers[index].name} is recorded in its place"
-            findings[recorded] = Finding("", (Difference(0, found),))
+            said = f"{trace.layers[index].name} is recorded in its place"
+            findings[recorded] = Finding("", (Difference(0, said),))
             continue
         subject = _subject(sources, trace, index, name)
         subjects.append(subject)

@@ -159,7 +159,8 @@ DAMAGES: dict[str, tuple[str, Change, str, str]] = {
         "score", "its polynomial is another",
     ),
     "a value left out of the score": (
-        f"{TEMPLATES}/fpgaae_scores.h", lambda text: text.replace("TERM::add(sum, x[i], y", "if (i) TERM::add(sum, x[i], y"),
+        f"{TEMPLATES}/fpgaae_scores.h",
+        lambda text: text.replace("TERM::add(sum, x[i], y", "if (i) TERM::add(sum, x[i], y"),
         "score", "its polynomial is another",
     ),
     "a relu that lets less pass": (
