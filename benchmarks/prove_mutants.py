@@ -19,29 +19,36 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.mutants import Mutant, ProjectSources, make_mutants
+from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
+from fpgaae.hls.mutant import Mutant, make_mutants
+from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.mutation import MUTANTS_FILE
 from fpgaae.hls.project import WeightPort
+from fpgaae.hls.project_sources import ProjectSources
+from fpgaae.hls.text_mutants import TEXT_KINDS
+from fpgaae.prove.build import prepare
 from fpgaae.prove.refute import find_refutation
 from fpgaae.prove.run import stimulus_pool
 from fpgaae.prove.sources import Sources, prove_sources
 from fpgaae.runs.experiment import open_experiment
 from fpgaae.runs.record import read_record
 from fpgaae.runs.results.convert import ConvertResult
-from fpgaae.runs.results.csim import MutantsResult
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.mutants import CsimMutantsResult
 from fpgaae.runs.run import StageRun
 
 
-def judge(sources: Sources, mutant: Mutant, pool: Codes, folder: Path) -> tuple[str, str]:
+def judge(
+    sources: Sources, mutant: Mutant, pool: Codes, folder: Path, prepared: Path, *, replay: bool
+) -> tuple[str, str]:
     """Give the verdict on a mutant and its reason."""
     project = folder / "project"
     shutil.copytree(sources.project, project, ignore=shutil.ignore_patterns("tb_data", "build"))
     for file, text in mutant.edits.items():
         (project / file).write_text(text, encoding="utf-8")
-    damaged = replace(sources, project=project)
+    damaged = replace(sources, project=project, edited=tuple(mutant.edits))
     try:
-        proof = prove_sources(damaged, folder)
+        proof = prove_sources(damaged, folder, prepared)
     except CheckFailed as error:
         return "does not compile", str(error).splitlines()[-1]
     if proof.proven:
@@ -50,6 +57,8 @@ def judge(sources: Sources, mutant: Mutant, pool: Codes, folder: Path) -> tuple[
     name, first = next(((n, f) for n, f in wrong.items() if f.differences), next(iter(wrong.items())))
     if not first.differences:
         return "open", f"{name}: {first.open}"
+    if not replay:
+        return "refuted", f"{name}: {first.differences[0].reason}"
     found = find_refutation(damaged, proof, pool, 1, folder)
     how = "no event" if found is None else "event" if found.hardware else "replaced"
     return f"refuted, {how}", f"{name}: {first.differences[0].reason}"
@@ -63,6 +72,7 @@ def main() -> None:
     parser.add_argument("--mutants", type=int, default=200)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--stop", type=int)
+    parser.add_argument("--no-replay", action="store_true", help="look for no event, which takes a compilation each")
     arguments = parser.parse_args()
     experiment = open_experiment(arguments.config, arguments.runs)
     convert = experiment.result(ConvertResult)
@@ -75,19 +85,26 @@ def main() -> None:
         tuple(WeightPort.of(port) for port in convert.weight_ports),
     )
     written = ProjectSources(sources.project, convert.project_name, list(sources.golden_names))
-    mutants = make_mutants(written, arguments.mutants, experiment.config.seed)
+    mutants = make_mutants(
+        written, (*VALUE_KINDS, *TEXT_KINDS, *BOUNDARY_KINDS), arguments.mutants, experiment.config.seed
+    ).mutants
     beside = experiment.stage_folder("csim") / MUTANTS_FILE
-    simulated = read_record(MutantsResult, beside, "run `fpgaae csim --mutate`").mutants if beside.is_file() else ()
+    simulated = read_record(CsimMutantsResult, beside, "run `fpgaae csim --mutate`").mutants if beside.is_file() else ()
     counts: Counter[str] = Counter()
     pool = stimulus_pool(StageRun(experiment, folder, folder, {}))
+    shared = tempfile.TemporaryDirectory()
+    prepared = prepare(Path(shared.name))
     for index in range(arguments.start, min(arguments.stop or len(mutants), len(mutants))):
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as scratch:
-            verdict, reason = judge(sources, mutants[index], pool, Path(scratch))
+            verdict, reason = judge(
+                sources, mutants[index], pool, Path(scratch), prepared, replay=not arguments.no_replay
+            )
         counts[verdict] += 1
         same = f" ({simulated[index].outcome} in simulation)" if index < len(simulated) else ""
         seconds = time.perf_counter() - started
         print(f"{index} {verdict}{same} {seconds:.0f} s: {mutants[index].description} | {reason}", flush=True)
+    shared.cleanup()
     print(dict(counts))
 
 
