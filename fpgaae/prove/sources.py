@@ -122,13 +122,12 @@ def _unfinished(trace: Trace, index: int) -> Finding | None:
         return Finding("", open=trace.given_up[index])
     if trace.stopped is None:
         return None
-    if trace.stopped[0] == index:
-        return Finding("", open=trace.stopped[1])
-    return (
-        None
-        if index < trace.stopped[0] and index not in trace.branching
-        else Finding("", open="not every path was followed")
-    )
+    stopped, reason = trace.stopped
+    if stopped == index:
+        return Finding("", open=reason)
+    if index < stopped and index not in trace.branching:
+        return None
+    return Finding("", open=f"not every path was followed, since a layer behind it stops all: {reason}")
 
 
 def _independent(finding: Finding, index: int, trace: Trace, sources: Sources) -> Finding:

@@ -236,6 +236,16 @@ def test_a_branch_that_only_synthesis_sees_is_named(small: WrittenNetwork, tmp_p
 
 
 @pytest.mark.slow
+def test_a_construct_that_is_not_followed_is_named(small: WrittenNetwork, prove: Prove, tmp_path: Path) -> None:
+    found = wrong(prove(edited(small, tmp_path, (FRONT_END, swap("code > thresholds[i]", "code != thresholds[i]")))))
+    reason = "the bit of a comparison for equality"
+    assert found.pop("score") == reason  # the decisions are made in front of its tap
+    assert "nothing behind" in found.pop("accept")
+    assert set(found) == {"encoder_1_relu", "decoder_1_relu"}
+    assert all(said.endswith(f"stops all: {reason}") for said in found.values())
+
+
+@pytest.mark.slow
 def test_what_an_edit_may_have_changed_is_left_open(small: WrittenNetwork, prove: Prove) -> None:
     whole = sources_of(small)
     relus = {"encoder_1_relu", "decoder_1_relu"}
