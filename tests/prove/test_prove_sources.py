@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from fpgaae.prove.build import prepare
 from fpgaae.prove.judges import judge
 from fpgaae.prove.refute import _candidates, find_refutation
 from fpgaae.prove.sources import SourceProof, Sources, prove_sources
+from fpgaae.prove.symbols import Form
 
 pytestmark = pytest.mark.usefixtures("compiler")
 PARALLEL, STREAM = Firmware(), Firmware(io_type="io_stream")
@@ -189,16 +191,75 @@ TOGETHER = (
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def damaged(
+    small: WrittenNetwork, prove: Prove, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[tuple[str, ...]], SourceProof]:
+    """Give a function that proves a project with some damages, once."""
+
+    @cache
+    def proof(damages: tuple[str, ...]) -> SourceProof:
+        changes = ((DAMAGES[damage][0], DAMAGES[damage][1]) for damage in damages)
+        return prove(edited(small, tmp_path_factory.mktemp("damaged"), *changes))
+
+    return proof
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("damages", TOGETHER, ids=lambda damages: damages[0])
-def test_a_damage_is_not_proven(small: WrittenNetwork, prove: Prove, tmp_path: Path, damages: tuple[str, ...]) -> None:
-    sources = edited(small, tmp_path, *((DAMAGES[damage][0], DAMAGES[damage][1]) for damage in damages))
-    found = wrong(prove(sources))
+def test_a_damage_is_not_proven(
+    damaged: Callable[[tuple[str, ...]], SourceProof], damages: tuple[str, ...]
+) -> None:  # fmt: skip
+    found = wrong(damaged(damages))
     for damage in damages:
         assert DAMAGES[damage][3] in found[DAMAGES[damage][2]], damage
     if "a tap that is missing" not in damages:  # all behind it are others then
         also = {"decoder_1_relu"} if "a relu that lets less pass" in damages else set()
         assert set(found) == {DAMAGES[damage][2] for damage in damages} | also
+
+
+NOTHING = Form(0, {})
+RULES: dict[str, tuple[str, Callable[..., object], set[str]]] = {
+    "symbols that are not read": (
+        "fpgaae.prove.subject.Subject.foreign", lambda *_: None, {"a sum overflows", "a sum is cut off"},
+    ),
+    "coefficients": ("fpgaae.prove.judges.scaled", lambda *_: True, {"a weight", "a bias", "a missing weight"}),
+    "codes": (
+        "fpgaae.prove.codes.not_equal", lambda found, *_: np.zeros(len(found), dtype=bool),
+        {"a rounding", "a saturation", "a narrower activation", "an offset of an input"},
+    ),
+    "codes of inputs": (
+        "fpgaae.prove.front_end.codes_differ", lambda *_: None,
+        {"two inputs swapped", "an offset of an input", "a shift of an input", "a rounding of inputs"},
+    ),
+    "codes of activations": (
+        "fpgaae.prove.judges.codes_differ", lambda *_: None, {"a rounding", "a relu that lets less pass"},
+    ),
+    "what a port carries": ("fpgaae.prove.front_end._FrontEnd._other_codes", lambda *_: None, {"a narrower port"}),
+    "thresholds": (
+        "fpgaae.prove.judges._decision_differs", lambda *_: None,
+        {"a threshold", "a comparison", "an order of decisions"},
+    ),
+    "polynomials": (
+        "fpgaae.prove.symbols.Form.minus", lambda *_: NOTHING, {"a sign in the score", "a value left out of the score"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_finds_damages_that_no_other_finds(
+    damaged: Callable[[tuple[str, ...]], SourceProof], monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    place, broken, only = RULES[rule]
+    proofs = {damage: damaged(damages) for damages in TOGETHER for damage in damages if damage in only}
+    assert set(proofs) == only
+    monkeypatch.setattr(place, broken)
+    for damage, proof in proofs.items():
+        *_, layer, reason = DAMAGES[damage]
+        (subject,) = (subject for subject in proof.subjects if subject.traced.name == layer)
+        found = judge(subject)
+        assert not any(reason in difference.reason for difference in found.differences), damage
 
 
 def test_every_damage_is_tried() -> None:
