@@ -218,6 +218,12 @@ def test_a_damage_is_not_proven(
         assert set(found) == {DAMAGES[damage][2] for damage in damages} | also
 
 
+@pytest.mark.slow
+def test_another_way_to_the_same_value_is_proven(small: WrittenNetwork, prove: Prove, tmp_path: Path) -> None:
+    x = "fpgaae::scale<3>(met[0].phi, 0)"
+    assert not wrong(prove(edited(small, tmp_path, (TRIGGER, swap(x, f"-({x} - {x} * 2)")))))
+
+
 NOTHING = Form(0, {})
 RULES: dict[str, tuple[str, Callable[..., object], set[str]]] = {
     "symbols that are not read": (
