@@ -7,7 +7,7 @@ ARGS =
 
 VENV := .venv
 STAMP := $(VENV)/.complete
-STAGES := data reference train convert csim trace rtl synth evaluate report
+STAGES := data reference train convert csim prove trace rtl synth evaluate report
 
 ifeq "$(strip $(CONFIG))" ""
 $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_ae.yaml)
@@ -46,8 +46,8 @@ run_stage = @set -f; if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; else set -- $
 	    $(VENV)/bin/fpgaae $@ "$$config" $(1) $(stage_args) || exit $$?; \
 	done
 stage_args = $(if $(filter $@,$(MAKECMDGOALS)),$(ARGS))
-# `make csim` compares the project as it stands on the disk, also after it was edited by hand.
-keep_edited = $(if $(filter csim,$(MAKECMDGOALS)),--keep-edited)
+# `make csim` and `make prove` compare the project as it stands on the disk, also after it was edited by hand.
+keep_edited = $(if $(filter csim prove,$(MAKECMDGOALS)),--keep-edited)
 
 help: ## list the targets
 	@echo 'Usage: make TARGET... [CONFIG="configs/l1_ae.yaml ..."] [ARGS="..."] [PYTHON=python3]'
@@ -72,6 +72,9 @@ convert: train ## write the HLS project
 	$(call run_stage,$(keep_edited))
 
 csim: convert ## compile the firmware and compare every bit of it with the model
+	$(call run_stage)
+
+prove: convert ## prove the HLS sources equal to the model on every event
 	$(call run_stage)
 
 trace: convert ## trace the firmware into Verilog and VHDL

@@ -39,6 +39,7 @@ from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
@@ -338,6 +339,11 @@ class Run:
     def csim(self) -> CsimResult:
         """The proof of the HLS sources."""
         return self.experiment.result(CsimResult)
+
+    @property
+    def prove(self) -> ProveResult:
+        """The proof of the HLS sources for every event that the ports can carry."""
+        return self.experiment.result(ProveResult)
 
     @property
     def rtl(self) -> RtlResult:

@@ -15,6 +15,7 @@ from fpgaae.hls.comparison import failure_sentence
 from fpgaae.models.model_file import read_model_file
 from fpgaae.optional import require
 from fpgaae.progress import Progress
+from fpgaae.prove.verdict import unproven_sentence
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult
@@ -24,6 +25,7 @@ from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.explore import RESULTS, UseResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.metrics import MetricsResult, OtherEvents
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, TraceResult
@@ -107,6 +109,8 @@ def failure_of(result: StageResult) -> str | None:
     """Say what is wrong where a check did not pass; None: it passed, or the result is no check."""
     if isinstance(result, CsimResult | RtlResult) and not result.passed:
         return failure_sentence(result)
+    if isinstance(result, ProveResult) and not result.passed:
+        return unproven_sentence(result)
     return None
 
 
@@ -297,6 +301,12 @@ def _csim(run: StageRun) -> CsimResult:
     return run_csim(run)
 
 
+def _prove(run: StageRun) -> ProveResult:
+    from fpgaae.prove.run import run_prove  # noqa: PLC0415
+
+    return run_prove(run)
+
+
 def _trace(run: StageRun) -> TraceResult:
     require("da4ml", "Verilog and VHDL are traced with it")
     from fpgaae.rtl.trace_stage import run_trace  # noqa: PLC0415
@@ -344,6 +354,7 @@ _STAGES = {
         (TrainResult, _train),
         (ConvertResult, _convert),
         (CsimResult, _csim),
+        (ProveResult, _prove),
         (TraceResult, _trace),
         (RtlResult, _rtl),
         (SynthResult, _synth),

@@ -27,6 +27,7 @@ LAYERS = (
     ("models",),
     ("hls",),
     ("rtl",),
+    ("prove",),
     ("evaluation",),
     ("training",),
     ("report",),

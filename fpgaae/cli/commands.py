@@ -41,6 +41,7 @@ _PLAIN = {
     "data": "Turn events into hardware integers, split them by group, and freeze the scaling of every feature.",
     "reference": "Train the full-precision autoencoder that the quantized one starts from and is compared with.",
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
+    "prove": "Prove the written sources equal to the model on every event that the ports can carry, or refute it.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
     "synth": "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.",
 }
@@ -64,8 +65,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "lint": checks.lint_command,
 }
 _IN_ORDER = (
-    "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "trace", "rtl", "synth",
-    "evaluate", "report", "explore", "export", "emulate", "scan", "references", "compare", "doctor", "lint",
+    "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "prove", "trace", "rtl",
+    "synth", "evaluate", "report", "explore", "export", "emulate", "scan", "references", "compare", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

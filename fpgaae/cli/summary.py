@@ -24,6 +24,7 @@ from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, OtherEvents, SignalMetrics
 from fpgaae.runs.results.mutants import MutantsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -330,6 +331,21 @@ def _csim(result: CsimResult) -> RenderableType:
     return Group(*lines)
 
 
+def _prove(result: ProveResult) -> RenderableType:
+    table = _table("layer", "outcome")
+    table.add_column("by")
+    for layer in result.layers:
+        colour = {"proven": "green", "refuted": "red"}.get(layer.outcome, "yellow")
+        table.add_row(layer.name, f"[{colour}]{layer.outcome}[/]", layer.how if layer.reason is None else layer.reason)
+    lines: list[RenderableType] = [table]
+    if result.edited_files:
+        lines.append(f"edited by hand: {', '.join(result.edited_files)}")
+    if result.passed:
+        weights = f" and any of 2^{result.weight_bits:,} weights" if result.weight_bits else ""
+        lines.append(f"[green]proven[/] for 2^{result.input_bits:,} events{weights} in {result.seconds:g} s")
+    return Group(*lines)
+
+
 def _trace(result: TraceResult) -> RenderableType:
     cost = result.estimated
     return (
@@ -475,6 +491,7 @@ _SUMMARIES: Mapping[str, Callable[[Any], RenderableType]] = {
     "train": _train,
     "convert": _convert,
     "csim": _csim,
+    "prove": _prove,
     "trace": _trace,
     "rtl": _rtl,
     "synth": _synth,

@@ -25,6 +25,7 @@ from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentence
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.drift import Drift
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.review import Review
 from fpgaae.runs.results.rtl import RtlResult
 
@@ -134,6 +135,7 @@ class PageContent:
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
     resources: tuple[ResourceRow, ...] = ()
+    proof: ProveResult | None = None
     ports: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()  # which results there are besides, and why they are not shown
     commands: Mapping[str, str] = field(default_factory=dict)  # by stage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -20,6 +21,7 @@ from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.drift import DRIFT_FILE, DriftResult
 from fpgaae.runs.results.metrics import LayerLoss, MetricsResult
+from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.review import REVIEW_FILE, Review
 from fpgaae.runs.results.rtl import RtlResult
@@ -121,11 +123,21 @@ _FIGURES = {  # file: title, how to read it, section
 }
 
 
+class _Later(NamedTuple):
+    """Results of stages that the report does not need."""
+
+    rtl: RtlResult | None
+    synth: SynthResult | None
+    proof: ProveResult | None
+
+
 def run_report(run: StageRun) -> ReportResult:
     """Write `index.html`, which needs no other file and no network."""
     configuration = run.experiment.config_file.read_text(encoding="utf-8")
-    rtl, synth = run.optional_result(RtlResult), run.optional_result(SynthResult)
-    content = _content(run, rtl, synth, configuration, _stale(run))
+    later = _Later(
+        run.optional_result(RtlResult), run.optional_result(SynthResult), run.optional_result(ProveResult)
+    )  # fmt: skip
+    content = _content(run, later, configuration, _stale(run))
     (run.folder / "index.html").write_text(render_page(content), encoding="utf-8")
     return ReportResult(file=str(run.experiment.result_path(ReportResult.STAGE)))
 
@@ -151,8 +163,9 @@ def report_folder(folder: Path, output: Path) -> ReportResult:
     run = StageRun(experiment, output.parent, output.parent, {})
     rtl = experiment.result(RtlResult) if experiment.result_path(RtlResult.STAGE).is_file() else None
     synth = experiment.result(SynthResult) if experiment.result_path(SynthResult.STAGE).is_file() else None
+    proof = experiment.result(ProveResult) if experiment.result_path(ProveResult.STAGE).is_file() else None
     configuration = yaml.safe_dump(recorded["config"], sort_keys=False)
-    write_text(output, render_page(_content(run, rtl, synth, configuration, ())))
+    write_text(output, render_page(_content(run, _Later(rtl, synth, proof), configuration, ())))
     return ReportResult(file=str(output))
 
 
@@ -161,14 +174,13 @@ def _stale(run: StageRun) -> tuple[str, ...]:
     return tuple(
         f"{run.experiment.result_path(kind.STAGE)} was made from another config, other events or other files, and "
         f"is left out; run `{run.experiment.command(kind.STAGE)}` and this report again"
-        for kind in (RtlResult, SynthResult)
+        for kind in (RtlResult, SynthResult, ProveResult)
         if run.is_stale(kind)
     )
 
 
-def _content(
-    run: StageRun, rtl: RtlResult | None, synth: SynthResult | None, configuration: str, stale: tuple[str, ...]
-) -> PageContent:
+def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str, ...]) -> PageContent:
+    rtl, synth = later.rtl, later.synth
     convert, csim = run.result(ConvertResult), run.result(CsimResult)
     manifest = read_json(run.upstream("convert") / MANIFEST)
     evaluation = run.result(MetricsResult)
@@ -186,6 +198,7 @@ def _content(
         firmware=_firmware(convert, csim, rtl, synth),
         ports={port_name(port): port_sentence(port) for port in convert.ports},
         resources=resource_rows(rtl, synth),
+        proof=later.proof,
         left_out=stale
         + tuple(f"the figure {name} was not drawn: {said}" for name, said in (evaluation.failed_figures or {}).items())
         + (() if synth is None else tuple(f"{tool}: {said}" for tool, said in (synth.failed or {}).items())),

@@ -47,6 +47,7 @@ STAGES: Mapping[str, StageSpec] = {
             packages=("hls4ml", "da4ml", "qkeras"),
         ),
         StageSpec("csim", "csim.json", ("data", "convert"), ("seed", *_CSIM_EVENTS), is_check=True),
+        StageSpec("prove", "prove.json", ("data", "convert"), ("seed",), is_check=True, sources=("proof",)),
         StageSpec(
             "trace",
             "trace.json",
@@ -66,7 +67,7 @@ STAGES: Mapping[str, StageSpec] = {
             "index.html",
             ("convert", "csim", "evaluate"),
             (),
-            optional=("rtl", "synth"),
+            optional=("prove", "rtl", "synth"),
             beside=("evaluate/drift.json",),
         ),
     )

@@ -1,0 +1,219 @@
+"""Events on which a wrong layer differs: searched with the forms, then replayed in the C simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import Codes, Tensor
+from fpgaae.golden.layers.accept import Accept
+from fpgaae.hls.csim_library import Compilation, CsimLibrary, probe
+from fpgaae.hls.layer_stimulus import layer_codes
+from fpgaae.hls.project import port_codes
+from fpgaae.prove.arithmetic import Evaluation, Integers
+from fpgaae.prove.codes import not_equal
+from fpgaae.prove.front_end import slot_of
+from fpgaae.prove.sources import SourceProof, Sources
+from fpgaae.prove.subject import Subject
+from fpgaae.prove.symbols import Form, Kind, Output
+from fpgaae.runs.results.prove import Refutation
+
+
+class Candidate(NamedTuple):
+    """An event that shows a difference: hardware integers, or codes in the place of each layer's output."""
+
+    hardware: Codes | None
+    replaced: Mapping[str, Codes] | None  # by golden layer, (1, size)
+    is_sure: bool = True  # the forms say that it differs; else it lies where they may
+
+
+def find_refutation(sources: Sources, proof: SourceProof, pool: Codes, seed: int, folder: Path) -> Refutation | None:
+    """Find an event on which the project differs, and see that it does; None where none was found.
+
+    Parameters
+    ----------
+    pool
+        (n, n_features) hardware integers that are tried first.
+    """
+    candidates = list(_candidates(sources, proof, pool, seed))
+    if not candidates:
+        return None
+    compilation = Compilation(sources.project, sources.project_name, quick=True, build=folder)
+    library_file = compilation.build()
+    probe(library_file)
+    library = CsimLibrary(library_file)
+    library.load_weights(port_codes(sources.weight_ports, sources.network))
+    for candidate in candidates:
+        found = _replay(sources, library, candidate)
+        if found is not None:
+            return found
+    if not any(candidate.is_sure for candidate in candidates):
+        return None
+    raise CheckFailed(
+        "the forms say that an event differs, but its C simulation does not: the proof or the number types are wrong"
+    )
+
+
+def _candidates(sources: Sources, proof: SourceProof, pool: Codes, seed: int) -> Iterator[Candidate]:
+    """Give events that differ: from the pool, with the codes of one port changed, or with replaced outputs."""
+    golden = sources.trigger.run(pool)
+    injected = _at_thresholds(sources, layer_codes(sources.network, seed))
+    zeros = np.zeros((len(next(iter(injected.values()))), pool.shape[1]), dtype=np.int64)
+    for subject in proof.subjects:
+        for difference in proof.findings[subject.traced.name].differences[:4]:
+            if (row := _differs_on(subject, difference.place, golden, pool)) is not None:
+                yield Candidate(pool[row][None], None)
+            elif not subject.sources and (changed := _port_events(subject, difference.place, pool[0])) is not None:
+                yield Candidate(changed, None)
+    for subject in proof.subjects:
+        if not subject.sources:
+            continue
+        if isinstance(subject.golden, Accept) and proof.findings[subject.traced.name].differences:
+            n = 3 * len(sources.trigger.thresholds)
+            for row in range(-n, 0):
+                yield Candidate(None, {name: codes[row][None] for name, codes in injected.items()}, is_sure=False)
+            continue
+        for difference in proof.findings[subject.traced.name].differences[:4]:
+            alone = {source.golden.name: _of(injected, sources, source.golden.name) for source in subject.sources}
+            tensors = {name: Tensor(codes, sources.network[name].type.fraction) for name, codes in alone.items()}
+            right = subject.golden.run([tensors[source.golden.name] for source in subject.sources])
+            row = _differs_on(subject, difference.place, {**tensors, subject.golden.name: right}, zeros)
+            if row is not None:
+                yield Candidate(None, {name: codes[row][None] for name, codes in injected.items()})
+
+
+def _at_thresholds(sources: Sources, injected: Mapping[str, Codes]) -> Mapping[str, Codes]:
+    """Add scores at, one below and one above each threshold, whatever stands before them."""
+    score = sources.network.score
+    near = (sources.trigger.thresholds[:, None] + np.array([-1, 0, 1])).ravel()
+    near = np.clip(near, score.type.min_code, score.type.max_code)
+    return {
+        name: np.concatenate([codes, near[:, None] if name == score.name else np.repeat(codes[:1], len(near), axis=0)])
+        for name, codes in injected.items()
+    }
+
+
+def _of(injected: Mapping[str, Codes], sources: Sources, name: str) -> Codes:
+    while name not in injected:
+        name = sources.network[name].inputs[0]
+    return injected[name]
+
+
+def _port_events(subject: Subject, place: int, like: Codes) -> Codes | None:
+    """Give the event with another code of one port on which the form of an input differs."""
+    low, high = (int(ends[place]) for ends in subject.features.port_limits)
+    events = np.repeat(like[None], high - low + 1, axis=0)
+    events[:, place] = np.arange(low, high + 1)
+    right = Tensor(subject.features.input_codes_of_words(events, subject.golden.types), subject.golden.type.fraction)
+    row = _differs_on(subject, place, {subject.golden.name: right}, events)
+    return None if row is None else events[row][None]
+
+
+def _differs_on(subject: Subject, place: int, golden: Mapping[str, Tensor], hardware: Codes) -> int | None:
+    """Give the first event on which a value's form is not the golden code."""
+    right = golden[subject.golden.name].codes[:, place]
+    for event, outputs in subject.events():
+        output = next((output for output in outputs if output.place == place), None)
+        if output is None or (isinstance(subject.golden, Accept) and event):
+            continue
+        rows, found = _values(subject, output, golden, hardware)
+        if not len(rows):
+            continue
+        wrong = np.flatnonzero(not_equal(found, right[rows], subject.up))
+        if len(wrong):
+            return int(rows[wrong[0]])
+    return None
+
+
+def _values(
+    subject: Subject, output: Output, golden: Mapping[str, Tensor], hardware: Codes
+) -> tuple[Codes, Integers]:  # fmt: skip
+    """Give the events that are on the path of an output, and its codes on them."""
+    trace, event = subject.trace, output.event
+    given: dict[int, Integers] = {}
+    on_path = np.ones(len(hardware), dtype=bool)
+    names = {source.tap: source.golden for source in subject.sources}
+    for number in _base_symbols(subject, output):
+        symbol = trace.symbols[number]
+        if symbol.kind is Kind.PORT:
+            codes = hardware[:, symbol.place]
+        elif symbol.kind is Kind.OUTPUT and symbol.layer in names:
+            layer = names[symbol.layer]
+            codes = golden[layer.name].codes[:, symbol.place] >> (layer.type.fraction - symbol.fraction)
+        else:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        given[number] = codes
+        low, high = trace.codes_of(number, event, subject.index)
+        on_path &= (codes >= low) & (codes <= high)
+    rows = np.flatnonzero(on_path)
+    evaluation = Evaluation(trace.symbols, {number: codes[rows] for number, codes in given.items()} or {0: rows})
+    return rows, evaluation.form(output.form)
+
+
+def _base_symbols(subject: Subject, output: Output) -> set[int]:
+    """Give the symbols that a value depends on, also by its path."""
+    trace, base = subject.trace, set()
+    waiting: list[Form] = [output.form]
+    while waiting:
+        for number in waiting.pop().symbols:
+            symbol = trace.symbols[number]
+            if symbol.kind in (Kind.PORT, Kind.WEIGHT, Kind.OUTPUT):
+                base.add(number)
+            else:
+                waiting.append(symbol.form)
+    if not subject.sources:
+        slot = slot_of(subject.features, output.place)
+        base |= {
+            number
+            for number, symbol in trace.symbols.items()
+            if symbol.kind is Kind.PORT and symbol.event == output.event and symbol.place in slot
+        }
+    for source in subject.sources:
+        if subject.golden.size == source.golden.size:
+            own = trace.symbol_of(source.tap, output.place, output.event)
+            base |= set() if own is None else {own}
+    return base
+
+
+def _replay(sources: Sources, library: CsimLibrary, candidate: Candidate) -> Refutation | None:
+    """Run an event through the compiled project and say where it differs first."""
+    network = sources.network
+    if candidate.hardware is not None:
+        found = library.run_objects(candidate.hardware)
+        golden = sources.trigger.run(candidate.hardware)
+    else:
+        replaced = candidate.replaced or {}
+        inputs = np.zeros((1, network.layers[0].size), dtype=np.int64)
+        golden = network.run(inputs, replaced)
+        parts = []
+        for tap in library.taps[:-1]:
+            name = sources.golden_names[tap.layer]
+            up = tap.type.fraction - network[name].type.fraction
+            parts.append(replaced[name] << up if up >= 0 else replaced[name] >> -up)
+        found = library.run_values(inputs.astype(np.float64), np.concatenate(parts, axis=1))
+    wrong: dict[str, tuple[int, int, int]] = {}
+    for tap in library.taps:
+        right = golden[sources.golden_names[tap.layer]]
+        up = tap.type.fraction - right.fraction
+        places = np.flatnonzero(not_equal(found[tap.layer][0], right.codes[0], up))
+        if len(places):
+            wrong[tap.layer] = int(places[0]), int(right.codes[0, places[0]]), int(found[tap.layer][0, places[0]])
+    if not wrong:
+        return None
+    first = next(iter(wrong))
+    return Refutation(
+        hardware=None if candidate.hardware is None else tuple(map(int, candidate.hardware[0])),
+        replaced=None
+        if candidate.replaced is None
+        else {name: tuple(map(int, codes[0])) for name, codes in candidate.replaced.items()},
+        layer=first,
+        channel=wrong[first][0],
+        expected_code=wrong[first][1],
+        found_code=wrong[first][2],
+        score_differs=list(sources.golden_names)[-2] in wrong,
+        decision_differs=list(sources.golden_names)[-1] in wrong,
+    )

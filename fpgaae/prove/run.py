@@ -1,0 +1,100 @@
+"""The stage `prove`: the written sources equal the golden network on every event, or an event on which they do not."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from fpgaae.data.features import FeatureMap
+from fpgaae.fixedpoint import Codes
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.project import WeightPort
+from fpgaae.hls.simulation import Simulation
+from fpgaae.hls.stimulus import LAYERS
+from fpgaae.prove.refute import find_refutation
+from fpgaae.prove.sources import SourceProof, Sources, prove_sources
+from fpgaae.runs.results.convert import ConvertResult
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.prove import Proven, ProvenLayer, ProveResult
+from fpgaae.runs.run import StageRun
+
+_POOL_AN_ORIGIN = 500
+ASSUMPTIONS = (
+    "g++ compiles what the sources say",
+    "the vendor's ap_fixed and ap_int do what UG1399 says; the project's number types are tested against them",
+    "what one value of a layer branches on does not decide about another value, but for the words of one object: so in "
+    "the layer functions and the front end, which are as `convert` wrote them",
+    "streams are long enough in hardware: depths are not part of the C sources' meaning",
+    "the vendor's synthesis keeps the meaning of the sources",
+)
+
+
+def run_prove(run: StageRun) -> ProveResult:
+    """Prove every layer of the written project, or find an event on which it differs."""
+    started = time.perf_counter()
+    convert = run.result(ConvertResult)
+    features = FeatureMap.of(run.result(DataResult))
+    inside = Path("convert", convert.project_dir)
+    sources = Sources(
+        project=(run.upstream("convert") / convert.project_dir).absolute(),
+        project_name=convert.project_name,
+        trigger=GoldenTrigger.load(run.upstream("convert"), features),
+        golden_names={layer.name: layer.golden for layer in convert.layers},
+        weight_ports=tuple(WeightPort.of(port) for port in convert.weight_ports),
+        edited=tuple(
+            str(Path(name).relative_to(inside))
+            for name in run.edited
+            if Path(name).is_relative_to(inside) and Path(name).suffix in (".h", ".cpp")
+        ),
+    )
+    with run.progress.task("the sources over symbols", None):
+        proof = prove_sources(sources, run.scratch)
+    refutation = None
+    if any(finding.differences for finding in proof.findings.values()):
+        with run.progress.task("an event that refutes", None):
+            refutation = find_refutation(sources, proof, stimulus_pool(run), run.config.seed, run.scratch)
+    return ProveResult(
+        passed=proof.proven,
+        input_bits=sum(f.hardware.port.bits for f in features.features if f.hardware.bits),
+        weight_bits=sum(port.size * port.type.width for port in sources.weight_ports),
+        paths=proof.trace.events,
+        layers=layer_entries(sources, proof),
+        refutation=refutation,
+        assumptions=ASSUMPTIONS,
+        edited_files=run.edited,
+        seconds=round(time.perf_counter() - started, 2),
+    )
+
+
+def layer_entries(sources: Sources, proof: SourceProof) -> tuple[ProvenLayer, ...]:
+    """Say of each layer what became of it."""
+    entries = []
+    for name, finding in proof.findings.items():
+        golden = sources.network[sources.golden_names[name]]
+        first = finding.differences[0] if finding.differences else None
+        outcome = Proven.REFUTED if first else Proven.OPEN if finding.open is not None else Proven.PROVEN
+        entries.append(
+            ProvenLayer(
+                name=name,
+                golden=golden.name,
+                kind=golden.kind,
+                values=golden.size,
+                outcome=outcome.value,
+                how=finding.how,
+                reason=finding.open if first is None else first.reason,
+                channel=None if first is None else first.place,
+            )
+        )
+    return tuple(entries)
+
+
+def stimulus_pool(run: StageRun) -> Codes:
+    """Give the first events of every origin of the C simulation's stimulus, as hardware integers."""
+    stimuli = Simulation.of_run(run, run.scratch).stimuli()
+    parts = []
+    for source in stimuli.sources():
+        if source.origin != LAYERS and not source.start:
+            parts.append(stimuli.make(source._replace(stop=min(source.stop, _POOL_AN_ORIGIN))).hardware)
+    return np.concatenate(parts)

@@ -1,0 +1,77 @@
+"""What the stage `prove` writes, `prove.json`: how each layer was proven, or an event that refutes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from fpgaae.runs.results.base import StageResult
+
+
+class Proven(str, Enum):
+    """What became of a layer."""
+
+    PROVEN = "proven"  # equal for every input
+    REFUTED = "refuted"
+    OPEN = "open"  # neither: a construct that is not followed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenLayer:
+    """A layer of the sources beside the golden one."""
+
+    name: str
+    golden: str
+    kind: str
+    values: int
+    outcome: str
+    how: str  # what was compared, over how many inputs
+    reason: str | None  # why it is not proven
+    channel: int | None  # the first value that differs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refutation:
+    """An event on which the compiled project differs from the golden network.
+
+    Parameters
+    ----------
+    hardware
+        Its hardware integers, in the order of the features; None where codes stand in for the output of a layer.
+    replaced
+        By layer: those codes.
+    layer
+        The first layer that differs.
+    """
+
+    hardware: tuple[int, ...] | None
+    replaced: dict[str, tuple[int, ...]] | None
+    layer: str
+    channel: int
+    expected_code: int
+    found_code: int
+    score_differs: bool
+    decision_differs: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveResult(StageResult):
+    """The written sources against the golden network, for every event that the ports can carry."""
+
+    STAGE: ClassVar[str] = "prove"
+
+    passed: bool
+    input_bits: int  # there are 2**input_bits events
+    weight_bits: int  # of weights that can be reloaded: any of them
+    paths: int
+    layers: tuple[ProvenLayer, ...]
+    refutation: Refutation | None
+    assumptions: tuple[str, ...]
+    edited_files: tuple[str, ...]
+    seconds: float
+
+    @property
+    def first_failure(self) -> ProvenLayer | None:
+        """The first layer that is not proven."""
+        return next((layer for layer in self.layers if layer.outcome != Proven.PROVEN.value), None)
