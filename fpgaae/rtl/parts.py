@@ -202,7 +202,8 @@ class Parts:
             f"-DINPUT_BITS={stage.input_bits}",
             f"-DOUTPUT_BITS={stage.output_bits}",
         )
-        soname = f"-Wl,-soname,{stage.library}"
+        # As a path beside what needs it: by a plain name the loader takes one of another design that it has already.
+        soname = f"-Wl,-soname,$ORIGIN/{stage.library}"
         self._compile(
             model,
             folder,
@@ -228,7 +229,7 @@ class Parts:
             f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}",
             f"-DN_ACCEPT={design.n_thresholds}",
         )  # fmt: skip
-        libraries = (f"-L{self._build}", *(f"-l:{stage.library}" for stage in stages), "-Wl,-rpath,$ORIGIN")
+        libraries = (f"-L{self._build}", *(f"-l:{stage.library}" for stage in stages))
         self._compile(model, folder, firmware_rtl("rtl_driver.cpp"), defines, self.library(), libraries)
         return True
 
