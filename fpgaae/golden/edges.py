@@ -96,6 +96,36 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
     return EdgeEvents(search.events(rows), tuple(missing), tuple(impossible))
 
 
+def changed_integers(parents: Codes, low: Codes, high: Codes, n: int, rng: np.random.Generator) -> Codes:
+    """Change a few integers of events: by a power of two either way, or to an end of the range, or to zero.
+
+    Parameters
+    ----------
+    parents
+        Words of the ports (n_parents, n_features), of which each of the events comes from one.
+    low, high
+        The range of each (n_features,).
+
+    Returns
+    -------
+    Words of n events (n, n_features).
+    """
+    children = parents[rng.integers(len(parents), size=n)]
+    used = np.flatnonzero(high > low)
+    for change in range(_MOST_CHANGES):
+        rows = np.flatnonzero(rng.integers(_MOST_CHANGES, size=n) >= change)
+        places = used[rng.integers(len(used), size=len(rows))]
+        ends = np.stack([low[places], high[places], np.zeros_like(low[places])])
+        n_bits = np.ceil(np.log2(high[places] - low[places] + 1))
+        bits = n_bits * rng.random(len(rows)) ** 2  # small steps more often than large ones
+        steps = np.int64(1) << bits.astype(np.int64)
+        stepped = children[rows, places] + steps * rng.choice([-1, 1], size=len(rows))
+        at_end = ends[rng.integers(3, size=len(rows)), np.arange(len(rows))]
+        changed = np.where(rng.random(len(rows)) < 0.8, stepped, at_end)
+        children[rows, places] = np.clip(changed, low[places], high[places])
+    return children
+
+
 def _score_goals(trigger: GoldenTrigger) -> Iterator[tuple[str, int]]:
     score = trigger.network.score.type
     for index, threshold in enumerate(trigger.thresholds.tolist()):
@@ -197,22 +227,7 @@ class _Search:
         return rows[np.argsort(distances, kind="stable")[:_PAIRS]]
 
     def _children(self, parents: Codes) -> Codes:
-        """Change a few integers of events: by a power of two either way, or to an end of the range, or to zero."""
-        rng, n = self._rng, _CHILDREN
-        children = parents[rng.integers(len(parents), size=n)]
-        used = np.flatnonzero(self._high > self._low)
-        for change in range(_MOST_CHANGES):
-            rows = np.flatnonzero(rng.integers(_MOST_CHANGES, size=n) >= change)
-            places = used[rng.integers(len(used), size=len(rows))]
-            low, high = self._low[places], self._high[places]
-            bits = (
-                np.ceil(np.log2(high - low + 1)) * rng.random(len(rows)) ** 2
-            )  # small steps more often than large ones
-            steps = np.int64(1) << bits.astype(np.int64)
-            stepped = children[rows, places] + steps * rng.choice([-1, 1], size=len(rows))
-            ends = np.stack([low, high, np.zeros_like(low)])[rng.integers(3, size=len(rows)), np.arange(len(rows))]
-            children[rows, places] = np.clip(np.where(rng.random(len(rows)) < 0.8, stepped, ends), low, high)
-        return children
+        return changed_integers(parents, self._low, self._high, _CHILDREN, self._rng)
 
     def extreme(self, column: int, sign: int) -> int:
         """Give the event with the largest value (or the smallest, for a sign of -1) that was found."""

@@ -1,0 +1,87 @@
+"""The events of an emulator's self-test: some of every origin, and those in which an error of a unit shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.fixedpoint import ChannelTypes, Codes, requantize
+from fpgaae.golden.edges import changed_integers
+from fpgaae.golden.layers.rounding import Quantizer
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
+
+_VECTORS_AN_ORIGIN = 200
+_EVENTS_A_CASE = 8  # of each unit, where the stimulus has so many
+_ROUNDS = 40  # uphill, for a unit that is zero in all of them
+_PARENTS, _CHILDREN = 64, 512  # of a round
+_BUDGET = 500_000  # events that the search runs at most
+_NOT_ZERO = "not zero"
+
+
+def self_test_events(stimuli: Stimuli, trigger: GoldenTrigger, seed: int) -> Codes:
+    """Give words of the ports (n_events, n_features) of every origin, all at the edges, and events of rare cases.
+
+    For a unit that is zero in all events, a search with the golden network goes uphill in what its quantizer reads.
+    """
+    parts = [codes for _, codes in stimuli.few(_VECTORS_AN_ORIGIN)]
+    left = {
+        name: np.maximum(_EVENTS_A_CASE - np.count_nonzero(cases, axis=0), 0)
+        for name, cases in _cases(trigger, np.concatenate(parts))
+    }
+    for source in stimuli.sources():
+        if source.origin in {EDGES, LAYERS}:
+            continue
+        hardware = stimuli.make(source).hardware[_VECTORS_AN_ORIGIN if source.start == 0 else 0 :]
+        if len(hardware) and any(counts.any() for counts in left.values()):
+            parts.append(hardware[_rare(trigger, hardware, left)])
+    return np.concatenate([*parts, _uphill(trigger, np.concatenate(parts), left, np.random.default_rng(seed))])
+
+
+def _uphill(trigger: GoldenTrigger, known: Codes, left: dict[str, Codes], rng: np.random.Generator) -> Codes:
+    """Give the events that are highest in what the quantizers of units read that no known event takes off zero."""
+    low, high = trigger.features.port_limits
+    found = [known[:0]]
+    budget = _BUDGET
+    for layer in trigger.network.layers:
+        counts = left.get(f"{layer.name}, {_NOT_ZERO}", np.zeros(0))
+        for unit in np.flatnonzero(counts == _EVENTS_A_CASE).tolist():
+            events = known
+            for _ in range(_ROUNDS):
+                if budget < len(events):
+                    break
+                budget -= len(events)
+                values = trigger.run(events)[layer.inputs[0]].codes[:, unit]
+                parents = events[np.argsort(-values, kind="stable")[:_PARENTS]]
+                events = np.concatenate([parents, changed_integers(parents, low, high, _CHILDREN, rng)])
+            found.append(events[:_EVENTS_A_CASE])
+    return np.concatenate(found)
+
+
+def _cases(trigger: GoldenTrigger, hardware: Codes) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Give cases in which an error of a unit shows: it is not zero, or one LSB more or less is rounded to another code.
+
+    By name, (n_events, size) whether each event is such a case for each unit.
+    """
+    tensors, network = trigger.run(hardware), trigger.network
+    for layer in network.layers:
+        if not isinstance(layer, Quantizer) or isinstance(layer.types, ChannelTypes):
+            continue
+        codes, source = tensors[layer.name].codes, tensors[layer.inputs[0]]
+        yield f"{layer.name}, {_NOT_ZERO}", codes != 0
+        for step in (-1, 1):
+            moved = requantize(layer.activate(source.codes + step), source.fraction, layer.types)
+            yield f"{layer.name}, {step} LSB", moved != codes
+
+
+def _rare(trigger: GoldenTrigger, hardware: Codes, left: dict[str, Codes]) -> list[int]:
+    """Choose events of rare cases; `left` counts how many each unit still needs of each."""
+    rows: dict[int, None] = {}
+    for name, cases in _cases(trigger, hardware):
+        for unit in np.flatnonzero(left[name]).tolist():
+            found = np.flatnonzero(cases[:, unit])[: left[name][unit]]
+            left[name][unit] -= len(found)
+            rows |= dict.fromkeys(found.tolist())
+    return list(rows)
