@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,8 +19,10 @@ from fpgaae.emulator.mutants import ARRAY
 from fpgaae.emulator.package_sources import Damage, PackageSources
 from fpgaae.fixedpoint import ChannelTypes, Codes, requantize
 from fpgaae.golden.layers.base import Layer
-from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.layers.rounding import Quantizer
 from fpgaae.golden.layers.weighted import Weighted
+from fpgaae.golden.reach import Ends, reachable_ends
+from fpgaae.golden.scores.kl_divergence import KlDivergence
 from fpgaae.golden.scores.mu_squared_over_variance import MuSquaredOverVariance
 from fpgaae.hls.mutant import Mutant
 
@@ -82,24 +85,8 @@ class Prover:
         return None
 
     @cached_property
-    def _ranges(self) -> dict[str, tuple[Codes, Codes]]:
-        """Give the smallest and largest code of each value, by layer."""
-        found: dict[str, tuple[Codes, Codes]] = {}
-        limits = np.stack(self._sources.trigger.features.limits)
-        for layer in self._network.layers:
-            if isinstance(layer, Input):
-                ends = self._sources.trigger.input_codes(limits)
-            elif isinstance(layer, Quantizer) and not isinstance(layer.types, ChannelTypes):
-                ends = np.stack(
-                    [_quantized(layer, self._network[layer.inputs[0]], end) for end in found[layer.inputs[0]]]
-                )
-            elif isinstance(layer, Weighted) and (units := self._units(layer, self._sources.text(self._sources.code))):
-                pairs = [unit.ends(*found[layer.inputs[0]]) for unit in units]
-                ends = np.array(pairs).T
-            else:
-                ends = np.array([[layer.type.min_code] * layer.size, [layer.type.max_code] * layer.size])
-            found[layer.name] = ends.min(axis=0), ends.max(axis=0)
-        return found
+    def _ranges(self) -> Mapping[str, Ends]:
+        return reachable_ends(self._sources.trigger)
 
     def _units(self, layer: Layer, text: str) -> list[_Unit] | None:
         """Read the outputs of a layer out of the constants."""
@@ -173,10 +160,11 @@ class Prover:
             )
             for of in (self._sources.text(self._sources.code), text)
         )
-        if not isinstance(score, MuSquaredOverVariance) or len(old) != len(new):
+        if not isinstance(score, MuSquaredOverVariance | KlDivergence) or len(old) != len(new):
             return None
         (mu_low, mu_high), (low, high) = (self._ranges[name] for name in score.inputs)
-        moves = mu_low.astype(bool) | mu_high.astype(bool)
+        # an entry is multiplied with the square of a mu, or added
+        moves = mu_low.astype(bool) | mu_high.astype(bool) | isinstance(score, KlDivergence)
         read = {code % len(old) for a, b in zip(low[moves], high[moves], strict=True) for code in range(a, b + 1)}
         if read.isdisjoint(np.flatnonzero(old != new).tolist()):
             return f"no hardware integers give {score.inputs[1]} a code of the entries that changed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 
 from fpgaae.config.model import Score
+from fpgaae.emulator import vectors
 from fpgaae.emulator.equivalence import Prover
 from fpgaae.emulator.mutants import ARRAY, KINDS
 from fpgaae.emulator.mutation import Mutation
 from fpgaae.emulator.package import write_package
 from fpgaae.emulator.package_sources import Damage, PackageSources
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.mutant import Mutant, make_mutants
 from fpgaae.hls.verdicts import Outcome, judge_all
@@ -91,3 +95,46 @@ def test_only_what_computes_the_same_is_proven(tmp_path: Path) -> None:
     found = dead.prove(mutant)
     assert found is not None
     assert "output 0" in found
+
+
+def test_entries_of_a_table_that_no_argument_reaches_are_proven(tmp_path: Path) -> None:
+    features = networks.feature_map()
+    network = networks.random_network(Score.KL_DIVERGENCE, features)
+    last = network.weighted[-1]
+    layers = tuple(replace(last, kernel=last.kernel // 8) if layer is last else layer for layer in network.layers)
+    trigger = GoldenTrigger(features, IntegerNetwork(layers))
+    write_package(tmp_path, "trigger", trigger, networks.events(features, 5))
+    sources = PackageSources(tmp_path, "trigger", trigger)
+    text = sources.text(sources.code)
+    table = next(match for match in ARRAY.finditer(text) if match["name"] == "score_table")
+    values = table["values"].split(",")
+    low, high = reachable_ends(sources.trigger)[sources.trigger.network.score.inputs[1]]
+    read = {code % len(values) for a, b in zip(low, high, strict=True) for code in range(a, b + 1)}
+    assert 0 < len(read) < len(values)
+    prover = Prover(sources)
+    for entry in range(len(values)):
+        new = [*values[:entry], "123456", *values[entry + 1 :]]
+        edited = text[: table.start("values")] + ",".join(new) + text[table.end("values") :]
+        proof = prover.prove(Mutant(Damage.TABLE, sources.code, "by hand", {sources.code: edited}, "score_table"))
+        assert (proof is None) == (entry in read), entry
+
+
+def test_the_self_test_has_events_for_units_that_are_nearly_always_zero() -> None:
+    features = networks.feature_map()
+    network = networks.random_network(Score.SQUARED_ERROR, features)
+    events = networks.events(features, 2000)
+    dense, relu = network.weighted[0], network.layers[2]
+    assert relu.inputs == (dense.name,)
+    sums = GoldenTrigger(features, network).run(events)[dense.name]
+    first = sums.codes[:, 0]
+    known = events[first < np.quantile(first, 0.7)]
+    assert dense.bias_type is not None
+    bias = dense.bias.copy()
+    bias[0] -= int(np.quantile(first, 0.7)) >> (sums.fraction - dense.bias_type.fraction)
+    layers = tuple(replace(dense, bias=bias) if layer is dense else layer for layer in network.layers)
+    rare = GoldenTrigger(features, IntegerNetwork(layers))
+    cases = dict(vectors._cases(rare, known))
+    left = {name: np.maximum(8 - np.count_nonzero(found, axis=0), 0) for name, found in cases.items()}
+    assert left[f"{relu.name}, not zero"][0] == 8, "no known event takes it off zero"
+    found = vectors._uphill(rare, known, left, np.random.default_rng(1))
+    assert (rare.run(found)[relu.name].codes[:, 0] != 0).any()
