@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,51 @@ from fpgaae.rtl.templates import wrapper_text
 from fpgaae.rtl.tools import GHDL, require_tool, run_logged
 
 STANDARD = "--std=08"
-WITHOUT_METAVALUE_WARNINGS = "--ieee-asserts=disable"  # every signal is undefined before the first clock
+_WITHOUT_METAVALUE_WARNINGS = "--ieee-asserts=disable"  # every signal is undefined before the first clock
+
+
+class Ghdl:
+    """GHDL on the VHDL of a project, in the folder from which its tables are read.
+
+    Parameters
+    ----------
+    build
+        A folder for what is in between; `ghdl.log` in it holds what GHDL says.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no GHDL.
+    """
+
+    def __init__(self, project: Path, build: Path) -> None:
+        self._program = require_tool(GHDL)
+        self._project, self._folder = project, project.absolute() / VHDL_FOLDER
+        self._options = (STANDARD, f"--workdir={build.absolute()}")
+        self._log = build.absolute() / "ghdl.log"
+
+    def analyse(self, sources: Sequence[str]) -> None:
+        """Read sources, each behind those that it names.
+
+        Raises
+        ------
+        CheckFailed
+            If they are not VHDL that GHDL takes.
+        """
+        command = [self._program, "-a", *self._options, *sources]
+        run_logged(command, self._folder, self._log, f"analysing the VHDL of {self._project}")
+
+    def simulate(self, bench: str, files: Mapping[str, Path], what: str) -> None:
+        """Run a bench with the files that its generics name.
+
+        Raises
+        ------
+        CheckFailed
+            If it does not run to its end.
+        """
+        generics = [f"-g{name}={file}" for name, file in files.items()]
+        command = [self._program, "--elab-run", *self._options, bench, *generics, _WITHOUT_METAVALUE_WARNINGS]
+        run_logged(command, self._folder, self._log, f"simulating {what}")
 
 
 def simulate_vhdl(project: Path, hardware: Codes, build: Path) -> Codes:
@@ -37,28 +82,23 @@ def simulate_vhdl(project: Path, hardware: Codes, build: Path) -> Codes:
     CheckFailed
         If the sources are not VHDL that GHDL takes.
     """
-    ghdl, design = require_tool(GHDL), Design.load(project)
-    build = build.absolute()
+    build, design = build.absolute(), Design.load(project)
     build.mkdir(parents=True, exist_ok=True)
-    bench, events, results, log = (build / name for name in ("bench.vhd", "events.txt", "results.txt", "ghdl.log"))
+    bench, events, results = (build / name for name in ("bench.vhd", "events.txt", "results.txt"))
     values = {
         "PROJECT": design.name, "INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width,
         "N_ACCEPT": design.n_thresholds, "LATENCY": design.latency_cycles,
     }  # fmt: skip
     bench.write_text(wrapper_text("bench.vhd", values), encoding="utf-8")
     events.write_text("".join(f"{_bits(row, design)}\n" for row in hardware.tolist()), encoding="ascii")
-    options = (STANDARD, f"--workdir={build}")
-    sources = [str(source.absolute()) for source in vhdl_sources(project)]
-    folder = project / VHDL_FOLDER  # the tables are read from the folder that it runs in
-    run_logged([ghdl, "-a", *options, *sources, str(bench)], folder, log, f"analysing the VHDL of {project}")
-    command = [
-        ghdl, "--elab-run", *options, f"{design.name}_bench", f"-gEVENTS={events}", f"-gRESULTS={results}",
-        WITHOUT_METAVALUE_WARNINGS,
-    ]  # fmt: skip
-    run_logged(command, folder, log, f"simulating the VHDL of {project}")
+    ghdl = Ghdl(project, build)
+    ghdl.analyse([*(str(source.absolute()) for source in vhdl_sources(project)), str(bench)])
+    ghdl.simulate(f"{design.name}_bench", {"EVENTS": events, "RESULTS": results}, f"the VHDL of {project}")
     rows = [_codes(line) for line in results.read_text(encoding="ascii").splitlines()]
     if len(rows) != len(hardware):
-        raise CheckFailed(f"the VHDL of {project} gave {len(rows)} results for {len(hardware)} events; see {log}")
+        raise CheckFailed(
+            f"the VHDL of {project} gave {len(rows)} results for {len(hardware)} events; see {build / 'ghdl.log'}"
+        )
     return np.array(rows, dtype=np.int64).reshape(-1, 1 + design.n_thresholds)
 
 

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VHDL_FOLDER, Design, vhdl_sources
-from fpgaae.rtl.ghdl import STANDARD, WITHOUT_METAVALUE_WARNINGS
+from fpgaae.rtl.ghdl import Ghdl
 from fpgaae.rtl.register_check import RegisterStimulus
 from fpgaae.rtl.stage_check import StageBits, StageStimulus
 from fpgaae.rtl.templates import wrapper_text
-from fpgaae.rtl.tools import GHDL, require_tool, run_logged
 from fpgaae.runs.results.rtl import StageCheck
 
 Bits = NDArray[np.uint8]
@@ -52,22 +51,16 @@ def check_vhdl_stages(project: Path, stimuli: Sequence[StageStimulus], build: Pa
     CheckFailed
         If the sources are not VHDL that GHDL takes, or a stage has other ports than those that were traced.
     """
-    ghdl, build = require_tool(GHDL), build.absolute()
+    ghdl, build = Ghdl(project, build), build.absolute()
     build.mkdir(parents=True, exist_ok=True)
-    folder, log = project / VHDL_FOLDER, build / "ghdl.log"  # the tables are read from the folder that it runs in
     driven = [(own.module, own.few) for own in stimuli if own.few is not None]
     sources = [str(source.absolute()) for source in vhdl_sources(project)]
     benches = [str(_write_bench(module, few, build)) for module, few in driven]
-    options = (STANDARD, f"--workdir={build}")
-    run_logged([ghdl, "-a", *options, *sources, *benches], folder, log, f"analysing the VHDL of {project}")
+    ghdl.analyse([*sources, *benches])
     for module, few in driven:
         inputs, results = build / f"{module}.inputs", build / f"{module}.results"
         inputs.write_bytes(_lines(few.inputs))
-        command = [
-            ghdl, "--elab-run", *options, f"{module}_bench", f"-gINPUTS={inputs}", f"-gRESULTS={results}",
-            WITHOUT_METAVALUE_WARNINGS,
-        ]  # fmt: skip
-        run_logged(command, folder, log, f"simulating the VHDL of {module}")
+        ghdl.simulate(f"{module}_bench", {"INPUTS": inputs, "RESULTS": results}, f"the VHDL of {module}")
         yield _checked(module, few, results.read_bytes())
 
 
@@ -88,9 +81,9 @@ def check_vhdl_registers(
     CheckFailed
         If the sources are not VHDL that GHDL takes.
     """
-    ghdl, build, design = require_tool(GHDL), build.absolute(), Design.load(project)
+    ghdl, build, design = Ghdl(project, build), build.absolute(), Design.load(project)
     build.mkdir(parents=True, exist_ok=True)
-    folder, log, name = project.absolute() / VHDL_FOLDER, build / "ghdl.log", design.name
+    folder, name = project.absolute() / VHDL_FOLDER, design.name
     inputs, results, stages, bench = (build / file for file in ("inputs", "results", "stages.vhd", "bench.vhd"))
     stages.write_text(_stand_ins(name, ports), encoding="ascii")
     values = {
@@ -100,14 +93,10 @@ def check_vhdl_registers(
     bench.write_text(wrapper_text("register_bench.vhd", values), encoding="utf-8")
     bits = stimulus.bits or StageBits(np.zeros((0, 0), np.uint8), np.zeros((0, 0), np.uint8))
     inputs.write_bytes(_lines(bits.inputs))
-    options = (STANDARD, f"--workdir={build}")
     sources = [str(stages), *(str(folder / f"{name}_{part}.vhd") for part in ("core", "trigger")), str(bench)]
-    run_logged([ghdl, "-a", *options, *sources], folder, log, f"analysing the VHDL of {project}")
-    command = [
-        ghdl, "--elab-run", *options, f"{name}_register_bench", f"-gINPUTS={inputs}", f"-gRESULTS={results}",
-        WITHOUT_METAVALUE_WARNINGS,
-    ]  # fmt: skip
-    run_logged(command, folder, log, f"simulating the registers of the VHDL of {project}")
+    ghdl.analyse(sources)
+    files = {"INPUTS": inputs, "RESULTS": results}
+    ghdl.simulate(f"{name}_register_bench", files, f"the registers of the VHDL of {project}")
     checked = _checked(f"{name}_trigger", bits, results.read_bytes())
     if checked.failure is None:
         return checked
