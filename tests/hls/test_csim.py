@@ -310,24 +310,32 @@ def test_one_flipped_bit_in_every_layer_of_a_default_network(
     workspace = original.copy(tmp_path / "copy")
     bits = {name: find(workspace, name) for name in layers}
     edited = [_flip(workspace, bit) for bit in bits.values()]
-    mutated = IntegerNetwork(
-        tuple(bits[x.name].mutated[x.name] if x.name in bits else x for x in workspace.network.layers)
-    )
+    mutated = _flipped(workspace.network, bits)
     result = workspace.run("csim").result.to_json()
     assert result["passed"] is False
     assert sorted(result["edited_files"]) == sorted(edited)
     found = {layer["name"]: layer for layer in result["layers"]}
-    wrong = dict.fromkeys(layers, 0)
-    for part in _stimulus(workspace):
-        expected, given = part.run(workspace.network), part.run(mutated)
-        for name in layers:
-            wrong[name] += np.count_nonzero(expected[name].codes != given[name].codes)
-    assert {name: found[name]["mismatched_values"] for name in layers} == wrong
+    wrong = _wrong_values(workspace, mutated)
+    assert {name: found[name]["mismatched_values"] for name in layers} == {name: wrong[name] for name in layers}
     assert result["first_mismatch"] == _expected_first(workspace, mutated, layers[0])
     for name in layers:
         assert found[name]["first_mismatch"] == _expected_first(workspace, mutated, name)
-        alone = _expected_first(workspace, bits[name].mutated, name)
-        assert alone["layer"] == name
+        others = {other: bit for other, bit in bits.items() if other != name}
+        assert _wrong_values(workspace, _flipped(workspace.network, others))[name] != wrong[name], "it counts by itself"
+
+
+def _flipped(network: IntegerNetwork, bits: Mapping[str, WeightBit]) -> IntegerNetwork:
+    return IntegerNetwork(tuple(bits[x.name].mutated[x.name] if x.name in bits else x for x in network.layers))
+
+
+def _wrong_values(workspace: Workspace, mutated: IntegerNetwork) -> dict[str, int]:
+    """Count by layer the values of the stimulus of which a network makes other codes."""
+    wrong = dict.fromkeys((layer.name for layer in mutated.layers), 0)
+    for part in _stimulus(workspace):
+        expected, given = part.run(workspace.network), part.run(mutated)
+        for name in wrong:
+            wrong[name] += int(np.count_nonzero(expected[name].codes != given[name].codes))
+    return wrong
 
 
 def test_the_mutation_tests_cover_every_layer_with_weights(small: Workspace) -> None:
