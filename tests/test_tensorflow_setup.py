@@ -21,3 +21,10 @@ def test_a_module_that_is_first_imported_meanwhile_stays_imported(tensorflow: No
     with keras2_as_keras():
         meanwhile = importlib.import_module("colorsys")
     assert sys.modules.get("colorsys") is meanwhile
+
+
+def test_qkeras_is_traced_as_it_is(tensorflow: None) -> None:
+    import qkeras  # noqa: PLC0415
+    from tensorflow.python.autograph.impl import conversion  # noqa: PLC0415
+
+    assert conversion.is_allowlisted(qkeras.QDense.call), "of which nothing is converted"

@@ -68,3 +68,7 @@ def test_an_adversary_takes_the_nuisance_out_of_the_score(measured: Json) -> Non
 
 def test_a_planted_signal_is_found_without_labels(measured: Json) -> None:
     assert measured["without_labels"] > 0.85
+
+
+def test_training_on_jax_imports_no_tensorflow(measured: Json) -> None:
+    assert measured["tensorflow"] is False

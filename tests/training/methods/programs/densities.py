@@ -225,5 +225,6 @@ if __name__ == "__main__":
         "gan": gan(),
         "decorrelation": decorrelation(),
         "without_labels": without_labels(),
+        "tensorflow": "tensorflow" in sys.modules,
     }
     json.dump(measured, sys.stdout)
