@@ -6,6 +6,8 @@ that ties of the firmware are ties here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,8 +17,11 @@ from scipy.special import betaincinv, ndtri, stdtrit
 from fpgaae.errors import InputError
 
 Scores: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
+Weights: TypeAlias = Mapping[str, NDArray[np.float64]]  # by process, one an event; each event of the others counts 1
+NO_WEIGHTS: Weights = MappingProxyType({})
 
 DEFAULT_CONFIDENCE_LEVEL = 0.6827
+_ROUNDING = 1e-12  # of a sum of weights, as a share of it
 _PRIOR_EVENTS = 0.5  # that count as if they passed in whole groups: the spread of few events says little
 
 
@@ -94,7 +99,37 @@ def n_allowed(n_events: int, fpr: float) -> int:
     return allowed - 1 if allowed / n_events > fpr else allowed
 
 
-def threshold_at_fpr(background: NDArray[Any], fpr: float) -> float | int:
+def cumulated(weights: NDArray[np.float64] | None, n_events: int) -> NDArray[Any]:
+    """Give the weight of the first i events for i from 0 to `n_events`; without weights, in whole numbers."""
+    if weights is None:
+        return np.arange(n_events + 1, dtype=np.int64)
+    return np.concatenate([[0.0], np.cumsum(weights)])
+
+
+def threshold_places(cumulative: NDArray[Any], fprs: Sequence[float]) -> NDArray[np.int64]:
+    """Give for each rate the place of the threshold among sorted scores, from `cumulated` weights in their order.
+
+    It is the first score above which no more than the allowed weight lies, (n_fprs,). Sums of weights are compared with
+    a margin for their rounding; whole numbers are exact.
+
+    Raises
+    ------
+    InputError
+        If a rate is outside [0, 1).
+    """
+    total = cumulative[-1].item()
+    if isinstance(total, int):
+        kept: list[float] = [total - n_allowed(total, rate) for rate in fprs]
+    else:
+        for rate in fprs:
+            n_allowed(1, rate)
+        kept = [total * (1 - rate - _ROUNDING) for rate in fprs]
+    return np.searchsorted(cumulative[1:], kept, side="left")
+
+
+def threshold_at_fpr(
+    background: NDArray[Any], fpr: float, weights: NDArray[np.float64] | None = None
+) -> float | int:  # fmt: skip
     """Observed background score t for which ``score > t`` keeps the largest rate that does not exceed `fpr`.
 
     With k the largest number of events within the rate, t is the (k + 1)-th largest score: at most k scores lie above
@@ -106,6 +141,8 @@ def threshold_at_fpr(background: NDArray[Any], fpr: float) -> float | int:
         Scores, shape (n_background,).
     fpr
         False positive rate, in [0, 1).
+    weights
+        Of the events, shape (n_background,): the rate is then a share of their sum.
 
     Returns
     -------
@@ -122,13 +159,18 @@ def threshold_at_fpr(background: NDArray[Any], fpr: float) -> float | int:
     7
     """
     scores = as_scores(background, "background")
+    if weights is not None:
+        order = np.argsort(scores, kind="stable")
+        (place,) = threshold_places(cumulated(weights[order], scores.size), (fpr,))
+        weighted: float | int = scores[order[place]].item()
+        return weighted
     index = scores.size - 1 - n_allowed(scores.size, fpr)
     threshold: float | int = np.partition(scores, index)[index].item()
     return threshold
 
 
 def clopper_pearson(
-    n_passed: int, n_total: int, level: float = DEFAULT_CONFIDENCE_LEVEL, design_effect: float = 1.0
+    n_passed: float, n_total: float, level: float = DEFAULT_CONFIDENCE_LEVEL, design_effect: float = 1.0
 ) -> Interval:
     """Efficiency with its exact ("central") binomial interval.
 
@@ -139,7 +181,7 @@ def clopper_pearson(
     Parameters
     ----------
     n_passed, n_total
-        Numbers of events.
+        Numbers of events; of weighted ones, effective numbers.
     level
         Confidence level.
     design_effect
@@ -166,14 +208,17 @@ def clopper_pearson(
 
 
 class EffectiveCount(NamedTuple):
-    """As many independent events as say as much of a share as some grouped ones; whole numbers where none share."""
+    """As many independent events as say as much of a share as grouped or weighted ones; else their numbers."""
 
     passed: float
     events: float
 
 
 class GroupSpread(NamedTuple):
-    """How passing events lie in groups, with k of m events of a group and the share p of all of them passing."""
+    """How passing events lie in groups, with k of m events of a group and the share p of all of them passing.
+
+    Of weighted events k and m are sums of weights, scaled as those of `PassedEvents.weighed`.
+    """
 
     n_groups: int
     squares: float  # sum over the groups of (k - p m)^2
@@ -182,11 +227,26 @@ class GroupSpread(NamedTuple):
 
 
 class PassedEvents(NamedTuple):
-    """How many events pass; `spread` is None where every event is a group of its own."""
+    """How many events pass; `spread` is None where every event is a group of its own and counts the same.
+
+    Weights w are scaled by sum(w) / sum(w^2): all of them then sum to the effective number of events (Kish), whose
+    share p is known as well as that of so many events that count 1.
+    """
 
     passed: int
     events: int
     spread: GroupSpread | None = None
+    weighed: EffectiveCount | None = None  # scaled sums of weights; None: each event counts 1
+
+    @property
+    def counted(self) -> EffectiveCount:
+        """Scaled sums of weights, or numbers of events."""
+        return EffectiveCount(self.passed, self.events) if self.weighed is None else self.weighed
+
+    @property
+    def share(self) -> float:
+        """The share that passes."""
+        return self.counted.passed / self.counted.events
 
     def design_effect(self, level: float) -> float:
         """Factor by which groups enlarge the variance of the share, as an interval at a level has to count it.
@@ -211,7 +271,8 @@ class PassedEvents(NamedTuple):
         if self.spread is None:
             return 1.0
         n_groups, squares, fourth_powers, mean_size = self.spread
-        binomial = self.passed * (self.events - self.passed) / self.events
+        passed, events = self.counted
+        binomial = passed * (events - passed) / events
         found = max(1.0, (squares + _PRIOR_EVENTS * mean_size) / (binomial + _PRIOR_EVENTS))
         if n_groups < 2 or fourth_powers == 0:
             return max(found, mean_size)
@@ -223,7 +284,7 @@ class PassedEvents(NamedTuple):
     def effective(self, level: float) -> EffectiveCount:
         """Give the counts divided by the design effect."""
         design_effect = self.design_effect(level)
-        return EffectiveCount(self.passed / design_effect, self.events / design_effect)
+        return EffectiveCount(*(count / design_effect for count in self.counted))
 
     def interval(self, level: float) -> Interval:
         """Give the share with its Clopper-Pearson interval of the effective counts.
@@ -233,7 +294,7 @@ class PassedEvents(NamedTuple):
         InputError
             If there are no events, or the level is outside (0, 1).
         """
-        return clopper_pearson(self.passed, self.events, level, self.design_effect(level))
+        return clopper_pearson(*self.counted, level, self.design_effect(level))
 
 
 class EventGroups:
@@ -243,12 +304,16 @@ class EventGroups:
     ----------
     labels
         The group of each event, shape (n_events,); any integers.
+    weights
+        Of the events, shape (n_events,): 0 or more, and not all 0; kept with the scale of `PassedEvents.weighed`.
+        None: each counts 1.
     """
 
-    def __init__(self, labels: NDArray[Any]) -> None:
+    def __init__(self, labels: NDArray[Any], weights: NDArray[np.float64] | None = None) -> None:
         _, index, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        self.weights = None if weights is None else weights * (weights.sum() / (weights @ weights))
         self.index: NDArray[np.int64] = index
-        self.sizes: NDArray[np.float64] = sizes.astype(np.float64)
+        self.sizes = self._sums(slice(None)) if weights is not None else sizes.astype(np.float64)
         self.n_events = int(index.size)
         self.n_groups = int(sizes.size)
 
@@ -260,7 +325,12 @@ class EventGroups:
     @property
     def mean_size(self) -> float:
         """Size of the group that an event lies in, on average: sum of squares of the sizes / number of events."""
-        return float(self.sizes @ self.sizes) / self.n_events
+        return float(self.sizes @ self.sizes) / self.effective_events
+
+    @property
+    def effective_events(self) -> float:
+        """As many events of weight 1 as weighted ones are worth, groups left aside: sum(w)^2 / sum(w^2)."""
+        return self.n_events if self.weights is None else float(self.sizes.sum())
 
     def count(self, passing: NDArray[Any] | slice) -> PassedEvents:
         """Count passing events, and how they lie in groups.
@@ -270,14 +340,23 @@ class EventGroups:
         passing
             One flag an event, or the places of the events that pass.
         """
-        passing_groups = self.index[passing]
-        n_passed = int(passing_groups.size)
-        if self.are_single:
+        n_passed = int(self.index[passing].size)
+        if self.are_single and self.weights is None:
             return PassedEvents(n_passed, self.n_events)
-        by_group = np.bincount(passing_groups, minlength=self.n_groups)
-        squares = (by_group - n_passed / self.n_events * self.sizes) ** 2
+        by_group, weighed = self._sums(passing), None
+        if self.weights is not None:
+            every = self.effective_events
+            passed = every if n_passed == self.n_events else min(float(by_group.sum()), every)
+            weighed = EffectiveCount(passed, every)
+        found = PassedEvents(n_passed, self.n_events, None, weighed)
+        squares = (by_group - found.share * self.sizes) ** 2
         spread = GroupSpread(self.n_groups, float(squares.sum()), float(squares @ squares), self.mean_size)
-        return PassedEvents(n_passed, self.n_events, spread)
+        return found._replace(spread=spread)
+
+    def _sums(self, passing: NDArray[Any] | slice) -> NDArray[Any]:
+        """Count the passing events of each group, or sum their weights, (n_groups,)."""
+        weights = None if self.weights is None else self.weights[passing]
+        return np.bincount(self.index[passing], weights=weights, minlength=int(self.index.max()) + 1)
 
     def error_of_mean(self, values: NDArray[np.float64]) -> float | None:
         """Give the standard error of the mean of one value an event; None for fewer than two groups."""

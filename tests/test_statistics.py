@@ -106,7 +106,7 @@ def test_events_that_are_groups_of_their_own_have_the_binomial_interval(
 ) -> None:
     k = data.draw(st.integers(0, n))
     found = EventGroups(np.random.default_rng(n).permutation(n) - 7).count(np.arange(n) < k)
-    assert found == (k, n, None)
+    assert found == (k, n, None, None)
     assert found.interval(level) == clopper_pearson(k, n, level)
     assert found.effective(level) == (k, n)
 

@@ -56,10 +56,6 @@ class Split(NamedTuple):
         """Give the hardware codes of the block that begins with an event, (n, n_features)."""
         return self.store.read(self.process, self.name, start, min(start + BLOCK_EVENTS, self.n_events))
 
-    def weights(self, start: int) -> NDArray[np.float64]:
-        """Give the weights of the events of that block, (n,): 1 where the files say none."""
-        return self.store.weights(self.process, self.name, start, min(start + BLOCK_EVENTS, self.n_events))
-
     def inputs(self, codes: Codes) -> NDArray[np.float32]:
         """Give the network inputs of hardware codes."""
         return self.features.values(codes).astype(np.float32)

@@ -137,6 +137,11 @@ def trigger_columns(values: NDArray[Any], column: str) -> dict[str, NDArray[np.f
     return found
 
 
+def weights_of(columns: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    """Give the weights of the events by process, from their columns; a process without any is left out."""
+    return {process: own[WEIGHT] for process, own in columns.items() if WEIGHT in own}
+
+
 def unpack_bits(columns: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_] | None:
     """Give the trigger bits that `trigger_columns` packed, (n_events, n_bits), or None where there are none."""
     packed = {}

@@ -14,7 +14,7 @@ from fpgaae.data.features import SpreadAccumulator, freeze_features
 from fpgaae.data.integers import event_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
 from fpgaae.data.readers import count_all_events, event_files, read_events
-from fpgaae.data.source import EventChunk, EventFile
+from fpgaae.data.source import WEIGHT, EventChunk, EventFile
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.data.tally import Tally
@@ -75,6 +75,7 @@ class _Process:
         self.warnings: list[str] = []
         self._first_group: int | None = None
         self._one_group = True
+        self._weights: dict[str, float] = {}  # by split, where events have some
         self._next_group = 0  # of a file whose events have no group in common with those of the files before
 
     def write(self, files: Sequence[EventFile], task: Task) -> None:
@@ -126,6 +127,8 @@ class _Process:
                 continue
             self.counts[name] = self.counts.get(name, 0) + int(np.count_nonzero(mine))
             columns = {column: values[mine] for column, values in chunk.columns.items()}
+            if WEIGHT in columns:
+                self._weights[name] = self._weights.get(name, 0.0) + float(columns[WEIGHT].sum())
             self._writer.append(self._name, name, narrow[mine], groups[mine], columns)
             if name == "train" and self._is_background:
                 self._spread.add(codes[mine], None if overflow is None else overflow[mine])
@@ -152,6 +155,11 @@ class _Process:
             raise InputError(
                 f"{file}: of {self.tally.events:,} events none is left (left out: {dropped}); change `data.where`, "
                 "`data.empty_events` or `saturated`, or give other events"
+            )
+        if weightless := [split for split, total in self._weights.items() if self.counts[split] and not total]:
+            raise InputError(
+                f"{file}: the weights of all {self.counts[weightless[0]]:,} events of the {weightless[0]} split are 0, "
+                "so that shares of them are none; correct `data.columns.weight` or set it to null"
             )
         if not self._is_background:
             if not self.counts["test"]:

@@ -10,7 +10,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.data.source import WEIGHT
 from fpgaae.fixedpoint import Codes
 
 EVENTS_FILE = "events.h5"
@@ -105,9 +104,3 @@ class EventStore:
         with h5py.File(self._path, "r") as file:
             found = file.get(f"{_place(process, split)}/{_COLUMNS}", {})
             return {name: np.asarray(values[:limit], dtype=np.float64) for name, values in found.items()}
-
-    def weights(self, process: str, split: str, start: int, stop: int) -> NDArray[np.float64]:
-        """Give the weight of each of consecutive events: 1 where the files say none."""
-        with h5py.File(self._path, "r") as file:
-            found = file.get(f"{_place(process, split)}/{_COLUMNS}/{WEIGHT}")
-            return np.ones(stop - start) if found is None else np.asarray(found[start:stop], dtype=np.float64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fpgaae.config.data import Data, EmptyEvents
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import kind_slots, object_limits
-from fpgaae.data.source import EventChunk
+from fpgaae.data.source import WEIGHT, EventChunk
 from fpgaae.fixedpoint import Codes
 from fpgaae.runs.results.data import SeenEvents
 
@@ -36,6 +36,7 @@ class Tally:
         self.events = 0
         self.dropped = {"where": 0, "empty": 0, "saturated": 0}
         self.empty = 0
+        self._weight = {"kept": 0.0, "left out": 0.0} if data.columns.weight is not None else None
         self._counts: dict[str, dict[str, int]] = {}
         self._slots = kind_slots(data.hardware)
         zero = np.zeros(len(self._slots), dtype=np.int64)
@@ -66,7 +67,24 @@ class Tally:
             kept &= ~empty
         drops = (overflow & object_limits(self._data.hardware).drops).any(axis=1)
         self.dropped["saturated"] += int(np.count_nonzero(drops & kept))
-        return kept & ~drops
+        kept &= ~drops
+        self._weigh(chunk, kept)
+        return kept
+
+    def _weigh(self, chunk: EventChunk, kept: NDArray[np.bool_]) -> None:
+        """Sum the weights of the events within `where`."""
+        if (weights := chunk.columns.get(WEIGHT)) is None or self._weight is None:
+            return
+        within = np.ones(len(kept), dtype=np.bool_) if chunk.kept is None else chunk.kept
+        self._weight["kept"] += float(weights[kept].sum())
+        self._weight["left out"] += float(weights[within & ~kept].sum())
+
+    @property
+    def dropped_weight(self) -> float | None:
+        """The share of the weight within `where` that was left out; None where events have none."""
+        if self._weight is None or not (total := sum(self._weight.values())):
+            return None
+        return self._weight["left out"] / total
 
     def _arrived(self, chunk: EventChunk) -> NDArray[np.bool_]:
         """Tell which slots hold an object, (n, n_slots), also one that its overflow empties."""
@@ -116,6 +134,7 @@ class Tally:
             events_read=self.events,
             dropped=dict(self.dropped),
             empty_events=self.empty,
+            dropped_weight=self.dropped_weight,
             objects=dict(zip(kinds, self._filled.tolist(), strict=True)),
             largest_pt=dict(zip(kinds, self._largest.tolist(), strict=True)),
             **{what: dict(found) for what, found in self._counts.items()},

@@ -17,6 +17,7 @@ from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.golden.partial import PartialNetwork
 from fpgaae.golden.parts import Part
 from fpgaae.runs.results.metrics import Ablation
+from fpgaae.statistics import NO_WEIGHTS, Weights
 
 UNQUANTIZED, QUANTIZED = "nothing", "everything"
 ABLATIONS: Mapping[str, frozenset[Part]] = MappingProxyType(
@@ -46,6 +47,7 @@ def compare_parts(
     groups: Mapping[str, NDArray[np.int64]],
     background: str,
     settings: BootstrapSettings,
+    weights: Weights = NO_WEIGHTS,
 ) -> Ablation:
     """Compare each part's quantization with none of it, per signal.
 
@@ -53,10 +55,10 @@ def compare_parts(
     ----------
     scores
         By what is quantized, then by process.
-    groups
+    groups, weights
         By process.
     """
-    found = compare(scores, groups, background, settings, UNQUANTIZED)
+    found = compare(scores, groups, background, settings, UNQUANTIZED, weights)
     return Ablation(
         events={process: len(own) for process, own in groups.items()},
         reference=UNQUANTIZED,

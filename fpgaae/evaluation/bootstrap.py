@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ranks import Beside, RankedBackground, RankedSignal, SignalReplica
-from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, Interval, PassedEvents, check_level
+from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, NO_WEIGHTS, Interval, PassedEvents, Weights, check_level
 
 LEVEL_OF_TESTS = 0.95  # of the interval that a test of a difference at 5 % has to agree with
 DEFAULT_FPRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -105,6 +105,8 @@ class RankedModel:
         The process that sets the thresholds.
     fprs
         False positive rates at which thresholds are placed.
+    weights
+        By process, above 0.
     """
 
     def __init__(
@@ -113,11 +115,13 @@ class RankedModel:
         resamplers: Mapping[str, GroupResampler],
         background: str,
         fprs: Sequence[float],
+        weights: Weights = NO_WEIGHTS,
     ) -> None:
         self._name = background
-        self._background = RankedBackground(scores[background], resamplers[background].index, fprs)
+        index = resamplers[background].index
+        self._background = RankedBackground(scores[background], index, fprs, weights.get(background))
         self._signals = {
-            name: RankedSignal(scores[name], resampler.index, self._background)
+            name: RankedSignal(scores[name], resampler.index, self._background, weights.get(name))
             for name, resampler in resamplers.items()
             if name != background
         }
@@ -175,6 +179,7 @@ def bootstrap(
     groups: Mapping[str, NDArray[np.int64]],
     background: str,
     settings: BootstrapSettings,
+    weights: Weights = NO_WEIGHTS,
 ) -> dict[str, dict[str, Replicas]]:
     """Metrics of every model and signal, on the sample and in replicas that all models share.
 
@@ -188,6 +193,8 @@ def bootstrap(
         The process that sets the thresholds; every other one is a signal.
     settings
         Replicas, seed and false positive rates.
+    weights
+        ``weights[process]``, shape (n_events of the process,), 0 or more; events of weight 0 count nowhere.
 
     Returns
     -------
@@ -198,10 +205,11 @@ def bootstrap(
     B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 (resampling the independent
     units) and 13 (percentile intervals).
     """
+    scores, groups, weights = with_weight(scores, groups, weights)
     resamplers = {name: GroupResampler(np.asarray(labels), name, settings.seed) for name, labels in groups.items()}
     copies = _copies(scores)
     models = {
-        model: RankedModel(own, resamplers, background, settings.fprs)
+        model: RankedModel(own, resamplers, background, settings.fprs, weights)
         for model, own in scores.items()
         if copies[model] == model
     }
@@ -214,6 +222,20 @@ def bootstrap(
                 replicas = result[model][name]
                 replicas.auc[i], replicas.tpr[i], replicas.linear_tpr[i] = drawn.auc, drawn.tpr, drawn.linear_tpr
     return {model: result[first] for model, first in copies.items()}
+
+
+def with_weight(
+    scores: Mapping[str, Mapping[str, NDArray[Any]]], groups: Mapping[str, NDArray[np.int64]], weights: Weights
+) -> tuple[Mapping[str, Mapping[str, NDArray[Any]]], Mapping[str, NDArray[np.int64]], Weights]:
+    """Leave out the events of weight 0: groups of nothing else would make replicas without any weight."""
+    there = {process: own > 0 for process, own in weights.items() if process in groups and not (own > 0).all()}
+    if not there:
+        return scores, groups, weights
+
+    def left(by_process: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {name: values[there[name]] if name in there else values for name, values in by_process.items()}
+
+    return {model: left(own) for model, own in scores.items()}, left(groups), left(weights)
 
 
 def _copies(scores: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, str]:

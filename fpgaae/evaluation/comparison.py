@@ -20,7 +20,7 @@ from fpgaae.evaluation.bootstrap import (
 )
 from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
 from fpgaae.runs.results.metrics import AreaTest, Estimate, MetricsBySignal, SignalMetrics
-from fpgaae.statistics import Interval, as_scores
+from fpgaae.statistics import NO_WEIGHTS, EventGroups, Interval, Weights, as_scores
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
 TEACHER = "teacher"  # of a student, which the other three are
@@ -49,7 +49,12 @@ def fpr_key(fpr: float) -> str:
 
 
 def compare(
-    scores: Scores, groups: Groups, background: str, settings: BootstrapSettings, reference: str = FLOAT
+    scores: Scores,
+    groups: Groups,
+    background: str,
+    settings: BootstrapSettings,
+    reference: str = FLOAT,
+    weights: Weights = NO_WEIGHTS,
 ) -> Comparison:
     """Metrics of every model on every signal, and paired differences to a reference model, where it is there.
 
@@ -71,6 +76,9 @@ def compare(
         The process that sets the thresholds; every other one is a signal.
     settings
         Replicas, confidence level, seed and false positive rates.
+    weights
+        ``weights[process]``, shape (n_events of the process,), 0 or more: areas, rates and efficiencies are shares of
+        their sums. Where the background has some, `background_events_above` is an effective number.
 
     Raises
     ------
@@ -78,9 +86,9 @@ def compare(
         If a process is missing, a length differs, or a score is not finite.
     """
     _check(scores, groups, background, settings)
-    replicas = bootstrap(scores, groups, background, settings)
+    replicas = bootstrap(scores, groups, background, settings, weights)
     signals = [name for name in groups if name != background]
-    n_background = len(groups[background])
+    n_background = effective_number(groups, weights, background)
     models = {
         model: {name: metrics(own[name], n_background, settings) for name in signals} for model, own in replicas.items()
     }
@@ -90,10 +98,18 @@ def compare(
         for model, own in replicas.items()
         if reference in replicas and model != reference
     }
-    return Comparison(n_background, {name: len(groups[name]) for name in signals}, settings, models, differences)
+    sizes = {name: len(groups[name]) for name in signals}
+    return Comparison(len(groups[background]), sizes, settings, models, differences)
 
 
-def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dict[str, AreaTest]]:
+def effective_number(groups: Groups, weights: Weights, process: str) -> int:
+    """Give the number of events of a process; of weighted ones the effective number, rounded down."""
+    return int(EventGroups(groups[process], weights.get(process)).effective_events)
+
+
+def area_tests(
+    scores: Scores, groups: Groups, background: str, weights: Weights = NO_WEIGHTS
+) -> dict[str, dict[str, AreaTest]]:  # fmt: skip
     """Test the areas of quantized and firmware against the float model after DeLong, beside the bootstrap.
 
     Returns
@@ -108,7 +124,7 @@ def area_tests(scores: Scores, groups: Groups, background: str) -> dict[str, dic
         if signal == background:
             continue
         of_background, of_signal = (
-            [ScoredGroups(scores[model][process], groups[process]) for model in models]
+            [ScoredGroups(scores[model][process], groups[process], weights.get(process)) for model in models]
             for process in (background, signal)
         )
         areas = delong(of_background, of_signal)

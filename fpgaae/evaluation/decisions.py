@@ -16,7 +16,7 @@ from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
 from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
 from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.results.metrics import Decision, ProcessDecisions
-from fpgaae.statistics import EffectiveCount, EventGroups, threshold_at_fpr
+from fpgaae.statistics import EffectiveCount, EventGroups, PassedEvents, threshold_at_fpr
 
 _DISAGREEMENT = 0.05  # p-value below which requested and achieved rate are said to differ
 
@@ -42,7 +42,8 @@ def decisions(
     scores
         Of the firmware, the quantized and the float model, in the same order of events.
     groups
-        What the intervals and the test of the requested rate count, in the order of the scores.
+        What the intervals and the test of the requested rate count, in the order of the scores; where events have
+        weights, float and firmware have the same weight above their thresholds.
     thresholds
         `trigger.thresholds` of `convert.json`, with the events that they were chosen on, which are not these.
     level
@@ -69,10 +70,10 @@ def _decision(
 ) -> Decision:
     above = scores[FIRMWARE][background] > threshold.value
     passed = groups[background].count(above)
-    of_float = float_cut(scores[FLOAT][background], passed.passed)
+    of_float = float_cut(scores[FLOAT][background], passed, groups[background].weights)
     cuts = {FLOAT: of_float, QUANTIZED: threshold.value, FIRMWARE: threshold.value}
     here = passed.effective(TEST_LEVEL)
-    p_value = same_rate(_at_choice(threshold, here.events / passed.events), here)
+    p_value = same_rate(_at_choice(threshold, here.events / passed.counted.events), here)
     rate = passed.interval(level)
     return Decision(
         code=threshold.code,
@@ -95,9 +96,13 @@ def _decision(
     )
 
 
-def float_cut(background: NDArray[Any], n_passed: int) -> float:
-    """Give the threshold above which n events lie, or fewer where scores tie."""
-    lower = threshold_at_fpr(background, min(n_passed, background.size - 1) / background.size)
+def float_cut(background: NDArray[Any], passed: PassedEvents, weights: NDArray[np.float64] | None = None) -> float:
+    """Give the threshold above which as many events lie, or as much weight; less where scores tie."""
+    if weights is None:
+        share = min(passed.passed, background.size - 1) / background.size
+    else:
+        share = min(passed.share, np.nextafter(1.0, 0.0))
+    lower = threshold_at_fpr(background, share, weights)
     above = background[background > lower]
     return float(lower if above.size == 0 else (lower + above.min()) / 2)
 
@@ -107,6 +112,8 @@ def _at_choice(threshold: Threshold, share_here: float) -> EffectiveCount:
     effective = threshold.effective_events
     if effective is None:
         effective = threshold.events * share_here
+    if threshold.weighted_events is not None:
+        return EffectiveCount(threshold.false_positive_rate.value * effective, effective)
     return EffectiveCount(threshold.events_passed * (effective / threshold.events), effective)
 
 

@@ -15,13 +15,15 @@ from scipy.special import ndtr
 from fpgaae.errors import InputError
 from fpgaae.evaluation.metrics import as_comparable
 from fpgaae.runs.results.metrics import AreaTest
+from fpgaae.statistics import cumulated
 
 
 class ScoredGroups(NamedTuple):
-    """One process: a model's scores, (n_events,), and the group of each event, (n_events,)."""
+    """One process: a model's scores, the group of each event, and its weight (None: 1), (n_events,) each."""
 
     scores: NDArray[Any]
     groups: NDArray[np.int64]
+    weights: NDArray[np.float64] | None = None
 
 
 class Areas(NamedTuple):
@@ -39,6 +41,8 @@ def delong(background: Sequence[ScoredGroups], signal: Sequence[ScoredGroups]) -
 
         cov(A, A') = sum over both processes of I / (I - 1) sum_g (sum_(j in g) V_j - A) (sum_(j in g) V'_j - A') / n^2
 
+    Of weighted events, shares, means and sums are weighted, and n is the sum of the weights.
+
     Parameters
     ----------
     background, signal
@@ -54,11 +58,11 @@ def delong(background: Sequence[ScoredGroups], signal: Sequence[ScoredGroups]) -
     E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, Biometrics 44 (1988) 837, for independent events;
     N. A. Obuchowski, Biometrics 53 (1997) 567, for groups of them, here of one process each.
     """
-    placements = [_placements(b.scores, s.scores) for b, s in zip(background, signal, strict=True)]
-    areas = np.array([own[1].mean() for own in placements])
+    placements = [_placements(b, s) for b, s in zip(background, signal, strict=True)]
+    areas = np.array([np.average(own[1], weights=signal[0].weights) for own in placements])
     covariance = np.zeros((len(areas), len(areas)))
     for index, process in enumerate((background, signal)):
-        covariance += _covariance(np.stack([own[index] for own in placements]) - areas[:, None], process[0].groups)
+        covariance += _covariance(np.stack([own[index] for own in placements]) - areas[:, None], process[0])
     return Areas(areas, covariance)
 
 
@@ -85,19 +89,30 @@ def two_sided_p_value(difference: float, standard_error: float, margin: float = 
     return float(size <= margin)
 
 
-def _placements(background: NDArray[Any], signal: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _placements(background: ScoredGroups, signal: ScoredGroups) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the share of the signal above each background event, and of the background below each signal event."""
-    background, signal = as_comparable(background, signal)
-    ordered_background, ordered_signal = np.sort(background), np.sort(signal)
-    below = sum(np.searchsorted(ordered_background, signal, side=side) for side in ("left", "right"))
-    not_above = sum(np.searchsorted(ordered_signal, background, side=side) for side in ("left", "right"))
-    return np.asarray(1 - not_above / (2 * signal.size)), np.asarray(below / (2 * background.size))
+    of_background, of_signal = as_comparable(background.scores, signal.scores)
+    not_above = _share_below(of_signal, signal.weights, of_background)
+    return np.asarray(1 - not_above), _share_below(of_background, background.weights, of_signal)
 
 
-def _covariance(centred: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+def _share_below(
+    scores: NDArray[Any], weights: NDArray[np.float64] | None, of: NDArray[Any]
+) -> NDArray[np.float64]:  # fmt: skip
+    """Give the share of some scores below each of others; ties count half."""
+    order = np.argsort(scores, kind="stable")
+    ordered, cumulative = scores[order], cumulated(None if weights is None else weights[order], scores.size)
+    below = sum(cumulative[np.searchsorted(ordered, of, side=side)] for side in ("left", "right"))
+    return np.asarray(below / (2 * cumulative[-1]))
+
+
+def _covariance(centred: NDArray[np.float64], process: ScoredGroups) -> NDArray[np.float64]:
     """Give the covariance of the means of grouped values, (n_models, n_events), about a known centre."""
-    labels, index = np.unique(groups, return_inverse=True)
+    labels, index = np.unique(process.groups, return_inverse=True)
+    total = float(process.groups.size) if process.weights is None else float(process.weights.sum())
+    if process.weights is not None:
+        centred = centred * process.weights
     if labels.size < 2:
         raise InputError(f"There are {labels.size} groups of events: give at least 2, which a variance needs.")
     sums = np.stack([np.bincount(index, weights=values, minlength=labels.size) for values in centred])
-    return np.asarray(sums @ sums.T * (labels.size / (labels.size - 1)) / groups.size**2)
+    return np.asarray(sums @ sums.T * (labels.size / (labels.size - 1)) / total**2)

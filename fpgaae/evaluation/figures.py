@@ -27,7 +27,7 @@ from fpgaae.evaluation.style import (
     settled,
     tick_label,
 )
-from fpgaae.statistics import as_scores, threshold_at_fpr
+from fpgaae.statistics import NO_WEIGHTS, Weights, as_scores, threshold_at_fpr
 
 LOWEST_FPR = 1e-5
 SCORE_BINS = 60
@@ -117,7 +117,9 @@ def _roc_panel(panel: Axes, curves: Mapping[str, RocCurve], lowest: float, *, lo
     return handles
 
 
-def score_figure(scores: Mapping[str, NDArray[Any]], background: str, fpr: float = 1e-3) -> Figure:
+def score_figure(
+    scores: Mapping[str, NDArray[Any]], background: str, fpr: float = 1e-3, weights: Weights = NO_WEIGHTS
+) -> Figure:
     """Score distributions on an axis that is linear near zero and logarithmic above (asinh), with the threshold.
 
     Each histogram has unit area as drawn, that is in the coordinate asinh(score / median of the background): bins of
@@ -131,6 +133,8 @@ def score_figure(scores: Mapping[str, NDArray[Any]], background: str, fpr: float
         The process that is filled and sets the threshold.
     fpr
         False positive rate of the threshold.
+    weights
+        By process, as the scores.
 
     Raises
     ------
@@ -148,7 +152,8 @@ def score_figure(scores: Mapping[str, NDArray[Any]], background: str, fpr: float
         axes = figure.subplots()
         signals = [name for name in checked if name != background]
         for name, colour in zip([background, *signals], [BACKGROUND_COLOUR, *colours(len(signals))], strict=True):
-            heights = np.histogram(checked[name], edges)[0] / (checked[name].size * coordinate_widths)
+            counts = np.histogram(checked[name], edges, weights=weights.get(name))[0]
+            heights = counts / (counts.sum() * coordinate_widths)
             filled = name == background
             axes.stairs(
                 heights,
@@ -160,7 +165,7 @@ def score_figure(scores: Mapping[str, NDArray[Any]], background: str, fpr: float
                 baseline=0 if filled else None,
                 label=name,
             )
-        threshold = threshold_at_fpr(checked[background], fpr)
+        threshold = threshold_at_fpr(checked[background], fpr, weights.get(background))
         axes.axvline(threshold, color="black", linewidth=1.1, linestyle=(0, (5, 3)))
         axes.annotate(
             f"threshold at FPR {fpr:g}",

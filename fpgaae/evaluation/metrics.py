@@ -18,6 +18,7 @@ from fpgaae.statistics import (
     Scores,
     as_scores,
     clopper_pearson,
+    cumulated,
     threshold_at_fpr,
 )
 
@@ -50,7 +51,12 @@ def as_comparable(background: NDArray[Any], signal: NDArray[Any]) -> tuple[Score
     return first.astype(np.float64), second.astype(np.float64)
 
 
-def auc(background: NDArray[Any], signal: NDArray[Any]) -> float:
+def auc(
+    background: NDArray[Any],
+    signal: NDArray[Any],
+    background_weights: NDArray[np.float64] | None = None,
+    signal_weights: NDArray[np.float64] | None = None,
+) -> float:
     """Area under the ROC curve, from ranks.
 
     The Mann-Whitney form, exact in integers up to the last division, with ties counted half::
@@ -61,6 +67,8 @@ def auc(background: NDArray[Any], signal: NDArray[Any]) -> float:
     ----------
     background, signal
         Scores, shapes (n_background,) and (n_signal,); float64 or int64.
+    background_weights, signal_weights
+        Of the events, as many as scores: sums of weights then stand for numbers of events.
 
     Raises
     ------
@@ -78,13 +86,26 @@ def auc(background: NDArray[Any], signal: NDArray[Any]) -> float:
     0.6875
     """
     background, signal = as_comparable(background, signal)
-    ordered = np.sort(background)
-    below = int(np.searchsorted(ordered, signal, side="left").sum(dtype=np.int64))
-    not_above = int(np.searchsorted(ordered, signal, side="right").sum(dtype=np.int64))
-    return (below + not_above) / (2 * background.size * signal.size)
+    ordered, cumulative = _ranked(background, background_weights)
+    ranks = sum(cumulative[np.searchsorted(ordered, signal, side=side)] for side in ("left", "right"))
+    if signal_weights is None:
+        return float(np.sum(ranks).item() / (2 * cumulative[-1].item() * signal.size))
+    return float(signal_weights @ ranks / (2 * cumulative[-1] * signal_weights.sum()))
 
 
-def partial_auc(background: NDArray[Any], signal: NDArray[Any], max_fpr: float) -> float:
+def _ranked(scores: Scores, weights: NDArray[np.float64] | None) -> tuple[Scores, NDArray[Any]]:
+    """Give sorted scores, and the weight of the first i of them."""
+    order = np.argsort(scores, kind="stable")
+    return scores[order], cumulated(None if weights is None else weights[order], scores.size)
+
+
+def partial_auc(
+    background: NDArray[Any],
+    signal: NDArray[Any],
+    max_fpr: float,
+    background_weights: NDArray[np.float64] | None = None,
+    signal_weights: NDArray[np.float64] | None = None,
+) -> float:
     """Area under the ROC curve up to a false positive rate, standardised: 1 is perfect, 0.5 is chance.
 
     With the curve's points joined by lines (ties count half) and the areas up to the rate r of chance and of a perfect
@@ -98,6 +119,8 @@ def partial_auc(background: NDArray[Any], signal: NDArray[Any], max_fpr: float) 
         Scores, shapes (n_background,) and (n_signal,); float64 or int64.
     max_fpr
         The rate r, above 0 and at most 1.
+    background_weights, signal_weights
+        Of the events, as many as scores.
 
     Raises
     ------
@@ -119,8 +142,8 @@ def partial_auc(background: NDArray[Any], signal: NDArray[Any], max_fpr: float) 
     background, signal = as_comparable(background, signal)
     thresholds = np.unique(np.concatenate([background, signal]))[::-1]
     fpr, tpr = (
-        np.append(0.0, 1 - np.searchsorted(np.sort(scores), thresholds, side="left") / scores.size)
-        for scores in (background, signal)
+        np.append(0.0, 1 - cumulative[np.searchsorted(ordered, thresholds, side="left")] / cumulative[-1])
+        for ordered, cumulative in (_ranked(background, background_weights), _ranked(signal, signal_weights))
     )
     inside = fpr <= max_fpr
     rates = np.append(fpr[inside], max_fpr)
@@ -148,7 +171,14 @@ def tpr_at_fpr(
     return clopper_pearson(n_passed, signal.size, level)
 
 
-def roc_curve(background: NDArray[Any], signal: NDArray[Any], n_points: int = 200) -> RocCurve:
+def roc_curve(
+    background: NDArray[Any],
+    signal: NDArray[Any],
+    n_points: int = 200,
+    *,
+    background_weights: NDArray[np.float64] | None = None,
+    signal_weights: NDArray[np.float64] | None = None,
+) -> RocCurve:
     """Working points at observed thresholds, evenly spaced in the logarithm of the false positive rate.
 
     Every point can be reached with a threshold; between two of them the efficiency is that of the lower rate (draw it
@@ -160,6 +190,8 @@ def roc_curve(background: NDArray[Any], signal: NDArray[Any], n_points: int = 20
         Scores, shapes (n_background,) and (n_signal,).
     n_points
         Number of rates asked for; ties and small samples give fewer points.
+    background_weights, signal_weights
+        Of the events, as many as scores.
 
     Raises
     ------
@@ -169,11 +201,13 @@ def roc_curve(background: NDArray[Any], signal: NDArray[Any], n_points: int = 20
     if n_points < 2:
         raise InputError(f"A curve of {n_points} points can't be drawn: ask for at least 2.")
     background, signal = as_comparable(background, signal)
-    ordered, ordered_signal = np.sort(background), np.sort(signal)
+    (ordered, below), (ordered_signal, signal_below) = (
+        _ranked(background, background_weights), _ranked(signal, signal_weights)
+    )  # fmt: skip
     n_background = ordered.size
     n_passing = np.unique(np.rint(np.geomspace(1, n_background, n_points)).astype(np.int64))
     thresholds = np.unique(ordered[n_background - 1 - n_passing[n_passing < n_background]])[::-1]
-    fpr = 1 - np.searchsorted(ordered, thresholds, side="right") / n_background
-    tpr = 1 - np.searchsorted(ordered_signal, thresholds, side="right") / signal.size
+    fpr = 1 - below[np.searchsorted(ordered, thresholds, side="right")] / below[-1]
+    tpr = 1 - signal_below[np.searchsorted(ordered_signal, thresholds, side="right")] / signal_below[-1]
     seen = fpr > 0
     return RocCurve(np.append(fpr[seen], 1.0), np.append(tpr[seen], 1.0))

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.evaluation.metrics import as_comparable
-from fpgaae.statistics import EventGroups, PassedEvents, Scores, as_scores, n_allowed
+from fpgaae.statistics import EventGroups, PassedEvents, Scores, as_scores, cumulated, threshold_places
+
+_MARGIN = 1e-9  # for the rounding of an effective number that is a whole one
 
 
 def _narrow(counts: NDArray[np.int32]) -> NDArray[Any]:
@@ -20,12 +22,26 @@ def _narrow(counts: NDArray[np.int32]) -> NDArray[Any]:
     return counts.astype(np.uint8) if int(counts.max(initial=0)) < 256 else counts
 
 
+def _cumulative(weights: NDArray[Any]) -> NDArray[Any]:
+    """Give the weight of the first i events, (n_events + 1,), in whole numbers where weights are."""
+    kind = np.float64 if weights.dtype.kind == "f" else np.int64
+    cumulative = np.zeros(weights.size + 1, dtype=kind)
+    np.cumsum(weights, dtype=kind, out=cumulative[1:])
+    return cumulative
+
+
+def _effective(weights: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the effective number of the events from each of some places on: sum(w)^2 / sum(w^2), rounded down."""
+    tails = [weights[first:] for first in firsts.tolist()]
+    return np.array([int(t.sum() ** 2 / (t @ t) + _MARGIN) if t.any() else 0 for t in tails], dtype=np.int64)
+
+
 class BackgroundReplica(NamedTuple):
     """The background of one replica, in the order of one model's scores."""
 
-    cumulative: NDArray[np.int64]  # (n_background + 1,): weight of the first i events
+    cumulative: NDArray[Any]  # (n_background + 1,): weight of the first i events
     cuts: NDArray[np.int64]  # (n_fprs,): position of the threshold among the sorted scores
-    events_above: NDArray[np.int64]  # (n_fprs,): weight above the threshold
+    events_above: NDArray[np.int64]  # (n_fprs,): events above the threshold; of weighted ones, their effective number
     excess: NDArray[np.float64]  # (n_fprs,): rate above the sample's own threshold, less that of the sample
 
 
@@ -35,7 +51,7 @@ class SignalReplica(NamedTuple):
     auc: float
     tpr: NDArray[np.float64]
     linear_tpr: NDArray[np.float64]  # at the sample's own threshold, corrected for the rate to first order
-    events_above: NDArray[np.int64]
+    events_above: NDArray[Any]  # weight
     background_above: NDArray[np.int64]
 
 
@@ -63,20 +79,28 @@ class RankedBackground:
         Index of each event's group as given by `GroupResampler.index`, same shape.
     fprs
         False positive rates at which thresholds are placed.
+    weights
+        Above 0, same shape as the scores; None: each event counts 1.
     """
 
-    def __init__(self, scores: NDArray[Any], groups: NDArray[np.int32], fprs: Sequence[float]) -> None:
+    def __init__(
+        self, scores: NDArray[Any], groups: NDArray[np.int32], fprs: Sequence[float],
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:  # fmt: skip
         scores = as_scores(scores, "background")
         order = np.argsort(scores, kind="stable")
         self.ordered: Scores = scores[order]
         self._groups = groups[order]
+        self._weights = None if weights is None else weights[order]
         self._fprs = tuple(fprs)
         n_events = self.ordered.size
-        self.n_kept = np.array([n_allowed(n_events, rate) for rate in fprs], dtype=np.int64)
+        self.cumulative = cumulated(self._weights, n_events)
+        self.n_kept = n_events - 1 - threshold_places(self.cumulative, fprs)
         thresholds = self.ordered[n_events - 1 - self.n_kept]
         self._ends = np.searchsorted(self.ordered, thresholds, side="right")
         self._starts = np.searchsorted(self.ordered, thresholds, side="left")
         self.tied = self._ends - self._starts > 1
+        self._rates = (self.cumulative[-1] - self.cumulative[self._ends]) / self.cumulative[-1]
 
     def replica(self, counts: NDArray[np.int32]) -> BackgroundReplica:
         """Weights and thresholds when group g is taken ``counts[g]`` times.
@@ -84,19 +108,20 @@ class RankedBackground:
         The threshold is that of `threshold_at_fpr` on the sample with its repetitions: the first sorted event whose
         cumulative weight leaves no more than the allowed number of events above it.
         """
-        cumulative = np.zeros(self.ordered.size + 1, dtype=np.int64)
-        np.cumsum(_narrow(counts).take(self._groups), dtype=np.int64, out=cumulative[1:])
-        total = int(cumulative[-1])
-        kept_below = np.array([total - n_allowed(total, rate) for rate in self._fprs], dtype=np.int64)
-        cuts = np.searchsorted(cumulative[1:], kept_below, side="left")
+        weights = _narrow(counts).take(self._groups)
+        if self._weights is not None:
+            weights = weights * self._weights
+        cumulative = _cumulative(weights)
+        total = cumulative[-1].item()
+        cuts = threshold_places(cumulative, self._fprs)
         ends = np.searchsorted(self.ordered, self.ordered[cuts], side="right")
-        n_events = self.ordered.size
-        excess = (total - cumulative[self._ends]) / total - (n_events - self._ends) / n_events
-        return BackgroundReplica(cumulative, cuts, total - cumulative[ends], excess)
+        excess = (total - cumulative[self._ends]) / total - self._rates
+        above = total - cumulative[ends] if self._weights is None else _effective(weights, ends)
+        return BackgroundReplica(cumulative, cuts, above, excess)
 
     def beside(self) -> list[list[Beside]]:
         """Give for each rate the scores beside its threshold; none where no scores tie."""
-        groups, found = EventGroups(self._groups), []
+        groups, found = EventGroups(self._groups, self._weights), []
         for start, end, tied in zip(self._starts.tolist(), self._ends.tolist(), self.tied, strict=True):
             scores = []
             if tied and start > 0:
@@ -118,28 +143,37 @@ class RankedSignal:
         Index of each event's group, same shape.
     background
         The same model's background.
+    weights
+        Above 0, same shape as the scores; None: each event counts 1.
     """
 
-    def __init__(self, scores: NDArray[Any], groups: NDArray[np.int32], background: RankedBackground) -> None:
+    def __init__(
+        self, scores: NDArray[Any], groups: NDArray[np.int32], background: RankedBackground,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:  # fmt: skip
         ordered_background, scores = as_comparable(background.ordered, scores)
         order = np.argsort(scores, kind="stable")
         self._groups = groups[order]
-        self._event_groups = EventGroups(self._groups)
+        self._weights = None if weights is None else weights[order]
+        self._event_groups = EventGroups(self._groups, self._weights)
         self._below = np.searchsorted(ordered_background, scores[order], side="left")
         self._not_above = np.searchsorted(ordered_background, scores[order], side="right")
         n_background = ordered_background.size
         self._nominal = self._first_above(n_background - 1 - background.n_kept)
-        self._slopes = self._slopes_of(background.n_kept, n_background)
+        self._slopes = self._slopes_of(background)
 
     def _first_above(self, cuts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the index of the first signal event above sorted background events: more than i lie below it."""
         return np.searchsorted(self._below, cuts, side="right")
 
-    def _slopes_of(self, n_kept: NDArray[np.int64], n_background: int) -> NDArray[np.float64]:
+    def _slopes_of(self, background: RankedBackground) -> NDArray[np.float64]:
         """Give the slope of the ROC curve from half the kept background events to twice as many."""
+        n_background, n_kept = background.ordered.size, background.n_kept
         fewer, more = n_kept // 2, np.minimum(2 * n_kept + 1, n_background - 1)
-        gained = self._first_above(n_background - 1 - fewer) - self._first_above(n_background - 1 - more)
-        return np.asarray(gained / self._below.size / ((more - fewer) / n_background))
+        own, of_background = cumulated(self._weights, self._below.size), background.cumulative
+        first, last = (self._first_above(n_background - 1 - kept) for kept in (more, fewer))
+        paid = (of_background[n_background - fewer] - of_background[n_background - more]) / of_background[-1]
+        return np.asarray((own[last] - own[first]) / own[-1] / paid)
 
     def replica(self, counts: NDArray[np.int32], background: BackgroundReplica) -> SignalReplica:
         """AUC and efficiencies when group g is taken ``counts[g]`` times.
@@ -158,12 +192,13 @@ class RankedSignal:
         quantiles), without the jumps of a threshold that has to be an observed score. Where scores tie, the threshold
         does jump, from one of few scores to the next, and the efficiency with it: there `tpr` has the right spread.
         """
-        weights = counts.take(self._groups).astype(np.int64)
-        cumulative = np.zeros(weights.size + 1, dtype=np.int64)
-        np.cumsum(weights, out=cumulative[1:])
-        total, total_background = int(cumulative[-1]), int(background.cumulative[-1])
+        weights: NDArray[Any] = counts.take(self._groups).astype(np.int64)
+        if self._weights is not None:
+            weights = weights * self._weights
+        cumulative = _cumulative(weights)
+        total, total_background = cumulative[-1].item(), background.cumulative[-1].item()
         ranks = background.cumulative.take(self._below) + background.cumulative.take(self._not_above)
-        area = int(np.dot(weights, ranks)) / (2 * total * total_background)
+        area = np.dot(weights, ranks).item() / (2 * total * total_background)
         above = total - cumulative[self._first_above(background.cuts)]
         linear = 1 - cumulative[self._nominal] / total - self._slopes * background.excess
         return SignalReplica(area, above / total, linear, above, background.events_above)

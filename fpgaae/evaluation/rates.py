@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, chi2_contingency
 
 from fpgaae.config.experiment import Trigger
+from fpgaae.data.source import WEIGHT
 from fpgaae.evaluation.binning import Bins, equal_bins, occupied
 from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
 from fpgaae.runs.results.metrics import BinnedRate, Intervals, RateBin, RateCurve
@@ -107,7 +108,7 @@ def rates_by_column(
     accepted
         For each working point, whether each background event is accepted.
     groups, columns
-        Of the background.
+        Of the background; a column `weight` counts.
 
     Returns
     -------
@@ -116,18 +117,23 @@ def rates_by_column(
     where fewer than two bins have events, none or all pass, or a bin has less than two groups on average). A bin whose
     events are of one group, such as a run where runs are the groups, stands for itself: its interval is binomial.
     """
+    weights = columns.get(WEIGHT)
+    if weights is not None and not (weights > 0).all():  # such events count nowhere, and a bin may have no others
+        there = weights > 0
+        columns = {name: values[there] for name, values in columns.items()}
+        accepted, groups, weights = [flags[there] for flags in accepted], groups[there], weights[there]
     taken = columns.get("existing_trigger")
     fresh = None if taken is None else taken == 0
     result = {}
     for name, split in (("pileup", lambda values: equal_bins(values, MAX_BINS)), ("run", _by_run)):
         if name in columns:
             bins = split(columns[name])
-            grouped = _GroupedBins(groups, bins)
+            grouped = _GroupedBins(groups, bins, weights)
             result[name] = tuple(_binned(flags, fresh, grouped, settings) for flags in accepted)
     return result
 
 
-def same_rate(passed: NDArray[np.int64], events: NDArray[np.int64], design_effect: float = 1.0) -> float:
+def same_rate(passed: NDArray[Any], events: NDArray[Any], design_effect: float = 1.0) -> float:
     """Give the probability of so unequal shares in bins of one rate.
 
     Pearson's chi-square, with its asymptotic distribution where every bin expects 5 passing events or more. Otherwise
@@ -137,7 +143,7 @@ def same_rate(passed: NDArray[np.int64], events: NDArray[np.int64], design_effec
     Parameters
     ----------
     passed, events
-        (n_bins,) each; some events pass and some fail.
+        (n_bins,) each, of weighted events effective numbers; some events pass and some fail.
     design_effect
         By how much groups enlarge the variance of a share, which chi-square is divided by; tables take whole numbers.
 
@@ -194,13 +200,14 @@ def _by_run(values: NDArray[np.float64]) -> Bins:
 class _GroupedBins:
     """Bins of events, with the groups inside of each and those of all bins together."""
 
-    def __init__(self, groups: NDArray[np.int64], bins: Bins) -> None:
+    def __init__(self, groups: NDArray[np.int64], bins: Bins, weights: NDArray[np.float64] | None = None) -> None:
         self.ends = bins.ends
         self.members = [np.flatnonzero(bins.of_event == i) for i in range(len(bins.ends))]
-        inside = [EventGroups(groups[own]) for own in self.members]
-        alone = [EventGroups(np.arange(own.size)) for own in self.members]
+        of_bins = [None if weights is None else weights[own] for own in self.members]
+        inside = [EventGroups(groups[own], w) for own, w in zip(self.members, of_bins, strict=True)]
+        alone = [EventGroups(np.arange(own.size), w) for own, w in zip(self.members, of_bins, strict=True)]
         self._own = [b if a.n_groups == 1 else a for a, b in zip(inside, alone, strict=True)]
-        self.all = EventGroups(groups)
+        self.all = EventGroups(groups, weights)
 
     def count(self, accepted: Flags) -> list[PassedEvents]:
         """Count the events that pass in each bin."""
@@ -209,7 +216,7 @@ class _GroupedBins:
     def p_value(self, accepted: Flags) -> float | None:
         """Test whether all bins have one rate; None where that can't be told."""
         counts = self.count(accepted)
-        passed, events = np.array([own.passed for own in counts]), np.array([own.events for own in counts])
+        passed, events = (np.array(numbers) for numbers in zip(*(own.counted for own in counts), strict=True))
         few = not self.all.are_single and self.all.n_groups < 2 * len(counts)
         if len(counts) < 2 or few or not 0 < passed.sum() < events.sum():
             return None

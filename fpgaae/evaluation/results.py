@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config
+from fpgaae.data.source import WEIGHT, weights_of
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import (
     BASELINES,
@@ -61,14 +62,14 @@ def evaluate_scores(
         If the scores of a model or process are missing.
     """
     background, level = config.data.background, config.evaluation.confidence_level
-    settings = bootstrap_settings(config)
-    independent = {process: EventGroups(labels) for process, labels in groups.items()}
-    found = compare(scores, groups, background, settings)
+    settings, weights = bootstrap_settings(config), weights_of(columns)
+    independent = {process: EventGroups(labels, weights.get(process)) for process, labels in groups.items()}
+    found = compare(scores, groups, background, settings, weights=weights)
     deltas = {model: found.differences[model] for model in (FIRMWARE, QUANTIZED)}
     of_rates = RateSettings(background, config.trigger, level)
     by_group = None
     if config.evaluation.average_over_groups:
-        by_group = evaluate_groups(scores, groups, background, config.evaluation.partial_auc_rate, settings)
+        by_group = evaluate_groups(scores, groups, background, config.evaluation.partial_auc_rate, settings, weights)
     return ScoreMetrics(
         background_events=found.background_events,
         signal_events=found.signal_events,
@@ -79,12 +80,13 @@ def evaluate_scores(
         delta=deltas[FIRMWARE],
         delta_quantized=deltas[QUANTIZED],
         labels=_labels(config),
-        delong=area_tests(scores, groups, background),
+        delong=area_tests(scores, groups, background, weights),
         verdicts=verdicts(deltas),
         decisions=decisions(scores, independent, background, thresholds, config.trigger, level),
         rates=_rates(scores, independent, columns, _by_column(scores, groups, columns, thresholds, of_rates), of_rates),
         correlation=_correlation(scores, groups[background], config),
         groups=by_group,
+        effective_events={process: round(independent[process].effective_events, 1) for process in weights} or None,
     )
 
 
@@ -104,10 +106,11 @@ def _rates(
     settings: RateSettings,
 ) -> Rates:
     """Give the rates of every model, beside those of the firmware's thresholds."""
-    taken = columns[settings.background].get("existing_trigger")
+    own = columns[settings.background]
+    taken = own.get("existing_trigger")
     return Rates(
         bunch_crossing_rate_khz=settings.trigger.bunch_crossing_rate_khz,
-        taken_share=None if taken is None else float(np.mean(taken != 0)),
+        taken_share=None if taken is None else float(np.average(taken != 0, weights=own.get(WEIGHT))),
         models={model: rate_curve(own, groups, columns, settings) for model, own in scores.items()},
         by_column=by_column,
     )

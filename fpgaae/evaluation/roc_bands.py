@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
-from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, efficiencies
+from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, effective_number, efficiencies
+from fpgaae.statistics import NO_WEIGHTS, Weights
 
 N_POINTS = 25
 N_REPLICAS = 100
@@ -29,6 +30,7 @@ def roc_bands(
     groups: Mapping[str, NDArray[np.int64]],
     background: str,
     settings: BootstrapSettings,
+    weights: Weights = NO_WEIGHTS,
 ) -> dict[str, dict[str, Band]]:
     """Give a band for each signal and model: ``result[signal][model]``.
 
@@ -37,12 +39,12 @@ def roc_bands(
     scores
         Of the models that get a band; the rest as in `fpgaae.evaluation.comparison.compare`.
     """
-    n_background = len(groups[background])
+    n_background = effective_number(groups, weights, background)
     lowest = min(0.1, (MIN_BACKGROUND_EVENTS + 0.5) / n_background)
     rates = tuple(np.geomspace(lowest, 0.9, N_POINTS).tolist())
     own = replace(settings, fprs=rates, n_replicas=min(settings.n_replicas, N_REPLICAS))
     result: dict[str, dict[str, Band]] = {}
-    for model, by_signal in bootstrap(scores, groups, background, own).items():
+    for model, by_signal in bootstrap(scores, groups, background, own, weights).items():
         for signal, replicas in by_signal.items():
             found = [
                 (rate, *estimate.interval)

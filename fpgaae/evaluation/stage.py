@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fpgaae.data.inputs import open_split
+from fpgaae.data.source import weights_of
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, TEACHER
@@ -23,7 +24,7 @@ from fpgaae.evaluation.compression_run import run_compression
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure
 from fpgaae.evaluation.layer_errors import LayerErrors
-from fpgaae.evaluation.metrics import roc_curve
+from fpgaae.evaluation.metrics import RocCurve, roc_curve
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
 from fpgaae.evaluation.results import bootstrap_settings, evaluate_scores
 from fpgaae.evaluation.review.run import ScoredEvents, run_review
@@ -41,6 +42,7 @@ from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.metrics import Ablation, LayerLoss, MetricsResult, StudentComparison
 from fpgaae.runs.results.review import REVIEW_FILE
 from fpgaae.runs.run import StageRun
+from fpgaae.statistics import Weights
 
 FIGURES_FOLDER = "figures"
 _log = logging.getLogger(__name__)
@@ -65,7 +67,8 @@ def run_evaluate(run: StageRun) -> MetricsResult:
         kept = config.model_copy(update={"trigger": crossings})
         of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, kept)
     network = open_partial(run)
-    ablation, layers = _losses(run, network, groups, settings)
+    weights = weights_of(columns)
+    ablation, layers = _losses(run, network, groups, settings, weights)
     figures: dict[str, Callable[[], Figure]] = {}
     compression, distillation = None, None
     if (limit := config.evaluation.compression_events) is not None:
@@ -73,7 +76,7 @@ def run_evaluate(run: StageRun) -> MetricsResult:
             compression, drawn = run_compression(run, limit)
             figures["compression"] = lambda: drawn
     if (taught := find_taught(run)) is not None:
-        distillation = _distillation(run, taught, scores, groups, settings)
+        distillation = _distillation(run, taught, scores, groups, settings, weights)
         pairs, target = _student_pairs(scores, distillation), taught.target
         figures["student"] = lambda: student_figure(pairs, target)
     result = MetricsResult(
@@ -83,13 +86,14 @@ def run_evaluate(run: StageRun) -> MetricsResult:
         review, of_review = run_review(run, ScoredEvents(scores, groups, columns), result, network)
         write_json(run.folder / REVIEW_FILE, as_json(review))
     with run.progress.task("figures", None):
-        bands = roc_bands({model: scores[model] for model in (FLOAT, FIRMWARE)}, groups, background, settings)
-        failed = _write_figures(run, scores, result, bands, {**figures, **of_review})
+        banded = {model: scores[model] for model in (FLOAT, FIRMWARE)}
+        bands = roc_bands(banded, groups, background, settings, weights)
+        failed = _write_figures(run, scores, result, bands, {**figures, **of_review}, weights)
     return replace(result, failed_figures=failed or None)
 
 
 def _losses(
-    run: StageRun, network: PartialNetwork, groups: Groups, settings: BootstrapSettings
+    run: StageRun, network: PartialNetwork, groups: Groups, settings: BootstrapSettings, weights: Weights
 ) -> tuple[Ablation, tuple[LayerLoss, ...]]:
     """Give what each part of the quantization costs, and each layer's error, on a bounded number of events."""
     split = open_split(run, "test")
@@ -106,13 +110,14 @@ def _losses(
                     parts[name].setdefault(process, []).append(found)
                 task.advance(len(codes))
     scores = {name: {p: np.concatenate(found) for p, found in own.items()} for name, own in parts.items()}
-    return compare_parts(scores, bounded, run.config.data.background, settings), errors.entries()
+    own_weights = {process: own[:limit] for process, own in weights.items()}
+    return compare_parts(scores, bounded, run.config.data.background, settings, own_weights), errors.entries()
 
 
 def _distillation(
-    run: StageRun, taught: Taught, scores: Scores, groups: Groups, settings: BootstrapSettings
+    run: StageRun, taught: Taught, scores: Scores, groups: Groups, settings: BootstrapSettings, weights: Weights
 ) -> StudentComparison:
-    signals, ranks = compare_with_teacher(scores, groups, run.config.data.background, settings)
+    signals, ranks = compare_with_teacher(scores, groups, run.config.data.background, settings, weights)
     return StudentComparison(
         signals=signals,
         rank_correlation=ranks,
@@ -131,22 +136,30 @@ def _labelled(by_process: Mapping[str, _T], label: Callable[[str], str]) -> dict
 
 
 def _write_figures(
-    run: StageRun, scores: Scores, result: MetricsResult, bands: Bands, further: Mapping[str, Callable[[], Figure]]
-) -> dict[str, str]:
+    run: StageRun, scores: Scores, result: MetricsResult, bands: Bands, further: Mapping[str, Callable[[], Figure]],
+    weights: Weights,
+) -> dict[str, str]:  # fmt: skip
     """Draw all figures; say what is wrong with those that can't be drawn, since none of them may lose the numbers."""
     folder = run.folder / FIGURES_FOLDER
     folder.mkdir()
     background = run.config.data.background
     label = run.config.data.label
+
+    def curve(found: Mapping[str, NDArray[np.float64]], signal: str) -> RocCurve:
+        own, of_signal = weights.get(background), weights.get(signal)
+        return roc_curve(found[background], found[signal], background_weights=own, signal_weights=of_signal)
+
     curves = {
-        label(signal): {model: roc_curve(found[background], found[signal]) for model, found in scores.items()}
+        label(signal): {model: curve(found, signal) for model, found in scores.items()}
         for signal in scores[FIRMWARE]
         if signal != background
     }
     named = _labelled(scores[FIRMWARE], label)
     figures: dict[str, Callable[[], Figure]] = {
         **further,
-        "scores": lambda: score_figure(named, label(background), run.config.trigger.false_positive_rates[0]),
+        "scores": lambda: score_figure(
+            named, label(background), run.config.trigger.false_positive_rates[0], _labelled(weights, label)
+        ),
         "rates": lambda: rate_figure(result.rates, [decision.value for decision in result.decisions]),
         "profiles": lambda: profile_figure(result.correlation),
         "layers": lambda: layer_figure(result.layers),

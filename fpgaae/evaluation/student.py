@@ -13,6 +13,7 @@ from fpgaae.evaluation.bootstrap import BootstrapSettings, Replicas, bootstrap, 
 from fpgaae.evaluation.comparison import FIRMWARE, TEACHER
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.runs.results.metrics import Estimate, StudentSignal, StudentSizes
+from fpgaae.statistics import NO_WEIGHTS, Weights
 
 _CHANCE = 0.5  # area under the curve of a score that knows nothing
 _SURE = 0.95
@@ -22,7 +23,7 @@ Groups = Mapping[str, NDArray[np.int64]]  # process -> one an event
 
 
 def compare_with_teacher(
-    scores: Scores, groups: Groups, background: str, settings: BootstrapSettings
+    scores: Scores, groups: Groups, background: str, settings: BootstrapSettings, weights: Weights = NO_WEIGHTS
 ) -> tuple[dict[str, StudentSignal], dict[str, float | None]]:
     """Compare the firmware's score with its teacher's.
 
@@ -33,7 +34,8 @@ def compare_with_teacher(
     -----
     C. Spearman, Am. J. Psychol. 15 (1904) 72.
     """
-    replicas = bootstrap({model: scores[model] for model in (FIRMWARE, TEACHER)}, groups, background, settings)
+    both = {model: scores[model] for model in (FIRMWARE, TEACHER)}
+    replicas = bootstrap(both, groups, background, settings, weights)
     signals = {
         signal: _kept(own, replicas[TEACHER][signal], settings.confidence_level)
         for signal, own in replicas[FIRMWARE].items()

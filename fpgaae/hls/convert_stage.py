@@ -31,7 +31,13 @@ from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.port_table import input_ports
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
-from fpgaae.hls.working_points import background_groups, background_scores, choose_thresholds, kept_crossings
+from fpgaae.hls.working_points import (
+    background_groups,
+    background_scores,
+    background_weights,
+    choose_thresholds,
+    kept_crossings,
+)
 from fpgaae.models.extract import extract_network
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
@@ -66,7 +72,7 @@ def run_convert(run: StageRun) -> ConvertResult:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
     background = background_scores(run, GoldenTrigger(features, network))
     level = run.config.evaluation.confidence_level
-    points = choose_thresholds(background, background_groups(run), crossings, level)
+    points = choose_thresholds(background, background_groups(run), crossings, level, background_weights(run))
     entries = tuple(point.entry(network.score.type, crossings) for point in points)
     for index, entry in enumerate(entries):
         if entry.doubt is not None:

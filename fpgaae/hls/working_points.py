@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Trigger
+from fpgaae.data.source import WEIGHT
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType
@@ -16,7 +17,15 @@ from fpgaae.hls.stimulus import CHUNK_EVENTS
 from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
-from fpgaae.statistics import EventGroups, GroupSpread, Interval, PassedEvents, n_allowed
+from fpgaae.statistics import (
+    EffectiveCount,
+    EventGroups,
+    GroupSpread,
+    Interval,
+    PassedEvents,
+    cumulated,
+    threshold_places,
+)
 
 TEST_LEVEL = 0.95  # that the number of effective events is given for: of the test whether another sample agrees
 
@@ -31,19 +40,20 @@ class WorkingPoint(NamedTuple):
     n_at: int  # events exactly at the threshold, which all fail: without ties, 1
     level: float
     spread: GroupSpread | None = None  # of the events that pass over their groups; None where each is its own
+    weighed: EffectiveCount | None = None  # None: each event counts 1
 
     @property
     def passed(self) -> PassedEvents:
         """The events that pass."""
-        return PassedEvents(self.n_passed, self.n_events, self.spread)
+        return PassedEvents(self.n_passed, self.n_events, self.spread, self.weighed)
 
     @property
     def rate(self) -> Interval:
-        """The share of the events that pass, with its Clopper-Pearson interval; groups of events count."""
+        """The share of the events that pass, with its Clopper-Pearson interval; groups and weights count."""
         return self.passed.interval(self.level)
 
     def entry(self, score: FixedPointType, trigger: Trigger) -> Threshold:
-        """Give the entry of `convert.json`; `effective_events` where events share groups."""
+        """Give the entry of `convert.json`; `effective_events` where events share groups or have weights."""
         return Threshold(
             code=self.code,
             fraction=score.fraction,
@@ -56,6 +66,7 @@ class WorkingPoint(NamedTuple):
             events_passed=self.n_passed,
             events_at_threshold=self.n_at,
             effective_events=None if self.spread is None else self.passed.effective(TEST_LEVEL).events,
+            weighted_events=None if self.weighed is None else self.weighed.events,
         )
 
 
@@ -101,13 +112,24 @@ def background_groups(run: StageRun) -> NDArray[np.int64]:
     return store.groups(run.config.data.background, run.config.trigger.chosen_on)
 
 
+def background_weights(run: StageRun) -> NDArray[np.float64] | None:
+    """Give the weight of every event of `background_scores`, or None where the config names none."""
+    store = EventStore(run.upstream("data"))
+    return store.columns(run.config.data.background, run.config.trigger.chosen_on).get(WEIGHT)
+
+
 def choose_thresholds(
-    background: Codes, groups: NDArray[np.int64], trigger: Trigger, level: float
+    background: Codes,
+    groups: NDArray[np.int64],
+    trigger: Trigger,
+    level: float,
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[WorkingPoint, ...]:
     """Choose for each wanted rate the smallest threshold that does not exceed it.
 
     With k the largest number of events within the rate, the threshold is the (k + 1)-th largest score: at most k lie
-    above it. Where several events have that very score, all fail, and the achieved rate is lower.
+    above it. Where several events have that very score, all fail, and the achieved rate is lower. Of weighted events,
+    a rate is a share of the sum of their weights.
 
     Parameters
     ----------
@@ -117,12 +139,18 @@ def choose_thresholds(
         (n_events,) the group of each event, which the intervals count.
     level
         Confidence level of the intervals.
+    weights
+        (n_events,) of the events; None: each counts 1.
     """
-    ordered, shared = np.sort(background), EventGroups(groups)
+    order = np.argsort(background, kind="stable")
+    ordered, shared = background[order], EventGroups(groups, weights)
+    cumulative = cumulated(None if weights is None else weights[order], len(order))
+    rates = trigger.false_positive_rates
     points = []
-    for rate in trigger.false_positive_rates:
-        code = int(ordered[len(ordered) - 1 - n_allowed(len(ordered), rate)])
+    for rate, place in zip(rates, threshold_places(cumulative, rates).tolist(), strict=True):
+        code = int(ordered[place])
         first, behind = (int(np.searchsorted(ordered, code, side=side)) for side in ("left", "right"))
         passed = shared.count(background > code)
-        points.append(WorkingPoint(rate, code, passed.events, passed.passed, behind - first, level, passed.spread))
+        at, spread, weighed = behind - first, passed.spread, passed.weighed
+        points.append(WorkingPoint(rate, code, passed.events, passed.passed, at, level, spread, weighed))
     return tuple(points)

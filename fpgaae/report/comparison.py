@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from fpgaae.data.source import weights_of
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
@@ -30,6 +31,7 @@ from fpgaae.runs.results.reference import ImportedReference, MethodReference, Re
 from fpgaae.runs.results.rtl import RtlResult, TraceResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.stages import STAGES
+from fpgaae.statistics import Weights
 
 _SHOWN_RATES = ("1e-02", "1e-03", "1e-04")
 _LEVEL = 0.6827
@@ -151,6 +153,7 @@ class _Sample(NamedTuple):
     background: str
     groups: Mapping[str, NDArray[np.int64]]
     scores: Mapping[str, NDArray[np.int64]]
+    weights: Weights
 
 
 def _read_sample(folder: Path) -> _Sample:
@@ -160,7 +163,8 @@ def _read_sample(folder: Path) -> _Sample:
     store = EventStore(folder / "data")
     groups = {process: store.groups(process, "test", limit=len(own)) for process, own in scores.items()}
     files = {name: value for name, value in manifest["inputs"].items() if name.startswith("events/")}
-    return _Sample(files, manifest["config"]["data"]["background"], groups, scores)
+    weights = weights_of({name: store.columns(name, "test", limit=len(own)) for name, own in scores.items()})
+    return _Sample(files, manifest["config"]["data"]["background"], groups, scores, weights)
 
 
 def _differences(
@@ -189,6 +193,7 @@ def _differences(
         samples[first].background,
         BootstrapSettings(settings.replicas, _LEVEL, settings.seed),
         reference=first,
+        weights=samples[first].weights,
     )
     return found.differences, unpaired
 

@@ -287,6 +287,9 @@ def _shown_keys(metrics: ScoreMetrics) -> list[str]:
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[MetricRow], metrics: ScoreMetrics) -> Table:
     caption = f"{metrics.background_events:,} background events, intervals at {100 * metrics.confidence_level:.4g} %"
+    if metrics.effective_events is not None:
+        worth = ", ".join(f"{number:,.0f} {process}" for process, number in metrics.effective_events.items())
+        caption += f", weighted (worth {worth} events of weight 1)"
     if any(NOT_MEASURABLE in row.cells for row in rows):
         caption += f", {NOT_MEASURABLE} not measurable (too few background events pass)"
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.data.source import weights_of
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
@@ -84,7 +85,8 @@ def measure(run: StageRun, score: Callable[[Codes], NDArray[Any]]) -> Measuremen
     scores = {name: _concatenated(map(score, store.chunks(name, "test", _CHUNK_EVENTS))) for name in config.data.files}
     groups = {name: store.groups(name, "test") for name in config.data.files}
     settings = BootstrapSettings(config.evaluation.bootstrap_replicas, seed=config.split_seed)
-    found = bootstrap({_ONLY: scores}, groups, config.data.background, settings)[_ONLY]
+    weights = weights_of({name: store.columns(name, "test") for name in config.data.files})
+    found = bootstrap({_ONLY: scores}, groups, config.data.background, settings, weights)[_ONLY]
     first = next(iter(found.values()))
     return Measurement(
         tuple(found),

@@ -12,7 +12,6 @@ import pytest
 import yaml
 from support import make_events, small_config
 
-from fpgaae.data.inputs import open_split
 from fpgaae.data.selection import joined_groups
 from fpgaae.data.splits import SPLITS
 from fpgaae.data.store import EventStore, EventWriter
@@ -20,7 +19,7 @@ from fpgaae.errors import ConfigError, InputError
 from fpgaae.pipeline import run
 from fpgaae.runs.experiment import open_experiment
 from fpgaae.runs.results.data import DataResult, SeenEvents
-from fpgaae.runs.run import RunOptions, StageRun
+from fpgaae.runs.run import RunOptions
 
 N = 1500
 Arrays = dict[str, Any]
@@ -123,7 +122,7 @@ def test_a_split_that_the_file_says_is_taken(tmp_path: Path, write: Write) -> No
     for name, said in (("train", b"train"), ("validation", b"valid"), ("test", b"test")):
         mine = arrays["split"] == said
         assert result.events["background"][name] == mine.sum()
-        assert np.array_equal(store.weights("background", name, 3, 40), arrays["w"][mine][3:40])
+        assert np.array_equal(store.columns("background", name)["weight"], arrays["w"][mine])
 
 
 def test_files_by_split_lists_and_patterns_are_one_process(tmp_path: Path) -> None:
@@ -193,8 +192,10 @@ def test_events_without_objects_are_counted(tmp_path: Path, choice: str) -> None
     arrays = _arrays()
     arrays["Particles"][100:110] = 0
     _hdf5(tmp_path / "b.dat", arrays)
-    result, store = _run(tmp_path, {"empty_events": choice})
+    result, store = _run(tmp_path, {"empty_events": choice, "columns": {"weight": "w"}})
     seen = _seen(result)
+    lost = arrays["w"][100:110].sum() / arrays["w"].sum() if choice == "drop" else 0
+    assert seen.dropped_share == pytest.approx(lost)  # by weight
     assert (seen.events_read, seen.empty_events) == (N, 10)
     assert seen.dropped["empty"] == (0 if choice == "keep" else 10)
     assert _total(result) == N - seen.dropped["empty"]
@@ -213,21 +214,6 @@ def test_negative_weights_are_refused(tmp_path: Path, write: Write) -> None:
         _run(tmp_path, {"columns": {"weight": "w"}})
 
 
-def test_a_split_knows_the_weights_of_its_blocks(tmp_path: Path) -> None:
-    arrays = _arrays()
-    _hdf5(tmp_path / "b.dat", arrays)
-    config = small_config(tmp_path, data={"files": {"background": "b.dat"}, "columns": {"weight": "w"}})
-    experiment = open_experiment(config, tmp_path / "runs")
-    run(experiment, "data", RunOptions())
-    from fpgaae.data.readers import event_hashes  # noqa: PLC0415
-
-    hashes = event_hashes(experiment.config, config)
-    split = open_split(StageRun(experiment, tmp_path, tmp_path, hashes), "train")
-    weights = split.weights(0)
-    assert len(weights) == split.n_events
-    assert set(weights.tolist()) <= set(arrays["w"].tolist())
-
-
 @pytest.mark.parametrize("process", ["a/b", ".", "..", "50 %", "H→ττ", "a/b/test", "ggH-125 (13.6 TeV)"])
 def test_a_process_may_have_any_name(tmp_path: Path, process: str) -> None:
     codes = np.arange(12).reshape(4, 3)
@@ -240,7 +226,6 @@ def test_a_process_may_have_any_name(tmp_path: Path, process: str) -> None:
     assert np.array_equal(next(store.chunks(process, "test", 9)), codes)
     assert store.groups(process, "test").tolist() == [0, 1, 2, 3]
     assert store.columns(process, "test")["pileup"].tolist() == [1] * 4
-    assert store.weights(process, "test", 1, 3).tolist() == [1, 1]
     assert np.array_equal(store.read("a", "test", 0, 4), codes + 100)
 
 
@@ -256,3 +241,11 @@ def test_a_process_may_have_any_name(tmp_path: Path, process: str) -> None:
 def test_a_name_that_can_not_be_printed_is_refused(tmp_path: Path, name: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         _run(tmp_path, {"files": {"background": "b.dat", name: "b.dat"}})
+
+
+def test_a_split_without_any_weight_is_refused(tmp_path: Path) -> None:
+    arrays = _arrays()
+    arrays["w"][:] = 0
+    _hdf5(tmp_path / "b.dat", arrays)
+    with pytest.raises(InputError, match="events of the train split are 0, so that shares of them are none"):
+        _run(tmp_path, {"columns": {"weight": "w"}})

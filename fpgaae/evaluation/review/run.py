@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fpgaae.data.inputs import BLOCK_EVENTS, Split, open_split
+from fpgaae.data.source import weights_of
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
 from fpgaae.evaluation.decisions import float_cut
@@ -39,7 +40,7 @@ from fpgaae.runs.results.reference import ReferenceResult, TakenReference, Train
 from fpgaae.runs.results.review import Anomalous, Latents, Losses, Review, TurnOn
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import StageRun
-from fpgaae.statistics import EventGroups
+from fpgaae.statistics import EventGroups, Weights
 
 _PROFILED = 2000  # background events behind the values of each layer
 _PILEUP = "pileup"
@@ -54,6 +55,11 @@ class ScoredEvents:
     scores: Mapping[str, Mapping[str, Values]]  # model -> process
     groups: ByProcess
     columns: Mapping[str, Mapping[str, Values]]
+
+    @property
+    def weights(self) -> Weights:
+        """The weights of the events of each process that has some."""
+        return weights_of(self.columns)
 
 
 def run_review(
@@ -71,8 +77,8 @@ def run_review(
     golden = GoldenTrigger(split.features, network.network).behind_words
     quantities = EventQuantities(run.config.data, split.features)
     seen = _read(run, events, split, golden, quantities)
-    accepted = _accepted(events, metrics, background)
-    groups = {process: EventGroups(labels) for process, labels in events.groups.items()}
+    groups = {process: EventGroups(own, events.weights.get(process)) for process, own in events.groups.items()}
+    accepted = _accepted(events, metrics, groups[background], background)
     firmware = {process: flags[0][FIRMWARE] for process, flags in accepted.items()}
     review = Review(
         confidence_level=level,
@@ -84,6 +90,7 @@ def run_review(
                 accepted,
                 seen.units[name],
                 level,
+                events.weights,
             )
             for name in seen.units
         },
@@ -147,12 +154,13 @@ def _latent_layer(golden: GoldenTrigger) -> Layer | None:
 
 
 def _accepted(
-    events: ScoredEvents, metrics: MetricsResult, background: str
+    events: ScoredEvents, metrics: MetricsResult, groups: EventGroups, background: str
 ) -> dict[str, list[dict[str, NDArray[np.bool_]]]]:
     """Give for each process and threshold what float and firmware accept; float as many background events."""
     cuts = []
     for decision in metrics.decisions:
-        float_threshold = float_cut(events.scores[FLOAT][background], decision.background_events_passed)
+        passed = groups.count(events.scores[FIRMWARE][background] > decision.value)
+        float_threshold = float_cut(events.scores[FLOAT][background], passed, groups.weights)
         cuts.append({FLOAT: float_threshold, FIRMWARE: decision.value})
     return {
         process: [{model: events.scores[model][process] > cut for model, cut in own.items()} for own in cuts]

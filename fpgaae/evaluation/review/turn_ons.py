@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fpgaae.runs.results.metrics import RateCurve, Rates
 from fpgaae.runs.results.review import Efficiencies, Improvement, TurnOn
-from fpgaae.statistics import EventGroups
+from fpgaae.statistics import NO_WEIGHTS, EventGroups, Weights
 
 N_BINS = 12
 _QUANTILES = 200
@@ -48,6 +48,7 @@ def turn_on(
     accepted: Mapping[str, Accepted],
     unit: str,
     level: float,
+    weights: Weights = NO_WEIGHTS,
 ) -> TurnOn:
     """Count what passes in bins of a quantity.
 
@@ -61,8 +62,10 @@ def turn_on(
         By process: for each threshold, whether each model accepts each event.
     level
         Confidence level of the intervals.
+    weights
+        By process, (n_events,); an event of weight 0 counts nowhere.
     """
-    known = {process: ~np.isnan(found) for process, found in values.items()}
+    known = {process: ~np.isnan(found) & (weights.get(process, 1.0) > 0) for process, found in values.items()}
     edges = shared_edges({process: found[known[process]] for process, found in values.items()})
     n_thresholds = len(next(iter(accepted.values())))
     thresholds: list[dict[str, Mapping[str, Efficiencies]]] = [{} for _ in range(n_thresholds)]
@@ -70,7 +73,8 @@ def turn_on(
         places = np.flatnonzero(known[process])
         index = np.clip(np.searchsorted(edges, found[places], side="right") - 1, 0, len(edges) - 2)
         members = [places[index == i] for i in range(len(edges) - 1)]
-        inside = [_groups_of(groups[process][own]) for own in members]
+        of_process = weights.get(process)
+        inside = [_groups_of(groups[process][own], None if of_process is None else of_process[own]) for own in members]
         for of_threshold, flags in zip(thresholds, accepted[process], strict=True):
             of_threshold[process] = {
                 model: _efficiencies([passes[own] for own in members], inside, level) for model, passes in flags.items()
@@ -83,12 +87,12 @@ def turn_on(
     )
 
 
-def _groups_of(labels: NDArray[np.int64]) -> EventGroups | None:
+def _groups_of(labels: NDArray[np.int64], weights: Values | None) -> EventGroups | None:
     """Give the groups of a bin's events; a single one says nothing of how events differ, and they stand alone."""
     if not labels.size:
         return None
-    groups = EventGroups(labels)
-    return EventGroups(np.arange(labels.size)) if groups.n_groups == 1 else groups
+    groups = EventGroups(labels, weights)
+    return EventGroups(np.arange(labels.size), weights) if groups.n_groups == 1 else groups
 
 
 def _efficiencies(

@@ -126,7 +126,8 @@ class Threshold:
     events: int
     events_passed: int
     events_at_threshold: int
-    effective_events: float | None = None  # where events share groups
+    effective_events: float | None = None  # where events share groups or have weights
+    weighted_events: float | None = None  # sum(w)^2 / sum(w^2), where they have weights
 
     @property
     def doubt(self) -> str | None:

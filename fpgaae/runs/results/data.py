@@ -49,10 +49,16 @@ class SeenEvents:
     cut: Mapping[str, int] | None = None  # events whose list is longer than the slots
     cut_harder: Mapping[str, int] | None = None  # events of which a harder object than one that stays was cut off
     sorted: Mapping[str, int] | None = None  # events that were not sorted by pT
+    dropped_weight: float | None = None  # share of the weight within `where` that was left out, where events have some
 
     @property
     def dropped_share(self) -> float:
-        """The share of the events within `data.where` that were left out, although the firmware gets them."""
+        """The share of the events within `data.where` that were left out, although the firmware gets them.
+
+        Where events have weights, it is that of their weight.
+        """
+        if self.dropped_weight is not None:
+            return self.dropped_weight
         left_out = self.dropped.get("empty", 0) + self.dropped.get("saturated", 0)
         return left_out / (self.events_read - self.dropped.get("where", 0)) if left_out else 0.0
 

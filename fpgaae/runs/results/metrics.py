@@ -341,6 +341,7 @@ class ScoreMetrics:
     rates: Rates
     correlation: Mapping[str, Correlation]  # by quantity
     groups: GroupMetrics | None = None
+    effective_events: Mapping[str, float] | None = None  # sum(w)^2 / sum(w^2), of processes whose events have weights
 
 
 @dataclass(frozen=True, kw_only=True)
