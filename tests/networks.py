@@ -181,7 +181,11 @@ def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Co
 def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Workspace:
     """Make an experiment on small synthetic events whose stage `convert` holds a random golden network, no project."""
     small_config(folder, n_events=1500)
-    workspace = open_workspace(folder)
+    return with_random_network(open_workspace(folder), score)
+
+
+def with_random_network(workspace: Workspace, score: Score = Score.SQUARED_ERROR) -> Workspace:
+    """Run the stage `data`, and let `convert` hold a random golden network, no project."""
     workspace.run("data")
 
     def convert(run: StageRun) -> ConvertResult:

@@ -65,9 +65,11 @@ def emulate_table(result: EmulateResult) -> RenderableType:
     """Give what `fpgaae emulate` prints: a row for each event file, then what each threshold accepts of all."""
     table = _table("result", "events", *(f"above {row.code:,}" for row in result.thresholds))
     for entry in result.files:
-        accepted = (f"{n:,} ({n / entry.events:.2e})" for n in entry.accepted)
+        accepted = (f"{n:,} ({n / max(entry.counted, 1):.2e})" for n in entry.accepted)
         table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
     lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
+    if left := sum(entry.events - entry.counted for entry in result.files):
+        lines.append(f"{left:,} events do not fulfil `data.where`: they have a score, but count nowhere")
     for index, row in enumerate(result.thresholds):
         share, khz = row.accepted_share, row.rate_khz
         if share is not None and khz is not None:

@@ -84,6 +84,27 @@ def _files_of_entry(entry: str, process: str, split: str, config: Config, config
     return [EventFile(str(file), file, selection=selection, split=split) for file in found]
 
 
+def files_behind(path: Path) -> list[Path]:
+    """Give the event files that a path stands for: itself, those in a folder, or those that match a pattern.
+
+    A path that nothing answers to stands for itself: whoever opens it says so.
+
+    Raises
+    ------
+    InputError
+        If a folder has none.
+    """
+    if path.is_dir():
+        if not (found := _event_files_in(path)):
+            raise InputError(
+                f"the folder {path} holds no event file ({', '.join(sorted(_SUFFIXES))}); correct its name"
+            )
+        return found
+    if path.exists():
+        return [path]
+    return sorted(Path(name) for name in glob(str(path), recursive=True) if Path(name).is_file()) or [path]
+
+
 def _event_files_in(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
 

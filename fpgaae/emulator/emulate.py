@@ -1,6 +1,7 @@
 """The firmware's exact score and decisions for events in many files, spread over workers.
 
-    OUTPUT/NAME_scores.h5   of each event file: `score` (n,) int64 codes, `accept` (n, n_thresholds) 0 or 1
+    OUTPUT/NAME_scores.h5   of each event file: `score` (n,) int64 codes, `accept` (n, n_thresholds) 0 or 1; where the
+                            config has `data.where`, `kept` (n,) 0 or 1, the events that count
     OUTPUT/emulate.json     what was done with which file, how many events each threshold accepts, and at which rate
 
 Workers write parts; this process puts the parts of a file together in order, so that the bytes of a result depend on
@@ -23,7 +24,8 @@ import h5py
 import numpy as np
 
 from fpgaae.cluster import SPREADING, completed, open_cluster
-from fpgaae.data.readers import event_spans
+from fpgaae.config.data import Data
+from fpgaae.data.readers import event_spans, files_behind
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span, scored_data
@@ -76,7 +78,7 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     Parameters
     ----------
     sources
-        Event files of the layout that the config describes; they need no groups.
+        Event files of the layout that the config describes, folders of them, or patterns; they need no groups.
     folder
         Made where it is missing.
 
@@ -87,7 +89,7 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     Raises
     ------
     InputError
-        If two files would have one result, or no scheduler answers.
+        If two files would have one result, a folder has no event file, or no scheduler answers.
     CheckFailed
         If the emulator does not give the golden codes, or a worker dies.
     ToolMissing
@@ -95,7 +97,7 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     """
     require("distributed", SPREADING)
     deployed = open_deployed(experiment)
-    targets = _targets(sources, folder)
+    targets = _targets(_each_file(sources, deployed.experiment.config.data), folder)
     started = time.perf_counter()
     with lock(folder):
         run = _Run(deployed, folder, [_identify(deployed, *pair) for pair in targets.items()])
@@ -114,6 +116,13 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     return EmulateResult(
         **vars(result), seconds=round(seconds, 2), events_per_second=round(run.events_scored / seconds, 1)
     )
+
+
+def _each_file(sources: Sequence[Path], data: Data) -> list[Path]:
+    """Give the event files that files, folders and patterns stand for; a reader's own folder is one entry."""
+    if data.reader is not None:
+        return list(sources)
+    return [file for source in sources for file in files_behind(source)]
 
 
 def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
@@ -140,7 +149,7 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
         "network": network_hashes(deployed.trigger).network,
         "dataset": data["dataset"],
         "hardware": data["hardware"],
-        "read_as": {key: data[key] for key in ("values", "table", "order", "clip", "reader", "options")},
+        "read_as": {key: data[key] for key in ("values", "table", "order", "clip", "where", "reader", "options")},
     }
     key = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:16]
     return _File(source, target, key)
@@ -228,6 +237,7 @@ class _Run:
         accepted = np.zeros(self._deployed.trigger.accept.size, dtype=np.int64)
         kinds = [kind.name for kind in self._data.hardware.objects]
         objects = np.zeros((len(kinds), 2), dtype=np.int64)
+        n_kept = 0
         partial = file.target.with_name(f".{file.target.name}.partial")
         with h5py.File(partial, "w") as output:
             output.attrs.update(self._attributes())
@@ -236,12 +246,18 @@ class _Run:
             scores = output.create_dataset("score", (file.n_events,), "<i8", chunks=(rows,), **stored)
             shape = (file.n_events, len(accepted))
             accept = output.create_dataset("accept", shape, "u1", chunks=(rows, len(accepted)), **stored)
+            kept = None
+            if self._data.where:
+                kept = output.create_dataset("kept", (file.n_events,), "u1", chunks=(rows,), **stored)
             for index, name in enumerate(part_files(folder, file.n_events)):
                 part = read_part(name)
                 here = slice(index * PART_EVENTS, index * PART_EVENTS + len(part.scores))
                 scores[here], accept[here] = part.scores, part.accept
                 objects += part.objects.sum(axis=0)
-                accepted += part.accept.sum(axis=0, dtype=np.int64)
+                if kept is not None:
+                    kept[here] = part.kept
+                accepted += (part.accept & part.kept[:, None]).sum(axis=0, dtype=np.int64)
+                n_kept += int(part.kept.sum())
         partial.replace(file.target)
         file.done = EmulatedFile(
             file=str(file.source),
@@ -251,6 +267,7 @@ class _Run:
             accepted=tuple(accepted.tolist()),
             objects=dict(zip(kinds, objects[:, 0].tolist(), strict=True)),
             largest_pt=dict(zip(kinds, objects[:, 1].tolist(), strict=True)),
+            kept=None if kept is None else n_kept,
             sha256=sha256(file.target),
         )
         shutil.rmtree(folder, ignore_errors=True)
@@ -289,7 +306,7 @@ class _Run:
         chosen = self._deployed.experiment.result(ConvertResult).trigger.thresholds
         effects = {point.code: point.design_effect for point in chosen}
         level = config.evaluation.confidence_level
-        events = sum(entry.events for entry in finished)
+        events = sum(entry.counted for entry in finished)
         for index, code in enumerate(codes):
             accepted = sum(entry.accepted[index] for entry in finished)
             rate = clopper_pearson(accepted, events, level, effects[code]) if events else None

@@ -33,8 +33,11 @@ class Job(NamedTuple):
 
 
 def scored_data(data: Data) -> Data:
-    """Give how events are read that get a score each: all of a file's, without what a score does not need."""
-    nothing_else = {"group": None, "columns": Columns(), "where": (), "split": Split()}
+    """Give how events are read that get a score each: all of a file's, without what a score does not need.
+
+    `where` stays, since it says which of them count.
+    """
+    nothing_else = {"group": None, "columns": Columns(), "split": Split()}
     return data.model_copy(update=nothing_else)
 
 
@@ -44,6 +47,7 @@ class Scored(NamedTuple):
     scores: Codes  # (n,)
     accept: NDArray[np.uint8]  # (n, n_thresholds)
     objects: NDArray[np.int64]  # (1, n_kinds, 2): how many, and how many of these at the largest pT
+    kept: NDArray[np.uint8]  # (n,) whether the event fulfils `data.where`
 
 
 class SpanDone(NamedTuple):
@@ -61,7 +65,7 @@ def part_files(folder: Path, n_events: int) -> list[Path]:
 def read_part(file: Path) -> Scored:
     """Read a part file."""
     with np.load(file) as content:
-        return Scored(content["scores"], content["accept"], content["objects"])
+        return Scored(*(content[name] for name in Scored._fields))
 
 
 def score_span(job: Job, span: range) -> SpanDone:
@@ -91,7 +95,8 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         tally = Tally(job.data)
         tally.add(chunk, codes)
         scores, accept = emulator.score(event_words(chunk, job.data))
-        done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None]))
+        kept = np.ones(len(codes), dtype=np.uint8) if chunk.kept is None else chunk.kept.astype(np.uint8)
+        done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None], kept))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)
             done = []

@@ -22,7 +22,15 @@ class EmulatedFile:
     accepted: tuple[int, ...]  # a number a threshold
     objects: Mapping[str, int] | None = None  # by kind
     largest_pt: Mapping[str, int] | None = None  # those at the largest pT
+    kept: int | None = (
+        None  # events that fulfil `data.where`, which `accepted` counts; None: there is no such condition
+    )
     sha256: str = ""  # of its scores
+
+    @property
+    def counted(self) -> int:
+        """The number of events that `accepted` is a part of."""
+        return self.events if self.kept is None else self.kept
 
 
 @dataclass(frozen=True, kw_only=True)
