@@ -14,6 +14,7 @@ from fpgaae.data.limits import ObjectLimits, kind_slots, object_limits
 from fpgaae.data.source import WEIGHT, EventChunk, EventFile, with_counts
 from fpgaae.errors import InputError
 
+_ROWS = 1024  # events that are looked at at once, so that they stay in the cache
 _PHI = QUANTITIES.index("phi")
 _FAR = 2**31 - 1  # as far as integers of 32 bits go, and beyond every declaration
 _LARGEST_PHI = 2 * np.pi * 1.002  # 2 pi, rounded by a narrow type
@@ -110,9 +111,10 @@ def _within_declaration(chunk: EventChunk, file: EventFile | Path, data: Data) -
     limits = object_limits(data.hardware)
     values = chunk.values
     low, high = (np.clip(limit, -_FAR, _FAR).astype(values.dtype) for limit in (limits.low, limits.high))
-    outside = (values < low) | (values > high)
-    if not outside.any():
+    pieces = (values[start : start + _ROWS] for start in range(0, len(values), _ROWS))
+    if not any((piece < low).any() or (piece > high).any() for piece in pieces):
         return chunk
+    outside = (values < low) | (values > high)
     outside &= (values[..., :1] != limits.none[:, None]) | np.array([True, False, False])  # an empty slot is pT only
     if data.clip:
         clipped = outside & np.array([True, True, False])  # an angle beyond its turn is no saturation

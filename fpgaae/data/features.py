@@ -16,6 +16,8 @@ from fpgaae.data.words import codes_of_words, word_limits, words_of_codes
 from fpgaae.fixedpoint import Codes, FixedPointType, Types, requantize, shift_left_exact, type_for_range
 from fpgaae.runs.results.data import DataResult, FeatureType, WordEntry
 
+_ROWS = 1024  # whose sums of a hundred features stay in the cache
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -165,20 +167,23 @@ class SpreadAccumulator:
         self._sum = np.zeros(n_features, dtype=np.int64)
         self._sum_of_squares = np.zeros(n_features, dtype=np.int64)
 
-    def add(self, codes: Codes, left_out: NDArray[np.bool_] | None = None) -> None:
+    def add(self, codes: NDArray[np.signedinteger], left_out: NDArray[np.bool_] | None = None) -> None:
         """Take in a chunk of codes, (n_events, n_features).
 
         Parameters
         ----------
         left_out
-            Codes that say nothing about the spread, (n_events, n_features): of an overflow, which is no pT.
+            Slots whose pT says nothing about the spread, (n_events, n_slots): an overflow, which is no pT.
         """
         self._n += len(codes)
-        self._sum += codes.sum(axis=0)
-        self._sum_of_squares += np.einsum("ij,ij->j", codes, codes)
+        for start in range(0, len(codes), _ROWS):
+            piece = codes[start : start + _ROWS].astype(np.int64)
+            self._sum += piece.sum(axis=0)
+            self._sum_of_squares += np.einsum("ij,ij->j", piece, piece)
         if left_out is not None:
-            rows, places = np.nonzero(left_out)
-            values = codes[rows, places]
+            rows, slots = np.nonzero(left_out)
+            places = slots * len(QUANTITIES)
+            values = codes[rows, places].astype(np.int64)
             np.subtract.at(self._n, places, 1)
             np.subtract.at(self._sum, places, values)
             np.subtract.at(self._sum_of_squares, places, values * values)

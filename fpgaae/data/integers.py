@@ -11,7 +11,7 @@ from fpgaae.config.data import Data, Hardware
 from fpgaae.data.layout import code_limits, hardware_features
 from fpgaae.data.limits import object_limits
 from fpgaae.data.source import EventChunk
-from fpgaae.data.words import codes_of_words, word_limits
+from fpgaae.data.words import codes_of_words, narrow_codes_of_words, word_limits
 from fpgaae.fixedpoint import Codes
 
 _FAR = 2.0**62  # beyond every width, and still an int64
@@ -19,9 +19,17 @@ _FAR = 2.0**62  # beyond every width, and still an int64
 
 def event_codes(chunk: EventChunk, data: Data) -> Codes:
     """Give the hardware integers of events that were read, (n_events, n_features)."""
+    return np.asarray(narrow_event_codes(chunk, data, np.int64), dtype=np.int64)
+
+
+def narrow_event_codes(
+    chunk: EventChunk, data: Data, dtype: type[np.signedinteger]
+) -> NDArray[np.signedinteger]:  # fmt: skip
+    """Give the same in a type that holds them all: of a few bits, it is quick."""
     if chunk.integers:
-        return _codes_of(_words_of_integers(chunk.values, data.hardware), data.hardware)
-    return hardware_codes(chunk.values, data.hardware)
+        words = _words_of_integers(chunk.values, data.hardware)
+        return narrow_codes_of_words(words.reshape(len(words), -1), hardware_features(data.hardware), dtype)
+    return hardware_codes(chunk.values, data.hardware).astype(dtype, copy=False)
 
 
 def event_words(chunk: EventChunk, data: Data) -> Codes:

@@ -57,10 +57,14 @@ class ListSlots:
 
     def _cut(self, pt: NDArray[Any], rows: Places, is_cut: NDArray[np.bool_]) -> None:
         """Count the events that lose objects, and those that lose one harder than one that stays."""
-        ordered = pt if self._source is None else pt[self._source]
+        lost = np.zeros(len(self.lengths), dtype=np.bool_)
+        lost[rows[is_cut]] = True
+        mine = lost[rows]
+        ordered = (pt if self._source is None else pt[self._source])[mine]
+        rows, is_cut = rows[mine], is_cut[mine]
         softest = np.full(len(self.lengths), np.inf)
         hardest = np.full(len(self.lengths), -np.inf)
         np.minimum.at(softest, rows[~is_cut], ordered[~is_cut])
         np.maximum.at(hardest, rows[is_cut], ordered[is_cut])
-        self.counts["cut"] = int(np.isfinite(hardest).sum())
+        self.counts["cut"] = int(lost.sum())
         self.counts["cut_harder"] = int((hardest > softest).sum())

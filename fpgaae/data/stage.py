@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config
 from fpgaae.data.features import SpreadAccumulator, freeze_features
-from fpgaae.data.integers import event_codes
+from fpgaae.data.integers import narrow_event_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
 from fpgaae.data.readers import count_all_events, event_files, read_events
 from fpgaae.data.source import WEIGHT, EventChunk, EventFile
@@ -20,12 +20,12 @@ from fpgaae.data.store import EventWriter
 from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
 from fpgaae.files import require_space
-from fpgaae.fixedpoint import Codes
 from fpgaae.progress import Task
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 _T = TypeVar("_T")
+Narrow = NDArray[np.signedinteger]  # hardware integers in as few bits as hold them
 _TEST = SPLITS.index("test")
 
 
@@ -105,11 +105,11 @@ class _Process:
             )
         self._check_enough(name)
 
-    def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, Codes]]:
+    def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, Narrow]]:
         for chunk in read_events(file, self._config.data):
-            yield chunk, event_codes(chunk, self._config.data)
+            yield chunk, narrow_event_codes(chunk, self._config.data, self._writer.dtype)
 
-    def _write_chunk(self, chunk: EventChunk, codes: Codes, file: EventFile, group_offset: int) -> None:
+    def _write_chunk(self, chunk: EventChunk, codes: Narrow, file: EventFile, group_offset: int) -> None:
         if self._is_background:
             _check_columns(self._config, chunk, file)
         kept = self.tally.add(chunk, codes)
@@ -118,9 +118,8 @@ class _Process:
             groups = groups + group_offset
             self._next_group = max(self._next_group, int(groups.max(initial=-1)) + 1)
         self._look_for_groups(groups[kept])
-        overflow = self.tally.overflow_codes(chunk, codes)
+        overflow = self.tally.overflow_slots(chunk)
         split = self._split(chunk, file, groups)
-        narrow = codes.astype(self._writer.dtype)
         for index, name in enumerate(SPLITS):
             mine = kept & (split == index)
             if not mine.any() and name not in self.counts:
@@ -129,9 +128,10 @@ class _Process:
             columns = {column: values[mine] for column, values in chunk.columns.items()}
             if WEIGHT in columns:
                 self._weights[name] = self._weights.get(name, 0.0) + float(columns[WEIGHT].sum())
-            self._writer.append(self._name, name, narrow[mine], groups[mine], columns)
+            own = codes[mine]
+            self._writer.append(self._name, name, own, groups[mine], columns)
             if name == "train" and self._is_background:
-                self._spread.add(codes[mine], None if overflow is None else overflow[mine])
+                self._spread.add(own, None if overflow is None else overflow[mine])
 
     def _split(self, chunk: EventChunk, file: EventFile, groups: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the split of each event: as the file or its column says, by its group, or of a signal the test split."""

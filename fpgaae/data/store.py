@@ -14,6 +14,7 @@ from fpgaae.fixedpoint import Codes
 
 EVENTS_FILE = "events.h5"
 _COLUMNS = "columns"
+_CACHE_BYTES = 4 * 2**20  # of each dataset that is written: two chunks of 256 features in 16 bits
 _ROWS = 4096  # events an HDF5 chunk
 
 
@@ -21,9 +22,10 @@ class EventWriter:
     """Appends events of each (process, split) to an HDF5 file."""
 
     def __init__(self, folder: Path, n_features: int, dtype: type[np.signedinteger]) -> None:
-        self._file = h5py.File(folder / EVENTS_FILE, "w")
+        self._file = h5py.File(folder / EVENTS_FILE, "w", rdcc_nbytes=_CACHE_BYTES)
         self._n_features = n_features
         self.dtype = dtype
+        self._open: dict[str, h5py.Dataset] = {}  # which keep what does not fill a chunk yet
 
     def append(
         self, process: str, split: str, codes: NDArray[np.integer], groups: NDArray[np.int64],
@@ -45,9 +47,14 @@ class EventWriter:
         named = {f"{_COLUMNS}/{name}": values for name, values in columns.items()}
         narrow = codes.astype(self.dtype, copy=False)
         for name, rows_to_add in (("codes", narrow), ("groups", groups), *named.items()):
-            dataset = self._file[f"{where}/{name}"]
+            dataset = self._dataset(f"{where}/{name}")
             dataset.resize(len(dataset) + len(rows_to_add), axis=0)
             dataset[len(dataset) - len(rows_to_add) :] = rows_to_add
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        if name not in self._open:
+            self._open[name] = self._file[name]
+        return self._open[name]
 
     def __enter__(self) -> EventWriter:
         """Open for writing."""
@@ -57,6 +64,7 @@ class EventWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
+        self._open.clear()
         self._file.close()
 
 

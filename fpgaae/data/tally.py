@@ -14,7 +14,6 @@ from fpgaae.config.data import Data, EmptyEvents
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import kind_slots, object_limits
 from fpgaae.data.source import WEIGHT, EventChunk
-from fpgaae.fixedpoint import Codes
 from fpgaae.runs.results.data import SeenEvents
 
 _WARNED_SHARE = 0.05  # of the filled slots of a kind at the largest pT
@@ -33,6 +32,8 @@ class Tally:
 
     def __init__(self, data: Data) -> None:
         self._data = data
+        self._limits = object_limits(data.hardware)
+        self._overflow_now: NDArray[np.bool_] | None = None  # of the last chunk
         self.events = 0
         self.dropped = {"where": 0, "empty": 0, "saturated": 0}
         self.empty = 0
@@ -45,7 +46,7 @@ class Tally:
         self._largest_angle = 0.0
         self._largest_phi = 0  # of integers
 
-    def add(self, chunk: EventChunk, codes: Codes) -> NDArray[np.bool_]:
+    def add(self, chunk: EventChunk, codes: NDArray[np.signedinteger]) -> NDArray[np.bool_]:
         """Take in a chunk and its hardware integers, and tell which of its events are kept, (n,)."""
         self.events += len(codes)
         kept = np.ones(len(codes), dtype=np.bool_) if chunk.kept is None else chunk.kept.copy()
@@ -58,14 +59,15 @@ class Tally:
                 own[kind] = own.get(kind, 0) + n
         arrived = self._arrived(chunk)
         empty = ~arrived.any(axis=1)
-        overflow = self._overflow(chunk, codes) & arrived
+        self._overflow_now = self._overflow(chunk)
+        overflow = self._overflow_now & arrived
         self._count(arrived, overflow, codes)
         self._look_at_units(chunk, arrived)
         self.empty += int(np.count_nonzero(empty & kept))
         if self._data.empty_events is EmptyEvents.DROP:
             self.dropped["empty"] += int(np.count_nonzero(empty & kept))
             kept &= ~empty
-        drops = (overflow & object_limits(self._data.hardware).drops).any(axis=1)
+        drops = (overflow & self._limits.drops).any(axis=1)
         self.dropped["saturated"] += int(np.count_nonzero(drops & kept))
         kept &= ~drops
         self._weigh(chunk, kept)
@@ -88,30 +90,30 @@ class Tally:
 
     def _arrived(self, chunk: EventChunk) -> NDArray[np.bool_]:
         """Tell which slots hold an object, (n, n_slots), also one that its overflow empties."""
-        none = object_limits(self._data.hardware).none if chunk.integers else 0
+        none = self._limits.none if chunk.integers else 0
         return np.asarray(chunk.values[..., 0] != none)
 
-    def _overflow(self, chunk: EventChunk, codes: Codes) -> NDArray[np.bool_]:
+    def _overflow(self, chunk: EventChunk) -> NDArray[np.bool_]:
         """Tell which pT are the overflow code, (n, n_slots): as it arrived, or as GeV become it."""
-        limits = object_limits(self._data.hardware)
+        limits = self._limits
         if chunk.integers:
             return np.asarray(chunk.values[..., 0] == limits.overflow)
         gev = chunk.values[..., 0].astype(np.float64)
         return np.asarray(np.rint(gev / limits.lsb[:, 0]) + limits.offset[:, 0] >= limits.overflow)
 
-    def _count(self, arrived: NDArray[np.bool_], overflow: NDArray[np.bool_], codes: Codes) -> None:
-        pt = codes[:, :: len(QUANTITIES)]
-        for index, slots in enumerate(self._slots.values()):
-            self._filled[index] += np.count_nonzero(arrived[:, slots])
-            self._largest[index] += np.count_nonzero(overflow[:, slots])
-            self._nothing[index] += np.count_nonzero(arrived[:, slots] & (pt[:, slots] == 0) & ~overflow[:, slots])
+    def _count(self, arrived: NDArray[np.bool_], overflow: NDArray[np.bool_], codes: NDArray[np.signedinteger]) -> None:
+        nothing = arrived & (codes[:, :: len(QUANTITIES)] == 0) & ~overflow
+        firsts = [slots.start for slots in self._slots.values()]
+        for counted, flags in ((self._filled, arrived), (self._largest, overflow), (self._nothing, nothing)):
+            np.add(counted, np.add.reduceat(np.count_nonzero(flags, axis=0), firsts), out=counted)
 
     def _look_at_units(self, chunk: EventChunk, arrived: NDArray[np.bool_]) -> None:
         """Gather what tells physical values and integers apart."""
-        used = object_limits(self._data.hardware).is_used[:, 1:]
+        used = self._limits.is_used[:, 1:]
         if chunk.integers:
-            phi = np.abs(chunk.values[..., 2]) * (arrived & used[:, 1])
-            self._largest_phi = max(self._largest_phi, int(phi.max(initial=0)))
+            if self._largest_phi <= _RADIANS:  # what is larger is no angle in rad, and needs no further look
+                phi = np.abs(chunk.values[..., 2]) * (arrived & used[:, 1])
+                self._largest_phi = max(self._largest_phi, int(phi.max(initial=0)))
         elif not self._angles["fraction"]:
             angles = chunk.values[..., 1:3][arrived[..., None] & used]
             fraction = int(np.count_nonzero(angles % 1))
@@ -119,13 +121,9 @@ class Tally:
             self._angles["whole"] += int(np.count_nonzero(angles)) - fraction
             self._largest_angle = max(self._largest_angle, float(np.abs(angles).max(initial=0.0)))
 
-    def overflow_codes(self, chunk: EventChunk, codes: Codes) -> NDArray[np.bool_] | None:
-        """Tell which codes are an overflow that arrived as such, (n, n_features); None: the file has GeV or cells."""
-        if not chunk.integers:
-            return None
-        left_out = np.zeros(codes.shape, dtype=np.bool_)
-        left_out[:, :: len(QUANTITIES)] = self._overflow(chunk, codes)
-        return left_out
+    def overflow_slots(self, chunk: EventChunk) -> NDArray[np.bool_] | None:
+        """Tell which pT of the chunk that was added last arrived as an overflow, (n, n_slots); None: GeV or cells."""
+        return self._overflow_now if chunk.integers else None
 
     def seen(self) -> SeenEvents:
         """Give the counts of the process."""

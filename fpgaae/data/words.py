@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.fixedpoint import Codes
 
+_ROWS = 1024  # events that are worked on at once, so that those of a hundred features stay in the cache
 _NO_WORD = -1  # no pT has it
 _BEYOND = 1 << 30  # beyond every word
 
@@ -62,32 +63,44 @@ def codes_of_words(words: NDArray[np.integer], features: Sequence[HardwareFeatur
 
     Words are those that a port can carry: of 16 bits at most.
     """
+    return np.asarray(narrow_codes_of_words(words, features, np.int64), dtype=np.int64)
+
+
+def narrow_codes_of_words(
+    words: NDArray[np.integer], features: Sequence[HardwareFeature], dtype: type[np.signedinteger]
+) -> NDArray[np.signedinteger]:
+    """Give the same in a type that holds them all."""
     rules = _rules(tuple(features))
     if rules is None:
-        return np.array(words, dtype=np.int64)
-    codes = np.array(words, dtype=np.int32)
+        return np.array(words, dtype=dtype)
+    codes = np.empty(words.shape, dtype=dtype)
+    for start in range(0, len(words), _ROWS):
+        piece = slice(start, start + _ROWS)
+        codes[piece] = _codes(np.array(words[piece], dtype=np.int32), rules)
+    return codes
+
+
+def _codes(codes: NDArray[np.int32], rules: _Rules) -> NDArray[np.int32]:
+    """Turn words into codes, in place."""
+    pt = np.ascontiguousarray(codes[:, :: len(QUANTITIES)])
     if rules.offset.any():
         codes -= rules.offset
-    _centre(codes[:, 2 :: len(QUANTITIES)], rules)
+    codes[:, 2 :: len(QUANTITIES)] = _centred(np.ascontiguousarray(codes[:, 2 :: len(QUANTITIES)]), rules)
     codes[:, rules.unused] = 0
     slots = codes.reshape(len(codes), -1, len(QUANTITIES))
-    slots *= ~_is_empty(words[:, :: len(QUANTITIES)], rules)[..., None]
-    return codes.astype(np.int64)
+    slots *= ((pt != rules.none) & (pt != rules.overflow))[..., None]
+    return codes
 
 
-def _is_empty(pt: NDArray[np.integer], rules: _Rules) -> NDArray[np.bool_]:
-    return np.asarray((pt == rules.none) | (pt == rules.overflow))
-
-
-def _centre(phi: NDArray[np.int32], rules: _Rules) -> None:
+def _centred(phi: NDArray[np.int32], rules: _Rules) -> NDArray[np.int32]:
     """Bring angles within half a turn around 0, (n_events, n_slots), in place."""
     turns = rules.steps > 0
-    beyond = (phi.min(axis=0, initial=0) < -rules.half) | (phi.max(axis=0, initial=0) >= rules.steps)
-    if (beyond & turns).any():  # a port can carry more than a turn, but what a trigger sends is within one
-        steps, half = rules.steps[turns], rules.half[turns]
-        phi[:, turns] = (phi[:, turns] + half) % steps - half
-        return
     phi -= rules.steps * (phi >= np.where(turns, rules.steps - rules.half, _BEYOND))
+    beyond = turns & ((phi < -rules.half) | (phi >= rules.steps - rules.half)).any(axis=0)
+    if beyond.any():  # a port can carry more than a turn, but what a trigger sends is within one
+        steps, half = rules.steps[beyond], rules.half[beyond]
+        phi[:, beyond] = (phi[:, beyond] + half) % steps - half
+    return phi
 
 
 def words_of_codes(codes: Codes, features: Sequence[HardwareFeature]) -> Codes:
