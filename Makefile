@@ -7,7 +7,7 @@ ARGS =
 
 VENV := .venv
 STAMP := $(VENV)/.complete
-STAGES := data reference train convert csim prove trace rtl synth evaluate report
+STAGES := data reference train convert csim prove trace rtl synth place evaluate report
 
 ifeq "$(strip $(CONFIG))" ""
 $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_ae.yaml)
@@ -84,6 +84,9 @@ rtl: convert ## trace if need be, simulate the Verilog and compare every bit of 
 	$(call run_stage)
 
 synth: rtl ## synthesize the Verilog with Yosys
+	$(call run_stage)
+
+place: trace ## place and route on an ECP5 with open tools, and compare the routed netlist
 	$(call run_stage)
 
 evaluate: csim ## measure float, quantized and firmware side by side

@@ -39,6 +39,7 @@ from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.rtl import RtlResult
@@ -354,6 +355,11 @@ class Run:
     def synth(self) -> SynthResult:
         """Area and depth, as Yosys found them."""
         return self.experiment.result(SynthResult)
+
+    @property
+    def place(self) -> PlaceResult:
+        """The routed chip: clock, critical path, and its netlist against the golden codes."""
+        return self.experiment.result(PlaceResult)
 
     @property
     def evaluate(self) -> MetricsResult:

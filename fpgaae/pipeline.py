@@ -25,6 +25,7 @@ from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.explore import RESULTS, UseResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.metrics import MetricsResult, OtherEvents
+from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.report import ReportResult
@@ -107,7 +108,7 @@ def last_stage(experiment: Experiment) -> str:
 
 def failure_of(result: StageResult) -> str | None:
     """Say what is wrong where a check did not pass; None: it passed, or the result is no check."""
-    if isinstance(result, CsimResult | RtlResult) and not result.passed:
+    if isinstance(result, CsimResult | RtlResult | PlaceResult) and not result.passed:
         return failure_sentence(result)
     if isinstance(result, ProveResult) and not result.passed:
         return unproven_sentence(result)
@@ -327,6 +328,13 @@ def _synth(run: StageRun) -> SynthResult:
     return run_synth(run)
 
 
+def _place(run: StageRun) -> PlaceResult:
+    require("da4ml", "it cuts the logic into stages")
+    from fpgaae.place.stage import run_place  # noqa: PLC0415
+
+    return run_place(run)
+
+
 def _evaluate(run: StageRun) -> MetricsResult:
     _prepare_tensorflow()
     from fpgaae.evaluation.stage import run_evaluate  # noqa: PLC0415
@@ -358,6 +366,7 @@ _STAGES = {
         (TraceResult, _trace),
         (RtlResult, _rtl),
         (SynthResult, _synth),
+        (PlaceResult, _place),
         (MetricsResult, _evaluate),
         (ReportResult, _report),
     )

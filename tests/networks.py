@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,9 +179,9 @@ def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Co
     return np.concatenate([tensors[name].codes for name in last], axis=1)
 
 
-def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR) -> Workspace:
+def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR, **overrides: Any) -> Workspace:  # noqa: ANN401
     """Make an experiment on small synthetic events whose stage `convert` holds a random golden network, no project."""
-    small_config(folder, n_events=1500)
+    small_config(folder, n_events=1500, **overrides)
     return with_random_network(open_workspace(folder), score)
 
 

@@ -27,6 +27,7 @@ LAYERS = (
     ("models",),
     ("hls",),
     ("rtl",),
+    ("place",),
     ("prove",),
     ("evaluation",),
     ("training",),

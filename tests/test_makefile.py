@@ -23,8 +23,21 @@ from fpgaae.runs.experiment import open_experiment
 ROOT = Path(__file__).resolve().parents[1]
 PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[all,dev]"
 PIP = f"venv-python -m {PIP_INSTALL}"
-STAGES = ["data", "reference", "train", "convert", "csim", "prove", "trace", "rtl", "synth", "evaluate", "report"]
-REPORTED = [stage for stage in STAGES if stage not in {"prove", "trace", "rtl", "synth"}]
+STAGES = [
+    "data",
+    "reference",
+    "train",
+    "convert",
+    "csim",
+    "prove",
+    "trace",
+    "rtl",
+    "synth",
+    "place",
+    "evaluate",
+    "report",
+]
+REPORTED = [stage for stage in STAGES if stage not in {"prove", "trace", "rtl", "synth", "place"}]
 
 pytestmark = pytest.mark.skipif(
     shutil.which("make") is None and not os.environ.get("FPGAAE_REQUIRE_TOOLS"), reason="needs make"

@@ -43,6 +43,8 @@ _PLAIN = {
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
     "prove": "Prove the written sources equal to the model on every event that the ports can carry, or refute it.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
+    "place": "Place and route on an ECP5 with open tools, for a wanted clock, and compare the routed netlist bit for "
+    "bit.",
     "synth": "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
@@ -66,7 +68,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
 }
 _IN_ORDER = (
     "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "prove", "trace", "rtl",
-    "synth", "evaluate", "report", "explore", "export", "emulate", "scan", "references", "compare", "doctor", "lint",
+    "synth", "place", "evaluate", "report", "explore", "export", "emulate", "scan", "references", "compare", "doctor",
+    "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

@@ -24,6 +24,7 @@ from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, OtherEvents, SignalMetrics
 from fpgaae.runs.results.mutants import MutantsResult
+from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
@@ -407,6 +408,29 @@ def _synth(result: SynthResult) -> RenderableType:
     return Group(*lines)
 
 
+def _place(result: PlaceResult) -> RenderableType:
+    table = _table("adders between registers", "stages", "latency", "MHz", "LUT", "FF", "s")
+    for own in result.attempts:
+        latency = f"{own.latency_cycles} clocks, {own.latency_ns:g} ns"
+        lut, ff = f"{own.lut:,}", f"{own.ff:,}"
+        table.add_row(
+            str(own.depth), str(own.stages), latency, f"{own.clock_mhz:g}", lut, ff, f"{own.seconds:.0f}"
+        )  # fmt: skip
+    path = result.critical_path
+    used = ", ".join(f"{own.used:,} of {own.available:,} {name}" for name, own in result.utilization.items())
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
+    return Group(
+        table,
+        f"{result.family} {result.device}, {result.package}, speed {result.speed}: {used}",
+        f"slowest path {path.delay_ns:g} ns ({path.routing_ns:g} ns of it routing), from {escape(path.start)} to "
+        f"{escape(path.end)}" + (f", through {escape(', '.join(path.layers))}" if path.layers else ""),
+        f"{verdict}: {result.clock_mhz:g} MHz for the wanted {result.wanted_mhz:g}; of {result.events:,} events "
+        f"through the routed netlist {result.score_mismatches:,} differ in the score, {result.decision_flips:,} in the "
+        "decision",
+        f"{result.synthesis}, {result.router}, {result.seconds:.0f} s",
+    )
+
+
 def _count(number: float | None, percent: float | None) -> str:
     if number is None:
         return ""
@@ -497,6 +521,7 @@ _SUMMARIES: Mapping[str, Callable[[Any], RenderableType]] = {
     "trace": _trace,
     "rtl": _rtl,
     "synth": _synth,
+    "place": _place,
     "evaluate": _evaluate,
     "report": _report,
 }

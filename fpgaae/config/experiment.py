@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from fpgaae.config.data import Data
 from fpgaae.config.layers import check_shapes
 from fpgaae.config.model import Distillation, Model, ModelKind, Pruning, Quantization, Score, Training, Width
+from fpgaae.config.place import Place
 from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import MethodSection, check_method
 from fpgaae.names import PART_PATTERN, ProjectName
@@ -130,6 +131,7 @@ class Config(Section):
     pruning: Pruning = Pruning()
     training: Training
     firmware: Firmware = Firmware()
+    place: Place = Place()
     csim: Csim = Csim()
     trigger: Trigger = Trigger()
     evaluation: Evaluation = Evaluation()

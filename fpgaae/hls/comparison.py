@@ -10,6 +10,7 @@ import numpy as np
 
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, shift_left_exact
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult, Mismatch
+from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.rtl import RtlResult
 
 
@@ -33,6 +34,11 @@ def failure_sentence(result: Check) -> str:
     """Say in one sentence why a check whose result says `passed: false` failed."""
     if result.first_mismatch is not None:
         return f"{result.mismatched_events:,} of {result.events:,} events differ; first in {result.first_mismatch}"
+    if isinstance(result, PlaceResult) and result.events and not result.is_fast_enough:
+        return (
+            f"the routed chip reaches {result.clock_mhz:g} MHz, and place.clock_mhz is {result.wanted_mhz:g}; lower "
+            "it, or make the network smaller"
+        )
     if isinstance(result, RtlResult) and result.failure:
         return result.failure
     if isinstance(result, CsimResult) and result.reloaded is not None and not result.reloaded.passed:

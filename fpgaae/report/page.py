@@ -25,6 +25,7 @@ from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentence
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.drift import Drift
 from fpgaae.runs.results.metrics import MetricsResult
+from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.review import Review
 from fpgaae.runs.results.rtl import RtlResult
@@ -44,8 +45,8 @@ class BitCheck:
     decision_flips: int | None = None
 
     @classmethod
-    def of(cls, name: str, result: CsimResult | RtlResult) -> BitCheck:
-        """Take what `csim.json` or `rtl.json` says."""
+    def of(cls, name: str, result: CsimResult | RtlResult | PlaceResult) -> BitCheck:
+        """Take what `csim.json`, `rtl.json` or `place.json` says."""
         return cls(
             name,
             result.passed,
@@ -135,6 +136,7 @@ class PageContent:
     figures: tuple[PageFigure, ...] = ()
     firmware: Mapping[str, str] = field(default_factory=dict)
     resources: tuple[ResourceRow, ...] = ()
+    placed: Mapping[str, str] = field(default_factory=dict)  # facts of the routed chip
     proof: ProveResult | None = None
     ports: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()  # which results there are besides, and why they are not shown

@@ -21,6 +21,7 @@ from fpgaae.report.tables import (
 )
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.metrics import Ablation, Correlation, MetricsResult, ScoreMetrics, SignalMetrics, SignalVerdict
+from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.review import Anomalous, DrivingSlot, Menu
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
@@ -233,6 +234,19 @@ def rate_chart(metrics: ScoreMetrics) -> dict[str, Any] | None:
         "bunch_crossing_rate_khz": rates.bunch_crossing_rate_khz,
         "models": {model: as_json(rates.models[model]) for model in (FIRMWARE, FLOAT) if model in rates.models},
         "marks": [decision.value for decision in metrics.decisions],
+    }
+
+
+def placed_facts(place: PlaceResult) -> dict[str, str]:
+    """Say what is known of the routed chip."""
+    path = place.critical_path
+    through = f", through {', '.join(path.layers)}" if path.layers else ""
+    return {
+        "chip": f"{place.family} {place.device}, {place.package}, speed {place.speed}",
+        "clock after routing": f"{place.clock_mhz:g} MHz, wanted {place.wanted_mhz:g} MHz",
+        "latency": f"{place.latency_cycles} clocks, {place.latency_ns:g} ns at that clock",
+        "slowest path": f"{path.delay_ns:g} ns, {path.routing_ns:g} ns of it routing{through}",
+        "taken": ", ".join(f"{own.used:,} of {own.available:,} {name}" for name, own in place.utilization.items()),
     }
 
 

@@ -13,14 +13,16 @@ from fpgaae.errors import InputError
 from fpgaae.files import read_json, write_text
 from fpgaae.hls.port_table import port_name, port_sentence
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
-from fpgaae.report.sections import resource_rows
+from fpgaae.report.sections import placed_facts, resource_rows
 from fpgaae.runs.experiment import Experiment, find_import
 from fpgaae.runs.folder import MANIFEST, edited_files
 from fpgaae.runs.record import read_record
+from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.drift import DRIFT_FILE, DriftResult
 from fpgaae.runs.results.metrics import LayerLoss, MetricsResult
+from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.review import REVIEW_FILE, Review
@@ -129,13 +131,15 @@ class _Later(NamedTuple):
     rtl: RtlResult | None
     synth: SynthResult | None
     proof: ProveResult | None
+    place: PlaceResult | None
 
 
 def run_report(run: StageRun) -> ReportResult:
     """Write `index.html`, which needs no other file and no network."""
     configuration = run.experiment.config_file.read_text(encoding="utf-8")
     later = _Later(
-        run.optional_result(RtlResult), run.optional_result(SynthResult), run.optional_result(ProveResult)
+        run.optional_result(RtlResult), run.optional_result(SynthResult), run.optional_result(ProveResult),
+        run.optional_result(PlaceResult),
     )  # fmt: skip
     content = _content(run, later, configuration, _stale(run))
     (run.folder / "index.html").write_text(render_page(content), encoding="utf-8")
@@ -161,11 +165,13 @@ def report_folder(folder: Path, output: Path) -> ReportResult:
         if name in edited_files(folder / stage):
             raise InputError(f"{folder / stage / name} is not as the stage `{stage}` wrote it; run the stage again")
     run = StageRun(experiment, output.parent, output.parent, {})
-    rtl = experiment.result(RtlResult) if experiment.result_path(RtlResult.STAGE).is_file() else None
-    synth = experiment.result(SynthResult) if experiment.result_path(SynthResult.STAGE).is_file() else None
-    proof = experiment.result(ProveResult) if experiment.result_path(ProveResult.STAGE).is_file() else None
+
+    def later(kind: type[Result]) -> Result | None:
+        return experiment.result(kind) if experiment.result_path(kind.STAGE).is_file() else None
+
+    found = _Later(later(RtlResult), later(SynthResult), later(ProveResult), later(PlaceResult))
     configuration = yaml.safe_dump(recorded["config"], sort_keys=False)
-    write_text(output, render_page(_content(run, _Later(rtl, synth, proof), configuration, ())))
+    write_text(output, render_page(_content(run, found, configuration, ())))
     return ReportResult(file=str(output))
 
 
@@ -174,7 +180,7 @@ def _stale(run: StageRun) -> tuple[str, ...]:
     return tuple(
         f"{run.experiment.result_path(kind.STAGE)} was made from another config, other events or other files, and "
         f"is left out; run `{run.experiment.command(kind.STAGE)}` and this report again"
-        for kind in (RtlResult, SynthResult, ProveResult)
+        for kind in (RtlResult, SynthResult, ProveResult, PlaceResult)
         if run.is_stale(kind)
     )
 
@@ -187,6 +193,8 @@ def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str,
     checks = [BitCheck.of("C simulation", csim)]
     if rtl is not None:
         checks.append(BitCheck.of("RTL simulation", rtl))
+    if later.place is not None:
+        checks.append(BitCheck.of("Routed netlist", later.place))
     return PageContent(
         experiment=run.experiment.name,
         checks=tuple(checks),
@@ -198,6 +206,7 @@ def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str,
         firmware=_firmware(convert, csim, rtl, synth),
         ports={port_name(port): port_sentence(port) for port in convert.ports},
         resources=resource_rows(rtl, synth),
+        placed={} if later.place is None else placed_facts(later.place),
         proof=later.proof,
         left_out=stale
         + tuple(f"the figure {name} was not drawn: {said}" for name, said in (evaluation.failed_figures or {}).items())

@@ -62,6 +62,14 @@ def interpretable(logic: CombLogic) -> CombLogic:
     )
 
 
+def with_every_value(logic: CombLogic) -> CombLogic:
+    """Give the logic with the value of every operation as an output, for the interpreter."""
+    n = len(logic.ops)
+    return interpretable(logic)._replace(
+        shape=(logic.shape[0], n), out_idxs=list(range(n)), out_shifts=[0] * n, out_negs=[False] * n
+    )
+
+
 class StageSearch:
     """The search for one stage.
 
@@ -75,10 +83,7 @@ class StageSearch:
         self.grid = Grid.of(logic)
         self._rng = rng
         self._shifts = 2.0 ** np.array(logic.inp_shifts, dtype=np.float64)
-        n = len(logic.ops)
-        self._every_value = interpretable(logic)._replace(
-            shape=(logic.shape[0], n), out_idxs=list(range(n)), out_shifts=[0] * n, out_negs=[False] * n
-        )
+        self._every_value = with_every_value(logic)
         self._aims = list(_aims(logic))
         self._reads = _reads(logic)[[aim.op for aim in self._aims]]
         self._best = np.full(len(self._aims), -np.inf)

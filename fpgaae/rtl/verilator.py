@@ -81,15 +81,15 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
     CheckFailed
         If the sources are not Verilog that Verilator takes.
     """
-    verilator, compiler = require_tool(VERILATOR), str(require_compiler())
+    require_tool(VERILATOR), require_compiler()
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)
-    with _plain_folder(build) as folder:
+    with plain_folder(build) as folder:
         sources = verilog_sources(project)
         if folder != build:
             sources = [Path(shutil.copy(source, folder)) for source in sources]
         try:
-            compiled = _compile(verilator, compiler, project, [driver, *sources], folder)
+            compiled = _compile(project, [driver, *sources], folder)
             shutil.copyfile(compiled, library)
         finally:
             if folder != build and (folder / _LOG).is_file():
@@ -98,7 +98,7 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
 
 
 @contextmanager
-def _plain_folder(build: Path) -> Iterator[Path]:
+def plain_folder(build: Path) -> Iterator[Path]:
     """Give the folder, or one elsewhere where its path has spaces or the like, which make and Verilator do not take."""
     if _PLAIN.fullmatch(str(build.absolute())):
         yield build
@@ -112,31 +112,50 @@ def _plain_folder(build: Path) -> Iterator[Path]:
         yield Path(other)
 
 
-def _compile(verilator: str, compiler: str, project: Path, sources: Sequence[Path], build: Path) -> Path:
+def _compile(project: Path, sources: Sequence[Path], build: Path) -> Path:
     """Compile a driver and Verilog, in this order, into a library in a folder of a plain path."""
-    design, log = Design.load(project), build / _LOG
-    driver, *verilog = (str(source.absolute()) for source in sources)
+    design = Design.load(project)
+    driver, *verilog = sources
+    defines = (
+        f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
+    )  # fmt: skip
+    bench = bench_sources(design, build)
+    return compile_model(f"{design.name}_bench", [*map(Path, bench), *verilog], driver, build, defines)
+
+
+def compile_model(
+    top: str, sources: Sequence[Path], driver: Path, build: Path, defines: Sequence[str] = ()
+) -> Path:  # fmt: skip
+    """Verilate a module and compile it with a driver into `simulation.so` of a folder whose path is plain.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no Verilator, make or compiler.
+    CheckFailed
+        If the sources are not Verilog that Verilator takes.
+    """
+    verilator, compiler, log = require_tool(VERILATOR), str(require_compiler()), build / _LOG
     command = [
-        verilator, "--cc", "--prefix", _MODEL, "--top-module", f"{design.name}_bench", "--Mdir", str(build.absolute()),
-        *_VERILATOR_FLAGS, *bench_sources(design, build), *verilog,
+        verilator, "--cc", "--prefix", _MODEL, "--top-module", top, "--Mdir", str(build.absolute()),
+        *_VERILATOR_FLAGS, *(str(source.absolute()) for source in sources),
     ]  # fmt: skip
-    run_logged(command, build, log, f"Verilating {project}")
+    run_logged(command, build, log, f"Verilating {top}")
     in_parallel = sum(source.stat().st_size for source in build.glob(f"{_MODEL}*.cpp")) > _IN_PARALLEL
     command = [
         require_tool(MAKE), "-f", f"{_MODEL}.mk", f"{_MODEL}__ALL.a", "-j2", f"CXX={compiler}",
         f"VM_PARALLEL_BUILDS={int(in_parallel)}", *_MAKE_VARIABLES,
     ]  # fmt: skip
-    run_logged(command, build, log, f"compiling the Verilated {project}")
+    run_logged(command, build, log, f"compiling the Verilated {top}")
     include = include_folder(verilator, log)
     runtime = [str(include / name) for name in _RUNTIME if (include / name).is_file()]
     library = build.absolute() / "simulation.so"
     command = [
         compiler, "-shared", "-fPIC", "-O2", "-std=c++17", "-w", f"-DMODEL={_MODEL}", f'-DMODEL_HEADER="{_MODEL}.h"',
-        f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
-        "-I.", f"-I{include}", f"-I{include / 'vltstd'}", driver, f"{_MODEL}__ALL.a", *runtime,
-        "-pthread", "-latomic", "-o", str(library),
+        *defines, "-I.", f"-I{include}", f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a",
+        *runtime, "-pthread", "-latomic", "-o", str(library),
     ]  # fmt: skip
-    run_logged(command, build, log, f"compiling the simulation of {project}")
+    run_logged(command, build, log, f"compiling the simulation of {top}")
     return library
 
 

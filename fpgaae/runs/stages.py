@@ -61,13 +61,22 @@ STAGES: Mapping[str, StageSpec] = {
             "rtl", "rtl.json", ("data", "convert", "trace"), ("seed", *_CSIM_EVENTS), is_check=True, sources=("rtl",)
         ),
         StageSpec("synth", "synth.json", ("rtl",), ("firmware.part", "firmware.clock_ns")),
+        StageSpec(
+            "place",
+            "place.json",
+            ("data", "convert", "trace"),
+            ("seed", "firmware", "place", *_CSIM_EVENTS),
+            is_check=True,
+            sources=("rtl",),
+            packages=("da4ml",),
+        ),
         StageSpec("evaluate", "metrics.json", ("data", "reference", "train", "csim"), ("seed", "evaluation")),
         StageSpec(
             "report",
             "index.html",
             ("convert", "csim", "evaluate"),
             (),
-            optional=("prove", "rtl", "synth"),
+            optional=("prove", "rtl", "synth", "place"),
             beside=("evaluate/drift.json",),
         ),
     )

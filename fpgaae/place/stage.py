@@ -1,0 +1,193 @@
+"""The stage `place`: the traced block on an ECP5 by open tools, its clock, and its netlist bit for bit (needs da4ml).
+
+The logic is cut into stages for the wanted clock, placed and routed, and cut finer until the clock is met. The netlist
+of the routed chip is then simulated on events, and its score and decisions compared with the golden codes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from math import floor
+from pathlib import Path
+
+from da4ml.cmvm.types import CombLogic, Pipeline
+
+from fpgaae.data.features import FeatureMap
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import FixedPointType
+from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.comparison import Comparison, compare_codes
+from fpgaae.hls.stimulus import Stimuli
+from fpgaae.place.harness import Harness, harness_text
+from fpgaae.place.layers import layers_of_operations
+from fpgaae.place.netlist import NetlistSimulation, compile_netlist, write_netlist
+from fpgaae.place.programs import Programs, find_programs
+from fpgaae.place.route import (
+    BITSTREAM_FILE,
+    FAMILY,
+    HARNESS_FILE,
+    LOG_FILE,
+    ROUTED_FILE,
+    LayerOf,
+    Routed,
+    package_of,
+    route,
+)
+from fpgaae.place.stimulus import shared_out
+from fpgaae.rtl.design import LOGIC_FILE, VERILOG_FOLDER, Design
+from fpgaae.rtl.project import cut_into_stages, write_rtl
+from fpgaae.rtl.tools import VERILATOR, require_tool, version
+from fpgaae.rtl.trace import Traced
+from fpgaae.rtl.words import port_type
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.place import Attempt, PlaceResult
+from fpgaae.runs.run import StageRun
+from fpgaae.runs.stages import PROJECT_FOLDER
+
+_NS_AN_ADDER = 3.1  # of the routed delay between two registers, by the adders between them; only the first guess
+_ATTEMPTS = 4
+_BIT = FixedPointType(1, 1, False)
+
+
+def run_place(run: StageRun) -> PlaceResult:
+    """Place and route until the clock is met, compare the netlist, and say `passed` or what is wrong."""
+    if run.edited:
+        raise InputError(
+            f"{run.edited[0]} was edited by hand, and `place` cuts the traced logic anew; restore it by "
+            f"`{run.experiment.command('trace')} --force`"
+        )
+    programs, verilator = find_programs(), require_tool(VERILATOR)
+    started = time.perf_counter()
+    trigger = GoldenTrigger.load(run.upstream("convert"), FeatureMap.of(run.result(DataResult)))
+    placed, attempts = _place_until_met(run, programs, trigger)
+    place, design = run.config.place, placed.design
+    verilog = placed.project / VERILOG_FOLDER
+    with run.progress.task("the netlist as Verilog", None):
+        top = _top(design)
+        netlist = write_netlist(programs.yosys, verilog / ROUTED_FILE, top, placed.project.absolute() / LOG_FILE)
+    with run.progress.task("compiling the netlist", None):
+        library = compile_netlist(netlist, top, run.scratch / "netlist")
+    compared, seconds = _compare(run, trigger, library, Harness(design, place.lanes))
+    shutil.move(str(placed.project), run.folder / PROJECT_FOLDER)
+    kept = Path(PROJECT_FOLDER) / VERILOG_FOLDER
+    routed, last = placed.routed, attempts[-1]
+    return PlaceResult(
+        passed=compared.passed and routed.clock_mhz >= place.clock_mhz,
+        family=FAMILY,
+        device=place.device,
+        package=package_of(place),
+        speed=place.speed,
+        wanted_mhz=place.clock_mhz,
+        clock_mhz=routed.clock_mhz,
+        stages=design.stages,
+        latency_cycles=design.latency_cycles,
+        latency_ns=last.latency_ns,
+        utilization=routed.utilization,
+        critical_path=routed.path,
+        attempts=tuple(attempts),
+        events=compared.events,
+        events_by_origin=compared.events_by_origin,
+        mismatched_events=compared.mismatched_events,
+        score_mismatches=compared.score_mismatches,
+        decision_flips=compared.decision_flips,
+        first_mismatch=compared.first_mismatch,
+        events_per_second=round(compared.events / seconds, 1) if seconds else 0.0,
+        bitstream=str(kept / BITSTREAM_FILE),
+        netlist=str(kept / netlist.name),
+        synthesis=programs.yosys.version,
+        router=programs.nextpnr.version,
+        simulator=version(verilator),
+        seconds=round(time.perf_counter() - started, 1),
+    )
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A project that was placed and routed."""
+
+    project: Path
+    design: Design
+    routed: Routed
+
+
+def _place_until_met(run: StageRun, programs: Programs, trigger: GoldenTrigger) -> tuple[_Placed, list[Attempt]]:
+    """Place and route with ever fewer adders between registers until the clock is met, and give the last."""
+    place, traced = run.config.place, _traced(run, trigger)
+    depth = max(floor(1000 / place.clock_mhz / _NS_AN_ADDER), 1)
+    attempts: list[Attempt] = []
+    while True:
+        started = time.perf_counter()
+        with run.progress.task(f"place and route, {depth} adders between registers", None):
+            placed = _place(run, programs, trigger, traced, depth)
+        design, clock_mhz = placed.design, placed.routed.clock_mhz
+        attempts.append(
+            Attempt(
+                depth=depth,
+                stages=design.stages,
+                latency_cycles=design.latency_cycles,
+                latency_ns=round(1000 * design.latency_cycles / clock_mhz, 1),
+                clock_mhz=clock_mhz,
+                lut=placed.routed.lut,
+                ff=placed.routed.ff,
+                seconds=round(time.perf_counter() - started, 1),
+            )
+        )
+        if clock_mhz >= place.clock_mhz or depth == 1 or len(attempts) == _ATTEMPTS:
+            return placed, attempts
+        depth = max(min(depth - 1, floor(depth * clock_mhz / place.clock_mhz)), 1)
+
+
+def _traced(run: StageRun, trigger: GoldenTrigger) -> Traced:
+    logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
+    types = tuple(port_type(feature.hardware) for feature in trigger.features.features)
+    return Traced(logic, types, trigger.network.score.type, trigger.accept.size)
+
+
+def _place(run: StageRun, programs: Programs, trigger: GoldenTrigger, traced: Traced, depth: int) -> _Placed:
+    project = run.scratch / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    block = cut_into_stages(traced, depth)
+    design = write_rtl(block, run.config.firmware, project)
+    place = run.config.place
+    (project / VERILOG_FOLDER / HARNESS_FILE).write_text(harness_text(design, place.lanes), encoding="utf-8")
+    return _Placed(project, design, route(programs, project, _top(design), place, _namer(trigger, block.pipeline)))
+
+
+def _top(design: Design) -> str:
+    return f"{design.name}_harness"
+
+
+def _namer(trigger: GoldenTrigger, pipeline: Pipeline) -> LayerOf:
+    """Give what names the layer of an operation of a stage."""
+    layers = layers_of_operations(trigger, pipeline)
+
+    def layer_of(stage: int, operation: int) -> str | None:
+        return layers[stage][operation]
+
+    return layer_of
+
+
+def _compare(run: StageRun, trigger: GoldenTrigger, library: Path, harness: Harness) -> tuple[Comparison, float]:
+    """Simulate the netlist on some events of each origin; give the comparison and the seconds of the simulation."""
+    edges = EdgeEvents.load(run.upstream("convert") / EDGES_FILE)
+    stimuli = Stimuli(run.config, run.upstream("data"), trigger, edges.hardware)
+    score, accept = trigger.network.score, trigger.accept
+    total, seconds = Comparison.of_layers([score.name, accept.name]), 0.0
+    with (
+        run.progress.task("simulating the netlist", run.config.place.events) as task,
+        NetlistSimulation(library, harness) as simulation,
+    ):
+        for source, hardware in shared_out(stimuli, run.config.place.events):
+            started = time.perf_counter()
+            codes = simulation.run(hardware)
+            seconds += time.perf_counter() - started
+            tensors = trigger.run(hardware)
+            found = {score.name: (codes[:, :1], score.type), accept.name: (codes[:, 1:], _BIT)}
+            golden = {name: tensors[name] for name in found}
+            total.merge(compare_codes(found, golden, source.origin, source.start))
+            task.advance(len(hardware))
+    return total, seconds

@@ -1,0 +1,84 @@
+"""What the stage `place` writes, `place.json`: the routed chip, its clock, and its netlist against the golden codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.csim import Mismatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """How many of the chip's elements of a kind are taken."""
+
+    used: int
+    available: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticalPath:
+    """The slowest path between two registers of the routed chip."""
+
+    start: str  # names of the registers
+    end: str
+    delay_ns: float
+    logic_ns: float  # of the delay, set-up time included
+    routing_ns: float
+    stage: int | None  # of the pipeline, counted from 0; None: none of them, such as the harness
+    layers: tuple[str, ...]  # that it runs through, in order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A pipelining that was placed and routed."""
+
+    depth: int  # adders, at most, between two registers
+    stages: int
+    latency_cycles: int
+    latency_ns: float  # at its clock
+    clock_mhz: float
+    lut: int
+    ff: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceResult(StageResult):
+    """The placed and routed block."""
+
+    STAGE: ClassVar[str] = "place"
+
+    passed: bool  # the netlist equals the golden network, and the clock is met
+    family: str
+    device: str
+    package: str
+    speed: int
+    wanted_mhz: float
+    clock_mhz: float
+    stages: int
+    latency_cycles: int
+    latency_ns: float
+    utilization: Mapping[str, Used]
+    critical_path: CriticalPath
+    attempts: tuple[Attempt, ...]
+    events: int
+    events_by_origin: Mapping[str, int]
+    mismatched_events: int
+    score_mismatches: int
+    decision_flips: int
+    first_mismatch: Mismatch | None
+    events_per_second: float
+    bitstream: str
+    netlist: str
+    synthesis: str  # the programs and their versions
+    router: str
+    simulator: str
+    seconds: float
+
+    @property
+    def is_fast_enough(self) -> bool:
+        """Whether the wanted clock is met."""
+        return self.clock_mhz >= self.wanted_mhz
