@@ -509,7 +509,9 @@ class Run:
         if any(found.models.values()):  # of signals
             figures["losses"] = draw.loss_figure(found.ablation)
         if found.rates.by_column:
-            figures["columns"] = draw.column_figure(found.rates.by_column)
+            figures["columns"] = draw.column_figure(
+                found.rates.by_column, [decision.requested_rate_khz for decision in found.decisions]
+            )
         return figures
 
     def emulator(self) -> Emulator:

@@ -168,7 +168,7 @@ def score_figure(
         threshold = threshold_at_fpr(checked[background], fpr, weights.get(background))
         axes.axvline(threshold, color="black", linewidth=1.1, linestyle=(0, (5, 3)))
         axes.annotate(
-            f"threshold at FPR {fpr:g}",
+            f"threshold at FPR {fpr:.3g}",
             (threshold, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, 3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,9 @@ _QUANTITIES = {
 }  # fmt: skip
 _COLUMNS = {"pileup": "Pile-up", "run": "Run"}
 _SHOWN = (FLOAT, FIRMWARE)
+_BELOW = 30  # times the smallest rate that is seen
+_PLAIN = -3  # power of ten from which on a number is written as it is
+_POINTS = 3  # thresholds in one figure
 
 
 def rate_figure(rates: Rates, thresholds: Sequence[float]) -> Figure:
@@ -57,19 +60,29 @@ def rate_figure(rates: Rates, thresholds: Sequence[float]) -> Figure:
             axes.axvline(value, color="black", linewidth=1.0, linestyle=(0, (5, 3)))
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_ylim(bottom=_lowest(rates))
         axes.set_xlabel("Threshold on the anomaly score")
         axes.set_ylabel("Rate [kHz]")
         figure.legend(loc="outside upper center", ncols=4)
         return settled(figure)
 
 
-def column_figure(by_column: Mapping[str, Sequence[BinnedRate]]) -> Figure:
-    """Rate of the firmware at each of its thresholds in bins of pile-up and by run, a panel each.
+def _lowest(rates: Rates) -> float | None:
+    """Give where the axis of a rate begins: below all that is seen, whatever intervals of few events reach down to."""
+    curves = [rate for name in _SHOWN if (own := rates.models.get(name)) for rate in (own.rate_khz, own.pure_rate_khz)]
+    seen = [value for rate in curves if rate is not None for value in rate.value if value > 0]
+    return min(seen) / _BELOW if seen else None
+
+
+def column_figure(by_column: Mapping[str, Sequence[BinnedRate]], wanted_khz: Sequence[float]) -> Figure:
+    """Rate of the firmware at its first thresholds in bins of pile-up and by run, a panel each.
 
     Parameters
     ----------
     by_column
         `rates.by_column` of `metrics.json`.
+    wanted_khz
+        The rate that each threshold was asked for; the first few are drawn, since more hide each other.
     """
     with house_style():
         figure = Figure(figsize=(8.6, 3.8), layout="constrained")
@@ -77,8 +90,8 @@ def column_figure(by_column: Mapping[str, Sequence[BinnedRate]]) -> Figure:
         for panel, (column, points) in zip(panels, by_column.items(), strict=True):
             shown = [
                 series
-                for index, (point, colour) in enumerate(zip(points, colours(len(points)), strict=True), 1)
-                for series in _series(point, colour, f"threshold {index}")
+                for point, colour, khz in zip(points[:_POINTS], colours(_POINTS), wanted_khz, strict=False)
+                for series in _series(point, colour, f"for {khz:.3g} kHz")
             ]
             bins = points[0].bins
             centres = np.array([(b.low + b.high) / 2 for b in bins])
@@ -159,15 +172,20 @@ def profile_figure(correlation: Mapping[str, Correlation]) -> Figure:
         return settled(figure)
 
 
-def loss_figure(ablation: Ablation) -> Figure:
+def loss_figure(ablation: Ablation, label: Callable[[str], str] = str) -> Figure:
     """Change of the area under the curve when only one part is quantized, per signal, with its interval.
 
     Parameters
     ----------
     ablation
         `ablation` of `metrics.json`.
+    label
+        Gives the name of a signal in the figure.
     """
     delta = ablation.delta
+    ends = [end for own in delta.values() for each in own.values() for end in (each.auc.low, each.auc.high) if end]
+    exponent = math.floor(math.log10(max(map(abs, ends), default=1.0)))
+    unit = 10.0**exponent if exponent < _PLAIN else 1.0
     signals = list(next(iter(delta.values())))
     with house_style():
         figure = Figure(figsize=(8.6, 0.9 + 0.62 * len(delta)), layout="constrained")
@@ -175,15 +193,18 @@ def loss_figure(ablation: Ablation) -> Figure:
         rows = np.arange(len(delta))[::-1]
         for index, (signal, colour) in enumerate(zip(signals, colours(len(signals)), strict=True)):
             own = [delta[part][signal].auc for part in delta]
-            value, low, high = np.array([(each.value, each.low, each.high) for each in own], dtype=np.float64).T
+            value, low, high = np.array([(each.value, each.low, each.high) for each in own], dtype=np.float64).T / unit
             offset = 0.12 * ((len(signals) - 1) / 2 - index)
             errors = np.maximum([value - low, high - value], 0)
-            axes.errorbar(value, rows + offset, xerr=errors, fmt="o", markersize=4, color=colour, label=signal, lw=1.3)
+            axes.errorbar(
+                value, rows + offset, xerr=errors, fmt="o", markersize=4, color=colour, label=label(signal), lw=1.3
+            )
         axes.axvline(0, color="0.4", linewidth=0.9)
         axes.set_yticks(rows, list(delta))
         axes.set_yticks([], minor=True)
         axes.set_ylim(-0.6, len(delta) - 0.4)
-        axes.set_xlabel("Change of AUC against the unrounded network")
+        power = "" if unit == 1 else f" [$10^{{{exponent}}}$]"
+        axes.set_xlabel(f"Change of AUC against the unrounded network{power}")
         figure.legend(loc="outside upper center", ncols=min(5, len(signals)))
         return settled(figure)
 

@@ -167,9 +167,11 @@ def _write_figures(
     if curves:  # of signals
         n_events = len(scores[FIRMWARE][background])
         figures["roc"] = lambda: roc_figure(curves, n_events, _labelled(bands, label), result.labels)
-        figures["losses"] = lambda: loss_figure(result.ablation)
+        figures["losses"] = lambda: loss_figure(result.ablation, label)
     if by_column := result.rates.by_column:
-        figures["columns"] = lambda: column_figure(by_column)
+        figures["columns"] = lambda: column_figure(
+            by_column, [decision.requested_rate_khz for decision in result.decisions]
+        )
     return {name: failure for name, draw in figures.items() if (failure := _draw(draw, folder, name)) is not None}
 
 

@@ -42,6 +42,13 @@ def test_rates_are_drawn_raw_and_pure() -> None:
     assert layout_faults(figure) == []
 
 
+def test_an_interval_of_hardly_any_event_does_not_stretch_the_axis() -> None:
+    curve = rate_curve(SCORES, GROUPS, {}, SETTINGS)
+    rate = replace(curve.rate_khz, low=(*curve.rate_khz.low[:-1], 1e-118))
+    figure = rate_figure(replace(NO_RATES, models={"firmware": replace(curve, rate_khz=rate)}), [50.0])
+    assert figure.axes[0].get_ylim()[0] == pytest.approx(min(v for v in rate.value if v > 0) / 30)
+
+
 def test_a_rate_of_nothing_is_marked_at_the_upper_end_of_its_interval() -> None:
     taken = {"existing_trigger": np.asarray(SCORES["background"] > 60, dtype=float)}
     curve = rate_curve(SCORES, GROUPS, {"background": taken}, SETTINGS)
@@ -61,7 +68,8 @@ def test_rates_are_drawn_against_pileup_and_run(columns: tuple[str, ...]) -> Non
     known = {"pileup": RNG.poisson(45, 3000).astype(float), "run": 362_000 + np.arange(3000) // 100.0}
     accepted = [SCORES["background"] > cut for cut in (50, 70)]
     found = rates_by_column(accepted, np.arange(3000), {name: known[name] for name in columns} | TAKEN, SETTINGS)
-    figure = column_figure(found)
+    figure = column_figure(found, [0.25, 10])
+    assert figure.axes[0].get_legend_handles_labels()[1][0] == "for 0.25 kHz"
     assert [axes.get_xlabel() for axes in figure.axes] == [{"pileup": "Pile-up", "run": "Run"}[c] for c in columns]
     drawn = figure.axes[-1].containers[0][0].get_ydata()
     np.testing.assert_array_equal(drawn, [b.rate_khz.value for b in found[columns[-1]][0].bins])
@@ -85,6 +93,11 @@ def test_losses_and_layers_are_drawn() -> None:
     figure = loss_figure(replace(NO_ABLATION, delta=dict.fromkeys(parts, signals)))
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == list(parts)
+    assert axes.get_xlabel().endswith("network")
+    small = dict.fromkeys(("a_to_4l",), signal_metrics(estimate(-3e-5, -6e-5, 0.5e-5)))
+    (of_small,) = loss_figure(replace(NO_ABLATION, delta=dict.fromkeys(parts, small))).axes
+    assert of_small.get_xlabel().endswith("network [$10^{-5}$]")
+    np.testing.assert_allclose(of_small.containers[0][0].get_xdata(), -3.0)
     assert len(axes.containers) == 2
     assert layout_faults(figure) == []
     ratio: dict[str, Any] = {"background": 30.0, "a_to_4l": None}

@@ -15,6 +15,7 @@ from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, MODELS
 from fpgaae.evaluation.style import MODEL_LINES, colours, house_style, settled
 from fpgaae.runs.results.review import Anomalous, Efficiencies, Improvement, Latents, Losses, TurnOn
 
+_ABOVE = 1.6  # times the largest value that is drawn
 MOST_SLOTS = 64  # that the figure of single events has room for
 _COLUMNS = 3
 _NAMES = {
@@ -99,7 +100,8 @@ def significance_figure(
             rates = np.geomspace(1e-4, 1, 50)
             panel.plot(rates, np.sqrt(rates), color="0.75", linewidth=0.8, zorder=1)
             panel.set_xscale("log")
-            panel.set_ylim(bottom=0)
+            highest = max((value for own in models.values() for value in own.value), default=1.0)
+            panel.set_ylim(0, _ABOVE * max(highest, 1.0))  # whatever a band of few events reaches up to
             panel.set_title(label(signal), loc="left", fontsize="medium")
         figure.supxlabel("False positive rate", fontsize="medium")
         figure.supylabel("Significance improvement, TPR / FPR$^{1/2}$", fontsize="medium")
