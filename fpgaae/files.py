@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,27 @@ def lock(folder: Path) -> Iterator[None]:
         stream.write(f"process {os.getpid()}")
         stream.flush()
         yield
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to write into that comes to stand under its name when the block ends, and not before.
+
+    Raises
+    ------
+    InputError
+        If the folder exists.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already; remove it, or export to another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def require_space(folder: Path, n_bytes: int) -> None:

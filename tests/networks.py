@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
 from results import convert_result, nothing_of, stand_in, threshold
-from support import small_config
+from support import make_events, make_groups, small_config
 
 from fpgaae.config.model import Score
 from fpgaae.data.features import Feature, FeatureMap
@@ -183,6 +184,18 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR, **over
     """Make an experiment on small synthetic events whose stage `convert` holds a random golden network, no project."""
     small_config(folder, n_events=1500, **overrides)
     return with_random_network(open_workspace(folder), score)
+
+
+def tiny_workspace(folder: Path, **overrides: Any) -> Workspace:  # noqa: ANN401
+    """Make an experiment of two objects, whose block is small enough for what takes long to place or to compile."""
+    kinds = [{"name": "met", "slots": 1, "pt_bits": 6, "eta_bits": 0, "phi_bits": 3}]
+    kinds += [{"name": "jet", "slots": 1, "pt_bits": 5, "eta_bits": 3, "phi_bits": 0}]
+    for process, n, scale in (("background", 1500, 1.0), ("signal", 400, 4.0)):
+        with h5py.File(folder / f"{process}.h5", "w") as file:
+            file["Particles"] = make_events(n, seed=len(process), pt_scale=scale)[:, [0, 9]]
+            file["Group"] = make_groups(n, seed=len(process))
+    hardware = {"objects": kinds, "phi_steps": 8, "pt_lsb_gev": 8, "eta_lsb": 1}
+    return converted_workspace(folder, Score.MU_SQUARED, data={"hardware": hardware}, **overrides)
 
 
 def with_random_network(workspace: Workspace, score: Score = Score.SQUARED_ERROR) -> Workspace:

@@ -34,6 +34,7 @@ LAYERS = (
     ("report",),
     ("explore",),
     ("emulator",),
+    ("ip",),
     ("pipeline",),
     ("scan",),
     ("api",),

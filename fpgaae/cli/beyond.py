@@ -28,11 +28,15 @@ from fpgaae.cli.output import (
     print_text,
     set_up_logging,
 )
-from fpgaae.cli.summary import compared_table, emulate_table, scan_summary
+from fpgaae.cli.summary import compared_table, emulate_table, scan_summary, threshold_set_table
 from fpgaae.emulator.export import export_emulator
+from fpgaae.emulator.model_package import export_model
 from fpgaae.emulator.mutation import run_mutation
+from fpgaae.errors import InputError
+from fpgaae.ip.export import export_ip
+from fpgaae.ip.thresholds import Wanted, new_thresholds
 from fpgaae.pipeline import explore
-from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.run import RunOptions
 from fpgaae.runs.stages import USES, explore_stage
 
@@ -69,12 +73,37 @@ def explore_command(
             console.print(f"  {escape(sentence)}", soft_wrap=True)
 
 
-def export(
+def export(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     config: ConfigArgument,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; must not exist.", show_default=False)],
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
     emulator: Annotated[bool, typer.Option("--emulator", hidden=True)] = True,  # said where there was to be more
+    cmssw: Annotated[
+        bool,
+        typer.Option(
+            "--cmssw",
+            help="Write the emulator behind hls4mlEmulator::Model, as CMSSW loads it: a library of name and version, "
+            "its metadata, and a loader that compares it with golden vectors.",
+        ),
+    ] = False,
+    ip: Annotated[
+        bool,
+        typer.Option(
+            "--ip",
+            help="Write the Verilog that `rtl` proved as a package: IP-XACT, FuseSoC with a simulation of golden "
+            "vectors, Tcl for Vivado, registers, data sheet, hashes.",
+        ),
+    ] = False,
+    package_version: Annotated[
+        str | None,
+        typer.Option(
+            "--package-version",
+            metavar="VERSION",
+            show_default=False,
+            help="With --cmssw part of the library's name, by default v1; with --ip three numbers, by default 1.0.0.",
+        ),
+    ] = None,
     mutate: Annotated[
         int,
         typer.Option(
@@ -93,7 +122,19 @@ def export(
     """
     del emulator
     with errors_as_sentences():
+        if bool(cmssw) + bool(ip) + bool(mutate) > 1:
+            raise InputError(
+                "--cmssw and --ip write another package each, and --mutate damages the plain emulator; give one"
+            )
+        if package_version is not None and not (cmssw or ip):
+            raise InputError("--package-version names a package of --cmssw or --ip; give one of them, too")
         experiment = open_experiment(config, runs)
+        if cmssw:
+            _export_model(experiment, folder, package_version or "v1", as_json=as_json)
+            return
+        if ip:
+            _export_ip(experiment, folder, package_version or "1.0.0", as_json=as_json)
+            return
         result = export_emulator(experiment, folder)
         mutants = run_mutation(experiment, mutate, open_progress(as_json)) if mutate else None
     if mutants is not None:
@@ -105,6 +146,66 @@ def export(
     console = open_console()
     console.print(f"emulator of {escape(result.name)} in {escape(result.folder)}", soft_wrap=True)
     console.print(f"{result.vectors:,} golden events agree; `make test` there repeats it", soft_wrap=True)
+
+
+def _export_model(experiment: Experiment, folder: Path, version: str, *, as_json: bool) -> None:
+    """Write the emulator as CMSSW loads it."""
+    model = export_model(experiment, folder, version)
+    if as_json:
+        print_json(model)
+        return
+    console = open_console()
+    console.print(f"{escape(model.library)} in {escape(model.folder)}", soft_wrap=True)
+    console.print(f"{model.events:,} golden events agree through the interface; `make test` there repeats it")
+
+
+def _export_ip(experiment: Experiment, folder: Path, version: str, *, as_json: bool) -> None:
+    """Write the proven Verilog as a package."""
+    package = export_ip(experiment, folder, version)
+    if as_json:
+        print_json(package)
+        return
+    console = open_console()
+    console.print(f"{escape(package.component)} in {escape(package.folder)}: {package.files} files", soft_wrap=True)
+    console.print(
+        f"`fusesoc --cores-root {escape(package.folder)} run --target=sim {escape(package.component)}` compares "
+        f"{package.vectors:,} golden events",
+        soft_wrap=True,
+    )
+
+
+def thresholds_command(
+    config: ConfigArgument,
+    events: Annotated[
+        list[Path],
+        typer.Option(
+            "--events", metavar="FILE", help="Background events, as in `data.files`; may be given several times."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", help="The register file; must not exist.")] = Path(
+        "thresholds.json"
+    ),
+    rate_khz: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--rate-khz", help="Of each threshold in turn, instead of the config's rates; give it once for each."
+        ),
+    ] = None,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose new thresholds for the deployed block from new events, as register writes; nothing is converted again.
+
+    The rates are those of the config's `trigger` or --rate-khz, with their intervals on the new events.
+    """
+    progress = open_progress(as_json)
+    with errors_as_sentences():
+        found = new_thresholds(open_experiment(config, runs), Wanted(events, output, rate_khz or ()), progress)
+    if as_json:
+        print_json(found)
+    else:
+        open_console().print(threshold_set_table(found))
+        open_console().print(f"wrote {output}", soft_wrap=True)
 
 
 def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line

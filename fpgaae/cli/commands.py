@@ -60,6 +60,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "explore": beyond.explore_command,
     "export": beyond.export,
     "emulate": beyond.emulate_command,
+    "thresholds": beyond.thresholds_command,
     "scan": beyond.scan_command,
     "references": beyond.references_command,
     "compare": beyond.compare_command,
@@ -68,8 +69,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
 }
 _IN_ORDER = (
     "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "prove", "trace", "rtl",
-    "synth", "place", "evaluate", "report", "explore", "export", "emulate", "scan", "references", "compare", "doctor",
-    "lint",
+    "synth", "place", "evaluate", "report", "explore", "export", "emulate", "thresholds", "scan", "references",
+    "compare", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

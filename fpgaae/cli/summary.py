@@ -38,8 +38,10 @@ from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, StageCheck, TraceResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.results.synth import SynthResult
+from fpgaae.runs.results.thresholds import ThresholdSet
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.scan.table import header, legend, rows
+from fpgaae.statistics import Interval
 
 _FEW_NAMES = 6
 
@@ -294,6 +296,25 @@ def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
         )
         if (doubt := point.doubt) is not None:
             yield f"[yellow]threshold {index} is in doubt[/]: {doubt}"
+
+
+def threshold_set_table(result: ThresholdSet) -> RenderableType:
+    """Give what `fpgaae thresholds` prints."""
+    table = _table("threshold", "code", "converted", "value", "rate", "kHz")
+    for place, (own, before) in enumerate(zip(result.thresholds, result.converted, strict=True)):
+        table.add_row(
+            str(place),
+            f"{own.code:,}",
+            f"{before:,}",
+            f"{own.value:g}",
+            _rate(own.false_positive_rate),
+            _rate(own.rate_khz),
+        )
+    return Group(table, f"{result.events:,} events, {len(result.writes)} register writes")
+
+
+def _rate(interval: Interval) -> str:
+    return f"{interval.value:.3g} ({interval.low:.3g} to {interval.high:.3g})"
 
 
 def _short(type_name: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +9,8 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.emulator.vectors import self_test_events
-from fpgaae.errors import CheckFailed, InputError
+from fpgaae.errors import CheckFailed
+from fpgaae.files import new_folder
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
@@ -65,17 +64,8 @@ def export_emulator(experiment: Experiment, folder: Path) -> ExportedEmulator:
     CheckFailed
         If a code of the compiled emulator differs.
     """
-    if folder.exists():
-        raise InputError(f"{folder} exists already; remove it, or export to another folder")
-    deployed = open_deployed(experiment)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
-        result = build_package(deployed, partial)
-        partial.chmod(0o755)
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with new_folder(folder) as partial:
+        result = build_package(open_deployed(experiment), partial)
     return ExportedEmulator(**vars(result), folder=str(folder))
 
 

@@ -13,16 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import h5py
 import networks
 import numpy as np
 import pytest
 from conftest import Workspace
 from rich.console import Console
-from support import make_events, make_groups
 
 from fpgaae.cli.summary import summarize
-from fpgaae.config.model import Score
 from fpgaae.config.place import Place
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError, ToolMissing
@@ -56,17 +53,8 @@ def need_place() -> None:
 def placed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Give an experiment with a random golden network, placed and routed on the smallest chip."""
     need_place()
-    kinds = [{"name": "met", "slots": 1, "pt_bits": 6, "eta_bits": 0, "phi_bits": 3}]
-    kinds += [{"name": "jet", "slots": 1, "pt_bits": 5, "eta_bits": 3, "phi_bits": 0}]
-    folder = tmp_path_factory.mktemp("placed")
-    for process, n, scale in (("background", 1500, 1.0), ("signal", 400, 4.0)):
-        with h5py.File(folder / f"{process}.h5", "w") as file:
-            file["Particles"] = make_events(n, seed=len(process), pt_scale=scale)[:, [0, 9]]
-            file["Group"] = make_groups(n, seed=len(process))
-    workspace = networks.converted_workspace(
-        folder,
-        Score.MU_SQUARED,
-        data={"hardware": {"objects": kinds, "phi_steps": 8, "pt_lsb_gev": 8, "eta_lsb": 1}},
+    workspace = networks.tiny_workspace(
+        tmp_path_factory.mktemp("placed"),
         place={"device": "25k", "lanes": LANES, "clock_mhz": 40, "events": 400},
     )
     workspace.run("trace")

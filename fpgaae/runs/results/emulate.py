@@ -95,3 +95,14 @@ class ExportedEmulator(EmulatorPackage):
     """A written emulator, and where it lies."""
 
     folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedModel:
+    """The emulator as CMSSW loads it, and what it was compared on."""
+
+    name: str
+    version: str
+    library: str
+    events: int
+    folder: str

@@ -1,0 +1,119 @@
+"""`fpgaae thresholds`: a new set of thresholds from new events, as writes to the registers of the deployed block.
+
+The network stays as it was converted, so that nothing is trained, converted or synthesized again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fpgaae.config.experiment import Threshold, Trigger
+from fpgaae.data.integers import event_codes
+from fpgaae.data.readers import count_events, read_events
+from fpgaae.data.source import WEIGHT
+from fpgaae.data.tally import Tally
+from fpgaae.emulator.export import open_deployed
+from fpgaae.emulator.hashes import network_hashes
+from fpgaae.errors import InputError
+from fpgaae.files import sha256, write_json
+from fpgaae.hls.working_points import choose_thresholds
+from fpgaae.ip.registers import threshold_writes
+from fpgaae.progress import Progress
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.thresholds import RegisterWrite, ThresholdFile, ThresholdSet
+
+_CHUNK = 16_384
+
+
+class Wanted(NamedTuple):
+    """What a set of thresholds is asked for."""
+
+    files: Sequence[Path]  # of background events
+    output: Path  # the register file, JSON; must not exist
+    rates_khz: Sequence[float] = ()  # one a threshold; none: the rates of the config
+
+
+def new_thresholds(experiment: Experiment, wanted: Wanted, progress: Progress) -> ThresholdSet:
+    """Choose thresholds on the background events of some files, and write them.
+
+    Raises
+    ------
+    InputError
+        If the experiment is not converted, a file is damaged or of another layout, or a rate can't be had.
+    """
+    files, output = wanted.files, wanted.output
+    if output.exists():
+        raise InputError(f"{output} exists already; remove it, or give another name to --output")
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"the event file {file} does not exist; give files of background events to --events")
+    deployed = open_deployed(experiment)
+    config, golden = experiment.config, deployed.trigger.behind_words
+    trigger = _trigger(config.trigger, wanted.rates_khz, deployed.trigger.accept.size)
+    total = sum(count_events(file, config.data) for file in files)
+    scores, groups, weights = [], [], []
+    n_groups, crossings, dropped = 0, 0.0, 0.0
+    with progress.task("scoring events", total) as task:
+        for file in files:
+            tally = Tally(config.data)
+            largest = -1
+            for chunk in read_events(file, config.data, _CHUNK):
+                codes = event_codes(chunk, config.data)
+                kept = tally.add(chunk, codes)
+                scores.append(golden.scores(codes[kept]))
+                groups.append(chunk.groups[kept] + n_groups)
+                largest = max(largest, int(chunk.groups.max(initial=-1)))
+                if (own := chunk.columns.get(WEIGHT)) is not None:
+                    weights.append(own[kept])
+                task.advance(len(codes))
+            if (refusal := tally.refusal()) is not None:
+                raise InputError(f"{file}: {refusal}")
+            n_groups += largest + 1
+            seen = tally.seen()
+            crossings += seen.events_read
+            dropped += seen.events_read * seen.dropped_share
+    background = np.concatenate(scores)
+    if not len(background):
+        raise InputError(f"{files[0]} holds no event that is kept; give files of background events to --events")
+    left = trigger.bunch_crossing_rate_khz * (1 - dropped / crossings)
+    trigger = trigger.model_copy(update={"bunch_crossing_rate_khz": left})
+    if high := [own.rate_khz for own in trigger.thresholds if (own.rate_khz or 0.0) >= left]:
+        raise InputError(f"a rate of {high[0]:g} kHz is not below {left:g} kHz, which is left of the bunch crossings")
+    points = choose_thresholds(
+        background, np.concatenate(groups), trigger, config.evaluation.confidence_level,
+        np.concatenate(weights) if weights else None,
+    )  # fmt: skip
+    score = deployed.trigger.network.score.type
+    writes = threshold_writes([point.code for point in points], score.width)
+    result = ThresholdSet(
+        network=network_hashes(deployed.trigger).network,
+        score_type=str(score),
+        files=tuple(ThresholdFile(name=file.name, sha256=sha256(file)) for file in files),
+        events=len(background),
+        converted=tuple(deployed.trigger.accept.thresholds.tolist()),
+        thresholds=tuple(point.entry(score, trigger) for point in points),
+        writes=tuple(RegisterWrite(address=f"0x{address:03x}", word=f"0x{word:08x}") for address, word in writes),
+    )
+    write_json(output, as_json(result))
+    return result
+
+
+def _trigger(configured: Trigger, rates_khz: Sequence[float], n_thresholds: int) -> Trigger:
+    """Give the trigger with other rates, as many as the block has thresholds."""
+    if not rates_khz:
+        return configured
+    if len(rates_khz) != n_thresholds:
+        raise InputError(
+            f"{len(rates_khz)} rates are given, and the block has {n_thresholds} thresholds; give one for each"
+        )
+    crossings_khz = configured.bunch_crossing_rate_khz
+    if bad := [rate for rate in rates_khz if not 1e-9 <= rate < crossings_khz]:
+        raise InputError(
+            f"--rate-khz {bad[0]:g} is not between 0 and {crossings_khz:g}, the rate of the bunch crossings"
+        )
+    return configured.model_copy(update={"thresholds": tuple(Threshold(rate_khz=rate) for rate in rates_khz)})
