@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
-from results import convert_result, nothing_of, stand_in, threshold
+from results import convert_result, nothing_of, rtl_result, stand_in, threshold
 from support import make_events, make_groups, small_config
 
 from fpgaae.config.model import Score
@@ -32,8 +32,10 @@ from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.scores.base import Table, function_table, score_class
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.golden.windows import Window, same_padding
+from fpgaae.rtl.design import Design
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 EVEN_SAT = (Rounding.HALF_EVEN, Overflow.SATURATE)
@@ -196,6 +198,18 @@ def tiny_workspace(folder: Path, **overrides: Any) -> Workspace:  # noqa: ANN401
             file["Group"] = make_groups(n, seed=len(process))
     hardware = {"objects": kinds, "phi_steps": 8, "pt_lsb_gev": 8, "eta_lsb": 1}
     return converted_workspace(folder, Score.MU_SQUARED, data={"hardware": hardware}, **overrides)
+
+
+def prove_rtl(workspace: Workspace, events: int = 1) -> None:
+    """Trace a converted experiment, and let its Verilog count as simulated."""
+    workspace.run("trace")
+
+    def prove(run: StageRun) -> RtlResult:
+        shutil.copytree(run.upstream("trace") / "project", run.folder / "project")
+        return rtl_result(latency_cycles=Design.load(run.folder / "project").latency_cycles, events=events)
+
+    experiment = workspace.experiment
+    run_stage(experiment, RtlResult, prove, event_hashes(experiment.config, experiment.config_file), RunOptions())
 
 
 def with_random_network(workspace: Workspace, score: Score = Score.SQUARED_ERROR) -> Workspace:

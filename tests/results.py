@@ -11,6 +11,7 @@ from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult, KerasAgreement, Threshold, TriggerEntry
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.metrics import Ablation, Estimate, MetricsResult, Rates, SignalMetrics, Verdicts
+from fpgaae.runs.results.place import CriticalPath, PlaceResult, Used
 from fpgaae.runs.results.rtl import EstimatedCost, InterpreterCheck, RtlResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.statistics import Interval
@@ -111,5 +112,20 @@ def synth_result(**parts: Any) -> SynthResult:  # noqa: ANN401
     whole = SynthResult(
         tool="Yosys 0.23", part="xcvu9p", lut=18, ff=9, dsp=0, bram=0.5, carry=1, logic_levels=3, clock_ns=5.0,
         latency_cycles=3, comparison=(), hls=None, vivado=None, seconds=1.0,
+    )  # fmt: skip
+    return replace(whole, **parts)
+
+
+def place_result(**parts: Any) -> PlaceResult:  # noqa: ANN401
+    """Give a routed chip whose netlist is right and whose clock is met."""
+    whole = PlaceResult(
+        passed=True, family="Lattice ECP5", device="25k", package="CABGA381", speed=8, wanted_mhz=60.0, clock_mhz=71.5,
+        stages=5, latency_cycles=6, latency_ns=83.9, utilization={"TRELLIS_COMB": Used(used=1200, available=24_288)},
+        critical_path=CriticalPath(
+            start="a", end="b", delay_ns=14.0, logic_ns=5.5, routing_ns=8.5, stage=0, layers=("hidden", "hidden_relu")
+        ),
+        attempts=(), events=10_000, events_by_origin={}, mismatched_events=0, score_mismatches=0, decision_flips=0,
+        first_mismatch=None, events_per_second=1.0, bitstream="harness.bit", netlist="routed.v", synthesis="Yosys",
+        router="nextpnr", simulator="Verilator", seconds=1.0,
     )  # fmt: skip
     return replace(whole, **parts)

@@ -45,7 +45,6 @@ _PLAIN = {
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
     "place": "Place and route on an ECP5 with open tools, for a wanted clock, and compare the routed netlist bit for "
     "bit.",
-    "synth": "Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
     "init": starting.init_command,
@@ -55,6 +54,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "convert": stages.convert,
     "csim": stages.csim,
     "rtl": stages.rtl,
+    "synth": stages.synth,
     "evaluate": stages.evaluate,
     "report": stages.report,
     "explore": beyond.explore_command,

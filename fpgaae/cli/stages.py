@@ -30,6 +30,7 @@ from fpgaae.cli.output import (
 )
 from fpgaae.cli.summary import drift_tables, imported_lines, layers_table, other_events_tables, summarize
 from fpgaae.errors import InputError
+from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import run_mutation
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, evaluate_events, failure_of, import_model, last_stage, run
@@ -270,6 +271,40 @@ def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -
         open_console().print(layers_table(result.layers))
     if not result.passed:
         fail(wrong_layer_sentence(result), 1)
+
+
+def synth(
+    config: ConfigArgument,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    netlist: Annotated[
+        int,
+        typer.Option(
+            "--netlist",
+            min=0,
+            metavar="N",
+            help="Afterwards simulate the mapped netlist on N events and compare score and decisions bit for bit. "
+            "Writes synth_netlist.json; exits 1 when a bit differs.",
+        ),
+    ] = 0,
+) -> None:
+    """Synthesize the proven Verilog with Yosys: LUT, FF, DSP, BRAM and the depth of the logic."""
+    run_stage_command("synth", config, StageOptions(runs, as_json, force, verbose))
+    if not netlist:
+        return
+    from fpgaae.place.mapped import compare_mapped  # noqa: PLC0415
+
+    with errors_as_sentences():
+        result = compare_mapped(open_experiment(config, runs), netlist, open_progress(as_json))
+    if not as_json:
+        open_console().print(
+            f"of {result.events:,} events through the mapped netlist {result.score_mismatches:,} differ in the score, "
+            f"{result.decision_flips:,} in the decision"
+        )
+    if not result.passed:
+        fail(failure_sentence(result), 1)
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command line

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -76,20 +77,23 @@ def _complete(cell: dict[str, Any]) -> None:
 
 
 def compile_netlist(netlist: Path, top: str, build: Path) -> Path:
-    """Compile a routed netlist with the family's cells into a library, and name it.
+    """Compile a routed netlist with the family's cells into a library, and name it."""
+    return compile_harness(top, [firmware_rtl("ecp5_cells.v"), netlist], build)
+
+
+def compile_harness(top: str, sources: Sequence[Path], build: Path) -> Path:
+    """Compile a module that has the pins of the harness into a library, and name it.
 
     Raises
     ------
     ToolMissing
         If there is no Verilator, make or compiler.
     CheckFailed
-        If it has cells of another family.
+        If the sources are not Verilog that Verilator takes.
     """
     build.mkdir(parents=True, exist_ok=True)
     with plain_folder(build) as folder:
-        compiled = compile_model(
-            top, [firmware_rtl("ecp5_cells.v"), netlist], firmware_rtl("netlist_driver.cpp"), folder
-        )
+        compiled = compile_model(top, sources, firmware_rtl("netlist_driver.cpp"), folder)
         library = build / "netlist.so"
         library.write_bytes(compiled.read_bytes())
     return library

@@ -16,14 +16,11 @@ from da4ml.cmvm.types import CombLogic, Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import FixedPointType
-from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.comparison import Comparison, compare_codes
-from fpgaae.hls.stimulus import Stimuli
+from fpgaae.place.comparison import Netlist, compare_netlist
 from fpgaae.place.harness import Harness, harness_text
 from fpgaae.place.layers import layers_of_operations
-from fpgaae.place.netlist import NetlistSimulation, compile_netlist, write_netlist
+from fpgaae.place.netlist import compile_netlist, write_netlist
 from fpgaae.place.programs import Programs, find_programs
 from fpgaae.place.route import (
     BITSTREAM_FILE,
@@ -36,7 +33,6 @@ from fpgaae.place.route import (
     package_of,
     route,
 )
-from fpgaae.place.stimulus import shared_out
 from fpgaae.rtl.design import LOGIC_FILE, VERILOG_FOLDER, Design
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, version
@@ -49,7 +45,6 @@ from fpgaae.runs.stages import PROJECT_FOLDER
 
 _NS_AN_ADDER = 3.1  # of the routed delay between two registers, by the adders between them; only the first guess
 _ATTEMPTS = 4
-_BIT = FixedPointType(1, 1, False)
 
 
 def run_place(run: StageRun) -> PlaceResult:
@@ -70,7 +65,9 @@ def run_place(run: StageRun) -> PlaceResult:
         netlist = write_netlist(programs.yosys, verilog / ROUTED_FILE, top, placed.project.absolute() / LOG_FILE)
     with run.progress.task("compiling the netlist", None):
         library = compile_netlist(netlist, top, run.scratch / "netlist")
-    compared, seconds = _compare(run, trigger, library, Harness(design, place.lanes))
+    netlist_in_harness = Netlist(library, Harness(design, place.lanes))
+    found = compare_netlist(run.experiment, trigger, netlist_in_harness, place.events, run.progress)
+    compared = found.codes
     shutil.move(str(placed.project), run.folder / PROJECT_FOLDER)
     kept = Path(PROJECT_FOLDER) / VERILOG_FOLDER
     routed, last = placed.routed, attempts[-1]
@@ -94,7 +91,7 @@ def run_place(run: StageRun) -> PlaceResult:
         score_mismatches=compared.score_mismatches,
         decision_flips=compared.decision_flips,
         first_mismatch=compared.first_mismatch,
-        events_per_second=round(compared.events / seconds, 1) if seconds else 0.0,
+        events_per_second=found.events_per_second,
         bitstream=str(kept / BITSTREAM_FILE),
         netlist=str(kept / netlist.name),
         synthesis=programs.yosys.version,
@@ -169,25 +166,3 @@ def _namer(trigger: GoldenTrigger, pipeline: Pipeline) -> LayerOf:
         return layers[stage][operation]
 
     return layer_of
-
-
-def _compare(run: StageRun, trigger: GoldenTrigger, library: Path, harness: Harness) -> tuple[Comparison, float]:
-    """Simulate the netlist on some events of each origin; give the comparison and the seconds of the simulation."""
-    edges = EdgeEvents.load(run.upstream("convert") / EDGES_FILE)
-    stimuli = Stimuli(run.config, run.upstream("data"), trigger, edges.hardware)
-    score, accept = trigger.network.score, trigger.accept
-    total, seconds = Comparison.of_layers([score.name, accept.name]), 0.0
-    with (
-        run.progress.task("simulating the netlist", run.config.place.events) as task,
-        NetlistSimulation(library, harness) as simulation,
-    ):
-        for source, hardware in shared_out(stimuli, run.config.place.events):
-            started = time.perf_counter()
-            codes = simulation.run(hardware)
-            seconds += time.perf_counter() - started
-            tensors = trigger.run(hardware)
-            found = {score.name: (codes[:, :1], score.type), accept.name: (codes[:, 1:], _BIT)}
-            golden = {name: tensors[name] for name in found}
-            total.merge(compare_codes(found, golden, source.origin, source.start))
-            task.advance(len(hardware))
-    return total, seconds

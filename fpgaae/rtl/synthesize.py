@@ -22,6 +22,7 @@ from fpgaae.runs.stages import PROJECT_FOLDER
 _Found = TypeVar("_Found")
 LOG_FILE = "yosys.log"
 SCRIPT_FILE = "synth.ys"
+MAPPED_FILE = "mapped.v"
 _CELL = re.compile(r"^ +(\w+) +(\d+)$", re.MULTILINE)
 _LONGEST_PATH = re.compile(r"^Longest topological path in .* \(length=(\d+)\)", re.MULTILINE)
 # Kinds of cells by the resource they take; BRAM counts blocks of 36 kbit.
@@ -135,20 +136,21 @@ def synthesize(yosys: str, project: Path, folder: Path) -> Usage:
     """
     design = Design.load(project)
     script, log = folder.absolute() / SCRIPT_FILE, folder.absolute() / LOG_FILE
-    script.write_text(_script(design, project), encoding="utf-8")
+    script.write_text(_script(design, project, folder.absolute() / MAPPED_FILE), encoding="utf-8")
     said = run_logged(
         [yosys, "-s", str(script)], project / VERILOG_FOLDER, log, f"synthesizing {project}"
     )  # the tables are read from the folder that it runs in
     return parse_usage(said)
 
 
-def _script(design: Design, project: Path) -> str:
+def _script(design: Design, project: Path, mapped: Path) -> str:
     """Write the steps: no DSP, since a pipeline of adders and tables is what was traced."""
     files = " ".join(source.name for source in verilog_sources(project) if source.stem != f"{design.name}_axis")
     return (
         f"read_verilog -defer {files}\n"
         f"synth_xilinx -family xcup -flatten -nodsp -noiopad -top {design.name}_valid\n"
         "stat\n"
+        f'write_verilog -noattr "{mapped}"\n'
         "delete t:FD* t:SRL*\n"  # `ltp -noff` does not know the registers of a part
         "ltp\n"
     )

@@ -13,17 +13,12 @@ import networks
 import pytest
 import yaml
 from conftest import Workspace
-from results import rtl_result
 
-from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
 from fpgaae.ip.datasheet import Section, as_html, as_markdown
 from fpgaae.ip.export import export_ip
 from fpgaae.ip.ipxact import NAMESPACE
-from fpgaae.rtl.design import Design
-from fpgaae.runs.results.rtl import RtlResult
-from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 # The order in which IEEE 1685-2014 wants the parts of a component, and those that this one has of a model and a port.
 COMPONENT = ["vendor", "library", "name", "version", "busInterfaces", "model", "fileSets", "description"]
@@ -38,14 +33,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Path]:
     workspace = networks.tiny_workspace(tmp_path_factory.mktemp("tiny"))
     with pytest.raises(InputError, match=r"rtl has no finished result; run `fpgaae run .* --to rtl"):
         export_ip(workspace.experiment, tmp_path_factory.mktemp("none") / "package", "1.0.0")
-    workspace.run("trace")
-
-    def prove(run: StageRun) -> RtlResult:
-        shutil.copytree(run.upstream("trace") / "project", run.folder / "project")
-        return rtl_result(latency_cycles=Design.load(run.folder / "project").latency_cycles, events=77)
-
+    networks.prove_rtl(workspace, events=77)
     experiment = workspace.experiment
-    run_stage(experiment, RtlResult, prove, event_hashes(experiment.config, experiment.config_file), RunOptions())
     folder = tmp_path_factory.mktemp("export") / "package"
     export_ip(experiment, folder, "1.2.0")
     return workspace, folder

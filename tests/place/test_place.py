@@ -71,7 +71,7 @@ def test_the_routed_netlist_gives_the_golden_codes_at_the_wanted_clock(placed: W
     result = _result(placed)
     assert result.passed
     assert (result.mismatched_events, result.score_mismatches, result.decision_flips) == (0, 0, 0)
-    assert 300 < result.events <= 400
+    assert result.events == 400
     assert len(result.events_by_origin) > 3
     assert result.clock_mhz >= result.wanted_mhz == 40
     assert {"TRELLIS_COMB", "TRELLIS_FF"} <= set(result.utilization)

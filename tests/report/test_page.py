@@ -9,7 +9,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 import pytest
-from results import NO_RATES, csim_result, estimate, metrics_result, rtl_result, signal_metrics
+from results import NO_RATES, csim_result, estimate, metrics_result, place_result, rtl_result, signal_metrics
 
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page, verdict
 from fpgaae.runs.results.metrics import Estimate, Intervals, RateCurve, StudentComparison, StudentSignal, StudentSizes
@@ -240,3 +240,17 @@ def test_what_is_left_out_is_said() -> None:
 
 def test_the_same_content_gives_the_same_page() -> None:
     assert render_page(FULL) == render_page(FULL)
+
+
+def test_the_routed_chip_is_shown_with_its_command_and_its_check() -> None:
+    placed = {"clock after routing": "71.5 MHz, wanted 60 MHz"}
+    content = replace(FULL, placed=placed, commands={"place": "fpgaae place bits8.yaml"})
+    page = render_page(content)
+    assert "Placed and routed" in page
+    assert "71.5 MHz, wanted 60 MHz" in page
+    assert "fpgaae place bits8.yaml" in page
+    assert "Placed and routed" not in render_page(FULL)
+    assert BitCheck.of("Routed netlist", place_result()).proven
+    missed = BitCheck.of("Routed netlist", place_result(passed=False, clock_mhz=50.0))
+    assert not missed.proven
+    assert missed.sentence.endswith("The check itself reports a failure.")

@@ -9,6 +9,7 @@ from results import (
     NO_VERDICTS,
     estimate,
     metrics_result,
+    place_result,
     rtl_result,
     signal_metrics,
     synth_result,
@@ -20,6 +21,7 @@ from fpgaae.report.sections import (
     correlation_rows,
     metric_tables,
     notes,
+    placed_facts,
     rate_chart,
     resource_rows,
     verdict_rows,
@@ -138,3 +140,11 @@ def test_what_is_not_measurable_of_some_models_names_them() -> None:
         "Not measurable: 3 pass.",
         "Not measurable: 0 pass (n_objects).",
     ]
+
+
+def test_the_routed_chip_is_told_with_the_layers_of_its_slowest_path() -> None:
+    facts = placed_facts(place_result())
+    assert facts["clock after routing"] == "71.5 MHz, wanted 60 MHz"
+    assert facts["latency"] == "6 clocks, 83.9 ns at that clock"
+    assert facts["slowest path"] == "14 ns, 8.5 ns of it routing, through hidden, hidden_relu"
+    assert facts["taken"] == "1,200 of 24,288 TRELLIS_COMB"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.csim import Mismatch
 
 
 class HlsReport(NamedTuple):
@@ -41,6 +42,20 @@ class ResourceEntry:
     dsp: int | None = None
     bram: float | None = None
     percent: Mapping[str, float]  # of a known part, by resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedResult:
+    """The content of `synth_netlist.json`: the netlist after mapping against the golden codes."""
+
+    passed: bool
+    events: int
+    events_by_origin: Mapping[str, int]
+    mismatched_events: int
+    score_mismatches: int
+    decision_flips: int
+    first_mismatch: Mismatch | None
+    events_per_second: float
 
 
 @dataclass(frozen=True, kw_only=True)
