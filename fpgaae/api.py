@@ -29,6 +29,7 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import write_text
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.cells import cell_of, cells_of
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.propose.draft import Draft, write_draft
@@ -404,8 +405,20 @@ class Run:
         >>> decisions["background"].shape[1], bool(decisions["signal"].mean() > decisions["background"].mean())
         (2, True)
         """
-        thresholds = np.array([point.code for point in self.csim.thresholds], dtype=np.int64)
-        return {process: codes[:, None] > thresholds for process, codes in self.firmware_scores().items()}
+        scores = self.firmware_scores()
+        cells = self._cells({process: len(codes) for process, codes in scores.items()})
+        return {
+            process: np.stack([codes > of.codes_at(cells.get(process)) for of in self.csim.thresholds], axis=1)
+            for process, codes in scores.items()
+        }
+
+    def _cells(self, lengths: Mapping[str, int]) -> dict[str, Codes]:
+        """Give the cell of each event of the C simulation, where thresholds follow sums."""
+        cell = cell_of(self.csim.follows, FeatureMap.of(self.data))
+        if cell is None:
+            return {}
+        store = EventStore(self.experiment.stage_folder("data"))
+        return {process: cells_of(cell, store.read(process, "test", 0, n)) for process, n in lengths.items()}
 
     def scores(self, progress: Progress | None = None) -> dict[str, dict[str, NDArray[np.float64]]]:
         """Give the scores of every model on the events of the C simulation, (n,) by model and process.

@@ -332,6 +332,10 @@ class EventGroups:
         """As many events of weight 1 as weighted ones are worth, groups left aside: sum(w)^2 / sum(w^2)."""
         return self.n_events if self.weights is None else float(self.sizes.sum())
 
+    def part(self, own: NDArray[np.bool_]) -> EventGroups:
+        """Give the groups of some of the events."""
+        return EventGroups(self.index[own], None if self.weights is None else self.weights[own])
+
     def count(self, passing: NDArray[Any] | slice) -> PassedEvents:
         """Count passing events, and how they lie in groups.
 

@@ -15,7 +15,7 @@ from fpgaae.config.data import Hardware
 from fpgaae.data.features import FeatureMap
 from fpgaae.doctor import require_compiler
 from fpgaae.fixedpoint import parse_type
-from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.layers.rounding import Input
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
@@ -79,10 +79,16 @@ class Answer(NamedTuple):
     accept: np.ndarray
 
 
-def _trigger(features: FeatureMap, thresholds: Sequence[int], score: str) -> GoldenTrigger:
-    """Give the features and thresholds of a network that is not looked at."""
-    stand_in = Input("score", (), 1, parse_type(score))
-    return GoldenTrigger(features, IntegerNetwork((stand_in, Accept.of("accept", stand_in, np.array(thresholds)))))
+def _trigger(
+    features: FeatureMap, thresholds: Sequence[int], score: str, sums: Sequence[BinnedSum] = ()
+) -> GoldenTrigger:  # fmt: skip
+    """Give the features and thresholds of a network that is not looked at; with sums, those of cells in turn."""
+    network = IntegerNetwork((Input("score", (), 1, parse_type(score)),))
+    codes = np.array(thresholds)
+    if sums:
+        n_cells = int(np.prod([of.n_bins for of in sums]))
+        codes = codes[(np.arange(len(codes))[:, None] + np.arange(n_cells)) % len(codes)]
+    return GoldenTrigger(features, network.with_thresholds(codes, sums))
 
 
 def make_block(
@@ -90,13 +96,14 @@ def make_block(
     thresholds: Sequence[int],
     score: str = "ap_ufixed<12,8>",
     pack: int | None = None,
+    sums: Sequence[BinnedSum] = (),
 ) -> TriggerBlock:
     """Give the block around a network that is not there; in a stream, `pack` features come at once."""
     hardware, features = objects
     n, width = len(features), int(re.findall(r"\d+", score)[0])
     inputs = Port("features", "features", "input_t", n, pack or n)
     top = TopFunction("autoencoder", inputs, Port("score", "score_out", "result_t", 1), pack is not None, width)
-    return TriggerBlock(top, hardware, _trigger(features, thresholds, score))
+    return TriggerBlock(top, hardware, _trigger(features, thresholds, score, sums))
 
 
 class Block:
@@ -109,13 +116,14 @@ class Block:
         thresholds: Sequence[int],
         score: str = "ap_ufixed<12,8>",
         pack: int | None = None,
+        sums: Sequence[BinnedSum] = (),
     ) -> None:
         hardware, features = objects
         self.elements = [i for i, feature in enumerate(features.features) if feature.hardware.bits]
         n = len(features)
         is_stream = pack is not None
         pack = pack or n
-        self.block = make_block(objects, thresholds, score, pack if is_stream else None)
+        self.block = make_block(objects, thresholds, score, pack if is_stream else None, sums)
         (folder / "firmware").mkdir()
         self.block.write(folder)
         if is_stream:

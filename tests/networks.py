@@ -23,6 +23,7 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.edges import EDGES_FILE, edge_events
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
@@ -112,6 +113,14 @@ def random_network(score: Score, features: FeatureMap, seed: int = 1) -> Integer
     network = IntegerNetwork(tuple(layers))
     scores = golden(network, features, events(features, 500))[:, 0]
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
+
+
+def followed(features: FeatureMap, sums: tuple[BinnedSum, ...], n_thresholds: int = 2) -> GoldenTrigger:
+    """Give a trigger block whose thresholds follow sums: those of each cell are some of its scores, drawn for it."""
+    trigger = GoldenTrigger(features, IntegerNetwork(random_network(Score.SQUARED_ERROR, features).layers[:-1]))
+    n_cells = int(np.prod([of.n_bins for of in sums]))
+    scores = trigger.behind_words.scores(events(features, 500))
+    return trigger.with_thresholds(np.random.default_rng(5).choice(scores, (n_thresholds, n_cells)), sums)
 
 
 def leaky_network(features: FeatureMap, shift: int = 3, seed: int = 1) -> IntegerNetwork:

@@ -11,6 +11,7 @@ from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.data.words import word_limits
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.hls.word_stimulus import edge_words
 
 # Both conventions of CMS, an overflow that empties its slot, words with and without a sign and with offsets, an angle
@@ -34,6 +35,10 @@ OBJECTS: list[dict[str, Any]] = [
 ]  # fmt: skip
 HARDWARE = Hardware.model_validate({"objects": OBJECTS})
 _SCALING = ((40, 5), (-3, 4), (2, 3), (0, 0), (9, 2), (-1, 6))
+
+
+_PTS = tuple(range(0, 3 * sum(kind.slots for kind in HARDWARE.objects), 3))
+SUMS = (BinnedSum(_PTS[:-1], False, (300, 900, 1500)), BinnedSum(_PTS, True, (3, len(_PTS) - 1)))
 
 
 def word_features(hardware: Hardware = HARDWARE) -> FeatureMap:

@@ -41,9 +41,9 @@ static void run_values(double *values) {
     @INPUT_DECLARATION@
     @OUTPUT_DECLARATION@@LOCAL_LATENTS@
     nnet::convert_data<double, @INPUT_TYPE@, n_inputs>(values, inputs);
-    @PROJECT@(inputs, outputs@MORE_ARGUMENTS@);@DECLARE_LATENTS@@PUT_OUT_LATENTS@@TAP_LATENTS@
+    @PROJECT@(inputs, outputs@MORE_ARGUMENTS@);@DECLARE_LATENTS@@FIRST_CELL@@PUT_OUT_LATENTS@@TAP_LATENTS@
     @READ_SCORE@
-    csim::tap(&result, "@OUTPUT_LAYER@", 1);
+    csim::tap(&result, "@OUTPUT_LAYER@", 1);@LOOK_UP@
     tap_accept(fpgaae::decide<n_thresholds>(result, thresholds));
 }
 

@@ -7,11 +7,12 @@ namespace {
 
 @CONSTANTS@
 
-// Decisions at the codes of n scores.
-void decide(const int64_t *scores, int64_t n, uint8_t *accept) {
+// Decisions at the codes of n scores, by the cell of each where thresholds follow sums over an event.
+void decide(const int64_t *scores, const int32_t *cells, int64_t n, uint8_t *accept) {
+    (void)cells;
     for (int64_t e = 0; e < n; e++)
         for (int i = 0; i < @N_THRESHOLDS@; i++)
-            accept[e * @N_THRESHOLDS@ + i] = scores[e] > thresholds[i];
+            accept[e * @N_THRESHOLDS@ + i] = scores[e] > thresholds[@OF_CELL@i];
 }
 
 // A block of at most block_events events.
@@ -26,7 +27,7 @@ void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, 
     for (int e = 0; e < n; e++)
         scores[e] = score.lane[e];
     if (accept)
-        decide(scores, n, accept);
+        decide(scores, @CELLS@, n, accept);
 }
 
 // The smallest and largest integer that each port is declared to carry, and its name.
@@ -49,6 +50,7 @@ __attribute__((visibility("default"))) const char *@NAME@_weights_hash(void) { r
 __attribute__((visibility("default"))) const char *@NAME@_types_hash(void) { return "@TYPES_HASH@"; }
 __attribute__((visibility("default"))) int @NAME@_n_features(void) { return @N_FEATURES@; }
 __attribute__((visibility("default"))) int @NAME@_n_thresholds(void) { return @N_THRESHOLDS@; }
+__attribute__((visibility("default"))) int @NAME@_n_cells(void) { return @N_CELLS@; }
 __attribute__((visibility("default"))) int @NAME@_score_fraction(void) { return @SCORE_FRACTION@; }
 
 __attribute__((visibility("default"))) const char *@NAME@_feature(int feature) {
@@ -99,7 +101,8 @@ __attribute__((visibility("default"))) int64_t @NAME@_score(const int16_t *objec
     return score;
 }
 
-__attribute__((visibility("default"))) void @NAME@_decide(const int64_t *scores, int64_t n, uint8_t *accept) {
-    decide(scores, n, accept);
+__attribute__((visibility("default"))) void @NAME@_decide(const int64_t *scores, const int32_t *cells, int64_t n,
+                                                          uint8_t *accept) {
+    decide(scores, cells, n, accept);
 }
 }

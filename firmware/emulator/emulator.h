@@ -42,8 +42,10 @@ int64_t @NAME@_score(const int16_t *objects, uint8_t *accept);
 /* The same for n events, one behind the other; scores (n), accept (n, n_thresholds) or null. */
 void @NAME@_score_batch(const int16_t *objects, int64_t n, int64_t *scores, uint8_t *accept);
 
-/* The decisions, (n, n_thresholds), at n codes of a score, whatever event they are of. */
-void @NAME@_decide(const int64_t *scores, int64_t n, uint8_t *accept);
+/* The decisions, (n, n_thresholds), at n codes of a score, whatever event they are of. Where the thresholds follow sums over
+ * an event, cells says of which cell each score is, from 0 to n_cells - 1 (null: all of the first); else it is not read. */
+void @NAME@_decide(const int64_t *scores, const int32_t *cells, int64_t n, uint8_t *accept);
+int @NAME@_n_cells(void);
 
 /* Where the firmware puts out its latents: how many, and their codes of n events, (n, n_latents). */
 int @NAME@_n_latents(void);

@@ -36,6 +36,26 @@ inline void scale(const code_T *codes, int stride, int n, int offset, int drop, 
         x.lane[e] = (int32_t)requantize<int64_t>(x.lane[e], drop, low, high);
 }
 
+// What cells are made of: sums of hardware integers (never negative), or of how many are above zero.
+template <class code_T> inline void add_codes(const code_T *codes, int stride, int n, Row<int64_t> &sum) {
+    for (int e = 0; e < n; e++)
+        sum.lane[e] += codes[(int64_t)e * stride];
+}
+
+template <class code_T> inline void count_filled(const code_T *codes, int stride, int n, Row<int64_t> &sum) {
+    for (int e = 0; e < n; e++)
+        sum.lane[e] += codes[(int64_t)e * stride] > 0;
+}
+
+// The number of edges below a sum counts a cell on.
+inline void count_edges(const Row<int64_t> &sum, int n_edges, const int64_t *edges, Row<int32_t> &cell) {
+    for (int e = 0; e < block_events; e++)
+        cell.lane[e] *= n_edges + 1;
+    for (int i = 0; i < n_edges; i++)
+        for (int e = 0; e < block_events; e++)
+            cell.lane[e] += sum.lane[e] > edges[i];
+}
+
 // Kernel of a dense layer without its zeros: those of output j are at first[j] to first[j + 1].
 template <class weight_T> struct Sparse {
     const int *first;

@@ -12,6 +12,7 @@ enum {
     n_features = @N_FEATURES@,
     n_thresholds = @N_THRESHOLDS@,
     n_latents = @N_LATENTS@,
+    n_cells = @N_CELLS@,
     most = 3 * 32, /* events: three blocks of the emulator */
     places = 32,   /* of a buffer: that many elements behind an address that any vector may have */
     n_threads = 4
@@ -291,26 +292,30 @@ static void run_declarations(Check *check) {
     }
 }
 
-/* Decisions at, one below and one above each threshold, and at zero: no event may have these scores. */
+/* Decisions at, one below and one above each threshold of every cell, and at zero: no event may have these scores. */
 static void run_decisions(Check *check) {
     static const int64_t thresholds[] = {@THRESHOLDS@};
-    const long n = 3 * n_thresholds + 1;
+    const long n = 3 * n_cells * n_thresholds + 1;
     int64_t *codes = room(n, sizeof *codes);
+    int32_t *cells = room(n, sizeof *cells);
     uint8_t *bits = room(n * n_thresholds + 1, 1);
     long i;
     int j;
-    for (i = 0; i < 3 * n_thresholds; i++)
+    for (i = 0; i < n - 1; i++) {
         codes[i] = thresholds[i / 3] + i % 3 - 1;
+        cells[i] = (int32_t)(i / (3 * n_thresholds));
+    }
     memset(bits, guard, n * n_thresholds + 1);
-    @NAME@_decide(codes, n, bits);
+    @NAME@_decide(codes, cells, n, bits);
     check->calls++;
     for (i = 0; i < n; i++) {
         int wrong = bits[n * n_thresholds] != guard;
         for (j = 0; j < n_thresholds; j++)
-            wrong |= bits[i * n_thresholds + j] != (codes[i] > thresholds[j]);
+            wrong |= bits[i * n_thresholds + j] != (codes[i] > thresholds[cells[i] * n_thresholds + j]);
         note(check, 0, n, wrong);
     }
     free(codes);
+    free(cells);
     free(bits);
 }
 

@@ -9,10 +9,10 @@ static void scale_objects(
 @SCALE@
 }
 
-static void decide(@NETWORK_OUTPUT@, score_t &score, ap_uint<n_thresholds> &accept) {
+@FIND_CELL@static void decide(@NETWORK_OUTPUT@, @CELL_ARGUMENT@score_t &score, ap_uint<n_thresholds> &accept) {
     #pragma HLS INLINE off
 @READ_SCORE@
-    score = result;
+    score = result;@LOOK_UP@
     accept = fpgaae::decide<n_thresholds>(result, thresholds);
 }
 
@@ -27,5 +27,5 @@ void @PROJECT@_trigger(
     @LOCAL_OUTPUT@@LOCAL_LATENTS@
     scale_objects(@PORT_NAMES@, features);
     @PROJECT@(features, outputs@MORE_ARGUMENTS@);
-    decide(outputs, score, accept);@PUT_OUT_LATENTS@
+@CALL_FIND_CELL@    decide(outputs, @CELL_NAME@score, accept);@PUT_OUT_LATENTS@
 }

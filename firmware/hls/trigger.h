@@ -5,7 +5,7 @@
 #define @GUARD@_TRIGGER_H_
 
 #include "@PROJECT@.h"
-#include "fpgaae_front_end.h"@WORDS_HEADER@
+#include "fpgaae_front_end.h"@WORDS_HEADER@@CELLS_HEADER@
 #include "thresholds.h"
 
 @STRUCTS@

@@ -13,10 +13,11 @@ from fpgaae.data.tally import is_saturated
 from fpgaae.doctor import Finding, Status
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
+from fpgaae.report.flatness import terminal_tables
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.compare import RunComparison
-from fpgaae.runs.results.convert import ConvertResult, TriggerEntry
+from fpgaae.runs.results.convert import ConvertResult, Threshold, TriggerEntry
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
 from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.drift import DriftResult
@@ -291,7 +292,7 @@ def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
     for index, point in enumerate(trigger.thresholds):
         rate, khz = point.false_positive_rate.value, point.rate_khz.value
         yield (
-            f"threshold {index}: code {point.code:,}, rate {rate:.2e} ({khz:.3g} kHz) on the {point.events:,} "
+            f"threshold {index}: {_codes(point)}, rate {rate:.2e} ({khz:.3g} kHz) on the {point.events:,} "
             f"background events of the split {trigger.chosen_on}; {point.events_at_threshold:,} lie at it"
         )
         if (doubt := point.doubt) is not None:
@@ -315,6 +316,12 @@ def threshold_set_table(result: ThresholdSet) -> RenderableType:
 
 def _rate(interval: Interval) -> str:
     return f"{interval.value:.3g} ({interval.low:.3g} to {interval.high:.3g})"
+
+
+def _codes(point: Threshold) -> str:
+    if point.codes_of_cells is None:
+        return f"code {point.code:,}"
+    return f"a code for each of {len(point.codes_of_cells)} cells ({point.code:,} without)"
 
 
 def _short(type_name: str) -> str:
@@ -466,11 +473,12 @@ def _evaluate(result: MetricsResult) -> RenderableType:
     if result.compression is not None:
         said.append(_compression(result.compression))
     said += map(escape, student_sentences(result.distillation))
+    flatness = terminal_tables(result.flatness)
     groups = [] if result.groups is None else [group_table(result.groups, result)]
     if not any(result.models.values()):
         said.append("no signal in `data.files`: rates and decisions only")
-        return Group(*decision_tables(result.decisions), *said)
-    return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *said)
+        return Group(*decision_tables(result.decisions), *flatness, *said)
+    return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *flatness, *said)
 
 
 def other_events_tables(result: OtherEvents) -> RenderableType:
@@ -480,7 +488,7 @@ def other_events_tables(result: OtherEvents) -> RenderableType:
         for signal, own in result.verdicts.models.get("firmware", {}).items()
     ]
     first = [metrics_table(result)] if any(result.models.values()) else []
-    return Group(*first, *decision_tables(result.decisions), *said)
+    return Group(*first, *decision_tables(result.decisions), *terminal_tables(result.flatness), *said)
 
 
 def _compression(result: Compression) -> str:

@@ -18,8 +18,10 @@ from fpgaae.config.model import Distillation, Model, ModelKind, Pruning, Quantiz
 from fpgaae.config.place import Place
 from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import MethodSection, check_method
-from fpgaae.names import PART_PATTERN, ProjectName
+from fpgaae.names import PART_PATTERN, CodeName, ProjectName
 from fpgaae.section import Fraction, Section
+
+MOST_CELLS = 256  # of a table of thresholds
 
 
 class Firmware(Section):
@@ -68,6 +70,27 @@ class Threshold(Section):
         return self
 
 
+class FollowedSum(Section):
+    """A sum over an event that thresholds follow, and how many bins of about as many events each it is cut into."""
+
+    quantity: Literal["sum", "multiplicity"]  # of pT (of an array: amounts), or of slots (cells) that are filled
+    of: tuple[CodeName, ...] = ()  # kinds of objects; none: all but sums over the event
+    bins: Annotated[int, Field(ge=2, le=32)] = 8
+
+
+class Decorrelation(Section):
+    """Thresholds that follow sums over an event, so that the rate does not depend on these (arXiv 2508.10224)."""
+
+    against: Annotated[tuple[FollowedSum, ...], Field(min_length=1, max_length=3)]
+    min_events: Annotated[int, Field(ge=1, le=10**6)] = 15  # that pass; with fewer, cells have one threshold together
+
+    @model_validator(mode="after")
+    def _cells_are_few(self) -> Decorrelation:
+        if (cells := prod(of.bins for of in self.against)) > MOST_CELLS:
+            raise ValueError(f"the bins make {cells} cells, and a table has at most {MOST_CELLS}; ask for fewer bins")
+        return self
+
+
 class Trigger(Section):
     """The working points at which the firmware decides."""
 
@@ -76,6 +99,7 @@ class Trigger(Section):
         Threshold(false_positive_rate=1e-3),
     )
     chosen_on: Literal["train", "validation"] = "train"  # the split whose background sets the thresholds
+    decorrelate: Decorrelation | None = None  # None: one threshold for all events
 
     @model_validator(mode="after")
     def _rates_are_possible(self) -> Trigger:
@@ -155,6 +179,22 @@ class Config(Section):
         for name in inputs:
             if name in {project, f"{project}_trigger"}:
                 raise ValueError(f"firmware.project_name: an input of `data.hardware` is called {name}; rename one")
+        return self
+
+    @model_validator(mode="after")
+    def _followed_sums_exist(self) -> Config:
+        if self.trigger.decorrelate is None:
+            return self
+        if self.firmware.io_type == "io_stream":
+            raise ValueError(
+                "trigger.decorrelate: the cell of an event is found beside a network that takes all inputs at once; "
+                "set firmware.io_type to io_parallel"
+            )
+        for index, of in enumerate(self.trigger.decorrelate.against):
+            try:
+                self.data.hardware.amount_places(of.of)
+            except ValueError as error:
+                raise ValueError(f"trigger.decorrelate.against.{index}: {error}") from None
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ What the firmware makes of them does not belong here.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import pi, prod
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from fpgaae.config.words import EtaWord, PhiWord, PtWord, Saturated
 from fpgaae.limits import EVENT_VALUES
 from fpgaae.names import CodeName
 from fpgaae.section import Lsb, Section
+
+SUMS_OF_EVENT = ("met", "mht_", "et_", "ht_")  # how the names of sums over an event begin: they are no objects
 
 
 class ObjectWidths(Section):
@@ -147,6 +150,34 @@ class Hardware(Section):
                 (kind.phi_bits, 2 * pi / self.steps_of(kind)),
             )
         )
+
+    def amount_places(self, kinds: Collection[str] = ()) -> tuple[int, ...]:
+        """Give the features that are amounts, never negative: the pT of each slot of some kinds, or the cells.
+
+        Parameters
+        ----------
+        kinds
+            Names of kinds of objects; none: all but the sums over an event.
+
+        Raises
+        ------
+        ValueError
+            If there is no such kind, or the cells have a sign.
+        """
+        if self.array is not None:
+            if kinds:
+                raise ValueError("an array has no kinds of objects; leave `of` out")
+            if self.array.signed:
+                raise ValueError("the cells of `data.hardware.array` have a sign, so that their sum is no amount")
+            return tuple(cell for cell in range(self.array.n_cells) if cell not in self.array.absent)
+        names = [kind.name for kind in self.objects]
+        if unknown := [name for name in kinds if name not in names]:
+            raise ValueError(f"`data.hardware` has no objects called {unknown[0]}; it has {', '.join(names)}")
+        wanted = kinds or [name for name in names if not f"{name}_".startswith(SUMS_OF_EVENT)]
+        if not wanted:
+            raise ValueError("all of `data.hardware.objects` are sums over the event; name those that count under `of`")
+        slots = [kind.name for kind in self.objects for _ in range(kind.slots)]
+        return tuple(3 * slot for slot, name in enumerate(slots) if name in wanted)
 
     def saturated_of(self, kind: ObjectWidths) -> Saturated:
         """Tell what becomes of such objects whose pT is the overflow code."""

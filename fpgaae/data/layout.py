@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Hardware, ObjectWidths
+from fpgaae.config.hardware import SUMS_OF_EVENT
 from fpgaae.config.words import EtaWord, PhiWord, PtWord, Saturated
 
 QUANTITIES = ("pt", "eta", "phi")  # of an object, in the order of its features
 AMOUNT, LEVEL = "amount", "level"  # of a cell of an array: never negative, or of either sign
 _UNSIGNED = frozenset({"pt", AMOUNT})
-_SUMS = ("met", "mht_", "et_", "ht_")  # how the names of sums over an event begin: they are no objects
 
 
 class Word(NamedTuple):
@@ -70,7 +70,7 @@ class HardwareFeature(NamedTuple):
 
 def is_pt_of_object(feature: HardwareFeature) -> bool:
     """Tell whether a feature is the pT of an object, and not that of a sum over the event, as the missing momentum."""
-    return feature.quantity == "pt" and not feature.name.startswith(_SUMS)
+    return feature.quantity == "pt" and not feature.name.startswith(SUMS_OF_EVENT)
 
 
 def hardware_features(hardware: Hardware) -> tuple[HardwareFeature, ...]:

@@ -288,7 +288,7 @@ class _Run:
             network=attributes["network"],
             score_fraction=attributes["score_fraction"],
             events=sum(entry.events for entry in finished),
-            thresholds=tuple(self._thresholds(finished, attributes["thresholds"].tolist())),
+            thresholds=tuple(self._thresholds(finished)),
             files=finished,
             failed={str(file.source): file.failure for file in self._files if file.failure},
         ).sealed()
@@ -297,21 +297,20 @@ class _Run:
             self._parts.rmdir()
         return result
 
-    def _thresholds(self, finished: Sequence[EmulatedFile], codes: Sequence[int]) -> Iterator[EmulatedThreshold]:
+    def _thresholds(self, finished: Sequence[EmulatedFile]) -> Iterator[EmulatedThreshold]:
         """Count what each threshold accepts of all events, and give the rate if these are the trigger's input.
 
         Groups are not read here: the intervals take the design effect that the threshold had where it was chosen.
         """
         config = self._deployed.experiment.config
         chosen = self._deployed.experiment.result(ConvertResult).trigger.thresholds
-        effects = {point.code: point.design_effect for point in chosen}
         level = config.evaluation.confidence_level
         events = sum(entry.counted for entry in finished)
-        for index, code in enumerate(codes):
+        for index, point in enumerate(chosen):
             accepted = sum(entry.accepted[index] for entry in finished)
-            rate = clopper_pearson(accepted, events, level, effects[code]) if events else None
+            rate = clopper_pearson(accepted, events, level, point.design_effect) if events else None
             yield EmulatedThreshold(
-                code=code,
+                code=point.code,
                 accepted=accepted,
                 accepted_share=rate,
                 rate_khz=rate and rate_khz(rate, config.trigger),

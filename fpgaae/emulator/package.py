@@ -61,13 +61,17 @@ def write_package(
     hardware = [feature.hardware for feature in trigger.features.features]
     limits = declared_limits(hardware)
     fraction, n_thresholds = trigger.network.score.type.fraction, trigger.accept.size
+    cell = trigger.network.cell
     values = {
         "NAME": name,
         "GUARD": name.upper(),
         "N_FEATURES": str(len(trigger.features)),
         "N_THRESHOLDS": str(n_thresholds),
         "SCORE_FRACTION": str(fraction),
-        "THRESHOLDS": ", ".join(f"{code}LL" for code in trigger.accept.thresholds.tolist()),
+        "N_CELLS": str(1 if cell is None else cell.n_cells),
+        "OF_CELL": "" if cell is None else f"(cells ? cells[e] : 0) * {n_thresholds} + ",
+        "CELLS": "nullptr" if cell is None else "cell.lane",
+        "THRESHOLDS": ", ".join(f"{code}LL" for code in trigger.accept.by_cell.ravel().tolist()),
         "HASH": hashes.network,
         "WEIGHTS_HASH": hashes.weights,
         "TYPES_HASH": hashes.types,

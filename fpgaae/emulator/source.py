@@ -15,6 +15,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import Cell
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
@@ -64,7 +65,7 @@ class EmulatorSource:
         self._constants: list[str] = []
         self._body: list[str] = []
         self._held: dict[str, str] = {}  # the C++ type of each layer's codes
-        rows = sum(layer.size + network[layer.inputs[0]].size for layer in network.layers[1:])
+        rows = sum(layer.size + sum(network[name].size for name in layer.inputs[:1]) for layer in network.layers[1:])
         self._storage = "static thread_local " if rows > _STACK_ROWS else ""
         for layer in network.layers:
             self._write(layer)
@@ -278,9 +279,27 @@ class EmulatorSource:
         self._check_held(*sources)
         self._body.append(f"Row<int64_t> score;\n    {layer.kind}({_name(sources[0])}, score);")
 
+    def _cell(self, layer: Cell, sources: Sequence[Layer]) -> None:
+        """Write the sums over the hardware integers, and count the edges below each."""
+        del sources
+        hardware, n = [feature.hardware for feature in self._features.features], len(self._features)
+        self._body.append("Row<int32_t> cell = {};")
+        for index, of in enumerate(layer.sums):
+            self._array("int64_t", f"edges_{index}", np.array(of.edges))
+            self._body.append(f"Row<int64_t> cell_sum_{index} = {{}};")
+            kernel = "count_filled" if of.counts else "add_codes"
+            for place in of.places:
+                if hardware[place].word is None:
+                    read = f"{pointer(hardware[place])} + {place}, {n}, n"
+                else:
+                    self._body += read_lines(hardware, place)
+                    read = f"{CODE_ROW}.lane, 1, n"
+                self._body.append(f"{kernel}({read}, cell_sum_{index});")
+            self._body.append(f"count_edges(cell_sum_{index}, {len(of.edges)}, edges_{index}, cell);")
+
     def _accept(self, layer: Accept, sources: Sequence[Layer]) -> None:
         del sources
-        self._array("int64_t", "thresholds", layer.thresholds)
+        self._array("int64_t", "thresholds", layer.by_cell.ravel())
 
     def _check_held(self, *sources: Layer) -> None:
         wide = next((source for source in sources if self._held[source.name] != "int32_t"), None)
@@ -340,5 +359,6 @@ WRITERS: dict[type, Callable[[EmulatorSource, Any, Sequence[Layer]], None]] = {
     MuSquaredOverVariance: EmulatorSource._tabulated,
     KlDivergence: EmulatorSource._kl_divergence,
     Regression: EmulatorSource._regression,
+    Cell: EmulatorSource._cell,
     Accept: EmulatorSource._accept,
 }

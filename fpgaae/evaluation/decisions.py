@@ -13,10 +13,11 @@ from scipy.stats import fisher_exact
 from fpgaae.config.experiment import Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, QUANTIZED
+from fpgaae.evaluation.cuts import Cut
 from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
 from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.results.metrics import Decision, ProcessDecisions
-from fpgaae.statistics import EffectiveCount, EventGroups, PassedEvents, threshold_at_fpr
+from fpgaae.statistics import EffectiveCount, EventGroups
 
 _DISAGREEMENT = 0.05  # p-value below which requested and achieved rate are said to differ
 
@@ -28,14 +29,15 @@ def decisions(
     scores: Scores,
     groups: Groups,
     background: str,
-    thresholds: Sequence[Threshold],
+    points: Sequence[Cut],
     trigger: Trigger,
     level: float,
 ) -> tuple[Decision, ...]:
     """Give for each threshold of the firmware its rate on these events, and the events on which models disagree.
 
     The quantized model has the firmware's score and gets its threshold. The float model gets the threshold that lets as
-    many background events pass (fewer where scores tie), half way between the two scores that it separates.
+    many background events pass (fewer where scores tie), half way between the two scores that it separates; where the
+    firmware's thresholds are those of a cell, in each cell.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def decisions(
     groups
         What the intervals and the test of the requested rate count, in the order of the scores; where events have
         weights, float and firmware have the same weight above their thresholds.
-    thresholds
+    points
         `trigger.thresholds` of `convert.json`, with the events that they were chosen on, which are not these.
     level
         Confidence level of the intervals.
@@ -57,21 +59,19 @@ def decisions(
     models = (FLOAT, QUANTIZED, FIRMWARE)
     if missing := [model for model in models if model not in scores]:
         raise InputError(f"there are no scores of the model `{missing[0]}` to compare decisions with; evaluate it, too")
-    return tuple(_decision(scores, groups, background, threshold, trigger, level) for threshold in thresholds)
+    return tuple(_decision(scores, groups, background, cut, trigger, level) for cut in points)
 
 
 def _decision(
     scores: Scores,
     groups: Groups,
     background: str,
-    threshold: Threshold,
+    cut: Cut,
     trigger: Trigger,
     level: float,
 ) -> Decision:
-    above = scores[FIRMWARE][background] > threshold.value
-    passed = groups[background].count(above)
-    of_float = float_cut(scores[FLOAT][background], passed, groups[background].weights)
-    cuts = {FLOAT: of_float, QUANTIZED: threshold.value, FIRMWARE: threshold.value}
+    threshold, accepted = cut.threshold, cut.accepted(scores, groups[background], background)
+    passed = groups[background].count(accepted[background][FIRMWARE])
     here = passed.effective(TEST_LEVEL)
     p_value = same_rate(_at_choice(threshold, here.events / passed.counted.events), here)
     rate = passed.interval(level)
@@ -86,25 +86,10 @@ def _decision(
         background_events_passed=passed.passed,
         p_value=p_value,
         agrees=p_value >= _DISAGREEMENT,
-        processes={
-            process: _flips(
-                {model: scores[model][process] > cut for model, cut in cuts.items()}, groups[process], level
-            )
-            for process in scores[FIRMWARE]
-        },
+        processes={process: _flips(own, groups[process], level) for process, own in accepted.items()},
         doubt=threshold.doubt,
+        cells=None if threshold.codes_of_cells is None else len(threshold.codes_of_cells),
     )
-
-
-def float_cut(background: NDArray[Any], passed: PassedEvents, weights: NDArray[np.float64] | None = None) -> float:
-    """Give the threshold above which as many events lie, or as much weight; less where scores tie."""
-    if weights is None:
-        share = min(passed.passed, background.size - 1) / background.size
-    else:
-        share = min(passed.share, np.nextafter(1.0, 0.0))
-    lower = threshold_at_fpr(background, share, weights)
-    above = background[background > lower]
-    return float(lower if above.size == 0 else (lower + above.min()) / 2)
 
 
 def _at_choice(threshold: Threshold, share_here: float) -> EffectiveCount:

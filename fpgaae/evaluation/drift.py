@@ -35,6 +35,7 @@ class Sample(NamedTuple):
     histograms: tuple[Histogram, ...]
     score_codes: Codes  # (n_events,)
     groups: EventGroups
+    cells: Codes | None = None  # (n_events,), where thresholds follow sums
 
     @property
     def n_independent(self) -> float:
@@ -70,16 +71,19 @@ def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: Golde
     """
     low, high = golden.features.limits
     histograms = [np.zeros(last - first + 1, dtype=np.int64) for first, last in zip(low, high, strict=True)]
-    scores, groups = [], []
+    scores, groups, cells = [], [], []
     stored = golden.behind_words
     for codes, own in chunks:
         for index, first in enumerate(low):
             histograms[index] += np.bincount(codes[:, index] - first, minlength=histograms[index].size)
         scores.append(stored.scores(codes))
         groups.append(own)
+        if (of := stored.cells(codes)) is not None:
+            cells.append(of)
     if not scores:
         raise InputError("there are no events to compare; give a file with some")
-    return Sample(tuple(histograms), np.concatenate(scores), EventGroups(np.concatenate(groups)))
+    joined = np.concatenate(cells) if cells else None
+    return Sample(tuple(histograms), np.concatenate(scores), EventGroups(np.concatenate(groups)), joined)
 
 
 def compare_samples(
@@ -170,7 +174,9 @@ def _score(reference: Codes, other: Codes, n_independent: tuple[float, float], f
 
 
 def _rate(reference: Sample, other: Sample, threshold: Threshold, settings: DriftSettings) -> RateDrift:
-    passed = [sample.groups.count(sample.score_codes > threshold.code) for sample in (reference, other)]
+    passed = [
+        sample.groups.count(sample.score_codes > threshold.codes_at(sample.cells)) for sample in (reference, other)
+    ]
     first, second = (_sample_rate(own, settings) for own in passed)
     p_value = same_rate(*(own.effective(TEST_LEVEL) for own in passed))
     return RateDrift(code=threshold.code, reference=first, other=second, p_value=p_value)

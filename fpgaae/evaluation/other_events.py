@@ -22,6 +22,7 @@ from fpgaae.data.source import EventFile
 from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE
+from fpgaae.evaluation.cuts import follow
 from fpgaae.evaluation.results import evaluate_scores
 from fpgaae.evaluation.scoring import open_scorers
 from fpgaae.files import lock, write_json
@@ -78,23 +79,27 @@ def run_other_events(experiment: Experiment, file: Path, progress: Progress) -> 
     config = experiment.config.model_copy(update={"data": other.data})
     run = StageRun(experiment, experiment.stage_folder("evaluate"), experiment.folder, {}, progress=progress)
     split = open_split(run, "train")
-    golden = GoldenTrigger.load(experiment.stage_folder("convert"), split.features)
+    golden = GoldenTrigger.load(experiment.stage_folder("convert"), split.features).behind_words
     fraction = golden.network.score.type.fraction
     with lock(experiment.folder):
         models = open_scorers(run, split)
         models[FIRMWARE] = lambda codes: values_of(golden.scores(codes), fraction)
         scores: dict[str, dict[str, NDArray[np.float64]]] = {model: {} for model in models}
         groups, columns = {}, {}
+        cell, read = golden.network.cell, []
         files = event_files(other, file)
         with progress.task("scores", len(files)) as task:
             for process, shards in files.items():
                 sample = _read(process, shards, config)
                 groups[process], columns[process] = sample.groups, sample.columns
+                if cell is not None:
+                    read.append((process, sample.codes))
                 for model, score in models.items():
                     parts = [score(sample.codes[i : i + _CHUNK]) for i in range(0, len(sample.codes), _CHUNK)]
                     scores[model][process] = np.concatenate(parts)
                 task.advance(1)
-        found = evaluate_scores(scores, groups, columns, experiment.result(CsimResult).thresholds, config)
+        followed = follow(cell, read, config.data.background)
+        found = evaluate_scores(scores, groups, columns, experiment.result(CsimResult).thresholds, config, followed)
         result = OtherEvents(config_file=file.name, hashes=event_hashes(other, file), **vars(found))
         write_json(run.folder / f"events_{file.stem}.json", as_json(result))
     return result

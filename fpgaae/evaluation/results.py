@@ -23,7 +23,9 @@ from fpgaae.evaluation.comparison import (
     compare,
 )
 from fpgaae.evaluation.correlation import correlations
+from fpgaae.evaluation.cuts import Cut, Followed, cuts
 from fpgaae.evaluation.decisions import decisions
+from fpgaae.evaluation.flatness import flatness
 from fpgaae.evaluation.group_scores import evaluate_groups
 from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_column
 from fpgaae.evaluation.verdicts import verdicts
@@ -46,6 +48,7 @@ def evaluate_scores(
     columns: Columns,
     thresholds: Sequence[Threshold],
     config: Config,
+    followed: Followed | None = None,
 ) -> ScoreMetrics:
     """Compare every model's scores per signal, and give the rates that thresholds on them mean.
 
@@ -55,6 +58,8 @@ def evaluate_scores(
         By process, in the order of the scores.
     thresholds
         Those of the firmware, from `csim.json`.
+    followed
+        The cells of the events, where thresholds follow sums.
 
     Raises
     ------
@@ -67,7 +72,7 @@ def evaluate_scores(
     found = compare(scores, groups, background, settings, weights=weights)
     deltas = {model: found.differences[model] for model in (FIRMWARE, QUANTIZED)}
     of_rates = RateSettings(background, config.trigger, level)
-    by_group = None
+    by_group, points = None, cuts(thresholds, followed)
     if config.evaluation.average_over_groups:
         by_group = evaluate_groups(scores, groups, background, config.evaluation.partial_auc_rate, settings, weights)
     return ScoreMetrics(
@@ -82,11 +87,14 @@ def evaluate_scores(
         labels=_labels(config),
         delong=area_tests(scores, groups, background, weights),
         verdicts=verdicts(deltas),
-        decisions=decisions(scores, independent, background, thresholds, config.trigger, level),
-        rates=_rates(scores, independent, columns, _by_column(scores, groups, columns, thresholds, of_rates), of_rates),
+        decisions=decisions(scores, independent, background, points, config.trigger, level),
+        rates=_rates(scores, independent, columns, _by_column(scores, groups, columns, points, of_rates), of_rates),
         correlation=_correlation(scores, groups[background], config),
         groups=by_group,
         effective_events={process: round(independent[process].effective_events, 1) for process in weights} or None,
+        flatness=()
+        if followed is None
+        else tuple(flatness(cut, scores[FIRMWARE], independent, background, followed, level) for cut in points),
     )
 
 
@@ -120,12 +128,12 @@ def _by_column(
     scores: Scores,
     groups: Mapping[str, NDArray[np.int64]],
     columns: Columns,
-    thresholds: Sequence[Threshold],
+    points: Sequence[Cut],
     settings: RateSettings,
 ) -> dict[str, tuple[BinnedRate, ...]]:
     """Give the rates of the firmware's thresholds against pile-up and run."""
     background = settings.background
-    accepted = [scores[FIRMWARE][background] > threshold.value for threshold in thresholds]
+    accepted = [scores[FIRMWARE][background] > cut.at(background) for cut in points]
     return rates_by_column(accepted, groups[background], columns[background], settings)
 
 

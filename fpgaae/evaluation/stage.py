@@ -21,6 +21,7 @@ from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, TEACHER
 from fpgaae.evaluation.compression_run import run_compression
+from fpgaae.evaluation.cuts import Followed, follow
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure
 from fpgaae.evaluation.layer_errors import LayerErrors
@@ -34,6 +35,7 @@ from fpgaae.evaluation.student import compare_with_teacher, sizes
 from fpgaae.evaluation.student_figure import Pair, student_figure
 from fpgaae.files import write_json
 from fpgaae.golden.partial import PartialNetwork
+from fpgaae.hls.cells import cell_of
 from fpgaae.hls.working_points import kept_crossings
 from fpgaae.models.teacher import Taught, find_taught
 from fpgaae.runs.record import as_json
@@ -65,7 +67,8 @@ def run_evaluate(run: StageRun) -> MetricsResult:
     with run.progress.task("bootstrap", None):
         crossings = kept_crossings(config.trigger, run.result(DataResult), background)
         kept = config.model_copy(update={"trigger": crossings})
-        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, kept)
+        followed = _followed(run, lengths)
+        of_scores = evaluate_scores(scores, groups, columns, run.result(CsimResult).thresholds, kept, followed)
     network = open_partial(run)
     weights = weights_of(columns)
     ablation, layers = _losses(run, network, groups, settings, weights)
@@ -83,13 +86,24 @@ def run_evaluate(run: StageRun) -> MetricsResult:
         **vars(of_scores), ablation=ablation, layers=layers, compression=compression, distillation=distillation
     )
     with run.progress.task("review", None):
-        review, of_review = run_review(run, ScoredEvents(scores, groups, columns), result, network)
+        review, of_review = run_review(run, ScoredEvents(scores, groups, columns, followed), result, network)
         write_json(run.folder / REVIEW_FILE, as_json(review))
     with run.progress.task("figures", None):
         banded = {model: scores[model] for model in (FLOAT, FIRMWARE)}
         bands = roc_bands(banded, groups, background, settings, weights)
         failed = _write_figures(run, scores, result, bands, {**figures, **of_review}, weights)
     return replace(result, failed_figures=failed or None)
+
+
+def _followed(run: StageRun, lengths: Mapping[str, int]) -> Followed | None:
+    """Find the cells of the events, where the thresholds follow sums."""
+    split = open_split(run, "test")
+    events = (
+        (process, codes)
+        for process, length in lengths.items()
+        for codes in split.store.chunks(process, "test", _BLOCK_EVENTS, limit=length)
+    )
+    return follow(cell_of(run.result(CsimResult).follows, split.features), events, run.config.data.background)
 
 
 def _losses(

@@ -8,7 +8,7 @@ search does not reach is named: apart from the rest what no hardware integers ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ import numpy as np
 
 from fpgaae.config.model import Reads
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes
+from fpgaae.fixedpoint import Codes, Tensor
+from fpgaae.golden.cell_events import cell_events
 from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.trigger import GoldenTrigger
@@ -77,14 +78,14 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
     chosen: list[int] = []
     missing: list[str] = []
     impossible: list[str] = []
-    for name, code in _score_goals(trigger):
-        found = search.reach(0, code)
+    for name, column, code in search.goals():
+        found = search.reach(column, code)
         if found is None:
             missing.append(name)
         else:
             chosen.append(found)
     chosen += [search.extreme(0, sign) for sign in (1, -1)]
-    for column, name in enumerate(search.names[1:], start=1):
+    for column, name in enumerate(search.read, start=1):
         for sign in (1, -1):
             chosen.append(search.extreme(column, sign))
         chosen += search.cover(column, chosen)
@@ -93,7 +94,9 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
         missing += _ranges(name, [code for code in unseen if low <= code <= high])
         impossible += _ranges(name, [code for code in unseen if not low <= code <= high])
     rows = list(dict.fromkeys(chosen))
-    return EdgeEvents(search.events(rows), tuple(missing), tuple(impossible))
+    return EdgeEvents(
+        np.concatenate([search.events(rows), cell_events(trigger)]), tuple(missing), tuple(impossible)
+    )  # fmt: skip
 
 
 def changed_integers(parents: Codes, low: Codes, high: Codes, n: int, rng: np.random.Generator) -> Codes:
@@ -126,14 +129,6 @@ def changed_integers(parents: Codes, low: Codes, high: Codes, n: int, rng: np.ra
     return children
 
 
-def _score_goals(trigger: GoldenTrigger) -> Iterator[tuple[str, int]]:
-    score = trigger.network.score.type
-    for index, threshold in enumerate(trigger.thresholds.tolist()):
-        for step, where in ((0, "at"), (1, "one above"), (-1, "one below")):
-            if score.min_code <= threshold + step <= score.max_code:
-                yield f"score {where} threshold {index} (code {threshold + step})", threshold + step
-
-
 def _ranges(name: str, codes: list[int]) -> Iterator[str]:
     """Name codes, those that follow each other in one."""
     starts = [i for i, code in enumerate(codes) if i == 0 or code != codes[i - 1] + 1]
@@ -143,7 +138,11 @@ def _ranges(name: str, codes: list[int]) -> Iterator[str]:
 
 
 class _Search:
-    """Events that were run so far, with the values that are watched: the score, then what it reads."""
+    """Events that were run so far, with the values that are watched: the score, what it reads, and of cells the rest.
+
+    Where thresholds follow sums over an event, what lies at the edges is how far the score is above the threshold of
+    the event's cell, and each sum.
+    """
 
     def __init__(self, trigger: GoldenTrigger, known: Codes, seed: int) -> None:
         self._trigger = trigger
@@ -152,7 +151,9 @@ class _Search:
         score = network.score
         read = score.inputs if isinstance(score, ScoreLayer) and score.score.reads in _OF_LATENTS else ()
         self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
-        self.names = [score.name, *(f"{of.name}[{i}]" for of in self._watched for i in range(of.size))]
+        self.read = [f"{of.name}[{i}]" for of in self._watched for i in range(of.size)]
+        cell = network.cell
+        self._n_columns = 1 + len(self.read) + (0 if cell is None else trigger.accept.size + len(cell.sums))
         self._types = [score.type, *(of.type for of in self._watched for _ in range(of.size))]
         ends = reachable_ends(trigger)
         self.bounds = [score.ends, *(pair for of in self._watched for pair in zip(*ends[of.name], strict=True))]
@@ -160,8 +161,8 @@ class _Search:
         self._events: list[Codes] = []
         self._values: list[Codes] = []
         self._ends = [0]  # number of events up to each of these parts
-        self._seen: list[dict[int, int]] = [{} for _ in self.names]  # code -> the first event that has it
-        self._rng = np.random.default_rng([seed, len(self.names)])
+        self._seen: list[dict[int, int]] = [{} for _ in range(self._n_columns)]  # code -> the first event that has it
+        self._rng = np.random.default_rng([seed, 1 + len(self.read)])
         random = self._rng.integers(self._low, self._high + 1, size=(_RANDOM_EVENTS, len(features)))
         pool = np.concatenate(
             [known.astype(np.int64), random, np.stack([self._low, self._high, features.middle_words])]
@@ -172,7 +173,7 @@ class _Search:
         """Give the watched values of events, and remember them."""
         tensors = self._trigger.run(hardware)
         names = [self._trigger.network.score.name, *(layer.name for layer in self._watched)]
-        values = np.concatenate([tensors[name].codes for name in names], axis=1)
+        values = np.concatenate([*(tensors[name].codes for name in names), *self._of_cells(hardware, tensors)], axis=1)
         for column, seen in enumerate(self._seen):
             codes, first = np.unique(values[:, column], return_index=True)
             for code, event in zip(codes.tolist(), first.tolist(), strict=True):
@@ -182,6 +183,38 @@ class _Search:
         self._ends.append(self._ends[-1] + len(hardware))
         self._left -= len(hardware)
         return values
+
+    def _of_cells(self, hardware: Codes, tensors: Mapping[str, Tensor]) -> Iterator[Codes]:
+        """Give how far each event is above each threshold of its cell, and its sums, where there are cells."""
+        network = self._trigger.network
+        if network.cell is None:
+            return
+        cells = tensors[network.cell.name].codes[:, 0]
+        yield tensors[network.score.name].codes - self._trigger.accept.by_cell[cells]
+        codes = self._trigger.features.codes_of_words(hardware)
+        for of in network.cell.sums:
+            yield of.sums(codes)[:, None]
+
+    def goals(self) -> Iterator[tuple[str, int, int]]:
+        """Name what is looked for around thresholds and edges: the column, and its code."""
+        network, thresholds = self._trigger.network, self._trigger.thresholds
+        sides = ((0, "at"), (1, "one above"), (-1, "one below"))
+        if network.cell is None:
+            score = network.score.type
+            for index, threshold in enumerate(thresholds.tolist()):
+                for step, where in sides:
+                    if score.min_code <= threshold + step <= score.max_code:
+                        yield f"score {where} threshold {index} (code {threshold + step})", 0, threshold + step
+            return
+        first = 1 + len(self.read)
+        for index in range(len(thresholds)):
+            for step, where in sides:
+                yield f"score {where} threshold {index} of its cell", first + index, step
+        first += len(thresholds)
+        for index, of in enumerate(network.cell.sums):
+            for edge in of.edges:
+                yield f"sum {index} at its edge {edge}", first + index, edge
+                yield f"sum {index} one above its edge {edge}", first + index, edge + 1
 
     def events(self, rows: list[int]) -> Codes:
         """Give events by their numbers."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType, Tensor
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import BinnedSum, Cell
 from fpgaae.golden.layers.moved import Port
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.registry import layer_class
@@ -27,6 +28,7 @@ from fpgaae.golden.scores.base import ScoreLayer
 
 GOLDEN_FILE = "golden.npz"
 ACCEPT_LAYER = "accept"
+CELL_LAYER = "cell"
 _FLOAT64_BITS = 53
 
 
@@ -66,15 +68,25 @@ class IntegerNetwork:
         """The decisions, where thresholds are chosen."""
         return next((layer for layer in self.layers if isinstance(layer, Accept)), None)
 
-    def with_thresholds(self, thresholds: Codes) -> IntegerNetwork:
+    @property
+    def cell(self) -> Cell | None:
+        """What the thresholds are looked up by, where they follow sums of hardware integers."""
+        return next((layer for layer in self.layers if isinstance(layer, Cell)), None)
+
+    def with_thresholds(self, thresholds: Codes, sums: Sequence[BinnedSum] = ()) -> IntegerNetwork:
         """Add the decisions: one bit a threshold, 1 where the score's code is above it.
 
         Parameters
         ----------
         thresholds
-            (n_thresholds,) codes of the score's type.
+            (n_thresholds,) codes of the score's type; with sums, (n_thresholds, n_cells).
+        sums
+            Whose bins are the cells.
         """
-        return IntegerNetwork((*self.layers, Accept.of(ACCEPT_LAYER, self.score, thresholds)))
+        if not sums:
+            return IntegerNetwork((*self.layers, Accept.of(ACCEPT_LAYER, self.score, thresholds)))
+        cell = Cell.of(CELL_LAYER, sums)
+        return IntegerNetwork((*self.layers, cell, Accept.of(ACCEPT_LAYER, self.score, thresholds, cell)))
 
     def __getitem__(self, name: str) -> Layer:
         """Give a layer by name."""
@@ -84,7 +96,9 @@ class IntegerNetwork:
         """Give the layers that one reads, in order."""
         return tuple(self[name] for name in layer.inputs)
 
-    def run(self, input_codes: Codes, injected: Mapping[str, Codes] | None = None) -> dict[str, Tensor]:
+    def run(
+        self, input_codes: Codes, injected: Mapping[str, Codes] | None = None, cells: Codes | None = None
+    ) -> dict[str, Tensor]:
         """Compute every layer's codes, by layer name in graph order.
 
         Parameters
@@ -93,12 +107,18 @@ class IntegerNetwork:
             (n_events, n_features) codes of the input type.
         injected
             By layer: codes (n_events, size) of its type that the layers behind it get in the place of its output.
+        cells
+            (n_events,) cells, where thresholds are looked up by them: inputs do not tell them. None: all in the first.
         """
         tensors: dict[str, Tensor] = {}
         passed_on: dict[str, Tensor] = {}
         for layer in self.layers:
             inputs = [passed_on[name] for name in layer.inputs]
-            tensors[layer.name] = layer.run(inputs or [Tensor(input_codes, layer.types.fraction)])
+            if isinstance(layer, Cell):
+                found = np.zeros(len(input_codes), dtype=np.int64) if cells is None else cells
+                tensors[layer.name] = Tensor(found[:, None], 0)
+            else:
+                tensors[layer.name] = layer.run(inputs or [Tensor(input_codes, layer.types.fraction)])
             replaced = (injected or {}).get(layer.name)
             passed_on[layer.name] = tensors[layer.name] if replaced is None else Tensor(replaced, layer.types.fraction)
         return tensors

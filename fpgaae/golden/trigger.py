@@ -7,6 +7,7 @@ What every form of the firmware is made from, and compared with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 
 
@@ -43,12 +45,27 @@ class GoldenTrigger:
 
     @property
     def thresholds(self) -> Codes:
-        """Codes of the score, (n_thresholds,), above which an event is accepted."""
+        """Codes of the score above which an event is accepted: (n_thresholds,), or (n_thresholds, n_cells)."""
         return self.accept.thresholds
 
-    def with_thresholds(self, thresholds: Codes) -> GoldenTrigger:
+    def thresholds_for_all(self, what: str) -> list[int]:
+        """Give the thresholds for a use that has one register for each, whatever the event.
+
+        Raises
+        ------
+        InputError
+            If they follow sums over an event.
+        """
+        if self.network.cell is not None:
+            raise InputError(
+                f"{what} has one register a threshold, and these follow sums over an event; leave trigger.decorrelate "
+                "out and run `convert` again, or take the Verilog of the stage `trace`"
+            )
+        return [int(code) for code in self.thresholds]
+
+    def with_thresholds(self, thresholds: Codes, sums: Sequence[BinnedSum] = ()) -> GoldenTrigger:
         """Add the decisions to a network that has none: see `IntegerNetwork.with_thresholds`."""
-        return replace(self, network=self.network.with_thresholds(thresholds))
+        return replace(self, network=self.network.with_thresholds(thresholds, sums))
 
     @property
     def behind_words(self) -> GoldenTrigger:
@@ -59,9 +76,16 @@ class GoldenTrigger:
         """Give the network's input codes of the words that a port can carry, (n_events, n_features) each."""
         return self.features.input_codes_of_words(words, self.network.layers[0].types)
 
+    def cells(self, words: NDArray[np.integer]) -> Codes | None:
+        """Give the cell of each event whose thresholds it gets, (n_events,); None where there are no cells."""
+        if self.network.cell is None:
+            return None
+        hardware = self.features.codes_of_words(words)
+        return np.asarray(self.network.cell.run([Tensor(hardware, 0)]).codes[:, 0])
+
     def run(self, words: NDArray[np.integer]) -> dict[str, Tensor]:
         """Compute every layer's codes from words, by layer name in graph order."""
-        return self.network.run(self.input_codes(words))
+        return self.network.run(self.input_codes(words), cells=self.cells(words))
 
     def scores(self, words: NDArray[np.integer]) -> Codes:
         """Compute the score's code of each event, (n_events,)."""

@@ -21,7 +21,7 @@ _SCALE = re.compile(r"fpgaae::scale<(?P<shift>-?\d+)>\((?P<code>[^;]*), (?P<offs
 _PORT = re.compile(r"(?P<port>(?P<object>\w+)\[(?P<slot>\d+)\]\.(?P<quantity>\w+))")
 _PHI = re.compile(r"fpgaae::phi_code<(?P<bits>\d+), (?P<steps>\d+), (?P<first>-?\d+), (?P<turns>\d+)>")
 _EMPTY = re.compile(r"fpgaae::is_empty<(?P<none>-?\d+), (?P<overflow>-?\d+)>")
-_THRESHOLDS = re.compile(r"thresholds\[n_thresholds\] = \{(?P<codes>[^}]*)\}")
+_THRESHOLDS = re.compile(r"thresholds\[(?:n \* )?n_thresholds\] = \{(?P<codes>[^}]*)\}")
 _PUT_OUT = "    score = result;\n"
 _BITS = "result.range(score_t::width - 1, 0)"
 _THRESHOLDS_FILE = "firmware/thresholds.h"

@@ -16,9 +16,11 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.deployment import deploy
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents, edge_events
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.network import GOLDEN_FILE
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.cells import MULTIPLICITY
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.convert import write_project
 from fpgaae.hls.front_end import TriggerBlock, write_golden_vectors
@@ -31,13 +33,7 @@ from fpgaae.hls.network_ports import write_weights
 from fpgaae.hls.port_table import input_ports
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
-from fpgaae.hls.working_points import (
-    background_groups,
-    background_scores,
-    background_weights,
-    choose_thresholds,
-    kept_crossings,
-)
+from fpgaae.hls.working_points import background_scores, choose_working_points, kept_crossings
 from fpgaae.models.extract import extract_network
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
@@ -45,6 +41,7 @@ from fpgaae.runs.results.convert import (
     ConvertedLayer,
     ConvertResult,
     EdgeSearch,
+    FollowedSumEntry,
     KerasAgreement,
     LayerTypes,
     Output,
@@ -56,6 +53,7 @@ from fpgaae.runs.stages import PROJECT_FOLDER
 
 _VECTORS_AN_ORIGIN = 200
 _KNOWN_EVENTS = 2048  # of the training split, from which the search for events at the edges starts
+_MOST_KNOWN = 256  # events whose scores are thresholds, beside those
 _KERAS_EVENTS = 20_000  # real events an origin on which Keras and the golden network are compared
 _log = logging.getLogger(__name__)
 
@@ -71,13 +69,12 @@ def run_convert(run: StageRun) -> ConvertResult:
     if not isinstance(network.score, ScoreLayer) or network.score.type.signed:
         raise InputError("the model does not end in a score; train it with this package, or import it with a config")
     background = background_scores(run, GoldenTrigger(features, network))
-    level = run.config.evaluation.confidence_level
-    points = choose_thresholds(background, background_groups(run), crossings, level, background_weights(run))
-    entries = tuple(point.entry(network.score.type, crossings) for point in points)
+    chosen = choose_working_points(run, background, crossings)
+    entries = tuple(point.entry(network.score.type, crossings) for point in chosen.points)
     for index, entry in enumerate(entries):
         if entry.doubt is not None:
             _log.warning("threshold %d is in doubt: %s", index, entry.doubt)
-    trigger = GoldenTrigger(features, network).with_thresholds(np.array([point.code for point in points]))
+    trigger = GoldenTrigger(features, network).with_thresholds(chosen.codes, chosen.sums)
     with run.progress.task("events at the edges", None):
         edges = _find_edges(run, trigger, background)
     edges.save(run.folder / EDGES_FILE)
@@ -106,7 +103,7 @@ def run_convert(run: StageRun) -> ConvertResult:
         reuse=reuse_estimate(written.layers, firmware.clock_ns) if firmware.strategy == "resource" else None,
         input_type=str(network.input_type),
         score_type=str(network.score.type),
-        layers=(*written.layers[:-1], *map(_entry, network.ports), written.layers[-1], _entry(trigger.accept)),
+        layers=(*written.layers[:-1], *map(_entry, _beside(trigger)), written.layers[-1], _entry(trigger.accept)),
         ports=input_ports(run.config.data.hardware),
         output_bits=sum(layer.size * layer.type.width for layer in _outputs(trigger)),
         outputs=tuple(Output(name=own.name, values=own.size, type=str(own.type)) for own in _outputs(trigger)),
@@ -118,6 +115,7 @@ def run_convert(run: StageRun) -> ConvertResult:
             saturated_fraction=float(np.mean(background == network.score.type.max_code)),
             confidence_level=run.config.evaluation.confidence_level,
             thresholds=entries,
+            follows=tuple(_followed(of, features) for of in chosen.sums),
         ),
         edge_events=EdgeSearch(
             events=len(edges.hardware), not_reached=edges.not_reached, unreachable=edges.unreachable
@@ -131,7 +129,7 @@ def _find_edges(run: StageRun, trigger: GoldenTrigger, background: Codes) -> Edg
     """Look for events at the edges, from training events and from those whose scores the thresholds are."""
     store, process = EventStore(run.upstream("data")), run.config.data.background
     known = [store.read(process, "train", 0, min(store.count(process, "train"), _KNOWN_EVENTS))]
-    for threshold in trigger.thresholds.tolist():
+    for threshold in trigger.accept.by_cell.ravel().tolist()[:_MOST_KNOWN]:
         event = int(np.argmax(background == threshold))
         known.append(store.read(process, run.config.trigger.chosen_on, event, event + 1))
     return edge_events(trigger, trigger.features.words_of_codes(np.concatenate(known)), run.config.seed)
@@ -140,6 +138,20 @@ def _find_edges(run: StageRun, trigger: GoldenTrigger, background: Codes) -> Edg
 def _outputs(trigger: GoldenTrigger) -> tuple[Layer, ...]:
     """Give what the trigger block puts out."""
     return trigger.network.score, trigger.accept, *trigger.network.ports
+
+
+def _beside(trigger: GoldenTrigger) -> tuple[Layer, ...]:
+    """Give what is recorded between the network's layers and its score: what thresholds are looked up by, and ports."""
+    cell = trigger.network.cell
+    return (*(() if cell is None else (cell,)), *trigger.network.ports)
+
+
+def _followed(of: BinnedSum, features: FeatureMap) -> FollowedSumEntry:
+    return FollowedSumEntry(
+        quantity=MULTIPLICITY if of.counts else "sum",
+        features=tuple(features.features[place].hardware.name for place in of.places),
+        edges=of.edges,
+    )
 
 
 def _entry(layer: Layer) -> ConvertedLayer:

@@ -62,6 +62,7 @@ def run_csim(run: StageRun) -> CsimResult:
         synthesized_branch=synthesized,
         score_type=str(taps[-2].type),
         thresholds=convert.trigger.thresholds,
+        follows=convert.trigger.follows,
         changed_types=_changed_types(taps, convert.layers),
         edited_files=run.edited,
         keras=convert.keras,

@@ -14,10 +14,11 @@ import numpy as np
 
 from fpgaae.config.data import Hardware
 from fpgaae.data.features import Feature, FeatureMap
-from fpgaae.data.layout import QUANTITIES
+from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.cell_lines import CELLS_HEADER, cell_values, table_lines
 from fpgaae.hls.network_ports import port_names, port_values
 from fpgaae.hls.port_table import input_ports, port_lines
 from fpgaae.hls.project import EXPECTED_FILE, STIMULUS_FILE, VECTORS_FOLDER, TopFunction, fill_template, indented
@@ -76,7 +77,7 @@ class TriggerBlock:
 
     def __init__(self, top: TopFunction, hardware: Hardware, trigger: GoldenTrigger) -> None:
         self.top = top
-        self.thresholds = trigger.thresholds
+        self.accept, self.cell = trigger.accept, trigger.network.cell
         self.elements = tuple(_elements(hardware, trigger.features))
         self.ports = tuple(_ports(hardware, trigger.features))
         self.port_table = tuple(port_lines(input_ports(hardware)))  # empty where no words are declared
@@ -95,6 +96,8 @@ class TriggerBlock:
             (firmware / WORDS_HEADER).write_text(words, encoding="utf-8")
             page = fill_template("hls/ports.md", {"PROJECT": name, "PORTS": _as_rows(self.port_table)})
             (project / README).write_text(page, encoding="utf-8")
+        if self.cell is not None:
+            (firmware / CELLS_HEADER).write_text(fill_template(f"hls/{CELLS_HEADER}", {}), encoding="utf-8")
         for suffix in ("h", "cpp"):
             text = fill_template(f"hls/trigger.{suffix}", values)
             (firmware / f"{name}_trigger.{suffix}").write_text(text, encoding="utf-8")
@@ -103,27 +106,35 @@ class TriggerBlock:
     def values(self) -> dict[str, str]:
         """Give what the templates leave open."""
         top = self.top
-        return port_values(top) | {
-            "PROJECT": top.project_name,
-            "GUARD": top.project_name.upper(),
-            "OBJECTS_ARE": "words" if self.port_table else "hardware integers",
-            "PORT_TABLE": "".join(f"//   {line}\n" for line in self.port_table and (_TABLE_HEAD, *self.port_table)),
-            "WORDS_HEADER": f'\n#include "{WORDS_HEADER}"' if self.port_table else "",
-            "STRUCTS": "\n".join(filter(None, (port.struct for port in self.ports))),
-            "SCORE_TYPE": f"{top.output.type_name}::value_type" if top.is_stream else top.output.type_name,
-            "PORTS": ",\n    ".join(port.declaration for port in self.ports),
-            "PORT_NAMES": ", ".join(port.name for port in self.ports),
-            "PARTITIONS": "\n".join(
-                f"    #pragma HLS ARRAY_PARTITION variable={port.name} complete dim=0" for port in self.ports
-            ),
-            "SCHEDULE": "DATAFLOW" if top.is_dataflow else "PIPELINE II=1",
-            "NETWORK_INPUT": _argument(top.input.type_name, "features", top.input.size, top.is_stream),
-            "NETWORK_OUTPUT": _argument(top.output.type_name, "outputs", top.output.size, top.is_stream),
-            "LOCAL_INPUT": _local(top.input.type_name, "features", top.input.size, top.is_stream),
-            "LOCAL_OUTPUT": _local(top.output.type_name, "outputs", top.output.size, top.is_stream),
-            "SCALE": indented("\n".join(self._scale()), 4),
-            "READ_SCORE": indented(read_score(top), 4),
-        }
+        ports, names = (
+            ",\n    ".join(port.declaration for port in self.ports),
+            ", ".join(port.name for port in self.ports),
+        )
+        return (
+            port_values(top)
+            | cell_values(self.cell, self._hardware, self._codes(), ports, names)
+            | {
+                "PROJECT": top.project_name,
+                "GUARD": top.project_name.upper(),
+                "OBJECTS_ARE": "words" if self.port_table else "hardware integers",
+                "PORT_TABLE": "".join(f"//   {line}\n" for line in self.port_table and (_TABLE_HEAD, *self.port_table)),
+                "WORDS_HEADER": f'\n#include "{WORDS_HEADER}"' if self.port_table else "",
+                "STRUCTS": "\n".join(filter(None, (port.struct for port in self.ports))),
+                "SCORE_TYPE": f"{top.output.type_name}::value_type" if top.is_stream else top.output.type_name,
+                "PORTS": ports,
+                "PORT_NAMES": names,
+                "PARTITIONS": "\n".join(
+                    f"    #pragma HLS ARRAY_PARTITION variable={port.name} complete dim=0" for port in self.ports
+                ),
+                "SCHEDULE": "DATAFLOW" if top.is_dataflow else "PIPELINE II=1",
+                "NETWORK_INPUT": _argument(top.input.type_name, "features", top.input.size, top.is_stream),
+                "NETWORK_OUTPUT": _argument(top.output.type_name, "outputs", top.output.size, top.is_stream),
+                "LOCAL_INPUT": _local(top.input.type_name, "features", top.input.size, top.is_stream),
+                "LOCAL_OUTPUT": _local(top.output.type_name, "outputs", top.output.size, top.is_stream),
+                "SCALE": indented("\n".join(self._scale()), 4),
+                "READ_SCORE": indented(read_score(top), 4),
+            }
+        )
 
     def fill_ports(self, source: str) -> str:
         """Give C++ that declares the ports and fills them from an array of codes called `source`.
@@ -144,12 +155,18 @@ class TriggerBlock:
         """Count the integers that the ports hold."""
         return sum(bool(expression) for _, expression in self.elements)
 
+    @property
+    def _hardware(self) -> list[HardwareFeature]:
+        return [element.feature.hardware for element in self.elements]
+
+    def _codes(self) -> list[str]:
+        """Give C++ of the hardware integer of each feature."""
+        return code_lines(self._hardware, [element.expression for element in self.elements])
+
     def _scale(self) -> Iterator[str]:
         """Give the lines that compute the network's inputs; in a stream, pack by pack."""
         top = self.top
-        expressions = [element.expression for element in self.elements]
-        codes = code_lines([element.feature.hardware for element in self.elements], expressions)
-        scaled = [_scaled(element.feature, code) for element, code in zip(self.elements, codes, strict=True)]
+        scaled = [_scaled(element.feature, code) for element, code in zip(self.elements, self._codes(), strict=True)]
         if not top.is_stream:
             for index, expression in enumerate(scaled):
                 yield f"features[{index}] = {expression};"
@@ -162,14 +179,17 @@ class TriggerBlock:
                 yield "features.write(pack);"
 
     def _thresholds(self) -> str:
-        n = len(self.thresholds)
-        codes = ", ".join(str(int(code)) for code in self.thresholds)
+        width = self.top.score_width
+        if self.cell is None:
+            codes = ", ".join(map(str, self.accept.thresholds.tolist()))
+            table = f"static const ap_uint<{width}> thresholds[n_thresholds] = {{{codes}}};\n"
+        else:
+            table = table_lines(self.cell, self.accept, self._hardware, width)
         guard = f"{self.top.project_name.upper()}_THRESHOLDS_H_"
         return (
             "// Codes of the score, in units of its LSB; an event is accepted above, not at, a threshold.\n"
             f'#ifndef {guard}\n#define {guard}\n\n#include "ap_int.h"\n\n'
-            f"static const unsigned n_thresholds = {n};\n"
-            f"static const ap_uint<{self.top.score_width}> thresholds[n_thresholds] = {{{codes}}};\n\n#endif\n"
+            f"static const unsigned n_thresholds = {self.accept.size};\n{table}\n#endif\n"
         )
 
 

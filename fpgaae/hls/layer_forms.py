@@ -10,6 +10,7 @@ from typing import NamedTuple
 from fpgaae.errors import InputError
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import Cell
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Port, Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
@@ -39,7 +40,8 @@ FORMS: dict[type, Form] = {
     Reshape: Form(has_tap=False),  # passes its input on, under another shape or not
     Port: Form(has_tap=False),
     ScoreLayer: Form(),
-    Accept: Form(),  # of the trigger block around the network
+    Cell: Form(),  # of the trigger block around the network, as the next
+    Accept: Form(),
 }
 
 

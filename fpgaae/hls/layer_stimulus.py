@@ -14,6 +14,7 @@ import numpy as np
 from fpgaae.fixedpoint import Codes, Tensor, type_for_range
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import Cell
 from fpgaae.golden.layers.rounding import Input, Quantizer
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
@@ -74,7 +75,7 @@ def _reachable(network: IntegerNetwork) -> dict[str, tuple[Codes, Codes]]:
     known: dict[str, tuple[Codes, Codes]] = {}
     for layer in network.layers:
         known[layer.name] = layer.ends
-        if isinstance(layer, (Input, Quantizer, ScoreLayer, Accept)):
+        if isinstance(layer, (Input, Quantizer, ScoreLayer, Cell, Accept)):
             continue
         (source,) = network.sources(layer)
         low, high = known[source.name]

@@ -21,7 +21,7 @@ from fpgaae.hls.project import VECTORS_FOLDER
 from fpgaae.hls.project_sources import STRUCT, TYPEDEF, VALUES, Array, Damage, ProjectSources
 
 _SCALE = re.compile(r"fpgaae::scale<(?P<shift>-?\d+)>\((?P<code>.*?), (?P<offset>-?\d+)\);")
-_THRESHOLDS = re.compile(r"thresholds\[n_thresholds\] = \{(?P<codes>[^}]*)\}")
+_THRESHOLDS = re.compile(r"thresholds\[(?:n \* )?n_thresholds\] = \{(?P<codes>[^}]*)\}")
 _PUT_OUT = re.compile(r"fpgaae::put_out<(?P<n>\d+)>")
 
 

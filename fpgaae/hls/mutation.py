@@ -22,7 +22,7 @@ import numpy as np
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import lock, read_json, write_json
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
@@ -225,8 +225,9 @@ def _loaded_batches(simulation: Simulation) -> dict[str, Codes]:
     ports = simulation.weight_ports
     others = {RELOADED: replace(simulation, reload_seed=simulation.config.seed)} if ports else {}
     for prefix, loaded in {"": simulation, **others}.items():
-        network = loaded.network()
-        batches = _batches(loaded.stimuli(), network, loaded.golden_names) | {WEIGHTS: port_codes(ports, network)}
+        trigger = loaded.trigger()
+        batches = _batches(loaded.stimuli(), trigger, loaded.golden_names)
+        batches |= {WEIGHTS: port_codes(ports, trigger.network)}
         result |= {f"{prefix}{name}": codes for name, codes in batches.items()}
     return result
 
@@ -242,8 +243,9 @@ def _branch_batches(simulation: Simulation) -> dict[str, Codes]:
     }
 
 
-def _batches(stimuli: Stimuli, network: IntegerNetwork, golden_names: Mapping[str, str]) -> dict[str, Codes]:
+def _batches(stimuli: Stimuli, trigger: GoldenTrigger, golden_names: Mapping[str, str]) -> dict[str, Codes]:
     """Give the stimulus of the mutants with its golden codes: see `compare_batches`."""
+    network = trigger.network
     inputs: dict[str, list[Any]] = {OBJECTS: [], VALUES: [], LAYERS: []}
     codes: dict[str, list[Codes]] = {OBJECTS: [], VALUES: [], LAYERS: []}
     injected: dict[str, list[Codes]] = {layer: [] for layer in list(golden_names)[:-1]}
@@ -265,7 +267,8 @@ def _batches(stimuli: Stimuli, network: IntegerNetwork, golden_names: Mapping[st
     for batch, parts in codes.items():
         result[f"{batch}/inputs"] = np.concatenate(inputs[batch])
         replaced = {golden_names[n]: result[f"{LAYERS}/injected/{n}"] for n in injected} if batch == LAYERS else None
-        golden = network.run(np.concatenate(parts), replaced)
+        cells = trigger.cells(result[f"{OBJECTS}/inputs"]) if batch == OBJECTS else None
+        golden = network.run(np.concatenate(parts), replaced, cells)
         result |= {f"{batch}/golden/{layer}": golden[name].codes for layer, name in golden_names.items()}
     return result | {f"fraction/{layer}": np.array(network[name].type.fraction) for layer, name in golden_names.items()}
 

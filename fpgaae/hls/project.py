@@ -147,20 +147,20 @@ def add_taps(project: Path, top: TopFunction) -> tuple[str, ...]:
         if match["variable"] == top.output.variable:
             return ""  # recorded by the driver, from the output port
         layers.append(match["layer"])
-        return _guarded(f'    csim::tap({match["variable"]}, "{match["layer"]}", {match["size"]});')
+        return in_simulation(f'    csim::tap({match["variable"]}, "{match["layer"]}", {match["size"]});')
 
     text = _SAVE.sub(tap, text)
     support = f'#include "{SUPPORT_HEADER}"'
     input_tap = f'    csim::tap({top.input.variable}, "{top.input.layer}", {top.input.size});'
-    text = text.replace(_LAYERS_MARKER, f"{_guarded(input_tap)}\n{_LAYERS_MARKER}")
-    text = text.replace(include, f"{include}{_guarded(support)}")
+    text = text.replace(_LAYERS_MARKER, f"{in_simulation(input_tap)}\n{_LAYERS_MARKER}")
+    text = text.replace(include, f"{include}{in_simulation(support)}")
     source.write_text(text, encoding="utf-8")
     header = firmware_source(f"csim/{SUPPORT_HEADER}").read_text(encoding="utf-8")
     (project / "firmware" / SUPPORT_HEADER).write_text(header, encoding="utf-8")
     return (*layers, top.output.layer)
 
 
-def _guarded(line: str) -> str:
+def in_simulation(line: str) -> str:
     """Let only the C simulation of this package see a line."""
     return f"#ifdef {CSIM_MACRO}\n{line}\n#endif\n"
 

@@ -13,6 +13,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.definitions import Definition, used_definitions
 
+CELLS = "firmware/fpgaae_cells.h"
 SCORES = "firmware/nnet_utils/fpgaae_scores.h"
 _WITH_STREAMS = frozenset({"sum_of_terms", "sum_of_pairs", "masked_squared_error"})
 _CALL = re.compile(r"^ *nnet::(?P<kernel>\w+)<(?P<types>[^>]*)>\((?P<arguments>.*)\); // (?P<layer>\w+)$", re.MULTILINE)
@@ -53,6 +54,8 @@ class Damage(str, Enum):
     SYNTHESIS_WEIGHTS = "weights that only synthesis sees"
     SYNTHESIS_LAYER = "layer that only synthesis sees"
     SYNTHESIS_DECISION = "decision that only synthesis sees"
+    CELL = "cell of an event"
+    CELL_THRESHOLD = "threshold of another cell"
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ class ProjectSources:
     def files(self) -> tuple[str, ...]:
         """Name the files that slips of the hand may be in."""
         ours = ("firmware/fpgaae_front_end.h", SCORES, "firmware/thresholds.h")
-        return (self.top, self.trigger, *ours, *dict.fromkeys(array.file for array in self.arrays))
+        cells = [CELLS] if (self.project / CELLS).is_file() else []
+        return (self.top, self.trigger, *ours, *cells, *dict.fromkeys(array.file for array in self.arrays))
 
     def text(self, file: str) -> str:
         """Read a source."""

@@ -81,7 +81,8 @@ class Simulator:
     def __init__(self, simulation: Simulation) -> None:
         self._names = simulation.golden_names
         self._library = CsimLibrary(simulation.library)
-        self._network = simulation.network()
+        self._trigger = simulation.trigger()
+        self._network = self._trigger.network
         self._stimuli = simulation.stimuli()
         self._load_weights(simulation)
 
@@ -104,7 +105,12 @@ class Simulator:
         if len(stimulus.values):
             found.append(self._library.run_values(stimulus.values, injected))
         codes = {tap.layer: np.concatenate([part[tap.layer] for part in found]) for tap in taps}
-        golden = self._network.run(stimulus.input_codes, stimulus.injected)
+        cells = self._trigger.cells(stimulus.hardware)
+        if (
+            cells is not None
+        ):  # where only the network's inputs are given, none is known, and the driver takes the first
+            cells = np.concatenate([cells, np.zeros(len(stimulus.values), dtype=np.int64)])
+        golden = self._network.run(stimulus.input_codes, stimulus.injected, cells)
         comparison = compare_codes(
             {tap.layer: (codes[tap.layer], tap.type) for tap in taps},
             {layer: golden[name] for layer, name in self._names.items()},

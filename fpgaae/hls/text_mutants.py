@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fpgaae.golden.network import ACCEPT_LAYER
+from fpgaae.golden.network import ACCEPT_LAYER, CELL_LAYER
 from fpgaae.hls.mutant import Kind, Mutant, Slip, pick, slips
 from fpgaae.hls.project import CSIM_MACRO
-from fpgaae.hls.project_sources import SCORES, Damage, ProjectSources
+from fpgaae.hls.project_sources import CELLS, SCORES, Damage, ProjectSources
 
 _FRONT_END = "firmware/fpgaae_front_end.h"
 _TRIGGER, _WEIGHTS = "firmware/*_trigger.cpp", "firmware/weights/*.h"
@@ -30,6 +30,11 @@ Layer = Callable[[ProjectSources, str], str]
 def _decision(sources: ProjectSources, file: str) -> str:
     del sources, file
     return ACCEPT_LAYER
+
+
+def _cell(sources: ProjectSources, file: str) -> str:
+    del sources, file
+    return CELL_LAYER
 
 
 def _front(sources: ProjectSources, file: str) -> str:
@@ -117,6 +122,18 @@ def _has_thresholds(sources: ProjectSources) -> bool:
     return codes is not None and len({code.strip() for code in codes[1].split(",")}) > 1
 
 
+def _differs_in_pairs(sources: ProjectSources) -> bool:
+    """Tell whether the thresholds of some cell are not those of the one before it, counted in pairs."""
+    text = sources.text("firmware/thresholds.h")
+    n = re.search(r"n_thresholds = (\d+);", text)
+    codes = re.search(r"thresholds\[n \* n_thresholds\] = \{([^}]*)\}", text)
+    if n is None or codes is None:
+        return False
+    table = np.array([int(code) for code in codes[1].split(",")]).reshape(-1, int(n[1]))
+    n_pairs = len(table) // 2
+    return bool((table[: 2 * n_pairs : 2] != table[1 : 2 * n_pairs : 2]).any())
+
+
 TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
     slips(
         Damage.COMPARISON, "it has no threshold",
@@ -128,7 +145,7 @@ TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
         Slip(_FRONT_END, r"accept\[i\] = ", ("accept[N - 1 - i] = ", "accept[i ^ 1] = ")),
         Slip(_FRONT_END, r"> thresholds\[i\]", ("> thresholds[N - 1 - i]",)),
         Slip(
-            "firmware/thresholds.h", r"(?<=\{)(?P<a>\d+), (?P<b>\d+)", (r"\g<b>, \g<a>",)
+            "firmware/thresholds.h", r"(?<=\[n_thresholds\] = \{)(?P<a>\d+), (?P<b>\d+)", (r"\g<b>, \g<a>",)
         ),
         layer=_decision,
         applies=_has_thresholds,
@@ -205,5 +222,21 @@ TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
         Slip(_FRONT_END, _DECIDED, (_decided("accept[N - 1 - i] = code > thresholds[i];"),)),
         layer=_decision,
         applies=_has_thresholds,
+    ),
+    slips(
+        Damage.CELL, "its thresholds follow nothing",
+        Slip(CELLS, r"sum > edges", ("sum >= edges", "sum < edges")),
+        Slip(CELLS, r"(?<=Edges:\n    )" + _LOOP, _SHORT_LOOPS),
+        Slip(CELLS, r"code > 0", ("code > 1",)),
+        Slip(_TRIGGER, r"cell_sum \+= (?P<term>.*);$", ("cell_sum += 0;", r"cell_sum = \g<term>;")),
+        Slip(_TRIGGER, r"event_cell\[0\] \* (?P<bins>\d+) \+ ", ("event_cell[0] + ",)),
+        layer=_cell,
+    ),
+    slips(
+        Damage.CELL_THRESHOLD, "its thresholds follow nothing",
+        Slip(CELLS, r"table\[first \+ i\]", ("table[i]",)),
+        Slip(CELLS, r"cell\.to_uint\(\) \* N", ("cell.to_uint() / 2 * 2 * N",)),
+        layer=_decision,
+        applies=_differs_in_pairs,
     ),
 )  # fmt: skip

@@ -12,7 +12,9 @@ from fpgaae.data.source import WEIGHT
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType
+from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.cells import Sample, cell_thresholds, find_cells
 from fpgaae.hls.stimulus import CHUNK_EVENTS
 from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.results.data import DataResult
@@ -41,6 +43,7 @@ class WorkingPoint(NamedTuple):
     level: float
     spread: GroupSpread | None = None  # of the events that pass over their groups; None where each is its own
     weighed: EffectiveCount | None = None  # None: each event counts 1
+    of_cells: tuple[int, ...] | None = None  # the code of each cell, which decides in the place of `code`
 
     @property
     def passed(self) -> PassedEvents:
@@ -67,6 +70,7 @@ class WorkingPoint(NamedTuple):
             events_at_threshold=self.n_at,
             effective_events=None if self.spread is None else self.passed.effective(TEST_LEVEL).events,
             weighted_events=None if self.weighed is None else self.weighed.events,
+            codes_of_cells=self.of_cells,
         )
 
 
@@ -116,6 +120,54 @@ def background_weights(run: StageRun) -> NDArray[np.float64] | None:
     """Give the weight of every event of `background_scores`, or None where the config names none."""
     store = EventStore(run.upstream("data"))
     return store.columns(run.config.data.background, run.config.trigger.chosen_on).get(WEIGHT)
+
+
+class Chosen(NamedTuple):
+    """The working points, and the sums whose bins their thresholds follow; none: one threshold for all events."""
+
+    points: tuple[WorkingPoint, ...]
+    sums: tuple[BinnedSum, ...] = ()
+
+    @property
+    def codes(self) -> Codes:
+        """The codes of the decisions, (n_thresholds,), or (n_thresholds, n_cells)."""
+        return np.array([point.code if point.of_cells is None else point.of_cells for point in self.points])
+
+
+def choose_working_points(run: StageRun, background: Codes, trigger: Trigger) -> Chosen:
+    """Choose thresholds as the config asks for them, on the background events of its split.
+
+    Parameters
+    ----------
+    background
+        (n_events,) codes of their score.
+    trigger
+        The config's, with the rate of the crossings that are kept.
+
+    Raises
+    ------
+    InputError
+        If thresholds are to follow a sum that is always the same.
+    """
+    groups, weights = background_groups(run), background_weights(run)
+    points = choose_thresholds(background, groups, trigger, run.config.evaluation.confidence_level, weights)
+    if trigger.decorrelate is None or (found := find_cells(run)) is None:
+        return Chosen(points)
+    (cell, cells), shared = found, EventGroups(groups, weights)
+    followed = []
+    for point in points:
+        codes = cell_thresholds(Sample(background, cells, weights), cell.bins, point.requested, trigger.decorrelate)
+        passed = shared.count(background > codes[cells])
+        followed.append(
+            point._replace(
+                n_passed=passed.passed,
+                n_at=int(np.count_nonzero(background == codes[cells])),
+                spread=passed.spread,
+                weighed=passed.weighed,
+                of_cells=tuple(codes.tolist()),
+            )
+        )
+    return Chosen(tuple(followed), cell.sums)
 
 
 def choose_thresholds(

@@ -53,6 +53,7 @@ def new_thresholds(experiment: Experiment, wanted: Wanted, progress: Progress) -
         if not file.is_file():
             raise InputError(f"the event file {file} does not exist; give files of background events to --events")
     deployed = open_deployed(experiment)
+    converted = deployed.trigger.thresholds_for_all("the block")
     config, golden = experiment.config, deployed.trigger.behind_words
     trigger = _trigger(config.trigger, wanted.rates_khz, deployed.trigger.accept.size)
     total = sum(count_events(file, config.data) for file in files)
@@ -95,7 +96,7 @@ def new_thresholds(experiment: Experiment, wanted: Wanted, progress: Progress) -
         score_type=str(score),
         files=tuple(ThresholdFile(name=file.name, sha256=sha256(file)) for file in files),
         events=len(background),
-        converted=tuple(deployed.trigger.accept.thresholds.tolist()),
+        converted=tuple(converted),
         thresholds=tuple(point.entry(score, trigger) for point in points),
         writes=tuple(RegisterWrite(address=f"0x{address:03x}", word=f"0x{word:08x}") for address, word in writes),
     )

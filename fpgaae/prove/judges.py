@@ -13,6 +13,7 @@ import numpy as np
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import Cell
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
@@ -20,6 +21,7 @@ from fpgaae.golden.layers.rounding import Input, Quantizer
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.windows import places_under
+from fpgaae.prove.cells import cell, decided_cell
 from fpgaae.prove.codes import MOST_CODES, code_text, codes_differ, form_key
 from fpgaae.prove.front_end import front_end
 from fpgaae.prove.scores import expected_score
@@ -306,21 +308,29 @@ def _score(subject: Subject) -> Finding:
 
 
 def _decisions(subject: Subject) -> Finding:
-    """See that each bit compares the very score with its threshold."""
+    """See that each bit compares the very score with its threshold, in each cell where there are cells."""
     layer, source = subject.golden, subject.sources[0]
     if not isinstance(layer, Accept):
         raise TypeError(layer.kind)
     differences: dict[int, Difference] = {}
+    cells = set()
     for event, outputs in subject.trace.outputs[subject.index].items():
         if (event, source.tap) in subject.trace.void:
             continue
+        own = 0 if len(subject.sources) == 1 else decided_cell(subject, subject.sources[1], event)
+        if own is None:
+            continue
+        cells.add(own)
         score = subject.trace.outputs[source.tap][event][0]
         up = subject.trace.layers[source.tap].cast.fraction - source.golden.type.fraction
         for output in outputs:
-            reason = _decision_differs(subject, output, score, int(layer.thresholds[output.place]), up)
+            reason = _decision_differs(subject, output, score, int(layer.by_cell[own, output.place]), up)
             if reason is not None:
                 differences.setdefault(output.place, Difference(output.place, reason))
-    return Finding("each comparison with its threshold", tuple(differences.values()))
+    if len(cells) < len(layer.by_cell) and not differences:
+        return Finding("", open=f"{len(layer.by_cell) - len(cells)} cells are on no path")
+    of = "" if len(subject.sources) == 1 else f" of each of {len(cells)} cells"
+    return Finding(f"each comparison with its threshold{of}", tuple(differences.values()))
 
 
 def _decision_differs(subject: Subject, output: Output, score: Output, threshold: int, up: int) -> str | None:
@@ -348,5 +358,6 @@ _JUDGES: Mapping[type, Judge] = {
     MaxPooling: _largest,
     AveragePooling: _mean,
     ScoreLayer: _score,
+    Cell: cell,
     Accept: _decisions,
 }

@@ -10,7 +10,9 @@ import numpy as np
 
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, Tensor
+from fpgaae.golden.cell_events import cell_events
 from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.rounding import Input
 from fpgaae.hls.csim_library import Compilation, CsimLibrary, probe
 from fpgaae.hls.layer_stimulus import layer_codes
 from fpgaae.hls.project import port_codes
@@ -60,6 +62,7 @@ def find_refutation(sources: Sources, proof: SourceProof, pool: Codes, seed: int
 
 def _candidates(sources: Sources, proof: SourceProof, pool: Codes, seed: int) -> Iterator[Candidate]:
     """Give events that differ: from the pool, with the codes of one port changed, or with replaced outputs."""
+    pool = np.concatenate([pool, cell_events(sources.trigger)])
     golden = sources.trigger.run(pool)
     injected = _at_thresholds(sources, layer_codes(sources.network, seed))
     zeros = np.zeros((len(next(iter(injected.values()))), pool.shape[1]), dtype=np.int64)
@@ -67,13 +70,16 @@ def _candidates(sources: Sources, proof: SourceProof, pool: Codes, seed: int) ->
         for difference in proof.findings[subject.traced.name].differences[:4]:
             if (row := _differs_on(subject, difference.place, golden, pool)) is not None:
                 yield Candidate(pool[row][None], None)
-            elif not subject.sources and (changed := _port_events(subject, difference.place, pool[0])) is not None:
+            elif (
+                isinstance(subject.golden, Input)
+                and (changed := _port_events(subject, difference.place, pool[0])) is not None
+            ):
                 yield Candidate(changed, None)
     for subject in proof.subjects:
         if not subject.sources:
             continue
         if isinstance(subject.golden, Accept) and proof.findings[subject.traced.name].differences:
-            n = 3 * len(sources.trigger.thresholds)
+            n = 3 * sources.trigger.thresholds.size
             for row in range(-n, 0):
                 yield Candidate(None, {name: codes[row][None] for name, codes in injected.items()}, is_sure=False)
             continue
@@ -89,10 +95,12 @@ def _candidates(sources: Sources, proof: SourceProof, pool: Codes, seed: int) ->
 def _at_thresholds(sources: Sources, injected: Mapping[str, Codes]) -> Mapping[str, Codes]:
     """Add scores at, one below and one above each threshold, whatever stands before them."""
     score = sources.network.score
-    near = (sources.trigger.thresholds[:, None] + np.array([-1, 0, 1])).ravel()
-    near = np.clip(near, score.type.min_code, score.type.max_code)
+    accept = sources.trigger.accept
+    rows = {name: accept.corners(sources.network[name])[0] for name in accept.inputs}
+    rows[score.name] = np.clip(rows[score.name], score.type.min_code, score.type.max_code)
+    n = len(rows[score.name])
     return {
-        name: np.concatenate([codes, near[:, None] if name == score.name else np.repeat(codes[:1], len(near), axis=0)])
+        name: np.concatenate([codes, rows[name] if name in rows else np.repeat(codes[:1], n, axis=0)])
         for name, codes in injected.items()
     }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from fpgaae.report.flatness import cost_rows, flat_tables
 from fpgaae.report.sections import (
     ResourceRow,
     ablation_table,
@@ -217,6 +218,11 @@ def render_page(content: PageContent) -> str:
         menu=[] if content.review is None else menu_rows(content.review.menu),
         notes=[] if metrics is None else notes(metrics),
         decisions=[] if metrics is None else metrics.decisions,
+        flatness=[]
+        if metrics is None
+        else [
+            {"tables": flat_tables(own, index), "costs": cost_rows(own)} for index, own in enumerate(metrics.flatness)
+        ],
         figures={
             figure.section: [f for f in content.figures if f.section == figure.section] for figure in content.figures
         },

@@ -247,6 +247,12 @@ def student_sentences(found: StudentComparison | None) -> list[str]:
     return sentences
 
 
+def _above(decision: Decision) -> str:
+    if decision.cells is None:
+        return f"Above code {decision.code:,}"
+    return f"Above the codes of {decision.cells} cells (code {decision.code:,} without)"
+
+
 def rate_sentence(decision: Decision) -> str:
     """Say which rate was asked for and which one the firmware gives."""
     rate, khz = decision.false_positive_rate, decision.rate_khz
@@ -254,7 +260,7 @@ def rate_sentence(decision: Decision) -> str:
     if decision.agrees and decision.background_events_passed < MIN_BACKGROUND_EVENTS:
         verdict = "too few events to tell"
     return (
-        f"Above code {decision.code:,}: requested {decision.requested_false_positive_rate:.2e} "
+        f"{_above(decision)}: requested {decision.requested_false_positive_rate:.2e} "
         f"({decision.requested_rate_khz:.3g} kHz), achieved {rate.value:.2e} ({khz.value:.3g} kHz), "
         f"{rate.low:.2e} to {rate.high:.2e}: {verdict} (p = {decision.p_value:.2g})"
         + ("" if decision.doubt is None else f". In doubt: {decision.doubt}")

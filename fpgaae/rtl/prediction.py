@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import CheckFailed
 from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.cell import Cell
 from fpgaae.golden.layers.rounding import Input, Quantizer, Relu
 from fpgaae.golden.layers.weighted import Dense
 from fpgaae.golden.network import IntegerNetwork
@@ -92,7 +93,7 @@ def predict_hls(network: IntegerNetwork, firmware: Firmware) -> Taken | None:
 
 def describe_network(network: IntegerNetwork) -> list[dict[str, Any]] | None:
     """Give the dense layers of a network that is a chain of them; None for another one."""
-    if not all(isinstance(layer, (Input, Dense, Quantizer, ScoreLayer, Accept)) for layer in network.layers):
+    if not all(isinstance(layer, (Input, Dense, Quantizer, ScoreLayer, Cell, Accept)) for layer in network.layers):
         return None
     rectified = {layer.inputs[0] for layer in network.layers if isinstance(layer, Relu)}
     dense = [layer for layer in network.layers if isinstance(layer, Dense)]

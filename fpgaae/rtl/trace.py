@@ -13,6 +13,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, FixedPointType, Types
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
+from fpgaae.golden.layers.cell import Cell
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved, Port
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
@@ -29,8 +30,10 @@ from fpgaae.rtl.arithmetic import (
     constant,
     exact_ranges,
     is_constant,
+    look_up,
     requantize,
     select_negative,
+    total,
 )
 from fpgaae.rtl.scores import Signal, trace_score
 from fpgaae.rtl.windows import largest, mean, moved, pools_under, variables_under
@@ -87,19 +90,21 @@ def trace_layers(trigger: GoldenTrigger, names: Sequence[str]) -> CombLogic:
     network = trigger.network
     with exact_ranges():
         ports = FixedVariableArrayInput((len(trigger.features),), HARDWARE)
-        front_end = _front_end(ports, trigger)
+        codes = hardware_integers(ports._vars, [feature.hardware for feature in trigger.features.features])
+        front_end = _front_end(codes, trigger)
         signals: dict[str, Signal] = {}
         for layer in network.layers:
             inputs = [signals[name] for name in layer.inputs] or [front_end]
+            if isinstance(layer, Cell):  # it reads the hardware integers themselves
+                inputs = [Signal(codes, layer.type)]
             signals[layer.name] = Signal(_trace(layer, inputs), layer.type)
         outputs = [variable for name in names for variable in signals[name].variables]
         return comb_trace(ports, FixedVariableArray(np.array(outputs, dtype=object)))
 
 
-def _front_end(ports: FixedVariableArrayInput, trigger: GoldenTrigger) -> Signal:
-    """Make hardware integers of the words; offset, shift, round and saturate each."""
+def _front_end(codes: Sequence[Variable], trigger: GoldenTrigger) -> Signal:
+    """Offset, shift, round and saturate each hardware integer."""
     inputs, features = trigger.network.layers[0], trigger.features.features
-    codes = hardware_integers(ports._vars, [feature.hardware for feature in features])
     found = [
         _rounded(code - feature.offset, feature.shift, inputs.types, place)
         for place, (code, feature) in enumerate(zip(codes, features, strict=True))
@@ -182,8 +187,25 @@ def _score(layer: ScoreLayer, inputs: Sequence[Signal]) -> list[Variable]:
     return [trace_score(layer, inputs)]
 
 
+def _cell(layer: Cell, inputs: Sequence[Signal]) -> list[Variable]:
+    """Compare each sum with its edges, and count the cells."""
+    codes = inputs[0].variables
+    counted: list[Variable] = []  # what the cell is the sum of
+    for of in layer.sums:
+        own = total(above(codes[place], 0) if of.counts else codes[place] for place in of.places)
+        before = [total(counted)] if counted else []
+        bits = [bit for bit in range(of.n_bins.bit_length()) if of.n_bins >> bit & 1]
+        counted = [*(found * 2.0**bit for found in before for bit in bits), *(above(own, edge) for edge in of.edges)]
+    return [total(counted)]
+
+
 def _accept(layer: Accept, inputs: Sequence[Signal]) -> list[Variable]:
-    return [above(inputs[0].variables[0], int(threshold)) for threshold in layer.thresholds]
+    score = inputs[0].variables[0]
+    if len(inputs) == 1:
+        return [above(score, int(threshold)) for threshold in layer.thresholds]
+    cell, n_codes = inputs[1].variables[0], 1 << inputs[1].type.width
+    tables = [np.pad(codes, (0, n_codes - len(codes)), mode="edge") for codes in layer.thresholds]
+    return [select_negative(look_up(cell, table) - score, constant(1), constant(0)) for table in tables]
 
 
 def _inputs(layer: Input, inputs: Sequence[Signal]) -> list[Variable]:
@@ -202,6 +224,7 @@ TRACERS: dict[type, Callable[[Any, Sequence[Signal]], list[Variable]]] = {
     LeakyRelu: _leaky_relu,
     Quantize: _quantize,
     ScoreLayer: _score,
+    Cell: _cell,
     Accept: _accept,
 }
 REFUSED: dict[type, str] = {  # kinds that no trigger block in RTL has

@@ -6,20 +6,12 @@ QKeras) to read the model, and da4ml for the cost.
 
 from __future__ import annotations
 
-import numpy as np
-
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import open_split
 from fpgaae.errors import InputError
 from fpgaae.evaluation.scoring import float_scorer
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.working_points import (
-    background_groups,
-    background_scores,
-    background_weights,
-    choose_thresholds,
-    kept_crossings,
-)
+from fpgaae.hls.working_points import background_scores, choose_working_points, kept_crossings
 from fpgaae.models.extract import extract_network
 from fpgaae.models.quantized import MODEL_FILE, load_quantized
 from fpgaae.rtl.design import Design
@@ -68,9 +60,8 @@ def run_trial(run: StageRun) -> TrialResult:
 def _estimate(run: StageRun, trigger: GoldenTrigger) -> Design:
     """Trace the whole trigger block, with the thresholds that `convert` would choose, and ask da4ml for its cost."""
     background = background_scores(run, trigger)
-    level = run.config.evaluation.confidence_level
     crossings = kept_crossings(run.config.trigger, run.result(DataResult), run.config.data.background)
-    points = choose_thresholds(background, background_groups(run), crossings, level, background_weights(run))
-    decided = trigger.with_thresholds(np.array([point.code for point in points]))
+    chosen = choose_working_points(run, background, crossings)
+    decided = trigger.with_thresholds(chosen.codes, chosen.sums)
     block = cut_into_stages(trace_trigger(decided), run.config.firmware.clock_ns)
     return describe(block, run.config.firmware.project_name)

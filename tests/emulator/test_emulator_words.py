@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import word_objects
 
-from fpgaae.config.model import Score
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.golden.trigger import GoldenTrigger
@@ -24,7 +23,8 @@ FEATURES = word_objects.word_features()
 
 @pytest.fixture(scope="module")
 def trigger() -> GoldenTrigger:
-    return GoldenTrigger(FEATURES, networks.random_network(Score.SQUARED_ERROR, FEATURES))
+    """Give a block whose thresholds follow sums over ports of all kinds, whether a word is declared or not."""
+    return networks.followed(FEATURES, word_objects.SUMS)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from results import threshold
 
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.errors import InputError
+from fpgaae.evaluation.cuts import cuts
 from fpgaae.evaluation.decisions import decisions
 from fpgaae.runs.record import as_json
 from fpgaae.statistics import EventGroups, clopper_pearson
@@ -35,7 +36,7 @@ def _independent(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, EventGro
 
 def _one(scores: dict[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     chosen = replace(CHOSEN, **changes)
-    (found,) = decisions(scores, _independent(scores), "background", [chosen], TRIGGER, 0.9)
+    (found,) = decisions(scores, _independent(scores), "background", cuts([chosen]), TRIGGER, 0.9)
     return as_json(found)
 
 
@@ -103,7 +104,7 @@ def test_copies_of_events_change_no_interval_and_no_verdict(choice: dict[str, fl
     }
     groups = {process: EventGroups(np.arange(len(codes)) // 5) for process, codes in copied["firmware"].items()}
     chosen = replace(CHOSEN, events=100, events_passed=90, **choice)
-    (result,) = decisions(copied, groups, "background", [chosen], TRIGGER, 0.9)
+    (result,) = decisions(copied, groups, "background", cuts([chosen]), TRIGGER, 0.9)
     found = as_json(result)
     assert found["background_events_passed"] == 5 * once["background_events_passed"]
     assert found["false_positive_rate"] == pytest.approx(once["false_positive_rate"])
@@ -116,4 +117,4 @@ def test_a_missing_model_is_named() -> None:
     scores = _scores(signal=[3.0])
     del scores["float"]
     with pytest.raises(InputError, match="no scores of the model `float`"):
-        decisions(scores, _independent(scores), "background", [CHOSEN], TRIGGER, 0.9)
+        decisions(scores, _independent(scores), "background", cuts([CHOSEN]), TRIGGER, 0.9)

@@ -11,8 +11,13 @@ from compiled_block import INPUT, Block
 
 from fpgaae.config.data import Hardware
 from fpgaae.data.layout import Word
+from fpgaae.golden.cell_events import cell_events
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.cells import cells_of
 from fpgaae.hls.front_end import write_golden_vectors
 from fpgaae.hls.port_table import input_ports, packed_lines
+from fpgaae.hls.word_stimulus import word_events
 
 pytestmark = pytest.mark.usefixtures("compiler")
 FEATURES = word_objects.word_features()
@@ -24,7 +29,8 @@ FEATURES = word_objects.word_features()
 )
 def block(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Block:
     objects = word_objects.HARDWARE, FEATURES
-    return Block(tmp_path_factory.mktemp("block"), objects, [7], pack=request.param)
+    sums = () if request.param else word_objects.SUMS  # the front end of a stream has no cells
+    return Block(tmp_path_factory.mktemp("block"), objects, [7, 90, 500, 2000], pack=request.param, sums=sums)
 
 
 def _code(words: list[int], declared: list[Word | None], place: int) -> int:
@@ -49,6 +55,19 @@ def test_every_word_gives_the_golden_input_code(block: Block) -> None:
     found = block.run([0] * len(words), words).inputs
     np.testing.assert_array_equal(found, FEATURES.input_codes_of_words(words, INPUT))
     assert all(len(np.unique(column)) > 1 for column in found[:, block.elements].T)
+
+
+def test_each_event_gets_the_thresholds_of_its_cell(block: Block) -> None:
+    cell = block.block.cell
+    if cell is None:
+        pytest.skip("thresholds of a stream follow nothing")
+    random = word_events(FEATURES, 1000, np.random.default_rng(2))
+    words = np.concatenate([random, cell_events(GoldenTrigger(FEATURES, IntegerNetwork((cell,))))])
+    scores = np.random.default_rng(3).choice([7, 8, 90, 91, 500, 501, 2000, 2001], len(words))
+    cells = cells_of(cell, FEATURES.codes_of_words(words))
+    bits = (scores[:, None] > block.block.accept.by_cell[cells]) << np.arange(4)
+    np.testing.assert_array_equal(block.run(scores.tolist(), words).accept.astype(np.int64), bits.sum(axis=1))
+    assert len(np.unique(cells)) > 6
 
 
 def test_the_golden_front_end_is_the_declared_arithmetic() -> None:

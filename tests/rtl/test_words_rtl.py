@@ -12,10 +12,11 @@ from designs import write_design
 
 from fpgaae.config.data import Hardware
 from fpgaae.config.model import Score
+from fpgaae.golden.cell_events import cell_events
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.word_stimulus import word_events
 from fpgaae.rtl.templates import firmware_rtl
-from fpgaae.rtl.trace import trace_layers
+from fpgaae.rtl.trace import trace_layers, trace_trigger
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl
 
 FEATURES = word_objects.word_features()
@@ -31,6 +32,16 @@ def test_every_word_gives_the_golden_input_code(trigger: GoldenTrigger) -> None:
     logic = trace_layers(trigger, [trigger.network.layers[0].name])
     found = logic.predict(words.astype(np.float64), n_threads=1).astype(np.int64)
     np.testing.assert_array_equal(found, trigger.input_codes(words))
+
+
+def test_thresholds_that_follow_sums_of_words_equal_the_golden_decisions() -> None:
+    trigger = networks.followed(FEATURES, word_objects.SUMS)
+    words = np.concatenate([word_events(FEATURES, 2000, np.random.default_rng(3)), cell_events(trigger)])
+    golden = trigger.score_and_decisions(words)
+    found = trace_trigger(trigger).logic.predict(words.astype(np.float64), n_threads=1)
+    np.testing.assert_array_equal(found, golden)
+    assert len(np.unique(trigger.cells(words))) > 6
+    assert 0 < golden[:, 1:].mean() < 1
 
 
 @pytest.mark.slow

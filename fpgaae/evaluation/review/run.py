@@ -14,7 +14,7 @@ from fpgaae.data.inputs import BLOCK_EVENTS, Split, open_split
 from fpgaae.data.source import weights_of
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
-from fpgaae.evaluation.decisions import float_cut
+from fpgaae.evaluation.cuts import Followed, cuts
 from fpgaae.evaluation.review.anomalous import describe, largest
 from fpgaae.evaluation.review.figures import (
     MOST_SLOTS,
@@ -35,6 +35,7 @@ from fpgaae.golden.latents import find_latents
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.partial import PartialNetwork
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.reference import ReferenceResult, TakenReference, TrainedReference
 from fpgaae.runs.results.review import Anomalous, Latents, Losses, Review, TurnOn
@@ -55,6 +56,7 @@ class ScoredEvents:
     scores: Mapping[str, Mapping[str, Values]]  # model -> process
     groups: ByProcess
     columns: Mapping[str, Mapping[str, Values]]
+    followed: Followed | None = None  # where thresholds follow sums
 
     @property
     def weights(self) -> Weights:
@@ -78,7 +80,12 @@ def run_review(
     quantities = EventQuantities(run.config.data, split.features)
     seen = _read(run, events, split, golden, quantities)
     groups = {process: EventGroups(own, events.weights.get(process)) for process, own in events.groups.items()}
-    accepted = _accepted(events, metrics, groups[background], background)
+    points = cuts(run.result(CsimResult).thresholds, events.followed)
+    decided = [cut.accepted(events.scores, groups[background], background) for cut in points]
+    accepted = {
+        process: [{model: own[process][model] for model in (FLOAT, FIRMWARE)} for own in decided]
+        for process in events.groups
+    }
     firmware = {process: flags[0][FIRMWARE] for process, flags in accepted.items()}
     review = Review(
         confidence_level=level,
@@ -151,21 +158,6 @@ def _latent_layer(golden: GoldenTrigger) -> Layer | None:
         return find_latents(golden.network)
     except InputError:
         return None
-
-
-def _accepted(
-    events: ScoredEvents, metrics: MetricsResult, groups: EventGroups, background: str
-) -> dict[str, list[dict[str, NDArray[np.bool_]]]]:
-    """Give for each process and threshold what float and firmware accept; float as many background events."""
-    cuts = []
-    for decision in metrics.decisions:
-        passed = groups.count(events.scores[FIRMWARE][background] > decision.value)
-        float_threshold = float_cut(events.scores[FLOAT][background], passed, groups.weights)
-        cuts.append({FLOAT: float_threshold, FIRMWARE: decision.value})
-    return {
-        process: [{model: events.scores[model][process] > cut for model, cut in own.items()} for own in cuts]
-        for process in events.groups
-    }
 
 
 def _trainings(run: StageRun) -> dict[str, Losses]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fpgaae.fixedpoint import Codes
 from fpgaae.runs.results.base import StageResult
 from fpgaae.statistics import Interval
 
@@ -128,6 +132,32 @@ class Threshold:
     events_at_threshold: int
     effective_events: float | None = None  # where events share groups or have weights
     weighted_events: float | None = None  # sum(w)^2 / sum(w^2), where they have weights
+    codes_of_cells: tuple[int, ...] | None = None  # where it follows sums: that of each cell, in the place of `code`
+
+    def codes_at(self, cells: Codes | None) -> Codes | int:
+        """Give the code that decides: of all events, or (n_events,) by the cell of each.
+
+        Parameters
+        ----------
+        cells
+            (n_events,), where thresholds follow sums.
+
+        Raises
+        ------
+        ValueError
+            If it follows sums, and no cells are given.
+        """
+        if self.codes_of_cells is None:
+            return self.code
+        if cells is None:
+            raise ValueError("a threshold that follows sums needs the cell of each event")
+        return np.array(self.codes_of_cells, dtype=np.int64)[cells]
+
+    def values_at(self, cells: Codes | None) -> NDArray[np.float64] | float:
+        """Give the value that decides, as `codes_at`."""
+        if self.codes_of_cells is None:
+            return self.value
+        return np.asarray(np.ldexp(np.asarray(self.codes_at(cells), dtype=np.float64), -self.fraction))
 
     @property
     def doubt(self) -> str | None:
@@ -142,6 +172,15 @@ class Threshold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FollowedSumEntry:
+    """A sum that the thresholds follow: of which features, and the codes that its bins end at."""
+
+    quantity: str
+    features: tuple[str, ...]
+    edges: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TriggerEntry:
     """The thresholds, and what they were chosen on."""
 
@@ -151,6 +190,7 @@ class TriggerEntry:
     saturated_fraction: float
     confidence_level: float
     thresholds: tuple[Threshold, ...]
+    follows: tuple[FollowedSumEntry, ...] = ()  # the cells count the bins of the last one by ones
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from fpgaae.runs.results.base import StageResult
-from fpgaae.runs.results.convert import KerasAgreement, Threshold
+from fpgaae.runs.results.convert import FollowedSumEntry, KerasAgreement, Threshold
 
 
 class Mismatch(NamedTuple):
@@ -95,6 +95,7 @@ class CsimResult(StageResult):
     thresholds: tuple[Threshold, ...]
     changed_types: tuple[ChangedType, ...]
     edited_files: tuple[str, ...]
+    follows: tuple[FollowedSumEntry, ...] = ()  # what the thresholds follow, as `convert.json` says it
     keras: KerasAgreement
     events_per_second: float
     compile_seconds: float

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.results.flatness import Flatness
 from fpgaae.runs.results.reference import TargetOfScores
 from fpgaae.statistics import Interval
 
@@ -110,6 +111,7 @@ class Decision:
     agrees: bool
     processes: Mapping[str, ProcessDecisions]
     doubt: str | None = None  # why the threshold itself is hardly known
+    cells: int | None = None  # of a threshold that follows sums: `code` is that of one threshold for all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,6 +344,7 @@ class ScoreMetrics:
     correlation: Mapping[str, Correlation]  # by quantity
     groups: GroupMetrics | None = None
     effective_events: Mapping[str, float] | None = None  # sum(w)^2 / sum(w^2), of processes whose events have weights
+    flatness: tuple[Flatness, ...] = ()  # one a threshold, where they follow sums
 
 
 @dataclass(frozen=True, kw_only=True)
