@@ -22,6 +22,9 @@ Batch = Mapping[str, Tensor]  # "x": (n, n_features), and the columns that the m
 Terms = dict[str, Tensor]  # by name: scalars; their sum is what is minimised
 
 
+_NONE = np.zeros(0, dtype=np.float32)  # where no method asks for it
+
+
 class MethodOptions(Section):
     """The section `method` of a config; each method adds its own keys.
 
@@ -73,6 +76,9 @@ class Setting(NamedTuple):
     high: NDArray[np.float32]  # largest value in training, (n_features,)
     empty: NDArray[np.float32]  # what the first input of each slot is when the slot is empty, (n_slots,)
     precision: str = "float32"
+    blank: NDArray[np.float32] = _NONE  # what every input of an empty slot is, (n_features,)
+    turn: NDArray[np.float32] = _NONE  # what a whole turn of an angle is, (n_features,); 0 for what does not go round
+    turn_low: NDArray[np.float32] = _NONE  # the smallest value of an angle
 
 
 class Step(NamedTuple):

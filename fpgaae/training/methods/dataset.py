@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.config.data import Hardware
 from fpgaae.config.layers import RECONSTRUCTION, Convolution, Dense, NamedLayer
 from fpgaae.config.model import ModelKind
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
+from fpgaae.data.layout import QUANTITIES
 from fpgaae.errors import InputError
 from fpgaae.methods.base import Setting
 from fpgaae.models.plan import plan_network
@@ -65,7 +67,21 @@ def setting_of(run: StageRun, x: NDArray[np.float32]) -> Setting:
         high=x.max(axis=0),
         empty=_empty(features, 3 if config.data.hardware.array is None else 1),
         precision=config.training.reference.precision,
+        blank=features.values(np.zeros((1, len(features)), dtype=np.int64))[0].astype(np.float32),
+        **_turns(config.data.hardware, features),
     )
+
+
+def _turns(hardware: Hardware, features: FeatureMap) -> dict[str, NDArray[np.float32]]:
+    """Give what a whole turn of each input is, and its smallest value; 0 for what is no angle."""
+    steps = np.zeros(len(features), dtype=np.int64)
+    slots = [kind for kind in hardware.objects for _ in range(kind.slots)]
+    for slot, kind in enumerate(slots):
+        place = len(QUANTITIES) * slot + QUANTITIES.index("phi")
+        steps[place] = hardware.steps_of(kind) if features.features[place].hardware.bits else 0
+    lowest = features.values(-(steps // 2)[None])[0]
+    turn = steps * np.ldexp(1.0, -features.shifts)
+    return {"turn": turn.astype(np.float32), "turn_low": np.where(steps > 0, lowest, 0).astype(np.float32)}
 
 
 def _empty(features: FeatureMap, slot_size: int) -> NDArray[np.float32]:

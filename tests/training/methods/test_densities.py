@@ -11,23 +11,40 @@ from fpgaae.files import Json
 pytestmark = pytest.mark.slow
 
 
+KINDS = ("flow", "autoregressive_flow")
+
+
 @pytest.fixture(scope="module")
 def measured() -> Json:
     return output_of("densities")
 
 
-def test_the_log_determinant_of_a_flow_is_that_of_its_jacobian(measured: Json) -> None:
-    found = measured["identities"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_log_determinant_of_a_flow_is_that_of_its_jacobian(measured: Json, kind: str) -> None:
+    found = measured["identities"][kind]
     np.testing.assert_allclose(found["log_determinant"], found["autodiff"], rtol=2e-4, atol=2e-4)
     assert found["moved"] > 0.5, "a flow that is the identity proves nothing"
 
 
-def test_the_inverse_of_a_flow_gives_back_what_went_in(measured: Json) -> None:
-    assert measured["identities"]["inverse"] < 2e-3
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_inverse_of_a_flow_gives_back_what_went_in(measured: Json, kind: str) -> None:
+    assert measured["identities"][kind]["inverse"] < 2e-3
 
 
-def test_the_density_of_a_flow_integrates_to_one(measured: Json) -> None:
-    assert measured["integral"] == pytest.approx(1, abs=2e-3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_density_of_a_flow_integrates_to_one(measured: Json, kind: str) -> None:
+    assert measured["integral"][kind] == pytest.approx(1, abs=2e-3)
+
+
+def test_an_embedding_keeps_its_spread_and_its_autoencoder_tells_what_is_far(measured: Json) -> None:
+    found = measured["embedded"]
+    assert min(found["held"]) > 0.3
+    assert max(found["free"]) < 0.1, "without the term of variance all events lie at one place"
+    assert found["vicreg"] > 0.8
+
+
+def test_a_recurrent_autoencoder_tells_what_is_far(measured: Json) -> None:
+    assert measured["embedded"]["recurrent"] > 0.8
 
 
 def test_a_flow_learns_a_ring_that_no_gaussian_fits(measured: Json) -> None:

@@ -65,20 +65,23 @@ def score(made: Method, trained: Trained, x: NDArray[np.float32]) -> NDArray[np.
     return jax_scorer(next(iter(made.scores().values())), trained, [made.options.knobs])({"x": x})[0]
 
 
-def random_flow(n_features: int, spread: float) -> tuple[Any, Any]:
+FLOWS: dict[str, dict[str, int]] = {"flow": {"couplings": 5}, "autoregressive_flow": {"layers": 3}}
+
+
+def random_flow(kind: str, n_features: int, spread: float) -> tuple[Any, Any]:
     """Give a flow with random weights: at its beginning it is the identity."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=(64, n_features)).astype(np.float32)
-    made = method("flow", setting(x, (6,)), couplings=5)
+    made = method(kind, setting(x, (6,)), **FLOWS[kind])
     networks = build_networks(made, 1)
     for variable in variables_of_all(networks):
         variable.assign(spread * rng.normal(size=variable.shape))
     return made, networks
 
 
-def flow_identities() -> dict[str, Any]:
+def flow_identities(kind: str) -> dict[str, Any]:
     """Compare the log-determinant with autodiff, and the inverse with what went in."""
-    made, networks = random_flow(5, 0.5)
+    made, networks = random_flow(kind, 5, 0.5)
     x = jnp.asarray(np.random.default_rng(4).normal(size=(7, 5)) * 2, dtype=jnp.float32)
     z, found = made.forward(networks, x)
     jacobians = jax.vmap(jax.jacfwd(lambda one: made.forward(networks, one[None])[0][0]))(x)
@@ -91,9 +94,9 @@ def flow_identities() -> dict[str, Any]:
     }
 
 
-def flow_integral() -> float:
+def flow_integral(kind: str) -> float:
     """Integrate the density over the plane, in u = asinh x: dx = cosh u du."""
-    made, networks = random_flow(2, 0.3)
+    made, networks = random_flow(kind, 2, 0.3)
     u = np.linspace(-12, 12, 801, dtype=np.float64)
     grid = np.stack(np.meshgrid(u, u), axis=-1).reshape(-1, 2)
     log_p = np.asarray(made.log_likelihood(networks, jnp.asarray(np.sinh(grid), dtype=jnp.float32)), dtype=np.float64)
@@ -215,10 +218,34 @@ def without_labels() -> float:
     return auc(score(made, trained, background(2000)), score(made, trained, signal(2000)))
 
 
+def embedded() -> dict[str, Any]:
+    """Train autoencoders on embeddings, held apart or not, and a recurrent one; give spreads and AUCs."""
+    x = correlated(2000, n_features=6, noise=0.1)
+    far = x[:500] + 3 * np.random.default_rng(10).normal(size=(500, 6)).astype(np.float32)
+    blank = np.zeros(6, dtype=np.float32)
+    given = setting(x, (16,), 4, empty=np.full(3, -100, dtype=np.float32))._replace(
+        image_shape=(3, 2, 1), blank=blank, turn=blank, turn_low=blank
+    )
+    fit = {"epochs": 12, "batch_size": 200, "learning_rate": 5e-3}
+    recurrent = method("recurrent", given, units=12)
+    trained = train("recurrent", recurrent, x, **fit)
+    found: dict[str, Any] = {"recurrent": auc(score(recurrent, trained, x[:500]), score(recurrent, trained, far))}
+    made = method("vicreg", given, bottleneck=2, projector=8)
+    members = (Member(1, {"variance": 25.0}), Member(1, {"variance": 0.0}))
+    trained = train("vicreg", made, x, members=members, **fit)
+    for name, values in zip(("held", "free"), trained.values, strict=True):
+        adopt(trained, values)
+        z = np.asarray(trained.networks["projector"](trained.networks["encoder"](x)))
+        found[name] = z.std(axis=0).tolist()
+    error = jax_scorer(made.scores()["embedding_error"], trained, [made.options.knobs] * 2)
+    return {**found, "vicreg": auc(error({"x": x[:500]})[0], error({"x": far})[0])}
+
+
 if __name__ == "__main__":
     measured = {
-        "identities": flow_identities(),
-        "integral": flow_integral(),
+        "identities": {kind: flow_identities(kind) for kind in FLOWS},
+        "integral": {kind: flow_integral(kind) for kind in FLOWS},
+        "embedded": embedded(),
         "ring": trained_flow(),
         "critics": critics(),
         "updates": updates(),
