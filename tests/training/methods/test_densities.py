@@ -38,8 +38,8 @@ def test_the_density_of_a_flow_integrates_to_one(measured: Json, kind: str) -> N
 
 def test_an_embedding_keeps_its_spread_and_its_autoencoder_tells_what_is_far(measured: Json) -> None:
     found = measured["embedded"]
-    assert min(found["held"]) > 0.3
-    assert max(found["free"]) < 0.1, "without the term of variance all events lie at one place"
+    assert min(found["held"]) > 0.35
+    assert max(found["free"]) < 0.25, "without the term of variance the events move to one place"
     assert found["vicreg"] > 0.8
 
 
