@@ -242,14 +242,14 @@ def import_model(  # noqa: PLR0913 - all but two are named
     force: bool = False,
     progress: Progress | None = None,
 ) -> Run:  # fmt: skip
-    """Take a Keras or QKeras model from a file instead of a training.
+    """Take a Keras, QKeras, ONNX or QONNX model from a file instead of a training.
 
     Parameters
     ----------
     model
-        A .keras or .h5 file.
+        A .keras, .h5 or .onnx file.
     quantize
-        Quantize a QKeras model anew, by the config, instead of as it is.
+        Quantize a QKeras or QONNX model anew, by the config, instead of as it is.
     config, runs, name, force, progress
         As `run`.
 

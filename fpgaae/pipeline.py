@@ -128,7 +128,7 @@ def import_model(
     if model.is_dir():
         read_model_file(model)  # says which folder it is
     if not model.is_file():
-        raise InputError(f"{model} does not exist; give a .keras or .h5 file")
+        raise InputError(f"{model} does not exist; give a .keras, .h5 or .onnx file")
     wanted = ImportedModel(model.name, sha256(model), quantize)
     experiment = open_experiment(config, runs, wanted)
     before = find_import(experiment.folder)

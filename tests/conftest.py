@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -68,6 +69,13 @@ def compiler() -> None:
     """Skip a test that needs g++ where there is none."""
     if shutil.which("g++") is None and not os.environ.get("FPGAAE_REQUIRE_TOOLS"):
         pytest.skip("needs g++")
+
+
+@pytest.fixture(scope="session")
+def onnx_package() -> None:
+    """Skip a test that writes ONNX files where the package for them is missing."""
+    if importlib.util.find_spec("onnx") is None and not os.environ.get("FPGAAE_REQUIRE_TOOLS"):
+        pytest.skip("needs the package onnx")
 
 
 @pytest.fixture(scope="session")
@@ -411,8 +419,12 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def evaluation_in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let Keras evaluate an imported model's file in this process, which saves a start of TensorFlow for each."""
     from fpgaae.models.file_graph import evaluate_file  # noqa: PLC0415
+    from fpgaae.models.model_file import is_onnx  # noqa: PLC0415
+    from fpgaae.models.twin_check import evaluate_apart  # noqa: PLC0415
 
     def evaluate(file: Path, x: Any, rounded: Any) -> Any:  # noqa: ANN401
+        if is_onnx(file):  # which needs no TensorFlow
+            return evaluate_apart(file, x, rounded)
         return {mode: evaluate_file(file, x, tmp_path, mode) for mode in rounded}
 
     monkeypatch.setattr("fpgaae.training.imported.evaluate_apart", evaluate)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
+from onnx_models import dense_model
 from support import small_config
 
 from fpgaae.errors import ConfigError, InputError
@@ -219,6 +220,19 @@ def test_a_qkeras_model_without_an_input_quantizer_gets_that_of_the_config(
     assert train["imported"]["taken_as_it_is"] is True
     assert train["quantization_error"]["features_quantized"]["type"] == "ap_fixed<10,6,AP_RND_CONV,AP_SAT>"
     assert workspace.result("import")["twin"]["largest_difference"] == 0
+
+
+@pytest.mark.usefixtures("compiler", "onnx_package")
+def test_a_qonnx_file_goes_the_whole_way(prepared: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace, _ = _import(prepared(), dense_model(tmp_path / "m.onnx", 57, is_quantized=True))
+    train = workspace.result("train")
+    assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("qonnx", True)
+    assert any("the type is that of the model, which `--quantize` gives others" in said for said in train["warnings"])
+    for stage in ("convert", "csim"):
+        workspace.run(stage)
+    result = workspace.result("csim")
+    assert (result["passed"], result["mismatched_events"]) == (True, 0)
+    assert all(layer["mismatched_values"] == 0 < layer["values"] for layer in result["layers"])
 
 
 def test_the_unit_of_the_inputs_is_said_and_a_useless_reconstruction_is_warned_of(

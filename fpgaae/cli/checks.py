@@ -31,7 +31,9 @@ def doctor_command(
 def lint_command(
     target: Annotated[
         Path,
-        typer.Argument(metavar="TARGET", help="A YAML config, a model (.h5, .keras) or a project.", show_default=False),
+        typer.Argument(
+            metavar="TARGET", help="A YAML config, a model (.h5, .keras, .onnx) or a project.", show_default=False
+        ),
     ],
     config: Annotated[
         Path | None, typer.Option("--config", help="The config whose firmware section a model is judged by.")

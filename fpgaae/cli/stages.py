@@ -128,16 +128,17 @@ def plain_command(stage: str) -> Callable[..., None]:
 
 
 def import_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras or .h5 file.", show_default=False)],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras, .h5 or .onnx file.", show_default=False)],
     config: Annotated[Path, typer.Option("--config", help="The experiment's YAML file.", show_default=False)],
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
     force: ForceOption = False,
     quantize: Annotated[
-        bool, typer.Option("--quantize", help="Quantize a QKeras model anew, by the config, instead of as it is.")
+        bool,
+        typer.Option("--quantize", help="Quantize a QKeras or QONNX model anew, by the config, instead of as it is."),
     ] = False,
 ) -> None:
-    """Take a Keras or QKeras model from a file instead of a training; a float one is quantized by the config."""
+    """Take a model of Keras, QKeras or ONNX from a file instead of a training; quantize a float one by the config."""
     set_up_logging(False)
     progress = open_progress(as_json)
     with errors_as_sentences():

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -234,8 +234,13 @@ def main(file: Path, folder: Path) -> None:
 
     safe_config(_read(file).config)  # what can't be read says so sooner than TensorFlow starts
     prepare()
+    answer(folder, lambda x, rounding: evaluate_file(file, x, folder, rounding))
+
+
+def answer(folder: Path, evaluate: Callable[[NDArray[np.floating], Rounded], Outputs]) -> None:
+    """Evaluate what a folder asks for, and write it there."""
     with np.load(folder / INPUTS_FILE) as given:
-        found = {mode: evaluate_file(file, given["x"], folder, Rounded(mode)) for mode in given["rounded"].tolist()}
+        found = {mode: evaluate(given["x"], Rounded(mode)) for mode in given["rounded"].tolist()}
     names = {mode: list(outputs) for mode, outputs in found.items()}
     arrays: dict[str, Any] = {
         f"{mode}_{index}": array for mode, outputs in found.items() for index, array in enumerate(outputs.values())

@@ -1,4 +1,4 @@
-"""A Keras model file to its description with weights, without executing anything in it.
+"""A model file to its description with weights, without executing anything in it.
 
 `.keras` (Keras 2 and 3) is a zip of JSON and HDF5, `.h5` is HDF5 with the JSON as an attribute. Both are read as data:
 no class is looked up, no function deserialised, no link followed out of the file. What is missing or makes no sense
@@ -26,24 +26,28 @@ from fpgaae.errors import InputError
 from fpgaae.limits import LAYER_VALUES, MODEL_CONFIG_BYTES, MODEL_LAYERS, MODEL_WEIGHTS_BYTES, in_mebibytes
 from fpgaae.models.architecture import Architecture, WeightPlace, read_architecture, with_weights
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.onnx_file import ONNX_SUFFIXES, read_onnx_file
 from fpgaae.models.shapes import shapes_of_layers
 
-MODEL_SUFFIXES = frozenset({".h5", ".hdf5", ".keras"})
+MODEL_SUFFIXES = frozenset({".h5", ".hdf5", ".keras"}) | ONNX_SUFFIXES
 _DAMAGE = (  # what h5py, JSON and settings of other types than expected end in
     OSError, EOFError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, RuntimeError,
 )  # fmt: skip
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+_ONNX = b"\x08"  # of the field `ir_version`, which is written first
 Arrays = Mapping[str, h5py.Dataset]
 Found = dict[str, NDArray[np.float32]]
 
 
 def read_model_file(file: Path) -> NetworkDescription:
-    """Read a `.keras` or `.h5` model.
+    """Read a `.keras`, `.h5` or `.onnx` model.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, or holds no Keras model.
+        If the file is missing, damaged, or holds no model.
+    ToolMissing
+        If it is an ONNX file, and the package `onnx` is not installed.
     """
     if file.is_dir() and ((file / "saved_model.pb").is_file() or (file / "keras_metadata.pb").is_file()):
         raise InputError(
@@ -51,7 +55,7 @@ def read_model_file(file: Path) -> NetworkDescription:
             "model.save('model.h5')"
         )
     if not file.is_file():
-        raise InputError(f"{file} is not there; give the path of a model (.h5 or .keras)")
+        raise InputError(f"{file} is not there; give the path of a model (.h5, .keras or .onnx)")
     try:
         with file.open("rb") as stream:
             start = stream.read(8)
@@ -60,11 +64,13 @@ def read_model_file(file: Path) -> NetworkDescription:
                 return _bounded(_read_keras(stream))
             if start == _HDF5:
                 return _bounded(_read_hdf5(stream))
+            if is_onnx(file, start):
+                return _bounded(read_onnx_file(file).network)
             raise InputError(
-                f"it is neither a .keras nor an .h5 file (pickles are never read){_other_format(file, start)}"
+                f"it is none of a .keras, .h5 and .onnx file (pickles are never read){_other_format(file, start)}"
             )
     except InputError as error:
-        raise InputError(f"{file} holds no readable Keras model: {error}; save the model again") from None
+        raise InputError(f"{file} holds no readable model: {error}; save the model again") from None
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError) as error:
         raise InputError(f"{file} is a damaged archive ({error}); save the model again") from None
     except (
@@ -78,7 +84,21 @@ def read_model_file(file: Path) -> NetworkDescription:
         RuntimeError,
     ) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise InputError(f"{file} holds no readable Keras model ({reason}); save the model again") from None
+        raise InputError(f"{file} holds no readable model ({reason}); save the model again") from None
+
+
+def is_onnx(file: Path, start: bytes | None = None) -> bool:
+    """Tell whether a file is one of ONNX: by its ending, or by the version that such a file begins with.
+
+    Parameters
+    ----------
+    start
+        Its first bytes, if they are known.
+    """
+    if start is None:
+        with file.open("rb") as stream:
+            start = stream.read(8)
+    return file.suffix in ONNX_SUFFIXES or start[:1] == _ONNX
 
 
 def _bounded(network: NetworkDescription) -> NetworkDescription:
@@ -93,8 +113,6 @@ def _other_format(file: Path, start: bytes) -> str:
     """Name the format of a model that is not one of Keras', and the way from there."""
     if start[4:8] == b"TFL3":
         return ": a TFLite model, whose weights are rounded already; give the Keras model that it was converted from"
-    if file.suffix in {".onnx", ".qonnx"}:
-        return ": an ONNX model, which is not read; build its layers in Keras or QKeras and save that"
     if file.suffix in {".pt", ".pth"}:
         return ": a PyTorch file, which is a pickle; build its layers in Keras or QKeras and save that"
     if start.lstrip()[:1] == b"{":

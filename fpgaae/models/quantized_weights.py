@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import nearest_codes, values_of
 from fpgaae.models.description import LayerDescription, NetworkDescription
-from fpgaae.models.quantizers import Quantizer
+from fpgaae.models.quantizers import QUANT, Quantizer
 
 _BY_QKERAS = frozenset({"quantized_bits", "quantized_linear", "quantized_po2", "binary", "ternary"})
 
@@ -39,7 +39,7 @@ def _quantized(layer: LayerDescription) -> LayerDescription:
 
 
 def _through(quantizer: Quantizer | None, array: NDArray[np.floating], layer: str) -> NDArray[np.floating]:
-    if quantizer is None:
+    if quantizer is None or quantizer.kind == QUANT:  # the weights of a QONNX file are read as its nodes make them
         return array
     if quantizer.type is not None and not quantizer.faults:
         return values_of(nearest_codes(array, quantizer.type), quantizer.type.fraction)

@@ -29,6 +29,7 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 # Of those with a type, `scale_axis` has no effect either: it says along which axis a scale is searched, and alpha is 1.
 FIXED_POINT = frozenset({"quantized_bits", "quantized_relu"})
+QUANT = "Quant"  # of a QONNX file, where its grid is not that of a fixed-point type
 _LONGEST_TEXT = 1000
 _MAX_BITS = 64
 
@@ -71,13 +72,15 @@ class Quantizer(NamedTuple):
     @property
     def is_rectifier(self) -> bool:
         """Whether it lets no negative values through, as a layer of its own is called `<layer>_relu`."""
-        return "relu" in self.kind
+        return "relu" in self.kind or (self.kind == QUANT and not self.is_signed)
 
     @property
     def is_signed(self) -> bool:
         """Whether it lets negative values through."""
         if self.kind == "quantized_relu":
             return bool(self.options.get("negative_slope"))
+        if self.kind == QUANT:
+            return bool(self.options.get("signed", True))
         return bool(self.options.get("keep_negative", True))
 
     @property
@@ -99,6 +102,8 @@ class Quantizer(NamedTuple):
     def _faults(self) -> Iterator[str]:
         if "po2" in self.kind:
             yield "power-of-two-weights"
+        elif self.kind == QUANT:
+            yield "quant-node"
         elif self.kind == "softmax":
             yield "softmax"
         elif (

@@ -1,4 +1,4 @@
-"""Whether a rebuilt network puts out what the model file does, layer by layer, when Keras itself evaluates the file.
+"""Whether a rebuilt network puts out what the model file does, layer by layer, when Keras or ONNX evaluates the file.
 
 The bit check of the firmware starts from the rebuilt network, so that it can't see what went wrong on the way to it.
 This module imports TensorFlow (Keras 2, QKeras).
@@ -25,6 +25,9 @@ from fpgaae.fixedpoint import nearest_codes, values_of
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.file_graph import INPUTS_FILE, OUTPUTS_FILE, PRECISION, Outputs, Rounded
 from fpgaae.models.keras_layers import Role
+from fpgaae.models.model_file import is_onnx
+from fpgaae.models.onnx_file import read_onnx_file
+from fpgaae.models.onnx_reader import OnnxModel
 from fpgaae.models.prepare import Prepared
 from fpgaae.models.rebuild import rebuild
 
@@ -53,12 +56,12 @@ def check_prepared(
     events
         Real ones, (n, n_features); random and extreme ones are added.
     evaluate
-        `evaluate_apart`, or another way to let Keras evaluate the file.
+        `evaluate_apart`, or another way to evaluate the file.
 
     Raises
     ------
     InputError
-        If Keras can't evaluate the file, or a layer differs by more than rounding.
+        If the file can't be evaluated, or a layer differs by more than rounding.
     """
     x = stimulus(events).reshape(-1, *given.input_shape)
     if prepared.inputs is not None:  # the file rounds no inputs: on their grid both see the same
@@ -119,8 +122,8 @@ def compare(network: NetworkDescription, x: NDArray[np.floating], outputs: Outpu
         if not difference <= TOLERANCE * max(magnitude, 1.0):  # also where one is not a number
             raise InputError(
                 f"what was made of the layer {compared[name]} of {file} differs by up to {difference:.3g} from what "
-                f"Keras computes (values up to {float(np.abs(expected).max(initial=0)):.3g}); this is a fault of "
-                "fpgaae: report it with the model"
+                f"the file's own graph gives (values up to {float(np.abs(expected).max(initial=0)):.3g}); this is a "
+                "fault of fpgaae: report it with the model"
             )
         largest = max(largest, difference)
     return TwinDifference(largest, magnitude, tuple(compared.values()))
@@ -147,29 +150,57 @@ def _double_precision() -> Iterator[None]:
 
 
 def evaluate_apart(file: Path, x: NDArray[np.floating], rounded: Sequence[Rounded]) -> Evaluations:
-    """Let Keras evaluate a model file in a process of its own.
+    """Evaluate a model file in a process of its own: by Keras, or by the reference implementation of ONNX.
 
     Raises
     ------
     InputError
-        If Keras can't.
+        If that fails.
     """
+    if not is_onnx(file):
+        return _evaluate_apart("file_graph", "Keras", file, x, rounded)
+    model = read_onnx_file(file)
+    inputs = onnx_inputs(model, x)
+    found = _evaluate_apart("onnx_execution", "the package onnx", file, inputs, rounded)
+    return {mode: in_our_order(model, outputs) for mode, outputs in found.items()}
+
+
+def onnx_inputs(model: OnnxModel, x: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Give events as an ONNX file takes them."""
+    places = model.places[model.input]
+    return x.reshape(len(x), -1)[:, places.reshape(-1)].reshape(len(x), *places.shape[1:])
+
+
+def in_our_order(model: OnnxModel, outputs: Outputs) -> Outputs:
+    """Give the tensors of an ONNX file, flat, with their values in the order of what was made of it."""
+    found = {}
+    for layer in model.network.layers:
+        if layer.of_file in outputs and layer.of_file is not None:
+            array, places = outputs[layer.of_file], model.places[layer.of_file].reshape(-1)
+            found[layer.of_file] = np.empty((len(array), len(places)))
+            found[layer.of_file][:, places] = array.reshape(len(array), -1)
+    return found
+
+
+def _evaluate_apart(
+    module: str, evaluator: str, file: Path, x: NDArray[np.floating], rounded: Sequence[Rounded]
+) -> Evaluations:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         np.savez(folder / INPUTS_FILE, x=x, rounded=np.array([mode.value for mode in rounded]))
-        command = [sys.executable, "-m", "fpgaae.models.file_graph", str(file.resolve()), str(folder)]
+        command = [sys.executable, "-m", f"fpgaae.models.{module}", str(file.resolve()), str(folder)]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
                 env={**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise InputError(f"Keras did not evaluate {file} in {_TIMEOUT_S} s; give a smaller model") from None
+            raise InputError(f"{evaluator} did not evaluate {file} in {_TIMEOUT_S} s; give a smaller model") from None
         if done.returncode:
             said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1][:300]
             raise InputError(
-                f"Keras can't evaluate {file} ({said}), so that what was made of it can't be compared with it; save "
-                "the model again"
+                f"{evaluator} can't evaluate {file} ({said}), so that what was made of it can't be compared with it; "
+                "save the model again"
             )
         with np.load(folder / OUTPUTS_FILE) as found:
             names = json.loads(str(found["names"]))

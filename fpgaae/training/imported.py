@@ -33,7 +33,7 @@ from fpgaae.models.calibrate import Site, quantized, quantizer_sites
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
-from fpgaae.models.model_file import read_model_file
+from fpgaae.models.model_file import is_onnx, read_model_file
 from fpgaae.models.prepare import Prepared, prepare_network
 from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
@@ -78,12 +78,18 @@ def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> Imp
         file=wanted.file_name,
         sha256=wanted.sha256,
         quantize=wanted.quantize,
-        kind="qkeras" if given.is_quantized else "float",
+        kind=_kind(file, given),
         taken_as_it_is=prepared.quantized is not None,
         layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
         replaces=replaced and replaced.file_name,
         twin=twin_check,
     )
+
+
+def _kind(file: Path, given: NetworkDescription) -> str:
+    if is_onnx(file):
+        return "qonnx" if given.is_quantized else "onnx"
+    return "qkeras" if given.is_quantized else "float"
 
 
 def _compare_with_file(run: StageRun, file: Path, given: NetworkDescription, prepared: Prepared) -> ImportedTwin:

@@ -131,10 +131,10 @@ def poor_layers(
     }
     for name, error in errors.items():
         key = keys.get(name, "quantization.inputs.bits")
+        own = "the type is that of the model, which `--quantize` gives others"
         if error.saturated > MOST_SATURATED:
-            yield (
-                f"{error.saturated:.1%} of the values of {name} lie beyond its type {error.type}; give more integer "
-                f"bits: `{key.removesuffix('bits')}integer_bits`"
-            )
+            advice = f"give more integer bits: `{key.removesuffix('bits')}integer_bits`" if keys else own
+            yield f"{error.saturated:.1%} of the values of {name} lie beyond its type {error.type}; {advice}"
         elif error.sqnr_db is not None and error.sqnr_db < LEAST_DB:
-            yield f"{name} keeps only {error.sqnr_db:.1f} dB of signal to noise; give more bits: `{key}`"
+            advice = f"give more bits: `{key}`" if keys else own
+            yield f"{name} keeps only {error.sqnr_db:.1f} dB of signal to noise; {advice}"

@@ -76,7 +76,7 @@ def test_a_model_is_judged_by_the_firmware_section_of_a_config(run_cli: Cli, tmp
     [
         ("model.h5", None, "is not there"),
         ("config.yaml", None, "no such file"),
-        ("model.h5", "garbage", "holds no readable Keras model"),
+        ("model.h5", "garbage", "holds no readable model"),
         ("model.pkl", "garbage", "neither a YAML config nor a model"),
         ("folder", "", "no HLS project"),
         ("config.yaml", "seed: {", "config.yaml"),

@@ -100,7 +100,7 @@ def test_a_config_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
     file = _write(tmp_path / "m.h5", _model())
     with h5py.File(file, "a") as content:
         content.attrs["model_config"] = np.arange(5)
-    with pytest.raises(InputError, match=r"m\.h5 holds no readable Keras model: its model_config is no text"):
+    with pytest.raises(InputError, match=r"m\.h5 holds no readable model: its model_config is no text"):
         read_model_file(file)
 
 

@@ -37,7 +37,7 @@ RELOADABLE = Conversion(reloadable_weights=True)
 RESOURCE = Conversion(strategy="resource", reuse_factor=4)
 NOT_EXACT = Conversion(bit_exact=False)
 _IN_PROJECTS = {"testbench-never-compares", "golden-vectors-missing"}
-_IN_FILES = {"weights-damaged", "not-importable"}  # tests/hls/test_lint_import.py
+_IN_FILES = {"weights-damaged", "not-importable", "quant-node"}  # test_lint_import.py, models/test_onnx_file.py
 
 
 class Case(NamedTuple):

@@ -135,6 +135,12 @@ _TABLE = (
         "use quantized_bits(n, i, 0, alpha=1) or quantized_relu(n, i)",
     ),
     Rule(
+        "quant-node", _E,
+        "a Quant node of QONNX has the grid of a fixed-point type only where its scale is one power of two, its zero "
+        "point 0, its rounding half to even, its bits two or more, and it is not narrow without a sign",
+        "export it so (in Brevitas: scales of powers of two), or quantize the model anew by the config with --quantize",
+    ),
+    Rule(
         "one-bit-quantizer", _E,
         "QKeras makes one bit mean -1 or +1, which is no fixed-point type",
         "give it two bits or more",

@@ -60,7 +60,9 @@ def lint_target(target: Path, runs: Path, config: Path | None = None) -> tuple[R
             raise InputError(f"{target} has its own firmware section; leave --config out, or give a model file")
         return _lint_experiment(target, runs)
     if target.is_file() and target.suffix not in MODEL_SUFFIXES:
-        raise InputError(f"{target} is neither a YAML config nor a model; give a file ending in .yaml, .h5 or .keras")
+        raise InputError(
+            f"{target} is neither a YAML config nor a model; give a file ending in .yaml, .h5, .keras or .onnx"
+        )
     model = read_model_file(target)
     firmware = load_config(config).firmware if config is not None else Firmware()
     return (Report(str(target), lint_import(model, Conversion.of(firmware))),)

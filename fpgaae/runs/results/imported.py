@@ -14,7 +14,7 @@ class ImportedFrom:
 
     file: str
     sha256: str
-    kind: str  # "qkeras" or "float"
+    kind: str  # "qkeras", "float", "qonnx" (with Quant nodes) or "onnx"
     taken_as_it_is: bool
 
 
@@ -28,7 +28,7 @@ class ImportedLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedTwin:
-    """How far the network that was rebuilt is from what Keras computes with the file itself, in double precision."""
+    """How far the network that was rebuilt is from what Keras (or ONNX) computes with the file itself."""
 
     events: int  # real, random and extreme ones
     largest_difference: float
@@ -45,7 +45,7 @@ class ImportResult(StageResult):
     file: str
     sha256: str
     quantize: bool
-    kind: str  # "qkeras" or "float"
+    kind: str  # "qkeras", "float", "qonnx" (with Quant nodes) or "onnx"
     taken_as_it_is: bool
     layers: tuple[ImportedLayer, ...]
     replaces: str | None  # the file that was imported before
