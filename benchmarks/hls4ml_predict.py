@@ -63,10 +63,10 @@ def _prepare(experiment: Experiment, folder: Path) -> None:
     prepare()
     import hls4ml  # noqa: PLC0415
 
-    from fpgaae.hls.extension import register_scores  # noqa: PLC0415
+    from fpgaae.hls.extension import register_layers  # noqa: PLC0415
     from fpgaae.models.quantized import load_quantized  # noqa: PLC0415
 
-    register_scores()
+    register_layers()
     firmware = experiment.config.firmware
     model = load_quantized(str(experiment.stage_folder("train") / "model.h5"))
     with keras2_as_keras(), contextlib.redirect_stdout(io.StringIO()):

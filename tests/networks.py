@@ -22,12 +22,14 @@ from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.data.readers import event_hashes
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.edges import EDGES_FILE, edge_events
+from fpgaae.golden.functions import Function
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.scores.base import Table, function_table, score_class
@@ -135,6 +137,23 @@ def leaky_network(features: FeatureMap, shift: int = 3, seed: int = 1) -> Intege
         layers.append(layer)
         if isinstance(layer, Dense):
             layers.append(LeakyRelu.of(f"{layer.name}_leaky", layer, shift))
+    network = IntegerNetwork((*layers, score_class(Score.SQUARED_ERROR).of("score", [layers[0], layers[-1]])))
+    scores = golden(network, features, events(features, 500))[:, 0]
+    return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
+
+
+def tables_network(features: FeatureMap, seed: int = 1) -> IntegerNetwork:
+    """Give a network with tables behind its hidden sums, one over the entries of another, and at its end."""
+    plain = random_network(Score.SQUARED_ERROR, features, seed)
+    layers: list[Layer] = []
+    for layer in plain.layers[:-2]:
+        if layer.name == "hidden_relu":
+            layers.append(Quantize.of("hidden_quantized", layers[-1], LATENT))
+            for function in (Function("elu", 0.75), Function("leaky_relu", 0.3), Function("tanh")):
+                layers.append(Tabulated.of(f"hidden_{function.name}", layers[-1], function, LATENT))
+        else:
+            layers.append(layer if not layer.inputs else replace(layer, inputs=(layers[-1].name,)))
+    layers.append(Tabulated.of("reconstruction_sigmoid", layers[-1], Function("sigmoid"), OUTPUT))
     network = IntegerNetwork((*layers, score_class(Score.SQUARED_ERROR).of("score", [layers[0], layers[-1]])))
     scores = golden(network, features, events(features, 500))[:, 0]
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))

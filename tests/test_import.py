@@ -29,7 +29,7 @@ _ENCODER = {"model": {"kind": "variational", "score": "mu_squared"}, "firmware":
 
 
 def _dense_keras_3(file: Path) -> None:
-    """A float autoencoder with batch normalization, dropout, and a slope below zero."""
+    """A float autoencoder with batch normalization, dropout, a slope below zero, and a sigmoid at its end."""
     import keras  # noqa: PLC0415
     from keras import layers  # noqa: PLC0415
 
@@ -38,7 +38,8 @@ def _dense_keras_3(file: Path) -> None:
     x = layers.BatchNormalization(name="norm")(layers.Dense(12, activation="relu", name="wide")(x))
     x = layers.LeakyReLU(negative_slope=0.125, name="leaky")(layers.Dense(4, name="latent")(x))
     x = layers.Dropout(0.1)(x)
-    keras.Model(features, layers.Dense(57, use_bias=False, name="back")(x)).save(file)
+    x = layers.ELU(name="curved")(layers.Dense(5, name="narrow")(x))
+    keras.Model(features, layers.Dense(57, use_bias=False, activation="sigmoid", name="back")(x)).save(file)
 
 
 def _convolution_keras_2(file: Path) -> None:

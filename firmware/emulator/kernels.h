@@ -157,6 +157,13 @@ inline void quantize(const Row<in_T> *x, int n, int drop, int64_t low, int64_t h
             y[i].lane[e] = (int32_t)requantize<in_T>(x[i].lane[e], drop, (in_T)low, (in_T)high);
 }
 
+// The table has an entry for each code of x, at the place that its bits, read as an unsigned number, give.
+inline void tabulated(const Row<int32_t> *x, int n, const int32_t *table, int table_size, Row<int32_t> *y) {
+    for (int i = 0; i < n; i++)
+        for (int e = 0; e < block_events; e++)
+            y[i].lane[e] = table[x[i].lane[e] & (table_size - 1)];
+}
+
 // Scores: `up` brings both inputs to one grid. `empty`, where there is one, holds what the first feature of each slot is in
 // an empty slot.
 template <class sum_T>

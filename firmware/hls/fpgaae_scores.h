@@ -19,6 +19,7 @@
 
 #include "ap_fixed.h"
 #include "ap_int.h"
+#include "fpgaae_tables.h"
 #include "hls_stream.h"
 #include "nnet_common.h"
 
@@ -78,13 +79,6 @@ struct OutputTerm {
         sum += x;
     }
 };
-
-// The bits of v, read as an unsigned number, are the place of its entry.
-template <class table_T, class v_T> table_T look_up(table_T *table, v_T v) {
-    #pragma HLS INLINE
-    ap_uint<v_T::width> place = v.range(v_T::width - 1, 0);
-    return table[place];
-}
 
 struct SquaredOverVarianceTerm {
     template <class sum_T, class mu_T, class v_T, class table_T> static void add(sum_T &sum, mu_T mu, v_T v, table_T *table) {

@@ -20,6 +20,7 @@ from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Convolution, Dense, Weighted
 from fpgaae.golden.registry import entry_of
 from fpgaae.golden.scores.absolute_error import AbsoluteError
@@ -198,6 +199,13 @@ class EmulatorSource:
         name = self._rows(layer, _held(layer))
         self._body.append(f"leaky_relu({_name(sources[0])}, {layer.size}, {layer.shift}, {name});")
 
+    def _table(self, layer: Tabulated, sources: Sequence[Layer]) -> None:
+        self._check_held(*sources, reader=f"table {layer.name}")
+        _check_32_bits(layer)
+        name = self._rows(layer, "int32_t")
+        self._array("int32_t", f"{name}_table", layer.table)
+        self._body.append(f"tabulated({_name(sources[0])}, {layer.size}, {name}_table, {len(layer.table)}, {name});")
+
     def _quantize(self, layer: Quantize, sources: Sequence[Layer]) -> None:
         self._requantize(layer, sources[0], "quantize", lambda of: f"{of.min_code}LL, {of.max_code}LL")
 
@@ -301,11 +309,11 @@ class EmulatorSource:
         del sources
         self._array("int64_t", "thresholds", layer.by_cell.ravel())
 
-    def _check_held(self, *sources: Layer) -> None:
+    def _check_held(self, *sources: Layer, reader: str = "score") -> None:
         wide = next((source for source in sources if self._held[source.name] != "int32_t"), None)
         if wide is not None:
             raise InputError(
-                f"the score reads codes of {wide.type.width} bits of the layer {wide.name}, but the emulator holds "
+                f"the {reader} reads codes of {wide.type.width} bits of the layer {wide.name}, but the emulator holds "
                 f"{_INT32_BITS - 1}; use fewer"
             )
 
@@ -350,6 +358,7 @@ WRITERS: dict[type, Callable[[EmulatorSource, Any, Sequence[Layer]], None]] = {
     Moved: EmulatorSource._move,
     Relu: EmulatorSource._relu,
     LeakyRelu: EmulatorSource._leaky_relu,
+    Tabulated: EmulatorSource._table,
     Quantize: EmulatorSource._quantize,
     SquaredError: EmulatorSource._squared_error,
     MaskedSquaredError: EmulatorSource._masked_squared_error,

@@ -47,7 +47,9 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
         Damage.LAST_ELEMENT,
         "it has no layer of this kind",
         Slip(
-            _CODE, r"(?P<call>(?:relu|quantize|leaky_relu|move|largest|mean)\(\w+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)
+            _CODE,
+            r"(?P<call>(?:relu|quantize|leaky_relu|tabulated|move|largest|mean)\(\w+, )(?P<n>\d+)",
+            (r"\g<call>\g<n> - 1",),
         ),
         Slip(_CODE, r"(?P<call>dense_float\(\w+, \d+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
         Slip(_CODE, r"(?P<call>dense_integer\(\w+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),

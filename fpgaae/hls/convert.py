@@ -26,7 +26,7 @@ from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork, refuse_channel_types
 from fpgaae.golden.registry import layer_class
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.extension import register_scores
+from fpgaae.hls.extension import register_layers
 from fpgaae.hls.image_layers import (
     correct_types,
     deepen_skips,
@@ -78,7 +78,7 @@ def write_project(
     CheckFailed
         If hls4ml's graph has a layer that the integer network does not know.
     """
-    register_scores()
+    register_layers()
     refuse_streams(network, firmware)
     refuse_channel_types(network, "an HLS project")
     with keras2_as_keras(), _hls4ml_output():

@@ -1,4 +1,6 @@
-"""The score layers taught to hls4ml through its Extension API: parser, IR layer, templates, source, exact type.
+"""The project's own layers taught to hls4ml, of these the scores, through its Extension API.
+
+A layer has a parser, an IR layer, templates, a source and an exact type.
 
 hls4ml's `bit_exact` flow derives a type for each layer by a rule per layer class; the table of these rules
 (`_produce_kif`) is private, which is why hls4ml is pinned. This module imports hls4ml.
@@ -21,6 +23,7 @@ from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
 from fpgaae.golden.scores.base import Table, function_table, score_class, score_type
 from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
+from fpgaae.hls.table_layers import register_tables
 from fpgaae.models.score_layers import LAYER_OF_SCORE
 
 HEADER = "fpgaae_scores.h"
@@ -125,9 +128,10 @@ def _as_kif(result: FixedPointType) -> tuple[Any, Any, Any]:
 
 
 @cache
-def register_scores() -> None:
-    """Register the score layers with hls4ml, once a process, for both backends."""
+def register_layers() -> None:
+    """Register the project's layers with hls4ml, once a process, for both backends."""
     register_image_rules()
+    register_tables()
     for name in _SCORE_OF_LAYER:
         hls4ml.converters.register_keras_v2_layer_handler(name, _parse)
         register_layer(name, HlsScore)

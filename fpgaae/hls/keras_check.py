@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import values_of
 from fpgaae.golden.network import IntegerNetwork
-from fpgaae.models.score_layers import SCORE_LAYERS
+from fpgaae.models.own_layers import OWN_LAYERS
 from fpgaae.runs.results.convert import Float32Layer, KerasAgreement
 
 _BATCH = 4096
@@ -109,7 +109,7 @@ def _predict(model: Any, values: NDArray[np.floating]) -> list[NDArray[np.floati
 
 def _in_float64(model: Any) -> Any:  # noqa: ANN401
     """Rebuild a model in double precision with the same weights."""
-    objects: dict[str, Any] = dict(SCORE_LAYERS)
+    objects: dict[str, Any] = dict(OWN_LAYERS)
     qkeras.utils._add_supported_quantized_objects(objects)
     config = json.loads(json.dumps(model.get_config()).replace('"float32"', '"float64"'))
     double = tf_keras.Model.from_config(config, custom_objects=objects)

@@ -15,6 +15,7 @@ from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Port, Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.registry import entry_of
 from fpgaae.golden.scores.base import ScoreLayer
@@ -32,6 +33,7 @@ FORMS: dict[type, Form] = {
     Input: Form(),
     Weighted: Form(has_golden_type=False, follows_weights=True),
     Quantizer: Form(),
+    Tabulated: Form(),
     LeakyRelu: Form(has_golden_type=False, follows_weights=True),
     MaxPooling: Form(has_golden_type=False, follows_weights=True),
     AveragePooling: Form(has_golden_type=False),

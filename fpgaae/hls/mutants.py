@@ -275,7 +275,7 @@ VALUE_KINDS: tuple[Kind[ProjectSources], ...] = (
     Kind(Damage.ROUNDING, _type_change(Damage.ROUNDING, _other_rounding), "no layer has a type"),
     Kind(Damage.SATURATION, _type_change(Damage.SATURATION, _other_overflow), "no layer has a type"),
     Kind(Damage.HALF_UP, _type_change(Damage.HALF_UP, _half_up), "no type rounds half to even"),
-    Kind(Damage.TABLE_ENTRY, _array_bit(Damage.TABLE_ENTRY, "t"), "no score reads a table"),
+    Kind(Damage.TABLE_ENTRY, _array_bit(Damage.TABLE_ENTRY, "t"), "it has no table"),
     Kind(Damage.SCORE_CONSTANT, _score_constant, "its score has no constant"),
     Kind(Damage.THRESHOLD, _threshold, "it has no thresholds"),
     Kind(Damage.THRESHOLD_BY_ONE, _threshold_by_one, "it has no thresholds"),

@@ -15,7 +15,9 @@ from fpgaae.hls.definitions import Definition, used_definitions
 
 CELLS = "firmware/fpgaae_cells.h"
 SCORES = "firmware/nnet_utils/fpgaae_scores.h"
-_WITH_STREAMS = frozenset({"sum_of_terms", "sum_of_pairs", "masked_squared_error"})
+TABLES = "firmware/nnet_utils/fpgaae_tables.h"
+TABULATED = "tabulated"  # the kernel of a layer that is a table
+_WITH_STREAMS = frozenset({"sum_of_terms", "sum_of_pairs", "masked_squared_error", TABULATED})
 _CALL = re.compile(r"^ *nnet::(?P<kernel>\w+)<(?P<types>[^>]*)>\((?P<arguments>.*)\); // (?P<layer>\w+)$", re.MULTILINE)
 STRUCT = re.compile(r"^struct (?P<name>\w+)(?: : [\w:]+)? \{(?P<body>.*?)^\};", re.MULTILINE | re.DOTALL)
 TYPEDEF = re.compile(r"^typedef .*?(?P<type>ap_u?fixed<[^<>]*>).* (?P<name>\w+);$", re.MULTILINE)
@@ -99,7 +101,7 @@ class ProjectSources:
 
     def files(self) -> tuple[str, ...]:
         """Name the files that slips of the hand may be in."""
-        ours = ("firmware/fpgaae_front_end.h", SCORES, "firmware/thresholds.h")
+        ours = ("firmware/fpgaae_front_end.h", SCORES, TABLES, "firmware/thresholds.h")
         cells = [CELLS] if (self.project / CELLS).is_file() else []
         return (self.top, self.trigger, *ours, *cells, *dict.fromkeys(array.file for array in self.arrays))
 
@@ -108,20 +110,24 @@ class ProjectSources:
         return (self.project / file).read_text(encoding="utf-8")
 
     def is_used(self, file: str, place: int) -> bool:
-        """Tell whether the function at a place of a header of scores is called in this project."""
-        if file != SCORES:
+        """Tell whether the function at a place of a header of kernels is called in this project."""
+        if file not in (SCORES, TABLES):
             return True
-        return any(one.start <= place < one.end for one in self._used_scores)
+        used = self._used_scores if file == SCORES else self._used_tables
+        return any(one.start <= place < one.end for one in used)
 
     @cached_property
     def _used_scores(self) -> list[Definition]:
-        top = self.text(self.top)
-        streams = "hls::stream<" in top
+        return used_definitions(self.text(SCORES), self.text(self.top), self._is_other_overload)
 
-        def is_other(one: Definition) -> bool:
-            return one.name in _WITH_STREAMS and ("hls::stream<" in one.text.split("{")[0]) != streams
+    @cached_property
+    def _used_tables(self) -> list[Definition]:
+        callers = "\n".join([self.text(self.top), *(one.text for one in self._used_scores)])
+        return used_definitions(self.text(TABLES), callers, self._is_other_overload)
 
-        return used_definitions(self.text(SCORES), top, is_other)
+    def _is_other_overload(self, one: Definition) -> bool:
+        streams = "hls::stream<" in self.text(self.top)
+        return one.name in _WITH_STREAMS and ("hls::stream<" in one.text.split("{")[0]) != streams
 
     def _type_layers(self) -> dict[str, str]:
         """Give the layer that each type belongs to: as its result, or inside its config."""

@@ -13,7 +13,7 @@ import numpy as np
 from fpgaae.golden.network import ACCEPT_LAYER, CELL_LAYER
 from fpgaae.hls.mutant import Kind, Mutant, Slip, pick, slips
 from fpgaae.hls.project import CSIM_MACRO
-from fpgaae.hls.project_sources import CELLS, SCORES, Damage, ProjectSources
+from fpgaae.hls.project_sources import CELLS, SCORES, TABLES, TABULATED, Damage, ProjectSources
 
 _FRONT_END = "firmware/fpgaae_front_end.h"
 _TRIGGER, _WEIGHTS = "firmware/*_trigger.cpp", "firmware/weights/*.h"
@@ -38,7 +38,9 @@ def _cell(sources: ProjectSources, file: str) -> str:
 
 
 def _front(sources: ProjectSources, file: str) -> str:
-    """Give the first layer of the files around the network: its inputs; of those of a score, that."""
+    """Give the first layer of the files around the network: its inputs; of those of a score or table, that."""
+    if file == TABLES:
+        return next((call["layer"] for call in sources.calls if call["kernel"] == TABULATED), sources.layers[-2])
     return sources.layers[-2] if file == SCORES else sources.layers[0]
 
 
@@ -169,6 +171,7 @@ TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
     slips(
         Damage.LAST_ELEMENT, "its score is not one of ours",
         Slip(SCORES, _LOOP, _SHORT_LOOPS),
+        Slip(TABLES, _LOOP, _SHORT_LOOPS),
         layer=_front,
     ),
     slips(
@@ -189,8 +192,8 @@ TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
         layer=_front,
     ),
     slips(
-        Damage.TABLE_PLACE, "its score reads no table",
-        Slip(SCORES, r"return table\[place\];", (
+        Damage.TABLE_PLACE, "it has no table",
+        Slip(TABLES, r"return table\[place\];", (
             "return table[place ^ 1];", "return table[place >> 1];", "return table[place / 2 * 2];",
         )),
         layer=_front,

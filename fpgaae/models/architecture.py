@@ -65,8 +65,13 @@ def with_weights(network: NetworkDescription, weights: Mapping[str, Mapping[str,
     return NetworkDescription(tuple(layer.changed(weights=mine(layer)) for layer in network.layers), network.outputs)
 
 
-def read_architecture(content: Spec) -> Architecture:
+def read_architecture(content: Spec, keras_version: str = "2") -> Architecture:
     """Read the JSON of a model.
+
+    Parameters
+    ----------
+    keras_version
+        Of the Keras that wrote it: a few names mean something else in Keras 3.
 
     Raises
     ------
@@ -82,7 +87,16 @@ def read_architecture(content: Spec) -> Architecture:
     if not reader.layers:
         raise InputError("the config of the model can't be read (it has no layers)")
     layers = sorted(reader.layers.values(), key=lambda layer: layer.kind != _INPUT)
+    if keras_version.startswith("3"):
+        layers = [_of_keras_3(layer) for layer in layers]
     return Architecture(NetworkDescription(tuple(layers), outputs), reader.places)
+
+
+def _of_keras_3(layer: LayerDescription) -> LayerDescription:
+    """Call by another name what Keras 3 calls as Keras 2 calls another function."""
+    activation = layer.activation
+    is_other = activation is not None and activation.kind == "hard_sigmoid"
+    return layer.with_settings(activation="hard_sigmoid_by_6") if is_other else layer
 
 
 class _Reader:

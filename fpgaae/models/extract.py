@@ -18,6 +18,7 @@ from fpgaae.fixedpoint import Codes, FixedPointType, codes_of
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import IntegerNetwork, refuse_wide
 from fpgaae.golden.scores.base import ScoreLayer
@@ -101,6 +102,11 @@ def _read_leaky_relu(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
     return LeakyRelu.of(layer.name, source, round(-math.log2(float(layer.alpha))))
 
 
+def _read_table(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
+    made: Layer = layer.golden(source)
+    return made
+
+
 def _require_quantized(layer: Any, source: Layer) -> None:  # noqa: ANN401
     if source.size == 0:
         raise InputError(f"the input of the layer {layer.name} has no quantizer; put a QActivation behind the Input")
@@ -143,6 +149,7 @@ READERS: dict[type, tuple[_Reader, tuple[str, ...]]] = {  # by golden class: how
     Quantizer: (_read_activation, ("QActivation",)),
     Dense: (_read_dense, ("QDense",)),
     LeakyRelu: (_read_behind(_read_leaky_relu), ("LeakyReLU",)),
+    Tabulated: (_read_behind(_read_table), ("TableActivation",)),
     Convolution: (_read_convolution, ("QConv1D", "QConv2D")),
     **{kind: (_read_behind(read), names) for kind, (read, names) in IMAGE_READERS.items()},
     ScoreLayer: (_read_score, tuple(score_kind(score) for score in Score)),

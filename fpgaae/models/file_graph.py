@@ -40,7 +40,10 @@ _QUANTIZERS = frozenset(
      "quantized_relu_po2", "quantized_hswish", "binary", "ternary"}
 )  # fmt: skip
 _MODULES = frozenset({"keras", "tf_keras", "tensorflow_model_optimization", "qkeras", "fpgaae"})
-_FUNCTIONS = frozenset({"linear", "relu", "sigmoid", "tanh", "softplus", "elu", "hard_sigmoid"})
+_FUNCTIONS = frozenset(
+    {"linear", "relu", "sigmoid", "tanh", "softplus", "softsign", "exponential", "elu", "selu", "hard_sigmoid",
+     "hard_tanh", "leaky_relu", "relu6"}
+)  # fmt: skip
 
 
 class Rounded(Enum):
@@ -175,9 +178,9 @@ def _by_keras_2(config: Any, weights: Path, x: NDArray[np.floating]) -> Outputs:
     from qkeras.utils import _add_supported_quantized_objects  # noqa: PLC0415
     from tensorflow_model_optimization.python.core.sparsity.keras import prune  # noqa: PLC0415
 
-    from fpgaae.models.score_layers import SCORE_LAYERS  # noqa: PLC0415
+    from fpgaae.models.own_layers import OWN_LAYERS  # noqa: PLC0415
 
-    known: dict[str, Any] = dict(SCORE_LAYERS)
+    known: dict[str, Any] = dict(OWN_LAYERS)
     _add_supported_quantized_objects(known)
     before = tf_keras.backend.floatx()
     tf_keras.backend.set_floatx(PRECISION)  # QKeras takes its precision from there

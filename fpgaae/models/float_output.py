@@ -93,7 +93,10 @@ def open_teacher_output(folder: Path, distillation: Distillation, image: Shape) 
 def _imported(file: Path) -> FloatOutput:
     import tf_keras  # noqa: PLC0415
 
-    model = tf_keras.models.load_model(file, compile=False)  # written by the stage `reference`, of known layers only
+    from fpgaae.models.own_layers import OWN_LAYERS  # noqa: PLC0415
+
+    # written by the stage `reference`, of known layers only
+    model = tf_keras.models.load_model(file, custom_objects=OWN_LAYERS, compile=False)
 
     def output(x: NDArray[np.float32]) -> NDArray[np.float32]:
         found = model.predict(x.reshape(-1, *model.input_shape[1:]), batch_size=_BATCH, verbose=0)

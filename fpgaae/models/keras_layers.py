@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fpgaae.config.model import Score
+from fpgaae.golden.functions import FUNCTION_NAMES, Function
 from fpgaae.models.setting_forms import (
     Form,
     has_no_axis,
@@ -26,6 +27,7 @@ from fpgaae.models.setting_forms import (
     is_shape,
     is_single_axis,
     is_switch,
+    is_type,
     is_window,
     one_of,
 )
@@ -41,6 +43,7 @@ class Role(Enum):
     ROUND = "round"  # gives values the type of a quantizer
     RECTIFY = "rectify"
     LEAK = "leak"  # a slope for what is negative
+    FUNCTION = "function"  # a function of each value, in the firmware a table
     ACTIVATE = "activate"  # what its setting `activation` names
     NORMALIZE = "normalize"
     MAXIMUM = "maximum"
@@ -56,7 +59,9 @@ class Role(Enum):
     @property
     def keeps_shape(self) -> bool:
         """Whether it puts out a value for each that it reads, in its place."""
-        return self in {Role.ROUND, Role.ACTIVATE, Role.RECTIFY, Role.LEAK, Role.NORMALIZE, Role.TRAINING}
+        return self in {
+            Role.ROUND, Role.ACTIVATE, Role.RECTIFY, Role.LEAK, Role.FUNCTION, Role.NORMALIZE, Role.TRAINING,
+        }  # fmt: skip
 
     @property
     def computes(self) -> bool:
@@ -85,6 +90,7 @@ class Setting(NamedTuple):
     is_used: bool  # handed on to what is built; what is neither used nor bound has no effect
     allows: Form
     rule: str = "layer-setting"  # of lint, that another value breaks
+    mended: Form = lambda _: False  # what is not allowed, but brought into another form when a model is imported
 
 
 class KerasLayer(NamedTuple):
@@ -112,8 +118,8 @@ class RefusedSetting(NamedTuple):
         return f"{name}={self.value!r}"[:100]
 
 
-def _used(form: Form, rule: str = "layer-setting") -> Setting:
-    return Setting(True, form, rule)
+def _used(form: Form, rule: str = "layer-setting", mended: Form = lambda _: False) -> Setting:
+    return Setting(True, form, rule, mended)
 
 
 def _must(*values: Any, rule: str = "layer-setting") -> Setting:  # noqa: ANN401
@@ -175,8 +181,13 @@ _NORMALIZATION = {
         "renorm_momentum"
     ),
 }
-_RECTIFIER = {"max_value": _must(None), "negative_slope": _must(0, None), "threshold": _must(0, None)}
-_SLOPE = _used(lambda value: isinstance(value, float) and value in _SLOPES, rule="leaky-slope")
+_RECTIFIER = {
+    "max_value": Setting(False, one_of(None), mended=is_magnitude),
+    "negative_slope": _must(0, None),
+    "threshold": _must(0, None),
+}
+_SLOPE = _used(lambda value: isinstance(value, float) and value in _SLOPES, "leaky-slope", mended=is_magnitude)
+_FUNCTION = {"function": _used(lambda value: value in FUNCTION_NAMES), "parameter": _used(is_magnitude)}
 _INPUT = {
     "shape": _used(lambda _: True),
     "batch_shape": _used(lambda _: True),
@@ -219,6 +230,9 @@ LAYERS: Mapping[str, KerasLayer] = {
         function=lambda x, settings: np.where(x < 0, x * x.dtype.type(slope_of(settings)), x),
         keras2_names={"negative_slope": "alpha"},
     ),
+    "ELU": _row(Role.FUNCTION, {"alpha": _used(is_magnitude)}, rule=_FLOAT),
+    "FunctionActivation": _row(Role.FUNCTION, _FUNCTION, rule=_FLOAT),
+    "TableActivation": _row(Role.FUNCTION, _FUNCTION, {"argument": _used(is_type), "result": _used(is_type)}),
     "BatchNormalization": _row(Role.NORMALIZE, _NORMALIZATION, rule="batch-normalization"),
     "Normalization": _row(
         Role.NORMALIZE,
@@ -268,7 +282,7 @@ LAYERS: Mapping[str, KerasLayer] = {
                 "QBatchNormalization QConv2DBatchnorm QDenseBatchnorm QDepthwiseConv2DBatchnorm"
             ),
             "leaky-slope": "PReLU",
-            _FLOAT: "DepthwiseConv2D SeparableConv1D SeparableConv2D ELU",
+            _FLOAT: "DepthwiseConv2D SeparableConv1D SeparableConv2D",
         }.items()
         for kind in kinds.split()
     },
@@ -283,13 +297,24 @@ def slope_of(settings: Mapping[str, Any]) -> float:
     return float(settings.get("negative_slope", settings.get("alpha")))
 
 
+def function_of(settings: Mapping[str, Any]) -> Function:
+    """Give the function of a FunctionActivation or TableActivation."""
+    return Function(str(settings["function"]), float(settings.get("parameter", 1.0)))
+
+
 def row_of(kind: str) -> KerasLayer:
     """Give what is known of a class, or that nothing is."""
     return LAYERS.get(kind, _NOTHING)
 
 
-def refused_settings(kind: str, settings: Mapping[str, Any]) -> Iterator[RefusedSetting]:
-    """Give the settings of a layer that its row does not know, or does not allow."""
+def refused_settings(kind: str, settings: Mapping[str, Any], *, is_mended: bool = False) -> Iterator[RefusedSetting]:
+    """Give the settings of a layer that its row does not know, or does not allow.
+
+    Parameters
+    ----------
+    is_mended
+        Whether the layer is going to be brought into another form where its setting asks for that.
+    """
     known = row_of(kind).settings
     if known is None:
         return
@@ -297,7 +322,7 @@ def refused_settings(kind: str, settings: Mapping[str, Any]) -> Iterator[Refused
         setting = known.get(name)
         if setting is None:
             yield RefusedSetting("setting-unknown", name, value)
-        elif not setting.allows(value):
+        elif not (setting.allows(value) or (is_mended and setting.mended(value))):
             yield RefusedSetting(setting.rule, name, value)
 
 

@@ -130,11 +130,21 @@ def _read_keras(stream: Any) -> NetworkDescription:  # noqa: ANN401
             )
         if "config.json" not in archive.namelist():
             raise InputError("the archive has no config.json")
-        architecture = read_architecture(json.loads(_member(archive, "config.json", MODEL_CONFIG_BYTES)))
+        architecture = read_architecture(
+            json.loads(_member(archive, "config.json", MODEL_CONFIG_BYTES)), _version_of(archive)
+        )
         if "model.weights.h5" not in archive.namelist():
             return architecture.network
         with h5py.File(io.BytesIO(_member(archive, "model.weights.h5", MODEL_WEIGHTS_BYTES)), "r") as weights:
             return _with_weights(architecture, _datasets(weights), by_name=False)
+
+
+def _version_of(archive: zipfile.ZipFile) -> str:
+    """Give the version of the Keras that wrote an archive, empty where it does not say it."""
+    if "metadata.json" not in archive.namelist():
+        return ""
+    metadata = json.loads(_member(archive, "metadata.json", MODEL_CONFIG_BYTES))
+    return str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -152,7 +162,10 @@ def _read_hdf5(stream: Any) -> NetworkDescription:  # noqa: ANN401
             raise InputError("its model_config is no text")
         if len(text) > MODEL_CONFIG_BYTES:
             raise InputError(f"its model_config has more than {in_mebibytes(MODEL_CONFIG_BYTES)}")
-        architecture = read_architecture(json.loads(text))
+        version = file.attrs.get("keras_version", "")
+        architecture = read_architecture(
+            json.loads(text), version.decode(errors="replace") if isinstance(version, bytes) else str(version)
+        )
         group = file.get("model_weights")
         arrays = _datasets(group) if isinstance(group, h5py.Group) else {}
         return _with_weights(architecture, arrays, by_name=True)

@@ -17,10 +17,11 @@ from fpgaae.config.model import Model, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import FixedPointType, values_of
 from fpgaae.models.calibrate import quantizer_sites
+from fpgaae.models.own_layers import OWN_LAYERS
 from fpgaae.models.plan import FEATURES, deployed_part, plan_deployed, plan_network
 from fpgaae.models.rebuild import Wrapper, build_tensors
 from fpgaae.models.resolved_widths import Widths
-from fpgaae.models.score_layers import LAYER_OF_SCORE, SCORE_LAYERS, ScoreLayer
+from fpgaae.models.score_layers import LAYER_OF_SCORE, ScoreLayer
 
 Tensor = Any
 MODEL_FILE = "model.h5"
@@ -104,4 +105,4 @@ def _score_settings(
 
 def load_quantized(file: str) -> tf_keras.Model:
     """Read a deployed model that `train` saved."""
-    return load_qmodel(file, custom_objects=dict(SCORE_LAYERS), compile=False)
+    return load_qmodel(file, custom_objects=dict(OWN_LAYERS), compile=False)

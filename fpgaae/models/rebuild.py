@@ -15,8 +15,9 @@ from tf_keras import layers as keras_layers
 from fpgaae.errors import InputError
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import Role, used_settings
+from fpgaae.models.own_layers import OWN_LAYERS
 from fpgaae.models.quantizers import qkeras_text, quantizer_type, read_quantizer
-from fpgaae.models.score_layers import SCORE_LAYERS, ScoreLayer
+from fpgaae.models.score_layers import ScoreLayer
 
 Tensor = Any
 Wrapper = Callable[[tf_keras.layers.Layer], tf_keras.layers.Layer]
@@ -74,8 +75,8 @@ def _make(layer: LayerDescription) -> Any:  # noqa: ANN401
     settings = used_settings(layer.kind, layer.settings)
     activation = settings.pop("activation", None)
     settings = {key: value for key, value in settings.items() if value is not None}
-    if layer.is_score:
-        return SCORE_LAYERS[layer.kind](name=layer.name, **settings)
+    if layer.kind in OWN_LAYERS:
+        return OWN_LAYERS[layer.kind](name=layer.name, **settings)
     if layer.role is Role.ROUND:
         return qkeras.QActivation(qkeras_text(quantizer_type(activation, layer.name)), name=layer.name)
     if layer.is_quantized_sum:

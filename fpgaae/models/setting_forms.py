@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import parse_type
+
 Form = Callable[[Any], bool]
 
 
@@ -92,3 +95,11 @@ def is_magnitudes(value: Any) -> bool:  # noqa: ANN401
 def has_no_axis(value: Any) -> bool:  # noqa: ANN401
     """Allow that there is no axis: None, which Keras saves as an empty list."""
     return value is None or (isinstance(value, list | tuple) and not value)
+
+
+def is_type(value: Any) -> bool:  # noqa: ANN401
+    """Allow the name of a fixed-point type."""
+    try:
+        return isinstance(value, str) and bool(parse_type(value))
+    except InputError:
+        return False

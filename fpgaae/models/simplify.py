@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.models.description import LayerDescription, NetworkDescription, check_names
-from fpgaae.models.keras_layers import Role
+from fpgaae.models.functions import TABULATED, as_layer, function_of_activation, function_of_layer, with_tables
+from fpgaae.models.keras_layers import Role, function_of
 from fpgaae.models.quantizers import Quantizer
 from fpgaae.models.setting_forms import entries, has_no_axis
 from fpgaae.models.shapes import Shape, channel_axis, shapes_of_layers
@@ -38,7 +39,7 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     Raises
     ------
     InputError
-        If an activation is neither linear, nor rectified, nor a quantizer.
+        If an activation is neither linear, nor rectified, nor a quantizer, nor a function that can be a table.
     """
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
@@ -46,6 +47,8 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     for layer in _with_one_normalization(_identified(network)).layers:
         if layer.role is Role.TRAINING or (layer.role is Role.ACTIVATE and layer.activation is None):
             into[layer.name] = layer.inputs[0]
+        elif (function := function_of_layer(layer)) is not None:
+            layers.append(as_layer(layer.name, layer.inputs[0], function, layer.of_file))
         elif layer.role in {Role.ACTIVATE, Role.RECTIFY}:
             layers.append(_rectifier(layer.name, layer.inputs[0], layer))
         elif layer.role is Role.SUM:
@@ -64,7 +67,7 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     # what was left out stands for what it read, which may have got an activation layer by now
     targets = {name: renamed.get(source, source) for name, source in into.items()}
     outputs = tuple(renamed.get(name, name) for name in map(_identifier, network.outputs))
-    return check_names(NetworkDescription(tuple(rewired), outputs).rewired(rewired, targets))
+    return with_tables(check_names(NetworkDescription(tuple(rewired), outputs).rewired(rewired, targets)))
 
 
 def _identified(network: NetworkDescription) -> NetworkDescription:
@@ -133,14 +136,16 @@ def _rectifier(name: str, source: str, layer: LayerDescription) -> LayerDescript
         )
     if layer.role is not Role.RECTIFY and layer.activation != _RELU:
         raise InputError(
-            f"the layer {layer.name} has the activation '{layer.activation}', which has no exact firmware; use relu or "
-            "linear"
+            f"the layer {layer.name} has the activation '{layer.activation}', which has no exact firmware; use relu, "
+            f"linear, or one that becomes a table ({', '.join(sorted(TABULATED))})"
         )
     return LayerDescription(name, "ReLU", (source,), {}, of_file=layer.of_file)
 
 
 def _activation_of(layer: LayerDescription, activation: Quantizer) -> LayerDescription:
     """Give the activation inside a layer as a layer behind it."""
+    if (function := function_of_activation(activation)) is not None:
+        return as_layer(f"{layer.name}_{activation.kind}", layer.name, function, layer.of_file)
     if activation == _RELU or layer.is_float_sum:
         return _rectifier(f"{layer.name}_relu", layer.name, layer)
     kind = "relu" if activation.is_rectifier else "quantized"
@@ -301,6 +306,8 @@ def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription,
             into[layer.name] = layer.inputs[0]
         elif layer.role is Role.ROUND:
             layers.append(LayerDescription(layer.name, "ReLU", layer.inputs, {}, of_file=layer.of_file))
+        elif layer.kind == "TableActivation":
+            layers.append(as_layer(layer.name, layer.inputs[0], function_of(layer.settings), layer.of_file))
         elif layer.is_quantized_sum:
             settings = {key: value for key, value in layer.settings.items() if not key.endswith("_quantizer")}
             layers.append(layer.changed(kind=layer.kind[1:], settings=settings))

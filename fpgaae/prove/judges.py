@@ -18,6 +18,7 @@ from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.windows import places_under
@@ -355,6 +356,7 @@ _JUDGES: Mapping[type, Judge] = {
     Moved: _affine,
     Quantizer: _of_one_value,
     LeakyRelu: _of_one_value,
+    Tabulated: _of_one_value,
     MaxPooling: _largest,
     AveragePooling: _mean,
     ScoreLayer: _score,

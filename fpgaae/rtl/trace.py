@@ -18,6 +18,7 @@ from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Moved, Port
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Relu
+from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Convolution, Dense, Weighted
 from fpgaae.golden.registry import entry_of
 from fpgaae.golden.scores.base import ScoreLayer
@@ -178,6 +179,10 @@ def _leaky_relu(layer: LeakyRelu, inputs: Sequence[Signal]) -> list[Variable]:
     return [v * up if v.low >= 0 else select_negative(v, v, v * up) for v in inputs[0].variables]
 
 
+def _tabulated(layer: Tabulated, inputs: Sequence[Signal]) -> list[Variable]:
+    return [look_up(v, layer.table) for v in inputs[0].variables]
+
+
 def _quantize(layer: Quantize, inputs: Sequence[Signal]) -> list[Variable]:
     x = inputs[0]
     return [_rounded(v, x.type.fraction, layer.types, place) for place, v in enumerate(x.variables)]
@@ -222,6 +227,7 @@ TRACERS: dict[type, Callable[[Any, Sequence[Signal]], list[Variable]]] = {
     Moved: _move,
     Relu: _relu,
     LeakyRelu: _leaky_relu,
+    Tabulated: _tabulated,
     Quantize: _quantize,
     ScoreLayer: _score,
     Cell: _cell,

@@ -48,7 +48,14 @@ from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
 from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
-from fpgaae.training.imported_widths import LayerRange, poor_layers, range_of, resolve_activation, resolve_imported
+from fpgaae.training.imported_widths import (
+    LayerRange,
+    poor_layers,
+    range_of,
+    resolve_activation,
+    resolve_argument,
+    resolve_imported,
+)
 from fpgaae.training.widths import TAIL
 
 MODEL_COPY = "model"
@@ -290,14 +297,17 @@ def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) ->
     config, sites = run.config, quantizer_sites(network)
     started = time.perf_counter()
     ranges, n_events = _ranges(run, sites, network.outputs[0], twin)
-    activations = {
-        s.quantizer: resolve_activation(_width(config, s, network.outputs[0]), ranges[s.tensor]) for s in sites
-    }
+    activations = {s.quantizer: _resolved(config, s, network.outputs[0], ranges[s.tensor]) for s in sites}
     widths, quantizers = resolve_imported(config, network, sites, activations)
     rate = round(n_events / max(time.perf_counter() - started, 1e-9), 1)
     first = network.layers[0].name
     tensors = {f"{first}_quantized": first, **{site.quantizer: site.tensor for site in sites}}
     return _Quantized(quantized(network, sites, quantizers), tensors, widths, rate, sites)
+
+
+def _resolved(config: Config, site: Site, output: str, found: LayerRange) -> ResolvedWidth:
+    width = _width(config, site, output)
+    return resolve_argument(width, found, site.read_by) if site.read_by else resolve_activation(width, found)
 
 
 def _width(config: Config, site: Site, output: str) -> Width:

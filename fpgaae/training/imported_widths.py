@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fpgaae.config.experiment import Config
 from fpgaae.config.model import Width
 from fpgaae.fixedpoint import FixedPointType
+from fpgaae.golden.functions import MAX_ARGUMENT_BITS, Function
 from fpgaae.models.calibrate import Quantizers, Site
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.rebuild import weighted_layers
@@ -56,6 +57,22 @@ def resolve_activation(width: Width, found: LayerRange) -> ResolvedWidth:
     if (more := integer_bits - needed - 1) <= 0:
         return resolved
     return ResolvedWidth(max(resolved.bits, min(width.bits + more, _WIDEST)), max(integer_bits, 0))
+
+
+def resolve_argument(width: Width, found: LayerRange, functions: Sequence[Function]) -> ResolvedWidth:
+    """Give the argument of tables its type: what lies where all of them are flat may saturate.
+
+    Parameters
+    ----------
+    functions
+        Those that are tabulated over its codes.
+    """
+    limits = [function.flat_beyond for function in functions]
+    known = [limit for limit in limits if limit is not None]
+    if len(known) == len(limits):
+        found = LayerRange(min(found.largest, max(known)), min(found.spread, max(known)))
+    resolved = resolve_activation(width, found)
+    return ResolvedWidth(min(resolved.bits, max(width.bits, MAX_ARGUMENT_BITS)), resolved.integer_bits)
 
 
 def resolve_bias(
@@ -129,7 +146,15 @@ def poor_layers(
         )
         for site in sites
     }
+    # what saturates in front of a function that is flat there makes no error behind it
+    may_saturate = {
+        site.quantizer
+        for site in sites
+        if site.read_by and all(function.flat_beyond is not None for function in site.read_by)
+    }
     for name, error in errors.items():
+        if name in may_saturate:
+            continue
         key = keys.get(name, "quantization.inputs.bits")
         own = "the type is that of the model, which `--quantize` gives others"
         if error.saturated > MOST_SATURATED:

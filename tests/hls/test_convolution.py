@@ -14,7 +14,8 @@ from conftest import RandomNetwork, WrittenNetwork, random_events, write_trigger
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes, Tensor, parse_type
+from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, Tensor, parse_type
+from fpgaae.golden.functions import Function
 from fpgaae.golden.reloadable import with_random_weights
 from fpgaae.hls.csim_library import CsimLibrary, compile_project
 from fpgaae.hls.layer_stimulus import layer_codes
@@ -122,8 +123,16 @@ def one_dimension() -> Any:  # noqa: ANN401
     return Model(features, MuSquaredScore(name="score")(_signed(_dense(x, 4, "mu"), "mu_quantized", 10)))
 
 
-def leaky() -> Any:  # noqa: ANN401
-    """Slopes below zero behind a convolution and a dense layer, each in front of a quantizer."""
+def _table(x: Any, name: str, function: str, bits: int, integer_bits: int) -> Any:  # noqa: ANN401
+    from fpgaae.models.function_layers import TableActivation  # noqa: PLC0415
+
+    result = FixedPointType(bits, integer_bits, Function(function).is_signed, Rounding.HALF_EVEN, Overflow.SATURATE)
+    argument = "ap_fixed<8,4,AP_RND_CONV,AP_SAT>"
+    return TableActivation(argument=argument, result=str(result), function=function, name=name)(x)
+
+
+def activations() -> Any:  # noqa: ANN401
+    """Slopes below zero, each in front of a quantizer, and tables: of an image, behind a maximum, and at the end."""
     from tf_keras import Model, layers  # noqa: PLC0415
 
     from fpgaae.models.score_layers import MaxAbsoluteErrorScore  # noqa: PLC0415
@@ -132,14 +141,18 @@ def leaky() -> Any:  # noqa: ANN401
     inputs = _signed(features, "features_quantized", 10)
     x = layers.Reshape((4, 3, 1), name="image")(inputs)
     x = layers.LeakyReLU(0.25, name="conv_leaky")(_convolution(x, 4, (2, 2), "conv"))
-    x = layers.Flatten(name="flat")(_signed(x, "conv_quantized"))
+    x = _table(_signed(x, "conv_quantized"), "conv_elu", "elu", 8, 4)
+    x = _table(layers.MaxPooling2D((3, 1), name="pool")(x), "pool_tanh", "tanh", 6, 1)
+    x = layers.Flatten(name="flat")(x)
     x = _signed(layers.LeakyReLU(0.0625, name="dense_leaky")(_dense(x, 6, "dense")), "dense_quantized")
-    x = _signed(_dense(x, 12, "reconstruction"), "reconstruction_quantized", 10)
+    x = _table(x, "dense_softplus", "softplus", 8, 3)
+    x = _signed(_dense(x, 12, "reconstruction"), "reconstruction_quantized")
+    x = _table(x, "reconstruction_sigmoid", "sigmoid", 10, 2)
     return Model(features, MaxAbsoluteErrorScore(name="score")([inputs, x]))
 
 
 MODELS: dict[str, Callable[[], Any]] = {
-    "leaky": leaky,
+    "activations": activations,
     "average": lambda: encoder("average", (19, 3, 1)),
     "max": lambda: encoder("max", (19, 3)),
     "autoencoder": lambda: autoencoder((19, 3, 1)),
@@ -215,7 +228,7 @@ def _differing(
     return {name: int((found[tap.layer] != golden[name].codes).sum()) for tap, name in names}
 
 
-_SMALL = [("one_dimension", "io_stream"), ("leaky", "io_parallel")]
+_SMALL = [("one_dimension", "io_stream"), ("activations", "io_parallel")]
 _ALL = [(name, io_type) for name in MODELS for io_type in IO_TYPES if (name, io_type) not in _SMALL]
 
 

@@ -61,7 +61,7 @@ def test_a_float_model_that_import_takes_is_clean(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "rule", "said"),
     [
-        ({"activation": "tanh"}, "not-importable", "the layer a has the activation 'tanh', which has no"),
+        ({"activation": "gelu"}, "not-importable", "the layer a has the activation 'gelu', which has no"),
         ({"dtype": "mixed_float16"}, "layer-setting", "dtype='mixed_float16'"),
         ({"lora_rank": 4}, "layer-setting", "lora_rank=4"),
         ({"sharpness": 4}, "setting-unknown", "sharpness=4"),

@@ -236,6 +236,12 @@ def _merged(kind: str, second: int, conversion: Conversion) -> Callable[[], Look
     return make
 
 
+def _with_table(argument: str) -> Callable[[], Looked]:
+    """Describe a table behind a quantizer of 8 bits, 3 of them in front of the point."""
+    table = {"function": "tanh", "parameter": 1.0, "argument": argument, "result": "ap_fixed<8,1>"}
+    return lambda: by_hand(layer("t", "TableActivation", "q", **table))
+
+
 def _with(**options: Any) -> Callable[[], Looked]:  # noqa: ANN401
     return lambda: real(replace(Conversion(), **options))
 
@@ -281,6 +287,8 @@ CASES = (
     Case("real-tanh-sigmoid", _activation("quantized_tanh(6,use_real_tanh=True)"), where="encoder_1_relu"),
     Case("real-tanh-sigmoid", _activation("quantized_sigmoid(6,use_real_sigmoid=True)"), where="encoder_1_relu"),
     Case("real-tanh-sigmoid", _keras("Activation", "tanh"), where="it"),
+    Case("table-argument", _with_table("ap_fixed<9,3>"), _with_table("ap_fixed<8,3,AP_RND_CONV,AP_SAT>"), where="t"),
+    Case("table-argument", _with_table("ap_fixed<13,3>"), where="t"),
     Case("relu-upper-bound", _activation("quantized_relu(6,2,relu_upper_bound=3,is_quantized_clip=False)"),
          where="encoder_1_relu"),
     Case("leaky-slope", _activation("quantized_relu(6,2,negative_slope=0.25)"), where="encoder_1_relu"),

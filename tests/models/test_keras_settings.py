@@ -44,6 +44,7 @@ KNOWN = {
     "Activation": Known({"activation": "linear"}, _FLAT),
     "ReLU": Known({}, _FLAT),
     "LeakyReLU": Known({"alpha": 0.25}, _FLAT),
+    "ELU": Known({"alpha": 0.25}, _FLAT),
     "BatchNormalization": Known({}, _FLAT),
     "Normalization": Known({"mean": 0.5, "variance": 2.0, "axis": None}, _FLAT),
     "Rescaling": Known({"scale": 0.25}, _FLAT),
@@ -249,6 +250,7 @@ def test_a_value_that_makes_no_sense_is_refused_before_anything_is_built(kind: s
 def test_every_known_class_is_tried() -> None:
     looked_at = {kind for kind, row in LAYERS.items() if row.settings is not None}
     of_the_project = {kind for kind in looked_at if LAYERS[kind].role in {Role.SCORE, Role.INPUT}}
+    of_the_project |= {"FunctionActivation", "TableActivation"}
     assert set(KNOWN) | of_the_project == looked_at
 
 

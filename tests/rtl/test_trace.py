@@ -68,6 +68,18 @@ def test_slopes_below_zero_equal_the_golden_codes_in_every_layer(shift: int) -> 
     assert tensors["hidden_leaky"].codes.min() < 0 < tensors["hidden_leaky"].codes.max()
 
 
+def test_tables_equal_the_golden_codes_in_every_layer() -> None:
+    features = networks.feature_map()
+    network = networks.tables_network(features)
+    hardware = networks.events(features, 1000)
+    tensors = network.run(features.input_codes(hardware, network.input_type))
+    names = [layer.name for layer in network.layers]
+    found = trace_layers(GoldenTrigger(features, network), names).predict(hardware.astype(np.float64), n_threads=1)
+    golden = np.concatenate([tensors[name].codes for name in names], axis=1)
+    np.testing.assert_array_equal(found, golden)
+    assert all(len(np.unique(tensors[name].codes)) > 5 for name in names[:-1])
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7])
 @pytest.mark.parametrize("more_bits", [3, 5])
 def test_a_mean_is_cut_off_towards_zero(n: int, more_bits: int) -> None:

@@ -16,6 +16,7 @@ from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, type_for_range
 from fpgaae.golden.scores.base import function_table, score_type
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.functions import output_type
 from fpgaae.models.keras_layers import SCORES, Role
 from fpgaae.models.shapes import shape_after
 
@@ -72,12 +73,8 @@ def _values(layer: LayerDescription, sources: list[Values]) -> Values:
 
 
 def _moved(layer: LayerDescription, source: Values) -> Values:
-    """Follow values through a quantizer, or a layer that only moves them."""
-    shape = shape_after(layer, source.shape)
-    if layer.role is Role.ROUND:
-        quantizer = layer.quantizers["activation"]
-        return Values(quantizer.type if quantizer else None, shape)
-    return Values(source.type if layer.moves_values else None, shape)
+    """Follow values through a quantizer, a table, or a layer that only moves them."""
+    return Values(output_type(layer, source.type), shape_after(layer, source.shape))
 
 
 class _Sums(NamedTuple):

@@ -15,7 +15,7 @@ from fpgaae.names import CPP_KEYWORDS
 
 _RULE_OF_ACTIVATION = {"softmax": "softmax", "tanh": "real-tanh-sigmoid", "sigmoid": "real-tanh-sigmoid"}
 # What `import` takes of a float model, or leaves out
-_MENDED = frozenset({Role.SUM, Role.ACTIVATE, Role.RECTIFY, Role.NORMALIZE, Role.TRAINING})
+_MENDED = frozenset({Role.SUM, Role.ACTIVATE, Role.RECTIFY, Role.FUNCTION, Role.NORMALIZE, Role.TRAINING})
 
 
 def check_layers(model: NetworkDescription) -> Iterator[Finding]:
@@ -45,10 +45,16 @@ def _check_layer(layer: LayerDescription) -> Iterator[Finding]:
         yield finding("shared-layer", layer.name, f"{layer.n_calls} calls")
 
 
-def check_settings(model: NetworkDescription) -> Iterator[Finding]:
-    """Look at every setting of every layer."""
+def check_settings(model: NetworkDescription, *, is_mended: bool = False) -> Iterator[Finding]:
+    """Look at every setting of every layer.
+
+    Parameters
+    ----------
+    is_mended
+        Whether the model is going to be imported, which brings some into another form.
+    """
     for layer in model.layers:
-        for refused in refused_settings(layer.kind, layer.settings):
+        for refused in refused_settings(layer.kind, layer.settings, is_mended=is_mended):
             yield finding(refused.rule, layer.name, str(refused))
 
 

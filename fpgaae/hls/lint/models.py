@@ -46,7 +46,7 @@ def lint_import(model: NetworkDescription, conversion: Conversion, *, quantize: 
     quantize
         Whether a QKeras model is quantized anew, as a float one is.
     """
-    found = [*check_settings(model), *check_strangers(model)]
+    found = [*check_settings(model, is_mended=True), *check_strangers(model)]
     found += [finding("weights-damaged", fault.layer, fault.reason) for fault in weight_faults(model)]
     if found:
         return by_severity(found)

@@ -105,8 +105,8 @@ _TABLE = (
     ),
     Rule(
         "real-tanh-sigmoid", _E,
-        "tables of the real tanh or sigmoid are approximations (67-83 % differ)",
-        "use quantized_relu or quantized_bits",
+        "hls4ml's tables of the real tanh or sigmoid are approximations (67-83 % differ)",
+        "import the model, which makes exact tables: behind a quantizer of at most 12 bits, or with --quantize",
     ),
     Rule(
         "relu-upper-bound", _E,
@@ -259,6 +259,11 @@ _TABLE = (
         "a score with exp() holds a table of every value of log sigma^2, which must be quantized to at most 12 bits; "
         "hls4ml's own table (1,024 entries, ap_fixed<18,8>) wraps above 4.85",
         "bound log sigma^2 by a QActivation of at most 12 bits",
+    ),
+    Rule(
+        "table-argument", _E,
+        "a table has an entry for every code of its argument, at most 4,096, and would be read where it has none",
+        "put a QActivation of at most 12 bits in front of it, and make it with the type of that",
     ),
     # the interfaces
     Rule("dot-in-stream", _E, "hls4ml has no streaming Dot", "use io_parallel, or Multiply and a sum"),

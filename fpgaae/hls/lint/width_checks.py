@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fpgaae.fixedpoint import FixedPointType, type_for_range
+from fpgaae.fixedpoint import FixedPointType, parse_type, type_for_range
+from fpgaae.golden.functions import MAX_ARGUMENT_BITS
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.arithmetic import Products, Values, difference, kernel_width, products, values_of_layers
 from fpgaae.hls.lint.findings import Finding
@@ -21,6 +22,8 @@ def check_widths(model: NetworkDescription, conversion: Conversion) -> Iterator[
     for layer in model.layers:
         yield from _check_sum(layer, values[layer.name])
         sources = [values[name] for name in layer.inputs]
+        if layer.kind == "TableActivation" and sources:
+            yield from _check_table(layer, sources[0])
         if (operands := _operands(layer, sources, conversion)) is not None and not fits_dsp(*operands):
             yield finding("dsp-input-wasted", layer.name, f"{operands[0]} x {operands[1]} signed bits")
         if layer.is_quantized_sum and sources:
@@ -36,6 +39,15 @@ def _check_sum(layer: LayerDescription, values: Values) -> Iterator[Finding]:
     elif values.peak > 2**FLOAT32_BITS:
         rule = "score-beyond-float32" if layer.is_score else "accumulator-beyond-float32"
         yield finding(rule, layer.name, f"up to {values.peak.bit_length() + of.signed} bits")
+
+
+def _check_table(layer: LayerDescription, source: Values) -> Iterator[Finding]:
+    """Look at whether a table has an entry for every code that it can get, and no other."""
+    argument = parse_type(layer.settings["argument"])
+    if argument.width > MAX_ARGUMENT_BITS:
+        yield finding("table-argument", layer.name, f"{argument.width} bits: {1 << argument.width:,} entries")
+    elif source.type is None or source.type.plain != argument.plain:
+        yield finding("table-argument", layer.name, f"{argument}, but it reads {source.type or 'what is not rounded'}")
 
 
 def _operands(layer: LayerDescription, sources: list[Values], conversion: Conversion) -> tuple[int, int] | None:
