@@ -16,6 +16,7 @@ from support import small_config
 
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import parse_type
+from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.pipeline import import_model
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions
@@ -127,17 +128,26 @@ def test_a_float_dense_autoencoder_goes_the_whole_way(prepared: Callable[..., Wo
     train = workspace.result("train")
     assert train["imported"]["file"] == "dense.keras"
     assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("float", False)
-    assert train["weights_bits"] == {"wide": 9, "latent": 8, "back": 8}
-    assert set(train["sparsity"]) == {"wide", "latent", "back", "whole"}
+    assert train["weights_bits"] == {"wide": 9, "latent": 8, "narrow": 8, "back": 8}
+    assert set(train["sparsity"]) == {"wide", "latent", "narrow", "back", "whole"}
     assert train["events_per_second"] > 0
     errors = train["quantization_error"]
-    assert list(errors) == ["features_quantized", "wide_relu", "leaky_quantized", "back_quantized"]
+    assert list(errors) == [
+        "features_quantized", "wide_relu", "leaky_quantized", "narrow_quantized", "curved", "back_quantized",
+        "back_sigmoid",
+    ]  # fmt: skip
     assert parse_type(errors["leaky_quantized"]["type"]).width == 11
     for error in errors.values():
         assert error["rms"] > 0
         assert error["sqnr_db"] > 10
         assert 0 <= error["saturated"] < 0.01
     _convert_and_prove(workspace)
+    tables = [layer for layer in workspace.network.layers if isinstance(layer, Tabulated)]
+    assert [(layer.name, layer.function.name) for layer in tables] == [("curved", "elu"), ("back_sigmoid", "sigmoid")]
+    workspace.run("prove")
+    proven = {layer["name"]: (layer["outcome"], layer["how"]) for layer in workspace.result("prove")["layers"]}
+    assert proven["back_sigmoid"] == ("proven", "every code of each value (256 in all)")
+    assert {outcome for outcome, _ in proven.values()} == {"proven"}
     assert workspace.run("train").was_current
     assert workspace.run("reference").was_current
 
