@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import (
     agreement,
+    cms_chain,
     cms_data,
     coverage,
     csim_throughput,
@@ -34,7 +35,7 @@ from fpgaae.files import write_json
 
 _MODULES = (
     main_job, csim_throughput, memory_large_file, memory_readers, evaluation, mutation, emulate_scale, emulator_speed,
-    rtl_speed, agreement, reference_speed, coverage, cms_data, words,
+    rtl_speed, agreement, reference_speed, coverage, cms_data, cms_chain, words,
 )  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
     {module.NAME: module.run for module in _MODULES}

@@ -25,7 +25,6 @@ from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 _T = TypeVar("_T")
-Narrow = NDArray[np.signedinteger]  # hardware integers in as few bits as hold them
 _TEST = SPLITS.index("test")
 
 
@@ -88,8 +87,8 @@ class _Process:
         """
         for file in files:
             offset = self._next_group
-            for chunk, codes in _ahead(self._coded(file)):
-                self._write_chunk(chunk, codes, file, offset)
+            for chunk in _ahead(read_events(file, self._config.data)):
+                self._write_chunk(chunk, file, offset)
                 task.advance(len(chunk.values))
         name = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
         if (refusal := self.tally.refusal()) is not None:
@@ -105,13 +104,10 @@ class _Process:
             )
         self._check_enough(name)
 
-    def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, Narrow]]:
-        for chunk in read_events(file, self._config.data):
-            yield chunk, narrow_event_codes(chunk, self._config.data, self._writer.dtype)
-
-    def _write_chunk(self, chunk: EventChunk, codes: Narrow, file: EventFile, group_offset: int) -> None:
+    def _write_chunk(self, chunk: EventChunk, file: EventFile, group_offset: int) -> None:
         if self._is_background:
             _check_columns(self._config, chunk, file)
+        codes = narrow_event_codes(chunk, self._config.data, self._writer.dtype)  # here, as reading takes as long
         kept = self.tally.add(chunk, codes)
         groups = chunk.groups
         if not self._config.data.group_columns:
