@@ -520,7 +520,7 @@ class Run:
             "layers": draw.layer_figure(found.layers),
         }
         if any(found.models.values()):  # of signals
-            figures["losses"] = draw.loss_figure(found.ablation)
+            figures["losses"] = draw.loss_figure(found.ablation, self.experiment.config.data.label)
         if found.rates.by_column:
             figures["columns"] = draw.column_figure(
                 found.rates.by_column, [decision.requested_rate_khz for decision in found.decisions]

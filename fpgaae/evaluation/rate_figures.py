@@ -60,18 +60,20 @@ def rate_figure(rates: Rates, thresholds: Sequence[float]) -> Figure:
             axes.axvline(value, color="black", linewidth=1.0, linestyle=(0, (5, 3)))
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylim(bottom=_lowest(rates))
+        axes.set_ylim(*_range(rates))
         axes.set_xlabel("Threshold on the anomaly score")
         axes.set_ylabel("Rate [kHz]")
         figure.legend(loc="outside upper center", ncols=4)
         return settled(figure)
 
 
-def _lowest(rates: Rates) -> float | None:
-    """Give where the axis of a rate begins: below all that is seen, whatever intervals of few events reach down to."""
-    curves = [rate for name in _SHOWN if (own := rates.models.get(name)) for rate in (own.rate_khz, own.pure_rate_khz)]
-    seen = [value for rate in curves if rate is not None for value in rate.value if value > 0]
-    return min(seen) / _BELOW if seen else None
+def _range(rates: Rates) -> tuple[float | None, float | None]:
+    """Give the ends of the axis of a rate: below all that is seen, whatever intervals of few events reach down to."""
+    both = (rate for name in _SHOWN if (own := rates.models.get(name)) for rate in (own.rate_khz, own.pure_rate_khz))
+    curves = [rate for rate in both if rate is not None]
+    seen = [value for rate in curves for value in rate.value if value > 0]
+    highest = max((end for rate in curves for end in rate.high), default=0.0)
+    return (min(seen) / _BELOW, 2 * highest) if seen else (None, None)
 
 
 def column_figure(by_column: Mapping[str, Sequence[BinnedRate]], wanted_khz: Sequence[float]) -> Figure:

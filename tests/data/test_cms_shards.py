@@ -126,7 +126,7 @@ def test_shards_are_the_same_again(shards: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_codes_are_those_of_a_loop_over_words(shards: Path, tmp_path: Path) -> None:
-    result, store = _run(_config(tmp_path, shards), tmp_path / "runs")
+    result, store = _run(_config(tmp_path, shards, group=["run", "lumi"]), tmp_path / "runs")
     signal = "H → aa (4 lep)/x"
     for process, sample, split, name in (
         ("background", ZERO_BIAS, "train", "train"),

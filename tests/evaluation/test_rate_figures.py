@@ -46,7 +46,9 @@ def test_an_interval_of_hardly_any_event_does_not_stretch_the_axis() -> None:
     curve = rate_curve(SCORES, GROUPS, {}, SETTINGS)
     rate = replace(curve.rate_khz, low=(*curve.rate_khz.low[:-1], 1e-118))
     figure = rate_figure(replace(NO_RATES, models={"firmware": replace(curve, rate_khz=rate)}), [50.0])
-    assert figure.axes[0].get_ylim()[0] == pytest.approx(min(v for v in rate.value if v > 0) / 30)
+    low, high = figure.axes[0].get_ylim()
+    assert low == pytest.approx(min(v for v in rate.value if v > 0) / 30)
+    assert high == pytest.approx(2 * max(rate.high))
 
 
 def test_a_rate_of_nothing_is_marked_at_the_upper_end_of_its_interval() -> None:
