@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
 from fpgaae.evaluation.comparison import area_tests, compare
+from fpgaae.evaluation.cuts import cuts
 from fpgaae.evaluation.decisions import decisions
 from fpgaae.evaluation.group_scores import evaluate_groups
 from fpgaae.evaluation.metrics import auc, partial_auc, roc_curve
@@ -97,7 +98,7 @@ def _everything(sample: Sample, weights: dict[str, NDArray[np.float64]]) -> dict
         "delong": area_tests(sample.scores, sample.groups, "background", weights),
         "rates": rate_curve(sample.scores["firmware"], groups, columns, of_rates),
         "runs": rates_by_column(flags, sample.groups["background"], columns["background"], of_rates),
-        "decisions": decisions(of_scores, groups, "background", chosen, TRIGGER, 0.68),
+        "decisions": decisions(of_scores, groups, "background", cuts(chosen), TRIGGER, 0.68),
         "groups": evaluate_groups(sample.scores, sample.groups, "background", 0.2, SETTINGS, weights),
         "turn_on": turn_on(sample.scores["float"], sample.groups, accepted, "", 0.68, weights),
         "curve": [own.tolist() for own in roc_curve(background, signal, background_weights=w, signal_weights=v)],
