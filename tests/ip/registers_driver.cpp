@@ -1,4 +1,5 @@
 // Drives NAME_registers: events and resets clock by clock, and reads and writes that come one behind the other with delays.
+// A write may be offered before the answer to the one before it is taken.
 #include MODEL_HEADER
 #include "verilated.h"
 #include <cstdint>
@@ -10,11 +11,12 @@ double sc_time_stamp() { return 0; }
 extern "C" {
 
 // ops: (write, address, word, strobe, earliest clock) each; done: the clock of its handshake, -1 of one that a reset ended,
-// and what was read. rows: out_valid, score, accept at each rising edge. pace: random bits that hold handshakes up.
-void run(int64_t n, const uint32_t *objects, const uint8_t *in_valid, const uint8_t *reset, const uint8_t *pace, int64_t n_ops,
-         const int64_t *ops, int64_t *done, int64_t *rows) {
+// and what was read. rows: out_valid, score, accept at each rising edge. pace: random bits that hold handshakes up. Gives the
+// number of clocks at which there is an answer to no write, or none to one, or two are due.
+int64_t run(int64_t n, const uint32_t *objects, const uint8_t *in_valid, const uint8_t *reset, const uint8_t *pace,
+            int64_t n_ops, const int64_t *ops, int64_t *done, int64_t *rows) {
     MODEL model;
-    int64_t op = 0;
+    int64_t op = 0, unanswered = 0, violations = 0; // writes without an answer
     bool address = false, data = false, answered = true;
     for (int64_t clock = 0; clock < n; clock++) {
         const bool starts = op < n_ops && answered && clock >= ops[5 * op + 4] && !reset[clock];
@@ -48,15 +50,24 @@ void run(int64_t n, const uint32_t *objects, const uint8_t *in_valid, const uint
                     done[2 * op] = -1;
                 ends = true;
             }
-        } else if (!answered) {
-            if (writes ? model.s_axi_bvalid && model.s_axi_bready : model.s_axi_rvalid && model.s_axi_rready) {
-                done[2 * op + 1] = writes ? 0 : model.s_axi_rdata;
+            unanswered = 0;
+        } else {
+            violations += bool(model.s_axi_bvalid) != (unanswered > 0) || unanswered > 1;
+            unanswered -= model.s_axi_bvalid && model.s_axi_bready;
+            if (!answered) {
+                if (model.s_axi_rvalid && model.s_axi_rready) {
+                    done[2 * op + 1] = model.s_axi_rdata;
+                    ends = true;
+                }
+            } else if (model.s_axi_awvalid && model.s_axi_awready && model.s_axi_wvalid && model.s_axi_wready) {
+                done[2 * op] = clock;
+                done[2 * op + 1] = 0;
+                unanswered++;
                 ends = true;
+            } else if (model.s_axi_arvalid && model.s_axi_arready) {
+                done[2 * op] = clock;
+                answered = address = false;
             }
-        } else if ((model.s_axi_awvalid && model.s_axi_awready && model.s_axi_wvalid && model.s_axi_wready) ||
-                   (model.s_axi_arvalid && model.s_axi_arready)) {
-            done[2 * op] = clock;
-            answered = address = data = false;
         }
         if (ends) {
             op++;
@@ -66,6 +77,7 @@ void run(int64_t n, const uint32_t *objects, const uint8_t *in_valid, const uint
         model.aclk = 1;
         model.eval();
     }
+    return violations;
 }
 
 } // extern "C"

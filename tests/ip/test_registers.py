@@ -96,7 +96,7 @@ def _operations(rng: np.random.Generator, scores: Codes, n: int, n_clocks: int) 
             code = max(int(rng.choice(scores)) + int(rng.integers(-1, 2)), 0)
             found.append(Operation(1, address, code, 15, clock))
         elif kind == 1:
-            word, strobe = int(rng.choice(scores)), int(rng.integers(16))
+            word, strobe = int(rng.choice([int(rng.choice(scores)), int(rng.integers(1 << 32))])), int(rng.integers(16))
             found.append(Operation(1, int(rng.choice(addresses)), word, strobe, clock))
         elif kind == 2:
             bits = int(rng.choice([COMMIT, SNAPSHOT, CLEAR, SNAPSHOT | CLEAR, COMMIT | SNAPSHOT | CLEAR]))
@@ -166,11 +166,12 @@ def _drive(
     library.run.argtypes = (
         ctypes.c_int64, *[ctypes.c_void_p] * 4, ctypes.c_int64, *[ctypes.c_void_p] * 3,
     )  # fmt: skip
-    library.run.restype = None
-    library.run(
+    library.run.restype = ctypes.c_int64
+    violations = library.run(
         n, objects.ctypes.data, *(flag.ctypes.data for flag in flags), pace.ctypes.data, len(table), table.ctypes.data,
         done.ctypes.data, rows.ctypes.data,
     )  # fmt: skip
+    assert violations == 0, "each write has one answer"
     return rows, done
 
 
