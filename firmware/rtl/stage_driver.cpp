@@ -5,10 +5,8 @@
 #include MODEL_HEADER
 #include "svdpi.h"
 #include "verilated.h"
-#include <climits>
 #include <cstdint>
 #include <type_traits>
-#include <unistd.h>
 
 namespace {
 
@@ -51,20 +49,6 @@ __attribute__((visibility("default"))) void FUNCTION(const svBitVecVal *in, svBi
     write_port(model.model_inp, in, n_in);
     model.eval();
     read_port(model.model_out, out, n_out);
-}
-
-// Computes n events into n outputs. -1 if its ports are not as wide as those that the caller knows, 0 if the folder of the
-// sources can't be entered.
-__attribute__((visibility("default"))) int run_stage(const char *folder, int64_t in_words, const uint32_t *in,
-                                                     int64_t out_words, uint32_t *out, int64_t n) {
-    char here[PATH_MAX];
-    if (in_words != int64_t(n_in) || out_words != int64_t(n_out))
-        return -1;
-    if (!getcwd(here, sizeof here) || chdir(folder))
-        return 0;
-    for (int64_t i = 0; i < n; i++)
-        FUNCTION(in + i * n_in, out + i * n_out);
-    return chdir(here) == 0;
 }
 
 } // extern "C"

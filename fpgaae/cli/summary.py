@@ -36,7 +36,7 @@ from fpgaae.runs.results.reference import (
     TrainedReference,
 )
 from fpgaae.runs.results.report import ReportResult
-from fpgaae.runs.results.rtl import RtlResult, StageCheck, TraceResult
+from fpgaae.runs.results.rtl import RtlResult, StageProof, TraceResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.thresholds import ThresholdSet
@@ -402,18 +402,20 @@ def _rtl(result: RtlResult) -> RenderableType:
             f"were lost or wrong in {wrapper.file}"
             for wrapper in result.wrappers
         ),
-        _alone(f"the {len(result.stages)} stages", result.stages),
+        _proven("of the Verilog", result.stages),
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result.vhdl is None
-        else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL, "
-        + _alone("its stages", result.vhdl_stages),
+        else f"of {result.vhdl.events:,} events {result.vhdl.mismatched_events:,} differ in the VHDL; "
+        + _proven("of the VHDL", result.vhdl_stages),
     ]
     return Group(*lines)
 
 
-def _alone(what: str, checks: Sequence[StageCheck]) -> str:
-    n, wrong = (sum(getattr(own, name) for own in checks) for name in ("inputs", "mismatched_inputs"))
-    return f"of {n:,} inputs of {what} alone {wrong:,} give a wrong output"
+def _proven(where: str, proofs: Sequence[StageProof]) -> str:
+    if not proofs:
+        return f"the stages {where} were not proven: yosys is not on the PATH"
+    proven = sum(own.proven for own in proofs)
+    return f"{proven} of {len(proofs)} stages {where} are proven to be what was traced, for all inputs"
 
 
 def _synth(result: SynthResult) -> RenderableType:

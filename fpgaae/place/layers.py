@@ -11,7 +11,7 @@ from da4ml.cmvm.types import CombLogic, Pipeline
 from numpy.typing import NDArray
 
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.rtl.stage_search import interpretable, with_every_value
+from fpgaae.rtl.pipeline import interpretable, with_every_value
 from fpgaae.rtl.trace import trace_layers
 
 _EVENTS = 96

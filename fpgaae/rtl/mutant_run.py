@@ -7,7 +7,7 @@ what the stage `rtl` checks of the Verilog, the events of each origin one behind
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,13 @@ import numpy as np
 from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.rtl.register_check import REGISTERS_LIBRARY, RegisterStimulus, check_registers
-from fpgaae.rtl.stage_check import StageStimulus, Words, check_stage, stage_library
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.record import as_json
 
 FEW, ALL, WRAPPERS, PAIR = "few", "all", "wrappers", "pair"  # parts of the stimulus
-STAGES, REGISTERS = "stages", "registers"
+REGISTERS = "registers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +39,10 @@ def check(simulation: RtlSimulation, project: Path, build: Path, parts: Mapping[
     Parameters
     ----------
     build
-        The folder of the libraries of the stages and registers.
+        The folder of the library of the registers.
     parts
         `<part>/hardware` and `<part>/golden`; of `pair` two events of different score, where there are;
-        `seed`; of `stages` the `inputs` and `outputs` by module; and of `registers` what is `given` and `seen`.
+        `seed`; and of `registers` what is `given` and `seen`.
     """
     for by, said in _checks(simulation, project, build, parts):
         if said:
@@ -60,10 +59,8 @@ def _checks(
     timing = Timing()
     yield "codes", _stream(simulation, parts, FEW, timing)
     yield "timing", timing.failure(settling)
-    for stage in _stage_stimuli(parts):
-        yield "stages", check_stage(stage_library(build, stage.module), project, stage).failure
     registers = RegisterStimulus(
-        parts[f"{REGISTERS}/given"].astype(np.uint32), parts[f"{REGISTERS}/seen"].astype(np.uint32)
+        parts[f"{REGISTERS}/given"].astype(np.uint8), parts[f"{REGISTERS}/seen"].astype(np.uint8)
     )
     name = simulation.design.name
     yield "registers", check_registers(build / REGISTERS_LIBRARY, name, registers).failure
@@ -72,24 +69,6 @@ def _checks(
         yield "wrappers", wrapper.failure and f"{wrapper.file}: {wrapper.failure}"
     yield "codes", _stream(simulation, parts, ALL, timing)
     yield "timing", timing.failure(settling)
-
-
-def stage_arrays(stimuli: Iterable[StageStimulus], registers: RegisterStimulus) -> dict[str, Words]:
-    """Give what the stages and the registers between them are driven with by the names of the stimulus file."""
-    between = {f"{REGISTERS}/given": registers.given, f"{REGISTERS}/seen": registers.seen}
-    return between | {
-        f"{STAGES}/{own.module}/{name}": words
-        for own in stimuli
-        for name, words in (("inputs", own.inputs), ("outputs", own.outputs))
-    }
-
-
-def _stage_stimuli(parts: Mapping[str, Codes]) -> Iterator[StageStimulus]:
-    for name in parts:
-        if name.startswith(f"{STAGES}/") and name.endswith("/inputs"):
-            module = name.split("/")[1]
-            inputs, outputs = (parts[f"{STAGES}/{module}/{side}"].astype(np.uint32) for side in ("inputs", "outputs"))
-            yield StageStimulus(module, inputs, outputs)
 
 
 def _stream(simulation: RtlSimulation, parts: Mapping[str, Codes], part: str, timing: Timing) -> str | None:

@@ -1,8 +1,8 @@
 """The proof of the check of `rtl`: damaged copies of a traced project, each of which that check must catch.
 
-Verilog is simulated in parts (`fpgaae.rtl.parts`), so that only what holds the damage is built anew; VHDL, where GHDL
-is installed, as a whole and stage by stage. Tables are checked before either. What a stage must give alone da4ml's
-interpreter says. Of what is not caught in a stage, `fpgaae.rtl.equivalence` tries a proof that it computes the same.
+A damaged stage is caught where the proof of the stages (`fpgaae.rtl.stage_proof`) gives an input for which it differs,
+and equivalent where it is proven. What is around them is simulated in parts (`fpgaae.rtl.parts`), so that only that is
+built anew, and in VHDL, where GHDL is installed, as a whole. Tables are checked before either.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +29,18 @@ from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
 from fpgaae.progress import Progress
 from fpgaae.rtl.design import Design
-from fpgaae.rtl.equivalence import proof_of_equality
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
-from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, WRAPPERS, Found, stage_arrays
+from fpgaae.rtl.mutant_run import ALL, FEW, PAIR, REGISTERS, WRAPPERS, Found
 from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.parts import Parts, precompiled_headers
+from fpgaae.rtl.pipeline import load_pipeline, stage_ports, stages_by_module
+from fpgaae.rtl.register_check import register_stimulus
 from fpgaae.rtl.rtl_sources import RtlSources
-from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_ports, stage_stimuli
+from fpgaae.rtl.stage_proof import VERILOG, VHDL, StageProver, require_abc
 from fpgaae.rtl.tools import GHDL, find_tool
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
-from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
+from fpgaae.rtl.vhdl_registers import check_vhdl_registers
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.record import as_json, read_record
@@ -64,7 +64,7 @@ class Mutation:
     stimuli
         What the design is fed with.
     pipeline
-        The stages, which are fed alone.
+        The stages, which are proven alone.
     folder
         Scratch space.
     """
@@ -93,11 +93,10 @@ class Mutation:
         arrays = {f"{name}/hardware": events for name, events in parts.items()}
         arrays |= {f"{name}/golden": trigger.score_and_decisions(events) for name, events in parts.items()}
         design = Design.load(project)
-        stages = list(stage_stimuli(design.name, pipeline, seed))
-        self._stages = {own.module: replace(own, inputs=own.inputs[:0], outputs=own.outputs[:0]) for own in stages}
-        self._logic = dict(zip(self._stages, pipeline.solutions, strict=True))
-        arrays |= stage_arrays(stages, (driven := registers_driven(pipeline, design, seed)))
+        driven = register_stimulus(pipeline, design, seed)
         self._registers = stage_ports(pipeline), driven
+        arrays |= {f"{REGISTERS}/given": driven.given, f"{REGISTERS}/seen": driven.seen}
+        self._prover = StageProver(stages_by_module(design.name, pipeline), require_abc(), folder / "traced")
         arrays |= {f"{PAIR}/hardware": _pair(parts[FEW], arrays[f"{FEW}/golden"]), "seed": np.array(seed)}
         np.savez(self._stimulus, **arrays)  # type: ignore[arg-type]
         check_tables(project)
@@ -129,20 +128,29 @@ class Mutation:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _judge_verilog(self, project: Path, folder: Path, mutant: Mutant) -> Verdict:
+        if (verdict := self._judge_stages(project, VERILOG, folder, mutant)) is not None:
+            return verdict
         parts = Parts(project, folder / "build", optimization=_OPTIMIZATION, headers=self._headers)
         try:
-            differs = parts.make(self._sound, list(mutant.edits))
+            differs = parts.make(self._sound)
             parts.make_registers(self._sound, list(mutant.edits))
         except CheckFailed as error:
             return Verdict(Outcome.CAUGHT, "compiler", detail=_error_line(str(error)))
         if not differs:
             return same_program("Verilator makes the same program")
-        return self._simulate(project, parts, folder) or self._uncaught(project, folder, mutant)
+        return self._simulate(project, parts, folder) or uncaught(mutant, None)
 
-    def _uncaught(self, project: Path, folder: Path, mutant: Mutant) -> Verdict:
-        """Look for a proof that a mutant of a stage computes the same."""
+    def _judge_stages(self, project: Path, language: str, folder: Path, mutant: Mutant) -> Verdict | None:
+        """Prove the stages that hold the damage; None of what no stage holds."""
         (file,) = mutant.edits
-        return uncaught(mutant, proof_of_equality(self._project, project, file, self._logic, folder / "proof"))
+        concerned = self._prover.concerned(file)
+        if not concerned:
+            return None
+        for proof in self._prover.prove(project, language, folder / "proof", concerned):
+            if proof.failure is not None:
+                return Verdict(Outcome.CAUGHT, "proof", detail=proof.failure)
+        what = "the stage gives" if len(concerned) == 1 else f"each of the {len(concerned)} stages gives"
+        return uncaught(mutant, f"Yosys and ABC prove that {what} what was traced for all inputs in its ranges")
 
     def _simulate(self, project: Path, parts: Parts, folder: Path) -> Verdict | None:
         """Check the built parts in a process of its own; give what caught it."""
@@ -169,9 +177,9 @@ class Mutation:
         return None if found.by is None else Verdict(Outcome.CAUGHT, found.by, detail=found.detail)
 
     def _judge_vhdl(self, project: Path, folder: Path, mutant: Mutant) -> Verdict:
-        """Compare the VHDL: the first events of each origin, stages alone, then as many events as `rtl` takes."""
-        (file,) = mutant.edits
-        module = Path(file).stem
+        """Compare the VHDL: the first events of each origin, the registers, then as many events as `rtl` takes."""
+        if (verdict := self._judge_stages(project, VHDL, folder, mutant)) is not None:
+            return verdict
         for turn, events in enumerate(self._vhdl_events):
             try:
                 codes = simulate_vhdl(project, events, folder / f"ghdl_{turn}")
@@ -182,18 +190,11 @@ class Mutation:
                 event, column = wrong[0].tolist()
                 detail = f"column {column} of event {event}: {codes[event, column]} instead of {golden[event, column]}"
                 return Verdict(Outcome.CAUGHT, "VHDL", detail=detail)
-            if turn == 0 and (said := self._wrong_vhdl_stage(project, folder, module)):
-                return Verdict(Outcome.CAUGHT, "VHDL stages", detail=said)
-        return self._uncaught(project, folder, mutant)
-
-    def _wrong_vhdl_stage(self, project: Path, folder: Path, module: str) -> str | None:
-        """Drive the registers, and the stage that is damaged, or each where what they have in common is."""
-        registers = check_vhdl_registers(project, *self._registers, folder / "registers")
-        if registers.failure:
-            return registers.failure
-        concerned = [self._stages[module]] if module in self._stages else list(self._stages.values())
-        checks = check_vhdl_stages(project, concerned, folder / "stages")
-        return next((check.failure for check in checks if check.failure), None)
+            if turn == 0:
+                registers = check_vhdl_registers(project, *self._registers, folder / "registers")
+                if registers.failure:
+                    return Verdict(Outcome.CAUGHT, "VHDL registers", detail=registers.failure)
+        return uncaught(mutant, None)
 
 
 def _origins(stimuli: Stimuli) -> list[Codes]:
@@ -223,6 +224,8 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutan
 
     Raises
     ------
+    ToolMissing
+        If there is no Yosys with ABC, Verilator or compiler.
     InputError
         If the stage `rtl` did not pass on the project as `trace` wrote it.
     """

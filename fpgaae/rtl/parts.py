@@ -1,7 +1,7 @@
 """A written RTL project simulated in parts: each stage of the pipeline a library of its own, then all that is around.
 
 A stage is logic without a clock, so that a function in its place computes the same: in the design each is replaced by
-a call of the Verilated stage. When a source changes, the parts that hold it are built anew, the others taken over.
+a call of the Verilated stage. Where only what is around them changes, they are taken over.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.register_check import BENCH, REGISTERS_LIBRARY, bench_text
-from fpgaae.rtl.stage_check import stage_library
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
 from fpgaae.rtl.verilator import bench_sources, include_folder
@@ -52,7 +51,7 @@ class _Stage(NamedTuple):
     @property
     def library(self) -> str:
         """File of its library."""
-        return stage_library(Path(), self.name).name
+        return f"{self.name}.so"
 
     def stand_in(self) -> str:
         """Give a module that calls the library."""
@@ -94,25 +93,9 @@ class Parts:
         """Give the library of the whole design."""
         return self._build / LIBRARY_FILE
 
-    def stage_library(self, module: str) -> Path:
-        """Give the library of a stage."""
-        return stage_library(self._build, module)
-
     def registers_library(self) -> Path:
         """Give the library of the registers and ports without stages."""
         return self._build / REGISTERS_LIBRARY
-
-    def make_stages(self) -> None:
-        """Build the libraries of all stages alone.
-
-        Raises
-        ------
-        CheckFailed
-            If a source is not Verilog that Verilator takes.
-        """
-        self.make_runtime()
-        for file in self._stage_files.values():
-            self._make_stage(_stage(file), file, None)
 
     def make_registers(self, sound: Parts | None = None, changed: Sequence[str] = ()) -> bool:
         """Build the block and its registers with words of a bench in the place of what the stages give.
@@ -149,36 +132,29 @@ class Parts:
         )
         return True
 
-    def make(self, sound: Parts | None = None, changed: Sequence[str] = ()) -> bool:
-        """Build all parts, or those that hold a changed source, and link the others of the sound project.
+    def make(self, sound: Parts | None = None) -> bool:
+        """Build all parts, or what is around the stages, which are linked from those of the sound project.
 
         Returns
         -------
-        Whether a part is another program than that of the sound project.
+        Whether what is around them is another program than that of the sound project.
 
         Raises
         ------
         CheckFailed
             If a source is not Verilog that Verilator takes.
         """
-        names = {Path(file).name for file in changed}
-        everything = sound is None or any(file.name in names for file in self._shared)
         if sound is None:
             self.make_runtime()
         else:
             self._runtime_objects = sound._runtime_objects
-        differs = False
-        for name, file in self._stage_files.items():
+        for file in self._stage_files.values():
             stage = _stage(file)
-            if everything or name in names:
-                differs |= self._make_stage(stage, file, sound)
-            elif sound is not None:
+            if sound is None:
+                self._make_stage(stage, file)
+            else:
                 os.link(sound._build / stage.library, self._build / stage.library)
-        if everything or any(file.name in names for file in self._around):
-            differs |= self._make_around(sound)
-        elif sound is not None:
-            os.link(sound.library(), self.library())
-        return differs
+        return self._make_around(sound)
 
     def make_runtime(self) -> None:
         """Compile the runtime that all parts are linked with."""
@@ -190,13 +166,10 @@ class Parts:
             run_logged([*command, str(include / name), "-o", str(target)], self._build, self._log, f"compiling {name}")
             self._runtime_objects.append(str(target))
 
-    def _make_stage(self, stage: _Stage, file: Path, sound: Parts | None) -> bool:
+    def _make_stage(self, stage: _Stage, file: Path) -> None:
         model = f"V{stage.name}"
         folder = self._build / stage.name
         self._verilate(stage.name, model, folder, [file, *self._shared])
-        if sound is not None and _same_texts(folder, sound._build / stage.name):
-            os.link(sound._build / stage.library, self._build / stage.library)
-            return False
         defines = (
             f"-DFUNCTION={stage.function}",
             f"-DINPUT_BITS={stage.input_bits}",
@@ -211,7 +184,6 @@ class Parts:
             (*defines, "-fvisibility=hidden", soname),
             self._build / stage.library,
         )
-        return True
 
     def _make_around(self, sound: Parts | None) -> bool:
         """Build the wrappers, the block and its registers, with a function in the place of each stage."""

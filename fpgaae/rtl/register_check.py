@@ -1,7 +1,7 @@
 """The registers between the stages and behind the last: whatever a stage gives, the next one and the outputs must get.
 
 Events reach few of the words that a stage can give, all zero for instance next to never. Words drawn at random, zeros
-and ones stand in for what the stages give, and for the last stage what it gives alone.
+and ones stand in for what the stages give; behind the last one only those whose score the port holds (needs da4ml).
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from da4ml.cmvm.types import CombLogic, Pipeline, Precision
 from numpy.typing import NDArray
 
 from fpgaae.files import load_library
-from fpgaae.rtl.stage_check import StageBits, Words
-from fpgaae.runs.results.rtl import StageCheck
+from fpgaae.rtl.design import Design
+from fpgaae.rtl.pipeline import stage_ports
+from fpgaae.runs.results.rtl import RegisterCheck
 
 Bits = NDArray[np.uint8]
+Words = NDArray[np.uint32]
 REGISTERS_LIBRARY = "registers.so"
 BENCH = "register_bench"
 _ROWS = 256
@@ -38,11 +41,14 @@ endmodule
 
 @dataclass(frozen=True)
 class RegisterStimulus:
-    """What the stages give at each clock edge, and what must stand behind it, in words of 32 bits."""
+    """What the stages give at each clock edge, and what must stand behind it, in bits (n, n_bits), the lowest first."""
 
-    given: Words
-    seen: Words
-    bits: StageBits | None = None  # the first of them in bits, for GHDL
+    given: Bits
+    seen: Bits
+
+    def first(self) -> RegisterStimulus:
+        """Give the first clocks, for simulators that are slow."""
+        return RegisterStimulus(self.given[:_FEW_ROWS], self.seen[:_FEW_ROWS])
 
 
 def bench_text(name: str, ports: Sequence[tuple[int, int]], objects: int, score: int, accept: int) -> str:
@@ -69,26 +75,49 @@ def bench_text(name: str, ports: Sequence[tuple[int, int]], objects: int, score:
     return "".join((*parts, top))
 
 
-def register_stimulus(between: Sequence[int], last: Bits, results: Bits, seed: int) -> RegisterStimulus:
-    """Draw what the stages give.
+def register_stimulus(pipeline: Pipeline, design: Design, seed: int) -> RegisterStimulus:
+    """Draw what the stages give: any bits, only zeros and only ones in turn."""
+    rng = np.random.default_rng([seed, len(pipeline.solutions)])
+    widths = [n_out for _, n_out in stage_ports(pipeline)]
+    between = _drawn(rng, _ROWS, sum(widths[:-1]))
+    last = _drawn(rng, _ROWS, widths[-1])
+    while not (fits := _fits(last, pipeline.solutions[-1], design)).all():
+        last[~fits] = rng.integers(2, size=(int((~fits).sum()), widths[-1]), dtype=np.uint8)
+    results = _results(last, pipeline.solutions[-1], design)
+    return RegisterStimulus(np.concatenate([between, last], axis=1), np.concatenate([between, results], axis=1))
 
-    Parameters
-    ----------
-    between
-        The bits of the outputs of each stage but the last.
-    last
-        (n, n_bits) what the last stage can give, the lowest bit first; the first rows get their turn in any case.
-    results
-        (n, n_bits) the score and the decisions that each of these stands for.
-    """
-    rng = np.random.default_rng([seed, len(between)])
-    drawn = rng.integers(2, size=(_ROWS, sum(between)), dtype=np.uint8)
+
+def _drawn(rng: np.random.Generator, n: int, width: int) -> Bits:
+    drawn = rng.integers(2, size=(n, width), dtype=np.uint8)
     drawn[1::4], drawn[3::4] = 0, 1
-    chosen = rng.integers(len(last), size=_ROWS)
-    chosen[: min(len(last), _ROWS)] = np.arange(min(len(last), _ROWS))
-    given = np.concatenate([drawn, last[chosen]], axis=1)
-    seen = np.concatenate([drawn, results[chosen]], axis=1)
-    return RegisterStimulus(_words(given), _words(seen), StageBits(given[:_FEW_ROWS], seen[:_FEW_ROWS]))
+    return drawn
+
+
+def _values(bits: Bits, logic: CombLogic) -> NDArray[np.int64]:
+    """Read what a stage puts out, (n, n_bits), as the integers that it stands for (n, n_outputs)."""
+    values, low = np.zeros((len(bits), logic.shape[1]), dtype=np.int64), 0
+    for place, interval in enumerate(logic.out_qint):
+        is_signed, integers, fraction = Precision.from_qint(interval)
+        width = is_signed + integers + fraction
+        weights = 1 << np.arange(width, dtype=np.int64)
+        if is_signed:
+            weights[-1:] *= -1
+        values[:, place] = (bits[:, low : low + width] @ weights) << max(-fraction, 0)
+        low += width
+    return values
+
+
+def _fits(bits: Bits, logic: CombLogic, design: Design) -> NDArray[np.bool_]:
+    """Tell in which rows the port holds the score."""
+    score = _values(bits, logic)[:, 0]
+    return np.asarray((score >= design.score.min_code) & (score <= design.score.max_code))
+
+
+def _results(bits: Bits, logic: CombLogic, design: Design) -> Bits:
+    """Give the bits of the score and the decisions that the outputs of the last stage stand for."""
+    values = _values(bits, logic)
+    score = (values[:, :1] >> np.arange(design.score.width)) & 1
+    return np.concatenate([score, values[:, 1:] & 1], axis=1).astype(np.uint8)
 
 
 def _words(bits: Bits) -> Words:
@@ -97,18 +126,19 @@ def _words(bits: Bits) -> Words:
     return np.packbits(padded, axis=1, bitorder="little").view(np.uint32)
 
 
-def check_registers(library: Path, name: str, stimulus: RegisterStimulus) -> StageCheck:
+def check_registers(library: Path, name: str, stimulus: RegisterStimulus) -> RegisterCheck:
     """Clock the block whose stages are replaced with the words of the stimulus."""
     run = load_library(library).run_registers
     run.restype = ctypes.c_int
     run.argtypes = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64
-    given, found = np.ascontiguousarray(stimulus.given), np.zeros_like(stimulus.seen, order="C")
+    given, expected = _words(stimulus.given), _words(stimulus.seen)
+    found = np.zeros_like(expected)
     n, module = len(given), f"{name}_trigger"
     if not run(given.shape[1], given.ctypes.data, found.shape[1], found.ctypes.data, n):
         narrower = f"{module}: its stages have other widths than those that were traced"
-        return StageCheck(module=module, inputs=n, mismatched_inputs=n, failure=narrower)
-    wrong = np.flatnonzero((found != stimulus.seen).any(axis=1))
+        return RegisterCheck(module=module, inputs=n, mismatched_inputs=n, failure=narrower)
+    wrong = np.flatnonzero((found != expected).any(axis=1))
     failure = None
     if len(wrong):
         failure = f"{module}: its registers or ports do not carry what the stages give at clock {wrong[0]}"
-    return StageCheck(module=module, inputs=n, mismatched_inputs=len(wrong), failure=failure)
+    return RegisterCheck(module=module, inputs=n, mismatched_inputs=len(wrong), failure=failure)

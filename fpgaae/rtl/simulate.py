@@ -25,18 +25,26 @@ from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE, Design
 from fpgaae.rtl.ghdl import simulate_vhdl
 from fpgaae.rtl.memory_files import check_tables
-from fpgaae.rtl.parts import Parts, precompiled_headers
-from fpgaae.rtl.register_check import check_registers
-from fpgaae.rtl.stage_check import check_stage
-from fpgaae.rtl.stage_stimulus import load_pipeline, registers_driven, stage_ports, stage_stimuli
+from fpgaae.rtl.parts import Parts
+from fpgaae.rtl.pipeline import load_pipeline, stage_ports, stages_by_module
+from fpgaae.rtl.register_check import check_registers, register_stimulus
+from fpgaae.rtl.stage_proof import VERILOG, VHDL, StageProver, abc_program
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
-from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
+from fpgaae.rtl.vhdl_registers import check_vhdl_registers
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.rtl import InterpreterCheck, RtlResult, StageCheck, TraceResult, VhdlCheck, WrapperCheck
+from fpgaae.runs.results.rtl import (
+    InterpreterCheck,
+    RegisterCheck,
+    RtlResult,
+    StageProof,
+    TraceResult,
+    VhdlCheck,
+    WrapperCheck,
+)
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import PROJECT_FOLDER
 
@@ -68,8 +76,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         with run.progress.task("wrappers", None):
             wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
-    with run.progress.task("each stage alone", None):
-        pieces = _check_pieces(run, project, pipeline)
+    pieces = _check_pieces(run, project, pipeline)
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
@@ -112,42 +119,42 @@ def run_rtl(run: StageRun) -> RtlResult:
 class _Pieces(NamedTuple):
     """What the pieces of the block gave alone."""
 
-    stages: tuple[StageCheck, ...]
-    registers: StageCheck
-    vhdl_stages: tuple[StageCheck, ...] = ()
-    vhdl_registers: StageCheck | None = None
+    registers: RegisterCheck
+    stages: tuple[StageProof, ...]
+    vhdl_registers: RegisterCheck | None
+    vhdl_stages: tuple[StageProof, ...]
 
     def failure(self) -> str | None:
         """Say which piece is wrong, or None."""
-        for stage in (*self.stages, *self.vhdl_stages):
-            if stage.failure:
-                return (
-                    f"of {stage.inputs:,} inputs in its ranges {stage.mismatched_inputs:,} give another output than "
-                    f"da4ml's interpreter; {stage.failure}"
-                )
-        return self.registers.failure or (self.vhdl_registers.failure if self.vhdl_registers else None)
+        said = (own.failure for own in (*self.stages, *self.vhdl_stages, self.registers, self.vhdl_registers) if own)
+        return next(filter(None, said), None)
 
 
 def _check_pieces(run: StageRun, project: Path, pipeline: Pipeline) -> _Pieces:
-    """Drive each stage over the ranges of its inputs, whose ends no event may reach, and what is between them."""
-    # To optimize takes longer than to run some thousand inputs.
-    headers = precompiled_headers(run.scratch / "stages" / "headers", "-O0")
-    parts = Parts(project, run.scratch / "stages", optimization="-O0", headers=headers)
-    parts.make_stages()
-    parts.make_registers()
-    design, seed = Design.load(project), run.config.seed
-    stimuli = list(stage_stimuli(design.name, pipeline, seed))
-    driven = registers_driven(pipeline, design, seed)
-    pieces = _Pieces(
-        tuple(check_stage(parts.stage_library(own.module), project, own) for own in stimuli),
-        check_registers(parts.registers_library(), design.name, driven),
-    )
-    if find_tool(GHDL) is None:
-        return pieces
-    return pieces._replace(
-        vhdl_stages=tuple(check_vhdl_stages(project, stimuli, run.scratch / "vhdl_stages")),
-        vhdl_registers=check_vhdl_registers(project, stage_ports(pipeline), driven, run.scratch / "vhdl_registers"),
-    )
+    """Prove each stage for all inputs in its ranges, and drive what is between them."""
+    design, languages = Design.load(project), [VERILOG] if find_tool(GHDL) is None else [VERILOG, VHDL]
+    with run.progress.task("the registers alone", None):
+        parts = Parts(project, run.scratch / "registers", optimization="-O0")
+        parts.make_runtime()
+        parts.make_registers()
+        driven = register_stimulus(pipeline, design, run.config.seed)
+        registers = check_registers(parts.registers_library(), design.name, driven)
+        vhdl_registers = None
+        if VHDL in languages:
+            scratch = run.scratch / "vhdl_registers"
+            vhdl_registers = check_vhdl_registers(project, stage_ports(pipeline), driven, scratch)
+    proofs: dict[str, tuple[StageProof, ...]] = {}
+    stages = stages_by_module(design.name, pipeline)
+    if (abc := abc_program()) is not None:
+        prover = StageProver(stages, abc, run.scratch / "traced")
+        with run.progress.task("proofs of the stages", len(languages) * len(stages)) as task:
+            for language in languages:
+                found = []
+                for proof in prover.prove(project, language, run.scratch / language, stages):
+                    found.append(proof)
+                    task.advance(1)
+                proofs[language] = tuple(found)
+    return _Pieces(registers, proofs.get(VERILOG, ()), vhdl_registers, proofs.get(VHDL, ()))
 
 
 def _vhdl_check(compared: Comparison) -> VhdlCheck:

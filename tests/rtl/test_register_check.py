@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from designs import Written, replace_once, write_design
 
 from fpgaae.config.model import Score
 from fpgaae.rtl.parts import Parts
-from fpgaae.rtl.register_check import check_registers
-from fpgaae.rtl.stage_stimulus import registers_driven, stage_ports, stage_stimuli
-from fpgaae.rtl.vhdl_stages import check_vhdl_registers, check_vhdl_stages
-from fpgaae.runs.results.rtl import StageCheck
+from fpgaae.rtl.pipeline import stage_ports
+from fpgaae.rtl.register_check import check_registers, register_stimulus
+from fpgaae.rtl.vhdl_registers import check_vhdl_registers
+from fpgaae.runs.results.rtl import RegisterCheck
 
 SEED = 3
 
@@ -33,50 +32,34 @@ def test_registers_that_keep_a_word_and_a_score_without_its_highest_bit_are_caug
 ) -> None:
     networks.need("verilator")
     name = design.design.name
-    stimulus = registers_driven(design.pipeline, design.design, SEED)
+    stimulus = register_stimulus(design.pipeline, design.design, SEED)
     sound = Parts(design.project, tmp_path / "sound", optimization="-O0")
     sound.make_runtime()
     sound.make_registers()
     passed = check_registers(sound.registers_library(), name, stimulus)
     assert (passed.mismatched_inputs, passed.failure) == (0, None)
 
-    def check(file: str, pattern: str, new: str) -> StageCheck:
-        project, source = tmp_path / file, f"verilog/{name}_{file}.v"
+    def check(file: str, which: int, pattern: str, new: str) -> RegisterCheck:
+        project, source = tmp_path / f"{file}_{which}", f"verilog/{name}_{file}.v"
         shutil.copytree(design.project, project)
         replace_once(project / source, pattern, new)
-        parts = Parts(project, tmp_path / f"parts_{file}", optimization="-O0")
+        parts = Parts(project, tmp_path / f"parts_{file}_{which}", optimization="-O0")
         parts.make_registers(sound, [source])
         return check_registers(parts.registers_library(), name, stimulus)
 
-    kept = check("core", r"(stage1_inp) <= (stage0_out);", r"if (\2 != 0) \1 <= \2;")
-    assert kept.mismatched_inputs == kept.inputs // 4  # each time that it gets only zeros
-    assert kept.failure is not None
-    cut = check("trigger", r"score = (\{\d+'b0, )?core_output\[0\+:(\d+)\]", r"score = \g<1>core_output[0+:\2 - 1]")
+    last = f"stage{design.design.stages - 1}_out"
+    for which, (to, source) in enumerate((("stage1_inp", "stage0_out"), ("model_out", last))):
+        kept = check("core", which, rf"({to}) <= ({source});", r"if (\2 != 0) \1 <= \2;")
+        assert kept.mismatched_inputs == kept.inputs // 4  # each time that it gets only zeros
+        assert kept.failure is not None
+    cut = check("trigger", 0, r"score = (\{\d+'b0, )?core_output\[0\+:(\d+)\]", r"score = \g<1>core_output[0+:\2 - 1]")
     assert cut.failure is not None
     assert cut.failure.startswith(f"{name}_trigger: its registers or ports do not carry what the stages give at clock ")
 
 
-def test_a_constant_of_the_vhdl_that_few_events_need_is_caught(design: Written, tmp_path: Path) -> None:
-    networks.need("ghdl")
-    stimuli = list(stage_stimuli(design.design.name, design.pipeline, SEED))
-    project = tmp_path / "project"
-    shutil.copytree(design.project, project)
-    pattern = re.compile(r'(SIGNED1=>0,BW_OUT=>\d+,SHIFT1=>0,IS_SUB=>0\) port map\(in0=>v\d+,in1=>"[01]*)1"')
-    damaged = next(own for own in stimuli if pattern.search((project / "vhdl" / f"{own.module}.vhd").read_text()))
-    (sound,) = check_vhdl_stages(project, [damaged], tmp_path / "sound")
-    assert damaged.few is not None
-    assert (sound.inputs, sound.mismatched_inputs, sound.failure) == (len(damaged.few.inputs), 0, None)
-    file = project / "vhdl" / f"{damaged.module}.vhd"
-    file.write_text(pattern.sub(r'\g<1>0"', file.read_text(), count=1))
-    (wrong,) = check_vhdl_stages(project, [damaged], tmp_path / "damaged")
-    assert wrong.mismatched_inputs
-    assert wrong.failure is not None
-    assert wrong.failure.startswith(f"{damaged.module} (VHDL): bit ")
-
-
 def test_a_bit_that_the_vhdl_never_takes_over_is_caught(design: Written, tmp_path: Path) -> None:
     networks.need("ghdl")
-    name, stimulus = design.design.name, registers_driven(design.pipeline, design.design, SEED)
+    name, stimulus = design.design.name, register_stimulus(design.pipeline, design.design, SEED)
     ports = stage_ports(design.pipeline)
     sound = check_vhdl_registers(design.project, ports, stimulus, tmp_path / "sound")
     assert (sound.inputs, sound.mismatched_inputs, sound.failure) == (32, 0, None)

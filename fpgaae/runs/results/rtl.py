@@ -70,11 +70,17 @@ class WrapperCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageCheck:
-    """What a stage of the pipeline gives alone, over the ranges of its inputs, against da4ml's interpreter.
+class StageProof:
+    """Whether a stage of the pipeline is proven to compute what was traced, for all inputs in its ranges."""
 
-    Of the registers between the stages: what they carry, against what was put in the place of the stages' outputs.
-    """
+    module: str
+    proven: bool
+    failure: str | None  # an input for which it does not, or why there is no proof
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterCheck:
+    """What the registers and ports carry, against the words that stood in the place of the stages' outputs."""
 
     module: str
     inputs: int
@@ -105,10 +111,10 @@ class RtlResult(StageResult):
     initiation_interval: int
     events_per_second: float
     wrappers: tuple[WrapperCheck, ...] = ()
-    stages: tuple[StageCheck, ...] = ()
-    registers: StageCheck | None = None  # None in results of earlier versions
-    vhdl_stages: tuple[StageCheck, ...] = ()  # none without GHDL
-    vhdl_registers: StageCheck | None = None
+    stages: tuple[StageProof, ...] = ()  # none without Yosys
+    registers: RegisterCheck | None = None  # None in results of earlier versions
+    vhdl_stages: tuple[StageProof, ...] = ()  # none without GHDL
+    vhdl_registers: RegisterCheck | None = None
     clock_ns: float
     part: str
     estimated: EstimatedCost

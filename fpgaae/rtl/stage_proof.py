@@ -1,0 +1,246 @@
+"""Proofs that the stages of a written project compute what was traced, whatever lies in the ranges of their inputs.
+
+Yosys reads a stage of the Verilog, or what GHDL makes of one of the VHDL, and writes it as an and-inverter graph; ABC,
+which comes with Yosys, proves that it equals the graph that `fpgaae.rtl.logic_graph` makes of da4ml's operations, or
+gives an input for which it does not. Both put out zeros where an input leaves its range (needs da4ml).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from da4ml.cmvm.types import CombLogic, Precision
+
+from fpgaae.errors import CheckFailed, ToolMissing
+from fpgaae.rtl.design import VERILOG_FOLDER, VHDL_FOLDER, vhdl_sources
+from fpgaae.rtl.ghdl import STANDARD
+from fpgaae.rtl.logic_graph import write_stage
+from fpgaae.rtl.templates import firmware_rtl
+from fpgaae.rtl.tools import GHDL, YOSYS, find_tool, require_tool, run_logged
+from fpgaae.runs.results.rtl import StageProof
+
+SHARED_MODULES = ("shift_adder", "mux", "negative", "multiplier", "lookup_table")
+VERILOG, VHDL = "Verilog", "VHDL"
+_ABC = ("yosys-abc", "berkeley-abc")
+_PROOF_TIMEOUT_S = 300
+_CONFLICTS = 10**7  # of the solver, more than it comes to in that time
+_READ = "proc; flatten; setundef -undriven -anyseq; memory -nomap; memory_map"
+_WRITE = "simplemap; techmap; aigmap"
+_EQUAL, _DIFFERENT = "Networks are equivalent", "Networks are NOT EQUIVALENT"
+_OUTPUT, _INPUT = re.compile(r"Output po0*(\d+): "), re.compile(r"pi0*(\d+)=1")
+_TAIL_LINES = 3
+_RANGED = """module ranged(input [{n_in}:0] model_inp, output [{n_out}:0] model_out);
+    wire [{n_out}:0] given;
+    {module} stage(.model_inp(model_inp), .model_out(given));
+    assign model_out = {within} ? given : {{{width}{{1'b0}}}};
+endmodule
+"""
+
+
+def abc_program() -> str | None:
+    """Give the path of ABC, or None where it or Yosys is missing."""
+    return next(filter(None, map(shutil.which, _ABC)), None) if find_tool(YOSYS) else None
+
+
+def require_abc() -> str:
+    """Give the path of ABC.
+
+    Raises
+    ------
+    ToolMissing
+        If it or Yosys is missing.
+    """
+    require_tool(YOSYS)
+    abc = abc_program()
+    if abc is None:
+        raise ToolMissing(
+            f"{_ABC[0]}, which comes with Yosys, is not on the PATH: apt-get install yosys (Debian, Ubuntu)"
+        )
+    return abc
+
+
+class StageProver:
+    """Proves the stages of written projects of one pipeline.
+
+    Parameters
+    ----------
+    stages
+        What was traced, by module.
+    abc
+        The path of ABC.
+    build
+        A folder for the graphs of what was traced.
+    """
+
+    def __init__(self, stages: Mapping[str, CombLogic], abc: str, build: Path) -> None:
+        self.stages = stages
+        self._abc = abc
+        self._build = build.absolute()
+        self._build.mkdir(parents=True, exist_ok=True)
+        for module, logic in stages.items():
+            write_stage(logic, self._traced(module))
+
+    def prove(self, project: Path, language: str, build: Path, modules: Iterable[str]) -> Iterator[StageProof]:
+        """Prove stages of a project, as many at once as there are cores.
+
+        Parameters
+        ----------
+        language
+            `VERILOG`, or `VHDL`, which takes GHDL.
+        build
+            A folder for what is in between; `<module>.log` in it holds what the programs say.
+        """
+        build = build.absolute()
+        build.mkdir(parents=True, exist_ok=True)
+        pool = ThreadPoolExecutor(os.cpu_count())
+        try:
+            yield from pool.map(lambda module: self._proof(project.absolute(), language, build, module), modules)
+        finally:  # whoever asks for no more of them waits for none that is not begun
+            pool.shutdown(cancel_futures=True)
+
+    def concerned(self, file: str) -> list[str]:
+        """Give the modules of the stages that hold a source file: itself, or all where stages have it in common."""
+        name = Path(file).stem
+        return [name] if name in self.stages else list(self.stages) if name in SHARED_MODULES else []
+
+    def _traced(self, module: str) -> Path:
+        return self._build / f"{module}.aig"
+
+    def _proof(self, project: Path, language: str, build: Path, module: str) -> StageProof:
+        own = _Written(project, language, module, self.stages[module], build)
+        try:
+            graph = own.graph()
+        except CheckFailed as error:
+            return StageProof(module=module, proven=False, failure=f"{own.name} can't be read: {_last_line(error)}")
+        command = f'cec -n -T {_PROOF_TIMEOUT_S} -C {_CONFLICTS} "{self._traced(module)}" "{graph}"'
+        try:
+            done = subprocess.run(
+                [self._abc, "-c", command], capture_output=True, text=True, errors="replace", check=False,
+                timeout=2 * _PROOF_TIMEOUT_S, cwd=build,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return StageProof(module=module, proven=False, failure=f"{own.name}: ABC does not end")
+        own.log_output(done.stdout)
+        if _EQUAL in done.stdout:
+            return StageProof(module=module, proven=True, failure=None)
+        return StageProof(module=module, proven=False, failure=f"{own.name}: {_difference(done.stdout)}")
+
+
+def _difference(said: str) -> str:
+    """Give what ABC says of two graphs that it does not find equal."""
+    if _DIFFERENT not in said:
+        last = " ".join(said.split("\n")[-_TAIL_LINES:]).strip()
+        return f"ABC finds neither a proof nor a difference ({last})"
+    output = _OUTPUT.search(said)
+    code = sum(1 << int(place) for place in _INPUT.findall(said))
+    place = f"bit {output[1]} of its output" if output else "its output"
+    return f"{place} is not what was traced for model_inp = {code:#x}"
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A stage of a written project."""
+
+    project: Path
+    language: str
+    module: str
+    logic: CombLogic
+    build: Path
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences."""
+        return self.module if self.language == VERILOG else f"{self.module} (VHDL)"
+
+    @property
+    def log(self) -> Path:
+        """What the programs say."""
+        return self.build / f"{self.module}.log"
+
+    def log_output(self, text: str) -> None:
+        """Add to the log."""
+        with self.log.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+
+    def graph(self) -> Path:
+        """Let Yosys write it as a graph.
+
+        Raises
+        ------
+        CheckFailed
+            If it can't be read.
+        """
+        ranged, graph = self.build / f"{self.module}_ranged.v", self.build / f"{self.module}_written.aig"
+        ranged.write_text(_ranged(self.module, self.logic), encoding="ascii")
+        reading = self._read_verilog() if self.language == VERILOG else f'read_verilog "{self._from_vhdl()}"'
+        script = [
+            reading, f'read_verilog "{ranged}"', "hierarchy -check -top ranged", _READ,
+            f'techmap -map "{firmware_rtl("ripple_adders.v")}"', _WRITE, f'write_aiger "{graph}"',
+        ]  # fmt: skip
+        # The tables are read from the folder that it runs in.
+        folder = self.project / (VERILOG_FOLDER if self.language == VERILOG else VHDL_FOLDER)
+        yosys = str(find_tool(YOSYS))
+        run_logged([yosys, "-q", "-p", "; ".join(script)], folder, self.log, f"reading {self.name}")
+        return graph
+
+    def _read_verilog(self) -> str:
+        folder = self.project / VERILOG_FOLDER
+        files = [folder / f"{name}.v" for name in (*SHARED_MODULES, self.module)]
+        return "read_verilog -defer " + " ".join(f'"{file}"' for file in files if file.is_file())
+
+    def _from_vhdl(self) -> Path:
+        """Let GHDL write it in Verilog."""
+        folder, ghdl = self.project / VHDL_FOLDER, str(find_tool(GHDL))
+        names = {*SHARED_MODULES, self.module}
+        sources = [str(source.absolute()) for source in vhdl_sources(self.project) if source.stem in names]
+        library = self.build / f"{self.module}_ghdl"
+        library.mkdir(exist_ok=True)
+        options = (STANDARD, f"--workdir={library}")
+        run_logged([ghdl, "-a", *options, *sources], folder, self.log, f"analysing {self.name}")
+        command = [ghdl, "synth", *options, "--out=verilog", self.module]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        self.log_output(done.stderr)
+        if done.returncode:
+            raise CheckFailed(f"GHDL does not write {self.module} in Verilog: {done.stderr[-200:]}")
+        target = library / f"{self.module}.v"
+        target.write_text(done.stdout, encoding="utf-8")
+        return target
+
+
+def _last_line(error: CheckFailed) -> str:
+    return str(error).strip().splitlines()[-1]
+
+
+def _ranged(module: str, logic: CombLogic) -> str:
+    """Write a module around a stage that puts out zeros where an input leaves its range."""
+    n_in, n_out = (max(sum(sum(Precision.from_qint(own)) for own in of), 1) for of in (logic.inp_qint, logic.out_qint))
+    within = " && ".join(_ranges(logic)) or "1'b1"
+    return _RANGED.format(module=module, n_in=n_in - 1, n_out=n_out - 1, within=f"({within})", width=n_out)
+
+
+def _ranges(logic: CombLogic) -> Iterator[str]:
+    """Give a condition for each end of a range that its bits could go beyond."""
+    low = 0
+    for interval in logic.inp_qint:
+        is_signed, width = Precision.from_qint(interval)[0], sum(Precision.from_qint(interval))
+        if not width:
+            continue
+        smallest, largest = (round(end / interval.step) for end in interval[:2])
+        port = f"model_inp[{low}+:{width}]"
+        code = f"$signed({port})" if is_signed else f"$signed({{1'b0, {port}}})"
+        if smallest > (-(2 ** (width - 1)) if is_signed else 0):
+            yield f"{code} >= {_constant(smallest, width)}"
+        if largest < 2 ** (width - is_signed) - 1:
+            yield f"{code} <= {_constant(largest, width)}"
+        low += width
+
+
+def _constant(code: int, width: int) -> str:
+    return f"{'-' * (code < 0)}{width + 2}'sd{abs(code)}"
