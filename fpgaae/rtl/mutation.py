@@ -39,6 +39,7 @@ from fpgaae.rtl.register_check import register_stimulus
 from fpgaae.rtl.rtl_sources import RtlSources
 from fpgaae.rtl.stage_proof import VERILOG, VHDL, StageProver, require_abc
 from fpgaae.rtl.tools import GHDL, find_tool
+from fpgaae.rtl.verilator import compile_runtime
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
 from fpgaae.rtl.vhdl_registers import check_vhdl_registers
 from fpgaae.runs.experiment import Experiment
@@ -101,7 +102,8 @@ class Mutation:
         np.savez(self._stimulus, **arrays)  # type: ignore[arg-type]
         check_tables(project)
         self._headers = precompiled_headers(folder / "headers", _OPTIMIZATION)
-        self._sound = Parts(project, folder / "sound")
+        self._runtime = compile_runtime(folder / "runtime")
+        self._sound = Parts(project, folder / "sound", self._runtime)
         self._sound.make()
         self._sound.make_registers()
         if (verdict := self._simulate(project, self._sound, folder)) is not None:
@@ -130,7 +132,7 @@ class Mutation:
     def _judge_verilog(self, project: Path, folder: Path, mutant: Mutant) -> Verdict:
         if (verdict := self._judge_stages(project, VERILOG, folder, mutant)) is not None:
             return verdict
-        parts = Parts(project, folder / "build", optimization=_OPTIMIZATION, headers=self._headers)
+        parts = Parts(project, folder / "build", self._runtime, optimization=_OPTIMIZATION, headers=self._headers)
         try:
             differs = parts.make(self._sound)
             parts.make_registers(self._sound, list(mutant.edits))

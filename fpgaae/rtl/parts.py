@@ -18,7 +18,7 @@ from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.register_check import BENCH, REGISTERS_LIBRARY, bench_text
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
-from fpgaae.rtl.verilator import bench_sources, include_folder
+from fpgaae.rtl.verilator import bench_sources, include_folder, includes
 
 LIBRARY_FILE = "simulation.so"
 _FLAGS = (
@@ -26,7 +26,6 @@ _FLAGS = (
     "-Wno-lint", "-Wno-style",
     "--output-split-cfuncs", "500",  # the time that g++ takes grows faster than the length of a function
 )  # fmt: skip
-_RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp")
 _FOLDERS = re.compile(r'"/[^"\n]*/(?=[^"/\n]*")')
 _PORT = re.compile(r"(input|output) \[(\d+):0\] (model_inp|model_out)")
 _STAND_IN = """module {name} (input [{n_in}:0] model_inp, output reg [{n_out}:0] model_out);
@@ -70,20 +69,28 @@ class Parts:
     headers
         The runtime's headers as `precompiled_headers` gives them for the same optimization; without them each part
         reads them anew, which for a small stage takes longer than all else.
+    runtime
+        What `compile_runtime` gives.
     """
 
     def __init__(
-        self, project: Path, build: Path, *, optimization: str = "-O1", headers: Path | None = None
-    ) -> None:  # fmt: skip
+        self,
+        project: Path,
+        build: Path,
+        runtime: Sequence[str],
+        *,
+        optimization: str = "-O1",
+        headers: Path | None = None,
+    ) -> None:
         self._project = project.absolute()
         self._build = build.absolute()
         self._build.mkdir(parents=True, exist_ok=True)
         self._log = self._build / "compile.log"
         self._optimization = optimization
+        self._runtime = runtime
         self._headers = ("-include", str(headers)) if headers is not None else ()
         self.design = Design.load(project)
         files = verilog_sources(self._project)
-        self._runtime_objects: list[str] = []
         self._stage_files = {file.name: file for file in files if f"{self.design.name}_core_stage" in file.name}
         around = (f"{self.design.name}_{name}.v" for name in ("core", "trigger", "valid", "axis"))
         self._around = [self._project / VERILOG_FOLDER / name for name in around]
@@ -113,8 +120,6 @@ class Parts:
         if sound is not None and not {Path(file).name for file in changed} & {file.name for file in sources}:
             os.link(sound.registers_library(), self.registers_library())
             return False
-        if sound is not None:
-            self._runtime_objects = sound._runtime_objects
         design, folder = self.design, self._build / "registers"
         folder.mkdir(exist_ok=True)
         in_order = sorted(self._stage_files.values(), key=lambda file: int(file.stem.rpartition("stage")[2]))
@@ -144,10 +149,6 @@ class Parts:
         CheckFailed
             If a source is not Verilog that Verilator takes.
         """
-        if sound is None:
-            self.make_runtime()
-        else:
-            self._runtime_objects = sound._runtime_objects
         for file in self._stage_files.values():
             stage = _stage(file)
             if sound is None:
@@ -155,16 +156,6 @@ class Parts:
             else:
                 os.link(sound._build / stage.library, self._build / stage.library)
         return self._make_around(sound)
-
-    def make_runtime(self) -> None:
-        """Compile the runtime that all parts are linked with."""
-        include = include_folder(require_tool(VERILATOR), self._log)
-        self._runtime_objects = []
-        for name in _RUNTIME:
-            target = self._build / f"{name}.o"
-            command = [str(require_compiler()), "-c", "-fPIC", "-O2", "-std=c++17", "-w", *_includes(include)]
-            run_logged([*command, str(include / name), "-o", str(target)], self._build, self._log, f"compiling {name}")
-            self._runtime_objects.append(str(target))
 
     def _make_stage(self, stage: _Stage, file: Path) -> None:
         model = f"V{stage.name}"
@@ -229,8 +220,8 @@ class Parts:
         command = [
             str(require_compiler()), "-shared", "-fPIC", self._optimization, "-std=c++17", "-w",
             f"-DMODEL={model}", f'-DMODEL_HEADER="{model}.h"', *options, *self._headers, "-I.",
-            *_includes(include), "all.cc",
-            *self._runtime_objects, *libraries, "-pthread", "-latomic", "-o", str(library),
+            *includes(include), "all.cc",
+            *self._runtime, *libraries, "-pthread", "-latomic", "-o", str(library),
         ]  # fmt: skip
         run_logged(command, folder, self._log, f"compiling {model} of {self._project}")
 
@@ -248,7 +239,7 @@ def precompiled_headers(folder: Path, optimization: str) -> Path:
     header.write_text('#include "verilated.h"\n#include "svdpi.h"\n', encoding="ascii")
     command = [
         str(require_compiler()), "-fPIC", optimization, "-std=c++17", "-w", "-pthread",
-        *_includes(include_folder(require_tool(VERILATOR), log)), "-x", "c++-header", str(header), "-o",
+        *includes(include_folder(require_tool(VERILATOR), log)), "-x", "c++-header", str(header), "-o",
         f"{header}.gch",
     ]  # fmt: skip
     run_logged(command, folder, log, "compiling the headers of Verilator")
@@ -260,10 +251,6 @@ def _stage(file: Path) -> _Stage:
     if set(ports) != {"model_inp", "model_out"}:
         raise CheckFailed(f"{file} is no stage as `trace` writes it; run it again with --force")
     return _Stage(file.stem, ports["model_inp"], ports["model_out"])
-
-
-def _includes(include: Path) -> tuple[str, str]:
-    return f"-I{include}", f"-I{include / 'vltstd'}"
 
 
 def _same_texts(folder: Path, other: Path) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ from fpgaae.rtl.stage_proof import VERILOG, VHDL, StageProver, abc_program
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.tools import GHDL, VERILATOR, find_tool, require_tool, version
-from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, compile_runtime, probe
 from fpgaae.rtl.vhdl_registers import check_vhdl_registers
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
@@ -64,7 +64,9 @@ def run_rtl(run: StageRun) -> RtlResult:
     pipeline = load_pipeline(run.upstream("trace"))
     started = time.perf_counter()
     with run.progress.task("compiling the simulation", None):
-        library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), run.scratch / "build", run.folder / LIBRARY_FILE)
+        runtime = compile_runtime(run.scratch / "runtime")
+        driver, library = firmware_rtl("rtl_driver.cpp"), run.folder / LIBRARY_FILE
+        compile_rtl(project, driver, run.scratch / "build", library, runtime)
         probe(library)
     compile_seconds = time.perf_counter() - started
     bench = _Bench(run)
@@ -76,7 +78,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         with run.progress.task("wrappers", None):
             wrappers = bench.drive_wrappers(simulation, project)
         design = simulation.design
-    pieces = _check_pieces(run, project, pipeline)
+    pieces = _check_pieces(run, project, pipeline, runtime)
     vhdl = None
     if find_tool(GHDL) is not None:
         with run.progress.task("VHDL simulation", None):
@@ -130,12 +132,11 @@ class _Pieces(NamedTuple):
         return next(filter(None, said), None)
 
 
-def _check_pieces(run: StageRun, project: Path, pipeline: Pipeline) -> _Pieces:
+def _check_pieces(run: StageRun, project: Path, pipeline: Pipeline, runtime: Sequence[str]) -> _Pieces:
     """Prove each stage for all inputs in its ranges, and drive what is between them."""
     design, languages = Design.load(project), [VERILOG] if find_tool(GHDL) is None else [VERILOG, VHDL]
     with run.progress.task("the registers alone", None):
-        parts = Parts(project, run.scratch / "registers", optimization="-O0")
-        parts.make_runtime()
+        parts = Parts(project, run.scratch / "registers", runtime, optimization="-O0")
         parts.make_registers()
         driven = register_stimulus(pipeline, design, run.config.seed)
         registers = check_registers(parts.registers_library(), design.name, driven)

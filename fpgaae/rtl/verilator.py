@@ -37,7 +37,7 @@ _SHARED = '`verilator_config\nno_inline -module "{name}_trigger"\n'
 _MODEL = "Vrtl"
 _LOG = "compile.log"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
-_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+_RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp")
 _PATIENCE = 4  # times the designed latency: how long a result is waited for
 _PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
@@ -64,7 +64,32 @@ class Recorded(NamedTuple):
     codes: Codes  # (n_clocks, 1 + n_thresholds)
 
 
-def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path:
+def compile_runtime(build: Path) -> list[str]:
+    """Compile what all simulations are linked with in a folder, and give the objects.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no Verilator or compiler.
+    """
+    verilator, compiler = require_tool(VERILATOR), str(require_compiler())
+    build.mkdir(parents=True, exist_ok=True)
+    log = build / _LOG
+    include = include_folder(verilator, log)
+    objects = []
+    for name in filter(lambda name: (include / name).is_file(), _RUNTIME):  # older ones have no threads
+        objects.append(str(build.absolute() / f"{name}.o"))
+        command = [compiler, "-c", "-fPIC", "-O2", "-std=c++17", "-w", *includes(include), str(include / name)]
+        run_logged([*command, "-o", objects[-1]], build, log, f"compiling {name}")
+    return objects
+
+
+def includes(include: Path) -> tuple[str, str]:
+    """Give the compiler's options for Verilator's headers."""
+    return f"-I{include}", f"-I{include / 'vltstd'}"
+
+
+def compile_rtl(project: Path, driver: Path, build: Path, library: Path, runtime: Sequence[str]) -> Path:
     """Verilate both wrappers of a project and compile them with their driver into a shared library.
 
     Parameters
@@ -73,6 +98,8 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
         `firmware/rtl/rtl_driver.cpp`.
     build
         A folder for what is in between; `compile.log` in it holds what the tools say.
+    runtime
+        What `compile_runtime` gives.
 
     Raises
     ------
@@ -89,7 +116,7 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path) -> Path
         if folder != build:
             sources = [Path(shutil.copy(source, folder)) for source in sources]
         try:
-            compiled = _compile(project, [driver, *sources], folder)
+            compiled = _compile(project, [driver, *sources], folder, runtime)
             shutil.copyfile(compiled, library)
         finally:
             if folder != build and (folder / _LOG).is_file():
@@ -112,7 +139,7 @@ def plain_folder(build: Path) -> Iterator[Path]:
         yield Path(other)
 
 
-def _compile(project: Path, sources: Sequence[Path], build: Path) -> Path:
+def _compile(project: Path, sources: Sequence[Path], build: Path, runtime: Sequence[str]) -> Path:
     """Compile a driver and Verilog, in this order, into a library in a folder of a plain path."""
     design = Design.load(project)
     driver, *verilog = sources
@@ -120,13 +147,23 @@ def _compile(project: Path, sources: Sequence[Path], build: Path) -> Path:
         f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
     )  # fmt: skip
     bench = bench_sources(design, build)
-    return compile_model(f"{design.name}_bench", [*map(Path, bench), *verilog], driver, build, defines)
+    return compile_model(f"{design.name}_bench", [*map(Path, bench), *verilog], driver, build, defines, runtime)
 
 
 def compile_model(
-    top: str, sources: Sequence[Path], driver: Path, build: Path, defines: Sequence[str] = ()
-) -> Path:  # fmt: skip
+    top: str,
+    sources: Sequence[Path],
+    driver: Path,
+    build: Path,
+    defines: Sequence[str] = (),
+    runtime: Sequence[str] | None = None,
+) -> Path:
     """Verilate a module and compile it with a driver into `simulation.so` of a folder whose path is plain.
+
+    Parameters
+    ----------
+    runtime
+        What `compile_runtime` gives, where that was called before.
 
     Raises
     ------
@@ -148,12 +185,11 @@ def compile_model(
     ]  # fmt: skip
     run_logged(command, build, log, f"compiling the Verilated {top}")
     include = include_folder(verilator, log)
-    runtime = [str(include / name) for name in _RUNTIME if (include / name).is_file()]
     library = build.absolute() / "simulation.so"
     command = [
         compiler, "-shared", "-fPIC", "-O2", "-std=c++17", "-w", f"-DMODEL={_MODEL}", f'-DMODEL_HEADER="{_MODEL}.h"',
-        *defines, "-I.", f"-I{include}", f"-I{include / 'vltstd'}", str(driver.absolute()), f"{_MODEL}__ALL.a",
-        *runtime, "-pthread", "-latomic", "-o", str(library),
+        *defines, "-I.", *includes(include), str(driver.absolute()), f"{_MODEL}__ALL.a",
+        *(compile_runtime(build) if runtime is None else runtime), "-pthread", "-latomic", "-o", str(library),
     ]  # fmt: skip
     run_logged(command, build, log, f"compiling the simulation of {top}")
     return library

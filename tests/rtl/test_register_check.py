@@ -13,6 +13,7 @@ from fpgaae.config.model import Score
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.pipeline import stage_ports
 from fpgaae.rtl.register_check import check_registers, register_stimulus
+from fpgaae.rtl.verilator import compile_runtime
 from fpgaae.rtl.vhdl_registers import check_vhdl_registers
 from fpgaae.runs.results.rtl import RegisterCheck
 
@@ -33,8 +34,8 @@ def test_registers_that_keep_a_word_and_a_score_without_its_highest_bit_are_caug
     networks.need("verilator")
     name = design.design.name
     stimulus = register_stimulus(design.pipeline, design.design, SEED)
-    sound = Parts(design.project, tmp_path / "sound", optimization="-O0")
-    sound.make_runtime()
+    runtime = compile_runtime(tmp_path / "runtime")
+    sound = Parts(design.project, tmp_path / "sound", runtime, optimization="-O0")
     sound.make_registers()
     passed = check_registers(sound.registers_library(), name, stimulus)
     assert (passed.mismatched_inputs, passed.failure) == (0, None)
@@ -43,7 +44,7 @@ def test_registers_that_keep_a_word_and_a_score_without_its_highest_bit_are_caug
         project, source = tmp_path / f"{file}_{which}", f"verilog/{name}_{file}.v"
         shutil.copytree(design.project, project)
         replace_once(project / source, pattern, new)
-        parts = Parts(project, tmp_path / f"parts_{file}_{which}", optimization="-O0")
+        parts = Parts(project, tmp_path / f"parts_{file}_{which}", runtime, optimization="-O0")
         parts.make_registers(sound, [source])
         return check_registers(parts.registers_library(), name, stimulus)
 

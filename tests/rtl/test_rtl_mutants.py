@@ -21,7 +21,7 @@ from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.mutation import run_mutation
 from fpgaae.rtl.parts import Parts, _same_texts
 from fpgaae.rtl.rtl_sources import Damage, RtlSources
-from fpgaae.rtl.verilator import RtlSimulation
+from fpgaae.rtl.verilator import RtlSimulation, compile_runtime
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
 from fpgaae.runs.record import as_json
 
@@ -49,7 +49,7 @@ def test_every_kind_is_made_or_named(design: Written) -> None:
 @pytest.mark.slow
 def test_a_design_in_parts_gives_the_golden_codes(design: Written, tmp_path: Path) -> None:
     networks.need("verilator")
-    parts = Parts(design.project, tmp_path / "parts", optimization="-O0")
+    parts = Parts(design.project, tmp_path / "parts", compile_runtime(tmp_path / "runtime"), optimization="-O0")
     parts.make()
     _load_libraries_of_the_same_names(parts.library().parent, tmp_path / "other")
     hardware = networks.events(design.features, 500)
@@ -74,12 +74,16 @@ def test_mutants_of_verilog_vhdl_and_tables_are_caught(traced: Workspace, monkey
     for program in ("verilator", "ghdl"):
         networks.need(program)
     assert traced.run("rtl").result.passed
-    few = {Damage.RESET, Damage.TLAST, Damage.EXCHANGED_OBJECTS, Damage.REGISTER, Damage.VHDL_STATE}
+    few = {
+        Damage.RESET, Damage.TLAST, Damage.EXCHANGED_OBJECTS, Damage.REGISTER, Damage.VHDL_STATE,
+        Damage.CONSTANT, Damage.VHDL_CONSTANT,
+    }  # fmt: skip
     monkeypatch.setattr(mutation, "VERILOG_KINDS", [kind for kind in VERILOG_KINDS if kind.damage in few])
     monkeypatch.setattr(mutation, "VHDL_KINDS", [kind for kind in VHDL_KINDS if kind.damage in few])
-    result = run_mutation(traced.experiment, 6, SilentProgress())
+    result = run_mutation(traced.experiment, 8, SilentProgress())
     assert result.passed, missed_sentence(result)
-    assert result.caught >= 5
+    assert result.caught >= 6
+    assert sum(entry.by == "proof" for entry in result.mutants) >= 2
     assert as_json(result) == read_json(traced.experiment.stage_folder("rtl") / "mutants.json")
     monkeypatch.setattr(mutation, "find_tool", lambda _: None)
     without = mutation._make(RtlSources(traced.experiment.stage_folder("trace") / "project"), 4, seed=1)

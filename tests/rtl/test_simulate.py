@@ -18,7 +18,7 @@ from fpgaae.errors import CheckFailed, ToolMissing
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import YOSYS, require_tool
-from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, probe
+from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, compile_runtime, probe
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,8 @@ class Outcome(NamedTuple):
 
 def _simulate(written: Written, project: Path, folder: Path) -> Outcome:
     networks.need("verilator")
-    library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), folder / "build", folder / "simulation.so")
+    runtime = compile_runtime(folder / "runtime")
+    library = compile_rtl(project, firmware_rtl("rtl_driver.cpp"), folder / "build", folder / "simulation.so", runtime)
     probe(library)
     hardware = networks.events(written.features, 2000)
     golden = networks.golden(written.network, written.features, hardware)
@@ -149,7 +150,7 @@ def test_what_is_not_verilog_is_named_with_the_tools_words(small: Written, tmp_p
     with (project / "verilog" / "autoencoder_core.v").open("a") as stream:
         stream.write("module broken (\n")
     with pytest.raises(CheckFailed, match=r"(?s)Verilating .* failed with exit code.*syntax error"):
-        compile_rtl(project, firmware_rtl("rtl_driver.cpp"), tmp_path / "build", tmp_path / "simulation.so")
+        compile_rtl(project, firmware_rtl("rtl_driver.cpp"), tmp_path / "build", tmp_path / "simulation.so", [])
 
 
 def test_the_project_can_be_read_back(small: Written) -> None:

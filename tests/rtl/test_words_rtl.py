@@ -17,7 +17,7 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.word_stimulus import word_events
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.trace import trace_layers, trace_trigger
-from fpgaae.rtl.verilator import RtlSimulation, compile_rtl
+from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, compile_runtime
 
 FEATURES = word_objects.word_features()
 
@@ -55,7 +55,8 @@ def test_the_design_takes_the_words_as_they_arrive(tmp_path: Path) -> None:
     written = write_design(network, features, tmp_path / "project")
     assert [str(of) for of in written.design.inputs[3:]] == ["ap_ufixed<11,11>", "ap_ufixed<7,7>", "ap_fixed<6,6>"]
     driver = firmware_rtl("rtl_driver.cpp")
-    library = compile_rtl(written.project, driver, tmp_path / "build", tmp_path / "simulation.so")
+    runtime = compile_runtime(tmp_path / "runtime")
+    library = compile_rtl(written.project, driver, tmp_path / "build", tmp_path / "simulation.so", runtime)
     words = word_events(features, 3000, np.random.default_rng(2))
     with RtlSimulation(library, written.project) as simulation:
         found = simulation.stream(words).codes
