@@ -2,7 +2,7 @@
 
 A damaged stage is caught where the proof of the stages (`fpgaae.rtl.stage_proof`) gives an input for which it differs,
 and equivalent where it is proven. What is around them is simulated in parts (`fpgaae.rtl.parts`), so that only that is
-built anew, and in VHDL, where GHDL is installed, as a whole. Tables are checked before either.
+built anew, and in VHDL, where GHDL is installed, as a whole. Tables are checked before either (needs da4ml).
 """
 
 from __future__ import annotations
