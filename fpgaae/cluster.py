@@ -8,19 +8,40 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.optional import require
+from fpgaae.processes import ProgramHangs, run_program
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 SPREADING = "work is spread over processes with it"  # why Dask is needed
 _CONNECT_TIMEOUT_S = 10
+_IMPORT_S = 10  # of Dask, by the process that asks first
+_ANSWER_TIMEOUT_S = 30  # of a scheduler that is asked for its workers
+_WITHOUT_WORKERS_S = 30  # a worker that died may be started again
+_OF_THIS_PROCESS = "inproc://"
+_LOOK_S, _ASK_S = 0.02, 2.0  # how often for ended work, and for workers
+_START = "start one with `dask scheduler`, or leave the address out for a local cluster"
+# What answers may be no scheduler: it can keep a client waiting, or announce any size.
+_CONNECT = """
+import os, resource, sys
+from distributed import Client
+resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
+try:
+    Client(sys.argv[1], timeout=float(sys.argv[2]), set_as_default=False)
+except BaseException as error:
+    print(" ".join(str(error).split())[:200] or type(error).__name__, flush=True)
+    os._exit(1)
+os._exit(0)
+"""
 # Without an address the scheduler would still open a web server on port 8787, and warn where that is taken.
 NO_DASHBOARD: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
 
@@ -45,14 +66,11 @@ def open_cluster(address: str | None = None, workers: int | None = None) -> Iter
     """
     distributed = require("distributed", SPREADING)
     if address is not None:
-        try:
-            client = distributed.Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"no Dask scheduler answers at {address} ({error}); start one with `dask scheduler`, or leave the "
-                "address out for a local cluster"
-            ) from None
-        with client:
+        if not address.startswith(_OF_THIS_PROCESS):
+            _require_scheduler(address)
+        for chatty in ("client", "core", "comm"):  # tracebacks of a scheduler that goes, beside the sentence
+            logging.getLogger(f"distributed.{chatty}").setLevel(logging.CRITICAL + 1)
+        with distributed.Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False) as client:
             yield client
         return
     n_workers = workers or len(os.sched_getaffinity(0))
@@ -78,17 +96,95 @@ def _interrupts_for_this_process_only() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _require_scheduler(address: str) -> None:
+    """Refuse an address where no scheduler answers, asked by a process of its own."""
+    command = [sys.executable, "-c", _CONNECT, address, str(_CONNECT_TIMEOUT_S)]
+    try:
+        done = run_program(command, "connecting", limit_s=_CONNECT_TIMEOUT_S + _IMPORT_S)
+    except ProgramHangs:
+        reason = f"what listens there says nothing in {_CONNECT_TIMEOUT_S + _IMPORT_S:g} s"
+    else:
+        if not done.returncode:
+            return
+        reason = (done.stdout.strip().splitlines() or ["what listens there is no scheduler"])[-1]
+    raise InputError(f"no Dask scheduler answers at {address} ({reason}); {_START}")
+
+
+class Pending:
+    """Work that was handed to workers, given as it ends; workers that are gone are one sentence."""
+
+    def __init__(self, client: Client, futures: Iterable[Future[Any]] = ()) -> None:
+        self._client = client
+        self._ended = require("distributed", SPREADING).as_completed(list(futures), loop=client.loop)
+        self._asked = self._had_workers = time.monotonic()
+
+    def add(self, future: Future[Any]) -> None:
+        """Wait for this one, too."""
+        self._ended.add(future)
+
+    def next(self) -> Future[Any]:
+        """Wait until a piece of work has ended.
+
+        Raises
+        ------
+        CheckFailed
+            If there are no workers for a while, or the scheduler is gone.
+        """
+        self._had_workers = time.monotonic()
+        while not self._ended.has_ready():
+            time.sleep(_LOOK_S)
+            if time.monotonic() > self._asked + _ASK_S:
+                self._require_workers()
+                self._asked = time.monotonic()
+        future: Future[Any] = next(self._ended)
+        if future.cancelled():
+            raise CheckFailed(_gone(self._client))
+        return future
+
+    def __iter__(self) -> Iterator[Future[Any]]:
+        """Give what has ended until nothing is under way."""
+        while self._ended.count():
+            yield self.next()
+
+    def _require_workers(self) -> None:
+        scheduler = self._client.scheduler
+        if scheduler is None:
+            raise CheckFailed(_gone(self._client))
+        try:
+            known = self._client.sync(scheduler.identity, callback_timeout=_ANSWER_TIMEOUT_S)
+        except (OSError, TimeoutError):
+            raise CheckFailed(_gone(self._client)) from None
+        now = time.monotonic()
+        if known["workers"]:
+            self._had_workers = now
+        elif now > self._had_workers + _WITHOUT_WORKERS_S:
+            raise CheckFailed(
+                f"the Dask scheduler at {known['address']} has had no worker for {_WITHOUT_WORKERS_S:g} s; start one "
+                f"with `dask worker {known['address']}`; what is finished is kept, and the same command goes on from "
+                "there"
+            )
+
+
+def _gone(client: Client) -> str:
+    where = client.scheduler.address if client.scheduler is not None else "its address"
+    return (
+        f"the Dask scheduler at {where} no longer answers; what is finished is kept, and the same command with another "
+        "scheduler goes on from there"
+    )
+
+
 def completed(client: Client, futures: Iterable[Future[Any]]) -> Iterator[tuple[Future[Any], Any]]:
     """Give each piece of work and its result as it comes.
 
     Raises
     ------
     CheckFailed
-        If the workers that had one and the same piece died, each in turn.
+        If the workers that had one and the same piece died, each in turn, or none is left.
     """
     distributed = require("distributed", SPREADING)
     try:
-        yield from distributed.as_completed(list(futures), with_results=True, loop=client.loop)
+        for future in Pending(client, futures):
+            yield future, future.result()
     except distributed.KilledWorker:
         raise CheckFailed(
             "several workers died on the same piece of work (memory, or the machine); what is finished is kept, and "

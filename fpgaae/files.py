@@ -23,6 +23,7 @@ from fpgaae.errors import InputError
 from fpgaae.limits import JSON_BYTES, in_mebibytes
 
 Json = dict[str, Any]
+_SEAL = "seal"
 _LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
 _LIBRARIES: dict[Path, list[tuple[int, int]]] = {}  # by path, those that this process loaded, as inode and time
 
@@ -74,6 +75,37 @@ def read_json(file: Path) -> Json:
     if not isinstance(content, dict):
         raise InputError(f"{file} does not hold a JSON object; run the stage `{file.parent.name}` with --force")
     return content
+
+
+def write_sealed(file: Path, content: Json) -> None:
+    """Write JSON with the SHA-256 of its content in it, so that an edit is seen."""
+    write_json(file, {**content, _SEAL: _seal(content)})
+
+
+def read_sealed(file: Path, cure: str = "") -> Json:
+    """Read what `write_sealed` wrote, without the seal; earlier versions sealed nothing.
+
+    Parameters
+    ----------
+    cure
+        Of a file that is not as it was written; by default the stage whose folder it lies in.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or not as it was written.
+    """
+    content = read_json(file)
+    if _SEAL in content and content.pop(_SEAL) != _seal(content):
+        stage = file.parent.name
+        raise InputError(
+            f"{file} is not as the stage `{stage}` wrote it; {cure or f'run the stage `{stage}` with --force'}"
+        )
+    return content
+
+
+def _seal(content: Json) -> str:
+    return sha256_of_text(json.dumps(content, sort_keys=True))
 
 
 def _refuse_constant(name: str) -> NoReturn:

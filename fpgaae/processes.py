@@ -5,26 +5,38 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fpgaae.errors import CheckFailed
 
 LIMIT_S = 6 * 3600  # the largest designs take Vivado some hours, a compiler minutes
+_limits_s: list[float] = [LIMIT_S]  # the last one counts, in every thread
 
 
 class ProgramHangs(CheckFailed):
     """A program did not end within its limit."""
 
 
-def run_program(
+@contextmanager
+def programs_limited(limit_s: float) -> Iterator[None]:
+    """Give the programs that run meanwhile, in this process, a limit of time (`tools.limit_s` of a config)."""
+    _limits_s.append(limit_s)
+    try:
+        yield
+    finally:
+        _limits_s.pop()
+
+
+def run_program(  # noqa: PLR0913 - each is something that a program is given
     command: Sequence[str],
     what: str,
     *,
     folder: Path | None = None,
-    limit_s: float = LIMIT_S,
+    limit_s: float | None = None,
     given: str | None = None,
+    environment: Mapping[str, str] | None = None,
     is_one_stream: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and give its exit code and what it said; it and its children are one process group.
@@ -33,8 +45,12 @@ def run_program(
     ----------
     what
         Begins the sentence of one that does not end, as in "compiling PROJECT".
+    limit_s
+        None: that of the config.
     given
         Its standard input; None: nothing.
+    environment
+        Variables beside those of this process.
     is_one_stream
         Whether what it says on standard error comes where it said it, in its output.
 
@@ -43,19 +59,22 @@ def run_program(
     ProgramHangs
         If it does not end within the limit.
     """
+    seconds = _limits_s[-1] if limit_s is None else limit_s
+    variables = None if environment is None else {**os.environ, **environment}
     with subprocess.Popen(
-        list(command), cwd=folder, text=True, errors="replace", start_new_session=True,
+        list(command), cwd=folder, env=variables, text=True, errors="replace", start_new_session=True,
         stdin=subprocess.DEVNULL if given is None else subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if is_one_stream else subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
-            said, complained = process.communicate(given, timeout=limit_s)
+            said, complained = process.communicate(given, timeout=seconds)
         except BaseException as error:  # Ctrl-C goes to this process alone
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             if isinstance(error, subprocess.TimeoutExpired):
+                cure = "run it again" if limit_s is not None else "run it again, or raise `tools.limit_s` in the config"
                 raise ProgramHangs(
-                    f"{what} did not end within {limit_s:g} s and was stopped; see what it waits for, and run it again"
+                    f"{what} did not end within {seconds:g} s and was stopped; see what it waits for, and {cure}"
                 ) from None
             raise
     return subprocess.CompletedProcess(list(command), process.returncode, said, complained)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from unittest.mock import Mock
 
@@ -41,12 +42,42 @@ def test_the_scheduler_of_the_user_is_used_and_left_running() -> None:
             assert client.submit(sum, [3, 4]).result() == 7
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x", "tls://127.0.0.1:1"])
 def test_an_address_where_nobody_answers_gets_its_sentence(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fpgaae.cluster._CONNECT_TIMEOUT_S", 0.5)
     wanted = r"no Dask scheduler answers at .*; start one with `dask scheduler`"
     with pytest.raises(InputError, match=wanted), open_cluster(address):
         pass
+
+
+def test_what_listens_and_says_nothing_gets_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fpgaae.cluster._IMPORT_S", 3)
+    monkeypatch.setattr("fpgaae.cluster._CONNECT_TIMEOUT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        wanted = f"no Dask scheduler answers at {address} \\(what listens there says nothing in 4 s\\); start one"
+        with pytest.raises(InputError, match=wanted), open_cluster(address):
+            pass
+
+
+def test_workers_that_are_gone_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fpgaae.cluster._WITHOUT_WORKERS_S", 0.5)
+    monkeypatch.setattr("fpgaae.cluster._ASK_S", 0.1)
+    with LocalCluster(n_workers=0, processes=False, **NO_DASHBOARD) as cluster, cluster.get_client() as client:
+        with pytest.raises(CheckFailed, match=r"has had no worker for 0.5 s; start one with `dask worker inproc://"):
+            list(completed(client, [client.submit(abs, -1)]))
+        monkeypatch.setattr(client, "sync", Mock(side_effect=TimeoutError))
+        with pytest.raises(CheckFailed, match=r"the Dask scheduler at inproc://.* no longer answers; what is finished"):
+            list(completed(client, [client.submit(abs, -2)]))
+        monkeypatch.undo()
+
+
+def test_work_that_was_taken_away_is_one_sentence() -> None:
+    with LocalCluster(n_workers=0, processes=False, **NO_DASHBOARD) as cluster, cluster.get_client() as client:
+        future = client.submit(abs, -1)
+        future.cancel()
+        with pytest.raises(CheckFailed, match="no longer answers"):
+            list(completed(client, [future]))
 
 
 def test_work_comes_back_as_it_is_done() -> None:

@@ -10,8 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fpgaae.errors import CheckFailed
-from fpgaae.processes import run_program
+from fpgaae import processes
+from fpgaae.errors import CheckFailed, InputError
+from fpgaae.processes import programs_limited, run_program
+from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 _PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', sys.argv[1]]); time.sleep(60)"
 _CHILD = "import os, pathlib, sys, time; pathlib.Path('child').write_text(str(os.getpid())); time.sleep(60)"
@@ -28,6 +32,27 @@ def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None
             return
         time.sleep(0.1)
     pytest.fail("the child is still running")
+
+
+def test_the_limit_is_that_of_the_config(tmp_path: Path) -> None:
+    with programs_limited(0.3):
+        with pytest.raises(CheckFailed, match=r"within 0.3 s .* or raise `tools.limit_s` in the config"):
+            run_program(["sleep", "20"], "it")
+        assert not run_program(["sleep", "0.4"], "it", limit_s=5).returncode
+    assert not run_program(
+        ["sh", "-c", "test $LIMITED = yes && test -n $PATH"], "it", environment={"LIMITED": "yes"}
+    ).returncode
+    asked: list[float] = []
+
+    def work(_: StageRun) -> DataResult:
+        asked.append(processes._limits_s[-1])
+        raise InputError("enough")
+
+    (tmp_path / "x.yaml").write_text("extends: config:l1_ae_small\ntools: {limit_s: 77}\n")
+    with pytest.raises(InputError, match="enough"):
+        run_stage(open_experiment(tmp_path / "x.yaml", tmp_path / "runs"), DataResult, work, {}, RunOptions())
+    assert asked == [77]
+    assert processes._limits_s == [processes.LIMIT_S]
 
 
 def test_what_it_is_given_and_what_it_says() -> None:

@@ -86,6 +86,8 @@ def errors_as_sentences() -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             fail(f"the disk is full{where}; free some space and run again, earlier results are untouched", 2)
+        if error.errno == errno.EFBIG:
+            fail(f"a file may not become as large as it must{where}; raise the limit (`ulimit -f`) and run again", 2)
         if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
             fail(f"no permission to read or write{where or ' a file'}; correct its permissions", 2)
         fail(f"a file can't be read or written{where}: {error.strerror or error}; correct the path", 2)

@@ -19,6 +19,7 @@ from fpgaae.config.place import Place
 from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import MethodSection, check_method
 from fpgaae.names import PART_PATTERN, CodeName, ProjectName
+from fpgaae.processes import LIMIT_S
 from fpgaae.section import Fraction, Section
 
 MOST_CELLS = 256  # of a table of thresholds
@@ -55,6 +56,12 @@ class Csim(Section):
     max_events_per_process: Annotated[int, Field(ge=1, le=10**9)] = 1_000_000
     random_events: Annotated[int, Field(ge=0, le=10**8)] = 4_000
     processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+
+
+class Tools(Section):
+    """Other people's programs: compilers, simulators, Yosys, the vendor's tools."""
+
+    limit_s: Annotated[float, Field(ge=1, le=10**7)] = LIMIT_S  # of time, after which one is ended with all it started
 
 
 class Threshold(Section):
@@ -157,6 +164,7 @@ class Config(Section):
     firmware: Firmware = Firmware()
     place: Place = Place()
     csim: Csim = Csim()
+    tools: Tools = Tools()
     trigger: Trigger = Trigger()
     evaluation: Evaluation = Evaluation()
     method: MethodSection | None = None  # None: the autoencoder of `model`, whose quantized twin is deployed

@@ -50,7 +50,7 @@ class _Row(NamedTuple):
 def object_limits(hardware: Hardware) -> ObjectLimits:
     """Gather what the declaration allows."""
     rows = [row for kind in hardware.objects for row in [_row(hardware, kind)] * kind.slots]
-    limits = np.array([row.limits for row in rows], dtype=np.int64)
+    limits = np.array([row.limits for row in rows], dtype=np.int64).reshape(-1, 3, 2)  # an array has no objects
     return ObjectLimits(
         np.array([row.lsb for row in rows]),
         np.array([row.steps for row in rows], dtype=np.int64),

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.data.hdf5_writing import HDF5Writer
 from fpgaae.fixedpoint import Codes
 
 EVENTS_FILE = "events.h5"
@@ -22,7 +23,8 @@ class EventWriter:
     """Appends events of each (process, split) to an HDF5 file."""
 
     def __init__(self, folder: Path, n_features: int, dtype: type[np.signedinteger]) -> None:
-        self._file = h5py.File(folder / EVENTS_FILE, "w", rdcc_nbytes=_CACHE_BYTES)
+        self._writer = HDF5Writer(folder / EVENTS_FILE, rdcc_nbytes=_CACHE_BYTES)
+        self._file = self._writer.file
         self._n_features = n_features
         self.dtype = dtype
         self._open: dict[str, h5py.Dataset] = {}  # which keep what does not fill a chunk yet
@@ -50,6 +52,7 @@ class EventWriter:
             dataset = self._dataset(f"{where}/{name}")
             dataset.resize(len(dataset) + len(rows_to_add), axis=0)
             dataset[len(dataset) - len(rows_to_add) :] = rows_to_add
+        self._writer.check()
 
     def _dataset(self, name: str) -> h5py.Dataset:
         if name not in self._open:
@@ -65,7 +68,7 @@ class EventWriter:
     ) -> None:
         """Close the file."""
         self._open.clear()
-        self._file.close()
+        self._writer.__exit__(kind, error, trace)
 
 
 def _place(process: str, split: str) -> str:

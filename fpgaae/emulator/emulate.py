@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import h5py
 import numpy as np
 
 from fpgaae.cluster import SPREADING, completed, open_cluster
 from fpgaae.config.data import Data
+from fpgaae.data.hdf5_writing import HDF5Writer
 from fpgaae.data.readers import event_spans, files_behind
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
@@ -239,7 +239,8 @@ class _Run:
         objects = np.zeros((len(kinds), 2), dtype=np.int64)
         n_kept = 0
         partial = file.target.with_name(f".{file.target.name}.partial")
-        with h5py.File(partial, "w") as output:
+        with HDF5Writer(partial) as writer:
+            output = writer.file
             output.attrs.update(self._attributes())
             stored: dict[str, Any] = {"compression": "lzf", "shuffle": True, "track_times": False}
             rows = min(_CHUNK_ROWS, file.n_events)
@@ -258,6 +259,7 @@ class _Run:
                     kept[here] = part.kept
                 accepted += (part.accept & part.kept[:, None]).sum(axis=0, dtype=np.int64)
                 n_kept += int(part.kept.sum())
+                writer.check()
         partial.replace(file.target)
         file.done = EmulatedFile(
             file=str(file.source),

@@ -16,6 +16,7 @@ from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.port_table import input_ports, port_lines
 from fpgaae.hls.stimulus import Stimuli
+from fpgaae.processes import programs_limited
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
@@ -88,7 +89,8 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     codes = self_test_events(stimuli, trigger, experiment.config.seed)
     ports = port_lines(input_ports(experiment.config.data.hardware))
     result = write_package(folder, deployed.name, trigger, codes, ports)
-    compile_package(folder, deployed.name, for_this_machine=for_this_machine)
+    with programs_limited(experiment.config.tools.limit_s):
+        compile_package(folder, deployed.name, for_this_machine=for_this_machine)
     emulator = open_binding(folder, deployed.name)
     scores, accept = emulator.score(codes, check=False)
     golden = trigger.run(codes)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -14,13 +12,14 @@ from fpgaae.emulator.export import build_package, open_deployed
 from fpgaae.emulator.mutants import KINDS
 from fpgaae.emulator.package_sources import PackageSources
 from fpgaae.errors import CheckFailed
-from fpgaae.files import lock, read_json, write_json
+from fpgaae.files import lock, write_json
 from fpgaae.hls.mutant import Mutant, make_mutants
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
+from fpgaae.processes import ProgramHangs, programs_limited, run_program
 from fpgaae.progress import Progress
 from fpgaae.rtl.tools import MAKE, require_tool
 from fpgaae.runs.experiment import Experiment
-from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.mutants import EmulatorMutantsResult
 
@@ -72,11 +71,10 @@ class Mutation:
     def _test(self, folder: Path) -> Verdict | None:
         """Run `make test` in a package; give what caught it."""
         try:
-            done = subprocess.run(
-                [self._make, "test"], cwd=folder, env=os.environ | {"CXXFLAGS": _FLAGS}, capture_output=True, text=True,
-                errors="replace", check=False, timeout=_TIMEOUT_S,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
+            done = run_program(
+                [self._make, "test"], "a mutant", folder=folder, limit_s=_TIMEOUT_S, environment={"CXXFLAGS": _FLAGS}
+            )
+        except ProgramHangs:
             return Verdict(Outcome.CAUGHT, "timeout", detail=f"it does not end within {_TIMEOUT_S} s")
         if not done.returncode:
             return None
@@ -103,7 +101,11 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> Emulator
         If the emulator itself does not pass.
     """
     deployed = open_deployed(experiment)
-    with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
+    with (
+        lock(experiment.folder),
+        programs_limited(experiment.config.tools.limit_s),
+        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
+    ):
         package = Path(scratch) / "package"
         package.mkdir()
         with progress.task("the sound emulator", None):
@@ -112,7 +114,7 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> Emulator
             mutation = Mutation(sources, Path(scratch))
         made = make_mutants(sources, KINDS, n, experiment.config.seed)
         judged = judge_all(mutation, made, experiment.config.seed, progress)
-    fingerprint = read_json(experiment.stage_folder("convert") / MANIFEST)["fingerprint"]
+    fingerprint = read_manifest(experiment.stage_folder("convert"))["fingerprint"]
     result = EmulatorMutantsResult(**vars(judged), convert_fingerprint=fingerprint)
     write_json(experiment.folder / MUTANTS_FILE, as_json(result))
     return result

@@ -17,7 +17,7 @@ from fpgaae.data.tally import Tally
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.evaluation.drift_figure import drift_figure
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
-from fpgaae.files import lock, sha256, write_json, write_text
+from fpgaae.files import lock, sha256, write_sealed, write_text
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.working_points import kept_crossings
@@ -66,7 +66,7 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftR
         found = compare_samples(reference, sample, features, golden.network.score.type.fraction, settings)
         result = DriftResult(file=other.name, sha256=sha256(other), **vars(found))
         folder = experiment.stage_folder("evaluate")
-        write_json(folder / DRIFT_FILE, as_json(result))
+        write_sealed(folder / DRIFT_FILE, as_json(result))
         figure = drift_figure(result)
         save_figure(figure, folder, _FIGURE)
         write_text(folder / f"{_FIGURE}.svg", figure_svg(figure))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import lock, read_json, write_json
+from fpgaae.files import lock, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
@@ -36,9 +35,10 @@ from fpgaae.hls.stimulus import MADE_UP, Stimuli
 from fpgaae.hls.synthesized_branch import branch_events, compile_synthesized, golden_values
 from fpgaae.hls.text_mutants import TEXT_KINDS
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
+from fpgaae.processes import ProgramHangs, programs_limited, run_program
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
-from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.csim import CsimResult, Mismatch
@@ -172,12 +172,10 @@ class Mutation:
         result = folder / "found.json"
         result.unlink(missing_ok=True)
         command = [sys.executable, "-m", "fpgaae.hls.mutant_run", str(library), str(self._stimulus), str(result), *how]
-        single = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", check=False, timeout=_TIMEOUT_S, env=single
-            )
-        except subprocess.TimeoutExpired:
+            done = run_program(command, "a mutant", limit_s=_TIMEOUT_S, environment=single)
+        except ProgramHangs:
             return Verdict(Outcome.CAUGHT, "timeout", detail=f"it does not end within {_TIMEOUT_S} s")
         if done.returncode < 0:  # ended by a signal; an error of ours is no catch
             return Verdict(Outcome.CAUGHT, "crash", detail=f"it ends with {signal.Signals(-done.returncode).name}")
@@ -202,7 +200,11 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> CsimMuta
             f"{experiment.result_path('csim')} is not of the project as `convert` wrote it; run "
             f"`fpgaae convert {experiment.config_file} --force` and `fpgaae csim {experiment.config_file}` first"
         )
-    with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
+    with (
+        lock(experiment.folder),
+        programs_limited(experiment.config.tools.limit_s),
+        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
+    ):
         run = StageRun(experiment, Path(scratch), Path(scratch), {})
         convert = run.result(ConvertResult)
         project = run.upstream("convert") / convert.project_dir
@@ -213,7 +215,7 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> CsimMuta
             simulation = Simulation.of_run(run, Path(scratch))
             mutation = Mutation(sources, convert.project_name, simulation, Path(scratch))
         judged = judge_all(mutation, made, experiment.config.seed, progress)
-        fingerprint = read_json(experiment.stage_folder("csim") / MANIFEST)["fingerprint"]
+        fingerprint = read_manifest(experiment.stage_folder("csim"))["fingerprint"]
         result = CsimMutantsResult(**vars(judged), csim_fingerprint=fingerprint)
         write_json(experiment.stage_folder("csim") / MUTANTS_FILE, as_json(result))
     return result

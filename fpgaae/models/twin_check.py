@@ -7,8 +7,6 @@ This module imports TensorFlow (Keras 2, QKeras).
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +28,7 @@ from fpgaae.models.onnx_file import read_onnx_file
 from fpgaae.models.onnx_reader import OnnxModel
 from fpgaae.models.prepare import Prepared
 from fpgaae.models.rebuild import rebuild
+from fpgaae.processes import ProgramHangs, run_program
 
 TOLERANCE = 1e-7  # of the largest value of any layer; both sides calculate in double precision, weights are as stored
 _TIMEOUT_S = 600
@@ -190,11 +189,11 @@ def _evaluate_apart(
         np.savez(folder / INPUTS_FILE, x=x, rounded=np.array([mode.value for mode in rounded]))
         command = [sys.executable, "-m", f"fpgaae.models.{module}", str(file.resolve()), str(folder)]
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
-                env={**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
+            done = run_program(
+                command, evaluator, limit_s=_TIMEOUT_S,
+                environment={"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": ""},
             )  # fmt: skip
-        except subprocess.TimeoutExpired:
+        except ProgramHangs:
             raise InputError(f"{evaluator} did not evaluate {file} in {_TIMEOUT_S} s; give a smaller model") from None
         if done.returncode:
             said = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1][:300]

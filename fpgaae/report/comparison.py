@@ -21,7 +21,7 @@ from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, compare
 from fpgaae.files import Json, read_json, write_json, write_text
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.report.tables import MetricRow, metric_rows
-from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.compare import Area, ComparedRun, Proof, RateOfThreshold, RunComparison
@@ -81,7 +81,7 @@ def _read_run(folder: Path, name: str) -> ComparedRun:
     evaluation = _result(folder, MetricsResult)
     if evaluation is None:
         return _read_method(folder, name)
-    manifest = read_json(folder / MetricsResult.STAGE / MANIFEST)
+    manifest = read_manifest(folder / MetricsResult.STAGE)
     csim, rtl = _result(folder, CsimResult), _result(folder, RtlResult)
     trace, synth = _result(folder, TraceResult), _result(folder, SynthResult)
     area = None
@@ -117,7 +117,7 @@ def _read_method(folder: Path, name: str) -> ComparedRun:
             f"{folder} holds neither an evaluation nor a float method; run `fpgaae evaluate CONFIG` first, or "
             "`fpgaae reference CONFIG` of a float method"
         )
-    manifest = read_json(file.with_name(MANIFEST))
+    manifest = read_manifest(file.parent)
     found = MethodReference.read(file, "run `fpgaae reference CONFIG --force`")
     return ComparedRun(
         name=name,
@@ -157,7 +157,7 @@ class _Sample(NamedTuple):
 
 
 def _read_sample(folder: Path) -> _Sample:
-    manifest = read_json(folder / "data" / MANIFEST)
+    manifest = read_manifest(folder / "data")
     with np.load(folder / CsimResult.STAGE / SCORES_FILE, allow_pickle=False) as codes:
         scores = {process: codes[process].astype(np.int64) for process in codes}
     store = EventStore(folder / "data")

@@ -10,13 +10,13 @@ import yaml
 
 from fpgaae.config.experiment import Config
 from fpgaae.errors import InputError
-from fpgaae.files import read_json, write_text
+from fpgaae.files import read_sealed, write_text
 from fpgaae.hls.port_table import port_name, port_sentence
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import placed_facts, resource_rows
 from fpgaae.runs.experiment import Experiment, find_import
-from fpgaae.runs.folder import MANIFEST, edited_files
-from fpgaae.runs.record import read_record
+from fpgaae.runs.folder import MANIFEST, edited_files, read_manifest
+from fpgaae.runs.record import from_json, read_record
 from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult
@@ -157,7 +157,7 @@ def report_folder(folder: Path, output: Path) -> ReportResult:
     manifest = folder / MetricsResult.STAGE / MANIFEST
     if not manifest.is_file():
         raise InputError(f"{folder} has no finished evaluation to report; give a run folder, such as runs/l1_ae")
-    recorded = read_json(manifest)
+    recorded = read_manifest(manifest.parent)
     config = Config.model_validate(recorded["config"], context={"imported": find_import(folder) is not None})
     experiment = Experiment(Path(recorded["config_file"]), config, folder)
     for stage in (ConvertResult.STAGE, CsimResult.STAGE, MetricsResult.STAGE):
@@ -188,7 +188,7 @@ def _stale(run: StageRun) -> tuple[str, ...]:
 def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str, ...]) -> PageContent:
     rtl, synth = later.rtl, later.synth
     convert, csim = run.result(ConvertResult), run.result(CsimResult)
-    manifest = read_json(run.upstream("convert") / MANIFEST)
+    manifest = read_manifest(run.upstream("convert"))
     evaluation = run.result(MetricsResult)
     checks = [BitCheck.of("C simulation", csim)]
     if rtl is not None:
@@ -225,7 +225,7 @@ def _drift(run: StageRun) -> DriftResult | None:
     """Read what `evaluate --against` found, where it was asked."""
     file = run.upstream("evaluate") / DRIFT_FILE
     cure = f"run `{run.experiment.command('evaluate')} --against FILE` again"
-    return read_record(DriftResult, file, cure) if file.is_file() else None
+    return from_json(DriftResult, read_sealed(file, cure), f"{file}: ", cure) if file.is_file() else None
 
 
 def _review(run: StageRun) -> Review | None:

@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.files import lock, read_json, write_json
+from fpgaae.files import lock, write_json
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.network import IntegerNetwork
@@ -21,7 +21,7 @@ from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.progress import Progress
 from fpgaae.rtl.trace import trace_layers
 from fpgaae.runs.experiment import Experiment
-from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.rtl import RtlLayersResult
@@ -37,7 +37,7 @@ def compare_layers(experiment: Experiment, progress: Progress) -> RtlLayersResul
     InputError
         If the experiment is not traced.
     """
-    traced = read_json(experiment.stage_folder("trace") / MANIFEST)
+    traced = read_manifest(experiment.stage_folder("trace"))
     features = FeatureMap.of(experiment.result(DataResult))
     trigger = GoldenTrigger.load(experiment.stage_folder("convert"), features)
     network = trigger.network

@@ -7,10 +7,8 @@ built anew, and in VHDL, where GHDL is installed, as a whole. Tables are checked
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,13 +18,14 @@ from da4ml.cmvm.types import Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import lock, read_json, write_json
+from fpgaae.files import lock, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.mutant import Made, Mutant, make_mutants
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
+from fpgaae.processes import ProgramHangs, programs_limited, run_program
 from fpgaae.progress import Progress
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.ghdl import simulate_vhdl
@@ -43,7 +42,7 @@ from fpgaae.rtl.verilator import compile_runtime
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
 from fpgaae.rtl.vhdl_registers import check_vhdl_registers
 from fpgaae.runs.experiment import Experiment
-from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.mutants import NotMade, RtlMutantsResult
@@ -161,12 +160,10 @@ class Mutation:
             sys.executable, "-m", "fpgaae.rtl.mutant_run", str(parts.library()), str(project), str(self._stimulus),
             str(result),
         ]  # fmt: skip
-        single = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", check=False, timeout=_TIMEOUT_S, env=single
-            )
-        except subprocess.TimeoutExpired:
+            done = run_program(command, "a mutant", limit_s=_TIMEOUT_S, environment=single)
+        except ProgramHangs:
             return Verdict(Outcome.CAUGHT, "timeout", detail=f"it does not end within {_TIMEOUT_S} s")
         if done.returncode < 0:
             return Verdict(Outcome.CAUGHT, "crash", detail=f"it ends with {signal.Signals(-done.returncode).name}")
@@ -243,12 +240,16 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutan
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     project = experiment.stage_folder("trace") / experiment.result(TraceResult).project_dir
     pipeline = load_pipeline(experiment.stage_folder("trace"))
-    with lock(experiment.folder), tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch:
+    with (
+        lock(experiment.folder),
+        programs_limited(experiment.config.tools.limit_s),
+        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
+    ):
         made = _make(RtlSources(project), n, experiment.config.seed)
         with progress.task("the sound project", None):
             mutation = Mutation(project, trigger, stimuli, pipeline, experiment.config.seed, Path(scratch))
         judged = judge_all(mutation, made, experiment.config.seed, progress)
-        fingerprint = read_json(experiment.stage_folder("rtl") / MANIFEST)["fingerprint"]
+        fingerprint = read_manifest(experiment.stage_folder("rtl"))["fingerprint"]
         mutants = RtlMutantsResult(**vars(judged), rtl_fingerprint=fingerprint)
         write_json(experiment.stage_folder("rtl") / MUTANTS_FILE, as_json(mutants))
     return mutants

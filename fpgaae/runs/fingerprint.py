@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from fpgaae.config.experiment import Config
-from fpgaae.files import read_json, sha256
+from fpgaae.files import sha256
 from fpgaae.runs.experiment import MEMBERS_FILE, Experiment
-from fpgaae.runs.folder import MANIFEST, edited_files, hash_tree, present_hashes, recorded_hashes
+from fpgaae.runs.folder import MANIFEST, edited_files, hash_tree, present_hashes, read_manifest, recorded_hashes
 from fpgaae.runs.stages import IMPORT, StageSpec
 
 RESULT_FORMAT = 2  # raise it when a stage's files change their form: results of another form are made anew
@@ -71,7 +71,7 @@ def is_current(experiment: Experiment, stage: str, data_hashes: Mapping[str, str
     folder = experiment.stage_folder(stage)
     if not (folder / MANIFEST).is_file():
         return False
-    recorded = read_json(folder / MANIFEST).get("fingerprint")
+    recorded = read_manifest(folder).get("fingerprint")
     return recorded == wanted_fingerprint(experiment, experiment.spec(stage), data_hashes) and not edited_files(folder)
 
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from fpgaae.errors import InputError
-from fpgaae.files import read_json, sha256
+from fpgaae.files import Json, read_sealed, sha256
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 MANIFEST = "manifest.json"
@@ -45,9 +45,20 @@ def present_hashes(folder: Path) -> dict[str, str | None]:
     return {name: sha256(folder / name) if (folder / name).is_file() else None for name in sorted(names)}
 
 
+def read_manifest(folder: Path) -> Json:
+    """Read the manifest of a finished stage.
+
+    Raises
+    ------
+    InputError
+        If it is missing, or not as it was written.
+    """
+    return read_sealed(folder / MANIFEST)
+
+
 def recorded_hashes(folder: Path) -> dict[str, str]:
     """Give the SHA-256 that every file of a finished stage had when it was written."""
-    recorded = read_json(folder / MANIFEST).get("outputs")
+    recorded = read_manifest(folder).get("outputs")
     if not isinstance(recorded, dict):
         raise InputError(f"{folder / MANIFEST} lists no outputs; run the stage `{folder.name}` with --force")
     return recorded

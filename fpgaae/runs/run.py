@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 
 from fpgaae.config.experiment import Config
 from fpgaae.errors import InputError
-from fpgaae.files import lock, read_json, require_space, write_json
+from fpgaae.files import lock, read_json, require_space, write_sealed
+from fpgaae.processes import programs_limited
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.fingerprint import input_hashes, wanted_fingerprint
@@ -26,6 +27,7 @@ from fpgaae.runs.folder import (
     git_commit,
     hash_tree,
     package_versions,
+    read_manifest,
     recorded_hashes,
     recover_folder,
     replace_folder,
@@ -81,7 +83,7 @@ class StageRun:
         if not folder.is_dir():
             return False
         wanted = wanted_fingerprint(self.experiment, self.experiment.spec(kind.STAGE), self.data_hashes)
-        return bool(read_json(folder / MANIFEST).get("fingerprint") != wanted)
+        return bool(read_manifest(folder).get("fingerprint") != wanted)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def run_stage(
         started = time.perf_counter()
         run = StageRun(experiment, partial, scratch, data_hashes, edited, options.progress)
         try:
-            result = work(run)
+            with programs_limited(experiment.config.tools.limit_s):
+                result = work(run)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)  # give the space back; the scratch folder stays
             raise
@@ -161,7 +164,7 @@ def run_stage(
             "git_commit": git_commit(),
             "wall_time_s": round(time.perf_counter() - started, 3),
         }
-        write_json(partial / MANIFEST, manifest)
+        write_sealed(partial / MANIFEST, manifest)
         replace_folder(partial, folder)
         shutil.rmtree(scratch, ignore_errors=True)
         return Outcome(result, False, edited)
@@ -184,7 +187,7 @@ def _current(experiment: Experiment, kind: type[Result], wanted: str, keep_edite
     """Give the stage's present result if it need not be made anew."""
     spec = experiment.spec(kind.STAGE)
     folder = experiment.stage_folder(spec.name)
-    if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST).get("fingerprint") != wanted:
+    if not (folder / MANIFEST).is_file() or read_manifest(folder).get("fingerprint") != wanted:
         return None
     edited = edited_files(folder)
     _refuse_edits(experiment, spec, edited, may_be_edited=keep_edited)
@@ -228,7 +231,7 @@ def require_current(
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder} has no finished result; run {command}, which makes what is missing")
     spec = experiment.spec(stage)
-    if read_json(folder / MANIFEST).get("fingerprint") != wanted_fingerprint(experiment, spec, data_hashes):
+    if read_manifest(folder).get("fingerprint") != wanted_fingerprint(experiment, spec, data_hashes):
         raise InputError(
             f"{folder} was made from another config, other events or other files than "
             f"{experiment.config_file} has now; run {command}, which makes anew what has changed"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fpgaae.cluster import SPREADING, open_cluster
+from fpgaae.cluster import SPREADING, Pending, open_cluster
 from fpgaae.errors import CheckFailed
 from fpgaae.files import lock
 from fpgaae.optional import require
@@ -114,7 +114,7 @@ class _Workers:
         """Have a trial run, after the events and the reference that it needs."""
         if self._client is None:
             self._client = self._stack.enter_context(open_cluster(self._options.scheduler, self._options.workers))
-            self._ended = require("distributed", SPREADING).as_completed(loop=self._client.loop)
+            self._ended = Pending(self._client)
         events = self._once(work.make_events, trial.events)
         reference = self._once(work.make_reference, trial.reference, events)
         future = self._submit(work.make_trial, trial.experiment, reference)
@@ -141,7 +141,7 @@ class _Workers:
 
     def next_ended(self) -> _Ended:
         """Wait until a trial ends."""
-        future = next(self._ended)
+        future = self._ended.next()
         trial = self._trials.pop(future)
         try:
             done: work.Done = future.result()

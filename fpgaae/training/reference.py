@@ -21,6 +21,7 @@ from fpgaae.training.distillation import open_lessons, prepare_lessons
 from fpgaae.training.float_fit import FloatLesson, fit_float, reconstruction_lesson, student_lesson
 from fpgaae.training.float_pruning import prune_for_epoch, without_masks
 from fpgaae.training.loop import Batch
+from fpgaae.training.methods.backend import backend, device
 
 
 def run_reference(run: StageRun) -> ReferenceResult:
@@ -54,8 +55,8 @@ def run_reference(run: StageRun) -> ReferenceResult:
     folded = folded_weights(graph.training)
     save_folded(run.folder / FOLDED_FILE, folded)
     return TrainedReference(
-        backend=keras.backend.backend(),
-        device=_device(),
+        backend=backend(),
+        device=device(),
         epochs=len(history.loss),
         loss=tuple(history.loss),
         val_loss=history.val_loss[-1],
@@ -92,7 +93,3 @@ def _teach(
     )
     learned, checked = (open_lessons(run, run.folder, target, split) for split in (training, validation))
     return student_lesson(learned, checked, config.seed), taught, target
-
-
-def _device() -> str:
-    return "gpu" if any("gpu" in device.lower() for device in keras.distribution.list_devices()) else "cpu"

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.files import read_json, sha256
+from fpgaae.files import sha256
 from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights
 from fpgaae.models.float_weights import FOLDED_FILE, save_folded
 from fpgaae.runs.experiment import MEMBERS_FILE
-from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.results.reference import MethodReference, TakenReference, WeightsOf
 from fpgaae.runs.run import StageRun
 
@@ -88,8 +88,8 @@ def _open_source(run: StageRun) -> _Source:
         raise InputError(
             f"{folder / MEMBERS_FILE} is not as the stage `reference` wrote it; run `fpgaae reference {named} --force`"
         )
-    inputs = read_json(folder / MANIFEST)["inputs"]
-    own = read_json(run.experiment.stage_folder("data") / MANIFEST)["outputs"]
+    inputs = read_manifest(folder)["inputs"]
+    own = read_manifest(run.experiment.stage_folder("data"))["outputs"]
     if inputs.get("data/events.h5") != own.get("events.h5"):
         raise InputError(
             f"{folder} was trained on other events or with another scaling than {run.experiment.config_file} has; give "

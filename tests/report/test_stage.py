@@ -9,6 +9,7 @@ from results import StandIn, stand_in
 from support import small_config
 
 from fpgaae.errors import InputError
+from fpgaae.files import read_sealed, write_sealed
 from fpgaae.report.stage import report_folder
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.folder import MANIFEST
@@ -73,7 +74,7 @@ def test_a_stale_result_is_left_out_and_said(experiment: Experiment) -> None:
     for stage in ("trace", "rtl"):
         _run(experiment, stage)
     manifest = experiment.stage_folder("rtl") / MANIFEST
-    manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "0'))
+    write_sealed(manifest, read_sealed(manifest) | {"fingerprint": "0"})
     stale: list[bool] = []
 
     def work(run: StageRun) -> StandIn:

@@ -197,7 +197,7 @@ def test_every_key_of_the_config_makes_some_stage_stale(experiment: Experiment) 
     """A key that no stage's sections hold would be changed without effect."""
     specs = (*STAGES.values(), *STAGES_OF_METHOD.values(), *STAGES_OF_USES.values())
     sections = {section for spec in specs for section in spec.sections}
-    sections |= {"csim.processes", DISTILLATION}  # the one says how, not what, the other is there for students only
+    sections |= {"csim.processes", "tools", DISTILLATION}  # say how, not what; the last is there for students only
     for key, value in experiment.config.model_dump().items():
         if key in sections:
             continue
@@ -511,6 +511,22 @@ def test_a_manifest_that_lacks_its_hashes_is_one_sentence(experiment: Experiment
     write_json(manifest, content)
     with pytest.raises(InputError, match="run the stage `data` with --force"):
         _run(experiment, work=_never)
+
+
+def test_a_manifest_that_was_edited_is_named(experiment: Experiment) -> None:
+    _run(experiment)
+    manifest = experiment.stage_folder("data") / MANIFEST
+    text = manifest.read_text()
+    for key in ("seed", "wall_time_s", "git_commit"):
+        changed = json.loads(text)
+        manifest.write_text(json.dumps({**changed, key: "another"}))
+        for stage in ("data", "reference"):
+            with pytest.raises(InputError, match=r"manifest\.json is not as the stage `data` wrote it; run the stage"):
+                _run(experiment, stage, _never)
+    unsealed = json.loads(text)
+    assert unsealed.pop("seal")
+    manifest.write_text(json.dumps(unsealed))  # as earlier versions wrote it
+    assert _run(experiment, work=_never).was_current
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from fpgaae.optional import require
 from fpgaae.tensorflow_setup import native_output_hidden
 from fpgaae.tensorflow_setup import prepare as prepare_tensorflow
 
-JAX, _TENSORFLOW = "jax", "tensorflow"
+JAX, TORCH, _TENSORFLOW = "jax", "torch", "tensorflow"
 TRAINS = "the float methods train on it (KERAS_BACKEND chooses another backend)"  # why JAX or PyTorch is needed
-_OF_EXTRAS = (JAX, "torch")
+_OF_EXTRAS = (JAX, TORCH)
 _FORCED_DEVICES = "xla_force_host_platform_device_count"
 
 
@@ -76,6 +76,8 @@ def device() -> str:
     """Give what is trained on: gpu or cpu, or tpu."""
     if backend() == JAX:
         return str(require(JAX, TRAINS).devices()[0].platform)
+    if backend() == TORCH:  # whose devices Keras does not list
+        return "gpu" if require(TORCH, TRAINS).cuda.is_available() else "cpu"
     import keras  # noqa: PLC0415
 
     return "gpu" if any("gpu" in name.lower() for name in keras.distribution.list_devices()) else "cpu"

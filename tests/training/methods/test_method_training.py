@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from support import REPOSITORY
 
 from fpgaae.errors import InputError
 from fpgaae.methods.ensemble import Member
+from fpgaae.training.methods import backend
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).parent / "programs" / "training.py"
@@ -112,6 +115,14 @@ def test_torch_reaches_them_too(results: dict[str, Any], tmp_path: Path) -> None
     )  # fmt: skip
     there = results["same_as_fit"]
     assert abs(float(done.stdout.split()[-1]) - np.mean(there)) < 4 * max(np.std(there, ddof=1), 0.02)
+
+
+def test_the_device_of_torch_is_asked_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "backend", lambda: "torch")
+    for is_there, wanted in ((True, "gpu"), (False, "cpu")):
+        torch = SimpleNamespace(cuda=SimpleNamespace(is_available=partial(bool, is_there)))
+        monkeypatch.setattr(backend, "require", lambda *_, found=torch: found)
+        assert backend.device() == wanted
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,6 +154,20 @@ def test_each_point_has_its_row_and_each_set_of_signals_its_table(tmp_path: Path
     assert first.splitlines()[0] == "| experiment | score | members | c |"
     assert "| (no network) | pca | 1 | 50.0 /  |" in first
     assert second.count("(no network)") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{}, {"method": {"kind": "vae"}}], ids=["autoencoder", "method"])
+def test_the_command_trains_on_torch_to_its_end(
+    changes: dict[str, Any], tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    pytest.importorskip("torch", reason="torch is an optional extra: pip install 'fpgaae[torch]'")
+    file, runs = small_config(tmp_path, "torch", **changes), ("--runs", tmp_path / "runs")
+    assert run_process("data", file, *runs).returncode == 0
+    done = run_process("reference", file, *runs, KERAS_BACKEND="torch")
+    assert done.returncode == 0, done.stderr
+    result = read_json(tmp_path / "runs" / "torch" / "reference" / "reference.json")
+    assert (result["backend"], result["device"]) in {("torch", "cpu"), ("torch", "gpu")}
 
 
 def test_the_command_trains_on_jax_and_compares(

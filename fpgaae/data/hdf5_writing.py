@@ -1,0 +1,131 @@
+"""HDF5 files that are written where a quota, a limit or a full disk may bite in the middle.
+
+HDF5 does not survive a write that fails: it ends the process when it closes the file. So it writes through an object
+that takes everything and remembers the first error, which is raised from Python.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import h5py
+
+
+class _Sheltered:
+    """A file that takes what can't be written into memory, until somebody asks for the error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO = path.open("w+b", buffering=0)
+        self._at = self._end = 0
+        self._lost: list[tuple[int, bytes]] = []
+        self._error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """Give the place."""
+        return self._at
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        """Take bytes, and write them as long as that is possible."""
+        content = bytes(data)
+        if self._error is None:
+            try:
+                self._file.seek(self._at)
+                left = memoryview(content)
+                while left:
+                    left = left[self._file.write(left) :]
+            except OSError as error:
+                self._error = error
+        if self._error is not None:
+            self._lost.append((self._at, content))
+        self._at += len(content)
+        self._end = max(self._end, self._at)
+        return len(content)
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        """Give what was written, where it is in memory from there."""
+        view = memoryview(buffer).cast("B")
+        size = max(0, min(len(view), self._end - self._at))
+        self._file.seek(self._at)
+        found = bytearray(size)
+        on_disk = self._file.read(size)
+        found[: len(on_disk)] = on_disk
+        for start, content in self._lost:
+            low, high = max(start, self._at), min(start + len(content), self._at + size)
+            if low < high:
+                found[low - self._at : high - self._at] = content[low - start : high - start]
+        view[:size] = found
+        self._at += size
+        return size
+
+    def read(self, size: int) -> bytes:
+        """Give the next bytes."""
+        found = bytearray(size)
+        return bytes(found[: self.readinto(found)])
+
+    def truncate(self, size: int) -> int:
+        """Change the length."""
+        self._end = size
+        if self._error is None:
+            try:
+                self._file.truncate(size)
+            except OSError as error:
+                self._error = error
+        return size
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered here."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def check(self) -> None:
+        """Raise the first error, with the file's name."""
+        if self._error is not None:
+            raise OSError(self._error.errno, self._error.strerror, str(self._path)) from None
+
+
+class HDF5Writer:
+    """A new HDF5 file, in a `with` statement; what could not be written is raised at its end, or at `check`.
+
+    Parameters
+    ----------
+    options
+        Of `h5py.File`.
+    """
+
+    def __init__(self, path: Path, **options: Any) -> None:  # noqa: ANN401
+        self._target = _Sheltered(path)
+        self.file = h5py.File(self._target, "w", **options)
+
+    def check(self) -> None:
+        """Raise what could not be written so far.
+
+        Raises
+        ------
+        OSError
+            With its number and the name of the file.
+        """
+        self._target.check()
+
+    def __enter__(self) -> HDF5Writer:
+        """Open for writing."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.file.close()
+        self._target.close()
+        if kind is None:
+            self._target.check()
