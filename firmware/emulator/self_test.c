@@ -343,5 +343,10 @@ int main(int argc, char **argv) {
     for (event = 0; event < n_events; event++)
         n_wrong += is_wrong[event];
     printf("%ld events, %ld wrong; network %s\n", n_events, n_wrong, @NAME@_hash());
+    free(objects);
+    free(scores);
+    free(accept);
+    free(latents);
+    free(is_wrong);
     return n_wrong ? 1 : 0;
 }
