@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -149,6 +150,8 @@ def lock(folder: Path) -> Iterator[None]:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to write into that comes to stand under its name when the block ends, and not before.
 
+    What a process that was killed left of it is removed.
+
     Raises
     ------
     InputError
@@ -157,13 +160,33 @@ def new_folder(folder: Path) -> Iterator[Path]:
     if folder.exists():
         raise InputError(f"{folder} exists already; remove it, or export to another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    prefix = f".{folder.name}-"
+    for left in folder.parent.glob(f"{glob.escape(prefix)}????????"):
+        with _held(left) as is_free:
+            if is_free:
+                shutil.rmtree(left, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))
     try:
-        yield partial
-        partial.chmod(0o755)
-        partial.replace(folder)
+        with _held(partial):
+            yield partial
+            partial.chmod(0o755)
+            partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold a folder, without a file in it, as long as this process lives; tell whether nobody else does."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
 
 
 def require_space(folder: Path, n_bytes: int) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fpgaae.cli.output import fail, fail_output
 from fpgaae.errors import InputError
@@ -21,8 +22,13 @@ FAULT = 4  # exit code of a fault of fpgaae itself
 
 @contextmanager
 def last_net() -> Iterator[None]:
-    """Run the command line; the streams may be closed, full, or of an encoding that has not every character."""
+    """Run the command line; the streams may be closed, full, or of an encoding that has not every character.
+
+    Who ends it politely (SIGTERM: a batch system, `kill`) interrupts it, so that what it started and half wrote goes.
+    """
     _open_streams()
+    with suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         try:
             yield

@@ -1,14 +1,18 @@
 """HDF5 files that are written where a quota, a limit or a full disk may bite in the middle.
 
 HDF5 does not survive a write that fails: it ends the process when it closes the file. So it writes through an object
-that takes everything and remembers the first error, which is raised from Python.
+that takes everything and remembers the first error, which is raised from Python; so is what interrupts the process.
 """
 
 from __future__ import annotations
 
 import io
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, BinaryIO
 
 import h5py
@@ -94,8 +98,33 @@ class _Sheltered:
             raise OSError(self._error.errno, self._error.strerror, str(self._path)) from None
 
 
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Let what interrupts this process wait: in the midst of HDF5, an exception of Python ends the process, too."""
+    if threading.current_thread() is not threading.main_thread():  # no other is interrupted
+        yield
+        return
+    arrived: list[int] = []
+
+    def remember(number: int, _: FrameType | None) -> None:
+        arrived.append(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if callable(handler):
+            signal.signal(number, remember)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
+
+
 class HDF5Writer:
-    """A new HDF5 file, in a `with` statement; what could not be written is raised at its end, or at `check`.
+    """A new HDF5 file, in a `with` statement.
 
     Parameters
     ----------
@@ -105,16 +134,20 @@ class HDF5Writer:
 
     def __init__(self, path: Path, **options: Any) -> None:  # noqa: ANN401
         self._target = _Sheltered(path)
-        self.file = h5py.File(self._target, "w", **options)
+        with _signals_later():
+            self._file = h5py.File(self._target, "w", **options)
 
-    def check(self) -> None:
-        """Raise what could not be written so far.
+    @contextmanager
+    def writing(self) -> Iterator[h5py.File]:
+        """Give the file; everything that writes is done in here.
 
         Raises
         ------
         OSError
-            With its number and the name of the file.
+            At the end of the block, if something could not be written so far: its number and the name of the file.
         """
+        with _signals_later():
+            yield self._file
         self._target.check()
 
     def __enter__(self) -> HDF5Writer:
@@ -125,7 +158,8 @@ class HDF5Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        self.file.close()
+        with _signals_later():
+            self._file.close()
         self._target.close()
         if kind is None:
             self._target.check()

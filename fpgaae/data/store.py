@@ -24,7 +24,6 @@ class EventWriter:
 
     def __init__(self, folder: Path, n_features: int, dtype: type[np.signedinteger]) -> None:
         self._writer = HDF5Writer(folder / EVENTS_FILE, rdcc_nbytes=_CACHE_BYTES)
-        self._file = self._writer.file
         self._n_features = n_features
         self.dtype = dtype
         self._open: dict[str, h5py.Dataset] = {}  # which keep what does not fill a chunk yet
@@ -35,28 +34,33 @@ class EventWriter:
     ) -> None:  # fmt: skip
         """Write events behind those that are there: codes (n, n_features), groups (n,), columns (n,) each."""
         where = _place(process, split)
-        if where not in self._file:
-            rows = (_ROWS, self._n_features)
-            self._file.create_dataset(
-                f"{where}/codes", (0, self._n_features), self.dtype, maxshape=(None, self._n_features),
-                chunks=rows, compression="lzf", shuffle=True,
-            )  # fmt: skip
-            self._file.create_dataset(f"{where}/groups", (0,), np.int64, maxshape=(None,), chunks=(_ROWS,))
-            for name in columns:
-                self._file.create_dataset(
-                    f"{where}/{_COLUMNS}/{name}", (0,), np.float64, maxshape=(None,), chunks=(_ROWS,), compression="lzf"
-                )
-        named = {f"{_COLUMNS}/{name}": values for name, values in columns.items()}
-        narrow = codes.astype(self.dtype, copy=False)
-        for name, rows_to_add in (("codes", narrow), ("groups", groups), *named.items()):
-            dataset = self._dataset(f"{where}/{name}")
-            dataset.resize(len(dataset) + len(rows_to_add), axis=0)
-            dataset[len(dataset) - len(rows_to_add) :] = rows_to_add
-        self._writer.check()
+        with self._writer.writing() as file:
+            if where not in file:
+                rows = (_ROWS, self._n_features)
+                file.create_dataset(
+                    f"{where}/codes", (0, self._n_features), self.dtype, maxshape=(None, self._n_features),
+                    chunks=rows, compression="lzf", shuffle=True,
+                )  # fmt: skip
+                file.create_dataset(f"{where}/groups", (0,), np.int64, maxshape=(None,), chunks=(_ROWS,))
+                for name in columns:
+                    file.create_dataset(
+                        f"{where}/{_COLUMNS}/{name}",
+                        (0,),
+                        np.float64,
+                        maxshape=(None,),
+                        chunks=(_ROWS,),
+                        compression="lzf",
+                    )
+            named = {f"{_COLUMNS}/{name}": values for name, values in columns.items()}
+            narrow = codes.astype(self.dtype, copy=False)
+            for name, rows_to_add in (("codes", narrow), ("groups", groups), *named.items()):
+                dataset = self._dataset(file, f"{where}/{name}")
+                dataset.resize(len(dataset) + len(rows_to_add), axis=0)
+                dataset[len(dataset) - len(rows_to_add) :] = rows_to_add
 
-    def _dataset(self, name: str) -> h5py.Dataset:
+    def _dataset(self, file: h5py.File, name: str) -> h5py.Dataset:
         if name not in self._open:
-            self._open[name] = self._file[name]
+            self._open[name] = file[name]
         return self._open[name]
 
     def __enter__(self) -> EventWriter:
@@ -67,8 +71,8 @@ class EventWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        self._open.clear()
         self._writer.__exit__(kind, error, trace)
+        self._open.clear()
 
 
 def _place(process: str, split: str) -> str:

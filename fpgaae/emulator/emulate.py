@@ -240,26 +240,26 @@ class _Run:
         n_kept = 0
         partial = file.target.with_name(f".{file.target.name}.partial")
         with HDF5Writer(partial) as writer:
-            output = writer.file
-            output.attrs.update(self._attributes())
             stored: dict[str, Any] = {"compression": "lzf", "shuffle": True, "track_times": False}
             rows = min(_CHUNK_ROWS, file.n_events)
-            scores = output.create_dataset("score", (file.n_events,), "<i8", chunks=(rows,), **stored)
             shape = (file.n_events, len(accepted))
-            accept = output.create_dataset("accept", shape, "u1", chunks=(rows, len(accepted)), **stored)
             kept = None
-            if self._data.where:
-                kept = output.create_dataset("kept", (file.n_events,), "u1", chunks=(rows,), **stored)
+            with writer.writing() as output:
+                output.attrs.update(self._attributes())
+                scores = output.create_dataset("score", (file.n_events,), "<i8", chunks=(rows,), **stored)
+                accept = output.create_dataset("accept", shape, "u1", chunks=(rows, len(accepted)), **stored)
+                if self._data.where:
+                    kept = output.create_dataset("kept", (file.n_events,), "u1", chunks=(rows,), **stored)
             for index, name in enumerate(part_files(folder, file.n_events)):
                 part = read_part(name)
                 here = slice(index * PART_EVENTS, index * PART_EVENTS + len(part.scores))
-                scores[here], accept[here] = part.scores, part.accept
+                with writer.writing():
+                    scores[here], accept[here] = part.scores, part.accept
+                    if kept is not None:
+                        kept[here] = part.kept
                 objects += part.objects.sum(axis=0)
-                if kept is not None:
-                    kept[here] = part.kept
                 accepted += (part.accept & part.kept[:, None]).sum(axis=0, dtype=np.int64)
                 n_kept += int(part.kept.sum())
-                writer.check()
         partial.replace(file.target)
         file.done = EmulatedFile(
             file=str(file.source),

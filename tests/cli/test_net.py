@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fpgaae.cli import commands, net
+from fpgaae.cli.output import errors_as_sentences
 
 
 @pytest.fixture
@@ -49,6 +52,24 @@ def test_too_little_memory_is_said(
     assert capsys.readouterr().err.startswith("fpgaae: the memory of this machine is used up")
     assert failing(RecursionError("deep")) == 4
     assert len(list(tmp_path.glob("fpgaae-fault-*.txt"))) == 1
+
+
+def test_a_polite_end_is_an_interruption(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def app() -> None:
+        with errors_as_sentences():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    monkeypatch.setattr(commands, "app", app)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            commands.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("fpgaae: interrupted; the last finished results are untouched")
 
 
 def test_an_exit_code_goes_through(failing: Callable[[BaseException], int]) -> None:

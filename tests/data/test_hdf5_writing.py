@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -47,8 +48,8 @@ def test_what_is_written_is_what_hdf5_writes_itself(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "own.h5", "w") as file:
         _write(file, np.random.default_rng(1))
     for name in ("ours.h5", "again.h5"):
-        with HDF5Writer(tmp_path / name) as writer:
-            _write(writer.file, np.random.default_rng(1))
+        with HDF5Writer(tmp_path / name) as writer, writer.writing() as file:
+            _write(file, np.random.default_rng(1))
     assert (tmp_path / "ours.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
     with h5py.File(tmp_path / "own.h5") as own, h5py.File(tmp_path / "ours.h5") as ours:
         for name in ("x", "y", "group/z"):
@@ -58,13 +59,35 @@ def test_what_is_written_is_what_hdf5_writes_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize("n_bytes", [0, 100, 2048, 20_000, 60_000, 100_000])
 def test_a_limit_in_the_middle_is_an_error_and_no_crash(n_bytes: int, tmp_path: Path) -> None:
     def write() -> None:
-        with HDF5Writer(tmp_path / "limited.h5") as writer:
-            _write(writer.file, np.random.default_rng(1))
-            assert writer.file["x"][:150].shape == (150, 7)
+        with HDF5Writer(tmp_path / "limited.h5") as writer, writer.writing() as file:
+            _write(file, np.random.default_rng(1))
+            assert file["x"][:150].shape == (150, 7)
 
     with _files_of_at_most(n_bytes), pytest.raises(OSError, match=r"limited\.h5") as caught:
         write()
     assert caught.value.errno == errno.EFBIG
+
+
+def test_an_interruption_waits_for_hdf5(tmp_path: Path) -> None:
+    written = []
+
+    def write() -> None:
+        with HDF5Writer(tmp_path / "events.h5") as writer:
+            for _ in range(1000):
+                with writer.writing() as file:
+                    file.create_dataset(f"x{len(written)}", data=np.arange(5000.0))
+                    written.append(file.id.valid)
+
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert 0 < len(written) < 1000
+    with h5py.File(tmp_path / "events.h5") as file:
+        assert len(file) == len(written)
 
 
 def test_events_that_do_not_fit_stop_the_writer_early(tmp_path: Path) -> None:
