@@ -31,6 +31,7 @@ from fpgaae.cli import commands, net
 
 ENVIRONMENTS = "environments"
 _BATCH = 200  # cases of one process
+_GRACE_S = 5.0  # beside the limit of a case: its folder is made and removed
 _TRACEBACK = "Traceback (most recent call last)"
 _MEBIBYTE = 2**20
 
@@ -101,10 +102,10 @@ def run_kind(kind: str, numbers: Sequence[int], seed: int, scratch: Path, limits
         os.close(write)
         done = 0
         with os.fdopen(read) as pipe:
-            while done < len(batch) and (line := _line(pipe, limits.seconds)) is not None:
+            while done < len(batch) and (line := _line(pipe, limits.seconds)):
                 yield Outcome(*json.loads(line))
                 done += 1
-        hangs = os.waitpid(child, os.WNOHANG)[0] == 0 and done < len(batch)
+            hangs = done < len(batch) and line is None
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
         status = _ended(child)
@@ -117,10 +118,10 @@ def run_kind(kind: str, numbers: Sequence[int], seed: int, scratch: Path, limits
 
 
 def _line(pipe: IO[str], seconds: float) -> str | None:
-    """Give the next line of a worker; None: it has ended, or says nothing in time."""
-    if not select.select([pipe], [], [], seconds + 5)[0]:
+    """Give the next line of a worker: an empty one if it has ended, None if it says nothing in time."""
+    if not select.select([pipe], [], [], seconds + _GRACE_S)[0]:
         return None
-    return pipe.readline() or None
+    return pipe.readline()
 
 
 def _ended(child: int) -> int:

@@ -12,6 +12,7 @@ from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.models.file_probe import require_readable
 from fpgaae.models.model_file import read_model_file
 from fpgaae.optional import require
 from fpgaae.progress import Progress
@@ -129,6 +130,7 @@ def import_model(
         read_model_file(model)  # says which folder it is
     if not model.is_file():
         raise InputError(f"{model} does not exist; give a .keras, .h5 or .onnx file")
+    require_readable(model)
     wanted = ImportedModel(model.name, sha256(model), quantize)
     experiment = open_experiment(config, runs, wanted)
     before = find_import(experiment.folder)

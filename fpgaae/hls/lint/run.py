@@ -16,6 +16,7 @@ from fpgaae.hls.lint.models import by_severity, lint_import, lint_model
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.rules import finding as rule_finding
+from fpgaae.models.file_probe import require_readable
 from fpgaae.models.model_file import MODEL_SUFFIXES, read_model_file
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.record import as_json
@@ -63,6 +64,8 @@ def lint_target(target: Path, runs: Path, config: Path | None = None) -> tuple[R
         raise InputError(
             f"{target} is neither a YAML config nor a model; give a file ending in .yaml, .h5, .keras or .onnx"
         )
+    if target.is_file():
+        require_readable(target)
     model = read_model_file(target)
     firmware = load_config(config).firmware if config is not None else Firmware()
     return (Report(str(target), lint_import(model, Conversion.of(firmware))),)
