@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 from da4ml.cmvm.types import CombLogic, Precision
 
 from fpgaae.errors import CheckFailed, ToolMissing
+from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.rtl.design import VERILOG_FOLDER, VHDL_FOLDER, vhdl_sources
 from fpgaae.rtl.ghdl import STANDARD
 from fpgaae.rtl.logic_graph import write_stage
@@ -121,11 +121,8 @@ class StageProver:
             return StageProof(module=module, proven=False, failure=f"{own.name} can't be read: {_last_line(error)}")
         command = f'cec -n -T {_PROOF_TIMEOUT_S} -C {_CONFLICTS} "{self._traced(module)}" "{graph}"'
         try:
-            done = subprocess.run(
-                [self._abc, "-c", command], capture_output=True, text=True, errors="replace", check=False,
-                timeout=2 * _PROOF_TIMEOUT_S, cwd=build,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
+            done = run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * _PROOF_TIMEOUT_S)
+        except ProgramHangs:
             return StageProof(module=module, proven=False, failure=f"{own.name}: ABC does not end")
         own.log_output(done.stdout)
         if _EQUAL in done.stdout:
@@ -205,7 +202,7 @@ class _Written:
         options = (STANDARD, f"--workdir={library}")
         run_logged([ghdl, "-a", *options, *sources], folder, self.log, f"analysing {self.name}")
         command = [ghdl, "synth", *options, "--out=verilog", self.module]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        done = run_program(command, f"writing {self.name} in Verilog", folder=folder)
         self.log_output(done.stderr)
         if done.returncode:
             raise CheckFailed(f"GHDL does not write {self.module} in Verilog: {done.stderr[-200:]}")
