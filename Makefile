@@ -14,7 +14,7 @@ $(error CONFIG is empty: name at least one experiment, as in CONFIG=configs/l1_a
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint $(STAGES) explore scan test check bench clean
+.PHONY: help setup lint $(STAGES) explore scan test check docs bench clean
 
 # Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
 .NOTPARALLEL:
@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test "$(INSTALLED_FOR)" = "$(CURDIR)" || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $@
 	@$(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --use-pep517 \
-	    -c constraints.txt -e '.[all,dev]'
+	    -c constraints.txt -e '.[all,dev,docs]'
 	@echo "$(CURDIR)" > $@
 
 # Runs the stage that is being made for each CONFIG; ARGS goes to the stages named on the command line, not to those
@@ -123,9 +123,13 @@ check: $(STAMP) ## format, lint, types and the quick tests
 	$(VENV)/bin/python -m mypy
 	$(pytest) -m "not slow" $(ARGS)
 
+docs: $(STAMP) ## build the site into docs/_build/html; a warning or a dead link is an error
+	@$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@echo "Ready: docs/_build/html/index.html"
+
 bench: $(STAMP) ## time every stage
 	@$(VENV)/bin/python -m benchmarks.main $(ARGS)
 
 clean: ## remove runs/ and caches, not .venv
-	@rm -rf runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	@rm -rf runs build dist docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
 	@find . -path ./$(VENV) -prune -o -path ./.git -prune -o -type d -name __pycache__ -exec rm -rf {} +

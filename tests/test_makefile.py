@@ -21,7 +21,9 @@ from support import CONFIGS
 from fpgaae.runs.experiment import open_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
-PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[all,dev]"
+PIP_INSTALL = (
+    "pip install --quiet --no-input --disable-pip-version-check --use-pep517 -c constraints.txt -e .[all,dev,docs]"
+)
 PIP = f"venv-python -m {PIP_INSTALL}"
 STAGES = [
     "data",
@@ -123,7 +125,7 @@ def test_help_is_the_default_names_every_target_and_installs_nothing(bare: Check
     assert shown.returncode == 0
     assert shown.stdout == bare.make("help").stdout
     listed = re.findall(r"^  ([a-z]+) +\S", shown.stdout, flags=re.MULTILINE)
-    assert listed == ["help", "setup", "lint", *STAGES, "explore", "scan", "test", "check", "bench", "clean"]
+    assert listed == ["help", "setup", "lint", *STAGES, "explore", "scan", "test", "check", "docs", "bench", "clean"]
     assert bare.calls() == []
 
 
@@ -253,6 +255,7 @@ def test_interrupting_a_stage_ends_make_with_an_error(ready: Checkout) -> None:
     [
         ("test", ["venv-python -m pytest -n 2 --dist worksteal"]),
         ("bench", ["venv-python -m benchmarks.main"]),
+        ("docs", ["venv-python -m sphinx -W --keep-going -q -b html docs docs/_build/html"]),
         (
             "check",
             [
@@ -364,7 +367,7 @@ def test_every_requirement_is_pinned_once_within_its_range(python: str) -> None:
             pins[canonicalize_name(pin.name)] = specifier.version
     extras = project["optional-dependencies"]
     (everything,) = map(Requirement, extras["all"])
-    installed = [line for extra in ("dev", *everything.extras) for line in extras[extra]]
+    installed = [line for extra in ("dev", "docs", *everything.extras) for line in extras[extra]]
     for required in map(Requirement, project["dependencies"] + installed):
         assert required.specifier.contains(pins[canonicalize_name(required.name)]), required
 

@@ -247,7 +247,7 @@ def test_the_extras_are_those_of_pyproject() -> None:
     written = project["optional-dependencies"]
     for extra, own in EXTRAS.items():
         assert {Requirement(line).name for line in written[extra]} == set(map(distribution, own.modules)), extra
-    assert set(written) == {*EXTRAS, "all", "dev"}
+    assert set(written) == {*EXTRAS, "all", "dev", "docs"}
     base = {Requirement(line).name for line in project["dependencies"]}
     assert not base & {distribution(module) for _, module in MODULES}
     (everything,) = written["all"]

@@ -55,7 +55,7 @@ def reader_module(name: str) -> ModuleType:
 class Split(Section):
     """Shares of the events, of which those of one group stay together; or a column that says the split of each."""
 
-    train: Fraction = 0.55
+    train: Fraction = 0.55  # share of the events
     validation: Fraction = 0.05
     test: Fraction = 0.40
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # None: the experiment's
@@ -85,7 +85,7 @@ class Scaling(Section):
     inputs in the unit that it was trained in. `scaling: none` is `{offset: zero, shift: lsb}`: what a code stands for.
     """
 
-    offset: Literal["mean", "zero"] | Offset | tuple[Offset, ...] = "mean"
+    offset: Literal["mean", "zero"] | Offset | tuple[Offset, ...] = "mean"  # mean: of the training events
     shift: Literal["per_feature", "common", "lsb"] | Shift | tuple[Shift, ...] = "per_feature"  # lsb: its power of two
 
     @model_validator(mode="before")
@@ -145,10 +145,10 @@ class Data(Section):
     reader: Annotated[str, Field(pattern=r"^[a-z_]\w*(\.\w+)*$")] | None = None  # a module of `fpgaae.data.domains`
     options: dict[str, Any] = Field(default_factory=dict)  # of that module
     files: dict[Annotated[str, AfterValidator(_printable)], FileEntry]
-    background: str = "background"
-    dataset: str = "Particles"
+    background: str = "background"  # the process that is trained on; the others are signals
+    dataset: str = "Particles"  # of arrays: (events, slots, 3 or more) of pT, eta, phi; or (events, *shape)
     values: TableValues | None = None  # of arrays of objects; None: physical
-    group: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = "Group"
+    group: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = "Group"  # whose events stay in one split
     columns: Columns = Columns()
     table: Table | None = None
     where: tuple[str, ...] = ()  # conditions on columns that an event must fulfil, as `order >= 0`

@@ -29,12 +29,12 @@ class Firmware(Section):
     """The HLS project."""
 
     backend: Literal["Vitis", "Vivado"] = "Vitis"
-    part: Annotated[str, Field(pattern=PART_PATTERN)] = "xcvu9p-flga2104-2L-e"
+    part: Annotated[str, Field(pattern=PART_PATTERN)] = "xcvu9p-flga2104-2L-e"  # the device
     clock_ns: Annotated[float, Field(ge=0.1, le=1000)] = 5.0
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     strategy: Literal["latency", "resource", "distributed_arithmetic"] = "latency"
-    reuse_factor: Annotated[int, Field(ge=1, le=65_536)] = 1
-    project_name: ProjectName = "autoencoder"
+    reuse_factor: Annotated[int, Field(ge=1, le=65_536)] = 1  # products that one multiplier computes
+    project_name: ProjectName = "autoencoder"  # of the top function and its files
     reloadable_weights: bool = False  # weights and biases are ports, not constants
     output_latents: bool = False  # the latents are a port beside score and accept bits
 
@@ -53,9 +53,9 @@ class Firmware(Section):
 class Csim(Section):
     """The C simulation and what it is fed with."""
 
-    max_events_per_process: Annotated[int, Field(ge=1, le=10**9)] = 1_000_000
-    random_events: Annotated[int, Field(ge=0, le=10**8)] = 4_000
-    processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    max_events_per_process: Annotated[int, Field(ge=1, le=10**9)] = 1_000_000  # of the test split
+    random_events: Annotated[int, Field(ge=0, le=10**8)] = 4_000  # beside the test events and the extremes
+    processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"  # auto: one a core
 
 
 class Tools(Section):
@@ -67,8 +67,8 @@ class Tools(Section):
 class Threshold(Section):
     """A working point: the share of background events, or their rate in kHz, that the trigger may accept."""
 
-    false_positive_rate: Fraction | None = None
-    rate_khz: Annotated[float, Field(ge=1e-9, le=1e9)] | None = None
+    false_positive_rate: Fraction | None = None  # share of the background
+    rate_khz: Annotated[float, Field(ge=1e-9, le=1e9)] | None = None  # the same, times `bunch_crossing_rate_khz`
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Threshold:
@@ -130,9 +130,9 @@ class Trigger(Section):
 class Evaluation(Section):
     """The physics comparison."""
 
-    bootstrap_replicas: Annotated[int, Field(ge=20, le=100_000)] = 200
-    confidence_level: Fraction = 0.6827
-    pca_components: Annotated[int, Field(ge=1, le=4096)] = 16
+    bootstrap_replicas: Annotated[int, Field(ge=20, le=100_000)] = 200  # of the groups of events
+    confidence_level: Fraction = 0.6827  # of every interval
+    pca_components: Annotated[int, Field(ge=1, le=4096)] = 16  # of the baseline `pca`
     ablation_events: Annotated[int, Field(ge=100, le=10**9)] = (
         20_000  # of each process: what each part's quantization costs
     )
@@ -154,7 +154,7 @@ class Explore(Section):
 class Config(Section):
     """A whole experiment."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42  # of the split, the trainings and what is drawn at random
     data: Data
     model: Model
     distillation: Distillation | None = None

@@ -27,7 +27,7 @@ class ObjectWidths(Section):
     """
 
     name: CodeName
-    slots: Annotated[int, Field(ge=1, le=64)]
+    slots: Annotated[int, Field(ge=1, le=64)]  # most objects of the kind in an event
     pt_bits: Annotated[int, Field(ge=1, le=16)]
     eta_bits: Annotated[int, Field(ge=0, le=16)]
     phi_bits: Annotated[int, Field(ge=0, le=16)]
@@ -62,9 +62,9 @@ class ObjectWidths(Section):
 class ArrayWidth(Section):
     """A detector that is read out as an array of numbers, such as the cells of a calorimeter, all of one width."""
 
-    name: CodeName
+    name: CodeName  # of the firmware's port
     shape: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=3)]
-    bits: Annotated[int, Field(ge=1, le=16)]
+    bits: Annotated[int, Field(ge=1, le=16)]  # of a cell
     signed: bool = False
     lsb: Lsb = 1.0  # what a count stands for
     absent: tuple[int, ...] = ()  # cells, counted in order, that the detector has not: no port, always 0
@@ -86,9 +86,9 @@ class ArrayWidth(Section):
 class Hardware(Section):
     """The hardware integers: what a Level-1 trigger sends for each object, or a detector for each cell of an array."""
 
-    pt_lsb_gev: Lsb = 0.5
+    pt_lsb_gev: Lsb = 0.5  # GeV of a step of pT
     eta_lsb: Lsb = 0.0435
-    phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144
+    phi_steps: Annotated[int, Field(ge=4, le=65536)] = 144  # steps of a whole turn
     saturated: Saturated = Saturated.KEEP  # objects whose pT is the overflow code
     objects: tuple[ObjectWidths, ...] = ()
     array: ArrayWidth | None = None

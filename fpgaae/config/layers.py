@@ -25,7 +25,7 @@ class Dense(Section):
 
     word: ClassVar[str] = ""
     has_weights: ClassVar[bool] = True
-    dense: Units
+    dense: Units  # units
 
     def shape_after(self, shape: Shape) -> Shape:
         """Give the shape of what it puts out."""

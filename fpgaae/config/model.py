@@ -97,10 +97,10 @@ class Model(Section):
 
     kind: ModelKind = ModelKind.AUTOENCODER
     encoder: NetworkLayers
-    latent: Units
+    latent: Units  # width
     decoder: NetworkLayers
     score: Score
-    beta: Annotated[float, Field(ge=0, le=1e6)] = 0.8
+    beta: Annotated[float, Field(ge=0, le=1e6)] = 0.8  # weight of the KL divergence of a variational autoencoder
 
     @model_validator(mode="after")
     def _score_fits(self) -> Model:
@@ -184,7 +184,7 @@ class LayerQuantization(Section):
 
     weights: Width | None = None
     activations: Width | None = None
-    sparsity: Annotated[float, Field(ge=0, lt=1)] | None = None
+    sparsity: Annotated[float, Field(ge=0, lt=1)] | None = None  # in the place of that of `pruning`
 
 
 class Quantization(Section):
@@ -203,10 +203,10 @@ class Pruning(Section):
     That is the quantized training or, where nothing is trained after the reference, the reference itself.
     """
 
-    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    begin_epoch: Annotated[int, Field(ge=0, le=100_000)] = 0
-    end_epoch: Annotated[int, Field(ge=1, le=100_000)] = 10
-    steps_between_updates: Annotated[int, Field(ge=1, le=10**6)] = 20
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.5  # share of the weights of a layer that is removed
+    begin_epoch: Annotated[int, Field(ge=0, le=100_000)] = 0  # from which on
+    end_epoch: Annotated[int, Field(ge=1, le=100_000)] = 10  # at which the sparsity is reached
+    steps_between_updates: Annotated[int, Field(ge=1, le=10**6)] = 20  # batches from one mask to the next
 
     @model_validator(mode="after")
     def _ordered(self) -> Pruning:
@@ -221,13 +221,13 @@ class Fit(Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=2**20)] = 1024
     learning_rate: LearningRate = 3e-3
-    final_learning_rate: LearningRate = 3e-5
+    final_learning_rate: LearningRate = 3e-5  # reached along a cosine
 
 
 class FloatFit(Fit):
     """The full-precision training."""
 
-    batch_normalization: bool = False
+    batch_normalization: bool = False  # behind each hidden layer; folded into it afterwards
     precision: Literal["float32", "bfloat16"] = "float32"  # of what a `method` computes with; weights stay float32
     weights_of: str | None = None  # the config of a finished float method whose weights are taken instead of trained
 

@@ -24,7 +24,7 @@ class Process(Section):
     """The files of a process with its label, or divided into splits beforehand."""
 
     files: Files | None = None
-    train: Files | None = None
+    train: Files | None = None  # instead of `files`: those of each split
     validation: Files | None = None
     test: Files | None = None
     label: str | None = None  # in figures; None: its name

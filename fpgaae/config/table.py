@@ -20,9 +20,9 @@ class TableValues(str, Enum):
 class ObjectColumns(Section):
     """Columns of one kind of object: of lists, or of one slot each with `{slot}`, counted from 1, in the name."""
 
-    pt: str
+    pt: str  # column of each quantity
     eta: str | None = None  # None: 0
-    phi: str | None = None
+    phi: str | None = None  # a missing one is zero
 
 
 class Table(Section):

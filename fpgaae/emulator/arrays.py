@@ -54,7 +54,7 @@ class Emulator:
         Parameters
         ----------
         values
-            (n, slots, 3 or more): pT in GeV, eta, phi in rad, empty slots all zero; or (n, *shape) of an array.
+            (n, slots, 3 or more): pT in GeV, eta, phi in rad, empty slots all zero; or `(n, *shape)` of an array.
         """
         array = self._hardware.array
         wanted = (self._hardware.n_slots,) if array is None else array.shape

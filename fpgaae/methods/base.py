@@ -31,7 +31,7 @@ class MethodOptions(Section):
     Options of type float are knobs: an ensemble may vary them, and a method reads them from `Step.knobs`.
     """
 
-    kind: str
+    kind: str  # the method
     scores: tuple[str, ...] = ()  # the first is the main one; none: all that the method has
 
     @property

@@ -75,7 +75,7 @@ def _of_table(found: TableSurvey) -> Described:
         there = ", ".join([*found.columns][:30])
         raise InputError(
             f"no column has a name like met_pt, Jet_eta or muon1_phi (there: {there}); rename the columns, or write "
-            "`data.table` by hand, as the README shows"
+            "`data.table` by hand, as docs/own_events.md shows"
         )
     widths = object_widths([Kind(kind.name, kind.slots, kind.seen) for kind in kinds])
     values = "integers  # as the trigger sends them" if widths.integers else "physical  # GeV and rad"

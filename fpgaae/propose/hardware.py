@@ -88,7 +88,9 @@ def _of_integers(kinds: Sequence[Kind]) -> Widths:
     steps = max(turns.values(), default=_PHI_STEPS)
     if len(set(turns.values())) > 1:
         said = ", ".join(f"{turn} of {name}" for name, turn in turns.items())
-        notes.append(f"a turn of phi seems to have steps that differ ({said}): see `phi: {{steps: ...}}` in the README")
+        notes.append(
+            f"a turn of phi seems to have steps that differ ({said}): see `phi: {{steps: ...}}` in docs/own_events.md"
+        )
     phi_bits = max((steps - 1).bit_length(), 1)
     wide = {name: (pt, eta, phi_bits if name in turns else 0) for name, (pt, eta, _) in bits.items()}
     return Widths(True, _PT_LSB_GEV, _ETA_LSB, steps, wide, tuple(notes))

@@ -239,7 +239,7 @@ def _survey_tables(files: Sequence[Path], wanted: Callable[[str], bool]) -> Tabl
     if not names:
         raise InputError(
             f"{files[0]} has no column with a name like met_pt, Jet_eta or muon1_phi (there: {there}); rename the "
-            "columns, or write `data.table` by hand, as the README shows"
+            "columns, or write `data.table` by hand, as docs/own_events.md shows"
         )
     seen: dict[str, Observed] = {}
     n_events, looked_at = 0, 0

@@ -40,9 +40,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 class Axis(Section):
     """Keys of the experiment that get the same value, and which: a list, or everything from low to high."""
 
-    keys: Annotated[tuple[str, ...], Field(min_length=1)]
-    values: Annotated[tuple[Value, ...], Field(min_length=1)] | None = None
-    low: int | Number | None = None
+    keys: Annotated[tuple[str, ...], Field(min_length=1)]  # dotted keys of the experiment that all get the same value
+    values: Annotated[tuple[Value, ...], Field(min_length=1)] | None = None  # a list, or
+    low: int | Number | None = None  # a range
     high: int | Number | None = None
     step: Annotated[int | float, Field(gt=0)] | None = None
 
@@ -109,14 +109,14 @@ class ScanConfig(Section):
     base: str  # the experiment that is varied: a path from this file on, or config:NAME
     set: Annotated[dict[str, Any], Field(default_factory=dict)]  # dotted keys that get another value
     axes: Annotated[dict[Annotated[str, Field(pattern=r"^[\w.]+$")], Axis], Field(min_length=1)]
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (1, 2)  # of the trainings
     optuna: Optuna | None = None  # None: every point of the grid
     objectives: Annotated[tuple[Objective, ...], Field(min_length=2)] = (
         Objective.MEAN_AUC,
         Objective.LUT,
         Objective.LATENCY_NS,
     )
-    false_positive_rate: float = 1e-3
+    false_positive_rate: float = 1e-3  # of the efficiencies
     signals: Annotated[tuple[str, ...], Field(min_length=1)] | None = None  # that the mean is over; None: all
     significance: Fraction = 0.05  # chance of one false "distinguishable" in the whole scan
 
