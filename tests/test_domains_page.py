@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from notebooks import run_notebook
 from support import REPOSITORY
 
 from fpgaae.files import read_json
@@ -84,3 +86,16 @@ def _emulate_and_trace(folder: Path, fpgaae: Callable[[str], subprocess.Complete
         pytest.skip(rtl.stderr)
     assert rtl.returncode == 0, rtl.stderr
     assert read_json(folder / "runs/ring/rtl/rtl.json")["mismatched_events"] == 0
+    _run_notebooks(folder)
+
+
+def _run_notebooks(folder: Path) -> None:
+    """The notebooks on a chip and on other detectors find what was made of the ring."""
+    shutil.copytree(folder / "runs" / "ring", folder / "runs" / "front_end")
+    assert "leave the block for each event of 16 numbers" in run_notebook(
+        "other_detectors", settings={"extends": "ring.yaml"}
+    )
+    (folder / "runs" / "ring").rename(folder / "runs" / "chip")
+    said = run_notebook("keras_to_chip", settings={"extends": "ring.yaml"})
+    assert " 0 differ" in said
+    assert "0 DSP" in said

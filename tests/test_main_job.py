@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
+from notebooks import run_notebook
 from support import small_config
 from typer.testing import CliRunner
 
@@ -256,6 +257,24 @@ def test_the_examples_of_the_python_interface(
     for test in found:
         assert runner.run(test).failed == 0, f"{test.name}: see what doctest printed"
     assert runner.tries > 20
+
+
+@pytest.mark.parametrize("finished", ["ae"], indirect=True)
+def test_the_notebooks_that_begin_with_a_training(
+    finished: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = finished.copy(tmp_path / "copy").folder
+    (folder / "runs" / "small").rename(folder / "runs" / "first")  # as if the first notebook had trained it
+    monkeypatch.chdir(folder)
+    small = {"extends": "small.yaml"}
+    trained = folder / "runs" / "first" / "train" / "manifest.json"
+    before = trained.stat().st_mtime_ns
+    assert " 0 differ, 0 decisions" in run_notebook("first_trigger", settings=small)
+    assert "signal | firmware and float " in run_notebook("quantization", settings=small)
+    assert trained.stat().st_mtime_ns == before
+    said = run_notebook("your_model", settings=small, model="runs/first/train/model.h5")
+    assert "model.h5" in said
+    assert "no bit differs" in said
 
 
 def test_a_project_edited_by_hand_is_named_kept_and_compared(finished: Workspace, tmp_path: Path, run_cli: Cli) -> None:

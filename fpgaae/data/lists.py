@@ -34,7 +34,8 @@ class ListSlots:
         is_cut = place >= slots
         if is_cut.any():
             self._cut(pt.values, rows, is_cut)
-            self._source = (np.arange(len(rows)) if self._source is None else self._source)[~is_cut]
+            everything = np.arange(len(rows))
+            self._source = (everything if self._source is None else self._source)[~is_cut]  # type: ignore[redundant-expr]  # _sort sets it
             rows, place = rows[~is_cut], place[~is_cut]
         self._rows, self._places = rows, place
 

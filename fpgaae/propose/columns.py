@@ -93,7 +93,8 @@ def is_of_interest(name: str) -> bool:
 def _quantity(name: str) -> tuple[str, str] | None:
     """Give the stem of a name, with `{slot}` for a number in it, and its quantity."""
     for quantity, pattern in _QUANTITIES.items():
-        if (match := [*pattern.finditer(name)]) and (last := match[-1]):
+        if match := [*pattern.finditer(name)]:
+            last = match[-1]
             rest = name[last.end() :]
             stem = name[: last.start()] + ("" if not _NUMBER.search(rest) else "#" + "".join(_NUMBER.findall(rest)))
             return _NUMBER.sub("{slot}", stem), quantity

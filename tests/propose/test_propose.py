@@ -12,6 +12,7 @@ import event_files
 import h5py
 import numpy as np
 import pytest
+from notebooks import run_notebook
 from support import make_events
 
 from fpgaae.config.experiment import Config
@@ -83,14 +84,12 @@ def test_the_events_of_each_kind_become_hardware_integers(kind: str, empty: Path
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiler", "tensorflow")
-@pytest.mark.parametrize("kind", ["level1"])  # the others take minutes
-def test_the_config_runs_to_the_proof(kind: str, empty: Path, run_cli: Cli) -> None:
-    name, write = WRITERS[kind]
-    write(Path(name), 20 if kind == "sounds" else 1500)
-    assert run_cli("init", name).returncode == 0
-    done = run_cli("run", name.split(".")[0] + ".yaml", "--to", "csim", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["passed"] is True
+def test_the_config_runs_to_the_proof_in_the_notebook(empty: Path) -> None:
+    """Of one kind of file; those of the other kinds take minutes."""
+    event_files.write_level1_parquet(empty / "level1.parquet", 1500)
+    said = run_notebook("your_events", files=["level1.parquet"])
+    assert "no bit differs" in said
+    assert "level1" in said
 
 
 def test_processes_are_named_after_their_files_and_ranges_hold_them_all(empty: Path) -> None:
