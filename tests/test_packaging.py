@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+import tarfile
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from setuptools import Distribution
 from support import REPOSITORY
 from test_imports import LAYERS
 
@@ -111,3 +116,29 @@ def test_every_config_and_sample_is_handed_out() -> None:
         there = {*(REPOSITORY / folder).rglob(f"*.{ending}")}
         assert there
         assert there <= given
+
+
+def test_the_sdist_of_the_same_files_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setattr("setuptools.setup", lambda **keys: given.update(keys))
+    runpy.run_path("setup.py")
+    command = given["cmdclass"]["sdist"](Distribution())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+    written = []
+    for at, names in ((1e9, ("b.py", "a.py")), (1.5e9, ("a.py", "b.py"))):
+        folder = Path("fpgaae-0")
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(name)
+            os.utime(folder / name, (at, at))
+        archive = Path(command.make_archive("out", "gztar", base_dir=str(folder), owner=None, group=None))
+        written.append(archive.read_bytes())
+        shutil.rmtree(folder)
+    assert written[0] == written[1]
+    with tarfile.open("out.tar.gz") as tar:
+        assert [(entry.name, entry.mtime, entry.uid) for entry in tar][1:] == [
+            ("fpgaae-0/a.py", 1767225600, 0),
+            ("fpgaae-0/b.py", 1767225600, 0),
+        ]
