@@ -6,13 +6,14 @@ How events are coded does not belong here.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Data, EmptyEvents
 from fpgaae.data.layout import QUANTITIES
-from fpgaae.data.limits import kind_slots, object_limits
+from fpgaae.data.limits import ObjectLimits, kind_slots, object_limits
 from fpgaae.data.source import WEIGHT, EventChunk
 from fpgaae.runs.results.data import SeenEvents
 
@@ -32,7 +33,6 @@ class Tally:
 
     def __init__(self, data: Data) -> None:
         self._data = data
-        self._limits = object_limits(data.hardware)
         self._overflow_now: NDArray[np.bool_] | None = None  # of the last chunk
         self.events = 0
         self.dropped = {"where": 0, "empty": 0, "saturated": 0}
@@ -87,6 +87,11 @@ class Tally:
         if self._weight is None or not (total := sum(self._weight.values())):
             return None
         return self._weight["left out"] / total
+
+    @cached_property
+    def _limits(self) -> ObjectLimits:
+        """Give what the declaration of the objects allows; an array has none."""
+        return object_limits(self._data.hardware)
 
     def _arrived(self, chunk: EventChunk) -> NDArray[np.bool_]:
         """Tell which slots hold an object, (n, n_slots), also one that its overflow empties."""
