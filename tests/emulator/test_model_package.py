@@ -84,11 +84,16 @@ int main(int argc, char **argv) { // EVENTS N_WORDS RESULTS LIBRARY...
 """
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Give a small experiment that is converted."""
+    return networks.tiny_workspace(tmp_path_factory.mktemp("tiny"))
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
-def test_two_versions_in_one_process_give_their_golden_codes(tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
-    first = networks.tiny_workspace(tmp_path / "work")
+def test_two_versions_in_one_process_give_their_golden_codes(tmp_path: Path, tiny: Workspace) -> None:
+    first = tiny
     exported = export_model(first.experiment, tmp_path / "v1", "v1")
     assert exported.events > 100
     second = first.copy(tmp_path / "other")
@@ -135,19 +140,17 @@ def _another(workspace: Workspace, features: FeatureMap) -> IntegerNetwork:
     return network
 
 
-def test_a_version_that_is_no_name_and_a_folder_that_is_there_are_refused(tmp_path: Path, traced: Workspace) -> None:
+def test_a_version_that_is_no_name_and_a_folder_that_is_there_are_refused(tmp_path: Path, tiny: Workspace) -> None:
     with pytest.raises(InputError, match=r"--package-version 'a/b' can't stand in a file's name"):
-        export_model(traced.experiment, tmp_path / "new", "a/b")
+        export_model(tiny.experiment, tmp_path / "new", "a/b")
     with pytest.raises(InputError, match="exists already"):
-        export_model(traced.experiment, tmp_path, "v1")
+        export_model(tiny.experiment, tmp_path, "v1")
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
-def test_a_model_that_differs_is_not_exported(
-    tmp_path: Path, traced: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_differs_is_not_exported(tmp_path: Path, tiny: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from fpgaae.emulator import model_package  # noqa: PLC0415
 
     def fill(name: str, values: dict[str, str]) -> str:
@@ -157,6 +160,6 @@ def test_a_model_that_differs_is_not_exported(
     model_package_fill = model_package.fill_template
     monkeypatch.setattr(model_package, "fill_template", fill)
     with pytest.raises(CheckFailed, match=r"(?s)does not agree with the golden vectors.* wrong"):
-        export_model(traced.experiment, tmp_path / "new", "v1")
+        export_model(tiny.experiment, tmp_path / "new", "v1")
     assert not (tmp_path / "new").exists()
     assert not list(tmp_path.glob(".new*"))
