@@ -29,6 +29,7 @@ from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Quantizer, Relu
+from fpgaae.golden.layers.spread import Spread
 from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Convolution, Dense
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
@@ -185,6 +186,7 @@ def convolutional_network(features: FeatureMap, seed: int = 1) -> IntegerNetwork
     pool = Window((3, 2, 2), (2, 1))
     add(lambda x: MaxPooling.of("pool", x, pool))
     requantize("pool_quantized", Quantize, INPUT)
+    add(lambda x: Spread.of("spread", x, (1, 2), (1, 0, -1, 1)))
     add(lambda x: Reshape.of("flat", x, ()))
     add(lambda x: _random_dense(rng, "mu", x, 2))
     requantize("mu_quantized", Quantize, LATENT)

@@ -21,7 +21,8 @@ def test_the_kinds_are_those_that_golden_files_hold() -> None:
     """A name that changes would make every golden.npz unreadable."""
     assert set(KINDS) == {
         "input", "dense", "relu", "quantize", "accept", "cell", "convolution", "average_pooling", "max_pooling",
-        "upsampling", "zero_padding", "reshape", "port", "leaky_relu", "tabulated", *(score.value for score in Score),
+        "upsampling", "zero_padding", "reshape", "port", "leaky_relu", "tabulated", "spread",
+        *(score.value for score in Score),
     }  # fmt: skip
 
 

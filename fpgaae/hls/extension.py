@@ -23,6 +23,7 @@ from fpgaae.fixedpoint import FixedPointType, parse_type, values_of
 from fpgaae.golden.scores.base import Table, function_table, score_class, score_type
 from fpgaae.hls.image_layers import register_image_rules
 from fpgaae.hls.project import firmware_source
+from fpgaae.hls.spread_layer import register_spread
 from fpgaae.hls.table_layers import register_tables
 from fpgaae.models.score_layers import LAYER_OF_SCORE
 
@@ -132,6 +133,7 @@ def register_layers() -> None:
     """Register the project's layers with hls4ml, once a process, for both backends."""
     register_image_rules()
     register_tables()
+    register_spread()
     for name in _SCORE_OF_LAYER:
         hls4ml.converters.register_keras_v2_layer_handler(name, _parse)
         register_layer(name, HlsScore)

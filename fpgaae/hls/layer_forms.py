@@ -15,6 +15,7 @@ from fpgaae.golden.layers.leaky_relu import LeakyRelu
 from fpgaae.golden.layers.moved import Port, Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.layers.spread import Spread
 from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.registry import entry_of
@@ -39,6 +40,7 @@ FORMS: dict[type, Form] = {
     AveragePooling: Form(has_golden_type=False),
     UpSampling: Form(has_golden_type=False),
     ZeroPadding: Form(has_golden_type=False, follows_weights=True),
+    Spread: Form(has_golden_type=False, follows_weights=True),
     Reshape: Form(has_tap=False),  # passes its input on, under another shape or not
     Port: Form(has_tap=False),
     ScoreLayer: Form(),

@@ -103,7 +103,7 @@ class LayerDescription:
     @property
     def weight_names(self) -> tuple[str, ...]:
         """The names of its weights in the order in which Keras saves them."""
-        if self.role is Role.SUM:
+        if self.role in {Role.SUM, Role.TRANSPOSED}:
             return ("kernel", "bias") if self.settings.get("use_bias", True) else ("kernel",)
         if self.kind == "Rescaling" or (self.kind == "Normalization" and self.settings.get("mean") is not None):
             return ()

@@ -15,6 +15,7 @@ from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.moved import Reshape, UpSampling, ZeroPadding
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
+from fpgaae.golden.layers.spread import Spread
 from fpgaae.golden.layers.weighted import Convolution
 from fpgaae.golden.windows import Shape, Window, same_padding
 
@@ -116,6 +117,11 @@ def _read_zero_padding(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
     return ZeroPadding.of(layer.name, source, window)
 
 
+def _read_spread(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
+    made: Layer = layer.golden(source)
+    return made
+
+
 def _read_reshape(layer: Any, source: Layer) -> Layer:  # noqa: ANN401
     return Reshape.of(layer.name, source, image_shape(layer) or (source.size,))
 
@@ -125,5 +131,6 @@ IMAGE_READERS: dict[type, tuple[Callable[[Any, Layer], Layer], tuple[str, ...]]]
     AveragePooling: (_read_average_pooling, ("AveragePooling1D", "AveragePooling2D")),
     UpSampling: (_read_upsampling, ("UpSampling1D", "UpSampling2D")),
     ZeroPadding: (_read_zero_padding, ("ZeroPadding1D", "ZeroPadding2D")),
+    Spread: (_read_spread, ("Spread",)),
     Reshape: (_read_reshape, ("Flatten", "Reshape")),
 }

@@ -23,6 +23,7 @@ from fpgaae.models.setting_forms import (
     is_magnitude,
     is_magnitudes,
     is_numbers,
+    is_offset,
     is_plain,
     is_shape,
     is_single_axis,
@@ -40,6 +41,7 @@ class Role(Enum):
 
     INPUT = "input"
     SUM = "sum"  # adds products with weights
+    TRANSPOSED = "transposed"  # adds products of each value at several places
     ROUND = "round"  # gives values the type of a quantizer
     RECTIFY = "rectify"
     LEAK = "leak"  # a slope for what is negative
@@ -50,6 +52,8 @@ class Role(Enum):
     MEAN = "mean"
     ENLARGE = "enlarge"
     PAD = "pad"
+    CROP = "crop"
+    SPREAD = "spread"  # pixels further apart, with zeros between and around them, or without those at the border
     RESHAPE = "reshape"
     TRAINING = "training"  # passes values on when nothing is trained
     MERGE = "merge"
@@ -71,7 +75,7 @@ class Role(Enum):
     @property
     def moves_values(self) -> bool:
         """Whether each of its outputs is one of its inputs, or zero."""
-        return self in {Role.MAXIMUM, Role.ENLARGE, Role.PAD, Role.RESHAPE}
+        return self in {Role.MAXIMUM, Role.ENLARGE, Role.PAD, Role.CROP, Role.SPREAD, Role.RESHAPE}
 
     @property
     def is_activation(self) -> bool:
@@ -258,6 +262,15 @@ LAYERS: Mapping[str, KerasLayer] = {
     **dict.fromkeys(
         ("ZeroPadding1D", "ZeroPadding2D"), _row(Role.PAD, {"padding": _used(is_extent), **_CHANNELS_LAST})
     ),
+    **dict.fromkeys(
+        ("Cropping1D", "Cropping2D"),
+        _row(Role.CROP, {"cropping": _used(is_extent), **_CHANNELS_LAST}, rule="unsupported-layer"),
+    ),
+    "Spread": _row(Role.SPREAD, {"strides": _used(is_window), "padding": _used(is_offset)}),
+    **dict.fromkeys(
+        ("Conv1DTranspose", "Conv2DTranspose"),
+        _row(Role.TRANSPOSED, _CONVOLUTION, {"output_padding": _must(None)}, rule="transposed-convolution"),
+    ),
     "Flatten": _row(Role.RESHAPE, _CHANNELS_LAST, keeps_channels=True),
     "Reshape": _row(Role.RESHAPE, {"target_shape": _used(is_shape)}),
     **dict.fromkeys(
@@ -276,7 +289,7 @@ LAYERS: Mapping[str, KerasLayer] = {
         kind: KerasLayer(Role.UNKNOWN, rule=rule)
         for rule, kinds in {
             "lambda-layer": "Lambda SlicingOpLambda TFOpLambda",
-            "transposed-convolution": "Conv1DTranspose Conv2DTranspose QConv2DTranspose",
+            "transposed-convolution": "QConv2DTranspose",
             "softmax": "Softmax",
             "quantized-batch-normalization": (
                 "QBatchNormalization QConv2DBatchnorm QDenseBatchnorm QDepthwiseConv2DBatchnorm"

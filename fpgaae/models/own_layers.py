@@ -6,5 +6,6 @@ from typing import Any
 
 from fpgaae.models.function_layers import FUNCTION_LAYERS
 from fpgaae.models.score_layers import SCORE_LAYERS
+from fpgaae.models.spread_layer import Spread
 
-OWN_LAYERS: dict[str, Any] = {**SCORE_LAYERS, **FUNCTION_LAYERS}
+OWN_LAYERS: dict[str, Any] = {**SCORE_LAYERS, **FUNCTION_LAYERS, "Spread": Spread}

@@ -57,6 +57,12 @@ def is_extent(value: Any) -> bool:  # noqa: ANN401
     return bool(found) and all(_is_whole(entry) and entry >= 0 for entry in found)
 
 
+def is_offset(value: Any) -> bool:  # noqa: ANN401
+    """Allow whole numbers of either sign."""
+    found = entries(value)
+    return bool(found) and all(_is_whole(entry) for entry in found)
+
+
 def is_single_axis(value: Any) -> bool:  # noqa: ANN401
     """Allow one axis, also in a list."""
     found = entries(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 from fpgaae.models.description import LayerDescription, NetworkDescription
@@ -49,12 +49,8 @@ def _target(layer: LayerDescription) -> Shape | None:
 def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:
     """Give height and width, or the width alone of what has one dimension."""
     settings, n = layer.settings, len(extents)
-    if layer.role is Role.ENLARGE:
-        sizes = numbers(settings.get("size"), n)
-        return sizes and tuple(extent * size for extent, size in zip(extents, sizes, strict=True))
-    if layer.role is Role.PAD:
-        around = numbers(settings.get("padding"), 2 * n)
-        return around and tuple(extent + sum(around[2 * i : 2 * i + 2]) for i, extent in enumerate(extents))
+    if layer.role in _BY_PIXEL:
+        return _BY_PIXEL[layer.role](layer, extents)
     if layer.role not in _WINDOWED:
         return None
     is_pool = layer.role is not Role.SUM
@@ -65,6 +61,49 @@ def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:
     if settings.get("padding") == "same":
         return tuple(-(-extent // step) for extent, step in zip(extents, steps, strict=True))
     return tuple((e - size) // step + 1 for e, size, step in zip(extents, sizes, steps, strict=True))
+
+
+def _enlarged(layer: LayerDescription, extents: Shape) -> Shape | None:
+    sizes = numbers(layer.settings.get("size"), len(extents))
+    return sizes and tuple(extent * size for extent, size in zip(extents, sizes, strict=True))
+
+
+def _padded(layer: LayerDescription, extents: Shape) -> Shape | None:
+    around = numbers(layer.settings.get("padding"), 2 * len(extents))
+    return around and tuple(extent + sum(around[2 * i : 2 * i + 2]) for i, extent in enumerate(extents))
+
+
+def _cropped(layer: LayerDescription, extents: Shape) -> Shape | None:
+    around = numbers(layer.settings.get("cropping"), 2 * len(extents))
+    return around and tuple(extent - sum(around[2 * i : 2 * i + 2]) for i, extent in enumerate(extents))
+
+
+def _spread(layer: LayerDescription, extents: Shape) -> Shape | None:
+    n = len(extents)
+    strides, padding = layer.settings["strides"][-n:], layer.settings["padding"][-2 * n :]
+    return tuple(
+        (extent - 1) * step + 1 + sum(padding[2 * i : 2 * i + 2])
+        for i, (extent, step) in enumerate(zip(extents, strides, strict=True))
+    )
+
+
+def _transposed(layer: LayerDescription, extents: Shape) -> Shape | None:
+    settings, n = layer.settings, len(extents)
+    sizes, steps = numbers(settings.get("kernel_size"), n), numbers(settings.get("strides", 1), n)
+    if sizes is None or steps is None:
+        return None
+    is_whole = settings.get("padding") == "same"
+    beyond = [0 if is_whole else max(size - step, 0) for size, step in zip(sizes, steps, strict=True)]
+    return tuple(extent * step + more for extent, step, more in zip(extents, steps, beyond, strict=True))
+
+
+_BY_PIXEL: Mapping[Role, Callable[[LayerDescription, Shape], Shape | None]] = {
+    Role.ENLARGE: _enlarged,
+    Role.PAD: _padded,
+    Role.CROP: _cropped,
+    Role.SPREAD: _spread,
+    Role.TRANSPOSED: _transposed,
+}
 
 
 def numbers(value: object, n: int) -> Shape | None:

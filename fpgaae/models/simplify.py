@@ -19,6 +19,7 @@ from fpgaae.models.keras_layers import Role, function_of
 from fpgaae.models.quantizers import Quantizer
 from fpgaae.models.setting_forms import entries, has_no_axis
 from fpgaae.models.shapes import Shape, channel_axis, shapes_of_layers
+from fpgaae.models.transposed import with_spread_images
 
 _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
     "max_value": (None,),
@@ -44,7 +45,7 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for layer in _with_one_normalization(_identified(network)).layers:
+    for layer in with_spread_images(_with_one_normalization(_identified(network))).layers:
         if layer.role is Role.TRAINING or (layer.role is Role.ACTIVATE and layer.activation is None):
             into[layer.name] = layer.inputs[0]
         elif (function := function_of_layer(layer)) is not None:

@@ -53,7 +53,7 @@ def _expected(layer: LayerDescription, source: Shape | None) -> dict[str, Shape]
     if layer.role is Role.NORMALIZE:
         axis = channel_axis(layer, source) if source else None
         return {} if source is None or axis is None else dict.fromkeys(layer.weight_names, (source[axis],))
-    if layer.role is not Role.SUM:
+    if layer.role not in {Role.SUM, Role.TRANSPOSED}:
         return {}
     n_out = settings.get("units", settings.get("filters"))
     if not isinstance(n_out, int):
@@ -63,4 +63,5 @@ def _expected(layer: LayerDescription, source: Shape | None) -> dict[str, Shape]
         return expected
     size = settings.get("kernel_size", ())
     window = tuple(size) if isinstance(size, list | tuple) else (size,) * (len(source) - 1)
-    return {**expected, "kernel": (*window, source[-1], n_out)}
+    ends = (n_out, source[-1]) if layer.role is Role.TRANSPOSED else (source[-1], n_out)
+    return {**expected, "kernel": (*window, *ends)}

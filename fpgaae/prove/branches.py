@@ -70,4 +70,8 @@ def _same_table(match: re.Match[str]) -> str:
 
 def _of_hls4ml(file: Path, project: Path) -> bool:
     parts = file.relative_to(project / "firmware").parts
-    return parts[0] in ("ap_types", "nnet_utils") and file.name not in ("fpgaae_scores.h", "fpgaae_tables.h")
+    return parts[0] in ("ap_types", "nnet_utils") and file.name not in (
+        "fpgaae_scores.h",
+        "fpgaae_tables.h",
+        "fpgaae_images.h",
+    )

@@ -132,14 +132,16 @@ def _table(x: Any, name: str, function: str, bits: int, integer_bits: int) -> An
 
 
 def activations() -> Any:  # noqa: ANN401
-    """Slopes below zero, each in front of a quantizer, and tables: of an image, behind a maximum, and at the end."""
+    """Slopes below zero, each in front of a quantizer, and tables: of an image, behind a maximum, at the end."""
     from tf_keras import Model, layers  # noqa: PLC0415
 
     from fpgaae.models.score_layers import MaxAbsoluteErrorScore  # noqa: PLC0415
+    from fpgaae.models.spread_layer import Spread  # noqa: PLC0415
 
     features = layers.Input((12,), name="features")
     inputs = _signed(features, "features_quantized", 10)
     x = layers.Reshape((4, 3, 1), name="image")(inputs)
+    x = Spread((2, 1), (1, 0, -1, 1), name="apart")(x)  # a row of zeros before each, a column cut off, one added
     x = layers.LeakyReLU(0.25, name="conv_leaky")(_convolution(x, 4, (2, 2), "conv"))
     x = _table(_signed(x, "conv_quantized"), "conv_elu", "elu", 8, 4)
     x = _table(layers.MaxPooling2D((3, 1), name="pool")(x), "pool_tanh", "tanh", 6, 1)

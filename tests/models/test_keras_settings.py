@@ -56,6 +56,10 @@ KNOWN = {
     "UpSampling2D": Known({}, _IMAGE),
     "ZeroPadding1D": Known({}, _LINE),
     "ZeroPadding2D": Known({}, _IMAGE),
+    "Conv1DTranspose": Known({"filters": 4, "kernel_size": 3}, _LINE),
+    "Conv2DTranspose": Known({"filters": 4, "kernel_size": 3}, _IMAGE),
+    "Cropping1D": Known({}, _LINE),
+    "Cropping2D": Known({"cropping": 1}, _IMAGE),
     "Flatten": Known({}, _IMAGE),
     "Reshape": Known({"target_shape": (8, 24)}, _IMAGE),
     "Dropout": Known({"rate": 0.1}, _FLAT),
@@ -80,6 +84,7 @@ OTHERS: Mapping[str, Any] = {
     "synchronized": True, "renorm": True, "renorm_clipping": {"rmax": 2}, "renorm_momentum": 0.5, "max_value": 1.0,
     "negative_slope": 0.3, "threshold": 0.5, "rate": 0.3, "noise_shape": None, "seed": 3, "stddev": 0.3, "l1": 0.1,
     "l2": 0.1, "alpha": 0.3, "mean": 0.75, "variance": 3.0, "invert": True, "offset": 0.5,
+    "output_padding": 1, "cropping": 2,
 }  # fmt: skip
 _OF_CLASS: Mapping[tuple[str, str], Any] = {
     ("QActivation", "activation"): "quantized_relu(5,1)",
@@ -90,6 +95,8 @@ _OF_CLASS: Mapping[tuple[str, str], Any] = {
     ("LeakyReLU", "negative_slope"): 0.5,
     ("Rescaling", "scale"): -0.5,
     ("Normalization", "axis"): -1,
+    ("Cropping1D", "cropping"): (2, 1),
+    ("Cropping2D", "cropping"): ((2, 1), (0, 3)),
     ("ZeroPadding1D", "padding"): (2, 1),
     ("ZeroPadding2D", "padding"): ((2, 1), (0, 3)),
 }
@@ -250,7 +257,7 @@ def test_a_value_that_makes_no_sense_is_refused_before_anything_is_built(kind: s
 def test_every_known_class_is_tried() -> None:
     looked_at = {kind for kind, row in LAYERS.items() if row.settings is not None}
     of_the_project = {kind for kind in looked_at if LAYERS[kind].role in {Role.SCORE, Role.INPUT}}
-    of_the_project |= {"FunctionActivation", "TableActivation"}
+    of_the_project |= {"FunctionActivation", "TableActivation", "Spread"}
     assert set(KNOWN) | of_the_project == looked_at
 
 

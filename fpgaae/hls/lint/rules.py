@@ -180,7 +180,7 @@ _TABLE = (
     Rule(
         "transposed-convolution", _E,
         "hls4ml has no transposed convolution",
-        "use UpSampling2D and a convolution", "h#396, h#841",
+        "import the float model, which makes a convolution over a spread image of it", "h#396, h#841",
     ),
     Rule(
         "sampling-layer", _E,
