@@ -1,4 +1,7 @@
-"""The pixels of an image further apart, with zeros between and around them, as a Keras 2 layer (imports TensorFlow)."""
+"""The pixels of an image further apart, with zeros between and around them, as a Keras 2 layer.
+
+This module imports TensorFlow.
+"""
 
 from __future__ import annotations
 
