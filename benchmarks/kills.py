@@ -30,7 +30,7 @@ from fpgaae.runs.folder import MANIFEST
 from fpgaae.runs.stages import STAGES
 
 EMULATE, EXPORT = "emulate", "export"
-_TIMES = re.compile(r"seconds|_s$|per_second|^seal$|git_commit")
+_TIMES = re.compile(r"seconds|_s$|per_second|^seal$|^finished$|git_commit")
 _LEFT = (".so", ".log", ".pdf", ".html", "self_test")  # hold dates, paths, or what a linker numbers
 
 

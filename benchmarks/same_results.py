@@ -37,8 +37,8 @@ _METHOD_STAGES = ("data", "reference", "explore")
 _SAMPLE = Path(str(resources.files("fpgaae.data") / "sample"))
 _WITH_RTL = frozenset({"l1_vae_small", "l1_student"})  # those that are traced in seconds
 _TIMES = frozenset({
-    "events_per_second", "seconds", "wall_time_s", "compile_seconds", "versions", "git_commit", "fpgaae_version",
-    "project_dir", "device", "tool", "duration_s",
+    "events_per_second", "seconds", "wall_time_s", "finished", "compile_seconds", "versions", "git_commit",
+    "fpgaae_version", "project_dir", "device", "tool", "duration_s",
 })  # fmt: skip
 _RUN = """
 import sys

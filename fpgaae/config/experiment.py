@@ -10,7 +10,7 @@ from collections.abc import Collection
 from math import prod
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from fpgaae.config.data import Data
 from fpgaae.config.layers import check_shapes
@@ -23,6 +23,15 @@ from fpgaae.processes import LIMIT_S
 from fpgaae.section import Fraction, Section
 
 MOST_CELLS = 256  # of a table of thresholds
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("a label has printable characters only, and no spaces around it")
+    return text
+
+
+_Label = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_printable)]
 
 
 class Firmware(Section):
@@ -127,9 +136,17 @@ class Trigger(Section):
         )
 
 
+class Labels(Section):
+    """What stands above every figure and at the head of the report."""
+
+    experiment: _Label | None = None  # such as CMS Simulation
+    energy: _Label | None = None  # such as 14 TeV
+
+
 class Evaluation(Section):
     """The physics comparison."""
 
+    labels: Labels = Labels()
     bootstrap_replicas: Annotated[int, Field(ge=20, le=100_000)] = 200  # of the groups of events
     confidence_level: Fraction = 0.6827  # of every interval
     pca_components: Annotated[int, Field(ge=1, le=4096)] = 16  # of the baseline `pca`

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fpgaae.config.experiment import Labels
 from fpgaae.data.inputs import open_split
 from fpgaae.data.source import weights_of
 from fpgaae.evaluation.ablation import ABLATIONS, ablated_scores, compare_parts
@@ -22,7 +23,7 @@ from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, TEACHER
 from fpgaae.evaluation.compression_run import run_compression
 from fpgaae.evaluation.cuts import Followed, follow
-from fpgaae.evaluation.figure_files import figure_svg, save_figure
+from fpgaae.evaluation.figure_files import figure_svg, head, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure
 from fpgaae.evaluation.layer_errors import LayerErrors
 from fpgaae.evaluation.metrics import RocCurve, roc_curve
@@ -186,13 +187,16 @@ def _write_figures(
         figures["columns"] = lambda: column_figure(
             by_column, [decision.requested_rate_khz for decision in result.decisions]
         )
-    return {name: failure for name, draw in figures.items() if (failure := _draw(draw, folder, name)) is not None}
+    labels = run.config.evaluation.labels
+    drawn = {name: _draw(draw, folder, name, labels) for name, draw in figures.items()}
+    return {name: failure for name, failure in drawn.items() if failure is not None}
 
 
-def _draw(draw: Callable[[], Figure], folder: Path, name: str) -> str | None:
+def _draw(draw: Callable[[], Figure], folder: Path, name: str, labels: Labels) -> str | None:
     """Draw a figure into its files; say what is wrong where that fails."""
     try:
         figure = draw()
+        head(figure, labels)
         save_figure(figure, folder, name)
         (folder / f"{name}.svg").write_text(figure_svg(figure), encoding="utf-8")
     except OSError:  # a full disk is no fault of a figure

@@ -146,6 +146,8 @@ class PageContent:
     hashes: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
+    finished: str | None = None  # when the evaluation was, None of earlier versions
+    headings: tuple[str, ...] = ()  # the experiment and its energy
 
 
 @dataclass(frozen=True)

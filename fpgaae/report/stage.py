@@ -189,7 +189,7 @@ def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str,
     rtl, synth = later.rtl, later.synth
     convert, csim = run.result(ConvertResult), run.result(CsimResult)
     manifest = read_manifest(run.upstream("convert"))
-    evaluation = run.result(MetricsResult)
+    evaluation, labels = run.result(MetricsResult), run.config.evaluation.labels
     checks = [BitCheck.of("C simulation", csim)]
     if rtl is not None:
         checks.append(BitCheck.of("RTL simulation", rtl))
@@ -218,7 +218,15 @@ def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str,
         },
         versions=manifest["versions"],
         commit=manifest["git_commit"],
+        finished=_finished(run),
+        headings=tuple(filter(None, (labels.experiment, labels.energy))),
     )
+
+
+def _finished(run: StageRun) -> str | None:
+    """Say when the evaluation was, in universal time."""
+    finished = read_manifest(run.upstream("evaluate")).get("finished")
+    return None if finished is None else f"{finished[:10]} {finished[11:16]} UTC"
 
 
 def _drift(run: StageRun) -> DriftResult | None:

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -163,6 +164,7 @@ def run_stage(
             "versions": package_versions(),
             "git_commit": git_commit(),
             "wall_time_s": round(time.perf_counter() - started, 3),
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         write_sealed(partial / MANIFEST, manifest)
         replace_folder(partial, folder)

@@ -7,12 +7,15 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from figure_layout import layout_faults
+from matplotlib import image
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from fpgaae.config.experiment import Labels
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import MODELS
-from fpgaae.evaluation.figure_files import figure_svg, save_figure
+from fpgaae.evaluation.figure_files import PNG_DPI, figure_svg, head, save_figure
 from fpgaae.evaluation.figures import roc_figure, score_figure, training_figure
 from fpgaae.evaluation.metrics import RocCurve, roc_curve
 from fpgaae.statistics import threshold_at_fpr
@@ -145,6 +148,25 @@ def test_svg_is_reproducible() -> None:
     text = figure_svg(first)
     assert {text} == {figure_svg(first), figure_svg(first), figure_svg(second)}
     assert "<dc:date>" not in text
+
+
+def test_experiment_and_energy_stand_above_a_figure_in_which_nothing_moves(tmp_path: Path) -> None:
+    plain, headed = (score_figure(make_scores(), "background", 0.01) for _ in range(2))
+    head(plain, Labels())
+    head(headed, Labels(experiment="A $ B", energy="14 TeV"))
+    files = [save_figure(figure, tmp_path, name)[0] for name, figure in (("plain", plain), ("headed", headed))]
+    before, after = (image.imread(file) for file in files)
+    above = len(after) - len(before)
+    assert above == round(0.3 * PNG_DPI)
+    np.testing.assert_array_equal(after[above:], before)
+    assert after[:above].min() < 0.5  # something is written there
+    assert figure_svg(headed) != figure_svg(plain)
+
+
+@pytest.mark.parametrize("label", ["", "a\nb", " a", "x" * 61])
+def test_a_label_is_one_line_of_printable_characters(label: str) -> None:
+    with pytest.raises(ValidationError):
+        Labels(experiment=label)
 
 
 def test_the_style_of_others_is_left_alone() -> None:

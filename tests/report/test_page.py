@@ -48,6 +48,8 @@ FULL = PageContent(
     hashes={"model.npz": "3f79bb7b"},
     versions={"numpy": "2.4.6"},
     commit="2b0c9d1",
+    finished="2026-11-29 19:20 UTC",
+    headings=("CMS Simulation", "14 TeV"),
 )
 
 
@@ -120,6 +122,8 @@ def test_the_whole_page() -> None:
         "3f79bb7b",
         "2.4.6",
         "2b0c9d1",
+        "2026-11-29 19:20 UTC",
+        "CMS Simulation, 14 TeV",
     ):
         assert expected in text
 
@@ -209,6 +213,8 @@ def test_everything_is_escaped() -> None:
         hashes={evil: evil},
         versions={evil: evil},
         commit=evil,
+        finished=evil,
+        headings=(evil,),
     )
     assert "<script" not in render_page(content)
 
