@@ -1,8 +1,8 @@
 """Proofs that the stages of a written project compute what was traced, whatever lies in the ranges of their inputs.
 
-Yosys reads a stage of the Verilog, or what GHDL makes of one of the VHDL, and writes it as an and-inverter graph; ABC,
-which comes with Yosys, proves that it equals the graph that `fpgaae.rtl.logic_graph` makes of da4ml's operations, or
-gives an input for which it does not. Both put out zeros where an input leaves its range (needs da4ml).
+Yosys reads a stage of the Verilog, or what GHDL makes of one of the VHDL, and writes it as gates; ABC, which comes with
+Yosys, proves that they equal the and-inverter graph that `fpgaae.rtl.logic_graph` makes of da4ml's operations, or gives
+an input for which they do not. Both put out zeros where an input leaves its range (needs da4ml).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ABC = ("yosys-abc", "berkeley-abc")
 _PROOF_TIMEOUT_S = 300
 _CONFLICTS = 10**7  # of the solver, more than it comes to in that time
 _READ = "proc; flatten; setundef -undriven -anyseq; memory -nomap; memory_map"
-_WRITE = "simplemap; techmap; aigmap"
+_WRITE = "simplemap; techmap"
 _EQUAL, _DIFFERENT = "Networks are equivalent", "Networks are NOT EQUIVALENT"
 _OUTPUT, _INPUT = re.compile(r"Output po0*(\d+): "), re.compile(r"pi0*(\d+)=1")
 _TAIL_LINES = 3
@@ -116,10 +116,10 @@ class StageProver:
     def _proof(self, project: Path, language: str, build: Path, module: str) -> StageProof:
         own = _Written(project, language, module, self.stages[module], build)
         try:
-            graph = own.graph()
+            gates = own.gates()
         except CheckFailed as error:
             return StageProof(module=module, proven=False, failure=f"{own.name} can't be read: {_last_line(error)}")
-        command = f'cec -n -T {_PROOF_TIMEOUT_S} -C {_CONFLICTS} "{self._traced(module)}" "{graph}"'
+        command = f'cec -n -T {_PROOF_TIMEOUT_S} -C {_CONFLICTS} "{self._traced(module)}" "{gates}"'
         try:
             done = run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * _PROOF_TIMEOUT_S)
         except ProgramHangs:
@@ -166,26 +166,26 @@ class _Written:
         with self.log.open("a", encoding="utf-8") as stream:
             stream.write(text)
 
-    def graph(self) -> Path:
-        """Let Yosys write it as a graph.
+    def gates(self) -> Path:
+        """Let Yosys write it as gates.
 
         Raises
         ------
         CheckFailed
             If it can't be read.
         """
-        ranged, graph = self.build / f"{self.module}_ranged.v", self.build / f"{self.module}_written.aig"
+        ranged, gates = self.build / f"{self.module}_ranged.v", self.build / f"{self.module}_written.blif"
         ranged.write_text(_ranged(self.module, self.logic), encoding="ascii")
         reading = self._read_verilog() if self.language == VERILOG else f'read_verilog "{self._from_vhdl()}"'
         script = [
             reading, f'read_verilog "{ranged}"', "hierarchy -check -top ranged", _READ,
-            f'techmap -map "{firmware_rtl("ripple_adders.v")}"', _WRITE, f'write_aiger "{graph}"',
+            f'techmap -map "{firmware_rtl("ripple_adders.v")}"', _WRITE, f'write_blif "{gates}"',
         ]  # fmt: skip
         # The tables are read from the folder that it runs in.
         folder = self.project / (VERILOG_FOLDER if self.language == VERILOG else VHDL_FOLDER)
         yosys = str(find_tool(YOSYS))
         run_logged([yosys, "-q", "-p", "; ".join(script)], folder, self.log, f"reading {self.name}")
-        return graph
+        return gates
 
     def _read_verilog(self) -> str:
         folder = self.project / VERILOG_FOLDER

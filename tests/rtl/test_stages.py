@@ -20,6 +20,7 @@ from fpgaae.errors import InputError
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.rtl import simulate
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.folder import edited_files
@@ -33,6 +34,12 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def copy(traced: Workspace, tmp_path: Path) -> Workspace:
     return traced.copy(tmp_path / "copy")
+
+
+@pytest.fixture
+def without_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the stages unproven, as without Yosys: a test of something else need not wait for it."""
+    monkeypatch.setattr(simulate, "abc_program", lambda: None)
 
 
 def _verilog(workspace: Workspace) -> Path:
@@ -65,6 +72,9 @@ def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
         assert 100 < wrapper["forgotten_events"] < wrapper["events"] - 100
     assert result["latency_cycles"] == result["settling_cycles"] == result["designed_latency_cycles"]
     assert result["initiation_interval"] == 1
+    networks.need("yosys")
+    for proofs in (result["stages"], result["vhdl_stages"]):
+        assert [proof["proven"] for proof in proofs] == [True] * traced.result("trace")["stages"]
     assert traced.run("rtl").was_current
     networks.need("yosys")
     synthesized = traced.run("synth").result.to_json()
@@ -73,6 +83,7 @@ def test_the_rtl_is_proven_and_synthesized(traced: Workspace) -> None:
     assert [row["name"] for row in synthesized["comparison"]] == ["da4ml's estimate", "Yosys"]
 
 
+@pytest.mark.usefixtures("without_proofs")
 @pytest.mark.slow
 def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Workspace, run_cli: Cli) -> None:
     networks.need("verilator")
@@ -96,6 +107,7 @@ def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Work
     assert edited_files(copy.experiment.stage_folder("trace"))  # the user's edit is still there
 
 
+@pytest.mark.usefixtures("without_proofs")
 @pytest.mark.slow
 def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(copy: Workspace) -> None:
     """M2: no other event has a score exactly at a threshold."""
@@ -123,6 +135,7 @@ _FOUR_WAYS = {
 }
 
 
+@pytest.mark.usefixtures("without_proofs")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "damage"), [("autoencoder_valid.v", _IGNORED_RESET), ("autoencoder_axis.v", _FOUR_WAYS)], ids=["M3", "M4"]
