@@ -93,6 +93,9 @@ def tensorflow() -> None:
         import tf_keras  # noqa: F401, PLC0415
 
 
+COMPILING = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
 def pytest_configure() -> None:
     """Compile sooner than a user does, C++ (`quick_compiler.py`) and JAX; every process of the tests inherits it."""
     if XLA_FLAGS not in (flags := os.environ.get("XLA_FLAGS", "")):
@@ -100,6 +103,25 @@ def pytest_configure() -> None:
     for name, value in JAX_CACHE.items():
         os.environ.setdefault(name, value)
     quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile what da4ml runs beside the first tests of a whole run (`compile_da4ml.py`)."""
+    config, tests = session.config, REPOSITORY / "tests"
+    in_parallel = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+    if in_parallel and not config.getoption("markexpr") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        path = os.pathsep.join(map(str, (tests, tests / "rtl", *filter(None, [os.environ.get("PYTHONPATH")]))))
+        config.stash[COMPILING] = subprocess.Popen(
+            [sys.executable, str(tests / "compile_da4ml.py")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": path},
+        )  # fmt: skip
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End what is still being compiled."""
+    if COMPILING in session.config.stash:
+        session.config.stash[COMPILING].kill()
+        session.config.stash[COMPILING].wait()
 
 
 @pytest.hookimpl(tryfirst=True)  # before marks are counted
