@@ -52,10 +52,10 @@ lsort namespace open package pid proc puts pwd read regexp registry regsub renam
 split string subst switch tell time trace unknown unload unset update uplevel upvar variable vwait while yield
 """
 _OURS = """
-accept cell_sum cells code codes code_of csim decide event event_cell expected features find_cell found fpgaae i
+accept cell_sum code codes code_of csim decide event event_cell expected features find_cell found fpgaae i
 injected inputs latents layer log n_codes n_events n_inputs n_latents n_results n_thresholds n_wrong outputs pack
-read_codes read_weights recorder result run_objects run_values scale_objects score score_t thresholds values weights
-words written
+read_codes read_weights recorder result run_objects run_values scale_objects score score_t threshold_table thresholds
+values weights words written
 """  # what the sources around the network call their own
 CPP_KEYWORDS = frozenset(_CPP.split())
 KEYWORDS = frozenset(f"{_CPP} {_VERILOG} {_VHDL} {_TCL}".split())

@@ -14,7 +14,7 @@ from fpgaae.hls.project import SUPPORT_HEADER, in_simulation
 CELLS_HEADER = "fpgaae_cells.h"
 _LOOK_UP = """
     ap_uint<score_t::width> thresholds[n_thresholds];
-    fpgaae::look_up_thresholds<n_thresholds>(event_cell[0], cells::thresholds, thresholds);"""
+    fpgaae::look_up_thresholds<n_thresholds>(event_cell[0], threshold_table::thresholds, thresholds);"""
 _NOTHING = dict.fromkeys(
     ("CELLS_HEADER", "FIND_CELL", "CELL_ARGUMENT", "CALL_FIND_CELL", "CELL_NAME", "LOOK_UP", "FIRST_CELL"), ""
 )
@@ -64,11 +64,11 @@ def table_lines(cell: Cell, accept: Accept, hardware: Sequence[HardwareFeature],
         typedef ap_uint<{width}> cell_t;
 
         // The thresholds of an event are those of its cell: the number of edges below each sum, the last by ones.
-        namespace cells {{
+        namespace threshold_table {{
         static const unsigned n = {n};
         {edges}
         static const ap_uint<{score_width}> thresholds[n * n_thresholds] = {{{codes}}};
-        }} // namespace cells
+        }} // namespace threshold_table
         """).format(width=cell.type.width, n=cell.n_cells, edges=edges, score_width=score_width, codes=codes)
 
 
@@ -85,6 +85,6 @@ def _bin_lines(cell: Cell, hardware: Sequence[HardwareFeature], expressions: Seq
         for place in of.places:
             code = f"fpgaae::is_filled({expressions[place]})" if of.counts else expressions[place]
             yield f"    cell_sum += {code};"
-        bin_of = f"fpgaae::bin_of<cell_t, {len(of.edges)}>(cell_sum, cells::edges_{index})"
+        bin_of = f"fpgaae::bin_of<cell_t, {len(of.edges)}>(cell_sum, threshold_table::edges_{index})"
         yield f"    event_cell[0] = {f'event_cell[0] * {of.n_bins} + ' if index else ''}{bin_of};"
         yield "}"

@@ -15,7 +15,7 @@ from conftest import Workspace
 from fpgaae.data.features import FeatureMap
 from fpgaae.emulator.model_package import export_model
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import sha256
+from fpgaae.files import read_sealed, sha256, write_sealed
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.runs.results.data import DataResult
@@ -134,9 +134,9 @@ def _another(workspace: Workspace, features: FeatureMap) -> IntegerNetwork:
     file = workspace.experiment.stage_folder("convert") / GOLDEN_FILE
     GoldenTrigger(features, network).network.save(file)
     manifest = file.with_name("manifest.json")
-    content = json.loads(manifest.read_text())
+    content = read_sealed(manifest)
     content["outputs"][GOLDEN_FILE] = sha256(file)
-    manifest.write_text(json.dumps(content))
+    write_sealed(manifest, content)
     return network
 
 

@@ -96,7 +96,7 @@ def test_an_event_is_accepted_above_each_threshold_and_not_at_it(block: Block) -
     hardware = np.zeros((4096, len(FEATURES)), dtype=np.int64)
     found = block.run(scores.tolist(), hardware)
     np.testing.assert_array_equal(found.scores.astype(np.int64), scores)
-    expected = (scores[:, None] > block.block.thresholds) << np.arange(8)
+    expected = (scores[:, None] > block.block.accept.thresholds) << np.arange(8)
     np.testing.assert_array_equal(found.accept.astype(np.int64), expected.sum(axis=1))
 
 

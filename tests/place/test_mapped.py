@@ -10,7 +10,7 @@ import networks
 import pytest
 
 from fpgaae.errors import InputError
-from fpgaae.files import sha256
+from fpgaae.files import read_sealed, sha256, write_sealed
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.place.mapped import RESULT_FILE, compare_mapped
 from fpgaae.progress import SilentProgress
@@ -41,9 +41,9 @@ def test_the_mapped_netlist_gives_the_golden_codes_and_one_changed_table_is_seen
     with pytest.raises(InputError, match=r"mapped\.v is not as the stage `synth` wrote it"):
         compare_mapped(experiment, 300, SilentProgress())
     manifest = mapped.with_name("manifest.json")
-    content = json.loads(manifest.read_text())
+    content = read_sealed(manifest)
     content["outputs"]["mapped.v"] = sha256(mapped)
-    manifest.write_text(json.dumps(content))
+    write_sealed(manifest, content)
     result = compare_mapped(experiment, 300, SilentProgress())
     assert not result.passed
     assert re.match(r"\d+ of 300 events differ; first in ", failure_sentence(result))
