@@ -12,7 +12,7 @@ from figure_layout import layout_faults
 from matplotlib.figure import Figure
 from results import NO_ABLATION, NO_RATES, estimate, signal_metrics
 
-from fpgaae.config.experiment import Trigger
+from fpgaae.config.experiment import Labels, Trigger
 from fpgaae.evaluation.correlation import correlations
 from fpgaae.evaluation.figure_files import figure_svg
 from fpgaae.evaluation.rate_figures import column_figure, layer_figure, loss_figure, profile_figure, rate_figure
@@ -140,6 +140,6 @@ def test_no_figure_loses_the_numbers(tmp_path: Path) -> None:
     def fail() -> Figure:
         raise ValueError("no\npositive values")
 
-    assert _draw(fail, tmp_path, "layers") == "ValueError: no positive values"
-    assert _draw(lambda: Figure(figsize=(1, 1)), tmp_path, "empty") is None
+    assert _draw(fail, tmp_path, "layers", Labels()) == "ValueError: no positive values"
+    assert _draw(lambda: Figure(figsize=(1, 1)), tmp_path, "empty", Labels()) is None
     assert (tmp_path / "empty.svg").is_file()
