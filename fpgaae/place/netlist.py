@@ -10,18 +10,16 @@ import ctypes
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from fpgaae.errors import CheckFailed
-from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.place.harness import Harness, Pins
 from fpgaae.place.programs import Program, require_output
 from fpgaae.rtl.templates import firmware_rtl
-from fpgaae.rtl.verilator import compile_model, plain_folder
+from fpgaae.rtl.verilator import OpenSimulation, compile_model, plain_folder
 
 _COMBINATIONAL, _PIN = "TRELLIS_COMB", "TRELLIS_IO"
 _PULLED_UP = ("A", "B", "C", "D")
@@ -99,27 +97,14 @@ def compile_harness(top: str, sources: Sequence[Path], build: Path) -> Path:
     return library
 
 
-class NetlistSimulation:
-    """A compiled netlist in this process; use it in a `with` statement."""
+class NetlistSimulation(OpenSimulation):
+    """The compiled simulation of a netlist behind the pins of the harness."""
 
     def __init__(self, library: Path, harness: Harness) -> None:
+        super().__init__(library, "netlist")
         self._harness = harness
-        self._library = load_library(library)
-        self._library.netlist_open.restype = ctypes.c_void_p
-        self._library.netlist_close.argtypes = (ctypes.c_void_p,)
         self._library.netlist_run.restype = None
         self._library.netlist_run.argtypes = (*[ctypes.c_void_p] * 4, ctypes.c_int64)
-        self._handle = self._library.netlist_open()
-
-    def __enter__(self) -> NetlistSimulation:
-        """Give itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Free the simulation."""
-        self._library.netlist_close(self._handle)
 
     def run(self, hardware: Codes) -> Codes:
         """Send events over the pins; give score and decisions, (n_events, 1 + n_thresholds)."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
 
 
 Flags = NDArray[np.bool_]
+_Open = TypeVar("_Open", bound="OpenSimulation")
 
 
 class Streamed(NamedTuple):
@@ -231,8 +232,34 @@ def probe(library: Path) -> None:
         raise CheckFailed(f"the simulation {library} can't be loaded ({how}); run the stage `rtl` with --force")
 
 
-class RtlSimulation:
-    """A compiled simulation in this process; use it in a `with` statement.
+class OpenSimulation:
+    """A simulation that is open in this process until its `with` statement ends.
+
+    Parameters
+    ----------
+    prefix
+        Of the functions of the library; `<prefix>_open` takes `arguments` and gives a handle, which `_close` frees.
+    """
+
+    def __init__(self, library: Path, prefix: str, *arguments: object) -> None:
+        self._library = load_library(library)
+        open_it, self._close = (getattr(self._library, f"{prefix}_{verb}") for verb in ("open", "close"))
+        open_it.restype, self._close.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
+        self._handle = open_it(*arguments)
+
+    def __enter__(self: _Open) -> _Open:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Free the simulation."""
+        self._close(self._handle)
+
+
+class RtlSimulation(OpenSimulation):
+    """The compiled simulation of a project.
 
     Parameters
     ----------
@@ -242,31 +269,17 @@ class RtlSimulation:
 
     def __init__(self, library: Path, project: Path) -> None:
         self.design = Design.load(project)
-        self._library = load_library(library)
-        self._library.rtl_open.restype = ctypes.c_void_p
-        self._library.rtl_open.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64)
-        self._library.rtl_close.argtypes = (ctypes.c_void_p,)
+        bits = np.array([kind.width for kind in self.design.inputs], dtype=np.int64)
+        folder = str((project / VERILOG_FOLDER).absolute()).encode()
+        super().__init__(library, "rtl", folder, ctypes.c_void_p(bits.ctypes.data), ctypes.c_int64(len(bits)))
+        if not self._handle:
+            raise CheckFailed(f"the simulation can't enter {project / VERILOG_FOLDER}; correct its permissions")
         self._library.rtl_run.restype = ctypes.c_int64
         self._library.rtl_run.argtypes = (
             ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p,
         )  # fmt: skip
         self._library.rtl_settling.restype = ctypes.c_int64
         self._library.rtl_settling.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-        bits = np.array([kind.width for kind in self.design.inputs], dtype=np.int64)
-        folder = str((project / VERILOG_FOLDER).absolute()).encode()
-        self._handle = self._library.rtl_open(folder, bits.ctypes.data, len(bits))
-        if not self._handle:
-            raise CheckFailed(f"the simulation can't enter {project / VERILOG_FOLDER}; correct its permissions")
-
-    def __enter__(self) -> RtlSimulation:
-        """Give itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Free the simulation."""
-        self._library.rtl_close(self._handle)
 
     def stream(self, hardware: Codes) -> Streamed:
         """Send events on consecutive clocks, hardware integers (n, n_features), and collect what comes out."""
