@@ -22,7 +22,7 @@ from support import CONFIGS, REPOSITORY, small_config
 
 from fpgaae import pipeline
 from fpgaae.cli.commands import main
-from fpgaae.cli.summary import findings_table
+from fpgaae.cli.tables import findings_table
 from fpgaae.cluster import open_cluster
 from fpgaae.doctor import Finding, Status, run_checks
 from fpgaae.errors import ToolMissing

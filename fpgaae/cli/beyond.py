@@ -28,7 +28,7 @@ from fpgaae.cli.output import (
     print_text,
     set_up_logging,
 )
-from fpgaae.cli.summary import compared_table, emulate_table, scan_summary, threshold_set_table
+from fpgaae.cli.tables import compared_table, emulate_table, scan_summary, threshold_set_table
 from fpgaae.emulator.export import export_emulator
 from fpgaae.emulator.model_package import export_model
 from fpgaae.emulator.mutation import run_mutation

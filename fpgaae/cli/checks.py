@@ -10,7 +10,7 @@ import typer
 from fpgaae import doctor
 from fpgaae.cli.options import RUNS, RunsOption
 from fpgaae.cli.output import errors_as_sentences, open_console, print_json
-from fpgaae.cli.summary import findings_table, lint_table
+from fpgaae.cli.tables import findings_table, lint_table
 from fpgaae.hls.lint.run import has_errors, lint_target
 
 

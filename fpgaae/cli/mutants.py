@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpgaae.cli.output import fail, open_console, print_json
-from fpgaae.cli.summary import mutants_table
+from fpgaae.cli.tables import mutants_table
 from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.runs.results.mutants import MutantsResult
 

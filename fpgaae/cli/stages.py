@@ -28,7 +28,8 @@ from fpgaae.cli.output import (
     print_json,
     set_up_logging,
 )
-from fpgaae.cli.summary import drift_tables, imported_lines, layers_table, other_events_tables, summarize
+from fpgaae.cli.summary import imported_lines, summarize
+from fpgaae.cli.tables import drift_tables, layers_table, other_events_tables
 from fpgaae.errors import InputError
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import run_mutation

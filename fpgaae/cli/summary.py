@@ -7,24 +7,16 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 
-from fpgaae.data.tally import is_saturated
-from fpgaae.doctor import Finding, Status
-from fpgaae.hls.lint.findings import Severity
-from fpgaae.hls.lint.run import Report
+from fpgaae.cli.tables import layers_table, new_table
 from fpgaae.report.flatness import terminal_tables
 from fpgaae.report.tables import decision_tables, group_table, metrics_table, student_sentences
 from fpgaae.runs.results.base import StageResult
-from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.convert import ConvertResult, Threshold, TriggerEntry
-from fpgaae.runs.results.csim import ComparedLayer, CsimResult
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult, SeenEvents
-from fpgaae.runs.results.drift import DriftResult
-from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.imported import ImportedFrom
-from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult, OtherEvents, SignalMetrics
-from fpgaae.runs.results.mutants import MutantsResult
+from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
 from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import (
@@ -37,12 +29,8 @@ from fpgaae.runs.results.reference import (
 )
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlResult, StageProof, TraceResult
-from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.results.synth import SynthResult
-from fpgaae.runs.results.thresholds import ThresholdSet
 from fpgaae.runs.results.train import TrainResult
-from fpgaae.scan.table import header, legend, rows
-from fpgaae.statistics import Interval
 
 _FEW_NAMES = 6
 
@@ -52,118 +40,8 @@ def summarize(stage: str, result: StageResult) -> RenderableType:
     return _SUMMARIES[stage](result)
 
 
-def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
-    """Give what `fpgaae doctor` prints."""
-    colours = {Status.OK: "green", Status.WARNING: "yellow", Status.MISSING: "red"}
-    table = Table(box=None, pad_edge=False)
-    for name in ("check", "", "found", "what to do"):
-        table.add_column(name, overflow="fold")
-    for finding in findings:
-        colour = colours[finding.status]
-        name, detail, cure = map(escape, (finding.name, finding.detail, finding.cure))
-        table.add_row(name, f"[{colour}]{finding.status.value}[/]", detail, cure)
-    return table
-
-
-def emulate_table(result: EmulateResult) -> RenderableType:
-    """Give what `fpgaae emulate` prints: a row for each event file, then what each threshold accepts of all."""
-    table = _table("result", "events", *(f"above {row.code:,}" for row in result.thresholds))
-    for entry in result.files:
-        accepted = (f"{n:,} ({n / max(entry.counted, 1):.2e})" for n in entry.accepted)
-        table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
-    lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
-    if left := sum(entry.events - entry.counted for entry in result.files):
-        lines.append(f"{left:,} events do not fulfil `data.where`: they have a score, but count nowhere")
-    for index, row in enumerate(result.thresholds):
-        share, khz = row.accepted_share, row.rate_khz
-        if share is not None and khz is not None:
-            lines.append(
-                f"threshold {index} accepts {share.value:.3e} ({share.low:.3e} to {share.high:.3e}) of all "
-                f"events; {khz.value:.3g} kHz, were they the trigger's input"
-            )
-    lines.append(f"{result.events:,} events in {result.seconds:.1f} s")
-    return Group(*lines)
-
-
-def _largest_pt(entry: EmulatedFile) -> list[str]:
-    """Say the share of an event file's objects at the largest pT, with a warning where it is large."""
-    objects = entry.objects or {}
-    shares = [(kind, n, objects[kind]) for kind, n in (entry.largest_pt or {}).items() if n]
-    shown = ", ".join(f"{kind} {n / of:.2%}" for kind, n, of in shares)
-    many = any(is_saturated(n, of) for _, n, of in shares)
-    mark = "[yellow]warning:[/] " if many else ""
-    return [f"{mark}{escape(entry.output)}: objects at the largest pT: {escape(shown)}"] if shares else []
-
-
-def mutants_table(result: MutantsResult) -> RenderableType:
-    """Give what `--mutate` prints: a row for each kind of damage, then those that the project has no place for."""
-    table = _table("damaged", "mutants", "caught", "equivalent", "missed", "wrong layer named")
-    for damage in dict.fromkeys(mutant.damage for mutant in result.mutants):
-        own = [mutant for mutant in result.mutants if mutant.damage == damage]
-        counts = [sum(m.outcome == outcome for m in own) for outcome in ("caught", "equivalent", "missed")]
-        wrong = sum(mutant.attributed is False for mutant in own)
-        table.add_row(damage, *(str(n) for n in (len(own), *counts, wrong)))
-    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
-    line = (
-        f"{verdict}: of {result.total} mutants {result.caught} were caught, {result.equivalent} proven to "
-        f"compute the same, {result.missed} missed"
-    )
-    not_made = (f"not made: {kind.damage} ({escape(kind.reason)})" for kind in result.not_made)
-    return Group(table, *not_made, line)
-
-
-def drift_tables(result: DriftResult) -> RenderableType:
-    """Give what `fpgaae evaluate --against` prints: what moved, the rates, and the features that moved the most."""
-    rates = _table("rate above code", "here", "there", "p")
-    for rate in result.rates:
-        khz = (rate.reference.rate_khz, rate.other.rate_khz)
-        shown = (f"{own.value:.3g} kHz ({own.low:.3g} to {own.high:.3g})" for own in khz)
-        rates.add_row(f"{rate.code:,}", *shown, f"{rate.p_value:.2g}")
-    features = _table("feature", "distance", "p (Holm)", "mean code", "there", "saturated", "there", "moved")
-    for entry in result.features[:10]:
-        means, saturated = (f"{own:.1f}" for own in entry.mean_code), (f"{own:.2%}" for own in entry.saturated)
-        marked = "[yellow]yes[/]" if entry.moved else "no"
-        features.add_row(
-            entry.name, f"{entry.distance:.4f}", f"{entry.corrected_p_value:.2g}", *means, *saturated, marked
-        )
-    events = f"{result.events.reference:,} events here, {result.events.other:,} in {escape(result.file)}"
-    return Group(events, escape(result.sentence), "", rates, "", features)
-
-
-def lint_table(report: Report) -> RenderableType:
-    """Give what `fpgaae lint` prints of one thing that it looked at."""
-    subject = escape(report.subject)
-    if not report.findings:
-        return f"[bold]{subject}[/]: [green]clean[/]"
-    colours = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for name in ("rule", "layer", "cause", "what to do"):
-        table.add_column(name, overflow="fold")
-    for finding in report.findings:
-        cause = f"{finding.found}: {finding.cause}" if finding.found else finding.cause
-        cells = (finding.rule, finding.layer, cause, finding.cure)
-        table.add_row(f"[{colours[finding.severity]}]{finding.severity.value}[/]", *map(escape, cells))
-    return Group(f"[bold]{subject}[/]", table)
-
-
-def scan_summary(result: ScanResult) -> RenderableType:
-    """Give what `fpgaae scan` prints: a row a point, and where the rest lies."""
-    table = _table(*header(result))
-    for row in rows(result):
-        table.add_row(*row)
-    n_trials = sum(len(point.trials) for point in result.points)
-    lines = [
-        f"{legend(result)}; *: on the front",
-        f"{n_trials} trials, of which {result.trials_run} were run now, in {result.wall_time_s:.0f} s",
-        f"figure and table: {escape(result.folder)}/scan.png, scan.md, scan.csv",
-        *(f"make convert csim CONFIG={escape(file)}" for file in result.front),
-    ]
-    return Group(table, *lines)
-
-
 def _data(result: DataResult) -> RenderableType:
-    table = _table("process", "train", "validation", "test")
+    table = new_table("process", "train", "validation", "test")
     for process, splits in result.events.items():
         table.add_row(escape(process), *(f"{splits.get(name, 0):,}" for name in ("train", "validation", "test")))
     seen = [escape(f"{process}: {line}") for process, own in (result.seen or {}).items() for line in _seen(own)]
@@ -207,7 +85,7 @@ def _train(result: TrainResult) -> RenderableType:
     whole = f"{result.whole_sparsity:.1%} of the weights are zero"
     if result.quantization_error is None:
         return Group(_epochs(result.epochs, result.events_per_second, result.val_loss), whole)
-    table = _table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
+    table = new_table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")
     for name, error in result.quantization_error.items():
         ratio = "" if error.sqnr_db is None else f"{error.sqnr_db:.1f}"
         table.add_row(name, _short(error.type), f"{error.rms:.3g}", ratio, f"{error.saturated:.2%}")
@@ -223,7 +101,7 @@ def _epochs(epochs: int, events_per_second: float | None, loss: float | None) ->
 def _method(result: MethodReference) -> RenderableType:
     """Give the separation of a float method by each of its scores, and how it was trained."""
     signals = list(next(iter(result.scores.values())))
-    table = _table("score: AUC, %", *map(escape, signals))
+    table = new_table("score: AUC, %", *map(escape, signals))
     for name, found in {**result.scores, **result.baselines}.items():
         table.add_row(name, *(_mean_and_spread(found[signal].auc) for signal in signals))
     how = "in closed form"
@@ -246,7 +124,7 @@ def _origin(imported: ImportedFrom | None) -> str:
 
 
 def _convert(result: ConvertResult) -> RenderableType:
-    table = _table("layer", "values", "result type", "weights", "non-zero", "multiplications")
+    table = new_table("layer", "values", "result type", "weights", "non-zero", "multiplications")
     for layer in result.layers:
         table.add_row(
             layer.name,
@@ -299,25 +177,6 @@ def _thresholds(trigger: TriggerEntry) -> Iterator[str]:
             yield f"[yellow]threshold {index} is in doubt[/]: {doubt}"
 
 
-def threshold_set_table(result: ThresholdSet) -> RenderableType:
-    """Give what `fpgaae thresholds` prints."""
-    table = _table("threshold", "code", "converted", "value", "rate", "kHz")
-    for place, (own, before) in enumerate(zip(result.thresholds, result.converted, strict=True)):
-        table.add_row(
-            str(place),
-            f"{own.code:,}",
-            f"{before:,}",
-            f"{own.value:g}",
-            _rate(own.false_positive_rate),
-            _rate(own.rate_khz),
-        )
-    return Group(table, f"{result.events:,} events, {len(result.writes)} register writes")
-
-
-def _rate(interval: Interval) -> str:
-    return f"{interval.value:.3g} ({interval.low:.3g} to {interval.high:.3g})"
-
-
 def _codes(point: Threshold) -> str:
     if point.codes_of_cells is None:
         return f"code {point.code:,}"
@@ -327,14 +186,6 @@ def _codes(point: Threshold) -> str:
 def _short(type_name: str) -> str:
     """Write a type without the prefixes that all have in common."""
     return type_name.replace("ap_", "").replace("AP_", "")
-
-
-def layers_table(layers: Sequence[ComparedLayer]) -> RenderableType:
-    """Give what was compared of each layer."""
-    table = _table("layer", "values compared", "mismatched", "largest, LSB")
-    for layer in layers:
-        table.add_row(layer.name, f"{layer.values:,}", f"{layer.mismatched_values:,}", f"{layer.max_lsb:,}")
-    return table
 
 
 def _csim(result: CsimResult) -> RenderableType:
@@ -363,7 +214,7 @@ def _csim(result: CsimResult) -> RenderableType:
 
 
 def _prove(result: ProveResult) -> RenderableType:
-    table = _table("layer", "outcome")
+    table = new_table("layer", "outcome")
     table.add_column("by")
     for layer in result.layers:
         colour = {"proven": "green", "refuted": "red"}.get(layer.outcome, "yellow")
@@ -419,7 +270,7 @@ def _proven(where: str, proofs: Sequence[StageProof]) -> str:
 
 
 def _synth(result: SynthResult) -> RenderableType:
-    table = _table("", "LUT", "FF", "DSP", "BRAM")
+    table = new_table("", "LUT", "FF", "DSP", "BRAM")
     for row in result.comparison:
         numbers = {"lut": row.lut, "ff": row.ff, "dsp": row.dsp, "bram": row.bram}
         table.add_row(row.name, *(_count(number, row.percent.get(key)) for key, number in numbers.items()))
@@ -439,7 +290,7 @@ def _synth(result: SynthResult) -> RenderableType:
 
 
 def _place(result: PlaceResult) -> RenderableType:
-    table = _table("adders between registers", "stages", "latency", "MHz", "LUT", "FF", "s")
+    table = new_table("adders between registers", "stages", "latency", "MHz", "LUT", "FF", "s")
     for own in result.attempts:
         latency = f"{own.latency_cycles} clocks, {own.latency_ns:g} ns"
         lut, ff = f"{own.lut:,}", f"{own.ff:,}"
@@ -483,16 +334,6 @@ def _evaluate(result: MetricsResult) -> RenderableType:
     return Group(metrics_table(result), *groups, *decision_tables(result.decisions), *flatness, *said)
 
 
-def other_events_tables(result: OtherEvents) -> RenderableType:
-    """Give what `fpgaae evaluate --events` prints."""
-    said = [
-        f"[bold]{escape(signal)}[/]: {escape(own.sentence)}"
-        for signal, own in result.verdicts.models.get("firmware", {}).items()
-    ]
-    first = [metrics_table(result)] if any(result.models.values()) else []
-    return Group(*first, *decision_tables(result.decisions), *terminal_tables(result.flatness), *said)
-
-
 def _compression(result: Compression) -> str:
     return (
         f"{result.latents} latents: {result.input_bits} bits in, {result.output_bits} out "
@@ -513,33 +354,8 @@ def _value(measure: MeasuredMean) -> str:
     return f"{measure.value:.4g} +- {(measure.high - measure.low) / 2:.2g}"
 
 
-def compared_table(result: RunComparison) -> RenderableType:
-    """Give what `fpgaae compare` prints: a row a run and model, AUC and differences of it a signal."""
-    signals = list(dict.fromkeys(signal for run in result.runs for own in run.models.values() for signal in own))
-    table = _table("AUC", "model", *signals)
-    for run in result.runs:
-        for model, own in run.models.items():
-            table.add_row(escape(run.name), model, *(_area(own.get(signal)) for signal in signals))
-    for name, own in result.differences.items():
-        table.add_row(escape(name), f"- {result.reference}", *(_area(own.get(signal), sign="+") for signal in signals))
-    notes = (f"{escape(name)} has no difference: {escape(reason)}" for name, reason in result.unpaired.items())
-    return Group(table, *notes)
-
-
-def _area(metrics: SignalMetrics | None, sign: str = "") -> str:
-    return "" if metrics is None or metrics.auc.value is None else f"{metrics.auc.value:{sign}.4f}"
-
-
 def _report(result: ReportResult) -> RenderableType:
     return f"wrote {escape(result.file)}"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(columns[0])
-    for column in columns[1:]:
-        table.add_column(column, justify="right")
-    return table
 
 
 _SUMMARIES: Mapping[str, Callable[[Any], RenderableType]] = {

@@ -15,7 +15,7 @@ import pytest
 from conftest import Workspace
 from numpy.typing import NDArray
 
-from fpgaae.cli.summary import threshold_set_table
+from fpgaae.cli.tables import threshold_set_table
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
 from fpgaae.files import load_library
