@@ -84,7 +84,8 @@ def run_rtl(run: StageRun) -> RtlResult:
         with run.progress.task("VHDL simulation", None):
             vhdl = bench.simulate_vhdl(project, run.scratch / "ghdl")
     total, interpreted, timing = bench.total, bench.interpreted, bench.timing
-    failure = _failure(bench, settling, vhdl) or _wrapper_failure(wrappers) or pieces.failure()
+    # The piece that is wrong is a better answer than what became wrong by it.
+    failure = pieces.failure() or _failure(bench, settling, vhdl) or _wrapper_failure(wrappers)
     return RtlResult(
         passed=total.passed and failure is None,
         failure=failure,

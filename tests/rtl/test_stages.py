@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import networks
@@ -25,7 +25,7 @@ from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.trace import trace_trigger
 from fpgaae.runs.folder import edited_files
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.rtl import RtlResult
+from fpgaae.runs.results.rtl import RtlResult, StageProof
 from fpgaae.runs.run import RunOptions, run_stage
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -40,6 +40,17 @@ def copy(traced: Workspace, tmp_path: Path) -> Workspace:
 def without_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the stages unproven, as without Yosys: a test of something else need not wait for it."""
     monkeypatch.setattr(simulate, "abc_program", lambda: None)
+
+
+class _NoProof:
+    """Stands in for the prover, and finds no proof."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def prove(self, project: Path, language: str, build: Path, modules: Iterable[str]) -> Iterator[StageProof]:
+        del project, language, build
+        return (StageProof(module=module, proven=False, failure=f"{module}: no proof") for module in modules)
 
 
 def _verilog(workspace: Workspace) -> Path:
@@ -107,10 +118,13 @@ def test_edited_verilog_is_compared_and_named_and_a_wrong_bit_exits_1(copy: Work
     assert edited_files(copy.experiment.stage_folder("trace"))  # the user's edit is still there
 
 
-@pytest.mark.usefixtures("without_proofs")
 @pytest.mark.slow
-def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(copy: Workspace) -> None:
-    """M2: no other event has a score exactly at a threshold."""
+def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M2: no other event has a score exactly at a threshold. A stage that is not proven is a failure by itself."""
+    monkeypatch.setattr(simulate, "abc_program", lambda: "abc")
+    monkeypatch.setattr(simulate, "StageProver", _NoProof)
     networks.need("verilator")
     features = FeatureMap.of(copy.experiment.result(DataResult))
     trained = GoldenTrigger.load(copy.experiment.stage_folder("convert"), features)
@@ -124,6 +138,8 @@ def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(copy: Worksp
     assert (result.passed, result.score_mismatches) == (False, 0)
     assert 0 < result.decision_flips <= result.events_by_origin["edges"]
     assert (result.first_mismatch.layer, result.first_mismatch.origin) == ("accept", "edges")
+    assert result.failure == "autoencoder_core_stage0: no proof"
+    assert not any(proof.proven for proof in result.stages)
 
 
 _IGNORED_RESET = {"if (reset) under_way <= 0;\n        else": ""}
