@@ -153,15 +153,12 @@ def _connections(design: Design, inputs: list[_Slice], outputs: list[_Slice]) ->
 
 
 def _padded(port: str, where: _Slice, width: int) -> str:
-    """Write a part of a port with zeros above and below it."""
-    above = width - where.bits - where.zeros
-    if not where.bits:
+    """Write a part of a port with zeros above and below it, or without the bits that a wider one has for its sign."""
+    bits = min(where.bits, width - where.zeros)
+    if not bits:
         return f"{width}'b0"
-    parts = (
-        [f"{above}'b0"] * bool(above)
-        + [f"{port}[{where.low}+:{where.bits}]"]
-        + [f"{where.zeros}'b0"] * bool(where.zeros)
-    )
+    above = width - bits - where.zeros
+    parts = [f"{above}'b0"] * bool(above) + [f"{port}[{where.low}+:{bits}]"] + [f"{where.zeros}'b0"] * bool(where.zeros)
     return f"{{{', '.join(parts)}}}" if len(parts) > 1 else parts[0]
 
 
@@ -184,7 +181,7 @@ def _vhdl_bits(name: str, low: int, bits: int) -> str:
 
 
 def _vhdl_padded(port: str, where: _Slice, width: int) -> str:
-    """Write a part of a port with zeros above and below it, or without the bits that a wider one has for its sign."""
+    """Write `_padded` in VHDL."""
     bits = min(where.bits, width - where.zeros)
     if not bits:
         return f'"{"0" * width}"'

@@ -1,7 +1,7 @@
 """The registers between the stages and behind the last: whatever a stage gives, the next one and the outputs must get.
 
 Events reach few of the words that a stage can give, all zero for instance next to never. Words drawn at random, zeros
-and ones stand in for what the stages give; behind the last one only those whose score the port holds (needs da4ml).
+and ones stand in for what the stages give; behind the last one only those that the ports can carry (needs da4ml).
 """
 
 from __future__ import annotations
@@ -108,7 +108,10 @@ def _values(bits: Bits, logic: CombLogic) -> NDArray[np.int64]:
 
 
 def _fits(bits: Bits, logic: CombLogic, design: Design) -> NDArray[np.bool_]:
-    """Tell in which rows the port holds the score."""
+    """Tell in which rows the port holds the score, or has a wire from the last stage for each of its bits."""
+    is_signed, integers, fraction = Precision.from_qint(logic.out_qint[0])
+    if is_signed + integers + max(fraction, 0) >= design.score.width:  # the sign too, although no event sets it
+        return np.ones(len(bits), dtype=np.bool_)
     score = _values(bits, logic)[:, 0]
     return np.asarray((score >= design.score.min_code) & (score <= design.score.max_code))
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import networks
+import numpy as np
 import pytest
+from da4ml.cmvm.types import Precision, QInterval
 from designs import Written, replace_once, write_design
 
 from fpgaae.config.model import Score
+from fpgaae.fixedpoint import parse_type
 from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.pipeline import stage_ports
 from fpgaae.rtl.register_check import check_registers, register_stimulus
@@ -56,6 +61,23 @@ def test_registers_that_keep_a_word_and_a_score_without_its_highest_bit_are_caug
     cut = check("trigger", 0, r"score = (\{\d+'b0, )?core_output\[0\+:(\d+)\]", r"score = \g<1>core_output[0+:\2 - 1]")
     assert cut.failure is not None
     assert cut.failure.startswith(f"{name}_trigger: its registers or ports do not carry what the stages give at clock ")
+
+
+@pytest.mark.parametrize(("interval", "sign_is_driven"), [((-5, 40, 1), True), ((-5, 20, 1), False)])
+def test_a_sign_is_driven_where_it_has_a_wire(
+    design: Written, interval: tuple[int, int, int], *, sign_is_driven: bool
+) -> None:
+    """The logic may know less of a score than its type does, which is never negative."""
+    score, accept = QInterval(*interval), QInterval(0, 1, 1)
+    last = SimpleNamespace(out_qint=[score, accept], shape=(1, 2), inp_kifs=np.ones(3, dtype=int))
+    last.out_kifs = np.array([Precision.from_qint(kind) for kind in last.out_qint], dtype=int).T
+    pipeline = SimpleNamespace(solutions=(last,))
+    block = replace(design.design, score=parse_type("ap_ufixed<7,7>"))
+    given, seen = vars(register_stimulus(pipeline, block, SEED)).values()
+    n_bits = given.shape[1] - 1  # of the score
+    assert given[:, n_bits - 1].any() == sign_is_driven
+    assert (seen[:, :n_bits] == given[:, :n_bits]).all()
+    assert not seen[:, n_bits:-1].any()
 
 
 def test_a_bit_that_the_vhdl_never_takes_over_is_caught(design: Written, tmp_path: Path) -> None:
