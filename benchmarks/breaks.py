@@ -83,7 +83,7 @@ BREAKS = (
     Break("tail", "fpgaae/training", "_MAKE_THE_SCORE else np.quantile(magnitude, 1 - TAIL)",
           "_MAKE_THE_SCORE else np.quantile(magnitude, TAIL)",
           "tests/training/test_widths.py"),
-    Break("targets-in-order", "fpgaae/training", "self.log_scores[start : start + len(x)]", "self.log_scores[: len(x)]",
+    Break("targets-in-order", "fpgaae/training", "self.grades[start : start + len(x)]", "self.grades[: len(x)]",
           "tests/training/test_distillation.py -m 'not slow'"),
     Break("memory-of-a-device", "fpgaae/training", "if size > _USABLE * limit:", "if size > limit / _USABLE:",
           "tests/training/methods/test_devices.py"),

@@ -75,9 +75,16 @@ def make(out: Path, python: str, names: Sequence[str], *, short: bool) -> int:
 
 
 def _shipped(names: Sequence[str]) -> Iterator[Path]:
-    for file in (*sorted(CONFIGS.glob("*.yaml")), *sorted((CONFIGS / "reference").glob("*.yaml"))):
+    files = (*sorted(CONFIGS.glob("*.yaml")), *sorted((CONFIGS / "reference").glob("*.yaml")))
+    for file in sorted(files, key=lambda file: _finished_teacher(read_config(file).content) is not None):
         if file.stem not in _WITHOUT_EVENTS and (not names or file.stem in names):
             yield file
+
+
+def _finished_teacher(content: Mapping[str, Any]) -> str | None:
+    """Name the config of the method that is run before a student of it."""
+    teacher = (content.get("distillation") or {}).get("teacher") or {}
+    return teacher.get("weights_of")
 
 
 def _stages(file: Path) -> tuple[str, ...]:
@@ -98,7 +105,9 @@ def _cut(file: Path, folder: Path) -> Path:
         "csim": {"random_events": 2000},
         "data": {"files": {name: _few(name, of, folder) for name, of in content["data"]["files"].items()}},
     }
-    if content.get("distillation"):
+    if teacher := _finished_teacher(content):
+        changes["distillation"] = {"teacher": {"weights_of": str((folder / f"{Path(teacher).name}.yaml").resolve())}}
+    elif content.get("distillation"):
         changes["distillation"] = {"fit": {"epochs": _EPOCHS}}
     if "ensemble" in content:
         changes["ensemble"] = {"seeds": 2}

@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from fpgaae.config.data import Data
+from fpgaae.config.distillation import Distillation
 from fpgaae.config.layers import check_shapes
-from fpgaae.config.model import Distillation, Model, ModelKind, Pruning, Quantization, Score, Training, Width
+from fpgaae.config.model import Model, ModelKind, Pruning, Quantization, Score, Training, Width
 from fpgaae.config.place import Place
 from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import MethodSection, check_method
@@ -275,9 +276,8 @@ class Config(Section):
     @property
     def _models(self) -> dict[str, Model]:
         """The networks that are trained, by key."""
-        return {"model": self.model} | (
-            {} if self.distillation is None else {"distillation.teacher": self.distillation.teacher}
-        )
+        teacher = None if self.distillation is None else self.distillation.trained_teacher
+        return {"model": self.model} | ({} if teacher is None else {"distillation.teacher": teacher})
 
     def _check_compression(self) -> None:
         array = self.data.hardware.array

@@ -92,7 +92,7 @@ def _short(given: Any) -> str:  # noqa: ANN401
 
 def _is_union_tag(part: str | int) -> bool:
     """Tell whether pydantic put this into the path to name the branch of a union."""
-    branches = ("literal[", "constrained-", "function-", "layer[", "entry[", "tuple[")
+    branches = ("literal[", "constrained-", "function-", "layer[", "entry[", "teacher[", "tuple[")
     return isinstance(part, str) and (part.startswith(branches) or part in {"int", "str"})
 
 

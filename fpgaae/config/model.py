@@ -1,6 +1,6 @@
-"""The sections of an experiment that say what is trained: network, score, widths, pruning, teacher and training runs.
+"""The sections of an experiment that say what is trained: network, score, widths, pruning and training runs.
 
-What surrounds the network in the firmware does not belong here.
+A student's teacher (`distillation`) and what surrounds the network in the firmware do not belong here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from fpgaae.config.layers import NamedLayer, NetworkLayers, Units, named_layers
-from fpgaae.section import Number, Section, Share
+from fpgaae.section import Section
 
 Bits = Annotated[int, Field(ge=2, le=24)]
 LearningRate = Annotated[float, Field(ge=1e-12, le=10)]
@@ -230,47 +230,6 @@ class FloatFit(Fit):
     batch_normalization: bool = False  # behind each hidden layer; folded into it afterwards
     precision: Literal["float32", "bfloat16"] = "float32"  # of what a `method` computes with; weights stay float32
     weights_of: str | None = None  # the config of a finished float method whose weights are taken instead of trained
-
-
-class OutlierKind(str, Enum):
-    """How an unusual event is made of background events."""
-
-    MIXED = "mixed"  # each hardware integer from one of two events
-    OVERLAID = "overlaid"  # the sum of two events
-    SCALED = "scaled"  # some integers multiplied by up to 8
-    HOT = "hot"  # one to eight integers anywhere in their range, as of hot cells
-
-
-class Outliers(Section):
-    """Made-up events that a student learns beside the background, so that it sees large scores; no signal is needed."""
-
-    share: Annotated[float, Field(ge=0, le=4)] = 0.0  # of the number of background events
-    kinds: Annotated[tuple[OutlierKind, ...], Field(min_length=1)] = (OutlierKind.MIXED,)
-
-
-class Distillation(Section):
-    """What a student learns: the score s of a teacher, an autoencoder in full precision that never becomes firmware.
-
-    The target is scale (clip(log s, low, high) - low) / (high - low), after CICADA, the Calorimeter Image Convolutional
-    Anomaly Detection Algorithm of CMS, whose target is 32 log s between 0 and 256.
-    """
-
-    teacher: Model
-    fit: FloatFit
-    low: Number | None = None  # of log s; null: the first of the quantiles
-    high: Number | None = None
-    quantiles: tuple[Share, Share] = (0.001, 1.0)  # of log s over all that the student is trained on
-    scale: Annotated[float, Field(ge=1e-3, le=1e6)] = 16.0  # the largest target
-    outliers: Outliers = Outliers()
-
-    @model_validator(mode="after")
-    def _is_possible(self) -> Distillation:
-        if self.teacher.kind is not ModelKind.AUTOENCODER:
-            raise ValueError(f"distillation.teacher.kind: a teacher is an autoencoder, not {self.teacher.kind.value}")
-        for name, low, high in (("high", self.low, self.high), ("quantiles", *self.quantiles)):
-            if low is not None and high is not None and low >= high:
-                raise ValueError(f"distillation.{name}: the upper end, {high:g}, is not above the lower, {low:g}")
-        return self
 
 
 class TrainingMode(str, Enum):

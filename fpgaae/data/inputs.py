@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.config.experiment import Config
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.store import EventStore
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding, nearest_codes, values_of
@@ -72,7 +73,13 @@ class Split(NamedTuple):
 
 def open_split(run: StageRun, name: str) -> Split:
     """Open a split of the background."""
-    width = run.config.quantization.inputs
-    input_type = FixedPointType(width.bits, width.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE)
     features = FeatureMap.of(run.result(DataResult))
-    return Split(EventStore(run.upstream("data")), run.config.data.background, name, features, input_type)
+    return Split(
+        EventStore(run.upstream("data")), run.config.data.background, name, features, input_type_of(run.config)
+    )
+
+
+def input_type_of(config: Config) -> FixedPointType:
+    """Give the type of the network's inputs, whose range also clips those of the float networks."""
+    width = config.quantization.inputs
+    return FixedPointType(width.bits, width.integer_bits + 1, True, Rounding.HALF_EVEN, Overflow.SATURATE)

@@ -136,7 +136,7 @@ def _distillation(
     return StudentComparison(
         signals=signals,
         rank_correlation=ranks,
-        weights=sizes(open_partial(run).network, taught.training.weights),
+        weights=sizes(open_partial(run).network, taught.weights),
         target=taught.target.entry(),
     )
 

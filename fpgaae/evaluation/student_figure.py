@@ -12,14 +12,21 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fpgaae.config.distillation import TargetKind
 from fpgaae.evaluation.binning import equal_bins
 from fpgaae.evaluation.style import PALETTE, house_style, settled
-from fpgaae.models.target import Target, logarithms
+from fpgaae.models.target import Target
 
 _BINS = 60
 _COLUMNS = 3
 _PROFILE_BINS = 12
 _TAILS = (0.16, 0.5, 0.84)
+_BEYOND = 0.25  # of the target's range that is shown on both sides of it
+_LABELS = {
+    TargetKind.LOGARITHM: "Teacher's score",
+    TargetKind.SCORE: "Teacher's score",
+    TargetKind.RATE: "-log of the background's rate at the teacher's score",
+}
 
 
 class Pair(NamedTuple):
@@ -42,11 +49,11 @@ def student_figure(pairs: Mapping[str, Pair], target: Target) -> Figure:
     """
     columns = min(_COLUMNS, len(pairs))
     rows = math.ceil(len(pairs) / columns)
-    ends = [np.concatenate([pair[index] for pair in pairs.values()]) for index in (0, 1)]
-    low = max(float(ends[0].min()), math.exp(target.low) / math.e)
-    edges = np.geomspace(low, float(ends[0].max()), _BINS + 1), np.linspace(0, float(ends[1].max()) or 1.0, _BINS + 1)
+    largest = max(float(pair.student.max()) for pair in pairs.values())
+    low, teachers = _ends(pairs, target)
+    edges = teachers, np.linspace(0, largest or 1.0, _BINS + 1)
     densities = {
-        name: np.histogram2d(np.maximum(pair.teacher, low), pair.student, bins=edges)[0] / len(pair.teacher)
+        name: np.histogram2d(np.maximum(_shown(pair, target), low), pair.student, bins=edges)[0] / len(pair.teacher)
         for name, pair in pairs.items()
     }
     least = min(float(density[density > 0].min()) for density in densities.values())
@@ -62,21 +69,41 @@ def student_figure(pairs: Mapping[str, Pair], target: Target) -> Figure:
         for panel in panels.flat[len(pairs) :]:
             panel.set_visible(False)
             panels[-2, panels.shape[1] - 1].xaxis.set_tick_params(labelbottom=True)
-        panels[0, 0].set_xscale("log")
-        figure.supxlabel("Teacher's score", fontsize="medium")
+        if target.kind is TargetKind.LOGARITHM:
+            panels[0, 0].set_xscale("log")
+        figure.supxlabel(_LABELS[target.kind], fontsize="medium")
         figure.supylabel("Student's score (firmware)", fontsize="medium")
         figure.colorbar(mesh, ax=panels, label="Share of the process's events", pad=0.02)
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
         return settled(figure)
 
 
+def _shown(pair: Pair, target: Target) -> NDArray[Any]:
+    """Give what the teacher's axis shows: a score on a logarithmic axis, or the grade of it."""
+    return pair.teacher if target.kind is TargetKind.LOGARITHM else target.grades(pair.teacher)
+
+
+def _ends(pairs: Mapping[str, Pair], target: Target) -> tuple[float, NDArray[np.float64]]:
+    """Give what is smaller than all else on the teacher's axis, and the edges of its bins."""
+    shown = np.concatenate([_shown(pair, target) for pair in pairs.values()])
+    if target.kind is TargetKind.LOGARITHM:
+        low = max(float(shown.min()), math.exp(target.low) / math.e)
+        return low, np.geomspace(low, float(shown.max()), _BINS + 1)
+    beyond = _BEYOND * (target.high - target.low)
+    low = max(float(shown.min()), target.low - beyond)
+    return low, np.linspace(low, min(float(shown.max()), target.high + beyond), _BINS + 1)
+
+
 def _lines(panel: Axes, pair: Pair, target: Target, edges: NDArray[np.float64]) -> None:
     """Draw what was taught, and the median of the student in bins of the teacher's score."""
-    panel.plot(edges, target.of_logarithms(logarithms(edges)), color="black", linewidth=1.0, label="target")
+    taught = target.of_scores(edges) if target.kind is TargetKind.LOGARITHM else target.of_grades(edges)
+    panel.plot(edges, taught, color="black", linewidth=1.0, label="target")
     index, ends = equal_bins(pair.teacher, _PROFILE_BINS)
     members = [index == i for i in range(len(ends))]
     low, median, high = np.array([np.quantile(pair.student[own], _TAILS) for own in members]).T
-    centres = [float(np.exp(logarithms(pair.teacher[own]).mean())) for own in members]
+    centres = np.array([target.grades(pair.teacher[own]).mean() for own in members])
+    if target.kind is TargetKind.LOGARITHM:
+        centres = np.exp(centres)
     panel.errorbar(
         centres, median, (median - low, high - median), fmt="o", markersize=3, linewidth=1.0, color=PALETTE[2],
         label="median, 68 % of the events",

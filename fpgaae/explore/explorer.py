@@ -19,11 +19,12 @@ from fpgaae.data.inputs import open_split
 from fpgaae.evaluation.two_sample import one_event_a_group
 from fpgaae.methods.base import Method
 from fpgaae.methods.registry import method_class
+from fpgaae.models.method_networks import variables_of_all
+from fpgaae.models.method_scorer import make_step
 from fpgaae.runs.results.explore import UseResult
 from fpgaae.runs.run import StageRun
 from fpgaae.training.methods.dataset import load_columns
-from fpgaae.training.methods.job import Trained, variables_of_all
-from fpgaae.training.methods.keras_loop import make_step
+from fpgaae.training.methods.job import Trained
 from fpgaae.training.methods.mixtures import unseen_columns, unseen_groups
 from fpgaae.training.methods.stage import open_trained, train
 

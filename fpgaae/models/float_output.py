@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.config.distillation import Distillation
 from fpgaae.config.experiment import Config
 from fpgaae.config.layers import Shape
-from fpgaae.config.model import Distillation
 from fpgaae.errors import InputError
 
 IMPORTED_FLOAT_FILE = "float.h5"
@@ -84,8 +84,10 @@ def open_teacher_output(folder: Path, distillation: Distillation, image: Shape) 
     """
     from fpgaae.models.float import TEACHER_WEIGHTS_FILE, build_float  # noqa: PLC0415
 
-    fit = distillation.fit
-    graph = build_float(distillation.teacher, image, 0, batch_normalization=fit.batch_normalization)
+    teacher, fit = distillation.trained_teacher, distillation.fit
+    if teacher is None or fit is None:
+        raise ValueError("a finished method is no teacher that was trained here")
+    graph = build_float(teacher, image, 0, batch_normalization=fit.batch_normalization)
     graph.training.load_weights(folder / TEACHER_WEIGHTS_FILE)
     return lambda x: np.asarray(graph.scoring.predict(x, batch_size=_BATCH, verbose=0))
 

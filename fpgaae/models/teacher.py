@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.config.distillation import Distillation
 from fpgaae.config.experiment import Config
-from fpgaae.config.model import Distillation
 from fpgaae.data.inputs import Split
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.scores.base import score_class
 from fpgaae.models.float_output import open_teacher_output
 from fpgaae.models.target import Target
-from fpgaae.runs.results.reference import ReferenceResult, TeacherTraining, TrainedReference
+from fpgaae.runs.results.reference import ReferenceResult, TrainedReference
 from fpgaae.runs.run import StageRun
 
 Teacher = Callable[[Codes], NDArray[np.float64]]  # hardware codes (n, n_features) -> scores (n,)
@@ -32,7 +32,12 @@ def open_teacher(folder: Path, config: Config, split: Split) -> Teacher:
         Results of the stage `reference`.
     """
     distillation = distillation_of(config)
-    score = distillation.teacher.score
+    trained = distillation.trained_teacher
+    if trained is None:
+        from fpgaae.models.finished_teacher import open_teachers  # noqa: PLC0415
+
+        return open_teachers(folder, split)
+    score = trained.score
     output = open_teacher_output(folder, distillation, config.data.hardware.image_shape)
 
     def scores(codes: Codes) -> NDArray[np.float64]:
@@ -43,9 +48,9 @@ def open_teacher(folder: Path, config: Config, split: Split) -> Teacher:
 
 
 class Taught(NamedTuple):
-    """A teacher that was trained here, and the map from its score to what its student learns."""
+    """The size of a teacher, and the map from its score to what its student learned."""
 
-    training: TeacherTraining
+    weights: int
     target: Target
 
 
@@ -54,9 +59,10 @@ def find_taught(run: StageRun) -> Taught | None:
     if run.config.distillation is None:
         return None
     result = run.result(ReferenceResult)
-    if not isinstance(result, TrainedReference) or result.teacher is None or result.target is None:
+    if not isinstance(result, TrainedReference) or result.target is None:
         return None
-    return Taught(result.teacher, Target.of(result.target))
+    weights = sum(teacher.weights for teacher in result.teachers)
+    return Taught(weights if result.teacher is None else result.teacher.weights, Target.of(result.target))
 
 
 def require_taught(run: StageRun) -> Taught:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
+from fpgaae.config.shipped import CONFIG_PREFIX
 from fpgaae.errors import InputError
 from fpgaae.files import lock
 from fpgaae.runs.folder import MANIFEST, recorded_hashes, replaced_folder
@@ -40,7 +41,7 @@ class ImportedModel(NamedTuple):
 
 
 class TakenWeights(NamedTuple):
-    """The float method whose weights the reference takes."""
+    """A float method whose weights the reference takes, or whose score it learns."""
 
     folder: str  # of its run
     sha256: str | None  # of its weights; None: it is not finished
@@ -55,6 +56,7 @@ class Experiment:
     folder: Path
     imported: ImportedModel | None = None
     taken: TakenWeights | None = None  # of a float method, instead of a training
+    teachers: tuple[TakenWeights, ...] = ()  # the float methods whose scores a student learns
     shared: Mapping[str, Path] = field(default_factory=dict)  # stages whose results lie in another run folder
 
     @property
@@ -128,7 +130,7 @@ def open_experiment(config_file: Path, runs: Path, importing: ImportedModel | No
     folder = runs / experiment_name(config_file)
     imported = importing or find_import(folder)
     config = load_config(config_file, imported=imported is not None)
-    return Experiment(config_file, config, folder, imported, _find_taken(config, runs))
+    return Experiment(config_file, config, folder, imported, _find_taken(config, runs), find_teachers(config, runs))
 
 
 def experiment_name(config_file: Path) -> str:
@@ -147,9 +149,18 @@ def experiment_name(config_file: Path) -> str:
 
 def _find_taken(config: Config, runs: Path) -> TakenWeights | None:
     """Give the weights that `training.reference.weights_of` names, as they are now."""
-    if (source := config.training.reference.weights_of) is None:
-        return None
-    folder = runs / Path(source).stem / "reference"
+    source = config.training.reference.weights_of
+    return None if source is None else _finished_method(source, runs)
+
+
+def find_teachers(config: Config, runs: Path) -> tuple[TakenWeights, ...]:
+    """Give the weights of the finished methods that `distillation.teacher` names, as they are now."""
+    scores = () if config.distillation is None else config.distillation.finished_teachers
+    return tuple(_finished_method(score.weights_of, runs) for score in scores)
+
+
+def _finished_method(config_file: str, runs: Path) -> TakenWeights:
+    folder = runs / Path(config_file.removeprefix(CONFIG_PREFIX)).stem / "reference"
     recorded = recorded_hashes(folder) if (folder / MANIFEST).is_file() else {}
     return TakenWeights(str(folder), recorded.get(MEMBERS_FILE))
 

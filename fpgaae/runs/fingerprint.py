@@ -22,6 +22,7 @@ _FIRMWARE = "fpgaae_firmware"
 def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> str:
     """Identify what a stage's result depends on: its config sections, everything upstream, and the event files."""
     spec = experiment.spec(stage)
+    teachers = [method.sha256 for method in experiment.teachers]
     content = {
         "stage": stage,
         "format": RESULT_FORMAT,
@@ -30,6 +31,7 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         "files": dict(data_hashes) if stage == "data" else {},
         **({"model": experiment.imported} if stage == IMPORT else {}),
         **({"taken": experiment.taken} if stage == "reference" and experiment.taken is not None else {}),
+        **({"teachers": teachers} if stage == "reference" and teachers else {}),
         "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},
         "packages": {name: _version(name) for name in spec.packages},
     }
@@ -80,8 +82,9 @@ def input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[s
     hashes: dict[str, str | None] = (
         {f"events/{name}": value for name, value in data_hashes.items()} if spec.name == "data" else {}
     )
-    if spec.name == "reference" and experiment.taken is not None:
-        hashes[f"{experiment.taken.folder}/{MEMBERS_FILE}"] = experiment.taken.sha256
+    if spec.name == "reference":
+        taken = experiment.teachers if experiment.taken is None else (experiment.taken, *experiment.teachers)
+        hashes |= {f"{method.folder}/{MEMBERS_FILE}": method.sha256 for method in taken}
     taken_in = [name for name in spec.optional if is_current(experiment, name, data_hashes)]
     for name in (*spec.upstream, *taken_in):
         hashes |= {f"{name}/{file}": value for file, value in present_hashes(experiment.stage_folder(name)).items()}

@@ -1,41 +1,45 @@
 """What a student is trained on: background events and made-up outliers, with targets from its teacher's scores.
 
-The teacher scores the background once; its scores are kept, 4 bytes an event. Outliers are made and scored anew in each
-epoch, block by block. Which network learns from them does not belong here.
+The teacher scores the background once; the grades of its scores are kept, 4 bytes an event. Outliers are made anew in
+each epoch, block by block, and scored; or they come from a number of sets, whose grades are kept, too. Which network
+learns from them does not belong here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.config.distillation import Distillation
 from fpgaae.config.experiment import Config
-from fpgaae.config.model import Distillation
 from fpgaae.data.inputs import Split
 from fpgaae.fixedpoint import Codes
-from fpgaae.models.target import Target, logarithms
+from fpgaae.models.target import Target
 from fpgaae.models.teacher import Teacher, distillation_of, open_teacher
 from fpgaae.runs.run import StageRun
 from fpgaae.training.loop import Batch
 from fpgaae.training.outliers import make_outliers
 
-LOG_SCORES_FILE = "teacher_log_scores.npz"
+GRADES_FILE = "teacher_grades.npz"
 _OUTLIERS = 1  # a stream of random numbers apart from that of the order of the events
-LogScores = NDArray[np.float32]
+_ORDER = 2  # another, of the order in which outliers of a set come
+Grades = NDArray[np.float32]
+KeptGrades = Mapping[str, Grades]  # of the events of the file by split, and of the outliers of a set
 
 
 class Lessons(NamedTuple):
     """The events of a split with their targets, as a student gets them."""
 
     split: Split
-    log_scores: LogScores  # of the teacher, in the order of the file
+    grades: Grades  # of the teacher's scores, in the order of the file
     target: Target
     distillation: Distillation
     teacher: Teacher  # for outliers
+    of_sets: tuple[Grades, ...] = ()  # of the outliers of each set, block by block; none: they are made anew
 
     @property
     def n_events(self) -> int:
@@ -45,53 +49,79 @@ class Lessons(NamedTuple):
     def epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
         """Give the events of an epoch, shuffled within their blocks, with the outliers of this epoch among them."""
         for start, order in self.split.places(seed, epoch):
-            codes, log_scores = self.split.codes(start)[order], self.log_scores[start + order]
-            if self.distillation.outliers.share:
+            in_file_order = self.split.codes(start)
+            codes, grades = in_file_order[order], self.grades[start + order]
+            if self.of_sets:
+                index = epoch % len(self.of_sets)
+                made, of_made = self._set(in_file_order, seed, index, start), self._grades_in_set(index, start)
+                rng = np.random.default_rng([seed, epoch, start, _ORDER])
+            else:
                 rng = np.random.default_rng([seed, epoch, start, _OUTLIERS])
-                codes, log_scores = self._with_outliers(codes, log_scores, rng)
+                made = self._made(codes, rng)
+                of_made = self._grades_of(made) if len(made) else self.grades[:0]
+            if len(made):
+                codes, grades = np.concatenate([codes, made]), np.concatenate([grades, of_made])
                 shuffled = rng.permutation(len(codes))
-                codes, log_scores = codes[shuffled], log_scores[shuffled]
-            yield self.split.inputs(codes), self._targets(log_scores)
+                codes, grades = codes[shuffled], grades[shuffled]
+            yield self.split.inputs(codes), self._targets(grades)
 
     def ordered(self) -> Iterator[Batch]:
         """Give the background events once, in the order of the file: what a validation is about."""
         start = 0
         for x in self.split.ordered_blocks():
-            yield x, self._targets(self.log_scores[start : start + len(x)])
+            yield x, self._targets(self.grades[start : start + len(x)])
             start += len(x)
 
     def fitted(self) -> Lessons:
         """Give the same with the target that the config asks for, from all of the background and some outliers."""
         codes = self.split.codes(0)
-        rng = np.random.default_rng([0, _OUTLIERS])
-        _, log_scores = self._with_outliers(codes, self.log_scores[: len(codes)], rng)
-        everything = np.concatenate([self.log_scores, log_scores[len(codes) :]])
-        return self._replace(target=Target.of_config(self.distillation, everything))
+        made = self._made(codes, np.random.default_rng([0, _OUTLIERS]))
+        everything = np.concatenate([self.grades, self._grades_of(made)]) if len(made) else self.grades
+        return self._replace(target=self.target.clipped(self.distillation, everything))
 
-    def _with_outliers(self, codes: Codes, log_scores: LogScores, rng: np.random.Generator) -> tuple[Codes, LogScores]:
-        """Put made-up events behind those of a block."""
+    def grades_of_set(self, seed: int, index: int) -> Grades:
+        """Score the outliers of a set, block by block."""
+        blocks = [self._set(self.split.codes(start), seed, index, start) for start in self.split.starts]
+        return np.concatenate([self._grades_of(made) for made in blocks])
+
+    def _grades_in_set(self, index: int, start: int) -> Grades:
+        """Give the grades of the outliers of a set that belong to a block; those in front of it are full."""
+        size = self.split.starts.step
+        first, n = start // size * self._n_outliers(size), self._n_outliers(min(size, self.split.n_events - start))
+        return self.of_sets[index][first : first + n]
+
+    def _set(self, codes: Codes, seed: int, index: int, start: int) -> Codes:
+        """Make the outliers of a set from the events of a block, in the order of the file."""
+        return self._made(codes, np.random.default_rng([seed, index, start, _OUTLIERS]))
+
+    def _made(self, codes: Codes, rng: np.random.Generator) -> Codes:
+        """Make as many outliers of the events of a block as belong to it."""
         n = self._n_outliers(len(codes))
-        if not n:
-            return codes, log_scores
-        made = make_outliers(codes, n, self.distillation.outliers.kinds, self.split.features, rng)
-        return np.concatenate([codes, made]), np.concatenate([log_scores, _log_scores(self.teacher, made)])
+        return make_outliers(codes, n, self.distillation.outliers.kinds, self.split.features, rng) if n else codes[:0]
 
-    def _targets(self, log_scores: LogScores) -> NDArray[np.float32]:
-        return self.target.of_logarithms(log_scores).astype(np.float32)[:, None]
+    def _grades_of(self, codes: Codes) -> Grades:
+        return self.target.grades(self.teacher(codes)).astype(np.float32)
+
+    def _targets(self, grades: Grades) -> NDArray[np.float32]:
+        return self.target.of_grades(grades).astype(np.float32)[:, None]
 
     def _n_outliers(self, n_events: int) -> int:
         return round(self.distillation.outliers.share * n_events)
 
 
 def prepare_lessons(config: Config, teacher: Teacher, training: Split, validation: Split, folder: Path) -> Target:
-    """Score the background with the teacher, write the scores, and give the map from them to the student's target."""
-    log_scores = {
-        split.name: np.concatenate([_log_scores(teacher, split.codes(start)) for start in split.starts])
-        for split in (training, validation)
-    }
-    np.savez(folder / LOG_SCORES_FILE, **log_scores)  # type: ignore[arg-type]
-    anything = Target(0.0, 1.0, 1.0)
-    return Lessons(training, log_scores[training.name], anything, distillation_of(config), teacher).fitted().target
+    """Score the background with the teacher, write the grades, and give the map from scores to the student's target."""
+    distillation = distillation_of(config)
+    scores = {split.name: scores_of(split, teacher) for split in (training, validation)}
+    unclipped = Target.unclipped(distillation.target, scores[training.name])
+    kept = {name: unclipped.grades(own).astype(np.float32) for name, own in scores.items()}
+    lessons = Lessons(training, kept[training.name], unclipped, distillation, teacher).fitted()
+    if distillation.outliers.share:
+        for index in range(distillation.outliers.sets or 0):
+            kept[_set_name(index)] = lessons.grades_of_set(config.seed, index)
+    arrays: dict[str, Any] = kept
+    np.savez(folder / GRADES_FILE, **arrays)
+    return lessons.target
 
 
 def open_lessons(run: StageRun, folder: Path, target: Target, split: Split) -> Lessons:
@@ -104,10 +134,18 @@ def open_lessons(run: StageRun, folder: Path, target: Target, split: Split) -> L
     target
         What `prepare_lessons` gave.
     """
-    with np.load(folder / LOG_SCORES_FILE, allow_pickle=False) as saved:
-        log_scores = saved[split.name]
-    return Lessons(split, log_scores, target, distillation_of(run.config), open_teacher(folder, run.config, split))
+    distillation = distillation_of(run.config)
+    with np.load(folder / GRADES_FILE, allow_pickle=False) as saved:
+        grades = saved[split.name]
+        names = map(_set_name, range(distillation.outliers.sets or 0))
+        of_sets = tuple(saved[name] for name in names if name in saved)
+    return Lessons(split, grades, target, distillation, open_teacher(folder, run.config, split), of_sets)
 
 
-def _log_scores(teacher: Teacher, codes: Codes) -> LogScores:
-    return logarithms(teacher(codes)).astype(np.float32)
+def scores_of(split: Split, teacher: Teacher) -> NDArray[np.float64]:
+    """Score every event of a split, in the order of the file."""
+    return np.concatenate([teacher(split.codes(start)) for start in split.starts])
+
+
+def _set_name(index: int) -> str:
+    return f"outliers_{index}"

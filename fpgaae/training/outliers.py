@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from fpgaae.config.model import OutlierKind
+from fpgaae.config.distillation import OutlierKind
 from fpgaae.data.features import FeatureMap
 from fpgaae.fixedpoint import Codes
 

@@ -9,15 +9,16 @@ from collections.abc import Iterable
 
 import keras
 
-from fpgaae.config.model import Distillation
+from fpgaae.config.distillation import Distillation
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.models.float import TEACHER_WEIGHTS_FILE, WEIGHTS_FILE, build_float, folded_weights
 from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded
 from fpgaae.models.target import Target
 from fpgaae.models.teacher import open_teacher
-from fpgaae.runs.results.reference import ReferenceResult, TeacherTraining, TrainedReference
+from fpgaae.runs.results.reference import FinishedTeacher, ReferenceResult, TeacherTraining, TrainedReference
 from fpgaae.runs.run import StageRun
 from fpgaae.training.distillation import open_lessons, prepare_lessons
+from fpgaae.training.finished_teachers import take_teachers
 from fpgaae.training.float_fit import FloatLesson, fit_float, reconstruction_lesson, student_lesson
 from fpgaae.training.float_pruning import prune_for_epoch, without_masks
 from fpgaae.training.loop import Batch
@@ -34,10 +35,15 @@ def run_reference(run: StageRun) -> ReferenceResult:
     training, validation = open_split(run, "train"), open_split(run, "validation")
     keras.utils.set_random_seed(config.seed)
     teacher, target = None, None
+    finished: tuple[FinishedTeacher, ...] = ()
     if config.distillation is None:
         lesson = reconstruction_lesson(config.model, training, validation, config.seed)
     else:
-        lesson, teacher, target = _teach(run, config.distillation, training, validation)
+        if config.distillation.trained_teacher is None:
+            finished = take_teachers(run, training)
+        else:
+            teacher = _train_teacher(run, config.distillation, training, validation)
+        lesson, target = _teach(run, training, validation)
     image = config.data.hardware.image_shape
     graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization, masked=pruned)
 
@@ -64,26 +70,24 @@ def run_reference(run: StageRun) -> ReferenceResult:
         events_per_second=history.rate,
         weights=count_weights(folded),
         teacher=teacher,
+        teachers=finished,
         target=target and target.entry(),
     )
 
 
-def _teach(
-    run: StageRun, distillation: Distillation, training: Split, validation: Split
-) -> tuple[FloatLesson, TeacherTraining, Target]:
-    """Train the teacher, and give what its student learns."""
-    config, fit = run.config, distillation.fit
+def _train_teacher(run: StageRun, distillation: Distillation, training: Split, validation: Split) -> TeacherTraining:
+    """Train the teacher and write its weights."""
+    config, model, fit = run.config, distillation.trained_teacher, distillation.fit
+    if model is None or fit is None:
+        raise ValueError("a finished method is not trained here")
     image = config.data.hardware.image_shape
-    graph = build_float(distillation.teacher, image, config.seed, batch_normalization=fit.batch_normalization)
-    lesson = reconstruction_lesson(distillation.teacher, training, validation, config.seed)
+    graph = build_float(model, image, config.seed, batch_normalization=fit.batch_normalization)
+    lesson = reconstruction_lesson(model, training, validation, config.seed)
     scratch = run.scratch / "teacher"
     scratch.mkdir(exist_ok=True)
     history = fit_float(graph.training, lesson, fit, scratch, run.progress, "teacher training")
     graph.training.save_weights(run.folder / TEACHER_WEIGHTS_FILE)
-    with run.progress.task("teacher's scores", None):
-        teacher = open_teacher(run.folder, config, training)
-        target = prepare_lessons(config, teacher, training, validation, run.folder)
-    taught = TeacherTraining(
+    return TeacherTraining(
         epochs=len(history.loss),
         loss=tuple(history.loss),
         val_loss=history.val_loss[-1],
@@ -91,5 +95,12 @@ def _teach(
         events_per_second=history.rate,
         weights=count_weights(folded_weights(graph.training)),
     )
+
+
+def _teach(run: StageRun, training: Split, validation: Split) -> tuple[FloatLesson, Target]:
+    """Give what the student of a teacher that lies in the run's folder learns."""
+    with run.progress.task("teacher's scores", None):
+        teacher = open_teacher(run.folder, run.config, training)
+        target = prepare_lessons(run.config, teacher, training, validation, run.folder)
     learned, checked = (open_lessons(run, run.folder, target, split) for split in (training, validation))
-    return student_lesson(learned, checked, config.seed), taught, target
+    return student_lesson(learned, checked, run.config.seed), target

@@ -12,7 +12,7 @@ from conftest import Workspace, open_workspace
 from numpy.typing import NDArray
 from support import merged, small_config
 
-from fpgaae.config.model import Distillation, OutlierKind, Outliers
+from fpgaae.config.distillation import Distillation, OutlierKind, Outliers
 from fpgaae.data import inputs as events
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import Split, open_split
@@ -60,7 +60,10 @@ def _lessons(workspace: Workspace, split: Split, **outliers: Any) -> Lessons:  #
     assert section is not None
     section = section.model_copy(update={"outliers": Outliers(**outliers)})
     codes = split.store.read(split.process, split.name, 0, split.n_events)
-    return Lessons(split, np.log(_score(codes)).astype(np.float32), _TARGET, section, _score)
+    lessons = Lessons(split, np.log(_score(codes)).astype(np.float32), _TARGET, section, _score)
+    return lessons._replace(
+        of_sets=tuple(lessons.grades_of_set(1, index) for index in range(section.outliers.sets or 0))
+    )
 
 
 def _codes(features: FeatureMap, x: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -72,10 +75,12 @@ def _assert_own_targets(lessons: Lessons, x: NDArray[np.float32], y: NDArray[np.
     np.testing.assert_allclose(y[:, 0], 0.5 * np.clip(np.log(scores), 0, 10), rtol=1e-5)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_every_event_comes_once_an_epoch_with_its_own_target(workspace: Workspace, split: Split, share: float) -> None:
-    lessons = _lessons(workspace, split, share=share)
-    batches = list(lessons.epoch(1, 0))
+@pytest.mark.parametrize(("share", "sets"), [(0.0, None), (0.5, None), (0.5, 2)])
+def test_every_event_comes_once_an_epoch_with_its_own_target(
+    workspace: Workspace, split: Split, share: float, sets: int | None
+) -> None:
+    lessons = _lessons(workspace, split, share=share, sets=sets)
+    batches = list(lessons.epoch(1, 3))
     assert len(batches) > 1
     x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     assert len(x) == len(y) == lessons.n_events
@@ -96,6 +101,15 @@ def test_an_epoch_depends_on_its_number_only(workspace: Workspace, split: Split)
     np.testing.assert_array_equal(first, again)
     rows = [{row.tobytes() for row in x} for x in (first, other)]
     assert len(rows[0] - rows[1]) > 100, "other outliers"
+
+
+def test_epochs_take_the_sets_of_outliers_in_turn(workspace: Workspace, split: Split) -> None:
+    lessons = _lessons(workspace, split, share=0.5, sets=2)
+    epochs = [np.concatenate([x for x, _ in lessons.epoch(1, epoch)]) for epoch in range(3)]
+    rows = [{row.tobytes() for row in x} for x in epochs]
+    assert rows[0] == rows[2]
+    assert len(rows[0] - rows[1]) > 100, "the other set"
+    assert not np.array_equal(epochs[0], epochs[2]), "in another order"
 
 
 def test_a_validation_is_about_the_background_in_order(workspace: Workspace, split: Split) -> None:
@@ -120,9 +134,23 @@ def test_the_ends_of_the_target_hold_the_outliers_too(workspace: Workspace, spli
     codes = split.store.read(split.process, "train", 0, split.n_events)
     assert background.high == pytest.approx(np.log(_score(codes)).max())
     assert more.high > background.high
-    with np.load(tmp_path / distillation.LOG_SCORES_FILE) as saved:
+    with np.load(tmp_path / distillation.GRADES_FILE) as saved:
         np.testing.assert_allclose(saved["train"], np.log(_score(codes)), rtol=1e-6)
         assert set(saved) == {"train", "validation"}
+
+
+def test_the_grades_of_sets_are_kept(workspace: Workspace, split: Split, tmp_path: Path) -> None:
+    config = workspace.experiment.config
+    assert config.distillation is not None
+    section = config.distillation.model_copy(update={"outliers": Outliers(share=0.5, sets=2)})
+    config = config.model_copy(update={"distillation": section})
+    validation = Split(split.store, split.process, "validation", split.features, split.input_type)
+    prepare_lessons(config, _score, split, validation, tmp_path)
+    expected = _lessons(workspace, split, share=0.5)
+    with np.load(tmp_path / distillation.GRADES_FILE) as saved:
+        for index in range(2):
+            own = saved[f"outliers_{index}"]
+            np.testing.assert_array_equal(own, expected.grades_of_set(config.seed, index))
 
 
 # ---- outliers ----

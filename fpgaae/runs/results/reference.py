@@ -36,12 +36,38 @@ class TeacherTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FinishedTeacher:
+    """A score of a finished float method that a student learned."""
+
+    weights_of: str  # the method's config
+    method: str
+    score: str
+    members: tuple[int, ...]  # of its ensemble, counted from 0, whose mean is the score
+    seeds: tuple[int, ...]  # of these members
+    weights: int  # of these members together
+    sha256: str  # of the file that the members were read from
+    centre: float = 0.0  # what is subtracted from the mean before it is divided by the unit
+    unit: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateEntry:
+    """-log of the share of the background whose score is as large (see `fpgaae.models.target`)."""
+
+    scores: tuple[float, ...]
+    grades: tuple[float, ...]
+    slope: float  # beyond the largest score
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetOfScores:
     """The map from a teacher's score to what its student learns (see `fpgaae.models.target`)."""
 
     low: float
     high: float
     scale: float
+    kind: str = "logarithm"
+    rates: RateEntry | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +83,7 @@ class TrainedReference(ReferenceResult):
     events_per_second: float
     weights: int
     teacher: TeacherTraining | None = None
+    teachers: tuple[FinishedTeacher, ...] = ()  # instead of one that was trained here
     target: TargetOfScores | None = None
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fpgaae.methods.base import Objective, Phase, Step
 from fpgaae.methods.ensemble import LEARNING_RATE
+from fpgaae.models.method_networks import Values, build_networks, initial_values, variables_of_all
 from fpgaae.progress import Task
 from fpgaae.training.methods.checkpoint import Checkpoint
 from fpgaae.training.methods.dataset import Columns
@@ -28,11 +29,7 @@ from fpgaae.training.methods.job import (
     Job,
     MemberHistory,
     Trained,
-    Values,
-    build_networks,
-    initial_values,
     require_finite,
-    variables_of_all,
 )
 from fpgaae.training.methods.shuffle import shuffled
 

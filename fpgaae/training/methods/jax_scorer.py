@@ -12,26 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.methods.base import ScoreFunction
-from fpgaae.training.methods.dataset import Columns
+from fpgaae.models.method_networks import variables_of_all
+from fpgaae.models.method_scorer import Columns, Members, Scorer
 from fpgaae.training.methods.jax_step import make_step
-from fpgaae.training.methods.job import Scorer, Trained, variables_of_all
 
 Array = Any
 _SCORED_EVENTS = 4096  # a call
 
 
-def jax_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
+def jax_scorer(function: ScoreFunction, members: Members) -> Scorer:
     """Give the compiled function from events to a score for every member."""
-    variables = variables_of_all(trained.networks)
+    variables = variables_of_all(members.networks)
 
     def score(values: list[Array], knobs: Mapping[str, Array], batch: Mapping[str, Array]) -> Array:
         step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return function(trained.networks, batch, step).astype(jnp.float32)
+            return function(members.networks, batch, step).astype(jnp.float32)
 
     compiled = jax.jit(jax.vmap(score, in_axes=(0, 0, None)))
-    values = [jnp.stack(own) for own in zip(*trained.values, strict=True)]
-    stacked = {name: jnp.array([own[name] for own in knobs], dtype=jnp.float32) for name in knobs[0]}
+    values = [jnp.stack(own) for own in zip(*members.values, strict=True)]
+    stacked = {name: jnp.array([own[name] for own in members.knobs], dtype=jnp.float32) for name in members.knobs[0]}
 
     def scores(columns: Columns) -> NDArray[np.float64]:
         n = len(columns["x"])

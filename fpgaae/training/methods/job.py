@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +13,9 @@ from fpgaae.config.model import FloatFit
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.methods.base import Method
 from fpgaae.methods.ensemble import LEARNING_RATE, Member
+from fpgaae.models.method_networks import Values, build_networks, initial_values, variables_of_all
 from fpgaae.progress import Progress
 from fpgaae.training.methods.dataset import Columns
-
-Values = list[NDArray[Any]]  # of every variable of all networks, in the order of `variables_of_all`
 
 
 class Job(NamedTuple):
@@ -88,22 +87,6 @@ class Trained(NamedTuple):
     n_devices: int = 1
 
 
-Scorer = Callable[[Columns], NDArray[np.float64]]  # events -> a score for every member, (n_members, n)
-
-
-def build_networks(method: Method, seed: int) -> dict[str, Any]:
-    """Build the networks of a method with initial weights that depend on the seed only."""
-    import keras  # noqa: PLC0415
-
-    keras.utils.set_random_seed(seed)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if method.setting.precision == "bfloat16" else "float32")
-    try:
-        return method.build()
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
 def solve(job: Job) -> Trained | None:
     """Take the weights from the method's closed form, if it has one; they do not depend on the seed."""
     found = job.method.solve(job.training["x"])
@@ -114,18 +97,6 @@ def solve(job: Job) -> Trained | None:
         variable.assign(found[variable.path].astype(np.float32))
     values = initial_values(networks)
     return Trained(networks, (values,) * len(job.members), (), 0.0, "closed form")
-
-
-def variables_of_all(networks: Mapping[str, Any]) -> list[Any]:
-    """Give every variable of all networks once: the trainable ones first."""
-    trainable = [v for network in networks.values() for v in network.trainable_variables]
-    others = [v for network in networks.values() for v in network.non_trainable_variables]
-    return list({id(v): v for v in (*trainable, *others)}.values())
-
-
-def initial_values(networks: Mapping[str, Any]) -> Values:
-    """Give the present values of every variable."""
-    return [np.asarray(variable) for variable in variables_of_all(networks)]
 
 
 def require_finite(job: Job, epoch: int, terms: Mapping[str, NDArray[np.floating]]) -> None:

@@ -12,25 +12,20 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.methods.base import Networks, ScoreFunction, Step, Terms
+from fpgaae.methods.base import Networks, Step, Terms
 from fpgaae.methods.ensemble import LEARNING_RATE, Member
-from fpgaae.training.methods.dataset import Columns
+from fpgaae.models.method_networks import build_networks, initial_values
+from fpgaae.models.method_scorer import make_step
 from fpgaae.training.methods.job import (
     Job,
     MemberHistory,
-    Scorer,
     Trained,
-    build_networks,
-    initial_values,
     require_finite,
-    variables_of_all,
 )
 
 Tensor = Any
-_SCORED_EVENTS = 8192
 
 
 class _FitModel(keras.Model):
@@ -61,17 +56,6 @@ class _FitModel(keras.Model):
             self.add_loss(ops.cast(term, "float32"))
             self._means[name].update_state(term)
         return inputs["x"][:, :1]
-
-
-def make_step(noise: Any, knobs: Mapping[str, float], progress: Tensor, *, training: bool) -> Step:  # noqa: ANN401
-    """Give what terms and scores may depend on."""
-    return Step(
-        training,
-        progress,
-        knobs,
-        lambda shape: keras.random.normal(shape, seed=noise),
-        lambda shape: keras.random.uniform(shape, seed=noise),
-    )
 
 
 def train_with_keras(job: Job) -> Trained:
@@ -137,24 +121,3 @@ def _train_member(
 def _validate(model: keras.Model, job: Job) -> float:
     found = model.evaluate(dict(job.validation), batch_size=len(job.validation["x"]), verbose=0, return_dict=True)
     return float(found["loss"])
-
-
-def keras_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
-    """Give the function from events to a score for every member."""
-    variables = variables_of_all(trained.networks)
-
-    def scores(columns: Columns) -> NDArray[np.float64]:
-        found = []
-        for values, own in zip(trained.values, knobs, strict=True):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-            step = make_step(keras.random.SeedGenerator(0), own, 1.0, training=False)
-            parts = []
-            for start in range(0, len(columns["x"]), _SCORED_EVENTS):
-                stop = start + _SCORED_EVENTS
-                batch = {name: ops.convert_to_tensor(column[start:stop]) for name, column in columns.items()}
-                parts.append(ops.convert_to_numpy(function(trained.networks, batch, step)))
-            found.append(np.concatenate(parts).astype(np.float64))
-        return np.stack(found)
-
-    return scores

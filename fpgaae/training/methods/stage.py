@@ -14,16 +14,17 @@ from fpgaae.data.inputs import BLOCK_EVENTS, open_split
 from fpgaae.evaluation.baseline_scores import baseline_scorers
 from fpgaae.methods.base import ScoreFunction
 from fpgaae.methods.registry import method_class
+from fpgaae.models.method_networks import build_networks, load_members, save_members
+from fpgaae.models.method_scorer import Members, Scorer, keras_scorer
+from fpgaae.models.method_setting import input_moments, setting_of
 from fpgaae.optional import require
 from fpgaae.runs.results.reference import MemberResult, MethodReference
 from fpgaae.runs.run import StageRun
 from fpgaae.training.methods.backend import JAX, TRAINS, backend, device
-from fpgaae.training.methods.dataset import setting_of
 from fpgaae.training.methods.figures import write_figures
-from fpgaae.training.methods.job import Job, MemberHistory, Scorer, Trained, build_networks, solve
+from fpgaae.training.methods.job import Job, MemberHistory, Trained, solve
 from fpgaae.training.methods.mixtures import training_columns, unseen_columns
 from fpgaae.training.methods.separation import mean_and_spread, separation
-from fpgaae.training.methods.store import load_members, save_members
 
 _DRAWN_SCORES = 3
 MemberScores = dict[str, dict[str, NDArray[np.float64]]]  # score -> process -> (n_members, n)
@@ -57,7 +58,7 @@ def open_job(run: StageRun) -> Job:
         raise ValueError("a config without a method is not trained here")
     found = method_class(config.method.kind)
     training, validation = (training_columns(run, name, found) for name in ("train", "validation"))
-    method = found(config.method, setting_of(run, training["x"]))
+    method = found(config.method, setting_of(config, open_split(run, "train").features, input_moments(training["x"])))
     members = config.ensemble.members(config.seed)
     return Job(method, members, config.training.reference, training, validation, run.scratch, run.progress)
 
@@ -106,14 +107,13 @@ def score_without_network(run: StageRun) -> dict[str, dict[str, NDArray[np.float
 
 def open_scorer(function: ScoreFunction, trained: Trained, knobs: list[dict[str, float]]) -> Scorer:
     """Give what scores events with every member, on the backend that Keras has."""
+    members = Members(trained.networks, trained.values, knobs)
     if backend() == JAX:
         require("jax", TRAINS)
         from fpgaae.training.methods.jax_scorer import jax_scorer  # noqa: PLC0415
 
-        return jax_scorer(function, trained, knobs)
-    from fpgaae.training.methods.keras_loop import keras_scorer  # noqa: PLC0415
-
-    return keras_scorer(function, trained, knobs)
+        return jax_scorer(function, members)
+    return keras_scorer(function, members)
 
 
 def open_trained(run: StageRun) -> TrainedMethod:

@@ -22,15 +22,13 @@ import jax.numpy as jnp  # noqa: E402
 from fpgaae.evaluation.metrics import auc  # noqa: E402
 from fpgaae.methods.base import Method  # noqa: E402
 from fpgaae.methods.ensemble import Member  # noqa: E402
+from fpgaae.models.method_networks import Values, build_networks, initial_values, variables_of_all  # noqa: E402
+from fpgaae.models.method_scorer import Members  # noqa: E402
 from fpgaae.training.methods.jax_loop import train_with_jax  # noqa: E402
 from fpgaae.training.methods.jax_scorer import jax_scorer  # noqa: E402
 from fpgaae.training.methods.job import (  # noqa: E402
     Job,
     Trained,
-    Values,
-    build_networks,
-    initial_values,
-    variables_of_all,
 )
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="fpgaae-test-"))
@@ -62,7 +60,13 @@ def adopt(trained: Trained, values: Values) -> None:
 
 def score(made: Method, trained: Trained, x: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give the main score of events."""
-    return jax_scorer(next(iter(made.scores().values())), trained, [made.options.knobs])({"x": x})[0]
+    return score_all(made, trained, x, next(iter(made.scores())))[0]
+
+
+def score_all(made: Method, trained: Trained, x: NDArray[np.float32], name: str) -> NDArray[np.float64]:
+    """Give a score of events by every member."""
+    members = Members(trained.networks, trained.values, [made.options.knobs] * len(trained.values))
+    return jax_scorer(made.scores()[name], members)({"x": x})
 
 
 FLOWS: dict[str, dict[str, int]] = {"flow": {"couplings": 5}, "autoregressive_flow": {"layers": 3}}
@@ -192,8 +196,7 @@ def decorrelation() -> dict[str, float]:
     made = method("decorrelated", setting(x, (24,), 3))
     members = tuple(Member(1, {"strength": strength}) for strength in (0.0, 5.0))
     trained = train("pivot", made, x, {"nuisance": nuisance}, members=members, epochs=30, batch_size=200)
-    knobs = [made.options.knobs] * 2
-    scores = jax_scorer(next(iter(made.scores().values())), trained, knobs)({"x": x})
+    scores = score_all(made, trained, x, next(iter(made.scores())))
     return {
         str(member.point["strength"]): float(abs(spearmanr(own, nuisance).statistic))
         for member, own in zip(members, scores, strict=True)
@@ -237,8 +240,8 @@ def embedded() -> dict[str, Any]:
         adopt(trained, values)
         z = np.asarray(trained.networks["projector"](trained.networks["encoder"](x)))
         found[name] = z.std(axis=0).tolist()
-    error = jax_scorer(made.scores()["embedding_error"], trained, [made.options.knobs] * 2)
-    return {**found, "vicreg": auc(error({"x": x[:500]})[0], error({"x": far})[0])}
+    error = (score_all(made, trained, own, "embedding_error")[0] for own in (x[:500], far))
+    return {**found, "vicreg": auc(*error)}
 
 
 if __name__ == "__main__":

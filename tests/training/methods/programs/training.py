@@ -21,8 +21,9 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 
+from fpgaae.models.method_networks import build_networks, variables_of_all  # noqa: E402
 from fpgaae.training.methods import checkpoint, devices, jax_loop  # noqa: E402
-from fpgaae.training.methods.job import Trained, build_networks, variables_of_all  # noqa: E402
+from fpgaae.training.methods.job import Trained  # noqa: E402
 from fpgaae.training.methods.shuffle import shuffled  # noqa: E402
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="fpgaae-test-"))

@@ -1,4 +1,4 @@
-"""The trained members on the disk, and the way back to networks."""
+"""The networks of a float method: built, as plain arrays, and on the disk with every member of an ensemble."""
 
 from __future__ import annotations
 
@@ -9,8 +9,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.methods.base import Method
 from fpgaae.runs.experiment import MEMBERS_FILE
-from fpgaae.training.methods.job import Values, variables_of_all
+
+Values = list[NDArray[Any]]  # of every variable of all networks, in the order of `variables_of_all`
+
+
+def build_networks(method: Method, seed: int) -> dict[str, Any]:
+    """Build the networks of a method with initial weights that depend on the seed only."""
+    import keras  # noqa: PLC0415
+
+    keras.utils.set_random_seed(seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16" if method.setting.precision == "bfloat16" else "float32")
+    try:
+        return method.build()
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def variables_of_all(networks: Mapping[str, Any]) -> list[Any]:
+    """Give every variable of all networks once: the trainable ones first."""
+    trainable = [v for network in networks.values() for v in network.trainable_variables]
+    others = [v for network in networks.values() for v in network.non_trainable_variables]
+    return list({id(v): v for v in (*trainable, *others)}.values())
+
+
+def initial_values(networks: Mapping[str, Any]) -> Values:
+    """Give the present values of every variable."""
+    return [np.asarray(variable) for variable in variables_of_all(networks)]
 
 
 def variable_names(networks: Mapping[str, Any]) -> list[str]:
