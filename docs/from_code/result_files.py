@@ -15,6 +15,7 @@ from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulateResult
 from fpgaae.runs.results.mutants import CsimMutantsResult, EmulatorMutantsResult, RtlMutantsResult
+from fpgaae.runs.results.repeat import RepeatResult
 from fpgaae.runs.results.rtl import RtlLayersResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.stages import STAGES, STAGES_OF_IMPORT, STAGES_OF_METHOD, STAGES_OF_SCAN, STAGES_OF_USES
@@ -37,6 +38,7 @@ OTHERS: Mapping[str, type[Any]] = {  # what no stage writes alone
     "emulate.json (emulate)": EmulateResult,
     "comparison.json (compare)": RunComparison,
     "runs/scan/NAME/scan.json (scan)": ScanResult,
+    "runs/repeat/NAME/repeat.json (repeat)": RepeatResult,
 }
 _SCALARS = {str: "text", bool: "true or false", int: "whole number", float: "number", NoneType: "null", Any: "any"}
 

@@ -28,7 +28,7 @@ from fpgaae.cli.output import (
     print_text,
     set_up_logging,
 )
-from fpgaae.cli.tables import compared_table, emulate_table, scan_summary, threshold_set_table
+from fpgaae.cli.tables import compared_table, emulate_table, repeat_table, scan_summary, threshold_set_table
 from fpgaae.emulator.export import export_emulator
 from fpgaae.emulator.model_package import export_model
 from fpgaae.emulator.mutation import run_mutation
@@ -38,7 +38,7 @@ from fpgaae.ip.thresholds import Wanted, new_thresholds
 from fpgaae.pipeline import explore
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.run import RunOptions
-from fpgaae.runs.stages import USES, explore_stage
+from fpgaae.runs.stages import STAGES, USES, explore_stage
 
 
 def explore_command(
@@ -266,6 +266,47 @@ def scan_command(
     if failed := result.failed:
         trial, sentence = next(iter(failed.items()))
         fail(f"{len(failed)} trials failed; {trial}: {sentence}", 1)
+
+
+def repeat_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: ConfigArgument,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=1000, metavar="N", help="How many, from the experiment's seed on.")
+    ] = 5,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            autocompletion=lambda: list(STAGES),
+            metavar="STAGE",
+            help="Run every seed up to this stage, as synth for the area by Yosys.",
+        ),
+    ] = "train",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on", metavar="SPLIT", help="Of test, validation; by default as evaluation.judged_on.", show_default=False
+        ),
+    ] = None,
+    rate: Annotated[float, typer.Option("--rate", help="False positive rate of the efficiencies in the table.")] = 1e-3,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Train an experiment with several seeds and measure the firmware of each: mean and spread; a killed one goes on.
+
+    Writes runs/repeat/NAME/repeat.json, and each seed beside it as an experiment of its own.
+    """
+    from fpgaae.scan.repeat import RepeatOptions, run_repeat  # noqa: PLC0415
+
+    set_up_logging(verbose)
+    with errors_as_sentences():
+        options = RepeatOptions(seeds, to, on, rate, open_progress(as_json))
+        result = run_repeat(config, runs, options)
+        if as_json:
+            print_json(result)
+        else:
+            open_console(140).print(repeat_table(result, rate))
 
 
 def references_command(

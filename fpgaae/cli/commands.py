@@ -62,6 +62,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "emulate": beyond.emulate_command,
     "thresholds": beyond.thresholds_command,
     "scan": beyond.scan_command,
+    "repeat": beyond.repeat_command,
     "references": beyond.references_command,
     "compare": beyond.compare_command,
     "doctor": checks.doctor_command,
@@ -69,8 +70,8 @@ _OTHERS: dict[str, Callable[..., None]] = {
 }
 _IN_ORDER = (
     "init", "configs", "run", "data", "reference", "train", "import", "convert", "csim", "prove", "trace", "rtl",
-    "synth", "place", "evaluate", "report", "explore", "export", "emulate", "thresholds", "scan", "references",
-    "compare", "doctor", "lint",
+    "synth", "place", "evaluate", "report", "explore", "export", "emulate", "thresholds", "scan", "repeat",
+    "references", "compare", "doctor", "lint",
 )  # fmt: skip
 for _name in _IN_ORDER:
     app.command(name=_name, help=_PLAIN.get(_name))(_OTHERS.get(_name) or stages.plain_command(_name))

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from fpgaae.data.tally import is_saturated
 from fpgaae.doctor import Finding, Status
+from fpgaae.errors import InputError
+from fpgaae.evaluation.comparison import fpr_key
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import Report
 from fpgaae.report.flatness import terminal_tables
@@ -20,10 +22,16 @@ from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.metrics import OtherEvents, SignalMetrics
 from fpgaae.runs.results.mutants import MutantsResult
+from fpgaae.runs.results.repeat import OverSeeds, RepeatResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.results.thresholds import ThresholdSet
 from fpgaae.scan.table import header, legend, rows
 from fpgaae.statistics import Interval
+
+_COST_NAMES = {
+    "lut": "LUT, estimated", "ff": "FF, estimated", "latency_ns": "latency, ns", "yosys_lut": "LUT, Yosys",
+    "yosys_ff": "FF, Yosys",
+}  # fmt: skip
 
 
 def findings_table(findings: tuple[Finding, ...]) -> RenderableType:
@@ -134,6 +142,39 @@ def scan_summary(result: ScanResult) -> RenderableType:
         *(f"make convert csim CONFIG={escape(file)}" for file in result.front),
     ]
     return Group(table, *lines)
+
+
+def repeat_table(result: RepeatResult, rate: float) -> RenderableType:
+    """Give what `fpgaae repeat` prints: a row a figure, with its mean and spread and what each seed gave.
+
+    Raises
+    ------
+    InputError
+        If no efficiency was measured at a false positive rate.
+    """
+    key = fpr_key(rate)
+    measured = list(next(iter(result.signals.values())).tpr)
+    if key not in measured:
+        raise InputError(f"no efficiency was measured at --rate {rate:g}; there are {', '.join(measured) or 'none'}")
+    table = new_table("", "mean", "spread", "error", *(f"seed {seed}" for seed in result.seeds))
+    for signal, own in result.signals.items():
+        table.add_row(f"{escape(signal)}, AUC, %", *_numbers(own.auc, 100, 2))
+        table.add_row(f"{escape(signal)}, TPR, %", *_numbers(own.tpr[key], 100, 2))
+    for name, cost in result.costs.items():
+        table.add_row(_COST_NAMES[name], *_numbers(cost, 1, 0))
+    table.add_row("weights that are zero, %", *_numbers(result.sparsity, 100, 1))
+    said = (
+        f"scored: the {result.judged_on} split; TPR: at a false positive rate of {rate:g}; error: of the mean, "
+        "by events and seeds together",
+        f"all figures: {escape(result.folder)}/repeat.json",
+    )
+    return Group(table, *said)
+
+
+def _numbers(over: OverSeeds, scale: float, digits: int) -> list[str]:
+    """Give mean, spread and error over the seeds, and the number of each."""
+    numbers = (over.mean, over.spread, over.standard_error, *over.by_seed)
+    return ["" if number is None else f"{scale * number:,.{digits}f}" for number in numbers]
 
 
 def threshold_set_table(result: ThresholdSet) -> RenderableType:

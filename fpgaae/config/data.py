@@ -58,6 +58,9 @@ class Split(Section):
     train: Fraction = 0.55  # share of the events
     validation: Fraction = 0.05
     test: Fraction = 0.40
+    signal_validation: Annotated[float, Field(ge=0, lt=1)] = (
+        0.0  # share of each signal to choose by; the rest is its test share, which results are reported on
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None  # None: the experiment's
     column: str | None = None  # of texts; the shares are then of no use
     names: dict[str, tuple[str, ...]] = Field(

@@ -158,6 +158,9 @@ class Evaluation(Section):
         None  # of each process: what the latents keep of images
     )
     average_over_groups: bool = False  # also judge the mean score of each group of events, such as a clip
+    judged_on: Literal["test", "validation"] = (
+        "test"  # the events that a scan and `repeat` measure networks on; `evaluate` takes those of the test split
+    )
     partial_auc_rate: Fraction = 0.1  # false positive rate up to which the partial area of these goes
 
 

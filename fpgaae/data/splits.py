@@ -16,9 +16,20 @@ def split_of_groups(groups: NDArray[np.int64], split: Split, seed: int) -> NDArr
     The hash needs no list of all groups, so that a file of any size is split chunk by chunk. It is SplitMix64
     (Steele, Lea & Flood 2014, https://doi.org/10.1145/2714064.2660195).
     """
+    ends = [split.train, split.train + split.validation]
+    return np.searchsorted(ends, _uniform(groups, seed), side="right").astype(np.int64)
+
+
+def split_of_signal_groups(groups: NDArray[np.int64], split: Split, seed: int) -> NDArray[np.int64]:
+    """Give each event of a signal, which none trains on, the index of its split: a share validates, the rest tests."""
+    validates = _uniform(groups, seed) < split.signal_validation
+    return np.where(validates, SPLITS.index("validation"), SPLITS.index("test")).astype(np.int64)
+
+
+def _uniform(groups: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """Give each group a number from 0 to 1."""
     hashed = splitmix64(groups.astype(np.uint64) ^ splitmix64(np.array([seed], dtype=np.uint64)))
-    uniform = (hashed >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return np.searchsorted([split.train, split.train + split.validation], uniform, side="right").astype(np.int64)
+    return np.asarray((hashed >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
 def splitmix64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -15,7 +15,7 @@ from fpgaae.data.integers import narrow_event_codes
 from fpgaae.data.layout import HardwareFeature, hardware_features
 from fpgaae.data.readers import count_all_events, event_files, read_events
 from fpgaae.data.source import WEIGHT, EventChunk, EventFile
-from fpgaae.data.splits import SPLITS, split_of_groups
+from fpgaae.data.splits import SPLITS, split_of_groups, split_of_signal_groups
 from fpgaae.data.store import EventWriter
 from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
@@ -130,14 +130,13 @@ class _Process:
                 self._spread.add(own, None if overflow is None else overflow[mine])
 
     def _split(self, chunk: EventChunk, file: EventFile, groups: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the split of each event: as the file or its column says, by its group, or of a signal the test split."""
+        """Give the split of each event: as the file or its column says, or by its group."""
         if file.split:
             return np.full(len(groups), SPLITS.index(file.split))
         if chunk.splits is not None:
             return chunk.splits
-        if self._is_background:
-            return split_of_groups(groups, self._config.data.split, self._config.split_seed)
-        return np.full(len(groups), _TEST)
+        split_of = split_of_groups if self._is_background else split_of_signal_groups
+        return split_of(groups, self._config.data.split, self._config.split_seed)
 
     def _look_for_groups(self, groups: NDArray[np.int64]) -> None:
         if self._one_group and groups.size:

@@ -123,14 +123,14 @@ STAGES_OF_SCAN: Mapping[str, StageSpec] = {  # what a scan measures of a quantiz
             BASELINE,
             "baseline.json",
             ("data", "reference"),
-            ("evaluation.bootstrap_replicas",),
+            ("evaluation.bootstrap_replicas", "evaluation.judged_on"),
             packages=("tensorflow",),
         ),
         StageSpec(
             TRIAL,
             "trial.json",
             ("data", "train"),
-            ("firmware.clock_ns", "trigger", "evaluation.bootstrap_replicas"),
+            ("firmware.clock_ns", "trigger", "evaluation.bootstrap_replicas", "evaluation.judged_on"),
             packages=("da4ml", "qkeras", "tensorflow"),
         ),
     )

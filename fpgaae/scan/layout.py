@@ -18,7 +18,7 @@ import yaml
 
 from fpgaae.config.experiment import Config
 from fpgaae.files import write_text
-from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.experiment import Experiment, find_teachers
 from fpgaae.runs.fingerprint import fingerprint
 from fpgaae.runs.results.scan import BaselineResult, TrialResult
 from fpgaae.runs.run import find_current
@@ -63,16 +63,19 @@ def make_trial(scan: Scan, folder: Path, values: Values, seed: int, hashes: Mapp
     label = f"{point_label(values)}-seed_{seed}"
     file = folder / "trials" / f"{label}.yaml"
     write_config(file, config, f"A trial of {scan.file.name}.")
-    bare = Experiment(file, config, folder)
+    teachers = find_teachers(config, folder.parent.parent)
+    bare = Experiment(file, config, folder, teachers=teachers)
     events = Experiment(file, config, folder / "shared" / f"events-{fingerprint(bare, 'data', hashes)[:_ID_LENGTH]}")
     reference = Experiment(
         file,
         config,
         folder / "shared" / f"reference-{fingerprint(bare, 'reference', hashes)[:_ID_LENGTH]}",
+        teachers=teachers,
         shared={"data": events.folder},
     )
     shared = {"data": events.folder, "reference": reference.folder, BASELINE: reference.folder}
-    return Trial(label, seed, events, reference, Experiment(file, config, folder / "trials" / label, shared=shared))
+    experiment = Experiment(file, config, folder / "trials" / label, teachers=teachers, shared=shared)
+    return Trial(label, seed, events, reference, experiment)
 
 
 def point_label(values: Values) -> str:

@@ -1,4 +1,4 @@
-"""What one network scores on the test events: areas and efficiencies, on the sample and in bootstrap replicas.
+"""What one network scores on the events that judge it: areas and efficiencies, on the sample and in bootstrap replicas.
 
 All networks of a scan are resampled alike, so that their differences may be taken replica by replica.
 """
@@ -73,19 +73,29 @@ class Measurement(NamedTuple):
 
 
 def measure(run: StageRun, score: Callable[[Codes], NDArray[Any]]) -> Measurement:
-    """Score every test event and resample them by group.
+    """Score every event of the split that judges (`evaluation.judged_on`), and resample them by group.
 
     Parameters
     ----------
     score
         Hardware codes (n, n_features) to scores (n,).
+
+    Raises
+    ------
+    InputError
+        If a process has no event in that split.
     """
-    config = run.config
+    config, split = run.config, run.config.evaluation.judged_on
     store = EventStore(run.upstream("data"))
-    scores = {name: _concatenated(map(score, store.chunks(name, "test", _CHUNK_EVENTS))) for name in config.data.files}
-    groups = {name: store.groups(name, "test") for name in config.data.files}
+    if without := [name for name in config.data.files if not store.count(name, split)]:
+        raise InputError(
+            f"{without[0]} has no event in the {split} split, by which networks are judged; set "
+            "`data.split.signal_validation` to 0.3, say, or judge by the test split"
+        )
+    scores = {name: _concatenated(map(score, store.chunks(name, split, _CHUNK_EVENTS))) for name in config.data.files}
+    groups = {name: store.groups(name, split) for name in config.data.files}
     settings = BootstrapSettings(config.evaluation.bootstrap_replicas, seed=config.split_seed)
-    weights = weights_of({name: store.columns(name, "test") for name in config.data.files})
+    weights = weights_of({name: store.columns(name, split) for name in config.data.files})
     found = bootstrap({_ONLY: scores}, groups, config.data.background, settings, weights)[_ONLY]
     first = next(iter(found.values()))
     return Measurement(

@@ -118,6 +118,7 @@ class ScanConfig(Section):
     )
     false_positive_rate: float = 1e-3  # of the efficiencies
     signals: Annotated[tuple[str, ...], Field(min_length=1)] | None = None  # that the mean is over; None: all
+    judged_on: Literal["test", "validation"] = "test"  # whose events choose; `data.split.signal_validation`
     significance: Fraction = 0.05  # chance of one false "distinguishable" in the whole scan
 
     @field_validator("axes", mode="before")
@@ -209,13 +210,8 @@ class Scan:
         content["seed"] = seed
         split = content["data"].setdefault("split", {})
         split.setdefault("seed", self.base_config.seed)
-        return self._with_absolute_files(validate_config(YamlSource(content, positions)))
-
-    def _with_absolute_files(self, config: Config) -> Config:
-        """Name the event files so that the experiment may lie in any folder."""
-        found = event_files(config, self.base_file)
-        files = {process: _absolute(config.data.files[process], found[process]) for process in found}
-        return config.model_copy(update={"data": config.data.model_copy(update={"files": files})})
+        content.setdefault("evaluation", {})["judged_on"] = self.settings.judged_on
+        return with_absolute_files(validate_config(YamlSource(content, positions)), self.base_file)
 
     def _set(
         self,
@@ -238,6 +234,13 @@ class Scan:
                 raise ConfigError(f"{position}: `{key}` is no key of an experiment; `{section}` holds no other keys")
         content[last] = list(value) if isinstance(value, tuple) else value
         positions[tuple(key.split("."))] = position
+
+
+def with_absolute_files(config: Config, file: Path) -> Config:
+    """Name the event files of an experiment so that it may lie in any folder."""
+    found = event_files(config, file)
+    files = {process: _absolute(config.data.files[process], found[process]) for process in found}
+    return config.model_copy(update={"data": config.data.model_copy(update={"files": files})})
 
 
 def _absolute(entry: Files | Process, found: Sequence[EventFile]) -> Files | Process:

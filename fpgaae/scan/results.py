@@ -84,8 +84,8 @@ def _objective(settings: ScanConfig, point: FinishedPoint, objective: Objective)
     name = AUC if objective is Objective.MEAN_AUC else TPR
     if name == TPR and not _tpr_is_measurable(settings, point):
         raise InputError(
-            f"fewer than {MIN_BACKGROUND_EVENTS} background events of the test split pass at a false positive rate of "
-            f"{fpr_key(settings.false_positive_rate)}; give a larger `false_positive_rate`"
+            f"fewer than {MIN_BACKGROUND_EVENTS} background events of the {settings.judged_on} split pass at a false "
+            f"positive rate of {fpr_key(settings.false_positive_rate)}; give a larger `false_positive_rate`"
         )
     values = _own_and_baseline(settings, point, name)[0].values
     return float(values[_chosen(settings, point)].mean())
@@ -130,6 +130,7 @@ def summarize_points(scan: Scan, points: Sequence[FinishedPoint], failed: Mappin
         performance=settings.performance.value,
         signals=points[0].measured[0].signals,
         false_positive_rate=settings.false_positive_rate,
+        judged_on=settings.judged_on,
         significance=settings.significance,
         margin=MARGIN,
         correction="holm",

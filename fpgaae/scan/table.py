@@ -63,7 +63,8 @@ def legend(result: ScanPoints) -> str:
         f"AUC and TPR (at a false positive rate of {result.false_positive_rate:g}) are ratios to the float "
         f"reference, {DIFFERS} where the two can be told apart and = where not (paired bootstrap, margin "
         f"{result.margin:g}, corrected for all {result.tests} tests after Holm, level {result.significance:g})"
-        f", {NOT_MEASURABLE} where too few background events pass"
+        f", {NOT_MEASURABLE} where too few background events pass; judged by the {result.judged_on} split"
+        f"{'' if result.judged_on == 'validation' else ', so that the best value is somewhat optimistic'}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The tasks of a scan as its workers run them: events, reference, trial; each is a stage that is not run twice.
+"""The tasks of a scan as its workers run them, and of `repeat`: events, reference, trial; no stage is run twice.
 
 A worker is a process of its own that may have run other trials before: nothing of those may be left in it. Only here
 TensorFlow is brought up, with one thread.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from fpgaae import pipeline
@@ -54,6 +55,14 @@ def make_trial(experiment: Experiment, hashes: Hashes, reference: Done) -> Done:
     return reference if reference.error else _guarded(work)
 
 
+def make_repetition(experiment: Experiment, hashes: Hashes) -> None:
+    """Train one seed of an experiment, from the events on, and measure it; raise what is wrong."""
+    with _one_training():
+        for stage in ("data", "reference", "train"):
+            pipeline.run(experiment, stage, RunOptions(), hashes)
+        run_stage(experiment, TrialResult, _trial, hashes, RunOptions())
+
+
 def _baseline(run: StageRun) -> BaselineResult:
     require("da4ml", COUNTING)
     from fpgaae.scan.trial import run_baseline  # noqa: PLC0415
@@ -70,18 +79,26 @@ def _trial(run: StageRun) -> TrialResult:
 
 def _guarded(work: Callable[[], object]) -> Done:
     """Give the sentence of an expected error to the scan, which goes on with the other trials; a defect ends it."""
+    try:
+        with _one_training():
+            work()
+    except FpgaaeError as error:
+        return Done(str(error))
+    return Done()
+
+
+@contextmanager
+def _one_training() -> Iterator[None]:
+    """Bring TensorFlow up, and leave nothing of a training in this process."""
     from fpgaae.tensorflow_setup import prepare  # noqa: PLC0415
 
     for noisy in ("absl", "tensorflow"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         prepare(n_threads=1)
-        work()
-    except FpgaaeError as error:
-        return Done(str(error))
+        yield
     finally:
         _forget_models()
-    return Done()
 
 
 def _forget_models() -> None:

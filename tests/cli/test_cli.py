@@ -29,7 +29,7 @@ from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import STAGES
 
 Done = subprocess.CompletedProcess[str]
-COMMANDS = (*STAGES, "export", "emulate", "scan", "references", "compare", "doctor")
+COMMANDS = (*STAGES, "export", "emulate", "scan", "repeat", "references", "compare", "doctor")
 
 
 def _fpgaae(*arguments: str | Path, cwd: Path | None = None) -> Done:

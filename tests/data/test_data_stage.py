@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from conftest import open_workspace
 from support import make_events, make_groups, small_config, write_events
 
 from fpgaae.data import readers
@@ -203,3 +204,14 @@ def test_columns_go_with_their_events_and_the_background_must_have_them(tmp_path
         np.testing.assert_array_equal(columns["pileup"], 3 * store.groups("background", split))
     assert store.columns("background", "test", limit=7)["pileup"].size == 7
     assert store.columns("signal", "test") == {}, "a signal may lack them"
+
+
+def test_signals_have_validation_events_where_the_config_wants_some(tmp_path: Path) -> None:
+    small_config(tmp_path, n_events=600, data={"split": {"signal_validation": 0.4}})
+    workspace = open_workspace(tmp_path)
+    workspace.run("data")
+    found = workspace.result("data")["events"]["signal"]
+    assert found.keys() == {"validation", "test"}
+    assert 0.25 < found["validation"] / (found["validation"] + found["test"]) < 0.55
+    store = EventStore(workspace.experiment.stage_folder("data"))
+    assert not set(store.groups("signal", "validation")) & set(store.groups("signal", "test"))

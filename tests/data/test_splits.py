@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from fpgaae.config.data import Split
-from fpgaae.data.splits import SPLITS, split_of_groups, splitmix64
+from fpgaae.data.splits import SPLITS, split_of_groups, split_of_signal_groups, splitmix64
 
 SPLIT = Split()
 
@@ -41,6 +41,16 @@ def test_the_shares_are_those_of_the_config(split: Split) -> None:
     for index, share in enumerate((split.train, split.validation, split.test)):
         n_found = int((found == index).sum())
         assert abs(n_found - share * n) < 5 * math.sqrt(n * share * (1 - share)), SPLITS[index]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_signals_have_a_share_to_choose_by_and_are_never_trained_on(share: float) -> None:
+    n = 50_000
+    found = split_of_signal_groups(np.arange(n), Split(signal_validation=share), seed=42)
+    counts = [int((found == index).sum()) for index in range(len(SPLITS))]
+    assert counts[0] == 0
+    assert abs(counts[1] - share * n) <= 5 * math.sqrt(n * share * (1 - share))
+    assert sum(counts) == n
 
 
 def test_the_seed_chooses_the_split() -> None:

@@ -14,7 +14,7 @@ AxisValue: TypeAlias = bool | int | float | str | tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Measured(StageResult):
-    """Areas and efficiencies of a score on the test events."""
+    """Areas and efficiencies of a score on the events of `evaluation.judged_on`."""
 
     auc: Mapping[str, float]  # by signal
     tpr: Mapping[str, Mapping[str, float]]  # by false positive rate and signal
@@ -139,6 +139,7 @@ class ScanPoints:
     tests: int
     points: tuple[PointEntry, ...]
     failed: Mapping[str, str]
+    judged_on: str = "test"  # the split whose events choose
 
 
 @dataclass(frozen=True, kw_only=True)
