@@ -31,8 +31,10 @@ from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.cells import cell_of, cells_of
 from fpgaae.hls.csim import SCORES_FILE
+from fpgaae.models.model_file import ModelFiles
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.propose.draft import Draft, write_draft
+from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult
@@ -236,6 +238,9 @@ def import_model(  # noqa: PLR0913 - all but two are named
     model: str | Path,
     config: ConfigSource,
     *,
+    weights: str | Path | None = None,
+    outputs: Sequence[str] = (),
+    encoder: bool = False,
     quantize: bool = False,
     runs: str | Path = RUNS,
     name: str | None = None,
@@ -247,7 +252,13 @@ def import_model(  # noqa: PLR0913 - all but two are named
     Parameters
     ----------
     model
-        A .keras, .h5 or .onnx file.
+        A .keras, .h5, .onnx or .json file, or the folder of a SavedModel of Keras 2.
+    weights
+        The weights of a .json file.
+    outputs
+        Layers that the model is taken up to, as z_mean of a variational one.
+    encoder
+        Take an autoencoder up to its bottleneck.
     quantize
         Quantize a QKeras or QONNX model anew, by the config, instead of as it is.
     config, runs, name, force, progress
@@ -266,7 +277,9 @@ def import_model(  # noqa: PLR0913 - all but two are named
     """
     opened = open_run(config, runs=runs, name=name)
     options = RunOptions(force, progress=progress or SilentProgress())
-    pipeline.import_model(Path(model), opened.experiment.config_file, Path(runs), options, quantize=quantize)
+    files = ModelFiles(Path(model), None if weights is None else Path(weights))
+    choices = ImportChoices(quantize=quantize, encoder=encoder, outputs=tuple(outputs))
+    pipeline.import_model(files, opened.experiment.config_file, Path(runs), options, choices)
     return Run(open_experiment(opened.experiment.config_file, Path(runs)))
 
 

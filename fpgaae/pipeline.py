@@ -12,11 +12,11 @@ from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
 from fpgaae.hls.comparison import failure_sentence
-from fpgaae.models.file_probe import require_readable
-from fpgaae.models.model_file import read_model_file
+from fpgaae.models.model_file import ModelFiles
 from fpgaae.optional import require
 from fpgaae.progress import Progress
 from fpgaae.prove.verdict import unproven_sentence
+from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult
@@ -117,7 +117,7 @@ def failure_of(result: StageResult) -> str | None:
 
 
 def import_model(
-    model: Path, config: Path, runs: Path, options: RunOptions, *, quantize: bool = False
+    files: ModelFiles, config: Path, runs: Path, options: RunOptions, choices: ImportChoices
 ) -> Outcome[StageResult]:
     """Make the results of `reference` and `train` from a model file, and give the outcome of the latter.
 
@@ -126,12 +126,10 @@ def import_model(
     FpgaaeError
         With what is wrong and the way out; what was there before is then untouched.
     """
-    if model.is_dir():
-        read_model_file(model)  # says which folder it is
-    if not model.is_file():
-        raise InputError(f"{model} does not exist; give a .keras, .h5 or .onnx file")
-    require_readable(model)
-    wanted = ImportedModel(model.name, sha256(model), quantize)
+    files.require_readable()
+    wanted = ImportedModel(files.model.name, files.sha256(), choices)
+    if files.weights is not None:
+        wanted = wanted._replace(weights_name=files.weights.name, weights_sha256=sha256(files.weights))
     experiment = open_experiment(config, runs, wanted)
     before = find_import(experiment.folder)
     replaced = None if before is None or before.sha256 == wanted.sha256 else before
@@ -141,7 +139,7 @@ def import_model(
         _prepare_tensorflow()
         from fpgaae.training.imported import run_import  # noqa: PLC0415
 
-        return run_import(run, model, replaced)
+        return run_import(run, files, replaced)
 
     run_stage(
         experiment, ImportResult, check_and_copy, event_hashes(experiment.config, experiment.config_file), options

@@ -444,9 +444,9 @@ def evaluation_in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     from fpgaae.models.model_file import is_onnx  # noqa: PLC0415
     from fpgaae.models.twin_check import evaluate_apart  # noqa: PLC0415
 
-    def evaluate(file: Path, x: Any, rounded: Any) -> Any:  # noqa: ANN401
+    def evaluate(file: Path, x: Any, rounded: Any, weights: Path | None = None) -> Any:  # noqa: ANN401
         if is_onnx(file):  # which needs no TensorFlow
             return evaluate_apart(file, x, rounded)
-        return {mode: evaluate_file(file, x, tmp_path, mode) for mode in rounded}
+        return {mode: evaluate_file(file, x, tmp_path, mode, weights) for mode in rounded}
 
     monkeypatch.setattr("fpgaae.training.imported.evaluate_apart", evaluate)

@@ -17,7 +17,9 @@ from support import small_config
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.golden.layers.tabulated import Tabulated
+from fpgaae.models.model_file import ModelFiles
 from fpgaae.pipeline import import_model
+from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions
 
@@ -96,9 +98,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Workspac
 
 
 def _import(workspace: Workspace, model: Path, **options: Any) -> tuple[Workspace, Outcome[Any]]:  # noqa: ANN401
-    quantize = options.pop("quantize", False)
+    choices, weights = options.pop("choices", ImportChoices()), options.pop("weights", None)
     config, runs = workspace.experiment.config_file, workspace.folder / "runs"
-    outcome = import_model(model, config, runs, RunOptions(**options), quantize=quantize)
+    outcome = import_model(ModelFiles(model, weights), config, runs, RunOptions(**options), choices)
     return open_workspace(workspace.folder), outcome
 
 
@@ -123,7 +125,9 @@ def test_a_float_dense_autoencoder_goes_the_whole_way(prepared: Callable[..., Wo
     small_config(folder, n_events=1500, **{**_FEW, **widths})  # layers of the model, not of the config's own
     with pytest.raises(ConfigError, match=r"quantization\.layers\.(latent|wide)"):
         open_workspace(folder)
-    import_model(models / "dense.keras", folder / "small.yaml", folder / "runs", RunOptions())
+    import_model(
+        ModelFiles(models / "dense.keras"), folder / "small.yaml", folder / "runs", RunOptions(), ImportChoices()
+    )
     workspace = open_workspace(folder)
     train = workspace.result("train")
     assert train["imported"]["file"] == "dense.keras"
@@ -187,7 +191,7 @@ def test_a_score_at_the_end_is_that_of_the_config(prepared: Callable[..., Worksp
 
 @pytest.mark.slow
 def test_a_qkeras_model_can_be_quantized_anew(prepared: Callable[..., Workspace], models: Path) -> None:
-    workspace, _ = _import(prepared(), models / "qkeras.h5", quantize=True)
+    workspace, _ = _import(prepared(), models / "qkeras.h5", choices=ImportChoices(quantize=True))
     train = workspace.result("train")
     assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("qkeras", False)
     assert train["weights_bits"] == {"a": 8, "b": 8}
@@ -213,7 +217,9 @@ def test_widths_for_a_layer_that_the_model_lacks_are_refused(prepared: Callable[
     with pytest.raises(
         ConfigError, match=r"quantization\.layers\.encoder_1: no such layer; the layers are wide, latent"
     ):
-        import_model(models / "dense.keras", folder / "small.yaml", folder / "runs", RunOptions())
+        import_model(
+            ModelFiles(models / "dense.keras"), folder / "small.yaml", folder / "runs", RunOptions(), ImportChoices()
+        )
 
 
 def test_a_qkeras_model_without_an_input_quantizer_gets_that_of_the_config(

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from fpgaae import doctor
-from fpgaae.cli.options import RUNS, RunsOption
+from fpgaae.cli.options import RUNS, EncoderOption, OutputsOption, QuantizeOption, RunsOption, WeightsOption
 from fpgaae.cli.output import errors_as_sentences, open_console, print_json
 from fpgaae.cli.tables import findings_table, lint_table
 from fpgaae.hls.lint.run import has_errors, lint_target
+from fpgaae.runs.choices import ImportChoices
 
 
 def doctor_command(
@@ -28,22 +29,34 @@ def doctor_command(
         raise typer.Exit(3)
 
 
-def lint_command(
+def lint_command(  # noqa: PLR0913, PLR0917 - each is an option
     target: Annotated[
         Path,
         typer.Argument(
-            metavar="TARGET", help="A YAML config, a model (.h5, .keras, .onnx) or a project.", show_default=False
+            metavar="TARGET",
+            help="A YAML config, a model (.h5, .keras, .onnx, .json, SavedModel folder) or a project.",
+            show_default=False,
         ),
     ],
     config: Annotated[
-        Path | None, typer.Option("--config", help="The config whose firmware section a model is judged by.")
+        Path | None, typer.Option("--config", help="The config that a model is to be imported into.")
     ] = None,
+    weights: WeightsOption = None,
+    output: OutputsOption = None,
+    encoder: EncoderOption = False,
+    quantize: QuantizeOption = False,
     runs: RunsOption = RUNS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Find what would make the firmware differ, before training. Exits 1 on errors."""
+    """Find what would make the firmware differ, before training, or keep a model from `import`. Exits 1 on errors."""
     with errors_as_sentences():
-        reports = lint_target(target, runs, config)
+        reports = lint_target(
+            target,
+            runs,
+            config,
+            weights,
+            ImportChoices(quantize=quantize, encoder=encoder, outputs=tuple(output or ())),
+        )
     if as_json:
         rows = [row for report in reports for row in report.to_json()]
         print_json(rows)

@@ -23,6 +23,18 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Run although the result is current, or was edited by hand.")
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the tools say, on standard error.")]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="The weights of a model that is an architecture in JSON."),
+]
+OutputsOption = Annotated[
+    list[str] | None,
+    typer.Option("--output", metavar="NAME", help="Take the model up to this layer, as z_mean of a variational one."),
+]
+EncoderOption = Annotated[bool, typer.Option("--encoder", help="Take an autoencoder up to its bottleneck.")]
+QuantizeOption = Annotated[
+    bool, typer.Option("--quantize", help="Quantize a QKeras or QONNX model anew, by the config, instead of as it is.")
+]
 RUNS = Path("runs")
 
 

@@ -14,11 +14,15 @@ from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
+    EncoderOption,
     ForceOption,
     JsonOption,
+    OutputsOption,
+    QuantizeOption,
     RunsOption,
     StageOptions,
     VerboseOption,
+    WeightsOption,
 )
 from fpgaae.cli.output import (
     errors_as_sentences,
@@ -33,9 +37,11 @@ from fpgaae.cli.tables import drift_tables, layers_table, other_events_tables
 from fpgaae.errors import InputError
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import run_mutation
+from fpgaae.models.model_file import ModelFiles
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, evaluate_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
+from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.imported import ImportResult
@@ -128,22 +134,28 @@ def plain_command(stage: str) -> Callable[..., None]:
     return command
 
 
-def import_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras, .h5 or .onnx file.", show_default=False)],
+def import_command(  # noqa: PLR0913, PLR0917 - each is an option
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="A .keras, .h5, .onnx or .json file, or a SavedModel folder.", show_default=False
+        ),
+    ],
     config: Annotated[Path, typer.Option("--config", help="The experiment's YAML file.", show_default=False)],
     runs: RunsOption = RUNS,
     as_json: JsonOption = False,
     force: ForceOption = False,
-    quantize: Annotated[
-        bool,
-        typer.Option("--quantize", help="Quantize a QKeras or QONNX model anew, by the config, instead of as it is."),
-    ] = False,
+    quantize: QuantizeOption = False,
+    weights: WeightsOption = None,
+    output: OutputsOption = None,
+    encoder: EncoderOption = False,
 ) -> None:
     """Take a model of Keras, QKeras or ONNX from a file instead of a training; quantize a float one by the config."""
     set_up_logging(False)
     progress = open_progress(as_json)
     with errors_as_sentences():
-        outcome = import_model(model, config, runs, RunOptions(force, progress=progress), quantize=quantize)
+        choices = ImportChoices(quantize=quantize, encoder=encoder, outputs=tuple(output or ()))
+        outcome = import_model(ModelFiles(model, weights), config, runs, RunOptions(force, progress=progress), choices)
         experiment = open_experiment(config, runs)
     if as_json:
         print_json(outcome.result)

@@ -29,8 +29,17 @@ class WeightPlace(NamedTuple):
     """Where a layer's weights lie: by order in `.keras` files, by names in HDF5 files."""
 
     path: str  # layers/sequential/layers/dense_1
-    group: str  # the outermost layer that holds it
-    layer: str  # its own name
+    names: tuple[str, ...]  # of the models that it stands in, the outermost first, and its own
+
+    @property
+    def group(self) -> str:
+        """The outermost layer that holds it."""
+        return self.names[0]
+
+    @property
+    def layer(self) -> str:
+        """Its own name."""
+        return self.names[-1]
 
 
 class Architecture(NamedTuple):
@@ -179,9 +188,9 @@ class _Reader:
             is_wrapped_for_pruning=is_wrapped,
             n_calls=n_calls,
             within=tuple(map(_printable, within)),
-            of_file=None if within else name,
+            of_file="/".join((*within, name)),
         )
-        self.places[plain] = WeightPlace(path, (*within, name)[0], name)
+        self.places[plain] = WeightPlace(path, (*within, name))
         return self._add(layer)
 
     def _add(self, layer: LayerDescription) -> Outputs:

@@ -1,9 +1,10 @@
 """A model file evaluated by Keras (or QKeras) itself, layer by layer, to compare what fpgaae makes of it with.
 
-`python -m fpgaae.models.file_graph FILE FOLDER` reads `FOLDER/inputs.npz` and writes `FOLDER/outputs.npz`. It shares no
-code with the way from a file to the firmware: Keras builds the graph, and Keras puts the weights into it. Only classes
-by name of a fixed list are looked up, everything that has no effect on a trained model (initializers, regularizers,
-constraints, the optimizer) is left out before, and weights are arrays of numbers: nothing in the file is executed.
+`python -m fpgaae.models.file_graph FILE FOLDER [WEIGHTS]` reads `FOLDER/inputs.npz` and writes `FOLDER/outputs.npz`.
+It shares no code with the way from a file to the firmware: Keras builds the graph, and Keras puts the weights into it.
+Only classes by name of a fixed list are looked up, everything that has no effect on a trained model (initializers,
+regularizers, constraints, the optimizer) is left out before, and weights are arrays of numbers: nothing in the file is
+executed.
 
 Calculated in double precision, so that what differs is no rounding. This module imports Keras 3 or TensorFlow (Keras 2,
 QKeras) inside its functions.
@@ -11,10 +12,11 @@ QKeras) inside its functions.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,27 +25,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.errors import InputError
-from fpgaae.models.keras_layers import LAYERS, PRUNING_WRAPPER
 from fpgaae.models.quantizers import Quantizer, read_quantizer
+from fpgaae.models.safe_config import PRECISION, safe_config, without_strangers
 
-PRECISION = "float64"
+_WHOLE, _COUNTED = "model.h5", "model.weights.h5"  # weights by the names of layers, or in their order
+_CHECKPOINT = Path("variables") / "variables"
 INPUTS_FILE, OUTPUTS_FILE = "inputs.npz", "outputs.npz"
 Outputs = dict[str, NDArray[np.float64]]
-_LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
-_NEVER = frozenset({"build_config", "compile_config", "build_input_shape", "shared_object_id", "training_config"})
-_LAYERS = frozenset(kind for kind, row in LAYERS.items() if row.settings is not None)
-_CONTAINERS = frozenset({"Functional", "Model", "Sequential"})
-_PARTS = frozenset({"__keras_tensor__", "DTypePolicy", "Policy", "ConstantSparsity", "PolynomialDecay"})
-_QUANTIZERS = frozenset(
-    {"quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "quantized_linear", "quantized_po2",
-     "quantized_relu_po2", "quantized_hswish", "binary", "ternary"}
-)  # fmt: skip
-_MODULES = frozenset({"keras", "tf_keras", "tensorflow_model_optimization", "qkeras", "fpgaae"})
-_FUNCTIONS = frozenset(
-    {"linear", "relu", "sigmoid", "tanh", "softplus", "softsign", "exponential", "elu", "selu", "hard_sigmoid",
-     "hard_tanh", "leaky_relu", "relu6"}
-)  # fmt: skip
 
 
 class Rounded(Enum):
@@ -54,16 +42,27 @@ class Rounded(Enum):
     NOTHING = "nothing"
 
 
+class _Form(Enum):
+    """Where the weights of a model lie."""
+
+    ARCHIVE = "archive"  # with the architecture in a zip
+    HDF5 = "hdf5"
+    APART = "apart"  # in another file than the architecture
+    CHECKPOINT = "checkpoint"
+
+
 class _File(NamedTuple):
     """What Keras needs of a file."""
 
     config: Any  # of the model, as the file says it
-    is_archive: bool
+    form: _Form
     is_keras_3: bool
 
 
-def evaluate_file(file: Path, x: NDArray[np.floating], folder: Path, rounding: Rounded) -> Outputs:
-    """Give what every layer of a model file puts out, by its name; of nested models, only what they put out.
+def evaluate_file(
+    file: Path, x: NDArray[np.floating], folder: Path, rounding: Rounded, weights: Path | None = None
+) -> Outputs:
+    """Give what every layer of a model file puts out, by its name; behind those of the models that it stands in.
 
     Parameters
     ----------
@@ -73,6 +72,8 @@ def evaluate_file(file: Path, x: NDArray[np.floating], folder: Path, rounding: R
         Where weights may be unpacked to.
     rounding
         What is rounded as a QKeras model says.
+    weights
+        The file with the weights of an architecture in JSON.
 
     Raises
     ------
@@ -80,74 +81,68 @@ def evaluate_file(file: Path, x: NDArray[np.floating], folder: Path, rounding: R
         If something in the file is not on the list.
     """
     read = _read(file)
-    config = safe_config(read.config)
+    known = without_strangers(read.config)
+    config = safe_config(known)
     if rounding is not Rounded.ALL:
         config = _without_rounding(config, rounding)
-    weights = folder / ("model.weights.h5" if read.is_archive else "model.h5")
-    if read.is_archive:
-        with zipfile.ZipFile(file) as archive:
-            weights.write_bytes(archive.read("model.weights.h5"))
-    else:
-        weights.write_bytes(file.read_bytes())
+    stored = _weights_for_keras(read.form, file, weights, folder)
+    # where layers are missing their weights are, too; files that count layers count on for those that are left
+    options = {"by_name": True} if known != read.config and stored.name == _WHOLE else {}
     if read.is_keras_3:
-        return _by_keras_3(config, weights, x)
-    return _by_keras_2(config, weights, x)
+        return _by_keras_3(config, stored, options, x)
+    return _by_keras_2(config, stored, options, x)
+
+
+def _weights_for_keras(form: _Form, file: Path, weights: Path | None, folder: Path) -> Path:
+    """Put weights where Keras takes them from: it goes by the ending of a name."""
+    if form is _Form.CHECKPOINT:
+        return file / _CHECKPOINT
+    if form is _Form.ARCHIVE:
+        with zipfile.ZipFile(file) as archive:
+            content = archive.read("model.weights.h5")
+        name = _COUNTED
+    else:
+        content = (weights or file).read_bytes()
+        with h5py.File(io.BytesIO(content), "r") as opened:
+            name = _COUNTED if "layers" in opened and "layer_names" not in opened.attrs else _WHOLE
+    stored = folder / name
+    stored.write_bytes(content)
+    return stored
 
 
 def _read(file: Path) -> _File:
+    if file.is_dir():
+        return _File(_root_of_saved_model(file / "keras_metadata.pb"), _Form.CHECKPOINT, False)
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             config = json.loads(archive.read("config.json"))
             named = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
-        return _File(config, True, str(named.get("keras_version", "")).startswith("3"))
+        return _File(config, _Form.ARCHIVE, str(named.get("keras_version", "")).startswith("3"))
+    if not h5py.is_hdf5(file):
+        config = json.loads(file.read_bytes())
+        return _File(config, _Form.APART, str(config.get("keras_version", "3")).startswith("3"))
     with h5py.File(file, "r") as opened:
         config = json.loads(opened.attrs["model_config"])
         version = opened.attrs.get("keras_version", "")
     version = version.decode() if isinstance(version, bytes) else str(version)
-    return _File(config, False, version.startswith("3"))
+    return _File(config, _Form.HDF5, version.startswith("3"))
 
 
-def safe_config(value: Any) -> Any:  # noqa: ANN401
-    """Give the config of a model without what has no effect, in double precision, and of listed classes only.
+def _root_of_saved_model(file: Path) -> Any:  # noqa: ANN401
+    from tf_keras.protobuf import saved_metadata_pb2  # noqa: PLC0415
 
-    Raises
-    ------
-    InputError
-        If it names another class, or a module that is not that of a listed class.
-    """
-    if isinstance(value, list):
-        return [safe_config(entry) for entry in value]
-    if not isinstance(value, Mapping):
-        return value
-    if "class_name" in value:
-        _check_class(value)
-        if value["class_name"] in {"DTypePolicy", "Policy"}:
-            return PRECISION
-    for key, entry in value.items():
-        if (key == "activation" or key.endswith("_quantizer")) and isinstance(entry, str):
-            _check_text(entry)
-    kept = {
-        key: safe_config(entry) for key, entry in value.items() if not key.endswith(_LEFT_OUT) and key not in _NEVER
-    }
-    if "dtype" in kept and "class_name" not in kept:
-        kept["dtype"] = PRECISION
-    return kept
+    metadata = saved_metadata_pb2.SavedMetadata()
+    metadata.ParseFromString(file.read_bytes())
+    root = json.loads(next(node.metadata for node in metadata.nodes if node.node_path == "root"))
+    return {"class_name": root["class_name"], "config": _listed(root["config"])}
 
 
-def _check_class(spec: Mapping[str, Any]) -> None:
-    kind = str(spec["class_name"])
-    known = kind.rsplit(">", maxsplit=1)[-1] in _LAYERS | _CONTAINERS | _PARTS | _QUANTIZERS | {PRUNING_WRAPPER}
-    is_function = kind == "function" and str(spec.get("config")) in _FUNCTIONS
-    module = str(spec.get("module") or "keras").split(".")[0]
-    if (module not in _MODULES and spec.get("module") != "builtins") or not (known or is_function):
-        raise InputError(f"the class {kind[:60]!r} is not one that a comparison loads")
-
-
-def _check_text(text: str) -> None:
-    """Refuse a quantizer in words that QKeras would have to look up elsewhere."""
-    found = read_quantizer(text)
-    if found is not None and found.kind not in _QUANTIZERS | _FUNCTIONS:
-        raise InputError(f"the activation or quantizer {text[:60]!r} is not one that a comparison loads")
+def _listed(value: Any) -> Any:  # noqa: ANN401
+    """Give lists for what a SavedModel calls tuples."""
+    if isinstance(value, Mapping):
+        is_tuple = value.get("class_name") == "__tuple__"
+        return _listed(value["items"]) if is_tuple else {key: _listed(entry) for key, entry in value.items()}
+    return [_listed(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _without_rounding(value: Any, rounding: Rounded) -> Any:  # noqa: ANN401
@@ -173,7 +168,7 @@ def _exact_activation(quantizer: Quantizer | None) -> str:
     return quantizer.kind.removeprefix("quantized_")
 
 
-def _by_keras_2(config: Any, weights: Path, x: NDArray[np.floating]) -> Outputs:  # noqa: ANN401
+def _by_keras_2(config: Any, weights: Path, options: Mapping[str, bool], x: NDArray[np.floating]) -> Outputs:  # noqa: ANN401
     import tf_keras  # noqa: PLC0415
     from qkeras.utils import _add_supported_quantized_objects  # noqa: PLC0415
     from tensorflow_model_optimization.python.core.sparsity.keras import prune  # noqa: PLC0415
@@ -187,12 +182,21 @@ def _by_keras_2(config: Any, weights: Path, x: NDArray[np.floating]) -> Outputs:
     try:
         with prune.prune_scope():
             model = tf_keras.models.model_from_json(json.dumps(config), custom_objects=known)
-        return _run(tf_keras, model, weights, x)
+            _build(model, x)
+            if weights.name == _CHECKPOINT.name:  # which gives its values in single precision only
+                single = json.dumps(config).replace(f'"{PRECISION}"', '"float32"')
+                stored = tf_keras.models.model_from_json(single, custom_objects=known)
+                _build(stored, x)
+                stored.load_weights(str(weights)).expect_partial()
+                model.set_weights(stored.get_weights())
+            else:
+                model.load_weights(str(weights), **options)
+        return dict(_outputs(tf_keras, model, x.astype(PRECISION), ()))
     finally:
         tf_keras.backend.set_floatx(before)
 
 
-def _by_keras_3(config: Any, weights: Path, x: NDArray[np.floating]) -> Outputs:  # noqa: ANN401
+def _by_keras_3(config: Any, weights: Path, options: Mapping[str, bool], x: NDArray[np.floating]) -> Outputs:  # noqa: ANN401
     import keras  # noqa: PLC0415
     from keras.src.legacy.saving import saving_utils  # noqa: PLC0415
 
@@ -202,22 +206,45 @@ def _by_keras_3(config: Any, weights: Path, x: NDArray[np.floating]) -> Outputs:
         if is_legacy
         else keras.saving.deserialize_keras_object(config, safe_mode=True)
     )
-    return _run(keras, model, weights, x)
+    _build(model, x)
+    model.load_weights(str(weights), **options)
+    return dict(_outputs(keras, model, x.astype(PRECISION), ()))
 
 
-def _run(library: Any, model: Any, weights: Path, x: NDArray[np.floating]) -> Outputs:  # noqa: ANN401
+def _build(model: Any, x: NDArray[np.floating]) -> None:  # noqa: ANN401
     if not model.built:
         model.build((None, *x.shape[1:]))
-    model.load_weights(str(weights))
-    names, tensors = [], []
-    for layer in model.layers:
-        tensor = _output_of(layer)
+
+
+def _outputs(
+    library: Any,  # noqa: ANN401
+    model: Any,  # noqa: ANN401
+    x: Any,  # noqa: ANN401
+    within: tuple[str, ...],
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Give what the layers of a model put out, and those of the models in it."""
+    tensors = {(*within, layer.name): _output_of(layer) for layer in model.layers}
+    nested = {layer: _input_of(layer) for layer in model.layers if hasattr(layer, "layers")}
+    asked = [tensor for tensor in (*tensors.values(), *nested.values()) if tensor is not None]
+    found = iter(_listed_arrays(library.Model(model.inputs, asked).predict_on_batch(x)))
+    for names, tensor in tensors.items():
         if tensor is not None:
-            names.append(layer.name)
-            tensors.append(tensor)
-    found = library.Model(model.inputs, tensors).predict_on_batch(x.astype(PRECISION))
-    arrays = found if isinstance(found, list | tuple) else [found]
-    return {name: np.asarray(array, dtype=PRECISION) for name, array in zip(names, arrays, strict=True)}
+            yield "/".join(names), np.asarray(next(found), dtype=PRECISION)
+    for layer, tensor in nested.items():
+        if tensor is not None:
+            yield from _outputs(library, layer, next(found), (*within, layer.name))
+
+
+def _listed_arrays(found: Any) -> list[Any]:  # noqa: ANN401
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def _input_of(model: Any) -> Any:  # noqa: ANN401
+    """Give the one tensor that a nested model reads in the graph that it stands in, None where it has several."""
+    nodes = getattr(model, "inbound_nodes", None) or getattr(model, "_inbound_nodes", [])
+    tensors = nodes[-1].input_tensors if nodes else None
+    listed = tensors if isinstance(tensors, list | tuple) else [tensors]
+    return listed[0] if len(listed) == 1 else None
 
 
 def _output_of(layer: Any) -> Any:  # noqa: ANN401
@@ -231,13 +258,14 @@ def _output_of(layer: Any) -> Any:  # noqa: ANN401
     return None if isinstance(tensor, list | tuple) else tensor
 
 
-def main(file: Path, folder: Path) -> None:
+def main(file: Path, folder: Path, weights: Path | None = None) -> None:
     """Evaluate a file on the inputs in a folder."""
     from fpgaae.tensorflow_setup import prepare  # noqa: PLC0415
 
-    safe_config(_read(file).config)  # what can't be read says so sooner than TensorFlow starts
+    if not file.is_dir():
+        safe_config(without_strangers(_read(file).config))  # what can't be read says so sooner than TensorFlow starts
     prepare()
-    answer(folder, lambda x, rounding: evaluate_file(file, x, folder, rounding))
+    answer(folder, lambda x, rounding: evaluate_file(file, x, folder, rounding, weights))
 
 
 def answer(folder: Path, evaluate: Callable[[NDArray[np.floating], Rounded], Outputs]) -> None:
@@ -252,4 +280,4 @@ def answer(folder: Path, evaluate: Callable[[NDArray[np.floating], Rounded], Out
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

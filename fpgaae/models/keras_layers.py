@@ -282,8 +282,8 @@ LAYERS: Mapping[str, KerasLayer] = {
     ),
     **dict.fromkeys(SCORES, _row(Role.SCORE, _SCORE)),
     **dict.fromkeys(
-        ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"),
-        KerasLayer(Role.MERGE, rule="unsupported-layer"),
+        ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"),
+        KerasLayer(Role.MERGE, rule="merged-branches"),
     ),
     **{
         kind: KerasLayer(Role.UNKNOWN, rule=rule)

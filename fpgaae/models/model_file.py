@@ -1,6 +1,7 @@
 """A model file to its description with weights, without executing anything in it.
 
-`.keras` (Keras 2 and 3) is a zip of JSON and HDF5, `.h5` is HDF5 with the JSON as an attribute. Both are read as data:
+`.keras` (Keras 2 and 3) is a zip of JSON and HDF5, `.h5` is HDF5 with the JSON as an attribute; an architecture as JSON
+has its weights in a second file, and a SavedModel of Keras 2 in a folder. All are read as data:
 no class is looked up, no function deserialised, no link followed out of the file. What is missing or makes no sense
 stays so in the description; `fpgaae.models.weights` names it.
 """
@@ -10,65 +11,133 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
-import numpy as np
-from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.limits import LAYER_VALUES, MODEL_CONFIG_BYTES, MODEL_LAYERS, MODEL_WEIGHTS_BYTES, in_mebibytes
-from fpgaae.models.architecture import Architecture, WeightPlace, read_architecture, with_weights
-from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.files import sha256, sha256_of_text
+from fpgaae.limits import LAYER_VALUES, MODEL_CONFIG_BYTES, MODEL_WEIGHTS_BYTES, in_mebibytes
+from fpgaae.models.architecture import Architecture, read_architecture
+from fpgaae.models.description import NetworkDescription
+from fpgaae.models.file_probe import require_readable
+from fpgaae.models.hdf5_weights import datasets, read_weights, with_stored_weights
 from fpgaae.models.onnx_file import ONNX_SUFFIXES, read_onnx_file
+from fpgaae.models.saved_model import read_saved_model, require_layers, saved_model_files
 from fpgaae.models.shapes import shapes_of_layers
 
-MODEL_SUFFIXES = frozenset({".h5", ".hdf5", ".keras"}) | ONNX_SUFFIXES
-_DAMAGE = (  # what h5py, JSON and settings of other types than expected end in
-    OSError, EOFError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, RuntimeError,
-)  # fmt: skip
+MODEL_SUFFIXES = frozenset({".h5", ".hdf5", ".keras", ".json"}) | ONNX_SUFFIXES
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
+_MODEL_COPY, _WEIGHTS_COPY = "model", "weights"  # in the folder of the stage `import`
 _ONNX = b"\x08"  # of the field `ir_version`, which is written first
-Arrays = Mapping[str, h5py.Dataset]
-Found = dict[str, NDArray[np.float32]]
 
 
-def read_model_file(file: Path) -> NetworkDescription:
-    """Read a `.keras`, `.h5` or `.onnx` model.
+class ModelFiles(NamedTuple):
+    """A model, and the file with its weights where these lie apart."""
+
+    model: Path  # a file, or the folder of a SavedModel
+    weights: Path | None = None
+
+    @classmethod
+    def copied_to(cls, folder: Path) -> ModelFiles:
+        """Give the copies that lie in a folder."""
+        return cls(folder / _MODEL_COPY, folder / _WEIGHTS_COPY if (folder / _WEIGHTS_COPY).is_file() else None)
+
+    def require_readable(self) -> None:
+        """Refuse what can't be read to its end, before anything else is done.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, or HDF5 does not come to an end with it.
+        """
+        for given in (self.model, self.weights):
+            if given is not None and not given.exists():
+                raise InputError(
+                    f"{given} is not there; give a .keras, .h5, .onnx or .json file, or a SavedModel folder"
+                )
+            if given is not None and given.is_file():
+                require_readable(given)
+        if self.model.is_dir():
+            require_layers(self.model)
+
+    def read(self) -> NetworkDescription:
+        """Read the model."""
+        return read_model_file(self.model, self.weights)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy into a folder what is read."""
+        model, weights = ModelFiles(folder / _MODEL_COPY, folder / _WEIGHTS_COPY)
+        if self.model.is_dir():
+            for name, file in saved_model_files(self.model).items():
+                (model / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, model / name)
+        else:
+            shutil.copyfile(self.model, model)
+        if self.weights is not None and weights is not None:
+            shutil.copyfile(self.weights, weights)
+
+    def sha256(self) -> str:
+        """Give the hash of the model; of a folder, that of what is read."""
+        if not self.model.is_dir():
+            return sha256(self.model)
+        hashes = {name: sha256(file) for name, file in saved_model_files(self.model).items()}
+        return sha256_of_text(json.dumps(hashes, sort_keys=True))
+
+
+def read_model_file(file: Path, weights: Path | None = None) -> NetworkDescription:
+    """Read a `.keras`, `.h5` or `.onnx` model, an architecture as `.json`, or the folder of a SavedModel of Keras 2.
+
+    Parameters
+    ----------
+    weights
+        The file with the weights of an architecture.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, or holds no model.
+        If a file is missing, damaged, or holds no model.
     ToolMissing
         If it is an ONNX file, and the package `onnx` is not installed.
     """
-    if file.is_dir() and ((file / "saved_model.pb").is_file() or (file / "keras_metadata.pb").is_file()):
-        raise InputError(
-            f"{file} is a SavedModel folder, whose graph of operations is not read; load it in Keras and save it with "
-            "model.save('model.h5')"
-        )
-    if not file.is_file():
-        raise InputError(f"{file} is not there; give the path of a model (.h5, .keras or .onnx)")
+    for given in (file, weights):
+        if given is not None and not given.exists():
+            raise InputError(f"{given} is not there; give the path of a model (.h5, .keras, .onnx, .json or a folder)")
+    if file.is_dir():
+        require_layers(file)
+    start = _start(file)
+    is_architecture = start.lstrip()[:1] == b"{"
+    if weights is not None and not is_architecture:
+        raise InputError(f"{file} is no architecture in JSON, which `--weights` is for; leave --weights out")
+    if is_architecture and weights is None:
+        raise InputError(f"{file} is an architecture in JSON, without weights; give these with `--weights FILE`")
+    with _damage_in_a_sentence(file):
+        if not is_architecture:
+            return _bounded(_read(file, start))
+        architecture = _read_json(file)
+    with _damage_in_a_sentence(weights or file):
+        return _bounded(read_weights(weights or file, architecture))
+
+
+def _start(file: Path) -> bytes:
+    if file.is_dir():
+        return b""
+    with file.open("rb") as stream:
+        return stream.read(8)
+
+
+@contextmanager
+def _damage_in_a_sentence(file: Path) -> Iterator[None]:
     try:
-        with file.open("rb") as stream:
-            start = stream.read(8)
-            stream.seek(0)
-            if start.startswith(_ZIP):
-                return _bounded(_read_keras(stream))
-            if start == _HDF5:
-                return _bounded(_read_hdf5(stream))
-            if is_onnx(file, start):
-                return _bounded(read_onnx_file(file).network)
-            raise InputError(
-                f"it is none of a .keras, .h5 and .onnx file (pickles are never read){_other_format(file, start)}"
-            )
+        yield
     except InputError as error:
         raise InputError(f"{file} holds no readable model: {error}; save the model again") from None
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError) as error:
@@ -87,6 +156,21 @@ def read_model_file(file: Path) -> NetworkDescription:
         raise InputError(f"{file} holds no readable model ({reason}); save the model again") from None
 
 
+def _read(file: Path, start: bytes) -> NetworkDescription:
+    if file.is_dir():
+        return read_saved_model(file)
+    if is_onnx(file, start):
+        return read_onnx_file(file).network
+    with file.open("rb") as stream:
+        if start.startswith(_ZIP):
+            return _read_keras(stream)
+        if start == _HDF5:
+            return _read_hdf5(stream)
+    raise InputError(
+        f"it is none of a .keras, .h5, .onnx and .json file (pickles are never read){_other_format(file, start)}"
+    )
+
+
 def is_onnx(file: Path, start: bytes | None = None) -> bool:
     """Tell whether a file is one of ONNX: by its ending, or by the version that such a file begins with.
 
@@ -95,10 +179,9 @@ def is_onnx(file: Path, start: bytes | None = None) -> bool:
     start
         Its first bytes, if they are known.
     """
-    if start is None:
-        with file.open("rb") as stream:
-            start = stream.read(8)
-    return file.suffix in ONNX_SUFFIXES or start[:1] == _ONNX
+    if file.is_dir():
+        return False
+    return file.suffix in ONNX_SUFFIXES or (_start(file) if start is None else start)[:1] == _ONNX
 
 
 def _bounded(network: NetworkDescription) -> NetworkDescription:
@@ -115,10 +198,6 @@ def _other_format(file: Path, start: bytes) -> str:
         return ": a TFLite model, whose weights are rounded already; give the Keras model that it was converted from"
     if file.suffix in {".pt", ".pth"}:
         return ": a PyTorch file, which is a pickle; build its layers in Keras or QKeras and save that"
-    if start.lstrip()[:1] == b"{":
-        return (
-            ": JSON, which is an architecture without weights; build the model from it in Keras, load them, and save it"
-        )
     return ""
 
 
@@ -136,7 +215,15 @@ def _read_keras(stream: Any) -> NetworkDescription:  # noqa: ANN401
         if "model.weights.h5" not in archive.namelist():
             return architecture.network
         with h5py.File(io.BytesIO(_member(archive, "model.weights.h5", MODEL_WEIGHTS_BYTES)), "r") as weights:
-            return _with_weights(architecture, _datasets(weights), by_name=False)
+            return with_stored_weights(architecture, datasets(weights), by_name=False)
+
+
+def _read_json(file: Path) -> Architecture:
+    if file.stat().st_size > MODEL_CONFIG_BYTES:
+        raise InputError(f"it has more than {in_mebibytes(MODEL_CONFIG_BYTES)}")
+    content = json.loads(file.read_bytes())
+    # Keras 2 writes its version, Keras 3 the module of each class
+    return read_architecture(content, str(content.get("keras_version") or ("3" if "module" in content else "2")))
 
 
 def _version_of(archive: zipfile.ZipFile) -> str:
@@ -157,7 +244,10 @@ def _read_hdf5(stream: Any) -> NetworkDescription:  # noqa: ANN401
     with h5py.File(stream, "r") as file:
         text = file.attrs.get("model_config")
         if text is None:
-            raise InputError("it holds weights only; save the whole model with model.save")
+            raise InputError(
+                "it holds weights only; save the whole model with model.save, or give its architecture "
+                "(model.to_json()) as the model and this file as --weights"
+            )
         if not isinstance(text, str | bytes):
             raise InputError("its model_config is no text")
         if len(text) > MODEL_CONFIG_BYTES:
@@ -167,52 +257,5 @@ def _read_hdf5(stream: Any) -> NetworkDescription:  # noqa: ANN401
             json.loads(text), version.decode(errors="replace") if isinstance(version, bytes) else str(version)
         )
         group = file.get("model_weights")
-        arrays = _datasets(group) if isinstance(group, h5py.Group) else {}
-        return _with_weights(architecture, arrays, by_name=True)
-
-
-def _datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:
-    """Give every array of numbers in the file itself, by path; links to other files are not followed."""
-    found: dict[str, h5py.Dataset] = {}
-
-    def visit(name: str, item: Any) -> None:  # noqa: ANN401
-        if not isinstance(item, h5py.Dataset) or item.dtype.kind != "f" or item.shape is None:
-            return
-        if item.external or item.is_virtual:
-            raise InputError(f"its array {name} lies in another file")
-        found[name] = item
-
-    group.visititems(visit)
-    if sum(item.size * item.dtype.itemsize for item in found.values()) > MODEL_WEIGHTS_BYTES:
-        raise InputError(f"its weights have more than {in_mebibytes(MODEL_WEIGHTS_BYTES)}")
-    return found
-
-
-def _with_weights(architecture: Architecture, arrays: Arrays, *, by_name: bool) -> NetworkDescription:
-    network, places = architecture
-    if len(network.layers) > MODEL_LAYERS:
-        raise InputError(f"it has {len(network.layers):,} layers, more than {MODEL_LAYERS:,}")
-    find = _by_name if by_name else _by_order
-    grouped: dict[str, dict[str, h5py.Dataset]] = {}
-    for path, array in arrays.items() if by_name else ():
-        grouped.setdefault(path.split("/")[0], {})[path] = array
-    weights = {}
-    for layer in network.layers:
-        if (place := places.get(layer.name)) is not None:
-            weights[layer.name] = find(layer, place, grouped.get(place.group, {}) if by_name else arrays)
-    return with_weights(network, weights)
-
-
-def _by_order(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> Found:
-    paths = {name: f"{place.path}vars/{index}" for index, name in enumerate(layer.weight_names)}
-    return {name: np.asarray(arrays[path], dtype=np.float32) for name, path in paths.items() if path in arrays}
-
-
-def _by_name(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> Found:
-    """Find weights by the last parts of their path: the layer, if it is nested, and the weight's own name."""
-    found = {}
-    for path, array in arrays.items():
-        *parents, leaf = path.split("/")[1:]
-        if leaf.split(":")[0] in layer.weight_names and (place.layer == place.group or place.layer in parents[-1:]):
-            found[leaf.split(":")[0]] = np.asarray(array, dtype=np.float32)
-    return found
+        arrays = datasets(group) if isinstance(group, h5py.Group) else {}
+        return with_stored_weights(architecture, arrays, by_name=True)

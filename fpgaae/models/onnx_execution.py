@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.models.file_graph import PRECISION, Outputs, Rounded, answer
+from fpgaae.models.file_graph import Outputs, Rounded, answer
 from fpgaae.models.onnx_graph import USE
+from fpgaae.models.safe_config import PRECISION
 from fpgaae.optional import require
 
 _QUANTS = ("Quant", "IntQuant")

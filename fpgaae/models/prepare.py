@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
+from fpgaae.models.cut import refuse_several_outputs, up_to
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.keras_layers import Role
 from fpgaae.models.qkeras_form import folded_twin, quantized_form
@@ -49,20 +49,11 @@ def prepare_network(network: NetworkDescription, inputs: FixedPointType, *, quan
 
 def _without_score(network: NetworkDescription) -> NetworkDescription:
     """Take off the score at the end and what only flattens in front of it; it is put back as the config names it."""
-    if len(network.outputs) != 1:
-        raise InputError(
-            f"the model has {len(network.outputs)} outputs; give one whose only output is the reconstruction or mu"
-        )
+    refuse_several_outputs(network)
     score = network.score
     if score is None:
         return network
     output = score.inputs[-1]
     while network[output].role is Role.RESHAPE:
         output = network[output].inputs[0]
-    needed: set[str] = set()
-    waiting = [output]
-    while waiting:
-        name = waiting.pop()
-        needed.add(name)
-        waiting += network[name].inputs
-    return NetworkDescription(tuple(layer for layer in network.layers if layer.name in needed), (output,))
+    return up_to(network, (output,))

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import nearest_codes, values_of
 from fpgaae.models.description import NetworkDescription
-from fpgaae.models.file_graph import INPUTS_FILE, OUTPUTS_FILE, PRECISION, Outputs, Rounded
+from fpgaae.models.file_graph import INPUTS_FILE, OUTPUTS_FILE, Outputs, Rounded
 from fpgaae.models.keras_layers import Role
 from fpgaae.models.model_file import is_onnx
 from fpgaae.models.onnx_file import read_onnx_file
 from fpgaae.models.onnx_reader import OnnxModel
 from fpgaae.models.prepare import Prepared
 from fpgaae.models.rebuild import rebuild
+from fpgaae.models.safe_config import PRECISION
 from fpgaae.processes import ProgramHangs, run_program
 
 TOLERANCE = 1e-7  # of the largest value of any layer; both sides calculate in double precision, weights are as stored
@@ -148,8 +149,15 @@ def _double_precision() -> Iterator[None]:
         tf_keras.backend.set_floatx(before)
 
 
-def evaluate_apart(file: Path, x: NDArray[np.floating], rounded: Sequence[Rounded]) -> Evaluations:
+def evaluate_apart(
+    file: Path, x: NDArray[np.floating], rounded: Sequence[Rounded], weights: Path | None = None
+) -> Evaluations:
     """Evaluate a model file in a process of its own: by Keras, or by the reference implementation of ONNX.
+
+    Parameters
+    ----------
+    weights
+        The file with the weights of an architecture in JSON.
 
     Raises
     ------
@@ -157,7 +165,7 @@ def evaluate_apart(file: Path, x: NDArray[np.floating], rounded: Sequence[Rounde
         If that fails.
     """
     if not is_onnx(file):
-        return _evaluate_apart("file_graph", "Keras", file, x, rounded)
+        return _evaluate_apart("file_graph", "Keras", file, x, rounded, weights)
     model = read_onnx_file(file)
     inputs = onnx_inputs(model, x)
     found = _evaluate_apart("onnx_execution", "the package onnx", file, inputs, rounded)
@@ -182,12 +190,18 @@ def in_our_order(model: OnnxModel, outputs: Outputs) -> Outputs:
 
 
 def _evaluate_apart(
-    module: str, evaluator: str, file: Path, x: NDArray[np.floating], rounded: Sequence[Rounded]
+    module: str,
+    evaluator: str,
+    file: Path,
+    x: NDArray[np.floating],
+    rounded: Sequence[Rounded],
+    weights: Path | None = None,
 ) -> Evaluations:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         np.savez(folder / INPUTS_FILE, x=x, rounded=np.array([mode.value for mode in rounded]))
         command = [sys.executable, "-m", f"fpgaae.models.{module}", str(file.resolve()), str(folder)]
+        command += [] if weights is None else [str(weights.resolve())]
         try:
             done = run_program(
                 command, evaluator, limit_s=_TIMEOUT_S,

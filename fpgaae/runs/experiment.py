@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
 from fpgaae.config.shipped import CONFIG_PREFIX
 from fpgaae.errors import InputError
 from fpgaae.files import lock
+from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.folder import MANIFEST, recorded_hashes, replaced_folder
 from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.imported import ImportResult
@@ -37,7 +38,14 @@ class ImportedModel(NamedTuple):
 
     file_name: str
     sha256: str
-    quantize: bool  # quantized after training, although its quantizers are known or because it has none
+    choices: ImportChoices = ImportChoices()
+    weights_name: str | None = None  # of the file with the weights of an architecture
+    weights_sha256: str | None = None
+
+    def identity(self) -> list[Any]:
+        """Give what a result depends on."""
+        others = {**self.choices.others(), **({"weights": self.weights_sha256} if self.weights_sha256 else {})}
+        return [self.file_name, self.sha256, self.choices.quantize, *([others] if others else [])]
 
 
 class TakenWeights(NamedTuple):
@@ -174,7 +182,8 @@ def find_import(folder: Path) -> ImportedModel | None:
     result = ImportResult.read(
         place / STAGES_OF_IMPORT[IMPORT].result_file, "run `fpgaae import MODEL --config CONFIG --force`"
     )
-    return ImportedModel(result.file, result.sha256, result.quantize)
+    choices = ImportChoices(result.quantize, result.encoder, result.outputs, result.keep_db)
+    return ImportedModel(result.file, result.sha256, choices, result.weights, result.weights_sha256)
 
 
 def discard_import(experiment: Experiment) -> Experiment:

@@ -29,7 +29,7 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         "sections": {key: _section(experiment.config, key) for key in spec.sections},
         "upstream": {name: fingerprint(experiment, name, data_hashes) for name in spec.upstream},
         "files": dict(data_hashes) if stage == "data" else {},
-        **({"model": experiment.imported} if stage == IMPORT else {}),
+        **({"model": experiment.imported and experiment.imported.identity()} if stage == IMPORT else {}),
         **({"taken": experiment.taken} if stage == "reference" and experiment.taken is not None else {}),
         **({"teachers": teachers} if stage == "reference" and teachers else {}),
         "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},

@@ -7,9 +7,9 @@ the training events, and the error of every layer reported. This module imports 
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,14 +30,16 @@ from fpgaae.hls.lint.models import lint_import, lint_model
 from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.models.architecture import describe_model
 from fpgaae.models.calibrate import Site, quantized, quantizer_sites
+from fpgaae.models.cut import chosen_part
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
+from fpgaae.models.fit import check_fit
 from fpgaae.models.float_output import IMPORTED_FLOAT_FILE
-from fpgaae.models.model_file import is_onnx, read_model_file
+from fpgaae.models.model_file import ModelFiles, is_onnx
 from fpgaae.models.prepare import Prepared, prepare_network
 from fpgaae.models.quantization_error import QuantizationError
 from fpgaae.models.quantized import MODEL_FILE
-from fpgaae.models.rebuild import rebuild, weighted_layers
+from fpgaae.models.rebuild import rebuild
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.models.twin_check import check_prepared, evaluate_apart, stimulus
 from fpgaae.runs.experiment import ImportedModel
@@ -47,7 +49,7 @@ from fpgaae.runs.results.reference import ImportedReference
 from fpgaae.runs.results.train import WHOLE, RoundingError, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import IMPORT
-from fpgaae.training.import_checks import check_empty_slots, check_input, check_score, deploy
+from fpgaae.training.import_checks import check_empty_slots, deploy
 from fpgaae.training.imported_widths import (
     LayerRange,
     poor_layers,
@@ -58,38 +60,39 @@ from fpgaae.training.imported_widths import (
 )
 from fpgaae.training.widths import TAIL
 
-MODEL_COPY = "model"
 _CHUNK_EVENTS = 8192
 _COMPARED_EVENTS = 256
 _ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
 
-def run_import(run: StageRun, file: Path, replaced: ImportedModel | None) -> ImportResult:
+def run_import(run: StageRun, files: ModelFiles, replaced: ImportedModel | None) -> ImportResult:
     """Check a model file against the experiment and keep a copy of it."""
     wanted = _imported(run)
-    given = read_model_file(file)
-    _refuse(run, file, given, quantize=wanted.quantize)
-    prepared = prepare_network(given, _input_type(run.config), quantize=wanted.quantize)
+    asked = wanted.choices
+    given = chosen_part(files.read(), asked)
+    _refuse(run, files.model, given, quantize=asked.quantize)
+    prepared = prepare_network(given, _input_type(run.config), quantize=asked.quantize)
     features = FeatureMap.of(run.result(DataResult))
-    check_input(prepared.twin, run.config.data.hardware.image_shape)
-    twin = rebuild(prepared.twin)
-    check_score(run.config, given, len(features), tuple(twin.output_shape[1:]))
-    if prepared.quantized is None:
-        _check_layers(run, prepared.twin)
-    else:
+    _check_fit(run, given, prepared)
+    if prepared.quantized is not None:
         check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
-    twin_check = _compare_with_file(run, file, given, prepared)
-    shutil.copyfile(file, run.folder / MODEL_COPY)
+    twin_check = _compare_with_file(run, files, given, prepared)
+    files.copy_to(run.folder)
     return ImportResult(
         file=wanted.file_name,
         sha256=wanted.sha256,
-        quantize=wanted.quantize,
-        kind=_kind(file, given),
+        quantize=asked.quantize,
+        kind=_kind(files.model, given),
         taken_as_it_is=prepared.quantized is not None,
         layers=tuple(ImportedLayer(name=layer.name, kind=layer.kind) for layer in given.layers),
         replaces=replaced and replaced.file_name,
         twin=twin_check,
+        encoder=asked.encoder,
+        outputs=asked.outputs,
+        keep_db=asked.keep_db,
+        weights=wanted.weights_name,
+        weights_sha256=wanted.weights_sha256,
     )
 
 
@@ -99,10 +102,11 @@ def _kind(file: Path, given: NetworkDescription) -> str:
     return "qkeras" if given.is_quantized else "float"
 
 
-def _compare_with_file(run: StageRun, file: Path, given: NetworkDescription, prepared: Prepared) -> ImportedTwin:
+def _compare_with_file(run: StageRun, files: ModelFiles, given: NetworkDescription, prepared: Prepared) -> ImportedTwin:
     """Make sure that what was rebuilt is the model of the file: the bit check starts from there."""
     events = next(_chunks(open_split(run, "train")))[:_COMPARED_EVENTS]
-    found = check_prepared(file, given, prepared, events, evaluate_apart)
+    evaluate = partial(evaluate_apart, weights=files.weights) if files.weights is not None else evaluate_apart
+    found = check_prepared(files.model, given, prepared, events, evaluate)
     return ImportedTwin(
         events=len(stimulus(events)),
         largest_difference=found.largest,
@@ -128,12 +132,10 @@ def _imported(run: StageRun) -> ImportedModel:
     return run.experiment.imported
 
 
-def _check_layers(run: StageRun, network: NetworkDescription) -> None:
-    """Refuse widths for layers that the model has not."""
-    known = dict.fromkeys([*weighted_layers(network), *(site.layer for site in quantizer_sites(network))])
+def _check_fit(run: StageRun, given: NetworkDescription, prepared: Prepared) -> None:
     try:
-        run.config.check_layers(known)
-    except ValueError as error:
+        check_fit(run.config, given, prepared)
+    except ConfigError as error:
         raise ConfigError(f"{run.experiment.config_file}: {error}") from None
 
 
@@ -150,8 +152,9 @@ def _exact(config: Config, network: NetworkDescription, features: FeatureMap) ->
 
 def _open(run: StageRun) -> Prepared:
     """Read the model that was imported."""
-    given = read_model_file(run.upstream(IMPORT) / MODEL_COPY)
-    return prepare_network(given, _input_type(run.config), quantize=_imported(run).quantize)
+    asked = _imported(run).choices
+    given = chosen_part(ModelFiles.copied_to(run.upstream(IMPORT)).read(), asked)
+    return prepare_network(given, _input_type(run.config), quantize=asked.quantize)
 
 
 def _input_type(config: Config) -> FixedPointType:
@@ -244,7 +247,7 @@ def run_imported_train(run: StageRun) -> TrainResult:
     if prepared.quantized is not None:
         made = _Quantized(prepared.quantized, dict(prepared.tensors), None, None)
     else:
-        _check_layers(run, prepared.twin)
+        _check_fit(run, prepared.twin, prepared)
         made = _calibrated(run, prepared.twin, twin)
     features = FeatureMap.of(run.result(DataResult))
     deployed, network = _exact(run.config, made.network, features)

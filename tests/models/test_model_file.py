@@ -112,7 +112,7 @@ class _Bomb:
 def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
     file, marker = tmp_path / "model.keras", tmp_path / "executed"
     file.write_bytes(pickle.dumps(_Bomb(marker)))
-    with pytest.raises(InputError, match=r"none of a \.keras, \.h5 and \.onnx file"):
+    with pytest.raises(InputError, match=r"none of a \.keras, \.h5, \.onnx and \.json file"):
         read_model_file(file)
     assert not marker.exists()
     pickle.loads(file.read_bytes())
@@ -128,7 +128,11 @@ def test_a_pickle_is_refused_and_never_opened(tmp_path: Path) -> None:
             "a TFLite model, .* give the Keras model that it was converted from",
         ),
         ("model.pt", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 ", "a PyTorch file, which is a pickle"),
-        ("model.json", b'{"class_name": "Functional"}', "JSON, which is an architecture without weights"),
+        (
+            "model.json",
+            b'{"class_name": "Functional"}',
+            "an architecture in JSON, without weights; give",
+        ),
     ],
 )
 def test_another_format_is_named_with_the_way(name: str, content: bytes, said: str, tmp_path: Path) -> None:
@@ -144,8 +148,12 @@ def test_archives_and_folders_of_others_are_named(tmp_path: Path) -> None:
         read_model_file(tmp_path / "model.pt")
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
-    with pytest.raises(InputError, match=r"saved is a SavedModel folder, .* save it with model\.save"):
+    with pytest.raises(InputError, match=r"saved is a SavedModel of operations only, .* with model\.save\('model"):
         read_model_file(tmp_path / "saved")
+    with pytest.raises(InputError, match="is a folder, but none of a SavedModel"):
+        read_model_file(tmp_path)
+    with pytest.raises(InputError, match=r"is no architecture in JSON, which `--weights` is for"):
+        read_model_file(tmp_path / "model.pt", tmp_path / "model.pt")
 
 
 @pytest.mark.usefixtures("tensorflow")
@@ -206,8 +214,17 @@ def test_weights_alone_are_no_model(tmp_path: Path) -> None:
     file = _write_h5(tmp_path / "model.h5", _sequential(DENSE))
     with h5py.File(file, "a") as hdf5:
         del hdf5.attrs["model_config"]
-    with pytest.raises(InputError, match="it holds weights only"):
+    with pytest.raises(InputError, match=r"it holds weights only; .* this file as --weights"):
         read_model_file(file)
+    (tmp_path / "model.json").write_text(json.dumps(_sequential(DENSE)), encoding="utf-8")
+    network = read_model_file(tmp_path / "model.json", file)
+    np.testing.assert_array_equal(network["mu"].weights["kernel"], KERNEL)
+    with h5py.File(file, "a") as hdf5:
+        del hdf5["model_weights"]
+    with pytest.raises(InputError, match=r"model\.h5 holds no readable model: it holds no weights of Keras"):
+        read_model_file(tmp_path / "model.json", file)
+    with pytest.raises(InputError, match="gone is not there; give the path"):
+        read_model_file(tmp_path / "model.json", tmp_path / "gone")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fpgaae.hls.lint.quantizer_checks import check_quantizers
 from fpgaae.hls.lint.rules import finding
 from fpgaae.hls.lint.width_checks import check_widths
 from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
+from fpgaae.models.cut import cuts_before, refuse_several_outputs
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.qkeras_form import quantized_form
 from fpgaae.models.resolved_widths import ResolvedWidth
@@ -46,11 +47,12 @@ def lint_import(model: NetworkDescription, conversion: Conversion, *, quantize: 
     quantize
         Whether a QKeras model is quantized anew, as a float one is.
     """
-    found = [*check_settings(model, is_mended=True), *check_strangers(model)]
+    found = [*check_settings(model, is_mended=True), *_with_cut(model, check_strangers(model))]
     found += [finding("weights-damaged", fault.layer, fault.reason) for fault in weight_faults(model)]
     if found:
         return by_severity(found)
     try:
+        refuse_several_outputs(model)
         simple = simplify(model)
         if simple.is_quantized and not quantize:
             return lint_model(quantized_form(simple, _ANY_WIDTH.signed()).network, conversion)
@@ -58,6 +60,17 @@ def lint_import(model: NetworkDescription, conversion: Conversion, *, quantize: 
     except InputError as error:
         return (finding("not-importable", "", str(error)),)
     return by_severity([*check_layers(planned), *check_graph(planned), *check_interfaces(planned, conversion)])
+
+
+def _with_cut(model: NetworkDescription, found: Iterable[Finding]) -> Iterable[Finding]:
+    """Add to what is said of a layer behind which layers the model could be cut instead."""
+    known = {layer.name: layer for layer in model.layers}
+    for one in found:
+        names = cuts_before(model, known[one.layer]) if one.layer in known else ()
+        if names:
+            cut = " or ".join(f"`--output {name}`" for name in names)
+            one = one._replace(cure=f"{one.cure}; or import the part in front of it, by {cut}")  # noqa: PLW2901
+        yield one
 
 
 def _planned(simple: NetworkDescription) -> NetworkDescription:

@@ -198,6 +198,11 @@ _TABLE = (
         "leave it out of the deployed model, or teach it to fpgaae.models.extract and hls4ml's Extension API",
     ),
     Rule(
+        "merged-branches", _E,
+        "no target joins two branches: in the golden network, HLS, RTL and emulator only a score reads two layers",
+        "train a model without the second branch",
+    ),
+    Rule(
         "layer-setting", _E,
         "this value of the setting changes what the layer computes, and has no exact firmware here",
         "leave the setting at its default",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fpgaae.config.experiment import Firmware
+from fpgaae.config.experiment import Config, Firmware
 from fpgaae.config.file import load_config
 from fpgaae.data.tally import is_saturated
 from fpgaae.errors import CheckFailed, FpgaaeError, InputError
@@ -16,8 +16,14 @@ from fpgaae.hls.lint.models import by_severity, lint_import, lint_model
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
 from fpgaae.hls.lint.rules import finding as rule_finding
-from fpgaae.models.file_probe import require_readable
-from fpgaae.models.model_file import MODEL_SUFFIXES, read_model_file
+from fpgaae.models.cut import chosen_part
+from fpgaae.models.description import NetworkDescription
+from fpgaae.models.fit import check_fit
+from fpgaae.models.model_file import MODEL_SUFFIXES, ModelFiles, read_model_file
+from fpgaae.models.prepare import prepare_network
+from fpgaae.models.resolved_widths import ResolvedWidth
+from fpgaae.models.saved_model import is_saved_model
+from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.convert import few_events
@@ -39,7 +45,13 @@ class Report(NamedTuple):
         return [{"subject": self.subject, **as_json(finding.entry())} for finding in self.findings]
 
 
-def lint_target(target: Path, runs: Path, config: Path | None = None) -> tuple[Report, ...]:
+def lint_target(
+    target: Path,
+    runs: Path,
+    config: Path | None = None,
+    weights: Path | None = None,
+    choices: ImportChoices | None = None,
+) -> tuple[Report, ...]:
     """Lint a YAML config with the results in its run folder, a model file, or the folder of a project.
 
     Parameters
@@ -47,28 +59,58 @@ def lint_target(target: Path, runs: Path, config: Path | None = None) -> tuple[R
     runs
         Where the run folders are, for a config.
     config
-        An experiment whose firmware section a model file is to be converted with.
+        An experiment that a model is to be imported into.
+    weights
+        The file with the weights of an architecture in JSON.
+    choices
+        What is asked for of a model.
 
     Raises
     ------
     InputError
         If the target is missing or none of these.
     """
-    if target.is_dir():
+    is_model = target.suffix in MODEL_SUFFIXES or (target.is_dir() and is_saved_model(target))
+    if not is_model and (weights is not None or choices not in {None, ImportChoices()}):
+        raise InputError(f"{target} is no model, which --weights, --output, --encoder and --quantize are for")
+    if target.is_dir() and not is_model:
         return (Report(str(target), lint_project(target)),)
     if target.suffix in _YAML_SUFFIXES:
         if config is not None:
             raise InputError(f"{target} has its own firmware section; leave --config out, or give a model file")
         return _lint_experiment(target, runs)
-    if target.is_file() and target.suffix not in MODEL_SUFFIXES:
+    if target.is_file() and not is_model:
         raise InputError(
-            f"{target} is neither a YAML config nor a model; give a file ending in .yaml, .h5, .keras or .onnx"
+            f"{target} is neither a YAML config nor a model; give a file ending in .yaml, .h5, .keras, .onnx or .json"
         )
-    if target.is_file():
-        require_readable(target)
-    model = read_model_file(target)
-    firmware = load_config(config).firmware if config is not None else Firmware()
-    return (Report(str(target), lint_import(model, Conversion.of(firmware))),)
+    files = ModelFiles(target, weights)
+    files.require_readable()
+    loaded = None if config is None else load_config(config, imported=True)
+    return (lint_model_file(files, loaded, choices or ImportChoices()),)
+
+
+def lint_model_file(files: ModelFiles, config: Config | None, choices: ImportChoices) -> Report:
+    """Judge a model as `import` does, by its words."""
+    subject, network = str(files.model), files.read()
+    try:
+        given = chosen_part(network, choices)
+    except InputError as error:
+        return Report(subject, (rule_finding("not-importable", "", str(error)),))
+    conversion = Conversion.of(config.firmware if config is not None else Firmware())
+    found = lint_import(given, conversion, quantize=choices.quantize)
+    if config is None or any(finding.severity is Severity.ERROR for finding in found):
+        return Report(subject, found)
+    return Report(subject, by_severity([*found, *_misfits(config, given, quantize=choices.quantize)]))
+
+
+def _misfits(config: Config, given: NetworkDescription, *, quantize: bool) -> Iterator[Finding]:
+    """Find what of a model contradicts the experiment."""
+    inputs = config.quantization.inputs
+    try:
+        prepared = prepare_network(given, ResolvedWidth(inputs.bits, inputs.integer_bits).signed(), quantize=quantize)
+        check_fit(config, given, prepared)
+    except FpgaaeError as error:
+        yield rule_finding("not-importable", "", str(error))
 
 
 def _lint_experiment(file: Path, runs: Path) -> tuple[Report, ...]:

@@ -50,3 +50,8 @@ class ImportResult(StageResult):
     layers: tuple[ImportedLayer, ...]
     replaces: str | None  # the file that was imported before
     twin: ImportedTwin | None = None  # None in results of older versions
+    encoder: bool = False  # cut at the bottleneck
+    outputs: tuple[str, ...] = ()  # the layers that it was cut behind
+    keep_db: float | None = None  # signal to noise for which the smallest widths are searched
+    weights: str | None = None  # the file with the weights of an architecture
+    weights_sha256: str | None = None
