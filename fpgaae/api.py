@@ -25,7 +25,7 @@ from fpgaae.config.yaml_source import EXTENDS
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.data.store import EventStore
-from fpgaae.errors import CheckFailed, InputError
+from fpgaae.errors import InputError
 from fpgaae.files import write_text
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.trigger import GoldenTrigger
@@ -229,8 +229,8 @@ def run(  # noqa: PLR0913 - all but two are named
     ):  # fmt: skip
         if on_result is not None:
             on_result(stage, outcome)
-        if (failure := pipeline.failure_of(outcome.result)) is not None:
-            raise CheckFailed(failure)
+        if (error := pipeline.error_of(outcome.result)) is not None:
+            raise error
     return opened
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fpgaae.data.readers import count_events, event_hashes
-from fpgaae.errors import InputError
+from fpgaae.errors import CheckFailed, FpgaaeError, InputError, ToolMissing
 from fpgaae.files import sha256
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.models.model_file import ModelFiles
@@ -114,6 +114,16 @@ def failure_of(result: StageResult) -> str | None:
     if isinstance(result, ProveResult) and not result.passed:
         return unproven_sentence(result)
     return None
+
+
+def error_of(result: StageResult) -> FpgaaeError | None:
+    """Give what `failure_of` says as an error: that a tool is missing, where that is all that is wrong."""
+    failure = failure_of(result)
+    if failure is None:
+        return None
+    if isinstance(result, ProveResult) and result.missing_tool and result.first_failure is None:
+        return ToolMissing(failure)
+    return CheckFailed(failure)
 
 
 def import_model(

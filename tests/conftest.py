@@ -110,7 +110,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config, tests = session.config, REPOSITORY / "tests"
     in_parallel = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
     if in_parallel and not config.getoption("markexpr") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        path = os.pathsep.join(map(str, (tests, tests / "rtl", *filter(None, [os.environ.get("PYTHONPATH")]))))
+        path = os.pathsep.join(map(str, (tests, *filter(None, [os.environ.get("PYTHONPATH")]))))
         config.stash[COMPILING] = subprocess.Popen(
             [sys.executable, str(tests / "compile_da4ml.py")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": path},

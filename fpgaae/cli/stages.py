@@ -39,7 +39,7 @@ from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.mutation import run_mutation
 from fpgaae.models.model_file import ModelFiles
 from fpgaae.optional import require
-from fpgaae.pipeline import compare_events, evaluate_events, failure_of, import_model, last_stage, run
+from fpgaae.pipeline import compare_events, error_of, evaluate_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
 from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, open_experiment
@@ -67,9 +67,9 @@ def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
 
 
 def _refuse_failure(result: StageResult) -> None:
-    """Exit 1 when a check did not pass."""
-    if (failure := failure_of(result)) is not None:
-        fail(failure, 1)
+    """Exit 1 when a check did not pass, 3 when that is for want of a tool."""
+    if (error := error_of(result)) is not None:
+        fail(str(error), error.exit_code)
 
 
 def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:

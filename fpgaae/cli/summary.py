@@ -18,7 +18,7 @@ from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
 from fpgaae.runs.results.place import PlaceResult
-from fpgaae.runs.results.prove import ProveResult
+from fpgaae.runs.results.prove import ProvenLayer, ProvenPiece, ProveResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
     MeanAndSpread,
@@ -214,17 +214,21 @@ def _csim(result: CsimResult) -> RenderableType:
 
 
 def _prove(result: ProveResult) -> RenderableType:
-    table = new_table("layer", "outcome")
+    table = new_table("layer or piece", "outcome")
     table.add_column("by")
-    for layer in result.layers:
-        colour = {"proven": "green", "refuted": "red"}.get(layer.outcome, "yellow")
-        table.add_row(layer.name, f"[{colour}]{layer.outcome}[/]", layer.how if layer.reason is None else layer.reason)
+    entries: list[ProvenLayer | ProvenPiece] = [*result.layers, *result.pieces]
+    for entry in entries:
+        colour = {"proven": "green", "refuted": "red"}.get(entry.outcome, "yellow")
+        said = entry.how if entry.reason is None else entry.reason
+        table.add_row(entry.name, f"[{colour}]{entry.outcome}[/]", escape(said))
     lines: list[RenderableType] = [table]
+    lines += [f"not covered: {escape(what)}" for what in result.not_covered]
     if result.edited_files:
         lines.append(f"edited by hand: {', '.join(result.edited_files)}")
     if result.passed:
         weights = f" and any of 2^{result.weight_bits:,} weights" if result.weight_bits else ""
-        lines.append(f"[green]proven[/] for 2^{result.input_bits:,} events{weights} in {result.seconds:g} s")
+        what = "sources and Verilog are " if result.pieces else ""
+        lines.append(f"{what}[green]proven[/] for 2^{result.input_bits:,} events{weights} in {result.seconds:g} s")
     return Group(*lines)
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fpgaae.data.features import FeatureMap
+from fpgaae.errors import ToolMissing
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import WeightPort
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.stimulus import LAYERS
+from fpgaae.optional import require
 from fpgaae.prove.refute import find_refutation
 from fpgaae.prove.sources import SourceProof, Sources, prove_sources
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.prove import Proven, ProvenLayer, ProveResult
+from fpgaae.runs.results.prove import Proven, ProvenLayer, ProvenPiece, ProveResult, RtlRefutation
+from fpgaae.runs.results.rtl import TraceResult
 from fpgaae.runs.run import StageRun
 
 _POOL_AN_ORIGIN = 500
@@ -29,6 +33,11 @@ ASSUMPTIONS = (
     "streams are long enough in hardware: depths are not part of the C sources' meaning",
     "the vendor's synthesis keeps the meaning of the sources",
 )
+VERILOG_ASSUMPTIONS = (
+    "Yosys reads the Verilog as synthesis does, and what Yosys and ABC call proven is so",
+    "a reset comes before the first event at the wrappers of the Verilog",
+)
+NOT_COVERED = ("the VHDL, which `rtl` proves by stages and simulates", "the emulator, which `emulate` compares")
 
 
 def run_prove(run: StageRun) -> ProveResult:
@@ -55,17 +64,65 @@ def run_prove(run: StageRun) -> ProveResult:
     if any(finding.differences for finding in proof.findings.values()):
         with run.progress.task("an event that refutes", None):
             refutation = find_refutation(sources, proof, stimulus_pool(run), run.config.seed, run.scratch)
+    verilog = _Verilog.of(run, sources.trigger)
     return ProveResult(
-        passed=proof.proven,
+        passed=proof.proven and verilog.passed,
         input_bits=sum(f.hardware.port.bits for f in features.features if f.hardware.bits),
         weight_bits=sum(port.size * port.type.width for port in sources.weight_ports),
         paths=proof.trace.events,
         layers=layer_entries(sources, proof),
         refutation=refutation,
-        assumptions=ASSUMPTIONS,
-        edited_files=run.edited,
+        assumptions=(*ASSUMPTIONS, *(VERILOG_ASSUMPTIONS if verilog.pieces else ())),
+        edited_files=(*run.edited, *verilog.edited),
         seconds=round(time.perf_counter() - started, 2),
+        pieces=verilog.pieces,
+        rtl_refutation=verilog.refutation,
+        not_covered=(*verilog.not_covered, *NOT_COVERED),
+        missing_tool=verilog.missing_tool,
     )
+
+
+@dataclass(frozen=True)
+class _Verilog:
+    """What became of the Verilog, or why nothing did."""
+
+    pieces: tuple[ProvenPiece, ...] = ()
+    refutation: RtlRefutation | None = None
+    edited: tuple[str, ...] = ()
+    not_covered: tuple[str, ...] = ()
+    missing_tool: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every piece is proven, or none had to be."""
+        return self.missing_tool is None and all(piece.outcome == Proven.PROVEN.value for piece in self.pieces)
+
+    @classmethod
+    def of(cls, run: StageRun, trigger: GoldenTrigger) -> _Verilog:
+        """Prove the traced project, if there is one of the present config."""
+        traced = run.optional_to_check(TraceResult)
+        if traced is None:
+            return cls(not_covered=("the Verilog: there is no trace of the present config",))
+        require("da4ml", "the proof of the Verilog")
+        from fpgaae.prove.verilog import Verilog  # noqa: PLC0415 - needs da4ml
+        from fpgaae.rtl.pipeline import load_pipeline  # noqa: PLC0415
+
+        result, edited = traced
+        folder = run.upstream("trace")
+        verilog = Verilog(folder / result.project_dir, trigger, load_pipeline(folder), run.scratch / "verilog")
+        pieces: tuple[ProvenPiece, ...] = ()
+        try:
+            with run.progress.task("pieces of the Verilog", result.stages + 4) as task:
+                for piece in verilog.pieces():
+                    pieces = (*pieces, piece)
+                    task.advance(1)
+        except ToolMissing as error:
+            return cls(pieces, edited=edited, missing_tool=str(error))
+        if all(piece.outcome == Proven.PROVEN.value for piece in pieces):
+            return cls(pieces, edited=edited)
+        with run.progress.task("an event that refutes the Verilog", None):
+            found = verilog.refuted(pieces, stimulus_pool(run), run.config.seed)
+        return cls(found.pieces, found.refutation, edited)
 
 
 def layer_entries(sources: Sources, proof: SourceProof) -> tuple[ProvenLayer, ...]:

@@ -133,19 +133,39 @@ def write_stage(logic: CombLogic, file: Path) -> None:
     CheckFailed
         If it has an operation that is not known here.
     """
-    widths = [sum(Precision.from_qint(own)) for own in logic.inp_qint]
-    graph, inputs, low = Graph(max(sum(widths), 1)), [], 0
-    for interval, width in zip(logic.inp_qint, widths, strict=True):
-        inputs.append(_word([2 * (low + place + 1) for place in range(width)], interval))
-        low += width
-    values: list[Word] = []
-    for op in logic.ops:
-        values.append(_value(graph, logic, op, inputs, values))
+    write_stages([logic], file)
+
+
+def write_stages(stages: Sequence[CombLogic], file: Path) -> None:
+    """Write what stages put out one behind the other, zero wherever an input of the first leaves its range.
+
+    Raises
+    ------
+    CheckFailed
+        If they have an operation that is not known here.
+    """
+    widths = [sum(Precision.from_qint(own)) for own in stages[0].inp_qint]
+    graph = Graph(max(sum(widths), 1))
+    bits: Bits = [2 * place for place in range(1, sum(widths) + 1)]
     within = TRUE
-    for word, interval in zip(inputs, logic.inp_qint, strict=True):
+    for word, interval in zip(_words(bits, stages[0].inp_qint), stages[0].inp_qint, strict=True):
         within = graph.both(within, _within(graph, word, interval))
-    outputs = [graph.both(within, literal) for literal in _outputs(graph, logic, values)]
-    graph.write(file, outputs or [FALSE])
+    for logic in stages:
+        inputs, values = _words(bits, logic.inp_qint), list[Word]()
+        for op in logic.ops:
+            values.append(_value(graph, logic, op, inputs, values))
+        bits = list(_outputs(graph, logic, values))
+    graph.write(file, [graph.both(within, literal) for literal in bits] or [FALSE])
+
+
+def _words(bits: Bits, intervals: Sequence[QInterval]) -> list[Word]:
+    """Part the bits of a port into its values."""
+    found, low = [], 0
+    for interval in intervals:
+        width = sum(Precision.from_qint(interval))
+        found.append(_word(bits[low : low + width], interval))
+        low += width
+    return found
 
 
 def _word(bits: Bits, interval: QInterval) -> Word:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from da4ml.cmvm.types import CombLogic, Precision
+from da4ml.cmvm.types import CombLogic, Precision, QInterval
 
 from fpgaae.errors import CheckFailed, ToolMissing
 from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.rtl.design import VERILOG_FOLDER, VHDL_FOLDER, vhdl_sources
 from fpgaae.rtl.ghdl import STANDARD
-from fpgaae.rtl.logic_graph import write_stage
+from fpgaae.rtl.logic_graph import write_stage, write_stages
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import GHDL, YOSYS, find_tool, require_tool, run_logged
 from fpgaae.runs.results.rtl import StageProof
@@ -36,6 +37,7 @@ _WRITE = "simplemap; techmap"
 _EQUAL, _DIFFERENT = "Networks are equivalent", "Networks are NOT EQUIVALENT"
 _OUTPUT, _INPUT = re.compile(r"Output po0*(\d+): "), re.compile(r"pi0*(\d+)=1")
 _TAIL_LINES = 3
+_CHAIN = "stages_in_a_row"
 _RANGED = """module ranged(input [{n_in}:0] model_inp, output [{n_out}:0] model_out);
     wire [{n_out}:0] given;
     {module} stage(.model_inp(model_inp), .model_out(given));
@@ -64,6 +66,26 @@ def require_abc() -> str:
             f"{_ABC[0]}, which comes with Yosys, is not on the PATH: apt-get install yosys (Debian, Ubuntu)"
         )
     return abc
+
+
+class BlockProof(NamedTuple):
+    """What became of all stages one behind the other.
+
+    Parameters
+    ----------
+    bits
+        The input of the first stage for which they differ, as a number; None where none was found.
+    """
+
+    equal: bool
+    bits: int | None
+
+
+class _Ends(NamedTuple):
+    """The ranges at the ends of a row of stages."""
+
+    inp_qint: Sequence[QInterval]
+    out_qint: Sequence[QInterval]
 
 
 class StageProver:
@@ -105,6 +127,27 @@ class StageProver:
         finally:  # whoever asks for no more of them waits for none that is not begun
             pool.shutdown(cancel_futures=True)
 
+    def prove_block(self, project: Path, build: Path) -> BlockProof:
+        """Prove all stages of the Verilog one behind the other, without the registers between them."""
+        build = build.absolute()
+        build.mkdir(parents=True, exist_ok=True)
+        traced, stages = self._build / "block.aig", list(self.stages.values())
+        write_stages(stages, traced)
+        chain = _Ends(stages[0].inp_qint, stages[-1].out_qint)
+        own = _Written(project.absolute(), VERILOG, _CHAIN, chain, build, tuple(self.stages))
+        (build / f"{_CHAIN}.v").write_text(_chained(self.stages), encoding="ascii")
+        try:
+            done = self._compare(traced, own.gates(), build)
+        except (CheckFailed, ProgramHangs):
+            return BlockProof(False, None)
+        own.log_output(done)
+        found = _DIFFERENT in done
+        return BlockProof(_EQUAL in done, sum(1 << int(bit) for bit in _INPUT.findall(done)) if found else None)
+
+    def _compare(self, traced: Path, gates: Path, build: Path) -> str:
+        command = f'cec -n -T {_PROOF_TIMEOUT_S} -C {_CONFLICTS} "{traced}" "{gates}"'
+        return run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * _PROOF_TIMEOUT_S).stdout
+
     def concerned(self, file: str) -> list[str]:
         """Give the modules of the stages that hold a source file: itself, or all where stages have it in common."""
         name = Path(file).stem
@@ -119,15 +162,14 @@ class StageProver:
             gates = own.gates()
         except CheckFailed as error:
             return StageProof(module=module, proven=False, failure=f"{own.name} can't be read: {_last_line(error)}")
-        command = f'cec -n -T {_PROOF_TIMEOUT_S} -C {_CONFLICTS} "{self._traced(module)}" "{gates}"'
         try:
-            done = run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * _PROOF_TIMEOUT_S)
+            done = self._compare(self._traced(module), gates, build)
         except ProgramHangs:
             return StageProof(module=module, proven=False, failure=f"{own.name}: ABC does not end")
-        own.log_output(done.stdout)
-        if _EQUAL in done.stdout:
+        own.log_output(done)
+        if _EQUAL in done:
             return StageProof(module=module, proven=True, failure=None)
-        return StageProof(module=module, proven=False, failure=f"{own.name}: {_difference(done.stdout)}")
+        return StageProof(module=module, proven=False, failure=f"{own.name}: {_difference(done)}")
 
 
 def _difference(said: str) -> str:
@@ -148,8 +190,9 @@ class _Written:
     project: Path
     language: str
     module: str
-    logic: CombLogic
+    logic: CombLogic | _Ends
     build: Path
+    chained: tuple[str, ...] = ()  # the stages that it is made of, if it is no stage itself
 
     @property
     def name(self) -> str:
@@ -189,7 +232,8 @@ class _Written:
 
     def _read_verilog(self) -> str:
         folder = self.project / VERILOG_FOLDER
-        files = [folder / f"{name}.v" for name in (*SHARED_MODULES, self.module)]
+        files = [folder / f"{name}.v" for name in (*SHARED_MODULES, *(self.chained or (self.module,)))]
+        files += [self.build / f"{self.module}.v"] if self.chained else []
         return "read_verilog -defer " + " ".join(f'"{file}"' for file in files if file.is_file())
 
     def _from_vhdl(self) -> Path:
@@ -215,14 +259,28 @@ def _last_line(error: CheckFailed) -> str:
     return str(error).strip().splitlines()[-1]
 
 
-def _ranged(module: str, logic: CombLogic) -> str:
+def _ranged(module: str, logic: CombLogic | _Ends) -> str:
     """Write a module around a stage that puts out zeros where an input leaves its range."""
     n_in, n_out = (max(sum(sum(Precision.from_qint(own)) for own in of), 1) for of in (logic.inp_qint, logic.out_qint))
     within = " && ".join(_ranges(logic)) or "1'b1"
     return _RANGED.format(module=module, n_in=n_in - 1, n_out=n_out - 1, within=f"({within})", width=n_out)
 
 
-def _ranges(logic: CombLogic) -> Iterator[str]:
+def _chained(stages: Mapping[str, CombLogic]) -> str:
+    """Write a module of stages one behind the other."""
+    lines, given = [], "model_inp"
+    for module, logic in stages.items():
+        width = max(sum(sum(Precision.from_qint(own)) for own in logic.out_qint), 1)
+        lines.append(f"    wire [{width - 1}:0] of_{module};")
+        lines.append(f"    {module} {module}_here (.model_inp({given}), .model_out(of_{module}));")
+        given = f"of_{module}"
+    first, last = next(iter(stages.values())), list(stages.values())[-1]
+    n_in, n_out = (max(sum(sum(Precision.from_qint(own)) for own in of), 1) for of in (first.inp_qint, last.out_qint))
+    head = f"module {_CHAIN}(input [{n_in - 1}:0] model_inp, output [{n_out - 1}:0] model_out);"
+    return "\n".join([head, *lines, f"    assign model_out = {given};", "endmodule", ""])
+
+
+def _ranges(logic: CombLogic | _Ends) -> Iterator[str]:
     """Give a condition for each end of a range that its bits could go beyond."""
     low = 0
     for interval in logic.inp_qint:

@@ -57,24 +57,33 @@ def wanted_fingerprint(experiment: Experiment, spec: StageSpec, data_hashes: Map
     """Give the fingerprint that a current result has; a check is current for exactly the files that it compared."""
     wanted = fingerprint(experiment, spec.name, data_hashes)
     actual: dict[str, Mapping[str, str | None]]
-    if spec.optional:
-        taken_in = [name for name in spec.optional if is_current(experiment, name, data_hashes)]
+    if spec.is_check:
+        names = (*spec.upstream, *_taken_in(experiment, spec, data_hashes))
+        actual = {name: present_hashes(experiment.stage_folder(name)) for name in names}
+    elif spec.optional:
+        taken_in = _taken_in(experiment, spec, data_hashes)
         actual = {name: {**recorded_hashes(experiment.stage_folder(name))} for name in taken_in}
         actual |= {f: {f: sha256(file)} for f in spec.beside if (file := experiment.folder / f).is_file()}
-    elif spec.is_check:
-        actual = {name: present_hashes(experiment.stage_folder(name)) for name in spec.upstream}
     else:
         return wanted
     return hashlib.sha256(json.dumps([wanted, actual], sort_keys=True).encode()).hexdigest()
 
 
-def is_current(experiment: Experiment, stage: str, data_hashes: Mapping[str, str]) -> bool:
-    """Tell whether a stage has a result that is of the present config and as it was written."""
+def _taken_in(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> list[str]:
+    """Name the optional stages that have a result of the present config; but for a check, as it was written."""
+    return [name for name in spec.optional if is_current(experiment, name, data_hashes, may_be_edited=spec.is_check)]
+
+
+def is_current(
+    experiment: Experiment, stage: str, data_hashes: Mapping[str, str], *, may_be_edited: bool = False
+) -> bool:  # fmt: skip
+    """Tell whether a stage has a result of the present config, as it was written; or edited, where it may be."""
     folder = experiment.stage_folder(stage)
     if not (folder / MANIFEST).is_file():
         return False
-    recorded = read_manifest(folder).get("fingerprint")
-    return recorded == wanted_fingerprint(experiment, experiment.spec(stage), data_hashes) and not edited_files(folder)
+    if read_manifest(folder).get("fingerprint") != wanted_fingerprint(experiment, experiment.spec(stage), data_hashes):
+        return False
+    return may_be_edited or not edited_files(folder)
 
 
 def input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[str, str]) -> dict[str, str | None]:
@@ -85,7 +94,6 @@ def input_hashes(experiment: Experiment, spec: StageSpec, data_hashes: Mapping[s
     if spec.name == "reference":
         taken = experiment.teachers if experiment.taken is None else (experiment.taken, *experiment.teachers)
         hashes |= {f"{method.folder}/{MEMBERS_FILE}": method.sha256 for method in taken}
-    taken_in = [name for name in spec.optional if is_current(experiment, name, data_hashes)]
-    for name in (*spec.upstream, *taken_in):
+    for name in (*spec.upstream, *_taken_in(experiment, spec, data_hashes)):
         hashes |= {f"{name}/{file}": value for file, value in present_hashes(experiment.stage_folder(name)).items()}
     return hashes

@@ -78,6 +78,20 @@ class StageRun:
         _refuse_edits(self.experiment, self.experiment.spec(kind.STAGE), changed, may_be_edited=False)
         return self.result(kind)
 
+    def optional_to_check(self, kind: type[Result]) -> tuple[Result, tuple[str, ...]] | None:
+        """Read the result of an optional stage that a check compares as it stands; give the edited files with it.
+
+        Raises
+        ------
+        InputError
+            If a file was edited that may not be.
+        """
+        if self.is_stale(kind) or not self.upstream(kind.STAGE).is_dir():
+            return None
+        changed = edited_files(self.upstream(kind.STAGE))
+        _refuse_edits(self.experiment, self.experiment.spec(kind.STAGE), changed, may_be_edited=True)
+        return self.result(kind), tuple(f"{kind.STAGE}/{name}" for name in changed)
+
     def is_stale(self, kind: type[Result]) -> bool:
         """Tell whether there is a result of an optional stage that was made from something else."""
         folder = self.upstream(kind.STAGE)

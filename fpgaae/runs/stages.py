@@ -47,7 +47,15 @@ STAGES: Mapping[str, StageSpec] = {
             packages=("hls4ml", "da4ml", "qkeras"),
         ),
         StageSpec("csim", "csim.json", ("data", "convert"), ("seed", *_CSIM_EVENTS), is_check=True),
-        StageSpec("prove", "prove.json", ("data", "convert"), ("seed",), is_check=True, sources=("proof",)),
+        StageSpec(
+            "prove",
+            "prove.json",
+            ("data", "convert"),
+            ("seed",),
+            is_check=True,
+            sources=("proof",),
+            optional=("trace",),
+        ),
         StageSpec(
             "trace",
             "trace.json",

@@ -56,8 +56,35 @@ class Refutation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProvenPiece:
+    """A piece of the Verilog beside what it should be.
+
+    Parameters
+    ----------
+    kind
+        `logic`, a `stage`, the `registers`, or a `wrapper`.
+    """
+
+    name: str
+    kind: str
+    outcome: str
+    how: str  # what was compared, over how many inputs
+    reason: str | None  # why it is not proven
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtlRefutation:
+    """An event on which the simulated Verilog puts out something else than the golden network."""
+
+    hardware: tuple[int, ...]
+    column: int  # 0 is the score, then the decisions
+    expected_code: int
+    found_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProveResult(StageResult):
-    """The written sources against the golden network, for every event that the ports can carry."""
+    """The written sources, and the Verilog where it is traced, against the golden network, for every event."""
 
     STAGE: ClassVar[str] = "prove"
 
@@ -70,6 +97,15 @@ class ProveResult(StageResult):
     assumptions: tuple[str, ...]
     edited_files: tuple[str, ...]
     seconds: float
+    pieces: tuple[ProvenPiece, ...] = ()  # of the Verilog, where there is a trace
+    rtl_refutation: RtlRefutation | None = None
+    not_covered: tuple[str, ...] = ()  # what nothing is said about, and why
+    missing_tool: str | None = None  # what has to be installed for the Verilog
+
+    @property
+    def first_failing_piece(self) -> ProvenPiece | None:
+        """The first piece of the Verilog that is not proven."""
+        return next((piece for piece in self.pieces if piece.outcome != Proven.PROVEN.value), None)
 
     @property
     def first_failure(self) -> ProvenLayer | None:

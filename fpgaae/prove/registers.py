@@ -1,0 +1,89 @@
+"""The registers and ports around the stages, bit by bit: latency, an event a clock, and no event mixed with another.
+
+Where every bit that a stage gets is the one that the stage before gave one clock earlier, whatever it is, all bits of a
+result are of one event (needs da4ml).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from da4ml.cmvm.types import CombLogic, Pipeline
+
+from fpgaae.errors import CheckFailed
+from fpgaae.rtl.design import Design
+from fpgaae.rtl.netlist import PORTS, Around, Bit, Place, read_around
+from fpgaae.rtl.pipeline import stage_ports, stages_by_module
+
+
+def registers_differ(project: Path, pipeline: Pipeline, score_is_never_negative: bool, build: Path) -> str | None:
+    """Say which bit of a stage or of an output comes from elsewhere, or at another time; None: none.
+
+    Parameters
+    ----------
+    score_is_never_negative
+        What is known of what the last stage gives, so that the bits above it may be zeros.
+
+    Raises
+    ------
+    ToolMissing
+        If there is no Yosys.
+    """
+    design = Design.load(project)
+    if design.latency_cycles != len(pipeline.solutions) + 1:
+        return f"design.json states a latency of {design.latency_cycles} clocks for {len(pipeline.solutions)} stages"
+    try:
+        around = read_around(project, design.name, stage_ports(pipeline), build)
+    except CheckFailed as error:
+        return str(error).strip().splitlines()[-1]
+    return next(_differences(around, design, pipeline, score_is_never_negative), None)
+
+
+def _differences(around: Around, design: Design, pipeline: Pipeline, never_negative: bool) -> Iterator[str]:
+    modules = list(stages_by_module(design.name, pipeline))
+    before = [Place(PORTS, bit) for bit in _bits_of_ports(design, pipeline.solutions[0])]
+    for module in modules:
+        yield from _compare(f"the input of {module}", around.stages[module], [[Bit(place, 1)] for place in before])
+        before = [Place(module, bit) for bit in range(_outputs_of(pipeline, modules.index(module)))]
+    expected = list(_outputs(design, pipeline.solutions[-1], modules[-1], never_negative))
+    yield from _compare("score", around.outputs["score"], expected[: design.score.width])
+    yield from _compare("accept", around.outputs["accept"], expected[design.score.width :])
+
+
+def _compare(what: str, found: list[Bit], expected: list[list[Bit]]) -> Iterator[str]:
+    if len(found) != len(expected):
+        yield f"{what} has {len(found)} bits where {len(expected)} are right"
+        return
+    for bit, (own, right) in enumerate(zip(found, expected, strict=True)):
+        same_constant = isinstance(own.source, str) and any(own.source == other.source for other in right)
+        if own not in right and not same_constant:
+            yield f"bit {bit} of {what} is {own} where {right[0]} is right"
+
+
+def _outputs_of(pipeline: Pipeline, stage: int) -> int:
+    return stage_ports(pipeline)[stage][1]
+
+
+def _bits_of_ports(design: Design, first: CombLogic) -> Iterator[int]:
+    """Give the bit of the ports that each bit of the first stage is: of each feature those that the logic takes."""
+    low = 0
+    for kind, (is_signed, integers, fraction) in zip(design.inputs, np.asarray(first.inp_kifs).T.tolist(), strict=True):
+        zeros = max(-fraction, 0)
+        yield from range(low + zeros, low + zeros + is_signed + integers + fraction)
+        low += kind.width
+
+
+def _outputs(design: Design, last: CombLogic, module: str, never_negative: bool) -> Iterator[list[Bit]]:
+    """Give what each bit of the score and of the decisions may be."""
+    low, zero = 0, Bit("0", 0)
+    for place, (is_signed, integers, fraction) in enumerate(np.asarray(last.out_kifs).T.tolist()):
+        width, zeros = is_signed + integers + fraction, max(-fraction, 0)
+        own = [Bit(Place(module, low + bit), 1) for bit in range(width)]
+        wanted = design.score.width if place == 0 else 1
+        above = [own[-1]] if is_signed and width else [zero]
+        if is_signed and (place > 0 or never_negative):
+            above.append(zero)
+        yield from ([[zero]] * zeros + [[bit] for bit in own] + [above] * wanted)[:wanted]
+        low += width
