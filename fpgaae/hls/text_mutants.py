@@ -20,6 +20,7 @@ _TRIGGER, _WEIGHTS = "firmware/*_trigger.cpp", "firmware/weights/*.h"
 _DECISION = r"code > thresholds\[i\]"
 _DECIDED = r"accept\[i\] = code > thresholds\[i\];"
 _ONE_LATE = "[](auto now) { static auto before = now; auto late = before; before = now; return late; }"
+_NO_BITS = r"ap_uint<1>\(0\)"  # what stands for a feature that a port has no bits for: the same in every event
 _FEATURE = re.compile(r"fpgaae::scale<-?\d+>\((?P<code>[^;]*), -?\d+\);")
 _DECLARED = re.compile(r"^ *(?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\]", re.MULTILINE)
 _NO_OBJECTS = "it has one object with one integer"
@@ -157,7 +158,7 @@ TEXT_KINDS: tuple[Kind[ProjectSources], ...] = (
     slips(
         Damage.STATE, "it has neither a score nor a scaling of ours",
         Slip(SCORES, r"typename CONFIG_T::accum_t sum = 0;", (r"static \g<0>",)),
-        Slip(_TRIGGER, r"= (?P<scaled>fpgaae::scale<.*\));$", (rf"= {_ONE_LATE}(\g<scaled>);",)),
+        Slip(_TRIGGER, rf"= (?P<scaled>fpgaae::scale<-?\d+>\((?!{_NO_BITS}).*\));$", (rf"= {_ONE_LATE}(\g<scaled>);",)),
         layer=_front,
     ),
     slips(

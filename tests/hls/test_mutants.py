@@ -84,6 +84,17 @@ def test_the_mutants_follow_from_the_seed(made: WrittenNetwork) -> None:
     assert first != other
 
 
+def test_what_is_the_same_in_every_event_is_not_delayed(made: WrittenNetwork) -> None:
+    sources = _sources(made)
+    assert "(ap_uint<1>(0)," in sources.text(sources.trigger), "eta of the MET has no bits"
+    delayed = [kind for kind in TEXT_KINDS if kind.damage is Damage.STATE]
+    mutants = [mutant for seed in range(8) for mutant in make_mutants(sources, delayed, 8, seed).mutants]
+    texts = [text for mutant in mutants for text in mutant.edits.values()]
+    lines = [line for text in texts for line in text.splitlines() if "auto late" in line]
+    assert lines
+    assert not any("ap_uint<1>(0)" in line for line in lines)
+
+
 @pytest.mark.slow
 def test_more_mutants_than_places_are_refused(written: Write) -> None:
     made = written(small_model(Score.ABSOLUTE_ERROR, (2,), 1), 3, Firmware(), 1)
