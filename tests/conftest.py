@@ -438,6 +438,14 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture
+def without_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the stages of the RTL unproven, as without Yosys: a test of something else need not wait for it."""
+    from fpgaae.rtl import simulate  # noqa: PLC0415
+
+    monkeypatch.setattr(simulate, "abc_program", lambda: None)
+
+
+@pytest.fixture
 def evaluation_in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let Keras evaluate an imported model's file in this process, which saves a start of TensorFlow for each."""
     from fpgaae.models.file_graph import evaluate_file  # noqa: PLC0415

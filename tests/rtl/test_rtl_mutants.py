@@ -70,25 +70,29 @@ def _load_libraries_of_the_same_names(parts: Path, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_mutants_of_verilog_vhdl_and_tables_are_caught(traced: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("without_proofs")
+def test_mutants_of_verilog_vhdl_and_tables_are_caught(
+    traced: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for program in ("verilator", "ghdl"):
         networks.need(program)
-    assert traced.run("rtl").result.passed
+    workspace = traced.copy(tmp_path / "copy")
+    assert workspace.run("rtl").result.passed
     few = {
         Damage.RESET, Damage.TLAST, Damage.EXCHANGED_OBJECTS, Damage.REGISTER, Damage.VHDL_STATE,
         Damage.CONSTANT, Damage.VHDL_CONSTANT,
     }  # fmt: skip
     monkeypatch.setattr(mutation, "VERILOG_KINDS", [kind for kind in VERILOG_KINDS if kind.damage in few])
     monkeypatch.setattr(mutation, "VHDL_KINDS", [kind for kind in VHDL_KINDS if kind.damage in few])
-    result = run_mutation(traced.experiment, 8, SilentProgress())
+    result = run_mutation(workspace.experiment, 8, SilentProgress())
     assert result.passed, missed_sentence(result)
     assert result.caught >= 6
     by_proof = [entry for entry in result.mutants if entry.by == "proof" and entry.outcome == "caught"]
     assert by_proof
     assert all("is not what was traced for model_inp = 0x" in entry.detail for entry in by_proof)
-    assert as_json(result) == read_json(traced.experiment.stage_folder("rtl") / "mutants.json")
+    assert as_json(result) == read_json(workspace.experiment.stage_folder("rtl") / "mutants.json")
     monkeypatch.setattr(mutation, "find_tool", lambda _: None)
-    without = mutation._make(RtlSources(traced.experiment.stage_folder("trace") / "project"), 4, seed=1)
+    without = mutation._make(RtlSources(workspace.experiment.stage_folder("trace") / "project"), 4, seed=1)
     assert any("GHDL is not installed" in kind.reason for kind in without.not_made)
 
 

@@ -36,12 +36,6 @@ def copy(traced: Workspace, tmp_path: Path) -> Workspace:
     return traced.copy(tmp_path / "copy")
 
 
-@pytest.fixture
-def without_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the stages unproven, as without Yosys: a test of something else need not wait for it."""
-    monkeypatch.setattr(simulate, "abc_program", lambda: None)
-
-
 class _NoProof:
     """Stands in for the prover, and finds no proof."""
 
