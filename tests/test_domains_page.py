@@ -38,7 +38,7 @@ def _write_files(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiler", "tensorflow")
+@pytest.mark.usefixtures("compiler", "tensorflow", "without_proofs")
 def test_a_domain_is_one_reader_and_one_config(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -15,7 +15,7 @@ from fpgaae.emulator.agreement import compare_forms
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler", "without_proofs")]
 FORMS = ["C simulation", "RTL", "interpreter", "emulator"]
 
 
