@@ -242,6 +242,7 @@ def import_model(  # noqa: PLR0913 - all but two are named
     outputs: Sequence[str] = (),
     encoder: bool = False,
     quantize: bool = False,
+    keep_db: float | None = None,
     runs: str | Path = RUNS,
     name: str | None = None,
     force: bool = False,
@@ -261,6 +262,8 @@ def import_model(  # noqa: PLR0913 - all but two are named
         Take an autoencoder up to its bottleneck.
     quantize
         Quantize a QKeras or QONNX model anew, by the config, instead of as it is.
+    keep_db
+        Search the smallest widths with which every layer keeps this signal-to-noise ratio.
     config, runs, name, force, progress
         As `run`.
 
@@ -278,7 +281,7 @@ def import_model(  # noqa: PLR0913 - all but two are named
     opened = open_run(config, runs=runs, name=name)
     options = RunOptions(force, progress=progress or SilentProgress())
     files = ModelFiles(Path(model), None if weights is None else Path(weights))
-    choices = ImportChoices(quantize=quantize, encoder=encoder, outputs=tuple(outputs))
+    choices = ImportChoices(quantize, encoder, tuple(outputs), keep_db)
     pipeline.import_model(files, opened.experiment.config_file, Path(runs), options, choices)
     return Run(open_experiment(opened.experiment.config_file, Path(runs)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -134,6 +135,12 @@ def plain_command(stage: str) -> Callable[..., None]:
     return command
 
 
+class SearchedBits(Enum):
+    """What `import --bits` takes."""
+
+    AUTO = "auto"
+
+
 def import_command(  # noqa: PLR0913, PLR0917 - each is an option
     model: Annotated[
         Path,
@@ -149,12 +156,19 @@ def import_command(  # noqa: PLR0913, PLR0917 - each is an option
     weights: WeightsOption = None,
     output: OutputsOption = None,
     encoder: EncoderOption = False,
+    bits: Annotated[
+        SearchedBits | None,
+        typer.Option("--bits", metavar="auto", help="Search the smallest widths that keep --keep-db in every layer."),
+    ] = None,
+    keep_db: Annotated[
+        float, typer.Option("--keep-db", min=1, max=90, help="Signal to noise for --bits auto, in decibels.")
+    ] = 30,
 ) -> None:
     """Take a model of Keras, QKeras or ONNX from a file instead of a training; quantize a float one by the config."""
     set_up_logging(False)
     progress = open_progress(as_json)
     with errors_as_sentences():
-        choices = ImportChoices(quantize=quantize, encoder=encoder, outputs=tuple(output or ()))
+        choices = ImportChoices(quantize, encoder, tuple(output or ()), None if bits is None else keep_db)
         outcome = import_model(ModelFiles(model, weights), config, runs, RunOptions(force, progress=progress), choices)
         experiment = open_experiment(config, runs)
     if as_json:

@@ -103,8 +103,9 @@ class LayerDescription:
     @property
     def weight_names(self) -> tuple[str, ...]:
         """The names of its weights in the order in which Keras saves them."""
-        if self.role in {Role.SUM, Role.TRANSPOSED}:
-            return ("kernel", "bias") if self.settings.get("use_bias", True) else ("kernel",)
+        if self.role in {Role.SUM, Role.TRANSPOSED, Role.DEPTHWISE}:
+            kernels = ("kernel",) if self.role is not Role.DEPTHWISE else self._depthwise_names
+            return (*kernels, "bias") if self.settings.get("use_bias", True) else kernels
         if self.kind == "Rescaling" or (self.kind == "Normalization" and self.settings.get("mean") is not None):
             return ()
         if self.kind == "Normalization":
@@ -113,6 +114,15 @@ class LayerDescription:
             optional = [n for n, key in (("gamma", "scale"), ("beta", "center")) if self.settings.get(key, True)]
             return (*optional, "moving_mean", "moving_variance")
         return ()
+
+    @property
+    def is_separable(self) -> bool:
+        """Whether it is a depthwise convolution with one of single pixels behind it."""
+        return self.kind.startswith("SeparableConv")
+
+    @property
+    def _depthwise_names(self) -> tuple[str, ...]:
+        return ("depthwise_kernel", "pointwise_kernel") if self.is_separable else ("depthwise_kernel",)
 
     def changed(self, **changes: Any) -> LayerDescription:  # noqa: ANN401
         """Give a copy with some fields changed."""
@@ -137,7 +147,10 @@ class NetworkDescription:
     @property
     def is_quantized(self) -> bool:
         """Whether it holds QKeras layers."""
-        return any(layer.is_quantized_sum or layer.role is Role.ROUND for layer in self.layers)
+        return any(
+            layer.is_quantized_sum or layer.role is Role.ROUND or "depthwise_quantizer" in layer.settings
+            for layer in self.layers
+        )
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from fpgaae.errors import InputError
 from fpgaae.limits import MODEL_LAYERS, MODEL_WEIGHTS_BYTES, in_mebibytes
 from fpgaae.models.architecture import Architecture, WeightPlace, with_weights
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import Role
 
 Arrays = Mapping[str, h5py.Dataset]
 _Found = dict[str, NDArray[np.float32]]
@@ -91,6 +92,9 @@ def _by_name(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> _Fo
     found = {}
     for path, array in arrays.items():
         *parents, leaf = path.split("/")[1:]
-        if leaf.split(":")[0] in layer.weight_names and (place.layer == place.group or place.layer in parents[-1:]):
-            found[leaf.split(":")[0]] = np.asarray(array, dtype=np.float32)
+        name = leaf.split(":")[0]
+        if name == "kernel" and layer.role is Role.DEPTHWISE:  # as Keras 3 calls it
+            name = "depthwise_kernel"
+        if name in layer.weight_names and (place.layer == place.group or place.layer in parents[-1:]):
+            found[name] = np.asarray(array, dtype=np.float32)
     return found

@@ -42,6 +42,7 @@ class Role(Enum):
     INPUT = "input"
     SUM = "sum"  # adds products with weights
     TRANSPOSED = "transposed"  # adds products of each value at several places
+    DEPTHWISE = "depthwise"  # adds products within each channel, some of which are added up then
     ROUND = "round"  # gives values the type of a quantizer
     RECTIFY = "rectify"
     LEAK = "leak"  # a slope for what is negative
@@ -165,6 +166,14 @@ _CONVOLUTION = {
     **_CHANNELS_LAST,
     **_WEIGHTS,
 }
+_DEPTHWISE = {
+    **{key: form for key, form in _CONVOLUTION.items() if key != "filters"},
+    "depth_multiplier": _used(is_count),
+    **_without_effect(
+        "depthwise_initializer depthwise_regularizer depthwise_constraint pointwise_initializer pointwise_regularizer "
+        "pointwise_constraint"
+    ),
+}
 _POOLING = {
     "pool_size": _used(is_window),
     "strides": _used(lambda value: value is None or is_window(value)),
@@ -271,6 +280,20 @@ LAYERS: Mapping[str, KerasLayer] = {
         ("Conv1DTranspose", "Conv2DTranspose"),
         _row(Role.TRANSPOSED, _CONVOLUTION, {"output_padding": _must(None)}, rule="transposed-convolution"),
     ),
+    **dict.fromkeys(
+        ("DepthwiseConv1D", "DepthwiseConv2D"), _row(Role.DEPTHWISE, _DEPTHWISE, rule="depthwise-convolution")
+    ),
+    **dict.fromkeys(
+        ("SeparableConv1D", "SeparableConv2D"),
+        _row(Role.DEPTHWISE, _DEPTHWISE, {"filters": _used(is_count)}, rule="depthwise-convolution"),
+    ),
+    "QDepthwiseConv2D": _row(
+        Role.DEPTHWISE,
+        _DEPTHWISE,
+        {"depthwise_quantizer": _used(lambda _: True), "bias_quantizer": _used(lambda _: True)},
+        _without_effect("depthwise_range bias_range"),
+        rule="depthwise-convolution",
+    ),
     "Flatten": _row(Role.RESHAPE, _CHANNELS_LAST, keeps_channels=True),
     "Reshape": _row(Role.RESHAPE, {"target_shape": _used(is_shape)}),
     **dict.fromkeys(
@@ -295,7 +318,6 @@ LAYERS: Mapping[str, KerasLayer] = {
                 "QBatchNormalization QConv2DBatchnorm QDenseBatchnorm QDepthwiseConv2DBatchnorm"
             ),
             "leaky-slope": "PReLU",
-            _FLOAT: "DepthwiseConv2D SeparableConv1D SeparableConv2D",
         }.items()
         for kind in kinds.split()
     },

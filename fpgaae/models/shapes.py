@@ -10,7 +10,7 @@ from fpgaae.models.keras_layers import Role
 from fpgaae.models.setting_forms import entries
 
 Shape = tuple[int, ...]
-_WINDOWED = frozenset({Role.SUM, Role.MAXIMUM, Role.MEAN})
+_WINDOWED = frozenset({Role.SUM, Role.DEPTHWISE, Role.MAXIMUM, Role.MEAN})
 
 
 def shapes_of_layers(network: NetworkDescription) -> dict[str, Shape | None]:
@@ -36,7 +36,9 @@ def shape_after(layer: LayerDescription, shape: Shape | None) -> Shape | None:
         return (prod(shape),)
     units = layer.settings.get("units")
     extents = shape[:-1] if isinstance(units, int) else _extents(layer, shape[:-1])
-    channels = units if isinstance(units, int) else layer.settings.get("filters", shape[-1])
+    n = layer.settings.get("depth_multiplier", 1)
+    multiplied = shape[-1] * n if isinstance(n, int) else None
+    channels = units if isinstance(units, int) else layer.settings.get("filters", multiplied)
     return (*extents, channels) if extents is not None and isinstance(channels, int) else None
 
 
@@ -53,7 +55,7 @@ def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:
         return _BY_PIXEL[layer.role](layer, extents)
     if layer.role not in _WINDOWED:
         return None
-    is_pool = layer.role is not Role.SUM
+    is_pool = layer.role in {Role.MAXIMUM, Role.MEAN}
     sizes = numbers(settings.get("pool_size" if is_pool else "kernel_size"), n)
     steps = numbers(settings.get("strides"), n) or (sizes if is_pool else (1,) * n)
     if sizes is None or steps is None or 0 in steps:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
+from fpgaae.models.depthwise import with_dense_kernels
 from fpgaae.models.description import LayerDescription, NetworkDescription, check_names
 from fpgaae.models.functions import TABULATED, as_layer, function_of_activation, function_of_layer, with_tables
 from fpgaae.models.keras_layers import Role, function_of
@@ -45,7 +46,7 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for layer in with_spread_images(_with_one_normalization(_identified(network))).layers:
+    for layer in with_spread_images(with_dense_kernels(_with_one_normalization(_identified(network)))).layers:
         if layer.role is Role.TRAINING or (layer.role is Role.ACTIVATE and layer.activation is None):
             into[layer.name] = layer.inputs[0]
         elif (function := function_of_layer(layer)) is not None:

@@ -54,14 +54,31 @@ def _expected(layer: LayerDescription, source: Shape | None) -> dict[str, Shape]
         axis = channel_axis(layer, source) if source else None
         return {} if source is None or axis is None else dict.fromkeys(layer.weight_names, (source[axis],))
     if layer.role not in {Role.SUM, Role.TRANSPOSED}:
-        return {}
+        return _expected_depthwise(layer, source) if layer.role is Role.DEPTHWISE else {}
     n_out = settings.get("units", settings.get("filters"))
     if not isinstance(n_out, int):
         return {}
     expected: dict[str, Shape] = {"bias": (n_out,)}
     if source is None or not source:
         return expected
-    size = settings.get("kernel_size", ())
-    window = tuple(size) if isinstance(size, list | tuple) else (size,) * (len(source) - 1)
+    window = _window(layer, source)
     ends = (n_out, source[-1]) if layer.role is Role.TRANSPOSED else (source[-1], n_out)
     return {**expected, "kernel": (*window, *ends)}
+
+
+def _window(layer: LayerDescription, source: Shape) -> Shape:
+    size = layer.settings.get("kernel_size", ())
+    return tuple(size) if isinstance(size, list | tuple) else (size,) * (len(source) - 1)
+
+
+def _expected_depthwise(layer: LayerDescription, source: Shape | None) -> dict[str, Shape]:
+    n, filters = layer.settings.get("depth_multiplier", 1), layer.settings.get("filters")
+    if not source or not isinstance(n, int):
+        return {}
+    n_inner = source[-1] * n
+    n_out = filters if isinstance(filters, int) else n_inner
+    return {
+        "depthwise_kernel": (*_window(layer, source), source[-1], n),
+        "pointwise_kernel": (*(1,) * (len(source) - 1), n_inner, n_out),
+        "bias": (n_out,),
+    }

@@ -29,7 +29,7 @@ from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_import, lint_model
 from fpgaae.hls.lint.run import refuse_errors
 from fpgaae.models.architecture import describe_model
-from fpgaae.models.calibrate import Site, quantized, quantizer_sites
+from fpgaae.models.calibrate import Quantizers, Site, quantized, quantizer_sites
 from fpgaae.models.cut import chosen_part
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.extract import extract_network
@@ -58,10 +58,12 @@ from fpgaae.training.imported_widths import (
     resolve_argument,
     resolve_imported,
 )
+from fpgaae.training.width_search import Trial, choices_of, smallest_bits, with_bits
 from fpgaae.training.widths import TAIL
 
 _CHUNK_EVENTS = 8192
 _COMPARED_EVENTS = 256
+_SEARCHED_EVENTS = 1024
 _ANEW = "; or quantize the model anew with --quantize"
 KerasModel = Any
 
@@ -75,6 +77,11 @@ def run_import(run: StageRun, files: ModelFiles, replaced: ImportedModel | None)
     prepared = prepare_network(given, _input_type(run.config), quantize=asked.quantize)
     features = FeatureMap.of(run.result(DataResult))
     _check_fit(run, given, prepared)
+    if prepared.quantized is not None and asked.keep_db is not None:
+        raise InputError(
+            f"{files.model} is taken with the widths that it has, so that `--bits auto` has none to search; add "
+            "--quantize"
+        )
     if prepared.quantized is not None:
         check_empty_slots(given, _exact(run.config, prepared.quantized, features)[0])
     twin_check = _compare_with_file(run, files, given, prepared)
@@ -269,7 +276,7 @@ def run_imported_train(run: StageRun) -> TrainResult:
         widths=made.widths and made.widths.entries(),
         imported=_entry(run),
         quantization_error=errors,
-        warnings=tuple(poor_layers(errors, made.sites, is_reconstruction)),
+        warnings=tuple(poor_layers(errors, made.sites, is_reconstruction, _imported(run).choices.keep_db)),
     )
 
 
@@ -297,11 +304,24 @@ def _tapped(model: KerasModel, names: list[str]) -> KerasModel:
 
 def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) -> _Quantized:
     """Quantize a float network: integer bits that the config leaves open from the ranges on the training events."""
-    config, sites = run.config, quantizer_sites(network)
+    sites = quantizer_sites(network)
     started = time.perf_counter()
     ranges, n_events = _ranges(run, sites, network.outputs[0], twin)
-    activations = {s.quantizer: _resolved(config, s, network.outputs[0], ranges[s.tensor]) for s in sites}
-    widths, quantizers = resolve_imported(config, network, sites, activations)
+
+    def resolved(config: Config) -> tuple[Widths, Quantizers]:
+        activations = {s.quantizer: _resolved(config, s, network.outputs[0], ranges[s.tensor]) for s in sites}
+        return resolve_imported(config, network, sites, activations)
+
+    config = run.config
+    if (wanted_db := _imported(run).choices.keep_db) is not None:
+        choices = choices_of(config, network, sites)
+        trial = Trial(
+            network, sites, rebuild(network), _shaped(twin, next(_chunks(open_split(run, "train")))[:_SEARCHED_EVENTS])
+        )
+        config = with_bits(config, smallest_bits(
+            choices, lambda bits: trial.decibels(resolved(with_bits(config, bits))[1]), wanted_db
+        ))  # fmt: skip
+    widths, quantizers = resolved(config)
     rate = round(n_events / max(time.perf_counter() - started, 1e-9), 1)
     first = network.layers[0].name
     tensors = {f"{first}_quantized": first, **{site.quantizer: site.tensor for site in sites}}

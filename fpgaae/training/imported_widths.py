@@ -127,7 +127,10 @@ def resolve_imported(
 
 
 def poor_layers(
-    errors: Mapping[str, RoundingError], sites: Iterable[Site], is_reconstruction: Mapping[str, bool]
+    errors: Mapping[str, RoundingError],
+    sites: Iterable[Site],
+    is_reconstruction: Mapping[str, bool],
+    wanted_db: float | None = None,
 ) -> Iterator[str]:
     """Name the layers whose quantized values say little of the float ones, with the key to change.
 
@@ -137,7 +140,10 @@ def poor_layers(
         By quantizer.
     is_reconstruction
         By quantizer, whether its type is that of the inputs.
+    wanted_db
+        What a layer is to keep; by default 10 dB.
     """
+    least_db = LEAST_DB if wanted_db is None else wanted_db
     keys = {
         site.quantizer: (
             "quantization.inputs.bits"
@@ -160,6 +166,6 @@ def poor_layers(
         if error.saturated > MOST_SATURATED:
             advice = f"give more integer bits: `{key.removesuffix('bits')}integer_bits`" if keys else own
             yield f"{error.saturated:.1%} of the values of {name} lie beyond its type {error.type}; {advice}"
-        elif error.sqnr_db is not None and error.sqnr_db < LEAST_DB:
+        elif error.sqnr_db is not None and error.sqnr_db < least_db:
             advice = f"give more bits: `{key}`" if keys else own
             yield f"{name} keeps only {error.sqnr_db:.1f} dB of signal to noise; {advice}"

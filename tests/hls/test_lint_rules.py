@@ -247,7 +247,7 @@ def _with(**options: Any) -> Callable[[], Looked]:  # noqa: ANN401
 
 
 _AUTO = "quantized_bits(6,0,1,alpha='auto_po2')"
-_BUT_CLASS = frozenset({"unsupported-layer"})  # the class may or may not have an integer form yet
+_BUT_CLASS = frozenset({"unsupported-layer", "merged-branches"})  # the class may or may not have an integer form yet
 _NEEDED = "fixed<20,9>"
 _12_BITS, _13_BITS, _14_BITS = (f"quantized_bits({bits},2,0,alpha=1)" for bits in (12, 13, 14))
 
@@ -317,6 +317,8 @@ CASES = (
     Case("softmax", _keras("Activation", "softmax"), where="it"),
     Case("lambda-layer", _keras("Lambda", lambda x: x), where="it"),
     Case("transposed-convolution", _image("Conv2DTranspose"), where="it"),
+    Case("depthwise-convolution", _image("DepthwiseConv2D", Conversion(), kernel_size=[3, 3]), where="it"),
+    Case("merged-branches", _merged("Add", 6, Conversion()), where="it"),
     Case("sampling-layer", _sampled, where="it"),
     Case("sampling-layer", _keras("GaussianNoise", 0.1), where="it"),
     Case("layer-not-quantized", _keras("Dense", 5), where="it"),

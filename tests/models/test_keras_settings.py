@@ -58,6 +58,18 @@ KNOWN = {
     "ZeroPadding2D": Known({}, _IMAGE),
     "Conv1DTranspose": Known({"filters": 4, "kernel_size": 3}, _LINE),
     "Conv2DTranspose": Known({"filters": 4, "kernel_size": 3}, _IMAGE),
+    "DepthwiseConv1D": Known({"kernel_size": 3}, _LINE),
+    "DepthwiseConv2D": Known({"kernel_size": 3}, _IMAGE),
+    "SeparableConv1D": Known({"filters": 4, "kernel_size": 3}, _LINE),
+    "SeparableConv2D": Known({"filters": 4, "kernel_size": 3}, _IMAGE),
+    "QDepthwiseConv2D": Known(
+        {
+            "kernel_size": 3,
+            "depthwise_quantizer": "quantized_bits(6,0,0,alpha=1)",
+            "bias_quantizer": "quantized_bits(6,0,0,alpha=1)",
+        },
+        _IMAGE,
+    ),
     "Cropping1D": Known({}, _LINE),
     "Cropping2D": Known({"cropping": 1}, _IMAGE),
     "Flatten": Known({}, _IMAGE),
@@ -84,13 +96,17 @@ OTHERS: Mapping[str, Any] = {
     "synchronized": True, "renorm": True, "renorm_clipping": {"rmax": 2}, "renorm_momentum": 0.5, "max_value": 1.0,
     "negative_slope": 0.3, "threshold": 0.5, "rate": 0.3, "noise_shape": None, "seed": 3, "stddev": 0.3, "l1": 0.1,
     "l2": 0.1, "alpha": 0.3, "mean": 0.75, "variance": 3.0, "invert": True, "offset": 0.5,
-    "output_padding": 1, "cropping": 2,
+    "output_padding": 1, "cropping": 2, "depth_multiplier": 2, "depthwise_initializer": "ones",
+    "depthwise_regularizer": "l2", "depthwise_constraint": "non_neg", "pointwise_initializer": "ones",
+    "pointwise_regularizer": "l2", "pointwise_constraint": "non_neg", "depthwise_range": 3,
+    "depthwise_quantizer": "quantized_bits(5,0,1,alpha=1)",
 }  # fmt: skip
 _OF_CLASS: Mapping[tuple[str, str], Any] = {
     ("QActivation", "activation"): "quantized_relu(5,1)",
     ("QDense", "activation"): "quantized_relu(5,1)",
     ("QConv1D", "activation"): "quantized_relu(5,1)",
     ("QConv2D", "activation"): "quantized_relu(5,1)",
+    ("QDepthwiseConv2D", "activation"): "quantized_relu(5,1)",
     ("LeakyReLU", "alpha"): 0.5,
     ("LeakyReLU", "negative_slope"): 0.5,
     ("Rescaling", "scale"): -0.5,
@@ -247,7 +263,8 @@ def test_of_several_settings_each_that_is_refused_is_named() -> None:
 @pytest.mark.parametrize("kind", KNOWN)
 def test_a_value_that_makes_no_sense_is_refused_before_anything_is_built(kind: str) -> None:
     config = _config(kind, "keras_2")
-    read_elsewhere = {"activation", "kernel_quantizer", "bias_quantizer"}  # by the reader of quantizers
+    # by the reader of quantizers
+    read_elsewhere = {"activation", "kernel_quantizer", "bias_quantizer", "depthwise_quantizer"}
     for name in used_settings(kind, config).keys() - read_elsewhere:
         of_any_sign = name in {"mean", "offset"} or (kind, name) == ("Rescaling", "scale")
         for value in ({"class_name": "x"}, [{}], "many", *(() if of_any_sign else (-1.5,))):

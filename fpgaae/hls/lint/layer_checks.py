@@ -16,7 +16,17 @@ from fpgaae.names import CPP_KEYWORDS
 _RULE_OF_ACTIVATION = {"softmax": "softmax", "tanh": "real-tanh-sigmoid", "sigmoid": "real-tanh-sigmoid"}
 # What `import` takes of a float model, or leaves out
 _MENDED = frozenset(
-    {Role.SUM, Role.ACTIVATE, Role.RECTIFY, Role.FUNCTION, Role.NORMALIZE, Role.TRAINING, Role.TRANSPOSED, Role.CROP}
+    {
+        Role.SUM,
+        Role.ACTIVATE,
+        Role.RECTIFY,
+        Role.FUNCTION,
+        Role.NORMALIZE,
+        Role.TRAINING,
+        Role.TRANSPOSED,
+        Role.DEPTHWISE,
+        Role.CROP,
+    }
 )
 
 

@@ -183,6 +183,11 @@ _TABLE = (
         "import the float model, which makes a convolution over a spread image of it", "h#396, h#841",
     ),
     Rule(
+        "depthwise-convolution", _E,
+        "the golden network has no depthwise convolution",
+        "import the model, which makes a convolution of it whose weights between other channels are zero",
+    ),
+    Rule(
         "sampling-layer", _E,
         "random numbers have no place in the firmware",
         "deploy the encoder with mu only", "h#396, h#841",
