@@ -29,7 +29,10 @@ _LIMIT_SOURCE = Path(__file__).parent / "multiply_add.c"
 
 def run(settings: Settings) -> Result:
     """Compare both on the default autoencoder, alternately; all speeds are events a CPU second."""
-    columns = ("round", "emulator events/s", "hls4ml events/s", "ratio", "limit, 1e6 multiply-adds/s", "share of it")
+    columns = (
+        "round", "emulator events/s", "built for any processor", "hls4ml events/s", "ratio", "limit, 1e6 multiply-adds/s",
+        "share of it",
+    )  # fmt: skip
     result = Result(NAME, columns)
     with new_bench() as bench:
         config = bench.config("l1_ae", epochs(1, 1))
@@ -37,17 +40,20 @@ def run(settings: Settings) -> Result:
             bench.stage(stage, config)
         experiment = open_experiment(config, bench.runs)
         deployed = open_deployed(experiment)
-        package = bench.folder / "emulator"
-        package.mkdir()
-        build_package(deployed, package)
-        emulator, events = open_binding(package, deployed.name), real_events(experiment).astype(np.int16)
+        packages = [bench.folder / name for name in ("emulator", "any_processor")]
+        for package, for_this_machine in zip(packages, (True, False), strict=True):
+            package.mkdir()
+            build_package(deployed, package, for_this_machine=for_this_machine)
+        emulators = [open_binding(package, deployed.name) for package in packages]
+        events = real_events(experiment).astype(np.int16)
         limit = _compile_limit(bench.folder)
         with open_predict(experiment, bench.folder / "hls4ml") as predict:
             for index in range(1 if settings.quick else _REPETITIONS):
-                ours, theirs, most = _speed(emulator, events), predict().events_per_cpu_second, _measure_limit(limit)
+                ours, portable = (_speed(emulator, events) for emulator in emulators)
+                theirs, most = predict().events_per_cpu_second, _measure_limit(limit)
                 share = ours * multiply_adds(deployed.trigger.network) / (most * 1e6)
-                result.rows.append((str(index + 1), ours, theirs, ours / theirs, most, share))
-    ratios = [float(row[3]) for row in result.rows]
+                result.rows.append((str(index + 1), ours, portable, theirs, ours / theirs, most, share))
+    ratios = [float(row[4]) for row in result.rows]
     result.goals.append(
         Goal("emulator / hls4ml's C simulation, median", median(ratios), _RATIO, "times", at_least=True)
     )

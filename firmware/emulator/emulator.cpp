@@ -16,7 +16,7 @@ void decide(const int64_t *scores, const int32_t *cells, int64_t n, uint8_t *acc
 }
 
 // A block of at most block_events events.
-void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
+FPGAAE_CHOSEN_WHEN_LOADED void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
 @BODY@
     if (latents)
         for (int e = 0; e < n; e++)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -215,6 +216,29 @@ def package(random_network: Random, tmp_path_factory: pytest.TempPathFactory) ->
     edges = edge_events(trigger, _hardware(features), seed=1)
     write_package(folder, "trigger", trigger, np.concatenate([_hardware(features, 40), edges.hardware]))
     return folder
+
+
+@pytest.mark.parametrize(
+    ("flags", "features", "builds"),
+    [("", "", 2), ("-DFPGAAE_CHOSEN_WHEN_LOADED=", "", 1), ("-mavx2", "avx2", 1), ("-march=x86-64-v4", "avx512vl", 1)],
+)
+def test_a_build_for_every_processor_is_exact(
+    flags: str, features: str, builds: int, package: Path, tmp_path: Path
+) -> None:
+    """What the loader chooses has AVX2 where the processor has; it is there beside what every processor can run."""
+    if platform.machine() != "x86_64" or features not in Path("/proc/cpuinfo").read_text(encoding="ascii"):
+        pytest.skip(f"this processor has no {features or 'AVX2'}")
+    folder = tmp_path / "package"
+    shutil.copytree(package, folder)
+    command = ["make", "-s", "test", f"CXXFLAGS=-O1 -fPIC -std=c++11 {flags}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "variables that threads share: none" in done.stdout
+    symbols = subprocess.run(
+        ["nm", "libtrigger_emulator.so"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    of_block = [line.split()[-1] for line in symbols if "run_block" in line]
+    assert len([name for name in of_block if name.endswith((".avx2", ".default"))] or of_block) == builds
 
 
 _KEEP_SCORES = "e < n; e++)\n        scores[e] ="
