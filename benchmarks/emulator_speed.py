@@ -30,8 +30,8 @@ _LIMIT_SOURCE = Path(__file__).parent / "multiply_add.c"
 def run(settings: Settings) -> Result:
     """Compare both on the default autoencoder, alternately; all speeds are events a CPU second."""
     columns = (
-        "round", "emulator events/s", "built for any processor", "hls4ml events/s", "ratio", "limit, 1e6 multiply-adds/s",
-        "share of it",
+        "round", "emulator events/s", "built for any processor", "hls4ml events/s", "ratio",
+        "limit, 1e6 multiply-adds/s", "share of it",
     )  # fmt: skip
     result = Result(NAME, columns)
     with new_bench() as bench:

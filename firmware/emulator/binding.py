@@ -25,6 +25,9 @@ class Emulator:
         self._batch = library[f"{NAME}_score_batch"]
         self._batch.restype = None
         self._batch.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+        self._count_beyond = library[f"{NAME}_check"]
+        self._count_beyond.restype = ctypes.c_int64
+        self._count_beyond.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
         self.hash, self.weights_hash, self.types_hash = (
             _text(library[f"{NAME}_{kind}"]) for kind in ("hash", "weights_hash", "types_hash")
         )
@@ -60,7 +63,7 @@ class Emulator:
         scores = np.empty(len(codes), dtype=np.int64)
         accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
         self._batch(codes.ctypes.data, len(codes), scores.ctypes.data, accept.ctypes.data)
-        return scores, accept.astype(bool)
+        return scores, accept.view(np.bool_)  # each 0 or 1
 
     def latents(self, objects: np.ndarray, *, check: bool = True) -> np.ndarray:
         """Give the codes of the latents (n, n_latents), where the firmware puts them out; otherwise as `score`."""
@@ -73,11 +76,15 @@ class Emulator:
         given = np.asarray(objects)
         if given.ndim != 2 or given.shape[1] != self.n_features or not np.issubdtype(given.dtype, np.integer):
             raise ValueError(f"give integers of the shape (n, {self.n_features}), not {given.dtype} {given.shape}")
-        if given.size and (given.min() < -(2**15) or given.max() >= 2**16):
+        low, high = (given.min(), given.max()) if given.size and given.dtype != np.int16 else (0, 0)
+        if low < -(2**15) or high >= 2**16:
             raise ValueError("an object has more than 16 bits")
+        codes = np.ascontiguousarray(given.astype(np.int16, copy=False))
         if check:
-            self._check(given)
-        return np.ascontiguousarray(given.astype(np.int64, copy=False).astype(np.int16))
+            is_wrapped = high >= 2**15 or self.largest.max() >= 2**15  # one code may stand for two integers
+            if is_wrapped or self._count_beyond(codes.ctypes.data, len(codes), None, None):
+                self._check(given)
+        return codes
 
     def _check(self, given: np.ndarray) -> None:
         beyond = (given < self.smallest) | (given > self.largest)

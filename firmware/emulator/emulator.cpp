@@ -36,10 +36,8 @@ const int limits[@N_FEATURES@][2] = {
 const char *const names[@N_FEATURES@] = {
     @FEATURES@};
 
-// An integer of an event: 16 bits, without a sign where the port has none.
-int integer_at(const int16_t *objects, int feature) {
-    return limits[feature][0] < 0 ? (int)objects[feature] : (int)(uint16_t)objects[feature];
-}
+// Whether 16 bits are beyond what a port is declared to carry: `above` is what is above its smallest integer.
+bool is_beyond(uint16_t above, int feature) { return above > (uint16_t)(limits[feature][1] - limits[feature][0]); }
 
 } // namespace
 
@@ -61,19 +59,25 @@ __attribute__((visibility("default"))) int @NAME@_smallest(int feature) { return
 __attribute__((visibility("default"))) int @NAME@_largest(int feature) { return limits[feature][1]; }
 
 __attribute__((visibility("default"))) int64_t @NAME@_check(const int16_t *objects, int64_t n, int64_t *event, int *feature) {
+    uint16_t low[@N_FEATURES@];
+    for (int i = 0; i < @N_FEATURES@; i++)
+        low[i] = (uint16_t)limits[i][0];
     int64_t beyond = 0;
-    for (int64_t e = 0; e < n; e++, objects += @N_FEATURES@)
-        for (int i = 0; i < @N_FEATURES@; i++) {
-            const int code = integer_at(objects, i);
-            if (code >= limits[i][0] && code <= limits[i][1])
-                continue;
-            if (!beyond++) {
-                if (event)
-                    *event = e;
-                if (feature)
-                    *feature = i;
-            }
+    for (int64_t e = 0; e < n; e++, objects += @N_FEATURES@) {
+        int here = 0;
+        for (int i = 0; i < @N_FEATURES@; i++)
+            here += is_beyond((uint16_t)((uint16_t)objects[i] - low[i]), i);
+        if (here && !beyond) {
+            int first = 0;
+            while (!is_beyond((uint16_t)((uint16_t)objects[first] - low[first]), first))
+                first++;
+            if (event)
+                *event = e;
+            if (feature)
+                *feature = first;
         }
+        beyond += here;
+    }
     return beyond;
 }
 

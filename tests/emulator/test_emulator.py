@@ -253,7 +253,10 @@ _IN_EMULATOR = {
     "comparison": ("> thresholds[i];", ">= thresholds[i];"),
     "thresholds one lower": ("> thresholds[i];", "> thresholds[i] - 1;"),
     "decisions are never null": ("if (accept)\n", "if (n > 1)\n"),
-    "end of a declaration": ("code <= limits[i][1]", "code < limits[i][1]"),
+    "end of a declaration": (
+        "limits[feature][1] - limits[feature][0])",
+        "limits[feature][1] - limits[feature][0] - 1)",
+    ),
 }
 _IN_KERNELS = {
     "lanes twice": ("codes[(int64_t)e * stride]", "codes[(int64_t)(e & 15) * stride]"),
