@@ -30,6 +30,7 @@ class ModelBuilder:
     ) -> None:  # fmt: skip
         self.rng, self.library, self.layers = rng, library, library.layers
         self.is_quantized, self.is_image = is_quantized, is_image
+        self._is_rounded = False  # by an activation inside the last layer
 
     def _chance(self, share: float) -> bool:
         return bool(self.rng.random() < share)
@@ -81,7 +82,8 @@ class ModelBuilder:
         import qkeras  # noqa: PLC0415
 
         of = "depthwise" if kind.startswith("Depthwise") else "kernel"
-        inside = self._of(None, "quantized_relu(6,2)", "quantized_bits(8,3,0,alpha=1)")
+        inside = self._of(None, None, "quantized_relu(6,2)", "quantized_bits(8,3,0,alpha=1)")
+        self._is_rounded = inside is not None
         options |= {f"{of}_quantizer": self._of(*_WEIGHTS), "bias_quantizer": self._of(*_WEIGHTS), "activation": inside}
         return getattr(qkeras, f"Q{kind}")(*sizes, **options)
 
@@ -93,14 +95,14 @@ class ModelBuilder:
             x = self.layers.ZeroPadding2D(((1, 0), (0, 1)))(x)
         window, padding = self._of((2, 2), (1, 2), 2), self._of("same", "valid")
         x = self._behind(self._convolution(window, padding)(x))
-        x = self._of(
-            self.layers.MaxPooling2D((1, 1)), self.layers.AveragePooling2D((2, 1), padding="same"),
-            self.layers.UpSampling2D((1, 2)), self.layers.Activation("linear"),
-        )(x)  # fmt: skip
-        if not self.is_quantized and self._chance(0.3):
+        moved = self.layers.MaxPooling2D((1, 1)), self.layers.UpSampling2D((1, 2)), self.layers.Activation("linear")
+        if self.is_quantized:
+            return self._of(*moved)(x)
+        x = self._of(*moved, self.layers.AveragePooling2D((2, 1), padding="same"))(x)
+        if self._chance(0.3):
             x = self.layers.Conv2DTranspose(2, 2, strides=self._of(1, 2), padding=padding)(x)
             x = self.layers.Cropping2D(((1, 0), (0, 0)))(x) if self._chance(0.5) else x
-        return self._quantizer(x, "quantized_bits(9,4,0,alpha=1)") if self.is_quantized else x
+        return x
 
     def _convolution(self, window: Any, padding: str) -> Any:  # noqa: ANN401
         kind = self._of("Conv2D", "Conv2D", "DepthwiseConv2D", *(() if self.is_quantized else ("SeparableConv2D",)))
@@ -112,6 +114,8 @@ class ModelBuilder:
     def _behind(self, x: Any) -> Any:  # noqa: ANN401
         """Put behind a layer what stands there in published models."""
         layers = self.layers
+        if self.is_quantized and self._is_rounded:
+            return x
         if self.is_quantized:
             x = layers.BatchNormalization()(x) if self._chance(0.15) else x
             return self._quantizer(x, self._of("quantized_relu(7,3)", "quantized_bits(8,3,0,alpha=1)"))
@@ -126,7 +130,7 @@ class ModelBuilder:
 
     def _end(self, x: Any, shape: tuple[int, ...]) -> Any:  # noqa: ANN401
         if self.is_quantized:
-            return self._quantizer(x, "quantized_bits(9,4,0,alpha=1)")
+            return x if self._is_rounded else self._quantizer(x, "quantized_bits(9,4,0,alpha=1)")
         if self._chance(0.3) and len(shape) > 1:
             x = self.layers.Reshape(shape)(x)
         return self.layers.Activation(self._of("linear", "sigmoid"))(x) if self._chance(0.3) else x
