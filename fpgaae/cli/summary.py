@@ -227,7 +227,9 @@ def _prove(result: ProveResult) -> RenderableType:
         lines.append(f"edited by hand: {', '.join(result.edited_files)}")
     if result.passed:
         weights = f" and any of 2^{result.weight_bits:,} weights" if result.weight_bits else ""
-        what = "sources and Verilog are " if result.pieces else ""
+        kinds = {piece.kind for piece in result.pieces}
+        parts = ["sources", *(["Verilog"] if "logic" in kinds else []), *(["emulator"] if "emulator" in kinds else [])]
+        what = f"{', '.join(parts)}: " if kinds else ""
         lines.append(f"{what}[green]proven[/] for 2^{result.input_bits:,} events{weights} in {result.seconds:g} s")
     return Group(*lines)
 

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.errors import ToolMissing
+from fpgaae.emulator.package import write_package
+from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import WeightPort
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.stimulus import LAYERS
 from fpgaae.optional import require
+from fpgaae.prove.algebra import NotFollowed
+from fpgaae.prove.emulator import emulator_differs
 from fpgaae.prove.refute import find_refutation
 from fpgaae.prove.sources import SourceProof, Sources, prove_sources
 from fpgaae.runs.results.convert import ConvertResult
@@ -37,7 +40,10 @@ VERILOG_ASSUMPTIONS = (
     "Yosys reads the Verilog as synthesis does, and what Yosys and ABC call proven is so",
     "a reset comes before the first event at the wrappers of the Verilog",
 )
-NOT_COVERED = ("the VHDL, which `rtl` proves by stages and simulates", "the emulator, which `emulate` compares")
+EMULATOR_ASSUMPTION = (
+    "the kernels of the emulator compute what they are read as; `emulate` compares the compiled package"
+)
+NOT_COVERED = ("the VHDL, which `rtl` proves by stages and simulates",)
 
 
 def run_prove(run: StageRun) -> ProveResult:
@@ -65,20 +71,45 @@ def run_prove(run: StageRun) -> ProveResult:
         with run.progress.task("an event that refutes", None):
             refutation = find_refutation(sources, proof, stimulus_pool(run), run.config.seed, run.scratch)
     verilog = _Verilog.of(run, sources.trigger)
+    emulator = _emulator_piece(sources, run.scratch / "emulator")
+    emulators = (emulator,) if isinstance(emulator, ProvenPiece) else ()
     return ProveResult(
-        passed=proof.proven and verilog.passed,
+        passed=proof.proven and verilog.passed and all(e.outcome == Proven.PROVEN.value for e in emulators),
         input_bits=sum(f.hardware.port.bits for f in features.features if f.hardware.bits),
         weight_bits=sum(port.size * port.type.width for port in sources.weight_ports),
         paths=proof.trace.events,
         layers=layer_entries(sources, proof),
         refutation=refutation,
-        assumptions=(*ASSUMPTIONS, *(VERILOG_ASSUMPTIONS if verilog.pieces else ())),
+        assumptions=(
+            *ASSUMPTIONS,
+            *(VERILOG_ASSUMPTIONS if verilog.pieces else ()),
+            *([EMULATOR_ASSUMPTION] if emulators else ()),
+        ),
         edited_files=(*run.edited, *verilog.edited),
         seconds=round(time.perf_counter() - started, 2),
-        pieces=verilog.pieces,
+        pieces=(*verilog.pieces, *emulators),
         rtl_refutation=verilog.refutation,
-        not_covered=(*verilog.not_covered, *NOT_COVERED),
+        not_covered=(*verilog.not_covered, *([] if isinstance(emulator, ProvenPiece) else [emulator]), *NOT_COVERED),
         missing_tool=verilog.missing_tool,
+    )
+
+
+def _emulator_piece(sources: Sources, folder: Path) -> ProvenPiece | str:
+    """Prove the source of the emulator, or say why nothing is said about it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    events = np.stack(sources.trigger.features.port_limits)
+    try:
+        write_package(folder, sources.project_name, sources.trigger, events)
+        file = folder / f"{sources.project_name}_emulator.cpp"
+        reason = emulator_differs(sources.trigger, file.read_text(encoding="utf-8"))
+    except (InputError, NotFollowed) as error:
+        return f"the emulator: {error}"
+    return ProvenPiece(
+        name=file.name,
+        kind="emulator",
+        outcome=(Proven.PROVEN if reason is None else Proven.OPEN).value,
+        how="its calls and constants as polynomials in all words, and that no sum leaves what its type holds exactly",
+        reason=reason,
     )
 
 

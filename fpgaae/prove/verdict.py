@@ -30,11 +30,11 @@ def _of_the_verilog(result: ProveResult) -> str:
     if piece is None:
         return f"the HLS sources are proven, the Verilog is not: {result.missing_tool or 'no piece of it is wrong'}"
     if piece.outcome == Proven.OPEN.value:
-        return f"{piece.name} of the Verilog could not be proven: {piece.reason}"
+        return f"{piece.name} could not be proven: {piece.reason}"
     if found is None:
-        return f"{piece.name} of the Verilog is refuted: {piece.reason}"
+        return f"{piece.name} is refuted: {piece.reason}"
     what = f"decision {found.column - 1}" if found.column else "score"
     return (
-        f"{piece.name} of the Verilog is refuted: {piece.reason}; the simulated event in prove.json gives the {what} "
+        f"{piece.name} is refuted: {piece.reason}; the simulated event in prove.json gives the {what} "
         f"{found.found_code} instead of {found.expected_code}"
     )

@@ -153,7 +153,7 @@ def test_what_is_wrong_with_the_verilog_is_one_sentence_and_a_missing_tool_anoth
     assert isinstance(refuted, CheckFailed)
     assert str(refuted).endswith("the simulated event in prove.json gives the score 4 instead of 3")
     still_open = error_of(replace(_RESULT, pieces=(replace(_PIECE, outcome=Proven.OPEN.value),)))
-    assert str(still_open) == "core_stage1 of the Verilog could not be proven: bit 3 is another one"
+    assert str(still_open) == "core_stage1 could not be proven: bit 3 is another one"
     missing = error_of(replace(_RESULT, missing_tool="yosys is not on the PATH"))
     assert isinstance(missing, ToolMissing)
     assert str(missing) == "the HLS sources are proven, the Verilog is not: yosys is not on the PATH"

@@ -57,12 +57,12 @@ class Refutation:
 
 @dataclass(frozen=True, kw_only=True)
 class ProvenPiece:
-    """A piece of the Verilog beside what it should be.
+    """A piece of the Verilog, or the emulator, beside what it should be.
 
     Parameters
     ----------
     kind
-        `logic`, a `stage`, the `registers`, or a `wrapper`.
+        `logic`, a `stage`, the `registers`, a `wrapper`, or the `emulator`.
     """
 
     name: str
@@ -84,7 +84,7 @@ class RtlRefutation:
 
 @dataclass(frozen=True, kw_only=True)
 class ProveResult(StageResult):
-    """The written sources, and the Verilog where it is traced, against the golden network, for every event."""
+    """The written sources, the Verilog where it is traced, and the emulator against the golden network."""
 
     STAGE: ClassVar[str] = "prove"
 
@@ -97,14 +97,14 @@ class ProveResult(StageResult):
     assumptions: tuple[str, ...]
     edited_files: tuple[str, ...]
     seconds: float
-    pieces: tuple[ProvenPiece, ...] = ()  # of the Verilog, where there is a trace
+    pieces: tuple[ProvenPiece, ...] = ()  # of the Verilog, where there is a trace, and of the emulator
     rtl_refutation: RtlRefutation | None = None
     not_covered: tuple[str, ...] = ()  # what nothing is said about, and why
     missing_tool: str | None = None  # what has to be installed for the Verilog
 
     @property
     def first_failing_piece(self) -> ProvenPiece | None:
-        """The first piece of the Verilog that is not proven."""
+        """The first piece that is not proven."""
         return next((piece for piece in self.pieces if piece.outcome != Proven.PROVEN.value), None)
 
     @property

@@ -1,0 +1,105 @@
+"""The source of the emulator is proven for networks of every kind, and each damage to it is found or left open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import networks
+import numpy as np
+import pytest
+import word_objects
+
+from fpgaae.config.model import Score
+from fpgaae.data.features import FeatureMap
+from fpgaae.emulator.package import write_package
+from fpgaae.golden.layers.cell import BinnedSum
+from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.prove.algebra import NotFollowed
+from fpgaae.prove.emulator import emulator_differs
+
+SUMS = (BinnedSum((0, 3), False, (20, 60)), BinnedSum((0, 3), True, (0,)))
+
+
+def source_of(trigger: GoldenTrigger, folder: Path) -> str:
+    """Write the emulator of a block, and give its source."""
+    write_package(folder, "small", trigger, np.stack(trigger.features.port_limits))
+    return (folder / "small_emulator.cpp").read_text()
+
+
+@pytest.mark.parametrize("score", Score, ids=lambda score: score.value)
+def test_every_score_is_proven(score: Score, tmp_path: Path) -> None:
+    features = networks.feature_map()
+    trigger = GoldenTrigger(features, networks.random_network(score, features))
+    assert emulator_differs(trigger, source_of(trigger, tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "slots"),
+    [(networks.leaky_network, 2), (networks.tables_network, 2), (networks.convolutional_network, 6)],
+)
+def test_every_layer_is_proven(make: Callable[[FeatureMap], IntegerNetwork], slots: int, tmp_path: Path) -> None:
+    features = networks.feature_map(slots)
+    trigger = GoldenTrigger(features, make(features))
+    assert emulator_differs(trigger, source_of(trigger, tmp_path)) is None
+
+
+@pytest.mark.parametrize("words", [False, True], ids=["codes", "words"])
+def test_words_and_cells_are_proven(words: bool, tmp_path: Path) -> None:
+    features, sums = (word_objects.word_features(), word_objects.SUMS) if words else (networks.feature_map(), SUMS)
+    trigger = networks.followed(features, sums)
+    assert emulator_differs(trigger, source_of(trigger, tmp_path)) is None
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[GoldenTrigger, str]:
+    features = networks.feature_map()
+    trigger = GoldenTrigger(features, networks.random_network(Score.KL_DIVERGENCE, features))
+    return trigger, source_of(trigger, tmp_path_factory.mktemp("emulator"))
+
+
+def said(trigger: GoldenTrigger, source: str) -> str | None:
+    """Say what is found, also where it can't be followed."""
+    try:
+        return emulator_differs(trigger, source)
+    except NotFollowed as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new"),
+    [
+        (r"(hidden_codes_weight\[\d+\] = \{\n    -?)(\d+)", r"\g<1>1\2"),
+        (r"(hidden_codes_bias\[\d+\] = \{\n    -?)(\d+)", r"\g<1>1\2"),
+        (r"(hidden_codes_input\[\d+\] = \{\n    )0, 1", r"\g<1>1, 0"),
+        (r"(hidden_codes_first\[\d+\] = \{\n    0, )(\d+)", r"\g<1>1"),
+        (r"(score_table\[\d+\] = \{\n    )(\d+)", r"\g<1>1\2"),
+        (r"(thresholds\[\d+\] = \{\n    )(\d+)", r"\g<1>1\2"),
+        (r"> thresholds", ">= thresholds"),
+        (r"scale\(objects \+ 0, 6, n, 9", "scale(objects + 0, 6, n, 8"),
+        (r"scale\(objects \+ 0", "scale(objects + 1"),
+        (r"relu\(hidden_codes, 4, 3", "relu(hidden_codes, 4, 2"),
+        (r"relu\(hidden_codes, 4, 3, 31LL", "relu(hidden_codes, 4, 3, 30LL"),
+        (r"relu\(hidden_codes, 4", "relu(hidden_codes, 3"),
+        (r"quantize\(mu_codes, 3, 4, -16LL", "quantize(mu_codes, 3, 4, -15LL"),
+        (r"kl_divergence\(mu_quantized_codes", "kl_divergence(log_variance_quantized_codes"),
+        (r"score_table, 32", "score_table, 16"),
+        (r"    scale\(objects \+ 5[^;]*;\n", ""),
+        (r"relu\(hidden_codes, 4", "rectify(hidden_codes, 4"),
+        (r"Row<int32_t> hidden_codes", "Row<int8_t> hidden_codes"),
+    ],
+)  # fmt: skip
+def test_each_damage_is_found(small: tuple[GoldenTrigger, str], pattern: str, new: str) -> None:
+    trigger, source = small
+    damaged, count = re.subn(pattern, new, source, count=1)
+    assert count == 1, f"the source has no {pattern}"
+    assert said(trigger, damaged) is not None
+
+
+def test_a_sum_that_float_does_not_hold_is_left_open(small: tuple[GoldenTrigger, str]) -> None:
+    trigger, source = small
+    wide = re.sub(r"(hidden_codes_bias\[\d+\] = \{\n    )(-?\d+)", r"\g<1>16777216", source, count=1)
+    with pytest.raises(NotFollowed, match="are held in float"):
+        emulator_differs(trigger, wide)
