@@ -8,6 +8,7 @@ one clock older, and nothing else. A piece that is not proven is searched for an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,16 +20,16 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.prove.algebra import NotFollowed
-from fpgaae.prove.registers import registers_differ
 from fpgaae.prove.traced import traced_differs
-from fpgaae.prove.wrappers import WRAPPERS, prove_wrapper
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.pipeline import stages_by_module
+from fpgaae.rtl.register_proof import registers_differ
 from fpgaae.rtl.stage_proof import VERILOG, StageProver, require_abc
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, find_tool
 from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, compile_runtime, probe
+from fpgaae.rtl.wrapper_proof import PROVEN_WRAPPERS, prove_wrapper
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.prove import Proven, ProvenPiece, RtlRefutation
 
@@ -68,12 +69,15 @@ class Verilog:
         ToolMissing
             If there is no Yosys with ABC.
         """
-        yield self._logic()
-        yield from self._stages()
-        yield self._registers()
-        for kind in WRAPPERS:
-            proof = prove_wrapper(self.project, kind, self.build / "wrappers")
-            yield _piece(proof.file, _WRAPPER, proof.how, proof.failure)
+        with ThreadPoolExecutor(1) as pool:  # the wrappers take another program's time
+            wrappers = [
+                pool.submit(prove_wrapper, self.project, kind, self.build / "wrappers") for kind in PROVEN_WRAPPERS
+            ]
+            yield self._logic()
+            yield from self._stages()
+            yield self._registers()
+            for proof in (wrapper.result() for wrapper in wrappers):
+                yield _piece(proof.file, _WRAPPER, proof.how, proof.failure)
 
     @cached_property
     def _prover(self) -> StageProver:

@@ -35,12 +35,14 @@ from fpgaae.rtl.mutants import VERILOG_KINDS
 from fpgaae.rtl.parts import Parts, precompiled_headers
 from fpgaae.rtl.pipeline import load_pipeline, stage_ports, stages_by_module
 from fpgaae.rtl.register_check import register_stimulus
+from fpgaae.rtl.register_proof import registers_differ
 from fpgaae.rtl.rtl_sources import RtlSources
 from fpgaae.rtl.stage_proof import VERILOG, VHDL, StageProver, require_abc
 from fpgaae.rtl.tools import GHDL, find_tool
 from fpgaae.rtl.verilator import compile_runtime
 from fpgaae.rtl.vhdl_mutants import VHDL_KINDS
 from fpgaae.rtl.vhdl_registers import check_vhdl_registers
+from fpgaae.rtl.wrapper_proof import PROVEN_WRAPPERS, prove_wrapper
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json, read_record
@@ -82,6 +84,7 @@ class Mutation:
         self._folder = folder
         self._stimulus = folder / "stimulus.npz"
         self._trigger = trigger
+        self._pipeline = pipeline
         origins = _origins(stimuli)
         first = [events[:VHDL_EVENTS] for events in origins]
         self._vhdl_events = np.concatenate([events[:_FIRST_VHDL_EVENTS] for events in first]), np.concatenate(first)
@@ -139,7 +142,19 @@ class Mutation:
             return Verdict(Outcome.CAUGHT, "compiler", detail=_error_line(str(error)))
         if not differs:
             return same_program("Verilator makes the same program")
-        return self._simulate(project, parts, folder) or uncaught(mutant, None)
+        return self._simulate(project, parts, folder) or uncaught(mutant, self._proof_around(project, folder, mutant))
+
+    def _proof_around(self, project: Path, folder: Path, mutant: Mutant) -> str | None:
+        """Prove what is around the stages where that holds the damage."""
+        (file,) = mutant.edits
+        kind = Path(file).stem.removeprefix(f"{self._sound.design.name}_")
+        if kind in PROVEN_WRAPPERS:
+            proof = prove_wrapper(project, kind, folder / "proof")
+            return f"Yosys proves it {proof.how}" if proof.failure is None else None
+        never_negative = not self._trigger.network.score.type.signed
+        if registers_differ(project, self._pipeline, never_negative, folder / "proof") is not None:
+            return None
+        return "each bit between the stages comes from where it did, and is as old"
 
     def _judge_stages(self, project: Path, language: str, folder: Path, mutant: Mutant) -> Verdict | None:
         """Prove the stages that hold the damage; None of what no stage holds."""

@@ -83,6 +83,21 @@ def test_thresholds_that_follow_sums_are_proven(words: bool) -> None:
     assert traced_differs(trigger, pipeline_of(trigger)) is None
 
 
+def test_a_score_of_too_many_codes_for_a_table_is_compared_all_the_same(
+    small: tuple[GoldenTrigger, Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    trigger, pipeline = small
+    accept = trigger.network.accept
+    assert accept is not None
+    monkeypatch.setattr("fpgaae.prove.algebra.MOST_CODES", 20_000)
+    assert traced_differs(trigger, pipeline) is None
+    other = changed(trigger, accept.name, thresholds=accept.thresholds + np.array([1, 0, 0]))
+    assert said(other, pipeline) is not None
+    monkeypatch.setattr("fpgaae.prove.algebra.MOST_CODES", 100)
+    with pytest.raises(NotFollowed, match="codes is neither added nor compared"):
+        traced_differs(trigger, pipeline)
+
+
 def changed(trigger: GoldenTrigger, name: str, **values: Any) -> GoldenTrigger:  # noqa: ANN401
     """Give a block with another constant in one layer."""
     layers = tuple(replace(x, **values) if x.name == name else x for x in trigger.network.layers)

@@ -15,10 +15,10 @@ from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed, ToolMissing
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.pipeline import error_of
-from fpgaae.prove.registers import registers_differ
 from fpgaae.prove.verilog import Verilog
-from fpgaae.prove.wrappers import WRAPPERS, prove_wrapper
+from fpgaae.rtl.register_proof import registers_differ
 from fpgaae.rtl.stage_proof import abc_program
+from fpgaae.rtl.wrapper_proof import PROVEN_WRAPPERS, prove_wrapper
 from fpgaae.runs.results.prove import Proven, ProvenPiece, ProveResult, RtlRefutation
 
 pytestmark = pytest.mark.skipif(abc_program() is None, reason="needs yosys with ABC")
@@ -76,7 +76,7 @@ def test_each_damage_to_the_registers_is_named(
 
 
 def test_the_wrappers_are_proven(written: Written, tmp_path: Path) -> None:
-    assert [prove_wrapper(written.project, kind, tmp_path).failure for kind in WRAPPERS] == [None, None]
+    assert [prove_wrapper(written.project, kind, tmp_path).failure for kind in PROVEN_WRAPPERS] == [None, None]
 
 
 @pytest.mark.parametrize(

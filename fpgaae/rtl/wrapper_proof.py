@@ -16,7 +16,7 @@ from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.rtl.design import VERILOG_FOLDER, Design
 from fpgaae.rtl.tools import YOSYS, require_tool
 
-WRAPPERS = ("valid", "axis")
+PROVEN_WRAPPERS = ("valid", "axis")
 _DEPTH = re.compile(r"^\s*parameter DEPTH_BITS\s*=\s*(\d+)", re.M)
 _PROVEN, _NOT_PROVEN = "Induction step proven: SUCCESS!", "Reached maximum number of time steps"
 _BASE_FAILED = "model found for base case: FAIL!"
@@ -38,7 +38,7 @@ def prove_wrapper(project: Path, kind: str, build: Path) -> WrapperProof:
     Parameters
     ----------
     kind
-        One of `WRAPPERS`.
+        One of `PROVEN_WRAPPERS`.
     build
         A folder for what is in between; it holds what Yosys says.
 
