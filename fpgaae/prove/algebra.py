@@ -414,7 +414,9 @@ class Algebra:
             for term in terms:
                 for at, atom in enumerate(term):
                     if (root := self._atoms[atom].root) is not None:
-                        places.setdefault((root, term[:at] + term[at + 1 :]), []).append(term)
+                        own_place = places.setdefault((root, term[:at] + term[at + 1 :]), [])
+                        if term not in own_place:  # an atom may stand in it twice
+                            own_place.append(term)
             several = next(((key, found) for key, found in places.items() if len(found) > 1), None)
             if several is None:
                 return Polynomial(constant, terms)

@@ -10,19 +10,21 @@ import networks
 import numpy as np
 import pytest
 import word_objects
-from da4ml.cmvm.types import CombLogic, Op, Pipeline
+from da4ml.cmvm.types import CombLogic, Op, Pipeline, QInterval
+from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
 from fpgaae.config.model import Score
 from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.prove.algebra import NotFollowed
-from fpgaae.prove.traced import traced_differs
+from fpgaae.prove.algebra import Algebra, NotFollowed
+from fpgaae.prove.traced import TracedLogic, Value, most_fraction, traced_differs
+from fpgaae.rtl.arithmetic import HARDWARE, constant, exact_ranges, look_up
 from fpgaae.rtl.pipeline import interpretable
 from fpgaae.rtl.project import cut_into_stages
 from fpgaae.rtl.trace import trace_trigger
 
-ADD_CONSTANT = 4  # as da4ml counts its operations
+READ_INPUT, ADD_CONSTANT = -1, 4  # as da4ml counts its operations
 SUMS = (BinnedSum((0, 3), False, (20, 60)), BinnedSum((0, 3), True, (0,)))
 
 
@@ -116,6 +118,54 @@ def test_another_constant_of_the_model_is_found(small: tuple[GoldenTrigger, Pipe
     assert said(changed(trigger, "hidden", bias=bias), pipeline) is not None
     assert said(changed(trigger, accept.name, thresholds=accept.thresholds + np.array([1, 0, 0])), pipeline) is not None
     assert said(changed(trigger, "hidden", bias=hidden.bias.copy()), pipeline) is None, "nothing was changed"
+
+
+def test_a_decision_that_is_another_constant_is_found(small: tuple[GoldenTrigger, Pipeline]) -> None:
+    trigger, _ = small
+    accept, score = trigger.network.accept, trigger.network.score
+    assert accept is not None
+    never, always = (accept.thresholds * [1, 0, 1] + np.array([0, of, 0]) for of in (score.type.max_code, -1))
+    pipeline = pipeline_of(changed(trigger, accept.name, thresholds=never))
+    assert said(changed(trigger, accept.name, thresholds=always), pipeline) == "decision 1 is -1 off"
+
+
+def test_a_stage_that_gets_more_than_it_was_made_for_is_left_open(small: tuple[GoldenTrigger, Pipeline]) -> None:
+    trigger, pipeline = small
+    solutions = list(pipeline.solutions)
+    own = solutions[1].inp_qint
+    place = max(range(len(own)), key=lambda i: own[i].max)
+    narrow = [QInterval(q.min, q.max - q.step, q.step) if i == place else q for i, q in enumerate(own)]
+    first = [op for op in solutions[1].ops if op.opcode == READ_INPUT and op.id0 == place]
+    ops = [op._replace(qint=QInterval(*narrow[place])) if op in first else op for op in solutions[1].ops]
+    solutions[1] = solutions[1]._replace(ops=ops)
+    with pytest.raises(NotFollowed, match=f"input {place} of stage 1 may leave the range"):
+        traced_differs(trigger, Pipeline(tuple(solutions)))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_an_operation_on_every_code_is_what_the_interpreter_makes_of_it(signed: bool) -> None:
+    with exact_ranges():
+        ports = FixedVariableArrayInput((1,), HARDWARE)
+        x = ports._vars[0].quantize(signed, 5 - signed, 0)
+        made = [
+            x.msb_mux(constant(3), constant(-2)), x.msb_mux(x, x * 4), x.quantize(0, 3, 0), x.quantize(1, 2, -1),
+            x.relu(), abs(x), -x, look_up(x, np.arange(32) ** 2), x * 5 - 7, x.quantize(1, 6, -2) + x,
+        ]  # fmt: skip
+        logic = comb_trace(ports, FixedVariableArray(np.array(made, dtype=object)))
+    low = -16 if signed else 0
+    codes = np.arange(low, low + 32)
+    algebra, pipeline = Algebra(), Pipeline((logic,))
+    fraction = most_fraction(pipeline)
+    port = algebra.port((low, low + 31)).scaled(1 << fraction)
+    found = TracedLogic(algebra, fraction).run(pipeline, [Value(port, (low << fraction, (low + 31) << fraction))])
+    expected = logic.predict(codes[:, None].astype(np.float64), n_threads=1)
+    if not signed:  # the interpreter selects by signs alone, the Verilog by the highest bit
+        expected[:, :2] = np.where(codes >= 16, [np.full(32, 3), codes], [np.full(32, -2), codes * 4]).T
+    for own, right in zip(found, expected.T, strict=True):
+        table = algebra._try_over(own.polynomial, 0)
+        assert table is not None
+        np.testing.assert_array_equal(table, right * 2**fraction)
+        assert own.codes[0] <= table.min() <= table.max() <= own.codes[1]
 
 
 @pytest.mark.parametrize("score", [Score.ABSOLUTE_ERROR, Score.MAX_ABSOLUTE_ERROR], ids=lambda score: score.value)
