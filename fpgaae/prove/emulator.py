@@ -24,7 +24,7 @@ _ROW = re.compile(r"(\w+)(?:\[(\d+)\])?(?: = \{\})?")
 _CALL = re.compile(r"(\w+)(?:<(\w+)>)?\((.*)\)", re.S)
 _PLACE = re.compile(r"(\w+)(?:\[(\d+)\]| \+ (\d+))?")
 _PORT = re.compile(r"(\(const uint16_t \*\))?objects \+ (\d+)")
-_BODY = re.compile(r"^void run_block\([^)]*\) \{\n(.*?)^    if \(latents\)", re.M | re.S)
+_BODY = re.compile(r"^(?:\w+ )?void run_block\([^)]*\) \{\n(.*?)^    if \(latents\)", re.M | re.S)
 _DECISION = re.compile(
     r"accept\[e \* (\d+) \+ i\] = scores\[e\] > thresholds\[(\(cells \? cells\[e\] : 0\) \* \1 \+ )?i\];"
 )
