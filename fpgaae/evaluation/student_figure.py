@@ -50,10 +50,11 @@ def student_figure(pairs: Mapping[str, Pair], target: Target) -> Figure:
     columns = min(_COLUMNS, len(pairs))
     rows = math.ceil(len(pairs) / columns)
     largest = max(float(pair.student.max()) for pair in pairs.values())
-    low, teachers = _ends(pairs, target)
+    teachers = _edges(pairs, target)
+    ends = teachers[[0, -1]]  # those beyond are shown at the ends
     edges = teachers, np.linspace(0, largest or 1.0, _BINS + 1)
     densities = {
-        name: np.histogram2d(np.maximum(_shown(pair, target), low), pair.student, bins=edges)[0] / len(pair.teacher)
+        name: np.histogram2d(np.clip(_shown(pair, target), *ends), pair.student, bins=edges)[0] / len(pair.teacher)
         for name, pair in pairs.items()
     }
     least = min(float(density[density > 0].min()) for density in densities.values())
@@ -83,15 +84,15 @@ def _shown(pair: Pair, target: Target) -> NDArray[Any]:
     return pair.teacher if target.kind is TargetKind.LOGARITHM else target.grades(pair.teacher)
 
 
-def _ends(pairs: Mapping[str, Pair], target: Target) -> tuple[float, NDArray[np.float64]]:
-    """Give what is smaller than all else on the teacher's axis, and the edges of its bins."""
+def _edges(pairs: Mapping[str, Pair], target: Target) -> NDArray[np.float64]:
+    """Give the edges of the bins on the teacher's axis."""
     shown = np.concatenate([_shown(pair, target) for pair in pairs.values()])
     if target.kind is TargetKind.LOGARITHM:
         low = max(float(shown.min()), math.exp(target.low) / math.e)
-        return low, np.geomspace(low, float(shown.max()), _BINS + 1)
+        return np.geomspace(low, float(shown.max()), _BINS + 1)
     beyond = _BEYOND * (target.high - target.low)
     low = max(float(shown.min()), target.low - beyond)
-    return low, np.linspace(low, min(float(shown.max()), target.high + beyond), _BINS + 1)
+    return np.linspace(low, min(float(shown.max()), target.high + beyond), _BINS + 1)
 
 
 def _lines(panel: Axes, pair: Pair, target: Target, edges: NDArray[np.float64]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from figure_layout import layout_faults
 from rational_network import whole_network
 
+from fpgaae.config.distillation import TargetKind
 from fpgaae.config.model import Score
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.metrics import auc
@@ -91,8 +92,9 @@ def test_the_sentences_say_what_is_kept_and_why_not() -> None:
 
 
 @pytest.mark.slow
-def test_the_figure_shows_the_target_and_every_event() -> None:
-    target = Target(-2.0, 3.0, 10.0)
+@pytest.mark.parametrize("kind", [TargetKind.LOGARITHM, TargetKind.RATE])
+def test_the_figure_shows_the_target_and_every_event(kind: TargetKind) -> None:
+    target = Target.unclipped(kind, TEACHER["background"])._replace(low=-2.0, high=3.0, scale=10.0)
     pairs = {name: Pair(TEACHER[name], STUDENT[name], 0.9) for name in N}
     figure = student_figure(pairs, target)
     panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
@@ -101,5 +103,7 @@ def test_the_figure_shows_the_target_and_every_event() -> None:
         mesh = panel.collections[0]
         assert float(np.ma.filled(mesh.get_array(), 0).sum()) == pytest.approx(1.0), "no event lies outside"
         line = panel.lines[0]
-        np.testing.assert_allclose(line.get_ydata(), 2 * (np.clip(np.log(line.get_xdata()), -2, 3) + 2))
+        x = line.get_xdata()
+        grades = np.log(x) if kind is TargetKind.LOGARITHM else x
+        np.testing.assert_allclose(line.get_ydata(), 2 * (np.clip(grades, -2, 3) + 2))
     assert layout_faults(figure) == []
