@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.stats import gmean
 
 from fpgaae.config.distillation import TargetKind
 from fpgaae.evaluation.binning import equal_bins
@@ -102,9 +103,9 @@ def _lines(panel: Axes, pair: Pair, target: Target, edges: NDArray[np.float64]) 
     index, ends = equal_bins(pair.teacher, _PROFILE_BINS)
     members = [index == i for i in range(len(ends))]
     low, median, high = np.array([np.quantile(pair.student[own], _TAILS) for own in members]).T
-    centres = np.array([target.grades(pair.teacher[own]).mean() for own in members])
-    if target.kind is TargetKind.LOGARITHM:
-        centres = np.exp(centres)
+    shown = np.clip(_shown(pair, target), *edges[[0, -1]])
+    mean = gmean if target.kind is TargetKind.LOGARITHM else np.mean
+    centres = np.array([mean(shown[own]) for own in members])
     panel.errorbar(
         centres, median, (median - low, high - median), fmt="o", markersize=3, linewidth=1.0, color=PALETTE[2],
         label="median, 68 % of the events",

@@ -95,7 +95,8 @@ def test_the_sentences_say_what_is_kept_and_why_not() -> None:
 @pytest.mark.parametrize("kind", [TargetKind.LOGARITHM, TargetKind.RATE])
 def test_the_figure_shows_the_target_and_every_event(kind: TargetKind) -> None:
     target = Target.unclipped(kind, TEACHER["background"])._replace(low=-2.0, high=3.0, scale=10.0)
-    pairs = {name: Pair(TEACHER[name], STUDENT[name], 0.9) for name in N}
+    far = {name: np.append(own[1:], own.max() * 1e3) for name, own in TEACHER.items()}  # one event beyond all else
+    pairs = {name: Pair(far[name], STUDENT[name], 0.9) for name in N}
     figure = student_figure(pairs, target)
     panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
     assert [panel.get_title(loc="left").split(",")[0] for panel in panels] == list(N)
@@ -106,4 +107,7 @@ def test_the_figure_shows_the_target_and_every_event(kind: TargetKind) -> None:
         x = line.get_xdata()
         grades = np.log(x) if kind is TargetKind.LOGARITHM else x
         np.testing.assert_allclose(line.get_ydata(), 2 * (np.clip(grades, -2, 3) + 2))
+        drawn = panel.containers[0].lines[0].get_xdata()
+        assert x[0] <= drawn.min() <= drawn.max() <= x[-1]
+        assert kind is TargetKind.LOGARITHM or x[-1] <= 3 + 0.25 * 5
     assert layout_faults(figure) == []
