@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import yaml
@@ -48,7 +49,7 @@ def run(settings: Settings) -> Result:
 
 def _config(folder: Path, shards: Path) -> Path:
     file = folder / "cms.yaml"
-    content = {"extends": [str(CONFIGS / "l1_ae.yaml"), "preset:cmsl1t_parquet"]}
+    content: dict[str, Any] = {"extends": [str(CONFIGS / "l1_ae.yaml"), "preset:cmsl1t_parquet"]}
     content |= {"data": {"files": {"background": str(shards)}}}
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     return file

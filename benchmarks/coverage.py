@@ -125,10 +125,10 @@ def _pairs(n_toys: int) -> Iterator[_Share]:
                 for key, happened in _of_pair(step, size, seed).items():
                     found[key].append(happened)
             toy = f"steps of {step:g}, groups of {size}"
-            for (what, wanted), happened in found.items():
+            for (what, wanted), all_happened in found.items():
                 coverage = wanted != _FALSE
                 allowance = 0.0 if what.startswith("DeLong") else _OF_PERCENTILES
-                yield _Share(what, toy, wanted, happened, coverage, allowance)
+                yield _Share(what, toy, wanted, all_happened, coverage, allowance)
 
 
 def _of_pair(step: float, size: int, seed: int) -> dict[tuple[str, float], bool]:
@@ -148,9 +148,11 @@ def _of_pair(step: float, size: int, seed: int) -> dict[tuple[str, float], bool]
         pair = difference(models["firmware"], models["float"], _BACKGROUND, settings)
         true_auc, true_tpr = _truth(step)
         for name, estimates, auc, tpr in (("", single, true_auc, true_tpr), (" difference", pair, 0.0, 0.0)):
-            for metric, estimate, true in (("AUC", estimates.auc, auc), ("TPR", *estimates.tpr.values(), tpr)):
+            (of_tpr,) = estimates.tpr.values()
+            for metric, estimate, true in (("AUC", estimates.auc, auc), ("TPR", of_tpr, tpr)):
                 result[f"{metric}{name} holds at {100 * level:.3g} %", level] = _holds(estimate, true)
-    for metric, estimate in (("AUC", pair.auc), ("TPR", *pair.tpr.values())):
+    (tpr_difference,) = pair.tpr.values()
+    for metric, estimate in (("AUC", pair.auc), ("TPR", tpr_difference)):
         result[f"equal {metric} told apart", _FALSE] = _is_rejected(estimate)
     test = area_tests(scores, groups, "b")["s"]["firmware"]
     result["DeLong: equal AUC told apart", _FALSE] = test.p_value < _FALSE

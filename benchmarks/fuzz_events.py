@@ -170,7 +170,8 @@ def _odd_npz(rng: np.random.Generator, target: Path) -> None:
     elif rng.random() < 0.1:
         target.write_bytes(pickle.dumps(_Trap()))
     else:
-        np.savez(target, **{str(rng.choice(["Particles", "particles", "x"], p=[0.9, 0.05, 0.05])): _odd_array(rng)})
+        named = {str(rng.choice(["Particles", "particles", "x"], p=[0.9, 0.05, 0.05])): _odd_array(rng)}
+        np.savez(target, **named)  # type: ignore[arg-type]
 
 
 def _odd_hdf5(rng: np.random.Generator, target: Path) -> None:

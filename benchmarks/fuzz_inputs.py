@@ -60,12 +60,12 @@ def _bomb(rng: np.random.Generator) -> bytes:
         lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, n)]
         return "\n".join(lines).encode()
     if kind == 1:
-        return b"a: " + b"[" * (10 ** int(rng.integers(1, 6)))
+        return b"a: " + b"[" * (int(10 ** int(rng.integers(1, 6))))
     if kind == 2:
-        return b"seed: " + b"9" * (10 ** int(rng.integers(1, 6)))
+        return b"seed: " + b"9" * (int(10 ** int(rng.integers(1, 6))))
     if kind == 3:
         return b"".join(b"%skey%d:\n" % (b" " * i, i) for i in range(n * 20))
-    return b"a: &a\n  b: *a\n" + b"x" * (2 ** int(rng.integers(1, 21))) + b": 1\n"
+    return b"a: &a\n  b: *a\n" + b"x" * (int(2 ** int(rng.integers(1, 21)))) + b": 1\n"
 
 
 def _linted(folder: Path, content: bytes) -> list[str]:

@@ -77,9 +77,9 @@ def _weights(rng: np.random.Generator) -> dict[str, Any]:
         arrays[f"{name}/bias"] = np.zeros(shape[1], np.float32)
     if rng.random() < 0.3:
         odd = rng.choice([np.nan, np.inf, 3e38, -1e30, 1e-40])
-        shape = tuple(int(n) for n in rng.choice([0, 1, 3, 4, 7], size=rng.integers(0, 4)))
+        odd_shape = tuple(int(n) for n in rng.choice([0, 1, 3, 4, 7], size=rng.integers(0, 4)))
         arrays[list(arrays)[rng.integers(4)]] = (
-            np.full(shape, odd, str(rng.choice(["f2", "f4", "f8", "i4", "S3"])))
+            np.full(odd_shape, odd, str(rng.choice(["f2", "f4", "f8", "i4", "S3"])))
             if (rng.random() < 0.8)
             else h5py.Empty("f4")
         )

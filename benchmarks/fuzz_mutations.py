@@ -63,7 +63,7 @@ def mutate_bytes(rng: np.random.Generator, content: bytes, tokens: Sequence[byte
         at = int(rng.integers(len(changed) + 1))
         length = min(int(2 ** rng.uniform(0, 10)), len(changed) - at)
         kind = rng.integers(6)
-        token = tokens[rng.integers(len(tokens))]
+        token = tokens[int(rng.integers(len(tokens)))]
         if kind == 0 and at < len(changed):
             changed[at] ^= 1 << int(rng.integers(8))
         elif kind == 1:

@@ -235,8 +235,10 @@ class _Builder:
         padding = "same" if self._rng.random() < 0.1 else "valid"
         kind = str(self._rng.choice(["Max", "Average"]))
         n = len(extents)
-        one = lambda value: value[0] if n == 1 and value else value  # noqa: E731
-        x = self._add(f"{kind}Pooling{n}D", x, pool_size=one(size), strides=one(strides), padding=padding)
+        if n == 1:
+            x = self._add(f"{kind}Pooling1D", x, pool_size=size[0], strides=strides and strides[0], padding=padding)
+        else:
+            x = self._add(f"{kind}Pooling2D", x, pool_size=size, strides=strides, padding=padding)
         return self._behind(x) if kind == "Average" else x
 
     def _up(self, x: str) -> str:

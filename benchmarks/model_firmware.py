@@ -45,6 +45,7 @@ from fpgaae.models.score_layers import SCORE_LAYERS
 from fpgaae.training.import_checks import deploy
 
 _EVENTS = 150  # of each kind
+_INPUTS = ResolvedWidth(10, 5).signed()  # of a quantized model that names none
 _FINE_BITS = 3
 _TIMEOUT_S = 60
 _TOLERANCE = 1e-3  # of folded normalizations in float32, relative to the largest output
@@ -152,7 +153,7 @@ def _layer(layer: LayerDescription) -> Any:  # noqa: ANN401
 
 def _import(drawn: Draw, model: KerasModel, rng: np.random.Generator) -> KerasModel:
     """Take a model as `import` and `train` do, with random widths in the place of those that events need."""
-    prepared = prepare_network(describe_model(model), quantize=False)
+    prepared = prepare_network(describe_model(model), _INPUTS, quantize=False)
     twin = rebuild(prepared.twin)
     if prepared.quantized is None:
         x = rng.normal(size=(64, *model.input_shape[1:])).astype(np.float32)
@@ -232,9 +233,8 @@ def _runs(
     injected = layer_codes(network, seed=1)
     inputs = np.zeros((len(next(iter(injected.values()))), network.layers[0].size), dtype=np.int64)
     more_bits = {tap: tap.type.fraction - network[names[tap.layer]].type.fraction for tap in library.taps[:-1]}
-    replaced = [
+    taps = [
         injected[names[tap.layer]] << bits if bits >= 0 else injected[names[tap.layer]] >> -bits
         for tap, bits in more_bits.items()
     ]
-    replaced = np.concatenate(replaced, axis=1)
-    yield library.run_values(inputs.astype(np.float64), replaced), network.run(inputs, injected)
+    yield library.run_values(inputs.astype(np.float64), np.concatenate(taps, axis=1)), network.run(inputs, injected)

@@ -33,9 +33,10 @@ from fpgaae.training.methods.backend import device, prepare
 
 IMAGE = (19, 3, 1)
 BATCH = 1024
+_ENCODER, _LATENT, _DECODER = (32, 16), 3, (16, 32)  # the dense VAE of configs/l1_vae.yaml
 MODEL = Model(
-    kind=ModelKind.VARIATIONAL, encoder=(32, 16), latent=3, decoder=(16, 32), score=Score.MU_SQUARED
-)  # the dense VAE of configs/l1_vae.yaml
+    kind=ModelKind.VARIATIONAL, encoder=_ENCODER, latent=_LATENT, decoder=_DECODER, score=Score.MU_SQUARED
+)  # fmt: skip
 _MATRIX, _COPY = 2048, 1 << 26
 _REPETITIONS = 5
 
@@ -47,8 +48,8 @@ def events(n: int) -> NDArray[np.float32]:
 
 def multiply_adds() -> int:
     """Count those of one event forward; backward takes twice as many."""
-    widths = [57, *MODEL.encoder, 2 * MODEL.latent]  # type: ignore[list-item]
-    back = [MODEL.latent, *MODEL.decoder, 57]  # type: ignore[list-item]
+    widths = [57, *_ENCODER, 2 * _LATENT]
+    back = [_LATENT, *_DECODER, 57]
     return sum(a * b for chain in (widths, back) for a, b in pairwise(chain))
 
 
@@ -93,7 +94,7 @@ class _Clock(SilentProgress):
     def task(self, description: str, total: float | None) -> Iterator[Task]:
         """Give a task whose steps are noted."""
         del description, total
-        yield self  # type: ignore[misc]
+        yield self
 
     def advance(self, amount: float = 1) -> None:
         """Note the time."""
@@ -136,11 +137,11 @@ def measure_machine() -> dict[str, float]:
 
     def best(function: Any, argument: Any) -> float:  # noqa: ANN401
         compiled = jax.jit(function)
-        jax.block_until_ready(compiled(argument))
+        compiled(argument).block_until_ready()
         times = []
         for _ in range(_REPETITIONS):
             started = time.perf_counter()
-            jax.block_until_ready(compiled(argument))
+            compiled(argument).block_until_ready()
             times.append(time.perf_counter() - started)
         return min(times)
 

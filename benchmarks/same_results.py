@@ -157,12 +157,13 @@ def _results(out: Path) -> Iterator[Path]:
 
 def _differences(first: Path, second: Path) -> Iterator[str]:
     if first.suffix == ".json":
-        yield from _json_differences(*(json.loads(file.read_text(encoding="utf-8")) for file in (first, second)), "")
+        a, b = (json.loads(file.read_text(encoding="utf-8")) for file in (first, second))
+        yield from _json_differences(a, b, "")
     elif first.suffix == ".npz":
-        with np.load(first) as a, np.load(second) as b:
-            if set(a) != set(b):
-                yield f"arrays {sorted(set(a) ^ set(b))}"
-            yield from (f"array {name}" for name in sorted(set(a) & set(b)) if not _equal(a[name], b[name]))
+        with np.load(first) as one, np.load(second) as other:
+            if set(one) != set(other):
+                yield f"arrays {sorted(set(one) ^ set(other))}"
+            yield from (f"array {name}" for name in sorted(set(one) & set(other)) if not _equal(one[name], other[name]))
     elif first.stat().st_size != second.stat().st_size:
         yield f"{first.stat().st_size} against {second.stat().st_size} bytes"
 
