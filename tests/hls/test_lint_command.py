@@ -63,12 +63,15 @@ def test_errors_exit_with_1_and_name_layer_and_cure(run_cli: Cli, tmp_path: Path
 def test_a_model_is_judged_by_the_firmware_section_of_a_config(run_cli: Cli, tmp_path: Path) -> None:
     file = _saved(tmp_path)
     assert run_cli("lint", file, "--json").stdout == "[]\n"
-    config = yaml.safe_load((CONFIGS / "l1_ae.yaml").read_text())
-    config["firmware"] |= {"strategy": "resource", "reuse_factor": 4}
-    (tmp_path / "other.yaml").write_text(yaml.safe_dump(config))
-    done = run_cli("lint", file, "--config", tmp_path / "other.yaml", "--json")
-    assert done.returncode == 0, "a warning is no error"
-    assert {row["rule"] for row in json.loads(done.stdout)} == {"reuse-factor-replaced"}
+    config = yaml.safe_load((CONFIGS / "l1_vae.yaml").read_text()) | {"extends": str(CONFIGS / "l1_vae.yaml")}
+    config["firmware"] = {"strategy": "resource", "reuse_factor": 4}
+    widths = {"slots": 1, "pt_bits": 9, "eta_bits": 8, "phi_bits": 8}
+    for n_slots, code, rules in ((2, 0, set()), (3, 1, {"not-importable"})):  # a warning is no error; 9 inputs are
+        config["data"] = {"hardware": {"objects": [{"name": f"kind{slot}", **widths} for slot in range(n_slots)]}}
+        (tmp_path / "other.yaml").write_text(yaml.safe_dump(config))
+        done = run_cli("lint", file, "--config", tmp_path / "other.yaml", "--json")
+        assert done.returncode == code, done.stdout + done.stderr
+        assert {row["rule"] for row in json.loads(done.stdout)} == {"reuse-factor-replaced"} | rules
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_a_model_of_keras_3_is_read(tmp_path: Path) -> None:
         "features": (), "one": ("features",), "both": ("one", "features"), "two": ("both",),
     }  # fmt: skip
     assert model.outputs == ("two",)
-    assert {"layer-not-quantized", "input-not-quantized", "unsupported-layer"} == set(_rules(file))
+    assert {"layer-not-quantized", "input-not-quantized", "merged-branches"} == set(_rules(file))
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from support import trigger_objects
 
-from fpgaae.training.methods.dataset import _turns
+from fpgaae.models.method_setting import _turns
 
 
 def test_a_turn_of_each_phi_is_that_of_its_scaled_codes() -> None:

@@ -1,0 +1,46 @@
+"""Whether a network takes the events of a config."""
+
+from __future__ import annotations
+
+import pytest
+
+from fpgaae.errors import InputError
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.fit import check_input
+
+
+def _network(shape: tuple[int, ...]) -> NetworkDescription:
+    return NetworkDescription((LayerDescription("x", "InputLayer", (), {"batch_shape": (None, *shape)}),), ("x",))
+
+
+@pytest.mark.parametrize(
+    ("image", "shape"),
+    [
+        ((19, 3, 1), (57,)), ((19, 3, 1), (19, 3)), ((19, 3, 1), (19, 3, 1)),
+        ((8, 8, 1), (64,)), ((8, 8, 1), (8, 8)), ((8, 8, 1), (8, 8, 1)),
+        ((64, 1, 1), (64,)), ((64, 1, 1), (64, 1)), ((4, 4, 3), (4, 4, 3)), ((4, 4, 3), (48,)),
+    ],
+)  # fmt: skip
+def test_events_are_taken_flat_and_as_images_with_or_without_their_channel(
+    image: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    check_input(_network(shape), image)
+
+
+@pytest.mark.parametrize(
+    ("image", "shape", "said"),
+    [
+        ((8, 8, 1), (21, 3), r"\(21, 3\), but those of the config are \(64,\), \(8, 8\) or \(8, 8, 1\); change"),
+        ((4, 4, 3), (4, 4), r"of shape \(4, 4\), but those of the config are \(48,\) or \(4, 4, 3\); change"),
+        ((8, 8, 1), (1, 8, 8), r"of shape \(1, 8, 8\)"),
+        ((19, 3, 1), (3, 19), r"of shape \(3, 19\)"),
+    ],
+)  # fmt: skip
+def test_another_shape_is_refused(image: tuple[int, ...], shape: tuple[int, ...], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        check_input(_network(shape), image)
+
+
+def test_an_input_that_says_no_shape_is_refused() -> None:
+    with pytest.raises(InputError, match="the model does not say the shape of its input"):
+        check_input(_network((0,)), (3, 3, 1))
