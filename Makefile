@@ -2,8 +2,7 @@
 
 CONFIG ?= configs/l1_ae.yaml
 PYTHON ?= python3
-# A worker a core, each of up to 2 GiB; more than eight would wait for the longest tests.
-TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 8 ? n : 8)))
+TEST_WORKERS ?= 2
 ARGS =
 
 VENV := .venv
