@@ -203,6 +203,12 @@ def _scored_images(*kinds: str, conversion: Conversion = STREAM) -> Callable[[],
     return make
 
 
+def _masked(shape: tuple[int, ...], conversion: Conversion = STREAM) -> Callable[[], Looked]:
+    """Describe a score of three slots of two values each."""
+    parts = layer("flat", "Flatten", "q"), layer("it", "MaskedSquaredErrorScore", "flat", "flat", empty=[0.0, 0.0, 0.0])
+    return lambda: by_hand(*parts, conversion=conversion, shape=shape)
+
+
 def _weights_of(kernel: str) -> Callable[[], Looked]:
     """Describe a layer by hand that QKeras can't even build."""
     return lambda: by_hand(layer("it", "QDense", "q", units=2, kernel_quantizer=kernel, bias_quantizer=NARROW))
@@ -368,6 +374,8 @@ CASES = (
     Case("stream-strides", _streamed([1, 2], [2, 1]), _streamed([1, 1], [2, 2]), where="it", also=_BUT_CLASS),
     Case("stream-packs", _scored_images("Flatten"), _scored_images("Reshape", "Flatten"), where="it"),
     Case("stream-packs", _scored_images("Flatten"), _scored_images("Flatten", conversion=Conversion()), where="it"),
+    Case("stream-packs", _masked((3, 2, 1)), _masked((3, 1, 2)), where="it"),
+    Case("stream-packs", _masked((3, 2, 1)), _masked((3, 2, 1), Conversion()), where="it"),
     Case("pooling-beyond-border", _image("MaxPooling2D", Conversion(), pool_size=3, strides=None, padding="same"),
          _image("MaxPooling2D", Conversion(), pool_size=[4, 2], strides=None, padding="same"), where="it"),
     Case("mean-not-quantized", _image("AveragePooling2D", Conversion(), pool_size=[3, 1], padding="valid"),

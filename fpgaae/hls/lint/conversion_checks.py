@@ -99,6 +99,8 @@ def check_interfaces(model: NetworkDescription, conversion: Conversion) -> Itera
         packs = [_pack_size(model, name, values) for name in layer.inputs]
         if layer.is_score and not differ and None not in packs and len(set(packs)) > 1:
             yield finding("stream-packs", layer.name, f"packs of {' and '.join(map(str, packs))} values")
+        if slot := _split_slot(layer, packs[0] if packs else None, shapes):
+            yield finding("stream-packs", layer.name, slot)
         copies = len(model.readers(layer.name)) + (layer.name in model.outputs)
         if copies > MAX_STREAM_COPIES:
             yield finding("stream-copies", layer.name, f"read {copies} times")
@@ -150,6 +152,15 @@ def _pack_size(model: NetworkDescription, name: str, values: Mapping[str, Values
         return _pack_size(model, layer.inputs[0], values)
     shape = values[name].shape
     return shape[-1] if shape else None
+
+
+def _split_slot(layer: LayerDescription, pack: int | None, shapes: list[Shape | None]) -> str:
+    """Say how the packs of a masked score part its slots, each of which is read as a whole."""
+    empty = layer.settings.get("empty")
+    if not layer.is_score or not isinstance(empty, list | tuple) or not empty or pack is None or shapes[0] is None:
+        return ""
+    slot = prod(shapes[0]) // len(empty)
+    return f"packs of {pack} values, slots of {slot}" if slot and pack % slot else ""
 
 
 def _awkward_pooling(layer: LayerDescription) -> str:

@@ -301,7 +301,7 @@ _TABLE = (
     Rule(
         "stream-packs", _E,
         "a score reads both of its inputs from streams in packs of one size, which a Flatten does not change: an image "
-        "comes a pixel at a time, the output of a Dense layer at once",
+        "comes a pixel at a time, the output of a Dense layer at once; a masked score reads whole slots",
         "put a Reshape to the same image in front of the Flatten of each, or use io_parallel",
     ),
     Rule(
