@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 from support import small_config
 
+from fpgaae import pipeline
 from fpgaae.errors import CheckFailed
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
 from fpgaae.runs.experiment import Experiment
@@ -18,6 +20,7 @@ from fpgaae.runs.results.reference import ReferenceResult, TrainedReference
 from fpgaae.runs.results.scan import BaselineResult, TrialResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
+from fpgaae.scan import work
 from fpgaae.scan.measurement import Measurement
 
 SIGNALS = ("signal", "other")
@@ -106,3 +109,15 @@ class FakeTrainings:
             auc={}, tpr={}, lut=1000 * bits, ff=10 * bits, latency_cycles=1, latency_ns=5.0, sparsity=0.5, val_loss=1.0,
             score_type="ap_ufixed<8,4>",
         )  # fmt: skip
+
+
+def fake_trainings(monkeypatch: pytest.MonkeyPatch) -> FakeTrainings:
+    """Make up every result of a trial or a seed."""
+    fake = FakeTrainings()
+    monkeypatch.setattr("fpgaae.tensorflow_setup.prepare", lambda n_threads=None: None)
+    monkeypatch.setattr(pipeline, "run", fake.stage)
+    monkeypatch.setattr(work, "_baseline", fake.baseline)
+    monkeypatch.setattr(work, "_trial", fake.trial)
+    # There are no networks, and whoever looks for their remains in a process of many tests takes seconds a trial.
+    monkeypatch.setattr(work, "_forget_models", lambda: None)
+    return fake

@@ -9,28 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from scans import FakeTrainings
+from scans import FakeTrainings, fake_trainings
 from support import small_config
 
-from fpgaae import pipeline
 from fpgaae.cli.tables import repeat_table
 from fpgaae.config.file import load_config
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.runs.record import read_record
 from fpgaae.runs.results.repeat import RepeatResult
-from fpgaae.scan import work
 from fpgaae.scan.repeat import RepeatOptions, run_repeat
 
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> FakeTrainings:
-    """Make up every result of a seed."""
-    fake = FakeTrainings()
-    monkeypatch.setattr("fpgaae.tensorflow_setup.prepare", lambda n_threads=None: None)
-    monkeypatch.setattr(pipeline, "run", fake.stage)
-    monkeypatch.setattr(work, "_trial", fake.trial)
-    monkeypatch.setattr(work, "_forget_models", lambda: None)
-    return fake
+    return fake_trainings(monkeypatch)
 
 
 def _repeat(folder: Path, n_seeds: int = 3, **options: Any) -> RepeatResult:  # noqa: ANN401

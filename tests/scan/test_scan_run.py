@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from distributed import LocalCluster
-from scans import FakeTrainings, write_scan
+from scans import FakeTrainings, fake_trainings, write_scan
 
 from fpgaae import pipeline
 from fpgaae.cluster import NO_DASHBOARD
@@ -31,22 +31,13 @@ from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.run import RunOptions
-from fpgaae.scan import work
 from fpgaae.scan.plan import load_scan
 from fpgaae.scan.run import ScanOptions, run_scan
 
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> FakeTrainings:
-    """Make up every result of a trial."""
-    fake = FakeTrainings()
-    monkeypatch.setattr("fpgaae.tensorflow_setup.prepare", lambda n_threads=None: None)
-    monkeypatch.setattr(pipeline, "run", fake.stage)
-    monkeypatch.setattr(work, "_baseline", fake.baseline)
-    monkeypatch.setattr(work, "_trial", fake.trial)
-    # There are no networks, and whoever looks for their remains in a process of many tests takes seconds a trial.
-    monkeypatch.setattr(work, "_forget_models", lambda: None)
-    return fake
+    return fake_trainings(monkeypatch)
 
 
 @pytest.fixture
