@@ -9,8 +9,6 @@ or ONNX computes with the file. A model that is to be refused is right if the se
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import re
 import sys
 import tempfile
@@ -24,13 +22,12 @@ import yaml
 from benchmarks.foreign_draws import ModelBuilder
 from benchmarks.foreign_file import Saved
 from benchmarks.foreign_rows import ROWS
+from benchmarks.model_runs import add_options, run_all
 from fpgaae import api
 from fpgaae.errors import FpgaaeError
 from fpgaae.files import read_json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import lint_target
-from fpgaae.tensorflow_setup import prepare
-from tests.quick_compiler import OPTIMIZATION, put_in_front
 from tests.support import CONFIGS, merged
 
 TWIN_TOLERANCE = 1e-5  # of the largest value of any layer
@@ -140,27 +137,22 @@ def _image(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:-1] if len(shape) > 2 and shape[-1] == 1 else shape
 
 
+def _run_apart(name: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return run(name, Path(folder))
+
+
+def _complaint(name: str, entry: dict[str, Any]) -> str | None:
+    return None if entry["outcome"] in _RIGHT else f"--only {name}: {entry['outcome']} {entry.get('said', entry)}"
+
+
 def main() -> int:
     """Run the models; 0 if all are right."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.foreign_models", description=str(__doc__).split(":")[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"numbers, or {', '.join(ROWS)}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="add a line a model to a file")
-    parser.add_argument("--optimization", default="-O0", help="of the compiler (default -O0)")
+    add_options(parser)
     arguments = parser.parse_args()
-    os.environ[OPTIMIZATION] = arguments.optimization
-    found = []
-    with tempfile.TemporaryDirectory() as tools:
-        put_in_front(Path(tools))
-        prepare(1)
-        for name in arguments.only or [*ROWS, *map(str, range(_N_RANDOM))]:
-            with tempfile.TemporaryDirectory() as folder:
-                entry = run(name, Path(folder))
-            found.append(entry)
-            if arguments.json:
-                with arguments.json.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(entry) + "\n")
-            if entry["outcome"] not in _RIGHT:
-                print(f"--only {name}: {entry['outcome']} {entry.get('said', entry)}", flush=True)
+    found = run_all(arguments.only or [*ROWS, *map(str, range(_N_RANDOM))], _run_apart, _complaint, arguments)
     exact = [entry for entry in found if entry["outcome"] == "exact"]
     wanted = sum(entry["outcome"] == "refused as wanted" for entry in found)
     print(f"{len(exact)} of {len(found)} exact, {wanted} refused as wanted")

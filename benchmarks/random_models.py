@@ -8,24 +8,22 @@ every layer on random and extreme hardware integers, on values off the grid, and
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.model_draws import DEPLOYED, QKERAS, Draw, draw
+from benchmarks.model_runs import add_options, run_all
 from fpgaae.errors import FpgaaeError
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_import, lint_model
-from fpgaae.tensorflow_setup import prepare
-from tests.quick_compiler import OPTIMIZATION, put_in_front
 
 _EXACT = "exact"
 _MOST_DRAWS = 1000  # in a row that lint refuses
@@ -98,22 +96,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="from which all follow (default 1)")
     parser.add_argument("--first", type=int, default=0, help="number of the first model (default 0)")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="the models of these numbers")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="add a line a model to a file")
-    parser.add_argument("--optimization", default="-O0", help="of the compiler (default -O0)")
+    add_options(parser)
     arguments = parser.parse_args()
-    os.environ[OPTIMIZATION] = arguments.optimization
-    found = []
-    with tempfile.TemporaryDirectory() as folder:
-        put_in_front(Path(folder))
-        prepare(1)
-        for number in arguments.only or range(arguments.first, arguments.first + arguments.count):
-            entry = run(arguments.seed, number)
-            found.append(entry)
-            if arguments.json:
-                with arguments.json.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(entry) + "\n")
-            if entry["outcome"] != _EXACT:
-                print(f"seed {arguments.seed}, --only {number}: {entry['outcome']}\n{entry['model']}", flush=True)
+
+    def complaint(number: int, entry: dict[str, Any]) -> str | None:
+        if entry["outcome"] == _EXACT:
+            return None
+        return f"seed {arguments.seed}, --only {number}: {entry['outcome']}\n{entry['model']}"
+
+    numbers = arguments.only or range(arguments.first, arguments.first + arguments.count)
+    found = run_all(numbers, partial(run, arguments.seed), complaint, arguments)
     _summarize(found)
     return int(any(entry["outcome"] != _EXACT for entry in found))
 
