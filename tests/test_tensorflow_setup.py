@@ -23,8 +23,12 @@ def test_a_module_that_is_first_imported_meanwhile_stays_imported(tensorflow: No
     assert sys.modules.get("colorsys") is meanwhile
 
 
-def test_qkeras_is_traced_as_it_is(tensorflow: None) -> None:
+def test_qkeras_and_the_pruning_are_traced_as_they_are(tensorflow: None) -> None:
     import qkeras  # noqa: PLC0415
     from tensorflow.python.autograph.impl import conversion  # noqa: PLC0415
+    from tensorflow_model_optimization.python.core.sparsity.keras.pruning_wrapper import (  # noqa: PLC0415
+        PruneLowMagnitude,
+    )
 
-    assert conversion.is_allowlisted(qkeras.QDense.call), "of which nothing is converted"
+    for layer in (qkeras.QDense, PruneLowMagnitude):
+        assert conversion.is_allowlisted(layer.call), "of which nothing is converted"
