@@ -92,7 +92,9 @@ class _Run:
             function = _KERNELS.get(call[1]) if call else None
             if call is None or function is None:
                 raise NotFollowed(f"its statement `{statement}` is not followed")
-            function(self, [part.strip() for part in call[3].split(",")], call[2])
+            if call[2] and call[1] not in _OF_A_TYPE:
+                raise NotFollowed(f"its statement `{statement}` is not followed")
+            function(self, [part.strip() for part in call[3].split(",")], *filter(None, (call[2],)))
 
     def value(self, name: str) -> Polynomial:
         """Give a single value."""
@@ -182,9 +184,8 @@ class _Run:
 
     # ---- kernels ----
 
-    def scale(self, arguments: Sequence[str], of: str | None) -> None:
+    def scale(self, arguments: Sequence[str]) -> None:
         """Make an input of a hardware integer."""
-        del of
         text, stride, _, offset, drop, low, high, to = arguments
         self._require_stride(stride)
         value = self._algebra.sum(((self.port(text), 1),), -int(offset))
@@ -195,48 +196,45 @@ class _Run:
         if int(text) != len(self._ports):
             raise NotFollowed(f"it takes {text} values for an event of {len(self._ports)}")
 
-    def find_filled(self, arguments: Sequence[str], of: str | None) -> None:
+    def find_filled(self, arguments: Sequence[str]) -> None:
         """Find out whether a slot is filled."""
-        del of
         text, stride, _, none, overflow, to = arguments
         self._require_stride(stride)
         empty = [int(none), int(overflow)]
         port = self.port(f"(const uint16_t *){text}")  # as the kernel reads it
         self.write(to, [self._algebra.apply(lambda pt: np.isin(pt, empty).astype(np.int64) - 1, port)])
 
-    def read_word(self, arguments: Sequence[str], of: str | None) -> None:
+    def read_word(self, arguments: Sequence[str], steps: str = "0") -> None:
         """Make a hardware integer of a word."""
         text, stride, _, offset, filled, to = arguments
         self._require_stride(stride)
 
+        turn = int(steps)  # of an angle
+
         def angle(words: Codes) -> Codes:
-            steps = int(of or 0)
-            return np.asarray((words - int(offset) + steps // 2) % steps - steps // 2)
+            return np.asarray((words - int(offset) + turn // 2) % turn - turn // 2)
 
         word = self.port(text)
-        code = self._algebra.apply(angle, word) if of else self._algebra.sum(((word, 1),), -int(offset))
+        code = self._algebra.apply(angle, word) if turn else self._algebra.sum(((word, 1),), -int(offset))
         (mask,), _held = self.read(filled)
         self.write(to, [self._algebra.select(mask, code, Polynomial(0, {}))])
 
-    def scale_code(self, arguments: Sequence[str], of: str | None) -> None:
+    def scale_code(self, arguments: Sequence[str]) -> None:
         """Make an input of a hardware integer that was made of words."""
-        del of
         text, offset, drop, low, high, to = arguments
         (code,), _ = self.read(text)
         value = self._algebra.sum(((code, 1),), -int(offset))
         self.write(to, [self.requantized(value, int(drop), int(low), int(high), "int64_t")])
 
-    def quantize(self, arguments: Sequence[str], of: str | None) -> None:
+    def quantize(self, arguments: Sequence[str]) -> None:
         """Round and saturate."""
-        del of
         x, n, drop, low, high, y = arguments
         values, held = self.read(x, int(n))
         ends = _number(low), _number(high)
         self.write(y, [self.requantized(value, int(drop), *ends, held) for value in values])
 
-    def relu(self, arguments: Sequence[str], of: str | None) -> None:
+    def relu(self, arguments: Sequence[str]) -> None:
         """Rectify, round and saturate."""
-        del of
         x, n, drop, high, y = arguments
         values, held = self.read(x, int(n))
         positive = [self._algebra.apply(lambda codes: np.maximum(codes, 0), value) for value in values]
@@ -244,16 +242,14 @@ class _Run:
             self.require(value, held, 1 << max(int(drop), 0))
         self.write(y, [self.requantized(value, int(drop), 0, _number(high), held) for value in positive])
 
-    def leaky_relu(self, arguments: Sequence[str], of: str | None) -> None:
+    def leaky_relu(self, arguments: Sequence[str]) -> None:
         """Bring what is not negative to a finer grid."""
-        del of
         x, n, up, y = arguments
         values, _ = self.read(x, int(n))
         self.write(y, [self._algebra.apply(lambda c: np.where(c < 0, c, c << int(up)), value) for value in values])
 
-    def tabulated(self, arguments: Sequence[str], of: str | None) -> None:
+    def tabulated(self, arguments: Sequence[str]) -> None:
         """Look up."""
-        del of
         x, n, table, size, y = arguments
         self.write(y, [self._looked_up(value, table, int(size)) for value in self.read(x, int(n))[0]])
 
@@ -263,17 +259,15 @@ class _Run:
             raise NotFollowed(f"the table {table} has other entries than {size}")
         return self._algebra.apply(lambda codes: entries[codes & (size - 1)], value)
 
-    def dense_float(self, arguments: Sequence[str], of: str | None) -> None:
+    def dense_float(self, arguments: Sequence[str]) -> None:
         """Add products in single precision."""
-        del of
         x, n_in, n_out, kernel, bias, buffer, y = arguments
         values, _ = self.read(x, int(n_in))
         self.read(buffer, int(n_in))
         self._sums(values, int(n_out), kernel, bias, "float", y)
 
-    def dense_integer(self, arguments: Sequence[str], of: str | None) -> None:
+    def dense_integer(self, arguments: Sequence[str]) -> None:
         """Add products in 64 bits."""
-        del of
         x, n_out, kernel, bias, y = arguments
         rows, first = self._place(x)
         self._sums(rows.values[first:], int(n_out), kernel, bias, "int64_t", y)
@@ -294,9 +288,8 @@ class _Run:
             found.append(self._algebra.sum(((values[places[k]], weights[k]) for k in own), biases[out]))
         self.write(y, found)
 
-    def largest(self, arguments: Sequence[str], of: str | None) -> None:
+    def largest(self, arguments: Sequence[str]) -> None:
         """Give the largest of each window."""
-        del of
         x, n_out, n, places, y = arguments
         self.write(y, [self._algebra.largest(window) for window in self._windows(x, int(n_out), int(n), places)])
 
@@ -307,9 +300,8 @@ class _Run:
             raise NotFollowed(f"the windows {places} read beyond their inputs")
         return [[values[place] for place in read[n * out : n * (out + 1)]] for out in range(n_out)]
 
-    def mean(self, arguments: Sequence[str], of: str | None) -> None:
+    def mean(self, arguments: Sequence[str]) -> None:
         """Give the mean of each window, cut off towards zero."""
-        del of
         x, n_out, n, places, up, y = arguments
         sums = [self._algebra.sum((v, 1) for v in window) for window in self._windows(x, int(n_out), int(n), places)]
 
@@ -320,9 +312,8 @@ class _Run:
             self.require(own.scaled(1 << int(up)), "int64_t")
         self.write(y, [self._algebra.apply(mean, own) for own in sums])
 
-    def move(self, arguments: Sequence[str], of: str | None) -> None:
+    def move(self, arguments: Sequence[str]) -> None:
         """Give inputs in other places, or zeros."""
-        del of
         x, n_out, places, y = arguments
         rows, first = self._place(x)
         read = self._array(places)[: int(n_out)]
@@ -332,14 +323,12 @@ class _Run:
 
     # ---- cells ----
 
-    def add_codes(self, arguments: Sequence[str], of: str | None) -> None:
+    def add_codes(self, arguments: Sequence[str]) -> None:
         """Add hardware integers to a sum."""
-        del of
         self._add(arguments, lambda value: value)
 
-    def count_filled(self, arguments: Sequence[str], of: str | None) -> None:
+    def count_filled(self, arguments: Sequence[str]) -> None:
         """Count hardware integers above zero."""
-        del of
         self._add(arguments, lambda value: self._above(value, 0))
 
     def _add(self, arguments: Sequence[str], function: Callable[[Polynomial], Polynomial]) -> None:
@@ -358,9 +347,8 @@ class _Run:
         below = self._algebra.is_negative(self._algebra.sum(((value, 1),), -(threshold + 1)))
         return self._algebra.difference(Polynomial(1, {}), below)
 
-    def count_edges(self, arguments: Sequence[str], of: str | None) -> None:
+    def count_edges(self, arguments: Sequence[str]) -> None:
         """Count the cells on."""
-        del of
         sums, n, edges, cell = arguments
         (own,), _ = self.read(sums)
         (before,), _ = self.read(cell)
@@ -381,10 +369,9 @@ class _Run:
             self.require(found[-1], held)
         return found
 
-    def squared_error(self, arguments: Sequence[str], of: str | None) -> None:
+    def squared_error(self, arguments: Sequence[str], held: str = "int64_t") -> None:
         """Add the squares of the differences, of filled slots alone where empty ones are known."""
         *of_differences, empty, slot, score = arguments
-        held = of or "int64_t"
         squares = [self._algebra.apply(_square, d) for d in self._differences(of_differences, held)]
         self.require_size(sum(self._algebra.codes(square)[1] for square in squares), held)
         if empty != "nullptr":
@@ -394,33 +381,28 @@ class _Run:
             squares = [self._algebra.product(a, b) for a, b in zip(filled, squares, strict=True)]
         self.write(score, [self._algebra.sum((square, 1) for square in squares)])
 
-    def absolute_error(self, arguments: Sequence[str], of: str | None) -> None:
+    def absolute_error(self, arguments: Sequence[str]) -> None:
         """Add the magnitudes of the differences."""
-        del of
         absolutes = [self._algebra.apply(np.abs, d) for d in self._differences(arguments[:-1], "int64_t")]
         self.write(arguments[-1], [self._algebra.sum((one, 1) for one in absolutes)])
 
-    def max_absolute_error(self, arguments: Sequence[str], of: str | None) -> None:
+    def max_absolute_error(self, arguments: Sequence[str]) -> None:
         """Give the largest magnitude; zero is none of them, but never above one."""
-        del of
         absolutes = [self._algebra.apply(np.abs, d) for d in self._differences(arguments[:-1], "int64_t")]
         self.write(arguments[-1], [self._algebra.largest(absolutes)])
 
-    def mu_squared(self, arguments: Sequence[str], of: str | None) -> None:
+    def mu_squared(self, arguments: Sequence[str]) -> None:
         """Add squares."""
-        del of
         mu, n, score = arguments
         squares = [self._algebra.apply(_square, value) for value in self.read(mu, int(n))[0]]
         self.write(score, [self._algebra.sum((square, 1) for square in squares)])
 
-    def regression(self, arguments: Sequence[str], of: str | None) -> None:
+    def regression(self, arguments: Sequence[str]) -> None:
         """Give a value as it is."""
-        del of
         self.write(arguments[1], self.read(arguments[0])[0])
 
-    def mu_squared_over_variance(self, arguments: Sequence[str], of: str | None) -> None:
+    def mu_squared_over_variance(self, arguments: Sequence[str]) -> None:
         """Add products of squares and entries."""
-        del of
         mu, v, n, table, size, score = arguments
         parts = [
             self._algebra.product(self._algebra.apply(_square, a), self._looked_up(b, table, int(size)))
@@ -428,9 +410,8 @@ class _Run:
         ]
         self.write(score, [self._algebra.sum((part, 1) for part in parts)])
 
-    def kl_divergence(self, arguments: Sequence[str], of: str | None) -> None:
+    def kl_divergence(self, arguments: Sequence[str]) -> None:
         """Add squares and entries on one grid."""
-        del of
         mu, v, n, up_mu, up_table, table, size, score = arguments
         squares = [(self._algebra.apply(_square, a), 1 << int(up_mu)) for a in self.read(mu, int(n))[0]]
         entries = [(self._looked_up(b, table, int(size)), 1 << int(up_table)) for b in self.read(v, int(n))[0]]
@@ -445,7 +426,8 @@ def _number(text: str) -> int:
     return int(text.removesuffix("LL"))
 
 
-_KERNELS: Mapping[str, Callable[[_Run, Sequence[str], str | None], None]] = {
+_OF_A_TYPE = {"read_angle", "squared_error"}  # the calls that name one, or a number, in angle brackets
+_KERNELS: Mapping[str, Callable[..., None]] = {
     "scale": _Run.scale,
     "find_filled": _Run.find_filled,
     "read_word": _Run.read_word,
