@@ -90,6 +90,19 @@ def test_programs_drawn_at_random(seed: int, most_codes: int, monkeypatch: pytes
         assert not algebra.difference(known[i].polynomial, known[j].polynomial).is_zero
 
 
+def test_other_multiples_of_the_same_ports_are_no_function_of_their_sum() -> None:
+    """Of a + 2b + |a + b| the first two are no multiple of a + b, of which the last is a function."""
+    rng, algebra = np.random.default_rng(1), Algebra()
+    a, b = algebra.port((-4, 3)), algebra.port((-8, 7))
+    ports = {next(iter(a.terms))[0]: rng.integers(-4, 4, N), next(iter(b.terms))[0]: rng.integers(-8, 8, N)}
+    x, y = ports.values()
+    magnitude = algebra.apply(np.abs, algebra.sum(((a, 1), (b, 1))))
+    for times in (2, -1, 0):
+        mixed = algebra.sum(((a, 1), (b, times), (magnitude, 1)))
+        halved = algebra.apply(lambda c: c // 2, mixed)
+        np.testing.assert_array_equal(evaluated(algebra, halved, ports), (x + times * y + np.abs(x + y)) // 2)
+
+
 def _made(algebra: Algebra, kind: int, of: tuple[Both, Both, Both], rng: np.random.Generator) -> Both:
     a, b, c = of
     up, constant = int(rng.integers(-3, 4)), int(rng.integers(-5, 6))
