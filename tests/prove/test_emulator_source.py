@@ -98,6 +98,16 @@ def test_each_damage_is_found(small: tuple[GoldenTrigger, str], pattern: str, ne
     assert said(trigger, damaged) is not None
 
 
+def test_a_decision_that_is_another_constant_is_found(small: tuple[GoldenTrigger, str], tmp_path: Path) -> None:
+    trigger, _ = small
+    undecided = GoldenTrigger(trigger.features, IntegerNetwork(trigger.network.layers[:-1]))
+    always, never = (
+        undecided.with_thresholds(np.array([1, code])) for code in (-1, trigger.network.score.type.max_code)
+    )
+    assert emulator_differs(always, source_of(always, tmp_path)) is None
+    assert emulator_differs(always, source_of(never, tmp_path)) == "decision 1 is not that of the model"
+
+
 def test_a_sum_that_float_does_not_hold_is_left_open(small: tuple[GoldenTrigger, str]) -> None:
     trigger, source = small
     wide = re.sub(r"(hidden_codes_bias\[\d+\] = \{\n    )(-?\d+)", r"\g<1>16777216", source, count=1)

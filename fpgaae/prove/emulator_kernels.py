@@ -1,0 +1,288 @@
+"""The kernels of `firmware/emulator` over polynomials, each only where what it computes is exact.
+
+No partial sum that is held in `float` passes 2**24, and none that is held in an integer leaves its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from fpgaae.fixedpoint import Codes
+from fpgaae.prove.algebra import NotFollowed, Polynomial
+from fpgaae.prove.emulator_values import Values
+
+
+class Kernels(Values):
+    """Each method is the kernel of its name, and takes the arguments of the call as text."""
+
+    def scale(self, arguments: Sequence[str]) -> None:
+        """Make an input of a hardware integer."""
+        text, stride, _, offset, drop, low, high, to = arguments
+        self._require_stride(stride)
+        value = self._algebra.sum(((self.port(text), 1),), -int(offset))
+        self.require(value, "int32_t")
+        self.write(to, [self.requantized(value, int(drop), int(low), int(high), "int64_t")])
+
+    def _require_stride(self, text: str) -> None:
+        if int(text) != len(self._ports):
+            raise NotFollowed(f"it takes {text} values for an event of {len(self._ports)}")
+
+    def find_filled(self, arguments: Sequence[str]) -> None:
+        """Find out whether a slot is filled."""
+        text, stride, _, none, overflow, to = arguments
+        self._require_stride(stride)
+        empty = [int(none), int(overflow)]
+        port = self.port(f"(const uint16_t *){text}")  # as the kernel reads it
+        self.write(to, [self._algebra.apply(lambda pt: np.isin(pt, empty).astype(np.int64) - 1, port)])
+
+    def read_word(self, arguments: Sequence[str], steps: str = "0") -> None:
+        """Make a hardware integer of a word."""
+        text, stride, _, offset, filled, to = arguments
+        self._require_stride(stride)
+
+        turn = int(steps)  # of an angle
+
+        def angle(words: Codes) -> Codes:
+            return np.asarray((words - int(offset) + turn // 2) % turn - turn // 2)
+
+        word = self.port(text)
+        code = self._algebra.apply(angle, word) if turn else self._algebra.sum(((word, 1),), -int(offset))
+        (mask,), _held = self.read(filled)
+        self.write(to, [self._algebra.select(mask, code, Polynomial(0, {}))])
+
+    def scale_code(self, arguments: Sequence[str]) -> None:
+        """Make an input of a hardware integer that was made of words."""
+        text, offset, drop, low, high, to = arguments
+        (code,), _ = self.read(text)
+        value = self._algebra.sum(((code, 1),), -int(offset))
+        self.write(to, [self.requantized(value, int(drop), int(low), int(high), "int64_t")])
+
+    def quantize(self, arguments: Sequence[str]) -> None:
+        """Round and saturate."""
+        x, n, drop, low, high, y = arguments
+        values, held = self.read(x, int(n))
+        ends = _number(low), _number(high)
+        self.write(y, [self.requantized(value, int(drop), *ends, held) for value in values])
+
+    def relu(self, arguments: Sequence[str]) -> None:
+        """Rectify, round and saturate."""
+        x, n, drop, high, y = arguments
+        values, held = self.read(x, int(n))
+        positive = [self._algebra.apply(lambda codes: np.maximum(codes, 0), value) for value in values]
+        for value in values:  # which is rounded after it
+            self.require(value, held, 1 << max(int(drop), 0))
+        self.write(y, [self.requantized(value, int(drop), 0, _number(high), held) for value in positive])
+
+    def leaky_relu(self, arguments: Sequence[str]) -> None:
+        """Bring what is not negative to a finer grid."""
+        x, n, up, y = arguments
+        values, _ = self.read(x, int(n))
+        self.write(y, [self._algebra.apply(lambda c: np.where(c < 0, c, c << int(up)), value) for value in values])
+
+    def tabulated(self, arguments: Sequence[str]) -> None:
+        """Look up."""
+        x, n, table, size, y = arguments
+        self.write(y, [self._looked_up(value, table, int(size)) for value in self.read(x, int(n))[0]])
+
+    def _looked_up(self, value: Polynomial, table: str, size: int) -> Polynomial:
+        entries = np.array(self._array(table), dtype=np.int64)
+        if len(entries) < size or size & (size - 1):
+            raise NotFollowed(f"the table {table} has other entries than {size}")
+        return self._algebra.apply(lambda codes: entries[codes & (size - 1)], value)
+
+    def dense_float(self, arguments: Sequence[str]) -> None:
+        """Add products in single precision."""
+        x, n_in, n_out, kernel, bias, buffer, y = arguments
+        values, _ = self.read(x, int(n_in))
+        self.read(buffer, int(n_in))
+        self._sums(values, int(n_out), kernel, bias, "float", y)
+
+    def dense_integer(self, arguments: Sequence[str]) -> None:
+        """Add products in 64 bits."""
+        x, n_out, kernel, bias, y = arguments
+        rows, first = self._place(x)
+        self._sums(rows.values[first:], int(n_out), kernel, bias, "int64_t", y)
+
+    def _sums(self, values: Sequence[Polynomial], n_out: int, kernel: str, bias: str, held: str, y: str) -> None:
+        if kernel not in self._sparse:
+            raise NotFollowed(f"it has no kernel {kernel}")
+        first, places, weights = (self._array(name) for name in self._sparse[kernel])
+        biases, found = self._array(bias), []
+        sizes = [max(-low, high) for low, high in map(self._algebra.codes, values)]
+        for size in sizes:
+            self.require_size(size, held)
+        for out in range(n_out):
+            own = range(first[out], first[out + 1])
+            if any(not 0 <= places[k] < len(values) for k in own):
+                raise NotFollowed(f"the kernel {kernel} reads beyond its inputs")
+            self.require_size(abs(biases[out]) + sum(abs(weights[k]) * sizes[places[k]] for k in own), held)
+            found.append(self._algebra.sum(((values[places[k]], weights[k]) for k in own), biases[out]))
+        self.write(y, found)
+
+    def largest(self, arguments: Sequence[str]) -> None:
+        """Give the largest of each window."""
+        x, n_out, n, places, y = arguments
+        self.write(y, [self._algebra.largest(window) for window in self._windows(x, int(n_out), int(n), places)])
+
+    def _windows(self, x: str, n_out: int, n: int, places: str) -> list[list[Polynomial]]:
+        rows, first = self._place(x)
+        values, read = rows.values[first:], self._array(places)
+        if len(read) < n_out * n or any(not 0 <= place < len(values) for place in read):
+            raise NotFollowed(f"the windows {places} read beyond their inputs")
+        return [[values[place] for place in read[n * out : n * (out + 1)]] for out in range(n_out)]
+
+    def mean(self, arguments: Sequence[str]) -> None:
+        """Give the mean of each window, cut off towards zero."""
+        x, n_out, n, places, up, y = arguments
+        sums = [self._algebra.sum((v, 1) for v in window) for window in self._windows(x, int(n_out), int(n), places)]
+
+        def mean(codes: Codes) -> Codes:
+            return np.asarray(np.sign(codes) * ((np.abs(codes) << int(up)) // int(n)))
+
+        for own in sums:
+            self.require(own.scaled(1 << int(up)), "int64_t")
+        self.write(y, [self._algebra.apply(mean, own) for own in sums])
+
+    def move(self, arguments: Sequence[str]) -> None:
+        """Give inputs in other places, or zeros."""
+        x, n_out, places, y = arguments
+        rows, first = self._place(x)
+        read = self._array(places)[: int(n_out)]
+        if len(read) < int(n_out) or any(place >= len(rows.values) - first for place in read):
+            raise NotFollowed(f"the places {places} are beyond their inputs")
+        self.write(y, [Polynomial(0, {}) if place < 0 else rows.values[first + place] for place in read])
+
+    # ---- cells ----
+
+    def add_codes(self, arguments: Sequence[str]) -> None:
+        """Add hardware integers to a sum."""
+        self._add(arguments, lambda value: value)
+
+    def count_filled(self, arguments: Sequence[str]) -> None:
+        """Count hardware integers above zero."""
+        self._add(arguments, lambda value: self._above(value, 0))
+
+    def _add(self, arguments: Sequence[str], function: Callable[[Polynomial], Polynomial]) -> None:
+        text, stride, _, to = arguments
+        if text.endswith(".lane"):
+            if int(stride) != 1:
+                raise NotFollowed(f"it reads `{text}` with gaps")
+            (value,), _held = self.read(text.removesuffix(".lane"))
+        else:
+            self._require_stride(stride)
+            value = self.port(text)
+        (before,), _held = self.read(to)
+        self.write(to, [self._algebra.sum(((before, 1), (function(value), 1)))])
+
+    def _above(self, value: Polynomial, threshold: int) -> Polynomial:
+        below = self._algebra.is_negative(self._algebra.sum(((value, 1),), -(threshold + 1)))
+        return self._algebra.difference(Polynomial(1, {}), below)
+
+    def count_edges(self, arguments: Sequence[str]) -> None:
+        """Count the cells on."""
+        sums, n, edges, cell = arguments
+        (own,), _ = self.read(sums)
+        (before,), _ = self.read(cell)
+        above = [(self._above(own, edge), 1) for edge in self._array(edges)[: int(n)]]
+        self.write(cell, [self._algebra.sum(((before, int(n) + 1), *above))])
+
+    # ---- scores ----
+
+    def _differences(self, arguments: Sequence[str], held: str) -> list[Polynomial]:
+        x, y, n, up_x, up_y = arguments
+        pairs = zip(self.read(x, int(n))[0], self.read(y, int(n))[0], strict=True)
+        ups = 1 << int(up_x), 1 << int(up_y)
+        found = []
+        for a, b in pairs:
+            self.require(a.scaled(ups[0]), held)
+            self.require(b.scaled(ups[1]), held)
+            found.append(self._algebra.sum(((a, ups[0]), (b, -ups[1]))))
+            self.require(found[-1], held)
+        return found
+
+    def squared_error(self, arguments: Sequence[str], held: str = "int64_t") -> None:
+        """Add the squares of the differences, of filled slots alone where empty ones are known."""
+        *of_differences, empty, slot, score = arguments
+        squares = [self._algebra.apply(_square, d) for d in self._differences(of_differences, held)]
+        self.require_size(sum(self._algebra.codes(square)[1] for square in squares), held)
+        if empty != "nullptr":
+            codes, size = self._array(empty), int(slot)
+            x = self.read(of_differences[0], len(squares))[0]
+            filled = [self._above(x[place - place % size], codes[place // size]) for place in range(len(squares))]
+            squares = [self._algebra.product(a, b) for a, b in zip(filled, squares, strict=True)]
+        self.write(score, [self._algebra.sum((square, 1) for square in squares)])
+
+    def absolute_error(self, arguments: Sequence[str]) -> None:
+        """Add the magnitudes of the differences."""
+        absolutes = [self._algebra.apply(np.abs, d) for d in self._differences(arguments[:-1], "int64_t")]
+        self.write(arguments[-1], [self._algebra.sum((one, 1) for one in absolutes)])
+
+    def max_absolute_error(self, arguments: Sequence[str]) -> None:
+        """Give the largest magnitude; zero is none of them, but never above one."""
+        absolutes = [self._algebra.apply(np.abs, d) for d in self._differences(arguments[:-1], "int64_t")]
+        self.write(arguments[-1], [self._algebra.largest(absolutes)])
+
+    def mu_squared(self, arguments: Sequence[str]) -> None:
+        """Add squares."""
+        mu, n, score = arguments
+        squares = [self._algebra.apply(_square, value) for value in self.read(mu, int(n))[0]]
+        self.write(score, [self._algebra.sum((square, 1) for square in squares)])
+
+    def regression(self, arguments: Sequence[str]) -> None:
+        """Give a value as it is."""
+        self.write(arguments[1], self.read(arguments[0])[0])
+
+    def mu_squared_over_variance(self, arguments: Sequence[str]) -> None:
+        """Add products of squares and entries."""
+        mu, v, n, table, size, score = arguments
+        parts = [
+            self._algebra.product(self._algebra.apply(_square, a), self._looked_up(b, table, int(size)))
+            for a, b in zip(self.read(mu, int(n))[0], self.read(v, int(n))[0], strict=True)
+        ]
+        self.write(score, [self._algebra.sum((part, 1) for part in parts)])
+
+    def kl_divergence(self, arguments: Sequence[str]) -> None:
+        """Add squares and entries on one grid."""
+        mu, v, n, up_mu, up_table, table, size, score = arguments
+        squares = [(self._algebra.apply(_square, a), 1 << int(up_mu)) for a in self.read(mu, int(n))[0]]
+        entries = [(self._looked_up(b, table, int(size)), 1 << int(up_table)) for b in self.read(v, int(n))[0]]
+        self.write(score, [self._algebra.sum([*squares, *entries])])
+
+
+def _square(codes: Codes) -> Codes:
+    return codes * codes
+
+
+def _number(text: str) -> int:
+    return int(text.removesuffix("LL"))
+
+
+OF_A_TYPE = {"read_angle", "squared_error"}  # the calls that name one, or a number, in angle brackets
+KERNELS: Mapping[str, Callable[..., None]] = {
+    "scale": Kernels.scale,
+    "find_filled": Kernels.find_filled,
+    "read_word": Kernels.read_word,
+    "read_angle": Kernels.read_word,
+    "scale_code": Kernels.scale_code,
+    "quantize": Kernels.quantize,
+    "relu": Kernels.relu,
+    "leaky_relu": Kernels.leaky_relu,
+    "tabulated": Kernels.tabulated,
+    "dense_float": Kernels.dense_float,
+    "dense_integer": Kernels.dense_integer,
+    "largest": Kernels.largest,
+    "mean": Kernels.mean,
+    "move": Kernels.move,
+    "add_codes": Kernels.add_codes,
+    "count_filled": Kernels.count_filled,
+    "count_edges": Kernels.count_edges,
+    "squared_error": Kernels.squared_error,
+    "absolute_error": Kernels.absolute_error,
+    "max_absolute_error": Kernels.max_absolute_error,
+    "mu_squared": Kernels.mu_squared,
+    "regression": Kernels.regression,
+    "mu_squared_over_variance": Kernels.mu_squared_over_variance,
+    "kl_divergence": Kernels.kl_divergence,
+}
