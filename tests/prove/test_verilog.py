@@ -94,7 +94,7 @@ def test_the_wrappers_are_proven(written: Written, tmp_path: Path) -> None:
         (AXIS, r"if \(event_in && !result_out\) promised", "if (event_in) promised"),
         (AXIS, r"\], accept, score\}", "], accept, score ^ 1'b1}"),
         (AXIS, r"            under_way <= 0;\n", ""),
-        (AXIS, r"!promised\[DEPTH_BITS\]", "!promised[DEPTH_BITS-1]"),
+        (AXIS, r"!promised\[DEPTH_BITS\]", "!promised[DEPTH_BITS] && !promised[0]"),
         (AXIS, r"tlast  = oldest", "tlast  = !oldest"),
         (AXIS, r"fifo\[taken\[DEPTH_BITS-1:0\]\]", "fifo[taken[DEPTH_BITS-1:0] ^ 1'b1]"),
     ],
