@@ -112,12 +112,14 @@ def correct_types(graph: Any, network: IntegerNetwork, names: Mapping[str, str])
     """Correct the types of a converted graph where hls4ml's are not exact or do not compile.
 
     An average pooling gets the type of the golden network and an accumulator that holds its sums. An enlarged image
-    gets the very type of the image, rounding mode and all: hls4ml's kernel has one type for both.
+    gets the very type of the image, rounding mode and all: hls4ml's kernel has one type for both. Where weights can be
+    reloaded, what hls4ml added holds whatever its source does: its own type is of the weights that hls4ml saw.
     """
     means = {layer.name: layer for layer in network.layers if isinstance(layer, AveragePooling)}
     for node in graph.graph.values():
-        if isinstance(node, Resize):
-            node.get_output_variable().type.precision = node.get_input_variable().type.precision
+        if isinstance(node, Resize) or (network.reloadable and is_inserted(node)):
+            for variable in node.variables.values():
+                variable.type.precision = node.get_input_variable().type.precision
         if not _is_mean(node):
             continue
         golden = means[names[node.name]]

@@ -6,9 +6,10 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Workspace, WrittenNetwork, autoencoder, variational
+from conftest import RandomNetwork, Workspace, WrittenNetwork, autoencoder, variational, write_trigger
 from pydantic import ValidationError
 
 from fpgaae.config.data import Hardware, ObjectWidths
@@ -160,6 +161,38 @@ def test_a_resource_layer_reads_its_weights_from_a_memory(written: Callable[...,
     assert kernel.codes(layer).tolist() == layer.kernel.T.ravel().tolist(), "hls4ml transposes it"
     assert top.latents is not None
     assert (top.latents.layer, top.latents.size) == ("latents", 3)
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_zeros_around_an_image_leave_room_for_the_sums_of_any_weights(tmp_path: Path) -> None:
+    """hls4ml adds a layer for them in a stream, with a type for the sums of the weights that it sees."""
+    import qkeras  # noqa: PLC0415
+    from tf_keras import Model, layers  # noqa: PLC0415
+
+    from fpgaae.models.extract import extract_network  # noqa: PLC0415
+    from fpgaae.models.score_layers import MuSquaredScore  # noqa: PLC0415
+
+    def convolution(name: str) -> Any:  # noqa: ANN401
+        weights = "quantized_bits(6,2,1,alpha=1)"
+        return qkeras.QConv2D(
+            2, (1, 2), padding="same", name=name, kernel_quantizer=weights, bias_quantizer=weights,
+            kernel_initializer="ones",
+        )  # fmt: skip
+
+    features = layers.Input((3, 2, 1), name="features")
+    x = qkeras.QActivation("quantized_bits(8,3,0,alpha=1)", name="features_quantized")(features)
+    x = convolution("first")(x)
+    x = layers.LeakyReLU(alpha=0.125, name="leaky")(x)
+    x = convolution("second")(x)
+    x = qkeras.QActivation("quantized_bits(8,3,0,alpha=1)", name="mu_quantized")(x)
+    model = Model(features, MuSquaredScore(name="score")(layers.Flatten(name="flat")(x)))
+    firmware = Firmware(io_type="io_stream", reloadable_weights=True)
+    written = write_trigger(RandomNetwork(model, extract_network(model)), firmware, tmp_path / "project")
+    defines = (written.project / "firmware" / "defines.h").read_text()
+    of = {name: kind for kind, name in re.findall(r"typedef nnet::array<(ap_fixed<[^>]*>), 2\*1> (\w+)_t;", defines)}
+    padded = [kind for name, kind in of.items() if name.startswith("layer")]
+    assert padded
+    assert set(padded) == {of["leaky"]}
 
 
 def test_an_input_with_the_name_of_the_latents_is_refused() -> None:
