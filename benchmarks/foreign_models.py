@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from benchmarks.foreign_draws import ModelBuilder
 from benchmarks.foreign_file import Saved
@@ -28,12 +27,11 @@ from fpgaae.errors import FpgaaeError
 from fpgaae.files import read_json
 from fpgaae.hls.lint.findings import Severity
 from fpgaae.hls.lint.run import lint_target
-from tests.support import CONFIGS, merged
+from tests.support import array_config, merged
 
 TWIN_TOLERANCE = 1e-5  # of the largest value of any layer
 _RIGHT = frozenset({"exact", "refused as wanted"})
 _N_RANDOM, _N_EVENTS, _MOST_DRAWS = 40, 3000, 30
-_INPUT_BITS = 8
 
 
 def random_model(number: int, folder: Path) -> Saved:
@@ -113,23 +111,12 @@ def _judged(saved: Saved, found: dict[str, Any]) -> str:
 
 
 def _write_config(saved: Saved, folder: Path) -> Path:
-    rng, codes = np.random.default_rng(0), 2 ** (_INPUT_BITS - 1)
-    for name, n, share in (("background", _N_EVENTS, 0.3), ("signal", _N_EVENTS // 4, 0.6)):
-        cells = np.clip(rng.normal(0, share * codes, (n, *_image(saved.shape))).round(), -codes, codes - 1)
-        np.savez(folder / f"{name}.npz", cells=cells.astype(np.int16))
-    base = yaml.safe_load((CONFIGS / "l1_ae.yaml").read_text(encoding="utf-8"))
-    array = {"name": "cell", "shape": list(_image(saved.shape)), "bits": _INPUT_BITS, "signed": True}
-    base["data"] = {
-        "files": {"background": "background.npz", "signal": "signal.npz"}, "background": "background", "group": None,
-        "dataset": "cells", "hardware": {"array": array}, "scaling": {"offset": 0, "shift": saved.unit},
-    }  # fmt: skip
     own = {
+        "data": {"scaling": {"offset": 0, "shift": saved.unit}},
         "quantization": {"inputs": {"bits": 9, "integer_bits": 4}},
         "csim": {"max_events_per_process": 100, "random_events": 100, "processes": 1},
     }
-    file = folder / "model.yaml"
-    file.write_text(yaml.safe_dump(merged(merged(base, own), saved.config), sort_keys=False), encoding="utf-8")
-    return file
+    return array_config(folder, _image(saved.shape), _N_EVENTS, **merged(own, saved.config))
 
 
 def _image(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -79,6 +79,14 @@ def onnx_package() -> None:
 
 
 @pytest.fixture(scope="session")
+def qonnx_package() -> None:
+    """Skip a test that executes QONNX files where the package for them is missing; it takes no Python below 3.11."""
+    is_required = os.environ.get("FPGAAE_REQUIRE_TOOLS") and sys.version_info >= (3, 11)
+    if importlib.util.find_spec("qonnx") is None and not is_required:
+        pytest.skip("needs the package qonnx")
+
+
+@pytest.fixture(scope="session")
 def tensorflow() -> None:
     """Bring up TensorFlow with the Keras 2 API, as every stage does."""
     from fpgaae.tensorflow_setup import prepare  # noqa: PLC0415

@@ -93,6 +93,26 @@ def small_config(folder: Path, name: str = "small", n_events: int = 2000, **over
     return file
 
 
+def array_config(folder: Path, shape: tuple[int, ...], n_events: int, **overrides: Any) -> Path:  # noqa: ANN401
+    """Write `folder/model.yaml`, which extends `configs/l1_ae.yaml`, and its events: cells of 8 bits with a sign.
+
+    They are inputs of the network in sixteenths. An override replaces keys of a section and leaves the others.
+    """
+    rng, codes = np.random.default_rng(0), 2**7
+    for name, n, share in (("background", n_events, 0.3), ("signal", n_events // 4, 0.6)):
+        cells = np.clip(rng.normal(0, share * codes, (n, *shape)).round(), -codes, codes - 1)
+        np.savez(folder / f"{name}.npz", cells=cells.astype(np.int16))
+    base = yaml.safe_load((CONFIGS / "l1_ae.yaml").read_text(encoding="utf-8"))
+    base["data"] = {
+        "files": {"background": "background.npz", "signal": "signal.npz"}, "background": "background", "group": None,
+        "dataset": "cells", "hardware": {"array": {"name": "cell", "shape": list(shape), "bits": 8, "signed": True}},
+        "scaling": {"offset": 0, "shift": 4},
+    }  # fmt: skip
+    file = folder / "model.yaml"
+    file.write_text(yaml.safe_dump(merged(base, overrides), sort_keys=False), encoding="utf-8")
+    return file
+
+
 class TriggerObjects(NamedTuple):
     """Kinds of trigger objects, and the scaling of their integers to inputs of a network."""
 

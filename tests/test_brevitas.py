@@ -1,4 +1,4 @@
-"""A file that Brevitas itself exports goes the whole way in its own widths; needs PyTorch and Brevitas."""
+"""A file that Brevitas itself exports is exact in every form of the firmware; needs PyTorch and Brevitas."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import networks
 import pytest
 from conftest import open_workspace
-from support import small_config
+from qonnx_execution import prove_all_forms
+from support import array_config
 
 from fpgaae.models.model_file import ModelFiles
 from fpgaae.pipeline import import_model
@@ -21,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(
         find_spec("torch") is None or find_spec("brevitas") is None, reason="needs PyTorch and Brevitas"
     ),
-    pytest.mark.usefixtures("tensorflow", "onnx_package", "compiler"),
+    pytest.mark.usefixtures("tensorflow", "onnx_package", "qonnx_package", "compiler", "without_proofs"),
 ]
 # In a process of its own: PyTorch and TensorFlow do not share one.
 _EXPORT = """
@@ -36,30 +38,27 @@ torch.manual_seed(1)
 weights = dict(weight_quant=Int8WeightPerTensorFixedPoint, weight_bit_width=6, bias=True, bias_quant=Int16Bias)
 model = torch.nn.Sequential(
     qnn.QuantIdentity(act_quant=Int8ActPerTensorFixedPoint, bit_width=9, return_quant_tensor=True),
-    qnn.QuantLinear(57, 6, **weights),
+    qnn.QuantLinear(12, 6, **weights),
     qnn.QuantReLU(act_quant=Uint8ActPerTensorFixedPoint, bit_width=7, return_quant_tensor=True),
-    qnn.QuantLinear(6, 57, **weights),
+    qnn.QuantLinear(6, 12, **weights),
     qnn.QuantIdentity(act_quant=Int8ActPerTensorFixedPoint, bit_width=9),
 )
 for _ in range(20):
-    model(2 * torch.randn(64, 57))
+    model(2 * torch.randn(64, 12))
 model.eval()
-export_qonnx(model, args=torch.randn(1, 57), export_path=sys.argv[1], opset_version=13)
+export_qonnx(model, args=torch.randn(1, 12), export_path=sys.argv[1], opset_version=13)
 """
 
 
 def test_a_brevitas_export_is_bit_exact(tmp_path: Path) -> None:
+    networks.need("verilator")
     file = tmp_path / "model.onnx"
     subprocess.run([sys.executable, "-c", _EXPORT, str(file)], check=True, capture_output=True, text=True)
-    small_config(tmp_path, n_events=1500, csim={"max_events_per_process": 300, "random_events": 100, "processes": 1})
-    config, runs = tmp_path / "small.yaml", tmp_path / "runs"
-    import_model(ModelFiles(file), config, runs, RunOptions(), ImportChoices())
-    workspace = open_workspace(tmp_path)
+    few = {"max_events_per_process": 300, "random_events": 100, "processes": 1}
+    config = array_config(tmp_path, (12,), n_events=2000, csim=few)
+    import_model(ModelFiles(file), config, tmp_path / "runs", RunOptions(), ImportChoices())
+    workspace = open_workspace(tmp_path, "model")
     imported = workspace.result("import")
     assert (imported["kind"], imported["taken_as_it_is"]) == ("qonnx", True)
     assert imported["twin"]["largest_difference"] < 1e-12
-    for stage in ("convert", "csim"):
-        workspace.run(stage)
-    result = workspace.result("csim")
-    assert result["passed"] is True
-    assert all(layer["mismatched_values"] == 0 < layer["values"] for layer in result["layers"])
+    prove_all_forms(workspace, file, tmp_path / "emulator")

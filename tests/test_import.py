@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import networks
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
 from onnx_models import dense_model
-from support import small_config
+from qonnx_execution import prove_all_forms
+from support import array_config, small_config
 
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import parse_type
@@ -239,17 +241,17 @@ def test_a_qkeras_model_without_an_input_quantizer_gets_that_of_the_config(
     assert workspace.result("import")["twin"]["largest_difference"] == 0
 
 
-@pytest.mark.usefixtures("compiler", "onnx_package")
-def test_a_qonnx_file_goes_the_whole_way(prepared: Callable[..., Workspace], tmp_path: Path) -> None:
-    workspace, _ = _import(prepared(), dense_model(tmp_path / "m.onnx", 57, is_quantized=True))
+@pytest.mark.usefixtures("compiler", "onnx_package", "qonnx_package", "without_proofs")
+def test_a_qonnx_file_goes_the_whole_way(tmp_path: Path) -> None:
+    networks.need("verilator")
+    array_config(tmp_path, (12,), n_events=2000, **_FEW)
+    file = dense_model(tmp_path / "m.onnx", 12, is_quantized=True)
+    import_model(ModelFiles(file), tmp_path / "model.yaml", tmp_path / "runs", RunOptions(), ImportChoices())
+    workspace = open_workspace(tmp_path, "model")
     train = workspace.result("train")
     assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("qonnx", True)
     assert any("the type is that of the model, which `--quantize` gives others" in said for said in train["warnings"])
-    for stage in ("convert", "csim"):
-        workspace.run(stage)
-    result = workspace.result("csim")
-    assert (result["passed"], result["mismatched_events"]) == (True, 0)
-    assert all(layer["mismatched_values"] == 0 < layer["values"] for layer in result["layers"])
+    prove_all_forms(workspace, file, tmp_path / "emulator")
 
 
 def test_the_unit_of_the_inputs_is_said_and_a_useless_reconstruction_is_warned_of(
