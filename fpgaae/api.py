@@ -120,7 +120,8 @@ def draft_config(files: Sequence[str | Path], output: str | Path | None = None) 
     Parameters
     ----------
     files
-        Files, or folders of them; where no name says which is the background, the first one is.
+        Files, or folders of them; where no name says which is the background, the first one is. The file of a model may
+        be among them: the config is then one to import it into, and `steps` of what is returned begins with that.
     output
         The config; by default the first of the files under another ending, in this folder.
 

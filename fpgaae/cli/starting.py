@@ -64,7 +64,9 @@ def init_command(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...", help="Events, a process each: files, or folders of them.", show_default=False
+            metavar="FILE...",
+            help="Events, a process each: files, or folders of them; and a model for them, if there is one.",
+            show_default=False,
         ),
     ],
     output: Annotated[
@@ -77,7 +79,7 @@ def init_command(
 ) -> None:
     """Look at event files and write a commented config that runs.
 
-    Knows Parquet, ROOT and CSV tables, HDF5 and npz arrays, folders of WAV files, and IDX images.
+    Knows Parquet, ROOT and CSV tables, HDF5 and npz arrays, folders of WAV files, IDX images, models of Keras and ONNX.
     """
     with errors_as_sentences():
         asks = not (yes or as_json) and sys.stdin.isatty()
@@ -90,7 +92,7 @@ def init_command(
     console.print(escape(f"wrote {draft.file}{known}; trained on {draft.background}"), soft_wrap=True)
     for note in draft.notes:
         console.print(escape(f"  look at this: {note}"), soft_wrap=True)
-    console.print(escape(f"next: fpgaae run {draft.file}"), soft_wrap=True)
+    console.print(escape(f"next: {', then '.join(draft.steps)}"), soft_wrap=True)
 
 
 def _ask_for_background(names: Sequence[str]) -> str:

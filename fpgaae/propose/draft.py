@@ -13,6 +13,7 @@ from fpgaae.errors import InputError
 from fpgaae.files import write_text
 from fpgaae.propose.columns import is_of_interest
 from fpgaae.propose.events import Described, describe, quoted
+from fpgaae.propose.model import GivenModel, is_model, look_at_model, require_fit
 from fpgaae.propose.survey import survey, with_ranges_of
 
 _BACKGROUND = re.compile(r"zero_?bias|background|min_?bias|^bkg|normal|soup|single_?neutrino|pileup", re.I)
@@ -24,6 +25,7 @@ _SIMULATED_VALUES = 3_000_000  # hardware integers of a process
 _WIDE = 128  # inputs above which multipliers are reused
 _HIDDEN, _LATENT = (32, 16), 8
 _MOST_REUSE = 128
+_UNIT = "the model gets each input less its mean, over its spread; `data.scaling` says another unit"
 _EVENTS_OF_A_RATE = 20  # background events that a threshold is chosen by, at least
 
 
@@ -35,6 +37,7 @@ class Draft(NamedTuple):
     background: str
     processes: Mapping[str, int]  # events of each
     notes: tuple[str, ...]  # what has to be looked at
+    steps: tuple[str, ...]  # the commands that follow
 
 
 def write_draft(
@@ -45,7 +48,7 @@ def write_draft(
     Parameters
     ----------
     paths
-        Files, or folders of them.
+        Files, or folders of them; and the file of a model, whose inputs they are.
     output
         The config; by default the first of the files under another ending, in this folder.
     choose
@@ -54,10 +57,15 @@ def write_draft(
     Raises
     ------
     InputError
-        If a file can't be described, or the config is there already.
+        If a file can't be described, the model is none for these events, or the config is there already.
     """
+    models = [path for path in paths if is_model(path)]
+    paths = [path for path in paths if path not in models]
+    if len(models) > 1:
+        raise InputError(f"{models[0]} and {models[1]} are both models; give one")
     if not paths:
-        raise InputError("give event files, or folders of them")
+        beside = f" beside {models[0]}: a model does not say what its inputs are" if models else ""
+        raise InputError(f"give event files, or folders of them{beside}")
     output = output or Path(f"{_stem(paths[0])}.yaml")
     if output.exists():
         raise InputError(f"{output} is there already; remove it, or give another name to `--output`")
@@ -70,10 +78,31 @@ def write_draft(
             raise InputError(f"{named[name]} is of another kind than {named[background]}; give files of one kind")
     described = describe(with_ranges_of(found[background], [*found.values()]))
     events = {name: describe(own).n_events for name, own in found.items()}
+    model = _model(models[0], described.n_features) if models else None
+    steps = (*([model.command(output)] if model else []), f"fpgaae run {output}")
+    notes = (*described.notes, *([_UNIT] if model else []))
+    plan = _Plan(steps, notes, files, events, background, model)
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_text(output, _text(output, files, events, background, described))
+    write_text(output, _text(plan, described))
     load_config(output)
-    return Draft(output, described.preset, background, events, described.notes)
+    return Draft(output, described.preset, background, events, notes, steps)
+
+
+class _Plan(NamedTuple):
+    """What a config says beside what the events look like."""
+
+    steps: tuple[str, ...]
+    notes: tuple[str, ...]
+    files: Mapping[str, str]
+    events: Mapping[str, int]
+    background: str
+    model: GivenModel | None
+
+
+def _model(file: Path, n_features: int) -> GivenModel:
+    model = look_at_model(file)
+    require_fit(model, n_features)
+    return model
 
 
 def _stem(path: Path) -> str:
@@ -97,23 +126,21 @@ def _background(names: Sequence[str], choose: Callable[[Sequence[str]], str] | N
     return hinted[0] if len(hinted) == 1 or choose is None else choose(names)
 
 
-def _text(
-    output: Path, files: Mapping[str, str], events: Mapping[str, int], background: str, data: Described
-) -> str:  # fmt: skip
+def _text(plan: _Plan, data: Described) -> str:
     lines = [
-        f"# Written by `fpgaae init` from what the files hold. Next: fpgaae run {output.name}",
+        f"# Written by `fpgaae init` from what the files hold. Next: {', then '.join(plan.steps)}",
         "# Widths count bits; `integer_bits` counts them without the sign, `auto` finds them from the data.",
-        *(f"# To be looked at: {note}." for note in data.notes),
+        *(f"# To be looked at: {note}." for note in plan.notes),
         *([f"extends: preset:{data.preset}  # a kind of files that is known"] if data.preset else []),
         "seed: 1",
         "",
         "data:",
         "  files:  # process: files",
-        *(f"    {quoted(name)}: {quoted(path)}  # {events[name]:,} events" for name, path in files.items()),
-        f"  background: {quoted(background)}  # the process that is trained on; the others are signals",
+        *(f"    {quoted(name)}: {quoted(path)}  # {plan.events[name]:,} events" for name, path in plan.files.items()),
+        f"  background: {quoted(plan.background)}  # the process that is trained on; the others are signals",
         *data.lines,
         "",
-        *_network(data),
+        *_network(data, plan.model),
         *_training(data),
         *_firmware(data),
         *_trigger(data),
@@ -121,19 +148,22 @@ def _text(
     return "\n".join(lines) + "\n"
 
 
-def _network(data: Described) -> list[str]:
+def _network(data: Described, model: GivenModel | None) -> list[str]:
     latent = min(_LATENT, max(data.n_features // 2, 1))
     hidden, back = list(_HIDDEN), list(_HIDDEN[::-1])
     integer_bits = 4 if data.is_array else 5
+    kind, score = "autoencoder", "squared_error  # sum over the inputs of (x - x')^2"
+    if model is not None and not model.has_reconstruction:
+        kind, score = "variational", "mu_squared  # sum over the outputs of mu^2"
     return [
-        "model:",
-        "  kind: autoencoder",
+        "model:" if model is None else "model:  # an imported model has its own layers; these would be trained here",
+        f"  kind: {kind}",
         f"  encoder: {hidden}",
         f"  latent: {latent}",
         f"  decoder: {back}",
-        "  score: squared_error  # sum over the inputs of (x - x')^2",
+        f"  score: {score}",
         "",
-        "quantization:",
+        "quantization:" + ("  # the model has its own widths" if model is not None and model.is_quantized else ""),
         f"  inputs: {{bits: 10, integer_bits: {integer_bits}}}  # the reconstruction has the same type",
         "  weights: {bits: 8, integer_bits: auto}",
         "  activations: {bits: 8, integer_bits: auto}",

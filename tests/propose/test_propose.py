@@ -228,3 +228,38 @@ def test_files_of_two_kinds_are_refused(empty: Path, run_cli: Cli) -> None:
     done = run_cli("init", "a.h5", "b.csv", "--yes")
     assert (done.returncode, done.stdout) == (2, "")
     assert "b.csv is of another kind than a.h5" in done.stderr
+
+
+def _model(path: Path, n_inputs: int, n_outputs: int) -> Path:
+    """Write a small Keras model as Keras 3 does, in HDF5."""
+    import keras  # noqa: PLC0415
+
+    keras.Sequential([keras.Input((n_inputs,)), keras.layers.Dense(n_outputs, name="mu")]).save(path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow")
+def test_a_model_beside_the_events_gets_a_config_that_it_is_imported_into(empty: Path, run_cli: Cli) -> None:
+    event_files.write_adc2021(empty / "adc.h5", 1500)
+    _model(empty / "model.h5", 57, 57)
+    begun = run_cli("init", "adc.h5", "model.h5")
+    assert (begun.returncode, begun.stderr) == (0, "")
+    assert "next: fpgaae import model.h5 --config adc.yaml, then fpgaae run adc.yaml" in begun.stdout
+    assert load_config(Path("adc.yaml")).data.files == {"adc": "adc.h5"}
+    done = run_cli("import", "model.h5", "--config", "adc.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["imported"]["file"] == "model.h5"
+
+    encoder = write_draft([_model(empty / "encoder.keras", 57, 3), Path("adc.h5")], Path("encoder.yaml"))
+    assert load_config(encoder.file).model.score.value == "mu_squared"
+    assert encoder.steps == ("fpgaae import encoder.keras --config encoder.yaml", "fpgaae run encoder.yaml")
+    other = _model(empty / "other.keras", 12, 12)
+    for given, said in (
+        ([Path("adc.h5"), other], r"other.keras takes 12 numbers, but an event of these files has 57"),
+        ([Path("adc.h5"), other, Path("model.h5")], r"other.keras and model.h5 are both models; give one"),
+        ([other], r"give event files, or folders of them beside .*other.keras"),
+    ):
+        with pytest.raises(InputError, match=said):
+            write_draft(given, Path("none.yaml"))
+    assert not Path("none.yaml").exists()
