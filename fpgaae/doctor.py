@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from fpgaae.errors import ToolMissing
-from fpgaae.optional import EXTRAS, Extra, distribution, install_line
+from fpgaae.optional import EXTRAS, Extra, distribution, install_line, installed_version
 
 PROJECT = "fpgaae"
 INSTALL_PROJECT = "make setup"
@@ -164,7 +164,7 @@ def _check_requirements(requirements: Iterable[Requirement]) -> Iterator[Finding
     for requirement in requirements:
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        installed = _installed_version(requirement.name)
+        installed = installed_version(requirement.name)
         if installed is None:
             yield Finding(requirement.name, Status.MISSING, "not installed", INSTALL_PROJECT)
         elif not requirement.specifier.contains(installed, prereleases=True):
@@ -178,7 +178,7 @@ def _check_extra(name: str, extra: Extra) -> Finding:
     """Say whether all packages of an extra are there, in the versions that it asks for."""
     label = f"{PROJECT}[{name}]"
     packages = [distribution(module) for module in extra.modules]
-    installed = {package: _installed_version(package) for package in packages}
+    installed = {package: installed_version(package) for package in packages}
     if absent := [package for package, found in installed.items() if found is None]:
         detail = f"optional, not installed ({', '.join(absent)}): {extra.purpose}"
         return Finding(label, Status.WARNING, detail, install_line(name))
@@ -200,18 +200,11 @@ def _requirements_of_extra(name: str) -> Iterator[Requirement]:
             yield requirement
 
 
-def _installed_version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _check_qkeras() -> Finding:
     """HGQ2 installs a package of its own under the name qkeras, and removing HGQ2 leaves none."""
     name = "qkeras files"
     cure = "pip uninstall HGQ2 qkeras-v3, then pip install --force-reinstall --no-deps qkeras"
-    hgq2 = _installed_version("HGQ2")
+    hgq2 = installed_version("HGQ2")
     if hgq2 is not None:
         return Finding(name, Status.MISSING, f"HGQ2 {hgq2} puts its own qkeras over the real one", cure)
     try:
@@ -333,7 +326,7 @@ def _check_optional_tool(tool: _OptionalTool) -> Finding:
 
 
 def _check_jax() -> Finding:
-    version = _installed_version("jax")
+    version = installed_version("jax")
     if version is not None:
         return Finding("jax", Status.OK, version)
     detail = "optional, not installed: trains the float reference on a GPU"

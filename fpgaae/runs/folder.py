@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 from fpgaae.errors import InputError
 from fpgaae.files import Json, read_sealed, sha256
+from fpgaae.optional import installed_version
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 MANIFEST = "manifest.json"
@@ -88,13 +88,8 @@ def replaced_folder(folder: Path) -> Path:
 
 def package_versions() -> dict[str, str]:
     """Give the versions of the installed packages that results depend on."""
-    found = {}
-    for name in _VERSIONS_OF:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: installed_version(name) for name in _VERSIONS_OF}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def git_commit() -> str | None:
