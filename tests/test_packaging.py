@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from setuptools import Distribution
 from support import REPOSITORY
 from test_imports import LAYERS
@@ -142,3 +144,43 @@ def test_the_sdist_of_the_same_files_has_the_same_bytes(tmp_path: Path, monkeypa
             ("fpgaae-0/a.py", 1767225600, 0),
             ("fpgaae-0/b.py", 1767225600, 0),
         ]
+
+
+def _pins(name: str) -> dict[str, str]:
+    """Give the version of each package that a file pins for this Python."""
+    lines = [line for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return {canonicalize_name(r.name): str(r.specifier) for r in map(Requirement, lines) if _holds(r)}
+
+
+def _holds(requirement: Requirement) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+
+
+def test_the_least_requirements_are_all_that_the_base_package_needs() -> None:
+    """They are the pins that everything else is tested with, but for TensorFlow's build."""
+    project = _toml()["project"]
+    assert isinstance(project, dict)
+    needed: set[str] = set()
+    waiting = list(project["dependencies"])
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = canonicalize_name(requirement.name)
+        if _holds(requirement) and name not in needed:
+            needed.add(name)
+            waiting += metadata.requires(name) or []
+    pins, least = _pins("constraints.txt"), _pins("requirements-cpu.txt")
+    assert set(least) == needed - {"tensorflow", "libclang"} | {"tensorflow-cpu"}
+    assert least == {name: pins[name.removesuffix("-cpu")] for name in least}
+
+
+def test_the_image_is_made_of_files_that_are_there_and_lets_in_no_other() -> None:
+    """What `COPY . ` takes is what `.dockerignore` names, and a wheel needs no more."""
+    lines = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert lines[1] == "*"
+    let_in = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert all((REPOSITORY / name).exists() for name in let_in)
+    tool = _toml()["tool"]
+    assert isinstance(tool, dict)
+    sources = {Path(folder).parts[0] for folder in tool["setuptools"]["package-dir"].values()}
+    licences = {*_toml()["project"]["license-files"]}  # type: ignore[index]
+    assert let_in >= sources | licences | {"pyproject.toml", "setup.py", "README.md", "requirements-cpu.txt"}
