@@ -41,6 +41,15 @@ def tests(session: nox.Session) -> None:
     session.run(*PYTEST, *session.posargs, env=ONE_CORE)
 
 
+@nox.session(python=PYTHONS[0], venv_backend="uv", default=False)
+def lowest(session: nox.Session) -> None:
+    """Run the main job and the quick tests with the lowest versions that `pyproject.toml` takes."""
+    session.install("--resolution", "lowest-direct", "--editable", ".[all,dev]")
+    folder = session.create_tmp()
+    session.run("fpgaae", "run", "configs/l1_ae.yaml", "--to", "evaluate", "--force", "--runs", folder)
+    session.run(*PYTEST, "-m", "not slow", *session.posargs, env=ONE_CORE)
+
+
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the site; a warning or a dead link is an error."""
