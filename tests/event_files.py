@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import wavfile
-from support import make_events, make_groups
+
+from tests.support import make_events, make_groups  # as benchmarks find it, too
 
 _SLOTS = {"met": slice(0, 1), "electron": slice(1, 5), "muon": slice(5, 9), "jet": slice(9, 19)}
 _LSB = {"pt": 0.5, "eta": 0.0435, "phi": 2 * np.pi / 144}
