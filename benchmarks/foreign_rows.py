@@ -224,9 +224,29 @@ def saved_model(folder: Path) -> Saved:
 
 
 def exported(folder: Path) -> Saved:
-    """Save the folder of an export, which holds operations only."""
-    _chain(3, (16,), _dense(3), _dense(16)).export(str(folder / "exported"))
-    return Saved(folder / "exported", (16,), refusal=r"a SavedModel of operations only, .* convert the folder to ONNX")
+    """Save the folder of an export of Keras 3, which holds operations only."""
+    model = _chain(3, (16,), *_normalized(8), _dense(3), _dense(16, activation="sigmoid"))
+    model.export(str(folder / "exported"), verbose=False)
+    return Saved(folder / "exported", (16,))
+
+
+def exported_image(folder: Path) -> Saved:
+    """Save the export of an autoencoder of images, with transposed convolutions and enlarged pixels."""
+    model = _chain(
+        3, (8, 8, 1), _layer("Conv2D", 3, 3, strides=2, padding="same", activation="relu"), _layer("MaxPooling2D", 2),
+        _layer("Conv2DTranspose", 2, 3, strides=2, padding="same", activation="relu"), _layer("UpSampling2D", 2),
+        _layer("Conv2D", 1, 3, padding="same", activation="sigmoid"),
+    )  # fmt: skip
+    model.export(str(folder / "exported"), verbose=False)
+    return Saved(folder / "exported", (8, 8))
+
+
+def exported_softmax(folder: Path) -> Saved:
+    """Save the export of a model with a softmax."""
+    model = _chain(3, (16,), _dense(3), _dense(16, activation="softmax"))
+    model.export(str(folder / "exported"), verbose=False)
+    said = r"the operation \S+/Softmax is a Softmax, which is not read from an export; give the Keras model"
+    return Saved(folder / "exported", (16,), refusal=said)
 
 
 def tflite(folder: Path) -> Saved:
@@ -279,6 +299,6 @@ ROWS: Mapping[str, Callable[[Path], Saved]] = {
         toy_anomaly_detector, front_end_encoder, front_end_encoder_with_reshape, front_end_encoder_as_json,
         quantized_with_normalization, quantized_anew, fused_quantized, sigmoid_output, leaky, curved, softmax_output,
         variational_encoder, variational_mean, transposed_image, cropped_image, separable_image, qonnx, onnx_image,
-        saved_model, exported, tflite, encoder_part, joined, identity, large_biases,
+        saved_model, exported, exported_image, exported_softmax, tflite, encoder_part, joined, identity, large_biases,
     )
 }  # fmt: skip

@@ -254,7 +254,7 @@ def import_model(  # noqa: PLR0913 - all but two are named
     Parameters
     ----------
     model
-        A .keras, .h5, .onnx or .json file, or the folder of a SavedModel of Keras 2.
+        A .keras, .h5, .onnx or .json file, or the folder of a SavedModel.
     weights
         The weights of a .json file.
     outputs

@@ -29,7 +29,7 @@ from fpgaae.models.quantizers import Quantizer, read_quantizer
 from fpgaae.models.safe_config import PRECISION, safe_config, without_strangers
 
 _WHOLE, _COUNTED = "model.h5", "model.weights.h5"  # weights by the names of layers, or in their order
-_CHECKPOINT = Path("variables") / "variables"
+_CHECKPOINT, _METADATA = Path("variables") / "variables", "keras_metadata.pb"
 INPUTS_FILE, OUTPUTS_FILE = "inputs.npz", "outputs.npz"
 Outputs = dict[str, NDArray[np.float64]]
 
@@ -80,6 +80,10 @@ def evaluate_file(
     InputError
         If something in the file is not on the list.
     """
+    if file.is_dir() and not (file / _METADATA).is_file():
+        from fpgaae.models.exported_execution import evaluate_export  # noqa: PLC0415 - TensorFlow
+
+        return evaluate_export(file, x)
     read = _read(file)
     known = without_strangers(read.config)
     config = safe_config(known)
@@ -112,7 +116,7 @@ def _weights_for_keras(form: _Form, file: Path, weights: Path | None, folder: Pa
 
 def _read(file: Path) -> _File:
     if file.is_dir():
-        return _File(_root_of_saved_model(file / "keras_metadata.pb"), _Form.CHECKPOINT, False)
+        return _File(_root_of_saved_model(file / _METADATA), _Form.CHECKPOINT, False)
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             config = json.loads(archive.read("config.json"))

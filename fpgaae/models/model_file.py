@@ -1,7 +1,7 @@
 """A model file to its description with weights, without executing anything in it.
 
 `.keras` (Keras 2 and 3) is a zip of JSON and HDF5, `.h5` is HDF5 with the JSON as an attribute; an architecture as JSON
-has its weights in a second file, and a SavedModel of Keras 2 in a folder. All are read as data:
+has its weights in a second file, and a SavedModel in a folder. All are read as data:
 no class is looked up, no function deserialised, no link followed out of the file. What is missing or makes no sense
 stays so in the description; `fpgaae.models.weights` names it.
 """
@@ -31,7 +31,7 @@ from fpgaae.models.description import NetworkDescription
 from fpgaae.models.file_probe import require_readable
 from fpgaae.models.hdf5_weights import datasets, read_weights, with_stored_weights
 from fpgaae.models.onnx_file import ONNX_SUFFIXES, read_onnx_file
-from fpgaae.models.saved_model import read_saved_model, require_layers, saved_model_files
+from fpgaae.models.saved_model import read_saved_model, require_saved_model, saved_model_files
 from fpgaae.models.shapes import shapes_of_layers
 
 MODEL_SUFFIXES = frozenset({".h5", ".hdf5", ".keras", ".json"}) | ONNX_SUFFIXES
@@ -67,7 +67,7 @@ class ModelFiles(NamedTuple):
             if given is not None and given.is_file():
                 require_readable(given)
         if self.model.is_dir():
-            require_layers(self.model)
+            require_saved_model(self.model)
 
     def read(self) -> NetworkDescription:
         """Read the model."""
@@ -94,7 +94,7 @@ class ModelFiles(NamedTuple):
 
 
 def read_model_file(file: Path, weights: Path | None = None) -> NetworkDescription:
-    """Read a `.keras`, `.h5` or `.onnx` model, an architecture as `.json`, or the folder of a SavedModel of Keras 2.
+    """Read a `.keras`, `.h5` or `.onnx` model, an architecture as `.json`, or the folder of a SavedModel.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def read_model_file(file: Path, weights: Path | None = None) -> NetworkDescripti
         if given is not None and not given.exists():
             raise InputError(f"{given} is not there; give the path of a model (.h5, .keras, .onnx, .json or a folder)")
     if file.is_dir():
-        require_layers(file)
+        require_saved_model(file)
     start = _start(file)
     is_architecture = start.lstrip()[:1] == b"{"
     if weights is not None and not is_architecture:
@@ -139,7 +139,8 @@ def _damage_in_a_sentence(file: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"{file} holds no readable model: {error}; save the model again") from None
+        advice = "" if "; " in str(error) else "; save the model again"
+        raise InputError(f"{file} holds no readable model: {error}{advice}") from None
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError) as error:
         raise InputError(f"{file} is a damaged archive ({error}); save the model again") from None
     except (

@@ -1,6 +1,6 @@
-"""A SavedModel folder of Keras 2 to its description: its layers are JSON in it, its weights a checkpoint.
+"""A SavedModel folder to its description: of Keras 2 its layers are JSON in it, of an export its graph is read.
 
-Both are read as data: the graphs of operations beside them are neither loaded nor executed, and no class is looked up.
+Both are read as data, and so are the weights, a checkpoint: no graph is loaded or executed, and no class is looked up.
 This module imports TensorFlow (Keras 2) inside its functions, for the formats of the two files.
 """
 
@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
-from fpgaae.limits import MODEL_CONFIG_BYTES, MODEL_LAYERS, MODEL_WEIGHTS_BYTES, in_mebibytes
+from fpgaae.limits import MODEL_CONFIG_BYTES, MODEL_LAYERS, in_mebibytes
 from fpgaae.models.architecture import Architecture, read_architecture, with_weights
+from fpgaae.models.checkpoint import VARIABLES, Checkpoint, parse
 from fpgaae.models.description import NetworkDescription
+from fpgaae.models.exported_graph import GRAPH_FILE
+from fpgaae.models.exported_layers import read_export
 from fpgaae.tensorflow_setup import prepare
 
-GRAPH_FILE, METADATA_FILE = "saved_model.pb", "keras_metadata.pb"
-VARIABLES = "variables/variables"  # the beginning of the names of the checkpoint's files
-_OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
+METADATA_FILE = "keras_metadata.pb"
 _ROOT = "root"
 
 
@@ -40,25 +41,25 @@ def is_saved_model(folder: Path) -> bool:
 
 def saved_model_files(folder: Path) -> dict[str, Path]:
     """Give the files of a SavedModel that are read, by their names in the folder."""
-    files = [folder / METADATA_FILE, *sorted(folder.glob(f"{VARIABLES}.*"))]
+    files = [folder / (METADATA_FILE if has_layers(folder) else GRAPH_FILE), *sorted(folder.glob(f"{VARIABLES}.*"))]
     return {str(file.relative_to(folder)): file for file in files if file.is_file()}
 
 
-def require_layers(folder: Path) -> None:
-    """Refuse a folder that says no layers.
+def has_layers(folder: Path) -> bool:
+    """Tell whether a folder says the layers of Keras, and not operations only."""
+    return (folder / METADATA_FILE).is_file()
+
+
+def require_saved_model(folder: Path) -> None:
+    """Refuse a folder that is none of a SavedModel.
 
     Raises
     ------
     InputError
         With what can be done instead.
     """
-    if not (folder / METADATA_FILE).is_file():
-        raise InputError(
-            f"{folder} is a SavedModel of operations only, as model.export writes it, without layers of Keras; save "
-            "the model with model.save('model.keras'), or convert the folder to ONNX with tf2onnx"
-            if (folder / GRAPH_FILE).is_file()
-            else f"{folder} is a folder, but none of a SavedModel; give the path of a model"
-        )
+    if not is_saved_model(folder):
+        raise InputError(f"{folder} is a folder, but none of a SavedModel; give the path of a model")
 
 
 def read_saved_model(folder: Path) -> NetworkDescription:
@@ -67,8 +68,10 @@ def read_saved_model(folder: Path) -> NetworkDescription:
     Raises
     ------
     InputError
-        If it is damaged.
+        If it is damaged, or an operation of an export is not read.
     """
+    if not has_layers(folder):
+        return read_export(folder)
     nodes = _read_metadata(folder / METADATA_FILE)
     root = next((node.content for node in nodes if not node.path), None)
     if root is None:
@@ -84,7 +87,7 @@ def _read_metadata(file: Path) -> list[_Node]:
     if file.stat().st_size > MODEL_CONFIG_BYTES:
         raise InputError(f"its {file.name} has more than {in_mebibytes(MODEL_CONFIG_BYTES)}")
     metadata = saved_metadata_pb2.SavedMetadata()
-    _parse(metadata, file.read_bytes())
+    parse(metadata, file.read_bytes())
     found = []
     for node in metadata.nodes:
         first, *path = node.node_path.split(".")
@@ -93,15 +96,6 @@ def _read_metadata(file: Path) -> list[_Node]:
     if len(found) > MODEL_LAYERS:
         raise InputError(f"it has {len(found):,} layers, more than {MODEL_LAYERS:,}")
     return found
-
-
-def _parse(message: Any, serialized: bytes) -> None:  # noqa: ANN401
-    from google.protobuf.message import DecodeError  # noqa: PLC0415
-
-    try:
-        message.ParseFromString(serialized)
-    except DecodeError:
-        raise InputError(f"its {type(message).__name__} is damaged") from None
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
@@ -119,49 +113,16 @@ def _weights(
     folder: Path, architecture: Architecture, nodes: list[_Node]
 ) -> Iterator[tuple[str, dict[str, NDArray[np.float32]]]]:
     """Give the weights of every layer from the checkpoint: its objects lie at the paths that the metadata name."""
-    from tensorflow.errors import OpError  # noqa: PLC0415
-    from tensorflow.train import load_checkpoint  # noqa: PLC0415
-
     path_of = {_names_along(node.path, nodes): node.path for node in nodes}
-    try:
-        reader = load_checkpoint(str(folder / VARIABLES))
-        shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        n_bytes = sum(int(np.prod(shape, dtype=np.int64)) * types[key].size for key, shape in shapes.items())
-        if n_bytes > MODEL_WEIGHTS_BYTES:
-            raise InputError(f"its weights have more than {in_mebibytes(MODEL_WEIGHTS_BYTES)}")
-        objects = _Objects(reader.get_tensor(_OBJECTS))
-        for layer in architecture.network.layers:
-            place = architecture.places.get(layer.name)
-            path = None if place is None else path_of.get(place.names)
-            keys = {} if path is None else {name: objects.key((*path, name)) for name in layer.weight_names}
-            yield layer.name, {n: np.asarray(reader.get_tensor(key), np.float32) for n, key in keys.items() if key}
-    except OpError as error:
-        raise InputError(f"its checkpoint can't be read ({str(error).splitlines()[0][:200]})") from None
+    checkpoint = Checkpoint(folder)
+    for layer in architecture.network.layers:
+        place = architecture.places.get(layer.name)
+        path = None if place is None else path_of.get(place.names)
+        arrays = {} if path is None else {name: checkpoint.array((*path, name)) for name in layer.weight_names}
+        yield layer.name, {name: array for name, array in arrays.items() if array is not None}
 
 
 def _names_along(path: tuple[str, ...], nodes: list[_Node]) -> tuple[str, ...]:
     """Give the names of the models that an object stands in, and its own."""
     names = {node.path: str(node.content.get("name")) for node in nodes}
     return tuple(names.get(path[: n + 1], path[n]) for n in range(len(path)))
-
-
-class _Objects:
-    """The objects of a checkpoint, from the model on."""
-
-    def __init__(self, serialized: bytes) -> None:
-        from tensorflow.core.protobuf import trackable_object_graph_pb2  # noqa: PLC0415
-
-        graph = trackable_object_graph_pb2.TrackableObjectGraph()
-        _parse(graph, serialized)
-        self._nodes = graph.nodes
-
-    def key(self, path: tuple[str, ...]) -> str | None:
-        """Give the key of a variable."""
-        index: int | None = 0
-        for name in path:
-            children = self._nodes[index].children
-            index = next((child.node_id for child in children if child.local_name == name), None)
-            if index is None:
-                return None
-        attributes = self._nodes[index].attributes
-        return attributes[0].checkpoint_key if attributes else None

@@ -29,6 +29,7 @@ from fpgaae.models.onnx_reader import OnnxModel
 from fpgaae.models.prepare import Prepared
 from fpgaae.models.rebuild import rebuild
 from fpgaae.models.safe_config import PRECISION
+from fpgaae.models.saved_model import has_layers
 from fpgaae.processes import ProgramHangs, run_program
 
 TOLERANCE = 1e-7  # of the largest value of any layer; both sides calculate in double precision, weights are as stored
@@ -152,7 +153,7 @@ def _double_precision() -> Iterator[None]:
 def evaluate_apart(
     file: Path, x: NDArray[np.floating], rounded: Sequence[Rounded], weights: Path | None = None
 ) -> Evaluations:
-    """Evaluate a model file in a process of its own: by Keras, or by the reference implementation of ONNX.
+    """Evaluate a model file in a process of its own: by Keras, TensorFlow, or the reference implementation of ONNX.
 
     Parameters
     ----------
@@ -165,7 +166,8 @@ def evaluate_apart(
         If that fails.
     """
     if not is_onnx(file):
-        return _evaluate_apart("file_graph", "Keras", file, x, rounded, weights)
+        evaluator = "Keras" if not file.is_dir() or has_layers(file) else "TensorFlow"
+        return _evaluate_apart("file_graph", evaluator, file, x, rounded, weights)
     model = read_onnx_file(file)
     inputs = onnx_inputs(model, x)
     found = _evaluate_apart("onnx_execution", "the package onnx", file, inputs, rounded)
