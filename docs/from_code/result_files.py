@@ -14,7 +14,7 @@ from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulateResult
-from fpgaae.runs.results.mutants import CsimMutantsResult, EmulatorMutantsResult, RtlMutantsResult
+from fpgaae.runs.results.mutants import CsimMutantsResult, EmulatorMutantsResult, ProveMutantsResult, RtlMutantsResult
 from fpgaae.runs.results.repeat import RepeatResult
 from fpgaae.runs.results.rtl import RtlLayersResult
 from fpgaae.runs.results.scan import ScanResult
@@ -31,6 +31,7 @@ A key marked *left out* is not in the file while it has the value that is given;
 """
 OTHERS: Mapping[str, type[Any]] = {  # what no stage writes alone
     "csim/mutants.json (csim --mutate)": CsimMutantsResult,
+    "prove/mutants_hls.json (prove --mutate)": ProveMutantsResult,
     "rtl/mutants.json (rtl --mutate)": RtlMutantsResult,
     "emulator_mutants.json (export --mutate)": EmulatorMutantsResult,
     "rtl_layers.json (rtl --layers)": RtlLayersResult,

@@ -41,7 +41,6 @@ _PLAIN = {
     "data": "Turn events into hardware integers, split them by group, and freeze the scaling of every feature.",
     "reference": "Train the full-precision autoencoder that the quantized one starts from and is compared with.",
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
-    "prove": "Prove the written sources equal to the model on every event that the ports can carry, or refute it.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
     "place": "Place and route on an ECP5 with open tools, for a wanted clock, and compare the routed netlist bit for "
     "bit.",
@@ -53,6 +52,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "import": stages.import_command,
     "convert": stages.convert,
     "csim": stages.csim,
+    "prove": stages.prove,
     "rtl": stages.rtl,
     "synth": stages.synth,
     "evaluate": stages.evaluate,

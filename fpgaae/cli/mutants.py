@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fpgaae.cli.output import fail, open_console, print_json
-from fpgaae.cli.tables import mutants_table
+from fpgaae.cli.tables import mutants_table, proven_mutants_table
 from fpgaae.hls.verdicts import missed_sentence
-from fpgaae.runs.results.mutants import MutantsResult
+from fpgaae.prove.verdicts import undecided_sentence
+from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult
 
 
 def report_mutants(result: MutantsResult, *, as_json: bool) -> None:
@@ -16,3 +17,13 @@ def report_mutants(result: MutantsResult, *, as_json: bool) -> None:
         open_console().print(mutants_table(result))
     if not result.passed:
         fail(missed_sentence(result), 1)
+
+
+def report_proven_mutants(result: ProveMutantsResult, *, as_json: bool) -> None:
+    """Print what `prove` says of the mutants, and exit 1 when one is open or a verdict is wrong."""
+    if as_json:
+        print_json(result)
+    else:
+        open_console().print(proven_mutants_table(result))
+    if not result.passed:
+        fail(undecided_sentence(result), 1)

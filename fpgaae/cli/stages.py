@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from fpgaae import api
-from fpgaae.cli.mutants import report_mutants
+from fpgaae.cli.mutants import report_mutants, report_proven_mutants
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
@@ -42,6 +42,8 @@ from fpgaae.models.model_file import ModelFiles
 from fpgaae.optional import require
 from fpgaae.pipeline import compare_events, error_of, evaluate_events, failure_of, import_model, last_stage, run
 from fpgaae.progress import Progress
+from fpgaae.prove.mutation import Target
+from fpgaae.prove.mutation import run_mutation as run_prove_mutation
 from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
@@ -232,6 +234,44 @@ def csim(
         _refuse_failure(outcome.result)
         result = run_mutation(experiment, mutate, progress)
     report_mutants(result, as_json=as_json)
+
+
+def prove(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: ConfigArgument,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    mutate: Annotated[
+        int,
+        typer.Option(
+            "--mutate",
+            min=0,
+            metavar="N",
+            help="Prove the proof itself: damage N copies, each of which must be refuted with an event that is "
+            "replayed, or proven to compute the same; then simulation has its say. Writes mutants_hls.json (or "
+            "as --of says); exits 1 when one is left open, or a verdict is wrong.",
+        ),
+    ] = 0,
+    of: Annotated[Target, typer.Option("--of", help="What --mutate damages.")] = Target.HLS,
+) -> None:
+    """Prove the written sources equal to the model on every event that the ports can carry, or refute it.
+
+    Also the Verilog, where it is traced, and the emulator's source. Exits 1 when a layer or piece is not proven, and 3
+    when Yosys is missing, which the Verilog takes.
+    """
+    options = StageOptions(runs, as_json, force, verbose)
+    if not mutate:
+        run_stage_command("prove", config, options)
+        return
+    set_up_logging(verbose)
+    progress = open_progress(as_json)
+    with errors_as_sentences():
+        experiment = open_experiment(config, runs)
+        outcome = run(experiment, "prove", RunOptions(force, False, progress))
+        _refuse_failure(outcome.result)
+        result = run_prove_mutation(experiment, of, mutate, progress)
+    report_proven_mutants(result, as_json=as_json)
 
 
 def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line

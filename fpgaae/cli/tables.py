@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -21,7 +22,7 @@ from fpgaae.runs.results.csim import ComparedLayer
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
 from fpgaae.runs.results.metrics import OtherEvents, SignalMetrics
-from fpgaae.runs.results.mutants import MutantsResult
+from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult
 from fpgaae.runs.results.repeat import OverSeeds, RepeatResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.results.thresholds import ThresholdSet
@@ -92,6 +93,24 @@ def mutants_table(result: MutantsResult) -> RenderableType:
     )
     not_made = (f"not made: {kind.damage} ({escape(kind.reason)})" for kind in result.not_made)
     return Group(table, *not_made, line)
+
+
+def proven_mutants_table(result: ProveMutantsResult) -> RenderableType:
+    """Give what `prove --mutate` prints: a row for each kind of damage, by what it was decided, and the sum."""
+    table = new_table("damaged", "mutants", "refuted", "proven equal", "open", "wrong")
+    for damage in dict.fromkeys(mutant.damage for mutant in result.mutants):
+        own = [mutant for mutant in result.mutants if mutant.damage == damage]
+        counts = (sum(m.outcome == outcome for m in own) for outcome in ("refuted", "proven", "open", "wrong"))
+        table.add_row(damage, *(str(n) for n in (len(own), *counts)))
+    ways = Counter(mutant.by for mutant in result.mutants if mutant.outcome == "refuted")
+    verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
+    line = (
+        f"{verdict}: of {result.total} mutants {result.refuted} were refuted and replayed, {result.proven} proven to "
+        f"compute the same, {result.open} left open, {result.wrong} judged wrongly"
+    )
+    by = "refuted by " + ", ".join(f"{escape(way)} {n}" for way, n in ways.most_common())
+    not_made = (f"not made: {kind.damage} ({escape(kind.reason)})" for kind in result.not_made)
+    return Group(table, *not_made, *([by] if ways else []), line)
 
 
 def drift_tables(result: DriftResult) -> RenderableType:

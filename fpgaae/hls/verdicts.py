@@ -9,10 +9,10 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from fpgaae.hls.mutant import Made, Mutant
 from fpgaae.progress import Progress
@@ -42,6 +42,16 @@ class Verdict(NamedTuple):
 MISSED = Verdict(Outcome.MISSED, "nothing")
 
 
+T = TypeVar("T")
+
+
+class Timed(NamedTuple, Generic[T]):
+    """What a mutant was judged, and how long that took."""
+
+    verdict: T
+    seconds: float
+
+
 class Judge(Protocol):
     """The check of a target, set up for one sound project."""
 
@@ -69,8 +79,7 @@ def judge_all(judge: Judge, made: Made, seed: int, progress: Progress, n_process
         How many at a time; by default as many as there are cores.
     """
     started = time.perf_counter()
-    n_processes = n_processes or len(os.sched_getaffinity(0))
-    verdicts = list(_judged(judge, made.mutants, progress, n_processes))
+    verdicts = [*judged(_logged(judge), made.mutants, progress, n_processes)]
     entries = tuple(_entry(*judged) for judged in zip(made.mutants, verdicts, strict=True))
     counts = Counter(entry.outcome for entry in entries)
     missed = counts[Outcome.MISSED.value]
@@ -89,25 +98,38 @@ def judge_all(judge: Judge, made: Made, seed: int, progress: Progress, n_process
     )
 
 
-class _Timed(NamedTuple):
-    verdict: Verdict
-    seconds: float
-
-
-def _judged(judge: Judge, mutants: Sequence[Mutant], progress: Progress, n_processes: int) -> Iterator[_Timed]:
-    def timed(index: int, mutant: Mutant) -> _Timed:
-        started = time.perf_counter()
+def _logged(judge: Judge) -> Callable[[int, Mutant], Verdict]:
+    def verdict_of(index: int, mutant: Mutant) -> Verdict:
         verdict = judge.judge(index, mutant)
         _LOGGER.info("%s: %s; %s (%s)", verdict.outcome.value, mutant.description, verdict.by, verdict.detail)
-        return _Timed(verdict, round(time.perf_counter() - started, 2))
+        return verdict
 
+    return verdict_of
+
+
+def judged(
+    judge: Callable[[int, Mutant], T], mutants: Sequence[Mutant], progress: Progress, n_processes: int | None = None
+) -> Iterator[Timed[T]]:
+    """Judge mutants, several at a time, in their order.
+
+    Parameters
+    ----------
+    n_processes
+        How many at a time; by default as many as there are cores.
+    """
+
+    def timed(index: int, mutant: Mutant) -> Timed[T]:
+        started = time.perf_counter()
+        return Timed(judge(index, mutant), round(time.perf_counter() - started, 2))
+
+    n_processes = n_processes or len(os.sched_getaffinity(0))
     with progress.task("mutants", len(mutants)) as task, ThreadPoolExecutor(n_processes) as pool:
         for found in pool.map(timed, range(len(mutants)), mutants):
             task.advance(1)
             yield found
 
 
-def _entry(mutant: Mutant, judged: _Timed) -> MutantEntry:
+def _entry(mutant: Mutant, judged: Timed[Verdict]) -> MutantEntry:
     verdict = judged.verdict
     return MutantEntry(
         damage=str(mutant.damage.value),

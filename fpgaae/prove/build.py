@@ -11,6 +11,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.hls.csim_library import TAIL_LINES, run_compiler
 from fpgaae.hls.project import CSIM_MACRO, firmware_source
 from fpgaae.processes import run_program
+from fpgaae.prove.branches import synthesis_header
 from fpgaae.prove.symbols import Trace, read_trace
 
 _FLAGS = ("-std=c++17", "-w")
@@ -49,6 +50,8 @@ def run_symbolic(
     golden
         Number of ports and, by port, the first of its slot; then a line a tap: its number, bits behind the point,
         number of values, smallest and largest code of each.
+    project
+        Where `as_synthesized` made it, the branch that is synthesized is what is followed.
     folder
         Of what is made.
     prepared
@@ -63,12 +66,14 @@ def run_symbolic(
     """
     folder = folder.absolute()
     types = firmware_source("proof")
+    header = synthesis_header(project.absolute())
+    synthesis = ("-include", str(header)) if header.is_file() else ()
     program, ranges, printed = folder / "symbolic", folder / "golden.txt", folder / "symbolic.txt"
     with ThreadPoolExecutor() as pool:
         core = pool.submit(_compile_core, folder) if prepared is None else None
         _compile(
-            project, *_FLAGS, "-O0", f"-D{CSIM_MACRO}", "-include", str((prepared or types) / _TYPES), f"-I{types}",
-            "-I.", "-Ifirmware", f'-DFPGAAE_PROOF_NETWORK="firmware/{project_name}.cpp"',
+            project, *_FLAGS, "-O0", f"-D{CSIM_MACRO}", "-include", str((prepared or types) / _TYPES), *synthesis,
+            f"-I{types}", "-I.", "-Ifirmware", f'-DFPGAAE_PROOF_NETWORK="firmware/{project_name}.cpp"',
             "-c", str(types / "main.cpp"), "-o", str(folder / "project.o"),
         )  # fmt: skip
         if core is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +14,20 @@ from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.cell_events import cell_events
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.rounding import Input
-from fpgaae.hls.csim_library import Compilation, CsimLibrary, probe
+from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.layer_stimulus import layer_codes
-from fpgaae.hls.project import port_codes
+from fpgaae.hls.synthesized_branch import compile_synthesized
 from fpgaae.prove.arithmetic import Evaluation, Integers
+from fpgaae.prove.branches import other_branches
 from fpgaae.prove.codes import not_equal
 from fpgaae.prove.front_end import slot_of
+from fpgaae.prove.replay import Replay, Wrong
 from fpgaae.prove.sources import SourceProof, Sources
 from fpgaae.prove.subject import Subject
 from fpgaae.prove.symbols import Form, Kind, Output
 from fpgaae.runs.results.prove import Refutation
+
+_FEW_BEFORE = (0, 1, 2, 5)  # events that are tried in front of one that differs
 
 
 class Candidate(NamedTuple):
@@ -33,30 +38,100 @@ class Candidate(NamedTuple):
     is_sure: bool = True  # the forms say that it differs; else it lies where they may
 
 
-def find_refutation(sources: Sources, proof: SourceProof, pool: Codes, seed: int, folder: Path) -> Refutation | None:
+def find_refutation(
+    sources: Sources, proof: SourceProof, pool: Codes, seed: int, folder: Path, sound: Compilation | None = None
+) -> Refutation | None:
     """Find an event on which the project differs, and see that it does; None where none was found.
+
+    What the forms say comes first; then, where it takes several events in a row or was not followed, the pool as it
+    stands, and codes in the place of the layers' outputs.
 
     Parameters
     ----------
     pool
         (n, n_features) hardware integers that are tried first.
+    sound
+        A compilation of the same project but for the edited files, whose objects are taken where they can be.
+
+    Raises
+    ------
+    CheckFailed
+        If the compiled project crashes, does not end or records other layers, or if no event differs though the forms
+        say so.
     """
+    synthesized = proof.in_synthesis
     candidates = list(_candidates(sources, proof, pool, seed))
-    if not candidates:
-        return None
-    compilation = Compilation(sources.project, sources.project_name, quick=True, build=folder)
-    library_file = compilation.build()
-    probe(library_file)
-    library = CsimLibrary(library_file)
-    library.load_weights(port_codes(sources.weight_ports, sources.network))
-    for candidate in candidates:
-        found = _replay(sources, library, candidate)
-        if found is not None:
+    if synthesized:
+        library = compile_synthesized(sources.project, sources.project_name, folder)
+    else:
+        compilation = Compilation(sources.project, sources.project_name, quick=True, build=folder)
+        library = compilation.build(reuse=sound, changed=frozenset(sources.edited if sound else ()))
+    replay = Replay(sources, library, folder, synthesized=synthesized)
+    rows = [candidate.hardware for candidate in candidates if candidate.hardware is not None]
+    if (found := _first_event(sources, replay, np.concatenate([*rows, pool]))) is not None:
+        return found
+    if not synthesized:
+        codes = _concatenated([candidate.replaced for candidate in candidates if candidate.replaced is not None])
+        if (found := _first_replaced(sources, replay, codes)) is not None:
             return found
-    if not any(candidate.is_sure for candidate in candidates):
+        if any(candidate.is_sure for candidate in candidates):
+            raise CheckFailed(
+                "the forms say that an event differs, but its C simulation does not: the proof or the number types "
+                "are wrong"
+            )
+        every = _at_thresholds(sources, layer_codes(sources.network, seed))
+        if (found := _first_replaced(sources, replay, every)) is not None:
+            return found
+        if any(other_branches(sources.project, sources.edited)):
+            return find_refutation(sources, replace(proof, in_synthesis=True), pool, seed, folder)
+    return None
+
+
+def _concatenated(parts: Sequence[Mapping[str, Codes]]) -> Mapping[str, Codes]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+
+def _first_event(sources: Sources, replay: Replay, hardware: Codes) -> Refutation | None:
+    """Find the first of some events in a row that differs, and how few have to go before it."""
+    if not (first := replay.events(hardware).first):
         return None
-    raise CheckFailed(
-        "the forms say that an event differs, but its C simulation does not: the proof or the number types are wrong"
+    row = next(iter(sorted(first)))
+    for n in (*_FEW_BEFORE, row):
+        before = hardware[max(row - n, 0) : row]
+        compared = replay.events(np.concatenate([before, hardware[row : row + 1]]))
+        if (wrong := compared.first.get(len(before))) is not None:
+            layers = compared.layers[len(before)]
+            return _refutation(sources, replay, wrong, layers, hardware=hardware[row], before=before)
+    raise CheckFailed("an event differs in one run of the compiled project and not in another; correct its sources")
+
+
+def _first_replaced(sources: Sources, replay: Replay, codes: Mapping[str, Codes]) -> Refutation | None:
+    if not codes:
+        return None
+    compared = replay.replaced(codes)
+    if not compared.first:
+        return None
+    row = min(compared.first)
+    one = {name: of[row] for name, of in codes.items()}
+    return _refutation(sources, replay, compared.first[row], compared.layers[row], replaced=one)
+
+
+def _refutation(  # noqa: PLR0913 - what a refutation holds
+    sources: Sources, replay: Replay, wrong: Wrong, layers: Collection[str], *,
+    hardware: Codes | None = None, before: Codes | None = None, replaced: Mapping[str, Codes] | None = None,
+) -> Refutation:  # fmt: skip
+    score, accept = list(sources.golden_names)[-2:]
+    return Refutation(
+        hardware=None if hardware is None else tuple(map(int, hardware)),
+        replaced=None if replaced is None else {name: tuple(map(int, codes)) for name, codes in replaced.items()},
+        layer=wrong.layer,
+        channel=wrong.channel,
+        expected_code=wrong.expected_code,
+        found_code=wrong.found_code,
+        score_differs=score in layers,
+        decision_differs=accept in layers,
+        before=() if before is None else tuple(tuple(map(int, event)) for event in before),
+        in_synthesis=replay.synthesized,
     )
 
 
@@ -147,6 +222,8 @@ def _values(
     names = {source.tap: source.golden for source in subject.sources}
     for number in _base_symbols(subject, output):
         symbol = trace.symbols[number]
+        if symbol.event != event and symbol.kind is not Kind.WEIGHT:  # of an event before: nothing is known of it here
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         if symbol.kind is Kind.PORT:
             codes = hardware[:, symbol.place]
         elif symbol.kind is Kind.OUTPUT and symbol.layer in names:
@@ -185,43 +262,3 @@ def _base_symbols(subject: Subject, output: Output) -> set[int]:
             own = trace.symbol_of(source.tap, output.place, output.event)
             base |= set() if own is None else {own}
     return base
-
-
-def _replay(sources: Sources, library: CsimLibrary, candidate: Candidate) -> Refutation | None:
-    """Run an event through the compiled project and say where it differs first."""
-    network = sources.network
-    if candidate.hardware is not None:
-        found = library.run_objects(candidate.hardware)
-        golden = sources.trigger.run(candidate.hardware)
-    else:
-        replaced = candidate.replaced or {}
-        inputs = np.zeros((1, network.layers[0].size), dtype=np.int64)
-        golden = network.run(inputs, replaced)
-        parts = []
-        for tap in library.taps[:-1]:
-            name = sources.golden_names[tap.layer]
-            up = tap.type.fraction - network[name].type.fraction
-            parts.append(replaced[name] << up if up >= 0 else replaced[name] >> -up)
-        found = library.run_values(inputs.astype(np.float64), np.concatenate(parts, axis=1))
-    wrong: dict[str, tuple[int, int, int]] = {}
-    for tap in library.taps:
-        right = golden[sources.golden_names[tap.layer]]
-        up = tap.type.fraction - right.fraction
-        places = np.flatnonzero(not_equal(found[tap.layer][0], right.codes[0], up))
-        if len(places):
-            wrong[tap.layer] = int(places[0]), int(right.codes[0, places[0]]), int(found[tap.layer][0, places[0]])
-    if not wrong:
-        return None
-    first = next(iter(wrong))
-    return Refutation(
-        hardware=None if candidate.hardware is None else tuple(map(int, candidate.hardware[0])),
-        replaced=None
-        if candidate.replaced is None
-        else {name: tuple(map(int, codes[0])) for name, codes in candidate.replaced.items()},
-        layer=first,
-        channel=wrong[first][0],
-        expected_code=wrong[first][1],
-        found_code=wrong[first][2],
-        score_differs=list(sources.golden_names)[-2] in wrong,
-        decision_differs=list(sources.golden_names)[-1] in wrong,
-    )

@@ -49,33 +49,21 @@ NOT_COVERED = ("the VHDL, which `rtl` proves by stages and simulates",)
 def run_prove(run: StageRun) -> ProveResult:
     """Prove every layer of the written project, or find an event on which it differs."""
     started = time.perf_counter()
-    convert = run.result(ConvertResult)
-    features = FeatureMap.of(run.result(DataResult))
-    inside = Path("convert", convert.project_dir)
-    sources = Sources(
-        project=(run.upstream("convert") / convert.project_dir).absolute(),
-        project_name=convert.project_name,
-        trigger=GoldenTrigger.load(run.upstream("convert"), features),
-        golden_names={layer.name: layer.golden for layer in convert.layers},
-        weight_ports=tuple(WeightPort.of(port) for port in convert.weight_ports),
-        edited=tuple(
-            str(Path(name).relative_to(inside))
-            for name in run.edited
-            if Path(name).is_relative_to(inside) and Path(name).suffix in (".h", ".cpp")
-        ),
-    )
+    sources = sources_of_run(run)
     with run.progress.task("the sources over symbols", None):
         proof = prove_sources(sources, run.scratch)
     refutation = None
-    if any(finding.differences for finding in proof.findings.values()):
+    if not proof.proven:
         with run.progress.task("an event that refutes", None):
             refutation = find_refutation(sources, proof, stimulus_pool(run), run.config.seed, run.scratch)
+        if refutation is not None:
+            proof = proof.refuted(refutation.layer, refutation.channel)
     verilog = _Verilog.of(run, sources.trigger)
     emulator = _emulator_piece(sources, run.scratch / "emulator")
     emulators = (emulator,) if isinstance(emulator, ProvenPiece) else ()
     return ProveResult(
         passed=proof.proven and verilog.passed and all(e.outcome == Proven.PROVEN.value for e in emulators),
-        input_bits=sum(f.hardware.port.bits for f in features.features if f.hardware.bits),
+        input_bits=sum(f.hardware.port.bits for f in sources.trigger.features.features if f.hardware.bits),
         weight_bits=sum(port.size * port.type.width for port in sources.weight_ports),
         paths=proof.trace.events,
         layers=layer_entries(sources, proof),
@@ -91,6 +79,24 @@ def run_prove(run: StageRun) -> ProveResult:
         rtl_refutation=verilog.refutation,
         not_covered=(*verilog.not_covered, *([] if isinstance(emulator, ProvenPiece) else [emulator]), *NOT_COVERED),
         missing_tool=verilog.missing_tool,
+    )
+
+
+def sources_of_run(run: StageRun) -> Sources:
+    """Give the written project of a run and what it should compute."""
+    convert = run.result(ConvertResult)
+    inside = Path("convert", convert.project_dir)
+    return Sources(
+        project=(run.upstream("convert") / convert.project_dir).absolute(),
+        project_name=convert.project_name,
+        trigger=GoldenTrigger.load(run.upstream("convert"), FeatureMap.of(run.result(DataResult))),
+        golden_names={layer.name: layer.golden for layer in convert.layers},
+        weight_ports=tuple(WeightPort.of(port) for port in convert.weight_ports),
+        edited=tuple(
+            str(Path(name).relative_to(inside))
+            for name in run.edited
+            if Path(name).is_relative_to(inside) and Path(name).suffix in (".h", ".cpp")
+        ),
     )
 
 

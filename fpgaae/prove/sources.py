@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,11 @@ from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.project import DRIVER, SUPPORT_HEADER, WeightPort
-from fpgaae.prove.branches import is_data, other_branches
+from fpgaae.hls.project import DRIVER, WeightPort
+from fpgaae.prove.branches import as_synthesized, is_of_a_vendor, other_branches
 from fpgaae.prove.build import run_symbolic
 from fpgaae.prove.front_end import slot_of
+from fpgaae.prove.influence import may_branch
 from fpgaae.prove.judges import judge
 from fpgaae.prove.subject import Difference, Finding, Source, Subject
 from fpgaae.prove.symbols import Trace
@@ -50,20 +51,52 @@ class Sources:
 
 @dataclass(frozen=True)
 class SourceProof:
-    """What was found of each recorded layer, in order."""
+    """What was found of each recorded layer, in order.
+
+    Parameters
+    ----------
+    in_synthesis
+        Whether the branch was followed that is synthesized, and not that which the C simulation sees.
+    """
 
     trace: Trace
     subjects: tuple[Subject, ...]
-    findings: Mapping[str, Finding]
+    findings: dict[str, Finding]
+    in_synthesis: bool = False
 
     @property
     def proven(self) -> bool:
         """Whether every layer equals its golden one."""
         return all(not finding.differences and finding.open is None for finding in self.findings.values())
 
+    @property
+    def differs(self) -> bool:
+        """Whether some layer is another function than its golden one."""
+        return any(finding.differences for finding in self.findings.values())
+
+    def left_open(self, reason: str) -> SourceProof:
+        """Say of the last layer, and so of all, that nothing is shown."""
+        return replace(self, findings={**self.findings, next(reversed(self.findings)): Finding("", open=reason)})
+
+    @classmethod
+    def nothing(cls) -> SourceProof:
+        """Give what is found of sources that can't be followed at all."""
+        return cls(Trace(), (), {})
+
+    def refuted(self, layer: str, channel: int) -> SourceProof:
+        """Let a layer that an event shows to differ be refuted, where the forms alone left all open."""
+        if self.differs:
+            return self
+        why = self.findings[layer].open
+        reason = "an event shows it" if why is None else f"an event shows it; {why}"
+        return replace(self, findings={**self.findings, layer: Finding("", (Difference(channel, reason),))})
+
 
 def prove_sources(sources: Sources, folder: Path, prepared: Path | None = None) -> SourceProof:
     """Compile and run a project over symbols, and compare every layer.
+
+    Where synthesis may see other sources than the C simulation, both are followed, and the proof is given of the one
+    that differs, or is open.
 
     Parameters
     ----------
@@ -77,6 +110,23 @@ def prove_sources(sources: Sources, folder: Path, prepared: Path | None = None) 
     CheckFailed
         If it does not compile or run over symbols.
     """
+    proof = _proof(sources, folder, prepared)
+    others = list(other_branches(sources.project, sources.edited))
+    if proof.differs or DRIVER in sources.edited or not others:
+        return proof
+    if (other := next(filter(is_of_a_vendor, others), None)) is not None:
+        return proof.left_open(f"synthesis may see another source than was followed: {other}")
+    branch = folder / "synthesis"
+    branch.mkdir(exist_ok=True)
+    copied = replace(sources, project=as_synthesized(sources.project, branch / "project", sources.edited))
+    try:
+        shipped = replace(_proof(copied, branch, prepared), in_synthesis=True)
+    except CheckFailed as error:
+        return proof.left_open(f"the branch that is synthesized can't be followed: {error}")
+    return shipped if proof.proven or shipped.differs else proof
+
+
+def _proof(sources: Sources, folder: Path, prepared: Path | None) -> SourceProof:
     trace = run_symbolic(sources.project, sources.project_name, list(_ranges(sources)), folder, prepared)
     findings: dict[str, Finding] = {}
     subjects = []
@@ -90,22 +140,14 @@ def prove_sources(sources: Sources, folder: Path, prepared: Path | None = None) 
             continue
         subject = _subject(sources, trace, index, name)
         subjects.append(subject)
-        found = _independent(judge(subject), index, trace, sources)
+        found = _independent(judge(subject), index, trace, sources, recorded)
         findings[recorded] = found if found.differences else _unfinished(trace, index) or found
     if more := [layer.name for index, layer in trace.layers.items() if index >= len(sources.golden_names)]:
         raise CheckFailed(f"the project records a layer {more[0]} that was not converted")
-    last = next(reversed(findings))
-    if (reason := _not_what_ships(sources)) is not None and not findings[last].differences:
-        findings[last] = Finding("", open=reason)
-    return SourceProof(trace, tuple(subjects), findings)
-
-
-def _not_what_ships(sources: Sources) -> str | None:
-    """Say why what was followed may not be what is synthesized."""
-    if DRIVER in sources.edited:
-        return f"{DRIVER} was edited, so that what it runs may not be the block that ships"
-    others = next(other_branches(sources.project, sources.edited), None)
-    return None if others is None else f"synthesis may see another source than was followed: {others}"
+    proof = SourceProof(trace, tuple(subjects), findings)
+    if DRIVER in sources.edited and not findings[next(reversed(findings))].differences:
+        return proof.left_open(f"{DRIVER} was edited, so that what it runs may not be the block that ships")
+    return proof
 
 
 def _not_reached(trace: Trace, index: int) -> Finding:
@@ -130,21 +172,19 @@ def _unfinished(trace: Trace, index: int) -> Finding | None:
     return Finding("", open=f"not every path was followed, since a layer behind it stops all: {reason}")
 
 
-def _independent(finding: Finding, index: int, trace: Trace, sources: Sources) -> Finding:
+def _independent(finding: Finding, index: int, trace: Trace, sources: Sources, recorded: str) -> Finding:
     """Let a proof that takes branches of different values as independent stand only where they are known to be.
 
     Every branch of a group is followed, but groups side by side: that none decides about another one's value is a
-    property of the sources that `convert` writes; edited types, constants and tables keep it.
+    property of the layer functions that `convert` writes; an edit that can't reach a layer's own keeps it.
     """
-    code = next((file for file in sources.edited if _may_branch(sources.project, file)), None)
-    if finding.differences or index not in trace.branching or code is None:
+    if finding.differences or index not in trace.branching:
         return finding
-    reason = f"{code} was edited, so that its branches may depend on each other"
-    return Finding("", open=reason)
-
-
-def _may_branch(project: Path, file: str) -> bool:
-    return file.startswith("firmware/") and Path(file).name != SUPPORT_HEADER and not is_data(project, file)
+    project, name = sources.project, sources.project_name
+    code = next((file for file in sources.edited if may_branch(project, name, file, recorded)), None)
+    if code is None:
+        return finding
+    return Finding("", open=f"{code} was edited, so that its branches may depend on each other")
 
 
 def _subject(sources: Sources, trace: Trace, index: int, name: str) -> Subject:

@@ -22,8 +22,9 @@ from fpgaae.golden.scores.max_absolute_error import MaxAbsoluteError
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.hls.harness import write_harness
-from fpgaae.prove.branches import is_data, other_branches
+from fpgaae.prove.branches import as_synthesized, is_data, is_of_a_vendor, other_branches, synthesis_header
 from fpgaae.prove.build import prepare
+from fpgaae.prove.influence import may_branch
 from fpgaae.prove.judges import judge
 from fpgaae.prove.refute import _candidates, find_refutation
 from fpgaae.prove.sources import SourceProof, Sources, prove_sources
@@ -317,14 +318,62 @@ def test_what_an_edit_may_have_changed_is_left_open(small: WrittenNetwork, prove
     whole = sources_of(small)
     relus = {"encoder_1_relu", "decoder_1_relu"}
     for edit, layers in (
-        ("firmware/nnet_utils/nnet_activation.h", relus | {"accept"}),
-        (NETWORK, relus),
+        ("firmware/nnet_utils/nnet_activation.h", relus),
+        (NETWORK, set()),
         (DEFINES, set()),
         ("csim_driver.cpp", {"accept"}),
     ):
         found = wrong(prove(replace(whole, edited=(edit,))))
         assert set(found) == layers, edit
         assert all("was edited" in reason or "another source" in reason for reason in found.values())
+
+
+def test_an_edit_reaches_the_layers_whose_code_it_is_in(small: WrittenNetwork, tmp_path: Path) -> None:
+    scores = f"{TEMPLATES}/fpgaae_scores.h"
+    project = edited(small, tmp_path, (DEFINES, lambda text: f"{text}\n")).project
+
+    def reached(file: str, layer: str, more: str = "") -> bool:
+        before = (project / file).read_text()
+        (project / file).write_text(before.replace("\n#endif", f"\n{more}\n#endif") if more else before)
+        found = may_branch(project, "autoencoder", file, layer)
+        (project / file).write_text(before)
+        return found
+
+    assert reached(scores, "score")
+    assert not reached(scores, "encoder_1_relu")
+    assert reached(scores, "encoder_1_relu", "namespace nnet { template <class T> void relu(T x) { } }")
+    assert reached(scores, "encoder_1_relu", "#define REGISTER 1")
+    assert reached(scores, "encoder_1_relu", "inline int ceillog2(int x) { return x; }")
+    assert reached(f"{TEMPLATES}/nnet_activation.h", "encoder_1_relu")
+    assert not reached(FRONT_END, "encoder_1_relu")
+    assert reached(FRONT_END, "features")
+    assert reached(FRONT_END, "accept")
+    assert not reached(scores, "accept")
+    assert not reached(NETWORK, "encoder_1_relu")
+    file = project / NETWORK
+    for line in ("    if (layer3_out[0] > 0) layer3_out[1] = 0;", "    layer3_out[1] = layer3_out[0] > 0 ? 1 : 0;"):
+        before = file.read_text()
+        file.write_text(before.replace("    nnet::relu<", f"{line}\n    nnet::relu<", 1))
+        assert may_branch(project, "autoencoder", NETWORK, "encoder_1_relu")
+        file.write_text(before)
+
+
+def test_the_copy_that_synthesis_sees_keeps_taps_and_tables(small: WrittenNetwork, tmp_path: Path) -> None:
+    decided = "accept[i] = code > thresholds[i];"
+    only = f"\n#ifdef __SYNTHESIS__\naccept[i] = 0;\n#else\n{decided}\n#endif\n"
+    weights, table = "firmware/weights/w3.h", "_weight_t w3["
+    zero = "encoder_1_weight_t w3[18] = {0};\nstatic encoder_1_weight_t other[18] = {"
+    change = (weights, lambda text: re.sub(r"^\w+ w3\[18\] = \{(?=\n#else)", zero, text, flags=re.M))
+    sources = edited(small, tmp_path, (FRONT_END, swap(decided, only)), change)
+    copy = as_synthesized(sources.project, tmp_path / "copy")
+    assert (copy / NETWORK).read_text() == (sources.project / NETWORK).read_text()
+    assert (copy / "firmware/weights/w6.h").samefile(sources.project / "firmware/weights/w6.h")
+    assert "#ifdef FPGAAE_AS_SYNTHESIZED" in (copy / FRONT_END).read_text()
+    assert "FPGAAE_CSIM" not in (copy / weights).read_text()
+    assert table in (copy / weights).read_text()
+    assert synthesis_header(copy).read_text() == "#define FPGAAE_AS_SYNTHESIZED\n"
+    assert not is_of_a_vendor(next(other_branches(sources.project)))
+    assert is_of_a_vendor("firmware/x.h: #if __VITIS_HLS__ > 2022")
 
 
 def test_tables_and_types_that_hold_code_are_no_data(small: WrittenNetwork, tmp_path: Path) -> None:

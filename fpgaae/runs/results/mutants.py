@@ -63,3 +63,42 @@ class EmulatorMutantsResult(MutantsResult):
     """The content of `emulator_mutants.json` in the run folder."""
 
     convert_fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenMutant:
+    """A damaged project, and what `prove` alone says of it.
+
+    Parameters
+    ----------
+    outcome
+        "refuted" (and replayed), "proven" (to compute the same), "open", or "wrong": simulation says otherwise.
+    by
+        What decided: an event, codes in the place of layers, the compiler, a proof.
+    """
+
+    damage: str
+    layer: str  # of a target that checks no layers, the file
+    description: str
+    outcome: str
+    by: str
+    detail: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveMutantsResult:
+    """The content of `prove_mutants_<target>.json` in the run folder."""
+
+    target: str
+    total: int
+    refuted: int
+    proven: int
+    open: int
+    wrong: int
+    seed: int
+    seconds: float
+    mutants: tuple[ProvenMutant, ...]
+    passed: bool
+    fingerprint: str  # of the stage that wrote what is damaged
+    not_made: tuple[NotMade, ...] = ()

@@ -43,6 +43,10 @@ class Refutation:
         By layer: those codes.
     layer
         The first layer that differs.
+    before
+        Events that go in before it, where it takes a state of theirs.
+    in_synthesis
+        Whether it differs in the branch of the sources that is synthesized alone.
     """
 
     hardware: tuple[int, ...] | None
@@ -53,6 +57,8 @@ class Refutation:
     found_code: int
     score_differs: bool
     decision_differs: bool
+    before: tuple[tuple[int, ...], ...] = ()
+    in_synthesis: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,81 @@
+"""`prove --mutate`: damaged copies of what a run has written, judged by the proofs alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+
+from fpgaae.errors import InputError
+from fpgaae.files import lock, write_json
+from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
+from fpgaae.hls.mutant import make_mutants
+from fpgaae.hls.mutants import VALUE_KINDS
+from fpgaae.hls.project_sources import ProjectSources
+from fpgaae.hls.simulation import Simulation
+from fpgaae.hls.text_mutants import TEXT_KINDS
+from fpgaae.processes import programs_limited
+from fpgaae.progress import Progress
+from fpgaae.prove.run import sources_of_run, stimulus_pool
+from fpgaae.prove.source_mutants import SourceJudge
+from fpgaae.prove.verdicts import judge_all
+from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.folder import read_manifest
+from fpgaae.runs.record import as_json
+from fpgaae.runs.results.mutants import ProveMutantsResult
+from fpgaae.runs.results.prove import ProveResult
+from fpgaae.runs.run import StageRun
+
+
+class Target(str, Enum):
+    """What is damaged."""
+
+    HLS = "hls"
+
+
+def mutants_file(target: Target) -> str:
+    """Name the result of a target, beside `prove.json`."""
+    return f"mutants_{target.value}.json"
+
+
+def run_mutation(experiment: Experiment, target: Target, n: int, progress: Progress) -> ProveMutantsResult:
+    """Damage what an experiment has written n times, let the proofs judge, and write `mutants_<target>.json`.
+
+    The config's seed chooses the places.
+
+    Raises
+    ------
+    InputError
+        If the experiment is not proven as it was written.
+    """
+    proof = experiment.result(ProveResult)
+    if not proof.passed or proof.edited_files:
+        raise InputError(
+            f"{experiment.result_path('prove')} is not of the project as `convert` wrote it; run "
+            f"`fpgaae convert {experiment.config_file} --force` and `fpgaae prove {experiment.config_file}` first"
+        )
+    with (
+        lock(experiment.folder),
+        programs_limited(experiment.config.tools.limit_s),
+        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
+    ):
+        run = StageRun(experiment, Path(scratch), Path(scratch), {})
+        result = _TARGETS[target](run, n, progress)
+        write_json(experiment.stage_folder("prove") / mutants_file(target), as_json(result))
+    return result
+
+
+def _mutate_sources(run: StageRun, n: int, progress: Progress) -> ProveMutantsResult:
+    seed = run.config.seed
+    sources = sources_of_run(run)
+    written = ProjectSources(sources.project, sources.project_name, list(sources.golden_names))
+    made = make_mutants(written, (*VALUE_KINDS, *TEXT_KINDS, *BOUNDARY_KINDS), n, seed)
+    with progress.task("the sound project", None):
+        simulation = Simulation.of_run(run, run.scratch)
+        judge = SourceJudge(sources, simulation, stimulus_pool(run), seed, run.scratch)
+    fingerprint = read_manifest(run.experiment.stage_folder("convert"))["fingerprint"]
+    return judge_all(judge, made, Target.HLS.value, seed, fingerprint, progress)
+
+
+_TARGETS: dict[Target, Callable[[StageRun, int, Progress], ProveMutantsResult]] = {Target.HLS: _mutate_sources}
