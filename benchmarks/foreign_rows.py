@@ -176,6 +176,12 @@ def variational_mean(folder: Path) -> Saved:
     return Saved(_variational(3, folder / "vae.keras"), (16,), {"outputs": ("z_mean",)}, ENCODER)
 
 
+def variational_both(folder: Path) -> Saved:
+    """Save the same for a score of mu and log sigma^2."""
+    score = {"model": {"kind": "variational", "score": "kl_divergence"}}
+    return Saved(_variational(2, folder / "vae.h5"), (16,), {"outputs": ("z_mean", "z_log_var")}, score)
+
+
 def transposed_image(folder: Path) -> Saved:
     """Save a convolutional autoencoder of images with transposed convolutions and a sigmoid."""
     model = _chain(
@@ -298,7 +304,8 @@ ROWS: Mapping[str, Callable[[Path], Saved]] = {
     for row in (
         toy_anomaly_detector, front_end_encoder, front_end_encoder_with_reshape, front_end_encoder_as_json,
         quantized_with_normalization, quantized_anew, fused_quantized, sigmoid_output, leaky, curved, softmax_output,
-        variational_encoder, variational_mean, transposed_image, cropped_image, separable_image, qonnx, onnx_image,
-        saved_model, exported, exported_image, exported_softmax, tflite, encoder_part, joined, identity, large_biases,
+        variational_encoder, variational_mean, variational_both, transposed_image, cropped_image, separable_image,
+        qonnx, onnx_image, saved_model, exported, exported_image, exported_softmax,
+        tflite, encoder_part, joined, identity, large_biases,
     )
 }  # fmt: skip

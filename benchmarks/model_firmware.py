@@ -46,7 +46,7 @@ from fpgaae.training.import_checks import deploy
 
 _EVENTS = 150  # of each kind
 _INPUTS = ResolvedWidth(10, 5).signed()  # of a quantized model that names none
-_FINE_BITS = 3
+_FINE_BITS, _TABLE_FRACTION_BITS = 3, 8
 _TIMEOUT_S = 60
 _TOLERANCE = 1e-3  # of folded normalizations in float32, relative to the largest output
 KerasModel = Any
@@ -161,7 +161,7 @@ def _import(drawn: Draw, model: KerasModel, rng: np.random.Generator) -> KerasMo
         if np.abs(wanted - found).max() > _TOLERANCE * max(1.0, float(np.abs(wanted).max())):
             raise CheckFailed("the float network that is quantized does not give what the model gives")
     network = prepared.quantized or _quantized(prepared.twin, rng)
-    deployed = deploy(rebuild(network), network, drawn.score, drawn.features)
+    deployed = deploy(rebuild(network), network, drawn.score, drawn.features, _TABLE_FRACTION_BITS)
     refuse_errors(
         "the model with its score", lint_model(describe_model(deployed), Conversion.of(drawn.firmware)), InputError
     )

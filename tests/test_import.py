@@ -20,6 +20,7 @@ from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import parse_type
 from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.models.model_file import ModelFiles
+from fpgaae.models.prepare import prepare_network
 from fpgaae.pipeline import import_model
 from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.results.train import TrainResult
@@ -30,6 +31,7 @@ pytestmark = [
 ]  # fmt: skip
 
 _FEW = {"csim": {"max_events_per_process": 300, "random_events": 100, "processes": 1}}
+_ANY_TYPE = parse_type("ap_fixed<9,5,AP_RND_CONV,AP_SAT>")
 _ENCODER = {"model": {"kind": "variational", "score": "mu_squared"}, "firmware": {"io_type": "io_stream"}}
 
 
@@ -252,6 +254,42 @@ def test_a_qonnx_file_goes_the_whole_way(tmp_path: Path) -> None:
     assert (train["imported"]["kind"], train["imported"]["taken_as_it_is"]) == ("qonnx", True)
     assert any("the type is that of the model, which `--quantize` gives others" in said for said in train["warnings"])
     prove_all_forms(workspace, file, tmp_path / "emulator")
+
+
+def _variational_keras_2(file: Path) -> None:
+    """A whole float variational encoder, with a Lambda that stands for the sampling."""
+    import tf_keras  # noqa: PLC0415
+    from tf_keras import layers  # noqa: PLC0415
+
+    tf_keras.utils.set_random_seed(1)
+    features = layers.Input((12,), name="features")
+    h = layers.Dense(6, activation="relu", name="h")(features)
+    mean, variance = layers.Dense(3, name="z_mean")(h), layers.Dense(3, activation="tanh", name="z_log_var")(h)
+    variance = layers.Dense(3, name="spread")(variance)
+    z = layers.Lambda(lambda pair: pair[0], output_shape=(3,), name="z")([mean, variance])
+    tf_keras.Model(features, layers.Dense(12, name="back")(z)).save(file)
+
+
+@pytest.mark.usefixtures("compiler", "without_figures")
+def test_a_whole_vae_gives_mu_and_log_variance_to_a_score_of_both(tmp_path: Path) -> None:
+    score = {"model": {"kind": "variational", "score": "kl_divergence"}}
+    config, file = array_config(tmp_path, (12,), n_events=2000, **_FEW, **score), tmp_path / "vae.h5"
+    _variational_keras_2(file)
+    both = ImportChoices(outputs=("z_mean", "spread"))
+    with pytest.raises(InputError, match=r"needs mu and log sigma\^2, and the model puts out one of them"):
+        import_model(ModelFiles(file), config, tmp_path / "runs", RunOptions(), ImportChoices(outputs=("z_mean",)))
+    import_model(ModelFiles(file), config, tmp_path / "runs", RunOptions(), both)
+    workspace = open_workspace(tmp_path, "model")
+    assert {"z_mean_quantized", "spread_quantized"} < workspace.result("train")["quantization_error"].keys()
+    assert {"z_mean", "spread"} < set(workspace.result("import")["twin"]["layers"])
+    _convert_and_prove(workspace)
+    score_layer = workspace.network.layers[-2]
+    assert (score_layer.kind, len(score_layer.inputs)) == ("kl_divergence", 2)
+    own = prepare_network(
+        ModelFiles(workspace.experiment.stage_folder("train") / "model.h5").read(), _ANY_TYPE, quantize=False
+    )
+    assert own.quantized is not None
+    assert own.quantized.outputs == score_layer.inputs, "a model of our own gives both again"
 
 
 def test_the_unit_of_the_inputs_is_said_and_a_useless_reconstruction_is_warned_of(

@@ -47,8 +47,10 @@ def cut_behind(network: NetworkDescription, names: tuple[str, ...]) -> NetworkDe
     for name in names:
         if name not in known or network[known[name]].role is Role.INPUT:
             raise InputError(
-                f"the model has no layer {name} to cut behind; `--output` takes {_listed(choices(network))}"
+                f"the model has no layer {name} to cut behind; `--output` takes {listed(choices(network))}"
             )
+    if len(set(names)) < len(names):
+        raise InputError(f"`--output` names {names[-1]} twice; give one layer, or those of mu and of log sigma^2")
     return up_to(network, tuple(known[name] for name in names))
 
 
@@ -71,14 +73,14 @@ def cut_at_bottleneck(network: NetworkDescription) -> NetworkDescription:
     if not inner or narrowest >= min(ends):
         raise InputError(
             "the model has no layer that is narrower than its input and its output, behind which `--encoder` could "
-            f"cut; choose with `--output` from {_listed(choices(network))}"
+            f"cut; choose with `--output` from {listed(choices(network))}"
         )
     at = [name for name, size in inner.items() if size == narrowest]
     last = [name for name in at if not any(reader.name in at for reader in network.readers(name))]
     if len(last) > 1:
         raise InputError(
             f"the model has several layers of {narrowest} values that could be its bottleneck; choose one with "
-            f"`--output` from {_listed(last)}"
+            f"`--output` from {listed(last)}"
         )
     return up_to(network, (last[0],))
 
@@ -91,16 +93,17 @@ def choices(network: NetworkDescription) -> tuple[str, ...]:
 
 
 def refuse_several_outputs(network: NetworkDescription) -> None:
-    """Refuse a network with more than one output.
+    """Refuse a network with more outputs than one, or than two: mu and log sigma^2 for the scores that need both.
 
     Raises
     ------
     InputError
         With the names that can be chosen.
     """
-    if len(network.outputs) != 1:
+    if len(network.outputs) not in {1, 2}:
         raise InputError(
-            f"the model has {len(network.outputs)} outputs; choose one with `--output` from {_listed(choices(network))}"
+            f"the model has {len(network.outputs)} outputs; choose one with `--output` from "
+            f"{listed(choices(network))}, or two, that of mu and that of log sigma^2, for a score that needs both"
         )
 
 
@@ -127,7 +130,8 @@ def up_to(network: NetworkDescription, outputs: tuple[str, ...]) -> NetworkDescr
     return NetworkDescription(tuple(layer for layer in network.layers if layer.name in needed), outputs)
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Give names as they stand in a sentence, the first of many."""
     found = list(names)
     more = f" (and {len(found) - _MOST_NAMED} more)" if len(found) > _MOST_NAMED else ""
     return ", ".join(found[:_MOST_NAMED]) + more

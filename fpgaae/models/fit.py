@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from fpgaae.config.experiment import Config
 from fpgaae.config.model import Score
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.models.calibrate import quantizer_sites
+from fpgaae.models.cut import choices, listed
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.keras_layers import score_kind
 from fpgaae.models.prepare import Prepared
@@ -29,7 +31,9 @@ def check_fit(config: Config, given: NetworkDescription, prepared: Prepared) -> 
     """
     image = config.data.hardware.image_shape
     check_input(prepared.twin, image)
-    shape = shapes_of_layers(prepared.twin).get(prepared.twin.outputs[0])
+    shapes = shapes_of_layers(prepared.twin)
+    check_outputs(config.model.score, given, [shapes.get(name) for name in prepared.twin.outputs])
+    shape = shapes.get(prepared.twin.outputs[0])
     if shape is not None:
         check_score(config, given, prod(image), shape)
     if prepared.quantized is None:
@@ -74,6 +78,37 @@ def check_input(network: NetworkDescription, image: Shape) -> None:
         )
 
 
+def check_outputs(score: Score, given: NetworkDescription, shapes: Sequence[Shape | None]) -> None:
+    """Make sure that a model puts out what a score reads: mu and log sigma^2, or one of all that it could.
+
+    Parameters
+    ----------
+    shapes
+        Of one event of each output, where they are known.
+
+    Raises
+    ------
+    InputError
+        With what can be chosen.
+    """
+    if score.needs_variance and len(shapes) != 2:
+        raise InputError(
+            f"the score {score.value} of the config needs mu and log sigma^2, and the model puts out one of them; name "
+            f"both layers, mu first, with `--output MU --output LOG_VARIANCE` ({listed(choices(given))}), or set "
+            "`model.score` to mu_squared"
+        )
+    if not score.needs_variance and len(shapes) != 1:
+        raise InputError(
+            f"the model has {len(shapes)} outputs, but `model.score` is {score.value}, which reads one; choose it with "
+            f"`--output` from {listed(choices(given))}, or set `model.score` to kl_divergence, which reads two"
+        )
+    if score.needs_variance and None not in shapes and len({prod(shape) for shape in shapes if shape}) != 1:
+        raise InputError(
+            f"the layers of mu and log sigma^2 put out {shapes[0]} and {shapes[1]} values; `--output` takes two of one "
+            "size, mu first"
+        )
+
+
 def check_score(config: Config, given: NetworkDescription, n_inputs: int, output_shape: tuple[int, ...]) -> None:
     """Make sure that the config's score can be made from what a network puts out.
 
@@ -83,11 +118,6 @@ def check_score(config: Config, given: NetworkDescription, n_inputs: int, output
         If the model and `model.score` contradict each other.
     """
     score = config.model.score
-    if score.needs_variance:
-        raise InputError(
-            f"the score {score.value} of the config needs mu and log sigma^2, and an imported model has one output; "
-            "set `model.score` to mu_squared, or to a score of the reconstruction"
-        )
     wanted = score_kind(score)
     if given.score is not None and given.score.kind != wanted:
         raise InputError(
@@ -101,12 +131,12 @@ def check_score(config: Config, given: NetworkDescription, n_inputs: int, output
                 "model with one output behind a ReLU"
             )
         return
-    if score is Score.MU_SQUARED and n_outputs == n_inputs:
+    if not score.of_reconstruction and n_outputs == n_inputs:
         raise InputError(
             f"the model puts out as many values as it takes in ({n_inputs}), a reconstruction, but `model.score` is "
-            "mu_squared; set `model.kind` to autoencoder and `model.score` to squared_error"
+            f"{score.value}; set `model.kind` to autoencoder and `model.score` to squared_error"
         )
-    if score is not Score.MU_SQUARED and n_outputs != n_inputs:
+    if score.of_reconstruction and n_outputs != n_inputs:
         raise InputError(
             f"the model takes in {n_inputs} values and puts out {n_outputs}, no reconstruction, but `model.score` is "
             f"{score.value}; set `model.kind` to variational and `model.score` to mu_squared"

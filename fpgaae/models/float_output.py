@@ -102,6 +102,7 @@ def _imported(file: Path) -> FloatOutput:
 
     def output(x: NDArray[np.float32]) -> NDArray[np.float32]:
         found = model.predict(x.reshape(-1, *model.input_shape[1:]), batch_size=_BATCH, verbose=0)
-        return np.asarray(found.reshape(len(x), -1))
+        outputs = found if isinstance(found, list) else [found]  # mu and log sigma^2 side by side
+        return np.concatenate([output.reshape(len(x), -1) for output in outputs], axis=1)
 
     return output

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.models.cut import refuse_several_outputs, up_to
 from fpgaae.models.description import NetworkDescription
-from fpgaae.models.keras_layers import Role
+from fpgaae.models.keras_layers import SCORES, Role
 from fpgaae.models.qkeras_form import folded_twin, quantized_form
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
 
@@ -53,7 +53,11 @@ def _without_score(network: NetworkDescription) -> NetworkDescription:
     score = network.score
     if score is None:
         return network
-    output = score.inputs[-1]
-    while network[output].role is Role.RESHAPE:
-        output = network[output].inputs[0]
-    return up_to(network, (output,))
+    outputs = score.inputs if SCORES[score.kind].needs_variance else score.inputs[-1:]
+    return up_to(network, tuple(_in_front_of_reshaping(network, name) for name in outputs))
+
+
+def _in_front_of_reshaping(network: NetworkDescription, name: str) -> str:
+    while network[name].role is Role.RESHAPE:
+        name = network[name].inputs[0]
+    return name

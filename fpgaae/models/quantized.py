@@ -83,15 +83,19 @@ def _variance_table(model: Model, widths: Widths) -> VarianceTable | None:
     return VarianceTable(widths.activations["log_variance"].signed(), widths.score_table_fraction_bits)
 
 
-def score_layer(score: Score, feature_map: FeatureMap, inputs: FixedPointType) -> ScoreLayer:
-    """Make the Keras layer of a score without a table, called `score`.
+def score_layer(
+    score: Score, feature_map: FeatureMap, inputs: FixedPointType, table: VarianceTable | None
+) -> ScoreLayer:
+    """Make the Keras layer of a score, called `score`.
 
     Parameters
     ----------
     inputs
         Type of the network's inputs.
+    table
+        Of the scores that need log sigma^2.
     """
-    return LAYER_OF_SCORE[score](name="score", **_score_settings(score, feature_map, inputs, None))
+    return LAYER_OF_SCORE[score](name="score", **_score_settings(score, feature_map, inputs, table))
 
 
 def _score_settings(

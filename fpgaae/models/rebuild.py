@@ -108,9 +108,13 @@ def with_score(model: tf_keras.Model, inputs: str, score: ScoreLayer) -> tf_kera
     inputs
         The quantizer behind the Input.
     score
-        The layer, which reads mu or an output, or the inputs and their reconstruction.
+        The layer, which reads mu, mu and log sigma^2, or an output, or the inputs and their reconstruction.
     """
     output = model.output
+    if score.score.needs_variance:
+        mu, log_variance = output
+        pair = [_flat(mu, "latent_flat"), _flat(log_variance, "log_variance_flat")]
+        return tf_keras.Model(model.input, score(pair))
     if not score.score.of_reconstruction:
         return tf_keras.Model(model.input, score(_flat(output, "latent_flat")))
     x = model.get_layer(inputs).output

@@ -29,8 +29,8 @@ _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
 }
 _UNIT = {"moving_mean": 0.0, "moving_variance": 1.0}  # of a normalization that is all gain and offset
 _RELU = Quantizer("relu", {})
-_TAKEN = frozenset({"score", "latent_flat", "inputs_flat", "inputs_reshaped", "reconstruction_flat",
-                    "reconstruction_reshaped"})  # fmt: skip
+_TAKEN = frozenset({"score", "latent_flat", "log_variance_flat", "inputs_flat", "inputs_reshaped",
+                    "reconstruction_flat", "reconstruction_reshaped"})  # fmt: skip
 
 
 def simplify(network: NetworkDescription) -> NetworkDescription:

@@ -109,8 +109,8 @@ def compare(network: NetworkDescription, x: NDArray[np.floating], outputs: Outpu
     """
     pairs = {layer.name: layer.of_file for layer in network.layers if layer.role is not Role.INPUT}
     compared = {name: source for name, source in pairs.items() if source in outputs}
-    if network.outputs[0] not in compared:
-        raise InputError(f"{file} can't be compared with what was made of it: no layer of it is its output; report it")
+    if not compared.keys() >= set(network.outputs):
+        raise InputError(f"{file} can't be compared with what was made of it: its output is no layer of it; report it")
     magnitude = max(float(np.abs(outputs[source]).max(initial=0)) for source in compared.values())
     largest = 0.0
     for name, array in _evaluate_network(network, list(compared), x).items():

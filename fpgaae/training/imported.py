@@ -24,6 +24,7 @@ from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.golden.network import IntegerNetwork
+from fpgaae.golden.scores.base import MAX_TABLE_BITS
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_import, lint_model
@@ -52,6 +53,7 @@ from fpgaae.runs.stages import IMPORT
 from fpgaae.training.import_checks import check_empty_slots, deploy
 from fpgaae.training.imported_widths import (
     LayerRange,
+    at_most,
     poor_layers,
     range_of,
     resolve_activation,
@@ -149,7 +151,8 @@ def _check_fit(run: StageRun, given: NetworkDescription, prepared: Prepared) -> 
 def _exact(config: Config, network: NetworkDescription, features: FeatureMap) -> tuple[KerasModel, IntegerNetwork]:
     """Build the model that goes into the firmware, and its exact integer form."""
     try:
-        deployed = deploy(rebuild(network), network, config.model.score, features)
+        fraction_bits = config.quantization.score_table_fraction_bits
+        deployed = deploy(rebuild(network), network, config.model.score, features, fraction_bits)
         findings = lint_model(describe_model(deployed), Conversion.of(config.firmware))
         refuse_errors("the model with its score", findings, InputError)
         return deployed, extract_network(deployed)
@@ -306,10 +309,10 @@ def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) ->
     """Quantize a float network: integer bits that the config leaves open from the ranges on the training events."""
     sites = quantizer_sites(network)
     started = time.perf_counter()
-    ranges, n_events = _ranges(run, sites, network.outputs[0], twin)
+    ranges, n_events = _ranges(run, sites, network.outputs, twin)
 
     def resolved(config: Config) -> tuple[Widths, Quantizers]:
-        activations = {s.quantizer: _resolved(config, s, network.outputs[0], ranges[s.tensor]) for s in sites}
+        activations = {s.quantizer: _resolved(config, s, network.outputs, ranges[s.tensor]) for s in sites}
         return resolve_imported(config, network, sites, activations)
 
     config = run.config
@@ -328,8 +331,10 @@ def _calibrated(run: StageRun, network: NetworkDescription, twin: KerasModel) ->
     return _Quantized(quantized(network, sites, quantizers), tensors, widths, rate, sites)
 
 
-def _resolved(config: Config, site: Site, output: str, found: LayerRange) -> ResolvedWidth:
-    width = _width(config, site, output)
+def _resolved(config: Config, site: Site, outputs: tuple[str, ...], found: LayerRange) -> ResolvedWidth:
+    width = _width(config, site, outputs[0])
+    if site.tensor in outputs[1:]:  # log sigma^2, over whose codes the score has a table
+        return at_most(resolve_activation(width, found), width, MAX_TABLE_BITS)
     return resolve_argument(width, found, site.read_by) if site.read_by else resolve_activation(width, found)
 
 
@@ -343,7 +348,9 @@ def _width(config: Config, site: Site, output: str) -> Width:
     return config.quantization.activations
 
 
-def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasModel) -> tuple[dict[str, LayerRange], int]:
+def _ranges(
+    run: StageRun, sites: tuple[Site, ...], scored: tuple[str, ...], twin: KerasModel
+) -> tuple[dict[str, LayerRange], int]:
     """Give the magnitude that each quantized layer needs: all but its tail, over the worst chunk; mu, all of it."""
     split = open_split(run, "train")
     model = _tapped(twin, [site.tensor for site in sites])
@@ -352,7 +359,7 @@ def _ranges(run: StageRun, sites: tuple[Site, ...], output: str, twin: KerasMode
         for x in _chunks(split):
             outputs = model.predict_on_batch(_shaped(model, x))
             for site, values in zip(sites, outputs if len(sites) > 1 else [outputs], strict=True):
-                is_score = site.tensor == output and not run.config.model.score.of_reconstruction
+                is_score = site.tensor in scored and not run.config.model.score.of_reconstruction
                 needed, known = range_of(values, 0 if is_score else TAIL), ranges[site.tensor]
                 if not np.isfinite(needed.largest):
                     raise InputError(
@@ -372,10 +379,10 @@ def _errors(
     network: IntegerNetwork,
 ) -> tuple[dict[str, RoundingError], float]:
     """Compare every quantizer with its float layer on the validation events, and give the loss of the output."""
-    output, first = made.network.outputs[0], made.network.layers[0].name
+    outputs, first = made.network.outputs, made.network.layers[0].name
     names = [name for name in made.tensors if name in {layer.name for layer in deployed.layers}]
     exact, coded = _tapped(twin, [made.tensors[name] for name in names]), _tapped(deployed, names)
-    ends = _tapped(twin, [made.tensors.get(output, output)]), _tapped(deployed, [output])
+    ends = _tapped(twin, [made.tensors.get(name, name) for name in outputs]), _tapped(deployed, list(outputs))
     is_input = {name: made.tensors[name] == first for name in names}
     errors = {name: QuantizationError(network[first if is_input[name] else name].type) for name in names}
     losses = []
@@ -386,7 +393,9 @@ def _errors(
         for name, true, found in pairs:
             errors[name].add(true, found)
             inputs = _flat(found) if is_input[name] else inputs
-        float_end, quantized_end = (_flat(model.predict_on_batch(shaped)) for model in ends)
+        float_end, quantized_end = (
+            np.concatenate([_flat(one) for one in _listed(model, shaped)], axis=1) for model in ends
+        )
         losses.append((inputs if run.config.model.score.of_reconstruction else float_end, quantized_end))
     return {name: error.entry() for name, error in errors.items()}, _mean(losses)
 

@@ -71,8 +71,12 @@ def resolve_argument(width: Width, found: LayerRange, functions: Sequence[Functi
     known = [limit for limit in limits if limit is not None]
     if len(known) == len(limits):
         found = LayerRange(min(found.largest, max(known)), min(found.spread, max(known)))
-    resolved = resolve_activation(width, found)
-    return ResolvedWidth(min(resolved.bits, max(width.bits, MAX_ARGUMENT_BITS)), resolved.integer_bits)
+    return at_most(resolve_activation(width, found), width, MAX_ARGUMENT_BITS)
+
+
+def at_most(resolved: ResolvedWidth, width: Width, most: int) -> ResolvedWidth:
+    """Give what a table is over no more bits than it takes, unless the config asks for them."""
+    return ResolvedWidth(min(resolved.bits, max(width.bits, most)), resolved.integer_bits)
 
 
 def resolve_bias(

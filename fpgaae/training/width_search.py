@@ -17,6 +17,7 @@ from fpgaae.config.model import LayerQuantization, Width
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType, nearest_codes, values_of
 from fpgaae.golden.functions import MAX_ARGUMENT_BITS
+from fpgaae.golden.scores.base import MAX_TABLE_BITS
 from fpgaae.models.calibrate import Quantizers, Site
 from fpgaae.models.description import NetworkDescription
 
@@ -40,7 +41,10 @@ def choices_of(config: Config, network: NetworkDescription, sites: Sequence[Site
     found = [Choice(layer.name, WEIGHTS) for layer in network.layers if layer.has_weights]
     for site in sites:
         if not (site.tensor == network.outputs[0] and config.model.score.of_reconstruction):
-            found.append(Choice(site.layer, ACTIVATIONS, MAX_ARGUMENT_BITS if site.read_by else MOST_BITS))
+            most = MAX_ARGUMENT_BITS if site.read_by else MOST_BITS
+            found.append(
+                Choice(site.layer, ACTIVATIONS, MAX_TABLE_BITS if site.tensor in network.outputs[1:] else most)
+            )
     return tuple(
         choice for choice in dict.fromkeys(found)
         if (given := named.get(choice.layer)) is None or getattr(given, choice.of) is None

@@ -223,7 +223,7 @@ def test_the_entries_of_zero_are_not_rounded(fraction: int) -> None:
 @pytest.mark.parametrize("score", OF_VARIANCE, **BY_VALUE)
 def test_an_argument_that_is_too_wide_is_refused(score: Score) -> None:
     assert len(function_table(score, _type(MAX_TABLE_BITS, 4), 2).codes) == 4096
-    with pytest.raises(InputError, match=r"over every code of log_variance, which has 13 bits; .* at most 12 bits"):
+    with pytest.raises(InputError, match=r"over every code of log sigma\^2, which has 13 bits; .* at most 12 bits"):
         function_table(score, _type(MAX_TABLE_BITS + 1, 4), 2)
 
 
@@ -232,7 +232,7 @@ def test_an_argument_that_is_too_wide_is_refused(score: Score) -> None:
 def test_entries_that_a_float64_could_not_hold_are_refused(score: Score, fraction: int) -> None:
     """exp(32) takes 47 bits before the point and exp(31.5) 46; log sigma^2 lies in -32 .. 31.5."""
     bits = fraction + (46 if score is Score.KL_DIVERGENCE else 47)
-    with pytest.raises(InputError, match=rf"has entries of {bits} bits; give log_variance fewer `integer_bits`"):
+    with pytest.raises(InputError, match=rf"has entries of {bits} bits; give log sigma\^2 fewer `integer_bits`"):
         function_table(score, _type(7, 6), fraction)
 
 

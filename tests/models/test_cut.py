@@ -44,6 +44,7 @@ def test_an_autoencoder_is_cut_behind_what_belongs_to_its_bottleneck() -> None:
          "`--output` from r0, r2"),
         ((8, 3, 8), {"outputs": ("nope",)}, "no layer nope to cut behind; `--output` takes d0, d1, r1"),
         ((8, 3, 8), {"outputs": ("x",)}, "no layer x to cut behind"),
+        ((8, 3, 8), {"outputs": ("d0", "d0")}, "`--output` names d0 twice; give one layer, or those of mu and of log"),
         ((8, 3, 8), {"outputs": ("d0",), "encoder": True}, "both say where the model is cut"),
     ],
 )  # fmt: skip

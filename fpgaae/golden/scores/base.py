@@ -282,8 +282,9 @@ def function_table(score: Score, argument: FixedPointType, fraction: int) -> Tab
         raise TypeError(f"{of.__name__} needs no function of log sigma^2")
     if argument.width > MAX_TABLE_BITS:
         raise InputError(
-            f"the score {score.value} needs a table over every code of log_variance, which has {argument.width} bits; "
-            f"give `quantization.layers.log_variance.activations` at most {MAX_TABLE_BITS} bits"
+            f"the score {score.value} needs a table over every code of log sigma^2, which has {argument.width} bits; "
+            f"give the layer that puts it out (log_variance in a model trained here) at most {MAX_TABLE_BITS} bits, "
+            "`quantization.layers.<layer>.activations.bits`"
         )
     lsb = _DECIMALS.power(Decimal(2), Decimal(-argument.fraction))
     scale = _DECIMALS.power(Decimal(2), Decimal(fraction))
@@ -294,7 +295,7 @@ def function_table(score: Score, argument: FixedPointType, fraction: int) -> Tab
         entries.append(int(_DECIMALS.to_integral_value(_DECIMALS.multiply(result, scale))))
     if max(entries).bit_length() > 53:
         raise InputError(
-            f"the table of the score {score.value} has entries of {max(entries).bit_length()} bits; give log_variance "
+            f"the table of the score {score.value} has entries of {max(entries).bit_length()} bits; give log sigma^2 "
             "fewer `integer_bits`, or the table fewer `quantization.score_table_fraction_bits`"
         )
     return Table(np.array(entries, dtype=np.int64), type_for_range(0, max(entries), fraction))

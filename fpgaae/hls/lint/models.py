@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.conversion_checks import check_conversion, check_interfaces
@@ -14,7 +15,8 @@ from fpgaae.hls.lint.rules import finding
 from fpgaae.hls.lint.width_checks import check_widths
 from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
 from fpgaae.models.cut import cuts_before, refuse_several_outputs
-from fpgaae.models.description import NetworkDescription
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import score_kind
 from fpgaae.models.qkeras_form import quantized_form
 from fpgaae.models.resolved_widths import ResolvedWidth
 from fpgaae.models.simplify import fold_normalization, simplify, without_quantizers
@@ -55,11 +57,19 @@ def lint_import(model: NetworkDescription, conversion: Conversion, *, quantize: 
         refuse_several_outputs(model)
         simple = simplify(model)
         if simple.is_quantized and not quantize:
-            return lint_model(quantized_form(simple, _ANY_WIDTH.signed()).network, conversion)
+            return lint_model(_with_score_of_two(quantized_form(simple, _ANY_WIDTH.signed()).network), conversion)
         planned = _planned(simple)
     except InputError as error:
         return (finding("not-importable", "", str(error)),)
     return by_severity([*check_layers(planned), *check_graph(planned), *check_interfaces(planned, conversion)])
+
+
+def _with_score_of_two(network: NetworkDescription) -> NetworkDescription:
+    """Put a score behind mu and log sigma^2, where a model puts out both: its table is over the codes of the second."""
+    if len(network.outputs) != 2:
+        return network
+    score = LayerDescription("score", score_kind(Score.KL_DIVERGENCE), network.outputs, {"fraction_bits": 0})
+    return NetworkDescription((*network.layers, score), ("score",))
 
 
 def _with_cut(model: NetworkDescription, found: Iterable[Finding]) -> Iterable[Finding]:
@@ -82,7 +92,7 @@ def _planned(simple: NetworkDescription) -> NetworkDescription:
         {site.quantizer: _ANY_WIDTH.signed() if site.signed else _ANY_WIDTH.rectified() for site in sites},
         {layer.name: _ANY_WIDTH.signed() for layer in twin.layers if layer.has_weights},
     )
-    return quantized(twin, sites, types)
+    return quantized(NetworkDescription(twin.layers, twin.outputs[:1]), sites, types)
 
 
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
