@@ -173,6 +173,7 @@ BROKEN = (
     _Broken("activation-keep-negative", _activation("quantized_bits(6,2,0,0,alpha=1)")),
     _Broken("stream-strides", lambda: _convolved((1, 2), (2, 1)), Conversion(io_type="io_stream")),
     _Broken("convolution-reuse", lambda: _convolved((1, 1), (1, 1)), Conversion(strategy="resource", reuse_factor=8)),
+    _Broken("pointwise-reuse", lambda: _convolved((1, 1), (1, 1)), Conversion("Vitis", "io_stream", "resource", 9)),
     _Broken("alpha-missing", _with(bias_quantizer="quantized_bits(6,0)")),
     _Broken("alpha-auto", _with(kernel_quantizer="quantized_bits(6,0)")),
     _Broken("alpha-scaled", _with(kernel_quantizer="quantized_bits(6,0,0,alpha=0.3)")),

@@ -172,10 +172,10 @@ def _streamed(kernel: list[int], strides: list[int]) -> Callable[[], Looked]:
     return _image("QConv2D", STREAM, **_FEW_WEIGHTS, filters=2, kernel_size=kernel, strides=strides)
 
 
-def _reused(factor: int, io_type: str = "io_parallel") -> Callable[[], Looked]:
-    """Describe a convolution with sums of 4 x 2 products."""
+def _reused(factor: int, io_type: str = "io_parallel", kernel: int = 2) -> Callable[[], Looked]:
+    """Describe a convolution of two channels to eight, by default with sums of 4 x 2 products."""
     conversion = Conversion(strategy="resource", reuse_factor=factor, io_type=io_type)
-    return _image("QConv2D", conversion, **_FEW_WEIGHTS, filters=8, kernel_size=[2, 2])
+    return _image("QConv2D", conversion, **_FEW_WEIGHTS, filters=8, kernel_size=[kernel, kernel])
 
 
 def _dense_on(shape: tuple[int, ...]) -> Callable[[], Looked]:
@@ -203,9 +203,9 @@ def _scored_images(*kinds: str, conversion: Conversion = STREAM) -> Callable[[],
     return make
 
 
-def _masked(shape: tuple[int, ...], conversion: Conversion = STREAM) -> Callable[[], Looked]:
+def _masked(shape: tuple[int, ...], conversion: Conversion = STREAM, empty: float = 0.0) -> Callable[[], Looked]:
     """Describe a score of three slots of two values each."""
-    parts = layer("flat", "Flatten", "q"), layer("it", "MaskedSquaredErrorScore", "flat", "flat", empty=[0.0, 0.0, 0.0])
+    parts = layer("flat", "Flatten", "q"), layer("it", "MaskedSquaredErrorScore", "flat", "flat", empty=[0.0, empty, 0.0])
     return lambda: by_hand(*parts, conversion=conversion, shape=shape)
 
 
@@ -375,6 +375,8 @@ CASES = (
     Case("stream-packs", _scored_images("Flatten"), _scored_images("Reshape", "Flatten"), where="it"),
     Case("stream-packs", _scored_images("Flatten"), _scored_images("Flatten", conversion=Conversion()), where="it"),
     Case("stream-packs", _masked((3, 2, 1)), _masked((3, 1, 2)), where="it"),
+    Case("score-empty-slot", _masked((3, 1, 2), empty=4.0), _masked((3, 1, 2), empty=-4.0), where="it"),
+    Case("score-empty-slot", _masked((3, 1, 2), empty=2.0**-6), _masked((3, 1, 2), empty=2.0**-5), where="it"),
     Case("stream-packs", _masked((3, 2, 1)), _masked((3, 2, 1), Conversion()), where="it"),
     Case("pooling-beyond-border", _image("MaxPooling2D", Conversion(), pool_size=3, strides=None, padding="same"),
          _image("MaxPooling2D", Conversion(), pool_size=[4, 2], strides=None, padding="same"), where="it"),
@@ -385,6 +387,8 @@ CASES = (
     Case("dense-of-image", _dense_on((3, 2)), _dense_on((6,)), where="it"),
     Case("convolution-reuse", _reused(16), _reused(8), where="it"),
     Case("convolution-reuse", _reused(16), _reused(16, "io_stream"), where="it"),
+    Case("pointwise-reuse", _reused(3, "io_stream", 1), _reused(2, "io_stream", 1), where="it"),
+    Case("pointwise-reuse", _reused(32, "io_parallel", 1), _reused(1, "io_parallel", 1), where="it"),
     Case("channels-first", _convolution(data_format="channels_first"), _convolution(data_format="channels_last"),
          where="it", also=_BUT_CLASS),
     Case("dilated-convolution", _convolution(dilation_rate=[2, 2]), _convolution(dilation_rate=[1, 1]), where="it",

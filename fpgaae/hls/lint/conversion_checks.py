@@ -11,7 +11,7 @@ from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.arithmetic import Products, Values, products, values_of_layers
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
-from fpgaae.hls.lint.width_checks import used_reuse_factor
+from fpgaae.hls.lint.width_checks import is_of_pixels, used_reuse_factor
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import Role
 from fpgaae.models.shapes import Shape, numbers
@@ -84,9 +84,9 @@ def check_interfaces(model: NetworkDescription, conversion: Conversion) -> Itera
         differ = None not in shapes and len({prod(shape or ()) for shape in shapes}) > 1
         if layer.is_score and differ:
             yield finding("score-shapes", layer.name, " and ".join(map(str, shapes)))
+        if conversion.strategy == "resource" and "filters" in layer.settings and layer.role is Role.SUM:
+            yield from _check_reuse(layer, products(layer, values[layer.inputs[0]]), conversion)
         if not conversion.is_stream:
-            if conversion.strategy == "resource" and "filters" in layer.settings and layer.role is Role.SUM:
-                yield from _check_reuse(layer, products(layer, values[layer.inputs[0]]), conversion)
             continue
         if layer.kind == "Dot":
             yield finding("dot-in-stream", layer.name)
@@ -127,9 +127,13 @@ def _check_shapes(model: NetworkDescription, layer: LayerDescription, shapes: li
 
 
 def _check_reuse(layer: LayerDescription, size: Products | None, conversion: Conversion) -> Iterator[Finding]:
-    """Look at the reuse factor of a convolution, of which hls4ml only asserts that it is small enough."""
-    used = used_reuse_factor(size, conversion.reuse_factor) if size is not None else 1
-    if size is not None and used > size.n_in:
+    """Look at the reuse factor of a convolution, of which hls4ml asserts some things and mends others."""
+    if size is None:
+        return
+    used = used_reuse_factor(size, conversion.reuse_factor)
+    if is_of_pixels(layer) and used != conversion.reuse_factor:
+        yield finding("pointwise-reuse", layer.name, f"reuse_factor {conversion.reuse_factor} of {size.n_in} channels")
+    elif not conversion.is_stream and used > size.n_in:
         yield finding("convolution-reuse", layer.name, f"reuse_factor {used} of sums of {size.n_in} products")
 
 

@@ -114,6 +114,8 @@ def _check_scored(model: NetworkDescription, layer: LayerDescription) -> Iterato
     has_table = SCORES[layer.kind].needs_variance
     if SCORES[layer.kind] is Score.REGRESSION:
         yield from _check_output(model, layer)
+    if layer.inputs and (why := _strange_slot(layer, _behind(model, layer.inputs[0]))):
+        yield finding("score-empty-slot", layer.name, why)
     for index, name in enumerate(layer.inputs):
         source = _behind(model, name)
         if not (has_table and index == 1):
@@ -128,6 +130,18 @@ def _check_scored(model: NetworkDescription, layer: LayerDescription) -> Iterato
             yield finding("score-exp-table", layer.name, f"{name}: {quantizer}, {entries}")
     if has_table and len(layer.inputs) < 2:
         yield finding("score-exp-table", layer.name, "log sigma^2 is not an input")
+
+
+def _strange_slot(score: LayerDescription, source: LayerDescription) -> str:
+    """Say which value of an empty slot lies between the codes of a masked score's inputs, or beyond them."""
+    quantizer, empty = source.quantizers.get("activation"), score.settings.get("empty")
+    if quantizer is None or quantizer.type is None or not isinstance(empty, list | tuple):
+        return ""
+    for value in empty:
+        scaled = float(value) * 2.0**quantizer.type.fraction
+        if not (scaled.is_integer() and quantizer.type.min_code <= scaled <= quantizer.type.max_code):
+            return f"{value} as {quantizer}"
+    return ""
 
 
 def _check_output(model: NetworkDescription, score: LayerDescription) -> Iterator[Finding]:

@@ -51,6 +51,11 @@ _TABLE = (
         "use a reuse factor of at most the kernel's pixels times the channels, or io_stream",
     ),
     Rule(
+        "pointwise-reuse", _E,
+        "hls4ml's convolution of single pixels takes the reuse factor as it is set, and asserts that it divides",
+        "choose a reuse factor that divides the channels that are read, or the latency strategy",
+    ),
+    Rule(
         "reuse-factor-replaced", _W,
         "the reuse factor does not divide the layer's products as hls4ml needs it, and is silently replaced",
         "choose a reuse factor that divides, so that the resources are those you asked for",
@@ -263,6 +268,11 @@ _TABLE = (
         "score-may-be-negative", _E,
         "the score regression is the network's one output, which the firmware compares as a number without a sign",
         "end in one unit with a QActivation(quantized_relu(...)) behind it",
+    ),
+    Rule(
+        "score-empty-slot", _E,
+        "a slot is told to be empty by a value that the type of the score's inputs does not hold",
+        "take a value of that type, or give it more bits",
     ),
     Rule(
         "score-exp-table", _E,

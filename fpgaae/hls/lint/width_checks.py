@@ -84,12 +84,18 @@ def fits_dsp(a: int, b: int) -> bool:
 
 def _check_reuse(layer: LayerDescription, size: Products | None, conversion: Conversion) -> Iterator[Finding]:
     """Look at the reuse factor, which hls4ml only checks in the resource strategy."""
-    if conversion.strategy != "resource" or size is None:
+    if conversion.strategy != "resource" or size is None or is_of_pixels(layer):
         return
     used = used_reuse_factor(size, conversion.reuse_factor)
     if used != conversion.reuse_factor:
         wanted = f"reuse_factor {conversion.reuse_factor} of {size.n_in} x {size.n_out} products"
         yield finding("reuse-factor-replaced", layer.name, f"{wanted}: {used} is used")
+
+
+def is_of_pixels(layer: LayerDescription) -> bool:
+    """Tell whether a layer is a convolution of single pixels, of which hls4ml takes the reuse factor as it is set."""
+    kernel = layer.settings.get("kernel_size")
+    return set(kernel if isinstance(kernel, list | tuple) else [kernel]) == {1}
 
 
 def used_reuse_factor(size: Products, wanted: int) -> int:
