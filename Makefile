@@ -19,6 +19,10 @@ endif
 # Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
 .NOTPARALLEL:
 
+# Bytecode of what is imported is kept, also where the environment says not to; compiling all that is installed would take
+# a third of the installation's time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The stamp is written last and holds the folder: an environment that is half installed, that lost its Python, or that
 # came along when the checkout was copied (its scripts still run the old one) is made anew.
 INSTALLED_FOR := $(shell test -x $(VENV)/bin/python && test -x $(VENV)/bin/fpgaae && cat $(STAMP) 2>/dev/null)
@@ -33,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) with $(PYTHON): about two minutes and 3 GB"
 	@test "$(INSTALLED_FOR)" = "$(CURDIR)" || $(PYTHON) -m venv --clear $(VENV)
 	@rm -f $@
-	@$(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --use-pep517 \
+	@$(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --use-pep517 --no-compile \
 	    -c constraints.txt -e '.[all,dev,docs]'
 	@echo "$(CURDIR)" > $@
 
@@ -110,9 +114,7 @@ test check: export OPENBLAS_NUM_THREADS := 1
 test check: export TF_NUM_INTRAOP_THREADS := 1
 test check: export TF_NUM_INTEROP_THREADS := 1
 
-# Bytecode is kept, also where the environment says not to: a worker, and each program that a test starts, would compile
-# all its modules anew.
-pytest := env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal
+pytest := $(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 test: $(STAMP) ## run every test
 	@$(pytest) $(ARGS)
