@@ -205,7 +205,10 @@ def _scored_images(*kinds: str, conversion: Conversion = STREAM) -> Callable[[],
 
 def _masked(shape: tuple[int, ...], conversion: Conversion = STREAM, empty: float = 0.0) -> Callable[[], Looked]:
     """Describe a score of three slots of two values each."""
-    parts = layer("flat", "Flatten", "q"), layer("it", "MaskedSquaredErrorScore", "flat", "flat", empty=[0.0, empty, 0.0])
+    parts = (
+        layer("flat", "Flatten", "q"),
+        layer("it", "MaskedSquaredErrorScore", "flat", "flat", empty=[0.0, empty, 0.0]),
+    )
     return lambda: by_hand(*parts, conversion=conversion, shape=shape)
 
 
