@@ -440,7 +440,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Give an experiment with a random golden network, traced; a test that damages it takes a copy."""
     import networks  # noqa: PLC0415 - it imports this module
 
-    workspace = networks.converted_workspace(tmp_path_factory.mktemp("traced"))
+    workspace = networks.five_objects_workspace(tmp_path_factory.mktemp("traced"))
     workspace.run("trace")
     return workspace
 

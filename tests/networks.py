@@ -218,16 +218,31 @@ def converted_workspace(folder: Path, score: Score = Score.SQUARED_ERROR, **over
     return with_random_network(open_workspace(folder), score)
 
 
+def _workspace_of_slots(
+    folder: Path, slots: list[int], hardware: dict[str, Any], score: Score, **overrides: Any,  # noqa: ANN401
+) -> Workspace:  # fmt: skip
+    """Make an experiment of some of the slots of an event, and of a random golden network."""
+    for process, n, scale in (("background", 1500, 1.0), ("signal", 400, 4.0)):
+        with h5py.File(folder / f"{process}.h5", "w") as file:
+            file["Particles"] = make_events(n, seed=len(process), pt_scale=scale)[:, slots]
+            file["Group"] = make_groups(n, seed=len(process))
+    return converted_workspace(folder, score, data={"hardware": hardware}, **overrides)
+
+
 def tiny_workspace(folder: Path, **overrides: Any) -> Workspace:  # noqa: ANN401
     """Make an experiment of two objects, whose block is small enough for what takes long to place or to compile."""
     kinds = [{"name": "met", "slots": 1, "pt_bits": 6, "eta_bits": 0, "phi_bits": 3}]
     kinds += [{"name": "jet", "slots": 1, "pt_bits": 5, "eta_bits": 3, "phi_bits": 0}]
-    for process, n, scale in (("background", 1500, 1.0), ("signal", 400, 4.0)):
-        with h5py.File(folder / f"{process}.h5", "w") as file:
-            file["Particles"] = make_events(n, seed=len(process), pt_scale=scale)[:, [0, 9]]
-            file["Group"] = make_groups(n, seed=len(process))
     hardware = {"objects": kinds, "phi_steps": 8, "pt_lsb_gev": 8, "eta_lsb": 1}
-    return converted_workspace(folder, Score.MU_SQUARED, data={"hardware": hardware}, **overrides)
+    return _workspace_of_slots(folder, [0, 9], hardware, Score.MU_SQUARED, **overrides)
+
+
+def five_objects_workspace(folder: Path, **overrides: Any) -> Workspace:  # noqa: ANN401
+    """Make an experiment of objects of every kind, few enough for all that looks at every gate of its Verilog."""
+    kinds = [{"name": "met", "slots": 1, "pt_bits": 12, "eta_bits": 0, "phi_bits": 8}]
+    kinds += [{"name": name, "slots": 1, "pt_bits": 9, "eta_bits": 8, "phi_bits": 8} for name in ("electron", "muon")]
+    kinds += [{"name": "jet", "slots": 2, "pt_bits": 11, "eta_bits": 8, "phi_bits": 8}]
+    return _workspace_of_slots(folder, [0, 1, 5, 9, 10], {"objects": kinds}, Score.SQUARED_ERROR, **overrides)
 
 
 def prove_rtl(workspace: Workspace, events: int = 1) -> None:
