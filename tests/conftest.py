@@ -110,6 +110,7 @@ def pytest_configure() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}"
     for name, value in JAX_CACHE.items():
         os.environ.setdefault(name, value)
+    os.environ.setdefault("NUMBA_OPT", "1")  # as `fpgaae.optional.require`: tests import da4ml without it
     quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
 
 

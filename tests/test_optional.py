@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -308,3 +309,12 @@ def test_a_result_does_not_need_the_packages_that_could_have_decided_it(
     monkeypatch.setattr(metadata, "version", version)
     assert fingerprint(experiment, "convert", {}) not in {"", there}
     assert fingerprint(experiment, "train", {})
+
+
+def test_numba_compiles_for_da4ml_at_a_level_of_its_own_unless_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NUMBA_OPT", raising=False)
+    require("da4ml", "Verilog is traced with it")
+    assert os.environ["NUMBA_OPT"] == "1"
+    monkeypatch.setenv("NUMBA_OPT", "3")
+    require("da4ml", "Verilog is traced with it")
+    assert os.environ["NUMBA_OPT"] == "3"
