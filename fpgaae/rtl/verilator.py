@@ -6,7 +6,6 @@ import ctypes
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.hls.project import fill_template
+from fpgaae.processes import run_program
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 
@@ -39,7 +39,6 @@ _LOG = "compile.log"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]+")
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_dpi.cpp")
 _PATIENCE = 4  # times the designed latency: how long a result is waited for
-_PROBE_TIMEOUT_S = 60
 _PROBE = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
 
 
@@ -220,12 +219,9 @@ def probe(library: Path) -> None:
     Raises
     ------
     CheckFailed
-        If it can't be loaded.
+        If it can't be loaded, or that does not end.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", _PROBE, str(library)],
-        capture_output=True, text=True, errors="replace", check=False, timeout=_PROBE_TIMEOUT_S,
-    )  # fmt: skip
+    done = run_program([sys.executable, "-c", _PROBE, str(library)], f"loading {library}")
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [""])[-1]
         how = signal.Signals(-done.returncode).name if done.returncode < 0 else said
