@@ -21,7 +21,10 @@ from support import CONFIGS
 from fpgaae.runs.experiment import open_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
-PIP_INSTALL = "pip install --quiet --no-input --disable-pip-version-check --use-pep517 --no-compile -c constraints.txt -e .[all,dev,docs]"
+PIP_INSTALL = (
+    "pip install --quiet --no-input --disable-pip-version-check --use-pep517 --no-compile -c constraints.txt "
+    "-e .[all,dev,docs]"
+)
 PIP = f"venv-python -m {PIP_INSTALL}"
 STAGES = [
     "data",
