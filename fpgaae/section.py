@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -24,6 +24,11 @@ class Section(BaseModel):
         if _holds_boolean(value) and info.field_name in _fields_of_numbers(cls):
             raise ValueError("true and false are no numbers; write 1 or 0 where one is meant")
         return value
+
+
+def is_class_of(kind: object, base: type) -> bool:
+    """Tell a class of this base; to Python 3.10 `dict[str, int]` is a type, too, but none that issubclass takes."""
+    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, base)
 
 
 def _holds_boolean(value: Any) -> bool:  # noqa: ANN401

@@ -17,7 +17,7 @@ from fpgaae.config.experiment import Config
 from fpgaae.config.layers import LAYER_KINDS
 from fpgaae.config.yaml_source import YamlSource, read_mapping, read_yaml
 from fpgaae.errors import ConfigError
-from fpgaae.section import Section
+from fpgaae.section import Section, is_class_of
 
 _SHOWN = 200  # characters of a wrong value
 
@@ -106,14 +106,14 @@ def _suggestion(path: tuple[int | str, ...], model: type[Section]) -> str:
             section = _field_type(section, part)
         if section is None:
             return ""
-    known = list(section.model_fields) if isinstance(section, type) and issubclass(section, Section) else []
+    known = list(section.model_fields) if is_class_of(section, Section) else []
     close = difflib.get_close_matches(str(path[-1]), known, n=1)
     return f"; did you mean `{close[0]}`?" if close else f"; known keys are {', '.join(known)}" if known else ""
 
 
 def _field_type(section: Any, part: str | int) -> Any:  # noqa: ANN401
     """Give the section behind a key, an index or a dictionary entry."""
-    if isinstance(section, type) and issubclass(section, Section):
+    if is_class_of(section, Section):
         field = section.model_fields.get(str(part))
         section = field.annotation if field else None
     else:
@@ -121,7 +121,7 @@ def _field_type(section: Any, part: str | int) -> Any:  # noqa: ANN401
     section = _plain(section)
     if get_origin(section) in {Union, UnionType}:
         kinds = map(_plain, get_args(section))
-        section = next((a for a in kinds if isinstance(a, type) and issubclass(a, Section)), None)
+        section = next((kind for kind in kinds if is_class_of(kind, Section)), None)
     return section
 
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, SerializeAsAny, ValidationError
 from fpgaae.methods import kinds
 from fpgaae.methods.base import Method, MethodOptions
 from fpgaae.methods.ensemble import LEARNING_RATE, Ensemble
+from fpgaae.section import is_class_of
 
 
 def method_kinds() -> tuple[str, ...]:
@@ -30,9 +31,7 @@ def method_class(kind: str) -> type[Method]:
         raise ValueError(f"method.kind: no method is called `{kind}`; the methods are {', '.join(method_kinds())}")
     module = importlib.import_module(f"{kinds.__name__}.{kind}")
     return next(
-        found
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, Method) and found.__module__ == module.__name__
+        found for found in vars(module).values() if is_class_of(found, Method) and found.__module__ == module.__name__
     )
 
 

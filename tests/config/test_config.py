@@ -15,6 +15,7 @@ from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
 from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.errors import ConfigError
+from fpgaae.section import Section, is_class_of
 
 SHIPPED = sorted(CONFIGS.glob("*.yaml"))
 
@@ -434,3 +435,10 @@ def test_what_no_student_is(change: dict[str, Any], said: str) -> None:
 def test_only_a_student_has_a_teacher() -> None:
     with pytest.raises(ValidationError, match="a model of kind autoencoder has no teacher"):
         _default(distillation=_STUDENT["distillation"])
+
+
+def test_a_generic_alias_is_no_class_of_anything() -> None:
+    """To Python 3.10 it is an instance of `type`, of which `issubclass` takes none."""
+    assert [is_class_of(kind, Section) for kind in (Config, Section, dict[str, int], int, "Config")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
