@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, TypeGuard, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -11,6 +11,8 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Lsb = Annotated[float, Field(ge=1e-9, le=1e9)]  # what a step of an integer stands for
 Number = Annotated[float, Field(ge=-1e30, le=1e30)]  # float32 holds its square roots and sums
+
+T = TypeVar("T")
 
 
 class Section(BaseModel):
@@ -26,7 +28,7 @@ class Section(BaseModel):
         return value
 
 
-def is_class_of(kind: object, base: type) -> bool:
+def is_class_of(kind: object, base: type[T]) -> TypeGuard[type[T]]:
     """Tell a class of this base; to Python 3.10 `dict[str, int]` is a type, too, but none that issubclass takes."""
     return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, base)
 

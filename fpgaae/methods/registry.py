@@ -30,9 +30,8 @@ def method_class(kind: str) -> type[Method]:
     if kind not in method_kinds():
         raise ValueError(f"method.kind: no method is called `{kind}`; the methods are {', '.join(method_kinds())}")
     module = importlib.import_module(f"{kinds.__name__}.{kind}")
-    return next(
-        found for found in vars(module).values() if is_class_of(found, Method) and found.__module__ == module.__name__
-    )
+    classes = (found for found in vars(module).values() if is_class_of(found, Method))  # type: ignore[type-abstract]
+    return next(found for found in classes if found.__module__ == module.__name__)
 
 
 def _validated(value: object) -> object:
