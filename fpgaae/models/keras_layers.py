@@ -318,6 +318,7 @@ LAYERS: Mapping[str, KerasLayer] = {
                 "QBatchNormalization QConv2DBatchnorm QDenseBatchnorm QDepthwiseConv2DBatchnorm"
             ),
             "leaky-slope": "PReLU",
+            "hgq-proxy": "HGQ>FixedPointQuantizer HGQ>UnaryLUT FixedPointQuantizer UnaryLUT",
         }.items()
         for kind in kinds.split()
     },

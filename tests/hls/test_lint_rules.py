@@ -327,6 +327,7 @@ CASES = (
     Case("lambda-layer", _keras("Lambda", lambda x: x), where="it"),
     Case("transposed-convolution", _image("Conv2DTranspose"), where="it"),
     Case("depthwise-convolution", _image("DepthwiseConv2D", Conversion(), kernel_size=[3, 3]), where="it"),
+    Case("hgq-proxy", lambda: by_hand(layer("it", "HGQ>FixedPointQuantizer", "q", RND="RND_CONV")), where="it"),
     Case("merged-branches", _merged("Add", 6, Conversion()), where="it"),
     Case("sampling-layer", _sampled, where="it"),
     Case("sampling-layer", _keras("GaussianNoise", 0.1), where="it"),

@@ -208,6 +208,12 @@ _TABLE = (
         "leave it out of the deployed model, or teach it to fpgaae.models.extract and hls4ml's Extension API",
     ),
     Rule(
+        "hgq-proxy", _E,
+        "the types that a proxy model of HGQ gives to its values, one by one, and its tables are not read",
+        "build the same Keras layers without these, with the weights of the proxy model, and let `import` quantize "
+        "them by the config; or train in QKeras or Brevitas, whose models keep their types",
+    ),
+    Rule(
         "merged-branches", _E,
         "no target joins two branches: in the golden network, HLS, RTL and emulator only a score reads two layers",
         "train a model without the second branch",
