@@ -12,7 +12,7 @@ _HERE = r"n - first < block_events \? \(int\)\(n - first\) : block_events"
 _EMPTY_BLOCK = "it adds a block of no events at most, which reads no event and puts out nothing"
 _HALF = "(T(1) << (drop - 1))"
 _TABLE = r"\[v\[i\]\.lane\[e\] & \(table_size - 1\)\]"
-_DECIDED = r"accept\[e \* (?P<n>\d+) \+ i\] = scores\[e\] > thresholds\[i\];"
+_DECIDED = r"accept\[e \* (?P<n>[2-9]|\d\d+) \+ i\] = scores\[e\] > thresholds\[i\];"  # of one, the order is the same
 TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
     slips(
         Damage.COMPARISON,
@@ -27,7 +27,7 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
     ),
     slips(
         Damage.ACCEPT_ORDER,
-        "it has no thresholds",
+        "it has fewer than two thresholds",
         Slip(
             _CODE,
             _DECIDED,
