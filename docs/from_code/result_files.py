@@ -31,7 +31,7 @@ A key marked *left out* is not in the file while it has the value that is given;
 """
 OTHERS: Mapping[str, type[Any]] = {  # what no stage writes alone
     "csim/mutants.json (csim --mutate)": CsimMutantsResult,
-    "prove/mutants_hls.json (prove --mutate)": ProveMutantsResult,
+    "prove/mutants_hls.json, mutants_verilog.json (prove --mutate)": ProveMutantsResult,
     "rtl/mutants.json (rtl --mutate)": RtlMutantsResult,
     "emulator_mutants.json (export --mutate)": EmulatorMutantsResult,
     "rtl_layers.json (rtl --layers)": RtlLayersResult,

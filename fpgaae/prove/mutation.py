@@ -15,6 +15,7 @@ from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.project_sources import ProjectSources
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.text_mutants import TEXT_KINDS
+from fpgaae.optional import require
 from fpgaae.processes import programs_limited
 from fpgaae.progress import Progress
 from fpgaae.prove.run import sources_of_run, stimulus_pool
@@ -25,13 +26,17 @@ from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.mutants import ProveMutantsResult
 from fpgaae.runs.results.prove import ProveResult
+from fpgaae.runs.results.rtl import TraceResult
 from fpgaae.runs.run import StageRun
+
+_FEW_EVENTS, _MANY_EVENTS = 500, 5000  # of each origin: to search an event in, and to contradict a proof
 
 
 class Target(str, Enum):
     """What is damaged."""
 
     HLS = "hls"
+    VERILOG = "verilog"
 
 
 def mutants_file(target: Target) -> str:
@@ -78,4 +83,29 @@ def _mutate_sources(run: StageRun, n: int, progress: Progress) -> ProveMutantsRe
     return judge_all(judge, made, Target.HLS.value, seed, fingerprint, progress)
 
 
-_TARGETS: dict[Target, Callable[[StageRun, int, Progress], ProveMutantsResult]] = {Target.HLS: _mutate_sources}
+def _mutate_verilog(run: StageRun, n: int, progress: Progress) -> ProveMutantsResult:
+    require("da4ml", "the proof of the Verilog")
+    from fpgaae.prove.verilog_mutants import VerilogJudge  # noqa: PLC0415 - needs da4ml
+    from fpgaae.rtl.mutants import VERILOG_KINDS  # noqa: PLC0415
+    from fpgaae.rtl.pipeline import load_pipeline  # noqa: PLC0415
+    from fpgaae.rtl.rtl_sources import RtlSources  # noqa: PLC0415
+
+    seed, folder = run.config.seed, run.upstream("trace")
+    if run.is_stale(TraceResult) or not folder.is_dir():
+        raise InputError(
+            f"there is no Verilog of the present config; run `fpgaae trace {run.experiment.config_file}` first"
+        )
+    project = (folder / run.result(TraceResult).project_dir).absolute()
+    made = make_mutants(RtlSources(project), VERILOG_KINDS, n, seed)
+    with progress.task("the sound Verilog", None):
+        pool, events = (stimulus_pool(run, n_events) for n_events in (_FEW_EVENTS, _MANY_EVENTS))
+        trigger = sources_of_run(run).trigger
+        judge = VerilogJudge(project, trigger, load_pipeline(folder), pool, events, seed, run.scratch)
+    fingerprint = read_manifest(run.experiment.stage_folder("trace"))["fingerprint"]
+    return judge_all(judge, made, Target.VERILOG.value, seed, fingerprint, progress)
+
+
+_TARGETS: dict[Target, Callable[[StageRun, int, Progress], ProveMutantsResult]] = {
+    Target.HLS: _mutate_sources,
+    Target.VERILOG: _mutate_verilog,
+}

@@ -184,11 +184,11 @@ def layer_entries(sources: Sources, proof: SourceProof) -> tuple[ProvenLayer, ..
     return tuple(entries)
 
 
-def stimulus_pool(run: StageRun) -> Codes:
-    """Give the first events of every origin of the C simulation's stimulus, as hardware integers."""
+def stimulus_pool(run: StageRun, n: int = _POOL_AN_ORIGIN) -> Codes:
+    """Give the first n events of every origin of the C simulation's stimulus, as hardware integers."""
     stimuli = Simulation.of_run(run, run.scratch).stimuli()
     parts = []
     for source in stimuli.sources():
         if source.origin != LAYERS and not source.start:
-            parts.append(stimuli.make(source._replace(stop=min(source.stop, _POOL_AN_ORIGIN))).hardware)
+            parts.append(stimuli.make(source._replace(stop=min(source.stop, n))).hardware)
     return np.concatenate(parts)

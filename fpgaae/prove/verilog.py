@@ -7,7 +7,7 @@ one clock older, and nothing else. A piece that is not proven is searched for an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,20 +20,20 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.prove.algebra import NotFollowed
+from fpgaae.prove.rtl_replay import replay
 from fpgaae.prove.traced import traced_differs
-from fpgaae.rtl.design import Design
+from fpgaae.rtl.design import VERILOG_FOLDER, Design
 from fpgaae.rtl.memory_files import check_tables
 from fpgaae.rtl.pipeline import stages_by_module
 from fpgaae.rtl.register_proof import registers_differ
-from fpgaae.rtl.stage_proof import VERILOG, StageProver, require_abc
+from fpgaae.rtl.stage_proof import VERILOG, BlockProof, StageProver, require_abc
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, find_tool
-from fpgaae.rtl.verilator import RtlSimulation, compile_rtl, compile_runtime, probe
+from fpgaae.rtl.verilator import compile_rtl, compile_runtime
 from fpgaae.rtl.wrapper_proof import PROVEN_WRAPPERS, prove_wrapper
-from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.prove import Proven, ProvenPiece, RtlRefutation
 
-_LOGIC, _STAGE, _REGISTERS, _WRAPPER = "logic", "stage", "registers", "wrapper"
+_LOGIC, _TABLES, _STAGE, _REGISTERS, _WRAPPER = "logic", "tables", "stage", "registers", "wrapper"
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,21 @@ class Verilog:
         What was traced.
     build
         A folder for what is in between.
+    prover
+        Of another project of the same pipeline, whose graphs are taken.
+    simulate
+        Builds the simulation of the project in a folder, where that is done in another way than at once.
+    sound
+        A proven project of the same pipeline: gates that stand in both are the same, and not to be proven again.
     """
 
     project: Path
     trigger: GoldenTrigger
     pipeline: Pipeline
     build: Path
+    prover: StageProver | None = None
+    simulate: Callable[[Path], Path] | None = None
+    sound: Path | None = None
 
     def pieces(self) -> Iterator[ProvenPiece]:
         """Prove piece by piece.
@@ -74,13 +83,43 @@ class Verilog:
                 pool.submit(prove_wrapper, self.project, kind, self.build / "wrappers") for kind in PROVEN_WRAPPERS
             ]
             yield self._logic()
-            yield from self._stages()
+            yield from self._tables()
+            yield from self._stages(self._prover.stages)
             yield self._registers()
             for proof in (wrapper.result() for wrapper in wrappers):
                 yield _piece(proof.file, _WRAPPER, proof.how, proof.failure)
 
+    def pieces_of(self, file: str) -> Iterator[ProvenPiece]:
+        """Prove the pieces that a source is part of, where all else is as it was traced.
+
+        Parameters
+        ----------
+        file
+            Relative to the project.
+        """
+        name = Path(file).name
+        kind = Path(file).stem.removeprefix(f"{Design.load(self.project).name}_")
+        if kind in PROVEN_WRAPPERS:
+            proof = prove_wrapper(self.project, kind, self.build / "wrappers")
+            yield _piece(proof.file, _WRAPPER, proof.how, proof.failure)
+        elif modules := self.modules_of(file):
+            if name.endswith(".mem"):
+                yield from self._tables()
+            yield from self._stages(modules)
+        else:
+            yield self._registers()
+
+    def modules_of(self, file: str) -> list[str]:
+        """Name the stages that a source, or a table, is part of."""
+        if not file.endswith(".mem"):
+            return self._prover.concerned(file)
+        sources = {module: self.project / VERILOG_FOLDER / f"{module}.v" for module in self._prover.stages}
+        return [module for module, own in sources.items() if Path(file).name in own.read_text(encoding="utf-8")]
+
     @cached_property
     def _prover(self) -> StageProver:
+        if self.prover is not None:
+            return self.prover
         stages = stages_by_module(Design.load(self.project).name, self.pipeline)
         return StageProver(stages, require_abc(), self.build / "traced")
 
@@ -91,13 +130,15 @@ class Verilog:
         except NotFollowed as error:
             return _piece("traced logic", _LOGIC, how, str(error))
 
-    def _stages(self) -> Iterator[ProvenPiece]:
+    def _tables(self) -> Iterator[ProvenPiece]:
         try:
             check_tables(self.project)
         except CheckFailed as error:
-            yield _piece("tables", _STAGE, "each line", str(error))
+            yield _piece("tables", _TABLES, "each line", str(error))
+
+    def _stages(self, modules: Iterable[str]) -> Iterator[ProvenPiece]:
         how = "its gates, for every input in the ranges that the stages before give"
-        for proof in self._prover.prove(self.project, VERILOG, self.build / "stages", self._prover.stages):
+        for proof in self._prover.prove(self.project, VERILOG, self.build / "stages", modules):
             yield _piece(proof.module, _STAGE, how, proof.failure)
 
     def _registers(self) -> ProvenPiece:
@@ -120,20 +161,55 @@ class Verilog:
         wrong = [piece for piece in pieces if piece.outcome != Proven.PROVEN.value]
         if not wrong:
             return VerilogProof(pieces, None)
-        if all(piece.kind == _STAGE for piece in wrong):
-            block = self._prover.prove_block(self.project, self.build / "block")
-            if block.equal:
-                how = "all stages in a row: what it gives otherwise reaches no output for any event"
-                return VerilogProof(_with(pieces, wrong, Proven.PROVEN, how=how), None)
-            if block.bits is not None:
-                pool = np.concatenate([self._words(block.bits)[None], pool])
-        if find_tool(VERILATOR) is None:
-            return VerilogProof(_with(pieces, wrong, Proven.OPEN, more=f"{VERILATOR} is not there to replay it"), None)
+        if all(piece.kind == _TABLES for piece in wrong):
+            how = "each line that an input of a stage reaches, by the gates of the stages"
+            return VerilogProof(_with(pieces, wrong, Proven.PROVEN, how=how), None)
         try:
-            return self._replayed(pieces, wrong, pool, seed)
+            return self._searched(pieces, wrong, pool, seed)
         except CheckFailed as error:
             said = str(error).strip().splitlines()[-1]
             return VerilogProof(_with(pieces, wrong, Proven.OPEN, more=f"its simulation says: {said}"), None)
+
+    def _searched(
+        self, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int
+    ) -> VerilogProof:  # fmt: skip
+        stages_alone = all(piece.kind in (_STAGE, _TABLES) for piece in wrong)
+        if stages_alone and self.simulate is None:
+            return self._by_block(pieces, wrong, pool, seed, None)
+        library = (self.simulate or self._simulation)(self.build)
+        found = self._replayed(library, pieces, wrong, pool, seed)
+        if found.refutation is None and stages_alone:
+            return self._by_block(pieces, wrong, pool, seed, library)
+        return found
+
+    def _by_block(
+        self, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int, library: Path | None
+    ) -> VerilogProof:  # fmt: skip
+        """Compare all stages in a row: either no output sees what one does otherwise, or ABC gives an event."""
+        block = self._block(wrong)
+        if block.equal:
+            return self._out_of_reach(pieces, wrong)
+        if block.bits is not None:
+            pool = np.concatenate([self._words(block.bits)[None], pool])
+        return self._replayed(library or self._simulation(self.build), pieces, wrong, pool, seed)
+
+    @staticmethod
+    def _out_of_reach(pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece]) -> VerilogProof:
+        how = "all stages in a row: what it gives otherwise reaches no output for any event"
+        return VerilogProof(_with(pieces, wrong, Proven.PROVEN, how=how), None)
+
+    def _block(self, wrong: list[ProvenPiece]) -> BlockProof:
+        """Compare the stages in a row: at first those from the damaged one on, whatever is in its range."""
+        if self.sound is None:
+            return self._prover.prove_block(self.project, self.build / "block")
+        modules = list(self._prover.stages)
+        first = min(modules.index(piece.name) for piece in wrong if piece.kind == _STAGE)
+        proof = BlockProof(False, None)
+        for start in sorted({first, 0}, reverse=True):
+            proof = self._prover.compare_rows(self.project, self.sound, modules[start:], self.build / f"from_{start}")
+            if proof.equal:
+                break
+        return proof
 
     def _words(self, bits: int) -> Codes:
         """Read the bits that the first stage gets as the words on the ports."""
@@ -147,37 +223,24 @@ class Verilog:
             words.append(code - (1 << kind.width) if kind.signed and width and code >> (kind.width - 1) else code)
         return np.array(words, dtype=np.int64)
 
+    def _simulation(self, build: Path) -> Path:
+        if find_tool(VERILATOR) is None:
+            raise CheckFailed(f"{VERILATOR} is not there to replay an event")
+        library, driver = build / "simulation.so", firmware_rtl("rtl_driver.cpp")
+        compile_rtl(self.project, driver, build / "verilated", library, compile_runtime(build / "runtime"))
+        return library
+
     def _replayed(
-        self, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int
+        self, library: Path, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int
     ) -> VerilogProof:  # fmt: skip
         golden = self.trigger.score_and_decisions(pool)
-        library, driver = self.build / "simulation.so", firmware_rtl("rtl_driver.cpp")
-        compile_rtl(self.project, driver, self.build / "verilated", library, compile_runtime(self.build / "runtime"))
-        probe(library)
+        found = replay(library, self.project, pool, golden, seed, self.build)
         of_block = [piece for piece in wrong if piece.kind != _WRAPPER]
-        with RtlSimulation(library, self.project) as simulation:
-            refutation = self._first_difference(simulation, pool, golden) if of_block else None
-            drives = drive_wrappers(simulation, self.project, Stimulus(pool, golden), seed)
-        pieces = _with(pieces, of_block, Proven.REFUTED if refutation else Proven.OPEN)
-        for drive in drives:
-            of = [piece for piece in wrong if piece.name == drive.file]
-            if drive.failure:
-                pieces = _with(pieces, of, Proven.REFUTED, more=f"simulated, {drive.failure}")
-        return VerilogProof(pieces, refutation)
-
-    @staticmethod
-    def _first_difference(simulation: RtlSimulation, pool: Codes, golden: Codes) -> RtlRefutation | None:
-        codes = simulation.stream(pool).codes
-        differing = np.argwhere(codes != golden[: len(codes)])
-        if not len(differing):
-            return None
-        event, column = differing[0].tolist()
-        return RtlRefutation(
-            hardware=tuple(map(int, pool[event])),
-            column=column,
-            expected_code=int(golden[event, column]),
-            found_code=int(codes[event, column]),
-        )
+        pieces = _with(pieces, of_block, Proven.REFUTED if found.event else Proven.OPEN)
+        for fault in found.wrappers:
+            of = [piece for piece in wrong if piece.name == fault.file]
+            pieces = _with(pieces, of, Proven.REFUTED, more=f"simulated, {fault.failure}")
+        return VerilogProof(pieces, found.event if of_block else None)
 
 
 def _piece(name: str, kind: str, how: str, reason: str | None) -> ProvenPiece:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,8 +137,13 @@ class Parts:
         )
         return True
 
-    def make(self, sound: Parts | None = None) -> bool:
+    def make(self, sound: Parts | None = None, anew: Collection[str] = ()) -> bool:
         """Build all parts, or what is around the stages, which are linked from those of the sound project.
+
+        Parameters
+        ----------
+        anew
+            Modules of stages that are built, too.
 
         Returns
         -------
@@ -151,7 +156,7 @@ class Parts:
         """
         for file in self._stage_files.values():
             stage = _stage(file)
-            if sound is None:
+            if sound is None or stage.name in anew:
                 self._make_stage(stage, file)
             else:
                 os.link(sound._build / stage.library, self._build / stage.library)

@@ -31,6 +31,7 @@ SHARED_MODULES = ("shift_adder", "mux", "negative", "multiplier", "lookup_table"
 VERILOG, VHDL = "Verilog", "VHDL"
 _ABC = ("yosys-abc", "berkeley-abc")
 _PROOF_TIMEOUT_S = 300
+_ROW_TIMEOUT_S = 60
 _CONFLICTS = 10**7  # of the solver, more than it comes to in that time
 _READ = "proc; flatten; setundef -undriven -anyseq; memory -nomap; memory_map"
 _WRITE = "simplemap; techmap"
@@ -131,22 +132,39 @@ class StageProver:
         """Prove all stages of the Verilog one behind the other, without the registers between them."""
         build = build.absolute()
         build.mkdir(parents=True, exist_ok=True)
-        traced, stages = self._build / "block.aig", list(self.stages.values())
-        write_stages(stages, traced)
-        chain = _Ends(stages[0].inp_qint, stages[-1].out_qint)
-        own = _Written(project.absolute(), VERILOG, _CHAIN, chain, build, tuple(self.stages))
-        (build / f"{_CHAIN}.v").write_text(_chained(self.stages), encoding="ascii")
+        traced = self._build / "block.aig"
+        write_stages(list(self.stages.values()), traced)
+        own = self._row(project, list(self.stages), build)
         try:
-            done = self._compare(traced, own.gates(), build)
+            return _block_proof(self._compare(traced, own.gates(), build), own)
         except (CheckFailed, ProgramHangs):
             return BlockProof(False, None)
-        own.log_output(done)
-        found = _DIFFERENT in done
-        return BlockProof(_EQUAL in done, sum(1 << int(bit) for bit in _INPUT.findall(done)) if found else None)
 
-    def _compare(self, traced: Path, gates: Path, build: Path) -> str:
-        command = f'cec -n -T {_PROOF_TIMEOUT_S} -C {_CONFLICTS} "{traced}" "{gates}"'
-        return run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * _PROOF_TIMEOUT_S).stdout
+    def compare_rows(self, project: Path, other: Path, modules: Sequence[str], build: Path) -> BlockProof:
+        """Compare stages in a row of two projects, whatever is in the ranges of the first: most gates are the same.
+
+        Parameters
+        ----------
+        modules
+            The stages, one behind the other; `bits` are those of the first.
+        """
+        own, sound = (self._row(of, modules, build / name) for of, name in ((project, "own"), (other, "sound")))
+        try:
+            return _block_proof(self._compare(sound.gates(), own.gates(), build, _ROW_TIMEOUT_S), own)
+        except (CheckFailed, ProgramHangs):
+            return BlockProof(False, None)
+
+    def _row(self, project: Path, modules: Sequence[str], build: Path) -> _Written:
+        build = build.absolute()
+        build.mkdir(parents=True, exist_ok=True)
+        stages = {module: self.stages[module] for module in modules}
+        ends = _Ends(stages[modules[0]].inp_qint, stages[modules[-1]].out_qint)
+        (build / f"{_CHAIN}.v").write_text(_chained(stages), encoding="ascii")
+        return _Written(project.absolute(), VERILOG, _CHAIN, ends, build, tuple(stages))
+
+    def _compare(self, traced: Path, gates: Path, build: Path, limit_s: int = _PROOF_TIMEOUT_S) -> str:
+        command = f'cec -n -T {limit_s} -C {_CONFLICTS} "{traced}" "{gates}"'
+        return run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * limit_s).stdout
 
     def concerned(self, file: str) -> list[str]:
         """Give the modules of the stages that hold a source file: itself, or all where stages have it in common."""
@@ -170,6 +188,12 @@ class StageProver:
         if _EQUAL in done:
             return StageProof(module=module, proven=True, failure=None)
         return StageProof(module=module, proven=False, failure=f"{own.name}: {_difference(done)}")
+
+
+def _block_proof(said: str, own: _Written) -> BlockProof:
+    own.log_output(said)
+    found = _DIFFERENT in said
+    return BlockProof(_EQUAL in said, sum(1 << int(bit) for bit in _INPUT.findall(said)) if found else None)
 
 
 def _difference(said: str) -> str:

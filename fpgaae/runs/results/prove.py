@@ -80,12 +80,22 @@ class ProvenPiece:
 
 @dataclass(frozen=True, kw_only=True)
 class RtlRefutation:
-    """An event on which the simulated Verilog puts out something else than the golden network."""
+    """An event on which the simulated Verilog puts out something else than the golden network.
+
+    Parameters
+    ----------
+    found_code
+        -1 where the event does not come out.
+    before, behind
+        Events that go in before it and behind it, where it takes them to differ.
+    """
 
     hardware: tuple[int, ...]
     column: int  # 0 is the score, then the decisions
     expected_code: int
     found_code: int
+    before: tuple[tuple[int, ...], ...] = ()
+    behind: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

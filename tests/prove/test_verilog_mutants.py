@@ -1,0 +1,109 @@
+"""Mutants of the Verilog: what the proof says of each, by which pieces, and the event that was replayed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from enum import Enum
+from pathlib import Path
+
+import networks
+import pytest
+from designs import Written, replace_once, write_design
+
+from fpgaae.config.model import Score
+from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.hls.mutant import Mutant
+from fpgaae.prove.verdicts import Outcome
+from fpgaae.prove.verilog import Verilog
+from fpgaae.prove.verilog_mutants import VerilogJudge
+from fpgaae.rtl.pipeline import stages_by_module
+from fpgaae.rtl.stage_proof import StageProver, abc_program, require_abc
+from fpgaae.runs.results.prove import Proven
+
+pytestmark = pytest.mark.skipif(abc_program() is None, reason="needs yosys with ABC")
+CORE, STAGE, VALID = (f"verilog/autoencoder_{name}.v" for name in ("core", "core_stage0", "valid"))
+ADDER = r"(shift_adder #\(\d+, \d+, \d+, \d+, \d+, -?\d+, )(\d)\)"
+
+
+class Damage(Enum):
+    ANY = "any"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    features = networks.feature_map()
+    return write_design(networks.random_network(Score.MU_SQUARED, features), features, tmp_path_factory.mktemp("rtl"))
+
+
+@pytest.fixture(scope="module")
+def trigger(written: Written) -> GoldenTrigger:
+    return GoldenTrigger(written.features, written.network)
+
+
+@pytest.fixture(scope="module")
+def prover(written: Written, tmp_path_factory: pytest.TempPathFactory) -> StageProver:
+    return StageProver(
+        stages_by_module("autoencoder", written.pipeline), require_abc(), tmp_path_factory.mktemp("traced")
+    )
+
+
+def other_sum(text: str) -> str:
+    """Let a difference be a sum, or the other way round."""
+    return re.sub(ADDER, lambda match: f"{match[1]}{1 - int(match[2])})", text, count=1)
+
+
+def test_a_source_is_part_of_some_pieces_alone(
+    written: Written, trigger: GoldenTrigger, prover: StageProver, tmp_path: Path
+) -> None:  # fmt: skip
+    verilog = Verilog(written.project, trigger, written.pipeline, tmp_path, prover)
+    names = {file: [(piece.kind, piece.outcome) for piece in verilog.pieces_of(file)] for file in (CORE, STAGE, VALID)}
+    proven = Proven.PROVEN.value
+    assert names == {CORE: [("registers", proven)], STAGE: [("stage", proven)], VALID: [("wrapper", proven)]}
+    assert verilog.modules_of("verilog/shift_adder.v") == list(prover.stages)
+
+
+def test_rows_of_stages_are_compared_from_the_damaged_one_on(
+    written: Written, prover: StageProver, tmp_path: Path
+) -> None:
+    project = Path(shutil.copytree(written.project, tmp_path / "project"))
+    modules = list(prover.stages)
+    assert prover.compare_rows(project, written.project, modules[-1:], tmp_path / "same").equal
+    file = project / STAGE
+    file.write_text(other_sum(file.read_text()))
+    found = prover.compare_rows(project, written.project, modules, tmp_path / "other")
+    assert not found.equal
+    assert found.bits is not None
+    assert prover.compare_rows(project, written.project, modules[-1:], tmp_path / "behind").equal
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+def test_each_mutant_of_the_verilog_is_refuted_by_what_was_replayed_or_proven(
+    written: Written, trigger: GoldenTrigger, tmp_path: Path
+) -> None:
+    networks.need("verilator")
+    pool = networks.events(written.features, 60)
+    judge = VerilogJudge(written.project, trigger, written.pipeline, pool, pool, 1, tmp_path)
+    copy = Path(shutil.copytree(written.project, tmp_path / "copy"))
+
+    def mutant(file: str, pattern: str, new: str) -> Mutant:
+        before = (copy / file).read_text()
+        replace_once(copy / file, pattern, new)
+        edited = (copy / file).read_text()
+        (copy / file).write_text(before)
+        return Mutant(Damage.ANY, file, "one", {file: edited})
+
+    sum_of = Mutant(Damage.ANY, STAGE, "one", {STAGE: other_sum((copy / STAGE).read_text())})
+    late = mutant(CORE, r"stage1_inp <= stage0_out;", "stage1_inp <= stage1_inp | stage0_out;")
+    reset = mutant(VALID, r"if \(reset\)", "if (!reset)")
+    found = [judge.judge(0, of) for of in (sum_of, late, reset)]
+    assert [verdict.outcome for verdict in found] == [Outcome.REFUTED] * 3
+    assert found[0].by == "event"
+    assert "a $or" in found[1].detail
+    assert found[2].by == "events at a wrapper"
+    same = mutant(CORE, r"stage1_inp <= stage0_out;", "stage1_inp <= ~~stage0_out;")
+    assert judge.contradicted(0, same) is None
+    assert judge.contradicted(0, sum_of) is not None
+    commuted = mutant(STAGE, r"shift_adder #", "wire unused; shift_adder #")
+    assert judge.judge(0, commuted).outcome is Outcome.PROVEN
