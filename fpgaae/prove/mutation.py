@@ -29,7 +29,7 @@ from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.rtl import TraceResult
 from fpgaae.runs.run import StageRun
 
-_FEW_EVENTS, _MANY_EVENTS = 500, 5000  # of each origin: to search an event in, and to contradict a proof
+_EVENTS = 5000  # of each origin, through the Verilog: to search one that differs, and to contradict a proof
 
 
 class Target(str, Enum):
@@ -98,9 +98,8 @@ def _mutate_verilog(run: StageRun, n: int, progress: Progress) -> ProveMutantsRe
     project = (folder / run.result(TraceResult).project_dir).absolute()
     made = make_mutants(RtlSources(project), VERILOG_KINDS, n, seed)
     with progress.task("the sound Verilog", None):
-        pool, events = (stimulus_pool(run, n_events) for n_events in (_FEW_EVENTS, _MANY_EVENTS))
-        trigger = sources_of_run(run).trigger
-        judge = VerilogJudge(project, trigger, load_pipeline(folder), pool, events, seed, run.scratch)
+        trigger, pool = sources_of_run(run).trigger, stimulus_pool(run, _EVENTS)
+        judge = VerilogJudge(project, trigger, load_pipeline(folder), pool, seed, run.scratch)
     fingerprint = read_manifest(run.experiment.stage_folder("trace"))["fingerprint"]
     return judge_all(judge, made, Target.VERILOG.value, seed, fingerprint, progress)
 

@@ -23,6 +23,7 @@ from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.prove import RtlRefutation
 
 _TIMEOUT_S = 300
+_WRAPPER_EVENTS = 1000
 _FEW_AROUND = ((0, 0), (1, 0), (0, 1), (1, 1), (3, 3))  # events that are tried before and behind one that differs
 
 
@@ -114,7 +115,8 @@ def _found(library: Path, project: Path, given: Mapping[str, Codes]) -> RtlFound
     hardware, golden = given["hardware"], given["golden"]
     event = _first_difference(library, project, hardware, golden)
     with RtlSimulation(library, project) as simulation:
-        drives = drive_wrappers(simulation, project, Stimulus(hardware, golden), int(given["seed"]))
+        few = Stimulus(hardware[:_WRAPPER_EVENTS], golden[:_WRAPPER_EVENTS])
+        drives = drive_wrappers(simulation, project, few, int(given["seed"]))
     faults = tuple(WrapperFault(file=drive.file, failure=drive.failure) for drive in drives if drive.failure)
     return RtlFound(event=event, wrappers=faults)
 

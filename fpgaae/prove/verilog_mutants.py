@@ -30,28 +30,18 @@ class VerilogJudge:
     Parameters
     ----------
     pool
-        Words (n, n_features) that are tried where a proof fails.
-    events
-        Those that a mutant is simulated with that is said to compute the same.
+        Words (n, n_features) that are tried where a proof fails, and that go through what is said to compute the same.
     folder
         Scratch space.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a project is proven with, and what is tried
-        self,
-        project: Path,
-        trigger: GoldenTrigger,
-        pipeline: Pipeline,
-        pool: Codes,
-        events: Codes,
-        seed: int,
-        folder: Path,
+    def __init__(
+        self, project: Path, trigger: GoldenTrigger, pipeline: Pipeline, pool: Codes, seed: int, folder: Path
     ) -> None:
         self._project = project
         self._trigger = trigger
         self._pipeline = pipeline
         self._pool = pool
-        self._events = events
         self._seed = seed
         self._folder = folder
         stages = stages_by_module(Design.load(project).name, pipeline)
@@ -81,9 +71,9 @@ class VerilogJudge:
         folder = self._folder / f"simulated_{index}"
         try:
             verilog = self._of(mutant, folder)
-            golden = self._trigger.score_and_decisions(self._events)
+            golden = self._trigger.score_and_decisions(self._pool)
             library = self._built(verilog.project, mutant, verilog.build)
-            found = replay(library, verilog.project, self._events, golden, self._seed, verilog.build)
+            found = replay(library, verilog.project, self._pool, golden, self._seed, verilog.build)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if found.event is not None:

@@ -39,6 +39,7 @@ _EQUAL, _DIFFERENT = "Networks are equivalent", "Networks are NOT EQUIVALENT"
 _OUTPUT, _INPUT = re.compile(r"Output po0*(\d+): "), re.compile(r"pi0*(\d+)=1")
 _TAIL_LINES = 3
 _CHAIN = "stages_in_a_row"
+_GRAPH = ".aig"
 _RANGED = """module ranged(input [{n_in}:0] model_inp, output [{n_out}:0] model_out);
     wire [{n_out}:0] given;
     {module} stage(.model_inp(model_inp), .model_out(given));
@@ -163,6 +164,13 @@ class StageProver:
         return _Written(project.absolute(), VERILOG, _CHAIN, ends, build, tuple(stages))
 
     def _compare(self, traced: Path, gates: Path, build: Path, limit_s: int = _PROOF_TIMEOUT_S) -> str:
+        """Let ABC compare two graphs: by its newer engine, which is ten times as fast, then by one that says where."""
+        if traced.suffix == _GRAPH:
+            graph = gates.with_suffix(_GRAPH)
+            command = f'read_blif "{gates}"; strash; write_aiger "{graph}"; &cec -y -T {limit_s} "{traced}" "{graph}"'
+            done = run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * limit_s).stdout
+            if _EQUAL in done:
+                return done
         command = f'cec -n -T {limit_s} -C {_CONFLICTS} "{traced}" "{gates}"'
         return run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * limit_s).stdout
 
@@ -172,7 +180,7 @@ class StageProver:
         return [name] if name in self.stages else list(self.stages) if name in SHARED_MODULES else []
 
     def _traced(self, module: str) -> Path:
-        return self._build / f"{module}.aig"
+        return self._build / f"{module}{_GRAPH}"
 
     def _proof(self, project: Path, language: str, build: Path, module: str) -> StageProof:
         own = _Written(project, language, module, self.stages[module], build)

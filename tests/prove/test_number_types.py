@@ -154,3 +154,17 @@ def test_a_damaged_type_is_found(
     (types / file).write_text(text.replace(right, damaged))
     source = types / file if file.endswith(".cpp") else SOURCE
     assert printed(tmp_path, *(objects | {source.stem: compiled(types, source, tmp_path)}).values()) != vendor
+
+
+def test_a_rounding_mode_of_the_vendor_that_is_damaged_is_found(vendor: list[str], tmp_path: Path) -> None:
+    types = Path(shutil.copytree(vendor_types(), tmp_path / "types"))
+    text, right = (types / "ap_fixed_base.h").read_text(), "qb &= _AP_ROOT_op_get_bit(Base::V, 0) || r;"
+    assert text.count(right) == 1
+    (types / "ap_fixed_base.h").write_text(text.replace(right, "qb &= true;"))
+    damaged = printed(tmp_path, compiled(types, SOURCE, tmp_path))
+    wrong = {
+        cast.rounding
+        for (_, _, cast), own, right in zip(all_casts(), damaged, vendor, strict=False)
+        if own != right and right.startswith("a")
+    }
+    assert wrong == {arithmetic.RND_CONV}

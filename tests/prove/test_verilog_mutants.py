@@ -84,7 +84,7 @@ def test_each_mutant_of_the_verilog_is_refuted_by_what_was_replayed_or_proven(
 ) -> None:
     networks.need("verilator")
     pool = networks.events(written.features, 60)
-    judge = VerilogJudge(written.project, trigger, written.pipeline, pool, pool, 1, tmp_path)
+    judge = VerilogJudge(written.project, trigger, written.pipeline, pool, 1, tmp_path)
     copy = Path(shutil.copytree(written.project, tmp_path / "copy"))
 
     def mutant(file: str, pattern: str, new: str) -> Mutant:
