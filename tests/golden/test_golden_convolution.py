@@ -114,6 +114,20 @@ def test_the_type_of_a_convolution_is_the_narrowest_that_holds_its_extremes() ->
     assert found.tolist() == [[-17, 18], [18, -17]]
 
 
+def test_weights_that_only_zeros_are_under_use_no_bits_of_the_sums() -> None:
+    source = _input((1, 5, 1), _type(6, 3))
+    window = Window((1, 5, 1), (3, 2), (2, 1), (1, 1, 0, 1))
+    kernel = np.array([[[[3]], [[1]]], [[[2]], [[-4]]], [[[5]], [[7]]]])
+    bias = np.zeros(1, dtype=np.int64)
+    assert kernel.shape == (3, 2, 1, 1)
+    around = Convolution.of("it", source, (kernel, _type(5, 2)), (bias, _type(5, 2)), window)
+    assert around.unused_bits([source], [0]) == 1
+    taller = _input((2, 5, 1), _type(6, 3))
+    window = window._replace(image=(2, 5, 1), padding=(0, 1, 0, 1))
+    met = Convolution.of("it", taller, (kernel, _type(5, 2)), (bias, _type(5, 2)), window)
+    assert met.unused_bits([taller], [0]) == 0
+
+
 def test_a_padded_window_that_never_covers_its_whole_kernel_needs_fewer_bits() -> None:
     source = _input((1, 1, 1), _type(3, 3))
     kernel = np.full((3, 3, 1, 1), 7), _type(4, 4)

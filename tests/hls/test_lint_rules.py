@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from lint_models import (
     NARROW,
@@ -176,6 +177,19 @@ def _reused(factor: int, io_type: str = "io_parallel", kernel: int = 2) -> Calla
     """Describe a convolution of two channels to eight, by default with sums of 4 x 2 products."""
     conversion = Conversion(strategy="resource", reuse_factor=factor, io_type=io_type)
     return _image("QConv2D", conversion, **_FEW_WEIGHTS, filters=8, kernel_size=[kernel, kernel])
+
+
+def _small_sums(of: str) -> Callable[[], Looked]:
+    """Describe a layer of one product of the lowest bits, and a quantizer behind it."""
+    parts = layer("it", "QDense", "q", **_FEW_WEIGHTS, units=1), layer("rounded", "QActivation", "it", activation=of)
+
+    def make() -> Looked:
+        looked = by_hand(*parts, shape=(1,))
+        weights = {"kernel": np.full((1, 1), 2.0**-5), "bias": np.zeros(1)}
+        layers = [replace(one, weights=weights) if one.name == "it" else one for one in looked.model.layers]
+        return Looked(replace(looked.model, layers=tuple(layers)), looked.conversion)
+
+    return make
 
 
 def _dense_on(shape: tuple[int, ...]) -> Callable[[], Looked]:
@@ -402,6 +416,8 @@ CASES = (
     Case("accumulator-beyond-float32", _wide(16), _wide(8)),
     Case("score-beyond-float32", lambda: real(mu_quantized=lambda: quantizer("mu_quantized", _14_BITS)),
          where="score"),
+    Case("sum-below-step", _small_sums("quantized_bits(4,2,0,alpha=1)"), _small_sums("quantized_bits(6,2,0,alpha=1)"),
+         where="rounded"),
     Case("dsp-input-wasted", _wide(19), _wide(18), also=frozenset({"accumulator-beyond-float32"})),
     Case("dsp-input-wasted", _wide(19), _wide(19, "distributed_arithmetic"),
          also=frozenset({"accumulator-beyond-float32"})),

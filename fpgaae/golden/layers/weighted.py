@@ -22,7 +22,7 @@ from fpgaae.fixedpoint import (
 )
 from fpgaae.golden.layers.base import Layer, Windowed, n_values
 from fpgaae.golden.parts import Part, Partly, Values
-from fpgaae.golden.windows import Window, convolve, count_products, exact_product, range_of_sums
+from fpgaae.golden.windows import Window, convolve, count_products, exact_product, range_of_sums, unfold
 
 TypedCodes = tuple[Codes, Types]  # of a kernel or a bias; where each output has a type, codes lie on the common grid
 
@@ -267,6 +267,13 @@ class Convolution(Weighted, Windowed):
     def n_products(self, kernel: Codes) -> int:
         """Count the products with a weight that is not zero and a value inside the image."""
         return count_products(kernel, self.window)
+
+    def unused_bits(self, sources: Sequence[Layer], before: Sequence[int]) -> int:
+        """Count the lowest bits that are 0 in every sum, with no weight that only zeros around the image are under."""
+        image = np.ones((1, n_values(self.window.image)), dtype=np.int64)
+        met = unfold(image, self.window).any(axis=(0, 1, 2)).reshape(self.kernel.shape[:3])
+        within = replace(self, kernel=np.where(met[..., None], self.kernel, 0))
+        return super(Convolution, within).unused_bits(sources, before)
 
     def peaks(self, source: Layer) -> Codes:
         """Give the largest magnitude of each channel, for every pixel of the window."""

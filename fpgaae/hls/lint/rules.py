@@ -358,6 +358,11 @@ _TABLE = (
         "compare with the golden codes, not with model.predict, or use narrower inputs or weights",
     ),
     Rule(
+        "sum-below-step", _E,
+        "no sum reaches a step of the quantizer behind it: what rounds it (ap_types) ends in an assertion",
+        "give the quantizer more bits behind the point, or take the layer out: it puts out zeros",
+    ),
+    Rule(
         "score-beyond-float32", _N,
         "the score passes the 24 bits of float32: the firmware and the golden codes are exact, Keras' own prediction "
         "rounds its last bits",

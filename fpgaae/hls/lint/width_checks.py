@@ -11,6 +11,7 @@ from fpgaae.hls.lint.arithmetic import Products, Values, difference, kernel_widt
 from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.keras_layers import Role
 
 FLOAT32_BITS, FLOAT64_BITS = 24, 53
 DSP_WIDE_BITS, DSP_NARROW_BITS = 27, 18
@@ -24,10 +25,21 @@ def check_widths(model: NetworkDescription, conversion: Conversion) -> Iterator[
         sources = [values[name] for name in layer.inputs]
         if layer.kind == "TableActivation" and sources:
             yield from _check_table(layer, sources[0])
+        if layer.role is Role.ROUND and sources and (why := _below_a_step(layer, sources[0])):
+            yield finding("sum-below-step", layer.name, why)
         if (operands := _operands(layer, sources, conversion)) is not None and not fits_dsp(*operands):
             yield finding("dsp-input-wasted", layer.name, f"{operands[0]} x {operands[1]} signed bits")
         if layer.is_quantized_sum and sources:
             yield from _check_reuse(layer, products(layer, sources[0]), conversion)
+
+
+def _below_a_step(layer: LayerDescription, source: Values) -> str:
+    """Say how all that a quantizer reads is smaller than one of its steps."""
+    quantizer = layer.quantizers.get("activation")
+    if quantizer is None or quantizer.type is None or source.type is None or not source.peak:
+        return ""  # nothing is known, or weights are pruned that can be loaded
+    of, to = source.type, quantizer.type
+    return f"{to} of {of}" if of.fraction - to.fraction >= of.width else ""
 
 
 def _check_sum(layer: LayerDescription, values: Values) -> Iterator[Finding]:
