@@ -19,12 +19,12 @@ endif
 # Goals run in the order of the command line even under -j: `make -j4 clean train` must not remove what it trains.
 .NOTPARALLEL:
 
-# Bytecode of what is imported is kept, also where the environment says not to; compiling all that is installed would take
-# a third of the installation's time.
+# Bytecode of what is imported is kept, also where the environment says not to.
 unexport PYTHONDONTWRITEBYTECODE
 
 # The stamp is written last and holds the folder: an environment that is half installed, that lost its Python, or that
-# came along when the checkout was copied (its scripts still run the old one) is made anew.
+# came along when the checkout was copied (its scripts still run the old one) is made anew. Bytecode is compiled on all
+# cores, which pip does on one; some files of packages are templates, and no Python.
 INSTALLED_FOR := $(shell test -x $(VENV)/bin/python && test -x $(VENV)/bin/fpgaae && cat $(STAMP) 2>/dev/null)
 ifneq "$(INSTALLED_FOR)" "$(CURDIR)"
 .PHONY: $(STAMP)
@@ -39,6 +39,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@rm -f $@
 	@$(VENV)/bin/python -m pip install --quiet --no-input --disable-pip-version-check --use-pep517 --no-compile \
 	    -c constraints.txt -e '.[all,dev,docs]'
+	@$(VENV)/bin/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true
 	@echo "$(CURDIR)" > $@
 
 # Runs the stage that is being made for each CONFIG; ARGS goes to the stages named on the command line, not to those

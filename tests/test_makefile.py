@@ -26,6 +26,7 @@ PIP_INSTALL = (
     "-e .[all,dev,docs]"
 )
 PIP = f"venv-python -m {PIP_INSTALL}"
+COMPILED = "venv-python -W ignore -m compileall -qq -j 0 .venv/lib"
 STAGES = [
     "data",
     "reference",
@@ -296,6 +297,7 @@ def test_the_first_goal_installs_and_the_second_does_not(bare: Checkout) -> None
     assert bare.calls() == [
         "python -m venv --clear .venv",
         PIP,
+        COMPILED,
         "fpgaae data configs/l1_ae.yaml",
         "venv-python -m pytest -n 2 --dist worksteal",
     ]
@@ -309,7 +311,7 @@ def test_a_half_installed_environment_is_made_anew(bare: Checkout) -> None:
     assert bare.calls() == ["python -m venv --clear .venv", PIP]
     (bare.folder / "pip_fails").unlink()
     assert bare.make("data").returncode == 0
-    assert bare.calls() == ["python -m venv --clear .venv", PIP, "fpgaae data configs/l1_ae.yaml"]
+    assert bare.calls() == ["python -m venv --clear .venv", PIP, COMPILED, "fpgaae data configs/l1_ae.yaml"]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
@@ -321,7 +323,8 @@ def test_a_changed_requirement_is_installed_into_the_same_environment(ready: Che
     assert ready.calls() == [PIP]
     (ready.folder / "pip_fails").unlink()
     ready.make("setup")
-    assert ready.calls() == ["python -m venv --clear .venv", PIP]  # an upgrade that broke off counts as half installed
+    # an upgrade that broke off counts as half installed
+    assert ready.calls() == ["python -m venv --clear .venv", PIP, COMPILED]
 
 
 @pytest.mark.parametrize("program", ["python", "fpgaae"])
@@ -330,7 +333,7 @@ def test_an_environment_that_lost_a_program_is_made_anew(ready: Checkout, progra
     path.unlink()
     path.symlink_to("python-that-was-removed")
     ready.make("setup")
-    assert ready.calls() == ["python -m venv --clear .venv", PIP]
+    assert ready.calls() == ["python -m venv --clear .venv", PIP, COMPILED]
 
 
 def test_a_copied_checkout_does_not_use_the_environment_of_the_old_one(ready: Checkout, tmp_path: Path) -> None:
@@ -338,7 +341,7 @@ def test_a_copied_checkout_does_not_use_the_environment_of_the_old_one(ready: Ch
     shutil.copytree(ready.folder, copy)
     ready.folder = copy
     ready.make("setup")
-    assert ready.calls() == ["python -m venv --clear .venv", PIP]
+    assert ready.calls() == ["python -m venv --clear .venv", PIP, COMPILED]
 
 
 @pytest.mark.parametrize("version", ["3.9.18", "3.10.0", "3.13.9", "3.14.0"])
