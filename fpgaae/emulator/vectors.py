@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.emulator.weight_events import weight_events
 from fpgaae.fixedpoint import ChannelTypes, Codes, requantize
 from fpgaae.golden.edges import changed_integers
 from fpgaae.golden.layers.rounding import Quantizer
@@ -18,13 +19,15 @@ _EVENTS_A_CASE = 8  # of each unit, where the stimulus has so many
 _ROUNDS = 40  # uphill, for a unit that is zero in all of them
 _PARENTS, _CHILDREN = 64, 512  # of a round
 _BUDGET = 500_000  # events that the search runs at most
+_BATCH, _BATCHES = 2000, 5  # of events that are looked at for what else the weights change
 _NOT_ZERO = "not zero"
 
 
 def self_test_events(stimuli: Stimuli, trigger: GoldenTrigger, seed: int) -> Codes:
     """Give words of the ports (n_events, n_features) of every origin, all at the edges, and events of rare cases.
 
-    For a unit that is zero in all events, a search with the golden network goes uphill in what its quantizer reads.
+    For a unit that is zero in all events, a search with the golden network goes uphill in what its quantizer reads; for
+    each weight, events are chosen in which one LSB more or less of it changes the score.
     """
     parts = [codes for _, codes in stimuli.few(_VECTORS_AN_ORIGIN)]
     left = {
@@ -37,7 +40,14 @@ def self_test_events(stimuli: Stimuli, trigger: GoldenTrigger, seed: int) -> Cod
         hardware = stimuli.make(source).hardware[_VECTORS_AN_ORIGIN if source.start == 0 else 0 :]
         if len(hardware) and any(counts.any() for counts in left.values()):
             parts.append(hardware[_rare(trigger, hardware, left)])
-    return np.concatenate([*parts, _uphill(trigger, np.concatenate(parts), left, np.random.default_rng(seed))])
+    rng = np.random.default_rng(seed)
+    known = np.concatenate([*parts, _uphill(trigger, np.concatenate(parts), left, rng)])
+    more = (
+        codes[start : start + _BATCH]
+        for _, codes in stimuli.few(_BATCH * _BATCHES, whole=())
+        for start in range(0, len(codes), _BATCH)
+    )
+    return np.concatenate([known, weight_events(trigger, known, more, rng)])
 
 
 def _uphill(trigger: GoldenTrigger, known: Codes, left: dict[str, Codes], rng: np.random.Generator) -> Codes:
