@@ -57,7 +57,7 @@ def test_a_scan_shares_events_and_references_and_leaves_its_results(
 ) -> None:
     result = _run(write_scan(tmp_path), scheduler)
     folder = tmp_path / "runs" / "scan" / "tiny"
-    assert trainings.run == [f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)]
+    assert sorted(trainings.run) == [f"bits_{bits}-seed_{seed}" for bits in (4, 8) for seed in (1, 2)]
     shared = sorted(path.name.split("-")[0] for path in (folder / "shared").iterdir())
     assert shared == ["events", "events", "reference", "reference"], "one of each a seed"
     assert as_json(result) == read_json(folder / "scan.json")
@@ -81,7 +81,7 @@ def test_finished_trials_are_not_run_again(tmp_path: Path, trainings: FakeTraini
     assert again.points == first.points
     axes = {"bits": {"keys": ["quantization.weights.bits", "quantization.activations.bits"], "values": [4, 6, 8]}}
     assert _run(write_scan(tmp_path, axes=axes), scheduler).trials_run == 2
-    assert trainings.run == ["bits_6-seed_1", "bits_6-seed_2"]
+    assert sorted(trainings.run) == ["bits_6-seed_1", "bits_6-seed_2"]
 
 
 @pytest.mark.slow
