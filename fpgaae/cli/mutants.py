@@ -9,21 +9,13 @@ from fpgaae.prove.verdicts import undecided_sentence
 from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult
 
 
-def report_mutants(result: MutantsResult, *, as_json: bool) -> None:
-    """Print what became of the mutants, and exit 1 when one was missed."""
+def report_mutants(result: MutantsResult | ProveMutantsResult, *, as_json: bool) -> None:
+    """Print what became of the mutants, and exit 1 when one was missed, left open, or judged wrongly."""
     if as_json:
         print_json(result)
+    elif isinstance(result, ProveMutantsResult):
+        open_console().print(proven_mutants_table(result))
     else:
         open_console().print(mutants_table(result))
     if not result.passed:
-        fail(missed_sentence(result), 1)
-
-
-def report_proven_mutants(result: ProveMutantsResult, *, as_json: bool) -> None:
-    """Print what `prove` says of the mutants, and exit 1 when one is open or a verdict is wrong."""
-    if as_json:
-        print_json(result)
-    else:
-        open_console().print(proven_mutants_table(result))
-    if not result.passed:
-        fail(undecided_sentence(result), 1)
+        fail(undecided_sentence(result) if isinstance(result, ProveMutantsResult) else missed_sentence(result), 1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.markup import escape
 
 from fpgaae import api
-from fpgaae.cli.mutants import report_mutants, report_proven_mutants
+from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
     ConfigArgument,
@@ -48,10 +48,12 @@ from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.imported import ImportResult
-from fpgaae.runs.results.mutants import RtlMutantsResult
+from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult, RtlMutantsResult
 from fpgaae.runs.results.reference import ImportedReference, ReferenceResult
 from fpgaae.runs.run import Outcome, RunOptions
 from fpgaae.runs.stages import STAGES
+
+_Mutants = TypeVar("_Mutants", MutantsResult, ProveMutantsResult)
 
 
 def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
@@ -73,6 +75,19 @@ def _refuse_failure(result: StageResult) -> None:
     """Exit 1 when a check did not pass, 3 when that is for want of a tool."""
     if (error := error_of(result)) is not None:
         fail(str(error), error.exit_code)
+
+
+def _mutate(
+    stage: str, config: Path, options: StageOptions, mutation: Callable[[Experiment, Progress], _Mutants]
+) -> _Mutants:  # fmt: skip
+    """Run a check, and damage what it passes."""
+    set_up_logging(options.verbose)
+    progress = open_progress(options.as_json)
+    with errors_as_sentences():
+        experiment = open_experiment(config, options.runs)
+        outcome = run(experiment, stage, RunOptions(options.force, False, progress))
+        _refuse_failure(outcome.result)
+        return mutation(experiment, progress)
 
 
 def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:
@@ -226,13 +241,7 @@ def csim(
     if not mutate:
         run_stage_command("csim", config, options)
         return
-    set_up_logging(verbose)
-    progress = open_progress(as_json)
-    with errors_as_sentences():
-        experiment = open_experiment(config, runs)
-        outcome = run(experiment, "csim", RunOptions(force, False, progress))
-        _refuse_failure(outcome.result)
-        result = run_mutation(experiment, mutate, progress)
+    result = _mutate("csim", config, options, lambda experiment, progress: run_mutation(experiment, mutate, progress))
     report_mutants(result, as_json=as_json)
 
 
@@ -264,14 +273,10 @@ def prove(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if not mutate:
         run_stage_command("prove", config, options)
         return
-    set_up_logging(verbose)
-    progress = open_progress(as_json)
-    with errors_as_sentences():
-        experiment = open_experiment(config, runs)
-        outcome = run(experiment, "prove", RunOptions(force, False, progress))
-        _refuse_failure(outcome.result)
-        result = run_prove_mutation(experiment, of, mutate, progress)
-    report_proven_mutants(result, as_json=as_json)
+    result = _mutate(
+        "prove", config, options, lambda experiment, progress: run_prove_mutation(experiment, of, mutate, progress)
+    )
+    report_mutants(result, as_json=as_json)
 
 
 def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -312,17 +317,15 @@ def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         run(experiment, "trace", RunOptions(keep_edited=True, progress=progress))
         if layers:
             _compare_layers(experiment, progress, as_json)
+    options = StageOptions(runs, as_json, force, verbose)
     if not mutate:
-        run_stage_command("rtl", config, StageOptions(runs, as_json, force, verbose))
+        run_stage_command("rtl", config, options)
         return
-    with errors_as_sentences():
-        outcome = run(experiment, "rtl", RunOptions(force, False, progress))
-        _refuse_failure(outcome.result)
-        result = _run_rtl_mutation(experiment, mutate, progress)
+    result = _mutate("rtl", config, options, lambda experiment, progress: _mutate_rtl(experiment, mutate, progress))
     report_mutants(result, as_json=as_json)
 
 
-def _run_rtl_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutantsResult:
+def _mutate_rtl(experiment: Experiment, n: int, progress: Progress) -> RtlMutantsResult:
     require("da4ml", "its interpreter says what each stage must give")
     from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation  # noqa: PLC0415
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from fpgaae.doctor import require_compiler
@@ -12,10 +11,10 @@ from fpgaae.emulator.export import build_package, open_deployed
 from fpgaae.emulator.mutants import KINDS
 from fpgaae.emulator.package_sources import PackageSources
 from fpgaae.errors import CheckFailed
-from fpgaae.files import lock, write_json
-from fpgaae.hls.mutant import Mutant, make_mutants
+from fpgaae.files import write_json
+from fpgaae.hls.mutant import Mutant, damaged_copies, make_mutants
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
-from fpgaae.processes import ProgramHangs, programs_limited, run_program
+from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.progress import Progress
 from fpgaae.rtl.tools import MAKE, require_tool
 from fpgaae.runs.experiment import Experiment
@@ -101,17 +100,13 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> Emulator
         If the emulator itself does not pass.
     """
     deployed = open_deployed(experiment)
-    with (
-        lock(experiment.folder),
-        programs_limited(experiment.config.tools.limit_s),
-        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
-    ):
-        package = Path(scratch) / "package"
+    with damaged_copies(experiment) as scratch:
+        package = scratch / "package"
         package.mkdir()
         with progress.task("the sound emulator", None):
             build_package(deployed, package)
             sources = PackageSources(package, deployed.name, deployed.trigger)
-            mutation = Mutation(sources, Path(scratch))
+            mutation = Mutation(sources, scratch)
         made = make_mutants(sources, KINDS, n, experiment.config.seed)
         judged = judge_all(mutation, made, experiment.config.seed, progress)
     fingerprint = read_manifest(experiment.stage_folder("convert"))["fingerprint"]

@@ -7,7 +7,9 @@ and that a kind which a project has no place for is named, is the same for all.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatch
@@ -17,7 +19,10 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from fpgaae.errors import InputError
+from fpgaae.files import lock
 from fpgaae.fixedpoint import FixedPointType
+from fpgaae.processes import programs_limited
+from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.mutants import NotMade
 
 _TRIES = 40  # in a row without a new mutant, until a kind counts as used up
@@ -201,3 +206,17 @@ def _difference(old: str, new: str) -> tuple[str, str]:
     first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
     start = max(first - _SHOWN // 2, 0)
     return tuple(f"{'...' * bool(start)}{text[start : start + _SHOWN]}" for text in (old, new))  # type: ignore[return-value]
+
+
+@contextmanager
+def damaged_copies(experiment: Experiment) -> Iterator[Path]:
+    """Give a folder for the damaged copies of an experiment, which no other process works on meanwhile.
+
+    The programs that judge them have the limit of the config.
+    """
+    with (
+        lock(experiment.folder),
+        programs_limited(experiment.config.tools.limit_s),
+        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as folder,
+    ):
+        yield Path(folder)

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import lock, write_json
+from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
-from fpgaae.hls.mutant import Mutant, make_mutants
+from fpgaae.hls.mutant import Mutant, damaged_copies, make_mutants
 from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, SYNTHESIZED, VALUES, WEIGHTS, Found
 from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.project import port_codes
@@ -35,7 +34,7 @@ from fpgaae.hls.stimulus import MADE_UP, Stimuli
 from fpgaae.hls.synthesized_branch import branch_events, compile_synthesized, golden_values
 from fpgaae.hls.text_mutants import TEXT_KINDS
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
-from fpgaae.processes import ProgramHangs, programs_limited, run_program
+from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import read_manifest
@@ -200,20 +199,16 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> CsimMuta
             f"{experiment.result_path('csim')} is not of the project as `convert` wrote it; run "
             f"`fpgaae convert {experiment.config_file} --force` and `fpgaae csim {experiment.config_file}` first"
         )
-    with (
-        lock(experiment.folder),
-        programs_limited(experiment.config.tools.limit_s),
-        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
-    ):
-        run = StageRun(experiment, Path(scratch), Path(scratch), {})
+    with damaged_copies(experiment) as scratch:
+        run = StageRun(experiment, scratch, scratch, {})
         convert = run.result(ConvertResult)
         project = run.upstream("convert") / convert.project_dir
         layers = [layer.name for layer in convert.layers]
         sources = ProjectSources(project, convert.project_name, layers)
         made = make_mutants(sources, (*VALUE_KINDS, *TEXT_KINDS, *BOUNDARY_KINDS), n, experiment.config.seed)
         with progress.task("the sound project", None):
-            simulation = Simulation.of_run(run, Path(scratch))
-            mutation = Mutation(sources, convert.project_name, simulation, Path(scratch))
+            simulation = Simulation.of_run(run, scratch)
+            mutation = Mutation(sources, convert.project_name, simulation, scratch)
         judged = judge_all(mutation, made, experiment.config.seed, progress)
         fingerprint = read_manifest(experiment.stage_folder("csim"))["fingerprint"]
         result = CsimMutantsResult(**vars(judged), csim_fingerprint=fingerprint)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 
 from fpgaae.errors import InputError
-from fpgaae.files import lock, write_json
+from fpgaae.files import write_json
 from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
-from fpgaae.hls.mutant import make_mutants
+from fpgaae.hls.mutant import damaged_copies, make_mutants
 from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.project_sources import ProjectSources
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.text_mutants import TEXT_KINDS
 from fpgaae.optional import require
-from fpgaae.processes import programs_limited
 from fpgaae.progress import Progress
 from fpgaae.prove.run import sources_of_run, stimulus_pool
 from fpgaae.prove.source_mutants import SourceJudge
@@ -60,12 +57,8 @@ def run_mutation(experiment: Experiment, target: Target, n: int, progress: Progr
             f"{experiment.result_path('prove')} is not of the project as `convert` wrote it; run "
             f"`fpgaae convert {experiment.config_file} --force` and `fpgaae prove {experiment.config_file}` first"
         )
-    with (
-        lock(experiment.folder),
-        programs_limited(experiment.config.tools.limit_s),
-        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
-    ):
-        run = StageRun(experiment, Path(scratch), Path(scratch), {})
+    with damaged_copies(experiment) as scratch:
+        run = StageRun(experiment, scratch, scratch, {})
         result = _TARGETS[target](run, n, progress)
         write_json(experiment.stage_folder("prove") / mutants_file(target), as_json(result))
     return result

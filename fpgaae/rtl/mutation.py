@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,14 @@ from da4ml.cmvm.types import Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.files import lock, write_json
+from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.mutant import Made, Mutant, make_mutants
+from fpgaae.hls.mutant import Made, Mutant, damaged_copies, make_mutants
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
-from fpgaae.processes import ProgramHangs, programs_limited, run_program
+from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.progress import Progress
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.ghdl import simulate_vhdl
@@ -255,14 +254,10 @@ def run_mutation(experiment: Experiment, n: int, progress: Progress) -> RtlMutan
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     project = experiment.stage_folder("trace") / experiment.result(TraceResult).project_dir
     pipeline = load_pipeline(experiment.stage_folder("trace"))
-    with (
-        lock(experiment.folder),
-        programs_limited(experiment.config.tools.limit_s),
-        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=".mutants-") as scratch,
-    ):
+    with damaged_copies(experiment) as scratch:
         made = _make(RtlSources(project), n, experiment.config.seed)
         with progress.task("the sound project", None):
-            mutation = Mutation(project, trigger, stimuli, pipeline, experiment.config.seed, Path(scratch))
+            mutation = Mutation(project, trigger, stimuli, pipeline, experiment.config.seed, scratch)
         judged = judge_all(mutation, made, experiment.config.seed, progress)
         fingerprint = read_manifest(experiment.stage_folder("rtl"))["fingerprint"]
         mutants = RtlMutantsResult(**vars(judged), rtl_fingerprint=fingerprint)

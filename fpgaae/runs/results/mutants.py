@@ -6,18 +6,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class MutantEntry:
+class JudgedMutant:
     """A damaged project, and what became of it."""
 
     damage: str
     layer: str  # of a target that checks no layers, the file
     description: str
-    outcome: str  # "caught", "equivalent" or "missed"
+    outcome: str
     by: str
-    named_layer: str | None
-    attributed: bool | None  # whether the named layer is the damaged one or one behind it; None where none is named
     detail: str
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutantEntry(JudgedMutant):
+    """A damaged project that a check was tried on: "caught", "equivalent" or "missed"."""
+
+    named_layer: str | None
+    attributed: bool | None  # whether the named layer is the damaged one or one behind it; None where none is named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +72,17 @@ class EmulatorMutantsResult(MutantsResult):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProvenMutant:
-    """A damaged project, and what `prove` alone says of it.
+class ProvenMutant(JudgedMutant):
+    """A damaged project that `prove` alone judged.
 
-    Parameters
-    ----------
-    outcome
-        "refuted" (and replayed), "proven" (to compute the same), "open", or "wrong": simulation says otherwise.
-    by
-        What decided: an event, codes in the place of layers, the compiler, a proof.
+    "refuted" (and replayed), "proven" (to compute the same), "open", or "wrong": simulation says otherwise. What
+    decided is an event, codes in the place of layers, the compiler, or a proof.
     """
-
-    damage: str
-    layer: str  # of a target that checks no layers, the file
-    description: str
-    outcome: str
-    by: str
-    detail: str
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProveMutantsResult:
-    """The content of `prove_mutants_<target>.json` in the run folder."""
+    """The content of `prove/mutants_<target>.json`."""
 
     target: str
     total: int
