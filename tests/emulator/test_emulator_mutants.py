@@ -72,6 +72,18 @@ def test_mutants_of_lanes_blocks_and_state_are_caught(tmp_path: Path) -> None:
     assert result.caught >= 6
 
 
+def test_the_order_of_one_accept_bit_is_not_changed(tmp_path: Path) -> None:
+    features = networks.feature_map()
+    network = IntegerNetwork(networks.random_network(Score.SQUARED_ERROR, features).layers[:-1])
+    kinds = [kind for kind in KINDS if kind.damage in {Damage.ACCEPT_ORDER, Damage.BIAS}]
+    for n in (1, 2):
+        trigger = GoldenTrigger(features, network.with_thresholds(np.arange(1, n + 1)))
+        (tmp_path / str(n)).mkdir()
+        write_package(tmp_path / str(n), "trigger", trigger, networks.events(features, 5))
+        made = make_mutants(PackageSources(tmp_path / str(n), "trigger", trigger), kinds, 4, seed=1)
+        assert [kind.damage for kind in made.not_made] == [Damage.ACCEPT_ORDER.value] * (n == 1)
+
+
 def test_only_what_computes_the_same_is_proven(tmp_path: Path) -> None:
     """A unit that is rectified to zero may have any weight that leaves it there; one that is not, none."""
     sources = _written(tmp_path / "package", Score.SQUARED_ERROR, 5)

@@ -416,7 +416,7 @@ CASES = (
     Case("accumulator-beyond-float32", _wide(16), _wide(8)),
     Case("score-beyond-float32", lambda: real(mu_quantized=lambda: quantizer("mu_quantized", _14_BITS)),
          where="score"),
-    Case("sum-below-step", _small_sums("quantized_bits(4,2,0,alpha=1)"), _small_sums("quantized_bits(6,2,0,alpha=1)"),
+    Case("sum-below-step", _small_sums("quantized_bits(4,2,0,alpha=1)"), _small_sums("quantized_bits(5,2,0,alpha=1)"),
          where="rounded"),
     Case("dsp-input-wasted", _wide(19), _wide(18), also=frozenset({"accumulator-beyond-float32"})),
     Case("dsp-input-wasted", _wide(19), _wide(19, "distributed_arithmetic"),

@@ -359,7 +359,7 @@ _TABLE = (
     ),
     Rule(
         "sum-below-step", _E,
-        "no sum reaches a step of the quantizer behind it: what rounds it (ap_types) ends in an assertion",
+        "no sum reaches half a step of the quantizer behind it: what rounds it (ap_types) ends in an assertion",
         "give the quantizer more bits behind the point, or take the layer out: it puts out zeros",
     ),
     Rule(

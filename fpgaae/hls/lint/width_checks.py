@@ -34,12 +34,12 @@ def check_widths(model: NetworkDescription, conversion: Conversion) -> Iterator[
 
 
 def _below_a_step(layer: LayerDescription, source: Values) -> str:
-    """Say how all that a quantizer reads is smaller than one of its steps."""
+    """Say how all that a quantizer reads is smaller than half of one of its steps."""
     quantizer = layer.quantizers.get("activation")
     if quantizer is None or quantizer.type is None or source.type is None or not source.peak:
         return ""  # nothing is known, or weights are pruned that can be loaded
     of, to = source.type, quantizer.type
-    return f"{to} of {of}" if of.fraction - to.fraction >= of.width else ""
+    return f"{to} of {of}" if of.fraction - to.fraction > of.width else ""
 
 
 def _check_sum(layer: LayerDescription, values: Values) -> Iterator[Finding]:
