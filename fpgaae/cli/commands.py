@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fpgaae import __version__
-from fpgaae.cli import beyond, checks, stages, starting
+from fpgaae.cli import beyond, checks, importing, stages, starting
 from fpgaae.cli.net import last_net
 from fpgaae.cli.output import open_console
 
@@ -49,7 +49,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "init": starting.init_command,
     "configs": starting.configs_command,
     "run": stages.run_command,
-    "import": stages.import_command,
+    "import": importing.import_command,
     "convert": stages.convert,
     "csim": stages.csim,
     "prove": stages.prove,
