@@ -195,7 +195,10 @@ def _odd_hdf5(rng: np.random.Generator, target: Path) -> None:
         elif kind == 5:
             file["Particles"] = h5py.Empty("f8")
         elif kind == 6:
-            file["Particles"] = np.array([b"a"] * 5) if rng.random() < 0.5 else [file.ref] * 5
+            is_text = rng.random() < 0.5
+            file.create_dataset(
+                "Particles", data=[b"a" if is_text else file.ref] * 5, dtype="S1" if is_text else h5py.ref_dtype
+            )
         elif array.dtype.kind in "MV":
             file["Particles"] = array.view("u1")
         else:

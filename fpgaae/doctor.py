@@ -23,6 +23,7 @@ from packaging.specifiers import SpecifierSet
 
 from fpgaae.errors import ToolMissing
 from fpgaae.optional import EXTRAS, Extra, distribution, install_line, installed_version
+from fpgaae.processes import ProgramHangs, run_program
 
 PROJECT = "fpgaae"
 INSTALL_PROJECT = "make setup"
@@ -269,16 +270,8 @@ def _compile_hello(compiler: Path) -> str:
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; one that can't be started or hangs comes back as a failed one."""
     try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=COMPILE_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        return run_program(command, command[0], limit_s=COMPILE_TIMEOUT_S)
+    except (OSError, ProgramHangs) as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))
 
 

@@ -1,4 +1,7 @@
-"""Other programs, run to their end or to a limit of time; they and all that they started are then ended."""
+"""Other programs, run to their end or to a limit of time; they and all that they started are then ended.
+
+They end with this process, too, however it ends: a shell waits for a word from it (`_WATCH`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from fpgaae.errors import CheckFailed
 
 LIMIT_S = 6 * 3600  # the largest designs take Vivado some hours, a compiler minutes
 _limits_s: list[float] = [LIMIT_S]  # the last one counts, in every thread
+_WATCH = 'read -r ended || kill -9 "-$1"'  # the end of the pipe comes with the end of the process that holds it
 
 
 class ProgramHangs(CheckFailed):
@@ -67,7 +71,8 @@ def run_program(  # noqa: PLR0913 - each is something that a program is given
         stderr=subprocess.STDOUT if is_one_stream else subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
-            said, complained = process.communicate(given, timeout=seconds)
+            with _ended_with_this_process(process.pid):
+                said, complained = process.communicate(given, timeout=seconds)
         except BaseException as error:  # Ctrl-C goes to this process alone
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -78,3 +83,19 @@ def run_program(  # noqa: PLR0913 - each is something that a program is given
                 ) from None
             raise
     return subprocess.CompletedProcess(list(command), process.returncode, said, complained)
+
+
+@contextmanager
+def _ended_with_this_process(group: int) -> Iterator[None]:
+    """See to it that a process group is ended where this process dies meanwhile, by SIGKILL for example.
+
+    A signal at the death of the parent (`PR_SET_PDEATHSIG`) would reach Yosys, and not the ABC that Yosys started.
+    """
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _WATCH, "sh", str(group)], start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as watch:  # fmt: skip
+        try:
+            yield
+        finally:
+            watch.communicate(b"\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import REPOSITORY
 
 from fpgaae import processes
 from fpgaae.errors import CheckFailed, InputError
@@ -21,17 +24,40 @@ _PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c',
 _CHILD = "import os, pathlib, sys, time; pathlib.Path('child').write_text(str(os.getpid())); time.sleep(60)"
 
 
+def _child_ends(folder: Path) -> bool:
+    child = int((folder / "child").read_text())
+    for _ in range(50):
+        if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(CheckFailed, match="compiling x did not end within 3 s and was stopped"):
         run_program([sys.executable, "-c", _PARENT, _CHILD], "compiling x", folder=tmp_path, limit_s=3)
     assert time.monotonic() - started < 20
-    child = int((tmp_path / "child").read_text())
-    for _ in range(50):
-        if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
-            return
-        time.sleep(0.1)
-    pytest.fail("the child is still running")
+    assert _child_ends(tmp_path)
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_killed_process_leaves_no_program_and_none_of_its_children(tmp_path: Path, ended_by: signal.Signals) -> None:
+    code = "import sys; from fpgaae.processes import run_program; run_program(sys.argv[1:], 'it')"
+    command = [sys.executable, "-c", code, sys.executable, "-c", _PARENT, _CHILD]
+    with subprocess.Popen(command, cwd=tmp_path) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "child").is_file() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.05)  # its number is written
+        process.send_signal(ended_by)
+    assert _child_ends(tmp_path)
+
+
+def test_programs_are_started_in_one_place() -> None:
+    sources = {file: file.read_text(encoding="utf-8") for file in (REPOSITORY / "fpgaae").rglob("*.py")}
+    starting = re.compile(r"subprocess\.(run|Popen|call|check_call|check_output)\(|os\.(system|popen|exec|spawn)")
+    assert [file.name for file, text in sources.items() if starting.search(text)] == ["processes.py"]
 
 
 def test_the_limit_is_that_of_the_config(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +18,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.hls.project import CSIM_MACRO, DRIVER
-from fpgaae.processes import run_program
+from fpgaae.processes import ProgramHangs, run_program
 
 _FAST, _QUICK = "-O3", "-O1"
 LATE_COLLECTION = "--param=ggc-min-heapsize=524288"  # KiB of the compiler's memory: a tenth of its time at -O3
@@ -156,10 +155,8 @@ def probe(library: Path, function: str = "csim_describe") -> None:
     """
     command = [sys.executable, "-c", _PROBE, str(library), function]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, timeout=_PROBE_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired:
+        done = run_program(command, "the first event", limit_s=_PROBE_TIMEOUT_S)
+    except ProgramHangs:
         raise CheckFailed(
             f"the compiled project does not end its first event within {_PROBE_TIMEOUT_S} s; correct its sources"
         ) from None

@@ -10,7 +10,7 @@ from fpgaae.errors import InputError
 from fpgaae.limits import MODEL_WEIGHTS_BYTES
 from fpgaae.processes import ProgramHangs, run_program
 
-_LIMIT_S = 20.0
+_LIMIT_S = 10.0
 # What is wrong with a file is said by who reads it; here it only matters that reading ends.
 _PROGRAM = """
 import io, resource, sys, zipfile

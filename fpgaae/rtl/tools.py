@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def require_tool(program: str) -> str:
 def version(program: str) -> str:
     """Give the first line that a program says about its version."""
     flag = "-V" if Path(program).name == YOSYS else "--version"
-    done = subprocess.run([program, flag], capture_output=True, text=True, errors="replace", check=False, timeout=60)
+    done = run_program([program, flag], f"{program} {flag}", limit_s=60)
     return (done.stdout.strip().splitlines() or ["unknown"])[0]
 
 

@@ -6,12 +6,12 @@ What a result was made from does not belong here (`fingerprint`).
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from fpgaae.errors import InputError
 from fpgaae.files import Json, read_sealed, sha256
 from fpgaae.optional import installed_version
+from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 MANIFEST = "manifest.json"
@@ -95,11 +95,9 @@ def package_versions() -> dict[str, str]:
 def git_commit() -> str | None:
     """Give the commit of the source tree, with `+` when it has changes, or None outside a checkout."""
     here = Path(__file__).parent
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+"]
     try:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+"],
-            cwd=here, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+        done = run_program(command, "git", folder=here, limit_s=10)
+    except (OSError, ProgramHangs):
         return None
-    return commit.stdout.strip() or None
+    return (done.stdout.strip() or None) if done.returncode == 0 else None
