@@ -11,12 +11,14 @@ from fpgaae.emulator.weight_events import weight_events
 from fpgaae.fixedpoint import ChannelTypes, Codes, requantize
 from fpgaae.golden.edges import changed_integers
 from fpgaae.golden.layers.rounding import Quantizer
+from fpgaae.golden.reach import extreme_event, reachable_ends
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
 
 _VECTORS_AN_ORIGIN = 200
 _EVENTS_A_CASE = 8  # of each unit, where the stimulus has so many
-_ROUNDS = 40  # uphill, for a unit that is zero in all of them
+_DIVES = 8  # for a unit that is zero in all of them, from which it goes on uphill
+_ROUNDS = 40  # uphill
 _PARENTS, _CHILDREN = 64, 512  # of a round
 _BUDGET = 500_000  # events that the search runs at most
 _BATCH, _BATCHES = 2000, 5  # of events that are looked at for what else the weights change
@@ -51,19 +53,23 @@ def self_test_events(stimuli: Stimuli, trigger: GoldenTrigger, seed: int) -> Cod
 
 
 def _uphill(trigger: GoldenTrigger, known: Codes, left: dict[str, Codes], rng: np.random.Generator) -> Codes:
-    """Give the events that are highest in what the quantizers of units read that no known event takes off zero."""
+    """Give the events that are highest in what the quantizers of units read that no known event takes off zero.
+
+    A search from the highest known ones, and from some that the bounds of the sums lead to.
+    """
     low, high = trigger.features.port_limits
     found = [known[:0]]
     budget = _BUDGET
-    for layer in trigger.network.layers:
-        counts = left.get(f"{layer.name}, {_NOT_ZERO}", np.zeros(0))
-        for unit in np.flatnonzero(counts == _EVENTS_A_CASE).tolist():
-            events = known
+    for name, (_, largest) in reachable_ends(trigger).items():
+        counts = left.get(f"{name}, {_NOT_ZERO}", np.zeros(len(largest)))
+        for unit in np.flatnonzero((counts == _EVENTS_A_CASE) & (largest > 0)).tolist():
+            (sums,) = trigger.network[name].inputs
+            events = np.stack([*(extreme_event(trigger, sums, unit, 1, rng) for _ in range(_DIVES)), *known])
             for _ in range(_ROUNDS):
                 if budget < len(events):
                     break
                 budget -= len(events)
-                values = trigger.run(events)[layer.inputs[0]].codes[:, unit]
+                values = trigger.run(events)[sums].codes[:, unit]
                 parents = events[np.argsort(-values, kind="stable")[:_PARENTS]]
                 events = np.concatenate([parents, changed_integers(parents, low, high, _CHILDREN, rng)])
             found.append(events[:_EVENTS_A_CASE])

@@ -131,18 +131,20 @@ def test_entries_of_a_table_that_no_argument_reaches_are_proven(tmp_path: Path) 
         assert (proof is None) == (entry in read), entry
 
 
-def test_the_self_test_has_events_for_units_that_are_nearly_always_zero() -> None:
-    features = networks.feature_map()
+@pytest.mark.parametrize("rounds", [0, 40], ids=["by the bounds alone", "uphill, too"])
+def test_the_self_test_has_events_for_units_that_are_nearly_always_zero(
+    rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "_ROUNDS", rounds)
+    features = networks.feature_map(12)
     network = networks.random_network(Score.SQUARED_ERROR, features)
-    events = networks.events(features, 2000)
+    known = networks.events(features, 2000)
     dense, relu = network.weighted[0], network.layers[2]
     assert relu.inputs == (dense.name,)
-    sums = GoldenTrigger(features, network).run(events)[dense.name]
-    first = sums.codes[:, 0]
-    known = events[first < np.quantile(first, 0.7)]
-    assert dense.bias_type is not None
+    trigger = GoldenTrigger(features, network)
+    largest = int(reachable_ends(trigger)[dense.name][1][0])
     bias = dense.bias.copy()
-    bias[0] -= int(np.quantile(first, 0.7)) >> (sums.fraction - dense.bias_type.fraction)
+    bias[0] -= int(0.9 * largest) >> (dense.types.fraction - dense.bias_types.fraction)
     layers = tuple(replace(dense, bias=bias) if layer is dense else layer for layer in network.layers)
     rare = GoldenTrigger(features, IntegerNetwork(layers))
     cases = dict(vectors._cases(rare, known))

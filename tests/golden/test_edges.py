@@ -8,6 +8,7 @@ from pathlib import Path
 import networks
 import numpy as np
 import pytest
+import word_objects
 
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
@@ -15,10 +16,11 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EdgeEvents, _ranges, edge_events
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
-from fpgaae.golden.reach import reachable_ends
+from fpgaae.golden.reach import extreme_event, reachable_ends
 from fpgaae.golden.trigger import GoldenTrigger
 
 FEATURES = networks.feature_map()
+WORDS = word_objects.word_features()
 
 
 def _at_observed_thresholds(score: Score, known: Codes) -> GoldenTrigger:
@@ -122,6 +124,28 @@ def test_events_are_kept_in_a_file(tmp_path: Path) -> None:
     assert read.unreachable == made.unreachable
     with pytest.raises(InputError, match=r"holds no events at the edges .*run the stage `convert` again"):
         EdgeEvents.load(tmp_path / "none.npz")
+
+
+def test_no_word_leaves_the_bounds_that_hold_for_all_words() -> None:
+    """Ports carry words that are other numbers than the hardware integers of which the bounds are made."""
+    trigger = GoldenTrigger(WORDS, networks.random_network(Score.SQUARED_ERROR, WORDS))
+    tensors = trigger.run(word_objects.one_word_at_a_time(WORDS))
+    for name, (low, high) in reachable_ends(trigger).items():
+        assert ((tensors[name].codes >= low) & (tensors[name].codes <= high)).all(), name
+
+
+def test_an_event_is_as_extreme_in_a_sum_as_its_bounds() -> None:
+    """For the sums of the first layer these are exact; no random event comes near."""
+    features = networks.feature_map(12)
+    trigger = GoldenTrigger(features, networks.random_network(Score.SQUARED_ERROR, features))
+    rng = np.random.default_rng(1)
+    random = rng.integers(*features.port_limits, size=(20_000, len(features)), endpoint=True)
+    name = trigger.network.weighted[0].name
+    for sign, end in zip((-1, 1), reachable_ends(trigger)[name], strict=True):
+        for place in range(2):
+            event = extreme_event(trigger, name, place, sign, rng)
+            assert trigger.run(event[None])[name].codes[0, place] == end[place]
+            assert (sign * trigger.run(random)[name].codes[:, place]).max() < sign * end[place]
 
 
 @pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
