@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from fpgaae.emulator.weight_events import weight_events
 from fpgaae.fixedpoint import ChannelTypes, Codes, requantize
 from fpgaae.golden.edges import changed_integers
+from fpgaae.golden.extremes import extreme_event
 from fpgaae.golden.layers.rounding import Quantizer
-from fpgaae.golden.reach import extreme_event, reachable_ends
+from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.stimulus import EDGES, LAYERS, Stimuli
 
 _VECTORS_AN_ORIGIN = 200
 _EVENTS_A_CASE = 8  # of each unit, where the stimulus has so many
-_DIVES = 8  # for a unit that is zero in all of them, from which it goes on uphill
-_ROUNDS = 40  # uphill
+_PROGRAMS = 16  # linear programs at most, each of seconds
+_ROUNDS = 40  # uphill, for a unit that is zero in all of them
 _PARENTS, _CHILDREN = 64, 512  # of a round
 _BUDGET = 500_000  # events that the search runs at most
 _BATCH, _BATCHES = 2000, 5  # of events that are looked at for what else the weights change
@@ -55,16 +56,18 @@ def self_test_events(stimuli: Stimuli, trigger: GoldenTrigger, seed: int) -> Cod
 def _uphill(trigger: GoldenTrigger, known: Codes, left: dict[str, Codes], rng: np.random.Generator) -> Codes:
     """Give the events that are highest in what the quantizers of units read that no known event takes off zero.
 
-    A search from the highest known ones, and from some that the bounds of the sums lead to.
+    A search from the highest known ones, and from the one that a linear program gives.
     """
     low, high = trigger.features.port_limits
     found = [known[:0]]
-    budget = _BUDGET
+    budget, programs = _BUDGET, _PROGRAMS
     for name, (_, largest) in reachable_ends(trigger).items():
         counts = left.get(f"{name}, {_NOT_ZERO}", np.zeros(len(largest)))
         for unit in np.flatnonzero((counts == _EVENTS_A_CASE) & (largest > 0)).tolist():
             (sums,) = trigger.network[name].inputs
-            events = np.stack([*(extreme_event(trigger, sums, unit, 1, rng) for _ in range(_DIVES)), *known])
+            highest = extreme_event(trigger, sums, unit, 1) if programs else None
+            programs -= programs > 0
+            events = known if highest is None else np.stack([highest, *known])
             for _ in range(_ROUNDS):
                 if budget < len(events):
                     break

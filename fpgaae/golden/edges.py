@@ -18,6 +18,7 @@ from fpgaae.config.model import Reads
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.cell_events import cell_events
+from fpgaae.golden.extremes import extreme_event
 from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.trigger import GoldenTrigger
@@ -30,6 +31,7 @@ _PARENTS, _CHILDREN, _PAIRS = 32, 512, 1024  # of a round
 _TRIES = 2  # rounds for a code of what the score reads
 _MOST_CHANGES = 3  # of a child
 _STEPS = 30  # uphill
+_PROGRAMS = 16  # linear programs for extremes at most, each of seconds
 _RANDOM_EVENTS = 1024
 _WIDEST = 10  # bits of a value of which every code is looked for
 _OF_LATENTS = frozenset({Reads.LATENTS, Reads.DISTRIBUTION})
@@ -89,6 +91,8 @@ def edge_events(trigger: GoldenTrigger, known: Codes, seed: int) -> EdgeEvents:
         for sign in (1, -1):
             chosen.append(search.extreme(column, sign))
         chosen += search.cover(column, chosen)
+        if search.go_further(column):
+            chosen += search.cover(column, chosen)
         low, high = search.bounds[column]
         unseen = search.unseen(column)
         missing += _ranges(name, [code for code in unseen if low <= code <= high])
@@ -129,6 +133,13 @@ def changed_integers(parents: Codes, low: Codes, high: Codes, n: int, rng: np.ra
     return children
 
 
+def _between(start: Codes, end: Codes, rng: np.random.Generator) -> Codes:
+    """Give events on a way from one to another, (n_events, n_features), that take over one integer after the other."""
+    turns = np.empty(len(start), dtype=np.int64)
+    turns[rng.permutation(len(start))] = np.arange(len(start))
+    return np.where(turns < np.arange(len(start) + 1)[:, None], end, start)
+
+
 def _ranges(name: str, codes: list[int]) -> Iterator[str]:
     """Name codes, those that follow each other in one."""
     starts = [i for i, code in enumerate(codes) if i == 0 or code != codes[i - 1] + 1]
@@ -151,12 +162,14 @@ class _Search:
         score = network.score
         read = score.inputs if isinstance(score, ScoreLayer) and score.score.reads in _OF_LATENTS else ()
         self._watched = [network[name] for name in read if network[name].type.width <= _WIDEST]
-        self.read = [f"{of.name}[{i}]" for of in self._watched for i in range(of.size)]
+        self._places = [(of.name, i) for of in self._watched for i in range(of.size)]
+        self.read = [f"{name}[{i}]" for name, i in self._places]
         cell = network.cell
         self._n_columns = 1 + len(self.read) + (0 if cell is None else trigger.accept.size + len(cell.sums))
         self._types = [score.type, *(of.type for of in self._watched for _ in range(of.size))]
         ends = reachable_ends(trigger)
         self.bounds = [score.ends, *(pair for of in self._watched for pair in zip(*ends[of.name], strict=True))]
+        self._programs = _PROGRAMS
         self._left = min(_BUDGET, _MEMORY // len(features))
         self._events: list[Codes] = []
         self._values: list[Codes] = []
@@ -289,6 +302,22 @@ class _Search:
                     self._run(self._children(self._nearest(column, code)))
         have = set(np.concatenate(self._values)[chosen, column].tolist())
         return [event for code, event in sorted(seen.items()) if code not in have]
+
+    def go_further(self, column: int) -> bool:
+        """Run events beyond the codes of a value that were seen, and some on the way there; tell whether any is new."""
+        name, place = self._places[column - 1]
+        low, high = self.bounds[column]
+        before = len(self._seen[column])
+        for sign, bound in ((1, high), (-1, low)):
+            ends = [sign * code for code in self._seen[column]]
+            if max(ends) >= sign * bound or self._left <= 0 or not self._programs:
+                continue
+            self._programs -= 1
+            event = extreme_event(self._trigger, name, place, sign)
+            if event is not None:
+                (from_there,) = self.events([self._seen[column][sign * max(ends)]])
+                self._run(_between(from_there, event, self._rng))
+        return len(self._seen[column]) > before
 
     def _neighbours(self, event: Codes) -> Codes:
         """Give events that differ in one integer: by a power of two either way, at an end of its range, or zero."""

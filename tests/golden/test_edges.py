@@ -13,10 +13,11 @@ import word_objects
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
-from fpgaae.golden.edges import EdgeEvents, _ranges, edge_events
+from fpgaae.golden.edges import EdgeEvents, _ranges, _Search, edge_events
+from fpgaae.golden.extremes import extreme_event
 from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork
-from fpgaae.golden.reach import extreme_event, reachable_ends
+from fpgaae.golden.reach import reachable_ends
 from fpgaae.golden.trigger import GoldenTrigger
 
 FEATURES = networks.feature_map()
@@ -134,18 +135,43 @@ def test_no_word_leaves_the_bounds_that_hold_for_all_words() -> None:
         assert ((tensors[name].codes >= low) & (tensors[name].codes <= high)).all(), name
 
 
-def test_an_event_is_as_extreme_in_a_sum_as_its_bounds() -> None:
-    """For the sums of the first layer these are exact; no random event comes near."""
+@pytest.mark.parametrize("words", [False, True], ids=["codes", "words"])
+def test_a_linear_program_finds_events_beyond_all_random_ones(words: bool) -> None:
+    """Or some as good, but for rounding; sums of the first layer are at their bounds where ports carry codes."""
+    features = WORDS if words else networks.feature_map(12)
+    trigger = GoldenTrigger(features, networks.random_network(Score.KL_DIVERGENCE, features))
+    random = np.random.default_rng(1).integers(*features.port_limits, size=(20_000, len(features)), endpoint=True)
+    tensors = trigger.run(random)
+    for layer in trigger.network.weighted:
+        codes, ends = tensors[layer.name].codes, reachable_ends(trigger)[layer.name]
+        for sign, end in zip((-1, 1), ends, strict=True):
+            event = extreme_event(trigger, layer.name, 0, sign)
+            assert event is not None
+            found = trigger.run(event[None])[layer.name].codes[0, 0]
+            assert sign * found > (sign * codes[:, 0]).max() - 0.05 * np.ptp(codes[:, 0]), (layer.name, sign)
+            assert found == end[0] or words or layer is not trigger.network.weighted[0]
+
+
+def test_no_event_is_made_up_behind_a_layer_that_no_linear_program_knows() -> None:
+    features = networks.feature_map(6)
+    trigger = GoldenTrigger(features, networks.convolutional_network(features))
+    assert extreme_event(trigger, trigger.network.weighted[-1].name, 0, 1) is None
+
+
+def test_codes_far_from_those_of_known_events_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     features = networks.feature_map(12)
-    trigger = GoldenTrigger(features, networks.random_network(Score.SQUARED_ERROR, features))
-    rng = np.random.default_rng(1)
-    random = rng.integers(*features.port_limits, size=(20_000, len(features)), endpoint=True)
-    name = trigger.network.weighted[0].name
-    for sign, end in zip((-1, 1), reachable_ends(trigger)[name], strict=True):
-        for place in range(2):
-            event = extreme_event(trigger, name, place, sign, rng)
-            assert trigger.run(event[None])[name].codes[0, place] == end[place]
-            assert (sign * trigger.run(random)[name].codes[:, place]).max() < sign * end[place]
+    trigger = GoldenTrigger(features, networks.random_network(Score.KL_DIVERGENCE, features))
+    known = networks.events(features, 100)
+
+    def number_of_unknown_codes() -> int:
+        search = _Search(trigger, known, seed=1)
+        for column in range(1, 1 + len(search.read)):
+            search.go_further(column)
+        return sum(len(search.unseen(column)) for column in range(1, 1 + len(search.read)))
+
+    with_programs = number_of_unknown_codes()
+    monkeypatch.setattr("fpgaae.golden.edges._PROGRAMS", 0)
+    assert with_programs < number_of_unknown_codes()
 
 
 @pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.KL_DIVERGENCE], ids=lambda score: score.value)
