@@ -160,7 +160,7 @@ class Hdf5Source(_ArraySource):
         self._opened.close()
 
 
-class _Member:
+class Member:
     """An array of an npz file, whose rows are read forward only."""
 
     def __init__(self, stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
@@ -179,6 +179,23 @@ class _Member:
         if len(raw) != wanted:
             raise EOFError(f"{wanted - len(raw)} bytes are missing")
         return np.frombuffer(raw, dtype=self.dtype).reshape(count, *self.shape[1:])
+
+
+def open_member(opened: ExitStack, archive: zipfile.ZipFile, name: str, path: Path) -> Member:
+    """Open an array of an npz file behind its header.
+
+    Raises
+    ------
+    InputError
+        If it holds objects of Python, or is not C-ordered.
+    """
+    stream = opened.enter_context(archive.open(f"{name}.npy"))
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read_header(stream)
+    if fortran or dtype.hasobject:
+        raise InputError(f"{path}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray")
+    return Member(stream, shape, dtype)
 
 
 class NpzSource(_ArraySource):
@@ -211,20 +228,12 @@ class NpzSource(_ArraySource):
     def _has(self, name: str) -> bool:
         return f"{name}.npy" in self._file.namelist()
 
-    def _member(self, opened: ExitStack, name: str, key: str) -> _Member:
+    def _member(self, opened: ExitStack, name: str, key: str) -> Member:
         if not self._has(name):
             there = ", ".join(member.removesuffix(".npy") for member in self._file.namelist()) or "none"
             way_out = " or set it to null" if key == "data.group" else ""
             raise InputError(f"{self._path} has no array `{name}` (there: {there}); correct `{key}`{way_out}")
-        stream = opened.enter_context(self._file.open(f"{name}.npy"))
-        version = np.lib.format.read_magic(stream)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read_header(stream)
-        if fortran or dtype.hasobject:
-            raise InputError(
-                f"{self._path}: `{name}` must be a C-ordered array of numbers; save it with np.ascontiguousarray"
-            )
-        return _Member(stream, shape, dtype)
+        return open_member(opened, self._file, name, self._path)
 
     def read(self, start: int, count: int) -> EventChunk:
         """Read consecutive events."""

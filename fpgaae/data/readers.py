@@ -242,11 +242,12 @@ def _open_common(file: Path, data: Data) -> Source:
     """Open a file of a format that is no domain's own."""
     if file.stat().st_size == 0:
         raise InputError(f"{file} is empty; copy it again")
-    if h5py.is_hdf5(file):
+    is_table = data.hardware.array is None and _is_table(file, data)
+    if h5py.is_hdf5(file) and not is_table:
         return Hdf5Source(file, data)
-    if zipfile.is_zipfile(file):
+    if zipfile.is_zipfile(file) and not is_table:
         return NpzSource(file, data)
-    if data.hardware.array is None and _is_table(file):
+    if is_table:
         from fpgaae.data.tables import TableSource  # noqa: PLC0415  (three libraries that few files need)
 
         return TableSource(file, data)
@@ -258,7 +259,14 @@ def _open_common(file: Path, data: Data) -> Source:
     raise InputError(f"{file} is neither {known}, or it is truncated; give one of these")
 
 
-def _is_table(file: Path) -> bool:
+def _is_table(file: Path, data: Data) -> bool:
+    """Tell whether a file is to be read by `data.table`; of arrays, one without the dataset of the config."""
+    if h5py.is_hdf5(file):
+        with h5py.File(file, "r") as opened:
+            return data.table is not None and data.dataset not in opened
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            return data.table is not None and f"{data.dataset}.npy" not in archive.namelist()
     with file.open("rb") as stream:
         return stream.read(4) in _TABLE_MAGIC or file.suffix.lower() == ".csv"
 

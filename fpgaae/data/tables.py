@@ -1,4 +1,4 @@
-"""Events in tables: Parquet, CSV and ROOT, of which the config's `data.table` says which column holds what.
+"""Events in tables: Parquet, CSV, ROOT, and arrays side by side in HDF5 and npz, by columns that `data.table` names.
 
 A column holds one number an event, or a list of them, one a slot. How the formats are read does not belong here.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Data, ObjectWidths, Order
 from fpgaae.config.table import Table, TableValues
+from fpgaae.data.array_tables import is_array_file, open_arrays
 from fpgaae.data.backends import Backend, Column
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import none_of
@@ -209,6 +210,8 @@ def open_backend(file: Path, table: Table, wanted: Iterable[str], whole: Contain
     ToolMissing
         If a package that reads its format is missing.
     """
+    if is_array_file(file):
+        return open_arrays(file, wanted)
     with file.open("rb") as stream:
         is_root = stream.read(4) == b"root" and file.suffix.lower() != ".csv"
     if is_root:

@@ -83,6 +83,12 @@ def match_objects(columns: Mapping[str, Observed]) -> list[KindColumns]:
     return [*chosen.values()]
 
 
+def is_pt(name: str) -> bool:
+    """Tell whether a column may be the pT of objects."""
+    found = _quantity(name)
+    return found is not None and found[1] == "pt" and not _NOT_MEASURED.search(name)
+
+
 def is_of_interest(name: str) -> bool:
     """Tell whether a column may be one of objects, or say something of the event that is used."""
     known = {*_PILEUP, *_RUN, *_LUMI, *_GROUP, *_WEIGHT, *_SELECTING, "met"}
@@ -158,7 +164,7 @@ def match_event_columns(columns: Mapping[str, Observed], taken: Collection[str] 
         groups if whole and n_groups >= _FEWEST_GROUPS else (),
         _named(free, _PILEUP),
         run,
-        next((name for name in columns if _BITS.match(name) and columns[name].kind in "biuf"), None),
+        next((name for name in free if _BITS.match(name) and free[name].kind in "biuf"), None),
         weight if weight and free[weight].low >= 0 else None,
         split if split and {"train", "test"} <= free[split].distinct else None,
         n_groups,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fpgaae.errors import InputError
-from fpgaae.propose.columns import EventColumns, KindColumns, match_event_columns, match_objects
+from fpgaae.propose.columns import EventColumns, KindColumns, is_pt, match_event_columns, match_objects
 from fpgaae.propose.hardware import Kind, Widths, array_widths, object_widths
 from fpgaae.propose.survey import MANY_GROUPS, ArraySurvey, ImageSurvey, Observed, SoundSurvey, Survey, TableSurvey
 
@@ -73,6 +73,10 @@ def _of_table(found: TableSurvey) -> Described:
     kinds = match_objects(found.columns)
     if not kinds:
         there = ", ".join([*found.columns][:30])
+        if texts := [name for name, seen in found.columns.items() if is_pt(name) and not seen.is_number]:
+            raise InputError(
+                f"the column {texts[0]} holds no numbers; write it as float or integer, not as text or decimal"
+            )
         raise InputError(
             f"no column has a name like met_pt, Jet_eta or muon1_phi (there: {there}); rename the columns, or write "
             "`data.table` by hand, as docs/own_events.md shows"
@@ -165,7 +169,14 @@ def _of_arrays(found: ArraySurvey) -> Described:
         f"    # {found.whole.low:.6g} to {found.whole.high:.6g} was observed",
         *_scaling(widths.signed),
     )
-    return Described(None, lines, found.n_events, int(np.prod(found.shape)), True, widths.signed)
+    return Described(
+        None, lines, found.n_events, int(np.prod(found.shape)), True, widths.signed, notes=_not_taken(found)
+    )
+
+
+def _not_taken(found: ArraySurvey) -> tuple[str, ...]:
+    named = ", ".join(found.others)
+    return (f"`{found.name}` is taken for the events, and of {named} nothing is used",) if named else ()
 
 
 def _scaling(signed: bool) -> list[str]:
@@ -199,7 +210,9 @@ def _of_objects(found: ArraySurvey, events: EventColumns) -> Described:
         return Described("adc2021", (*own, *_columns(events)), found.n_events, 57, False, False)
     values = ("  values: integers  # as the trigger sends them",) if widths.integers else ()
     lines = (*own, *values, *_columns(events), *_hardware(widths, [(name, slots, seen) for name, slots in kinds]))
-    return Described(None, lines, found.n_events, 3 * found.shape[0], False, False, notes=widths.notes)
+    return Described(
+        None, lines, found.n_events, 3 * found.shape[0], False, False, notes=widths.notes + _not_taken(found)
+    )
 
 
 def _slots_by_class(found: ArraySurvey) -> list[tuple[str, int]]:

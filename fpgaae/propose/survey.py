@@ -5,8 +5,8 @@ What these may mean does not belong here.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.table import Table
+from fpgaae.data.array_tables import is_array_file
 from fpgaae.data.backends import Backend, Column
 from fpgaae.data.tables import open_backend
 from fpgaae.errors import InputError
@@ -98,6 +99,7 @@ class ArraySurvey:
     slots: tuple[NDArray[np.float64], ...]  # of each such slot, the numbers of its fourth part, which may be a class
     beside: Mapping[str, Observed]
     widths: Mapping[str, int]  # of those beside: numbers an event
+    others: tuple[str, ...] = ()  # arrays that may be events as well
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,15 @@ def files_of(path: Path) -> list[Path]:
     raise InputError(f"the folder {path} holds no file of a known kind ({known}); name the folder that has them")
 
 
-def survey(path: Path, wanted: Callable[[str], bool]) -> Survey:
+def survey(path: Path, wanted: Callable[[str], bool], is_pt: Callable[[str], bool]) -> Survey:
     """Look at the events of a file or a folder.
 
     Parameters
     ----------
     wanted
         Tells by its name whether a column of a table matters: there may be thousands.
+    is_pt
+        Tells by its name whether one may be the pT of objects.
 
     Raises
     ------
@@ -188,7 +192,9 @@ def survey(path: Path, wanted: Callable[[str], bool]) -> Survey:
         return _survey_images(files[0])
     if kind in _TABLES:
         return _survey_tables(files, wanted)
-    if h5py.is_hdf5(files[0]) or zipfile.is_zipfile(files[0]):
+    if is_array_file(files[0]):
+        if _has_objects_side_by_side(files[0], is_pt):
+            return _survey_tables(files, wanted)
         return _survey_arrays(files[0])
     raise InputError(
         f"{files[0]} is of no kind that is known here: give Parquet, ROOT, CSV, HDF5, npz, WAV or IDX files, or write "
@@ -267,14 +273,35 @@ def _chunks(backend: Backend, most: int) -> Iterator[Mapping[str, Column]]:
         yield backend.read(start, min(_CHUNK, backend.n_rows - start))
 
 
-def _survey_arrays(file: Path) -> ArraySurvey:
+@contextmanager
+def _arrays_of(file: Path) -> Iterator[dict[str, Any]]:
     if h5py.is_hdf5(file):
         with h5py.File(file, "r") as opened:
             found: dict[str, Any] = {}
             opened.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-            return _survey_of(file, found)
+            yield found
+        return
     with np.load(file, allow_pickle=False) as members:
-        return _survey_of(file, {name: members[name] for name in members.files})
+        try:
+            arrays = {name: members[name] for name in members.files}
+        except ValueError as error:
+            raise InputError(f"{file} holds an array that is not read ({error}); save arrays of numbers") from None
+        yield arrays
+
+
+def _has_objects_side_by_side(file: Path, is_pt: Callable[[str], bool]) -> bool:
+    """Tell whether no array has three axes, but the name of a dataset, or of a field of one, is that of a pT."""
+    with _arrays_of(file) as arrays:
+        if any(array.ndim > 2 and array.dtype.kind in "fiu" for array in arrays.values()):
+            return False
+    backend = open_backend(file, Table(objects={}), (), set())
+    backend.close()
+    return any(is_pt(name) for name in backend.names)
+
+
+def _survey_arrays(file: Path) -> ArraySurvey:
+    with _arrays_of(file) as arrays:
+        return _survey_of(file, arrays)
 
 
 def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
@@ -298,9 +325,10 @@ def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
             part.add(values[..., index][values[..., 0] > 0])
         if objects and shape[1] == 4 and not start:
             classes = [np.unique(values[:, slot, 3][values[:, slot, 0] > 0]) for slot in range(shape[0])]
+    others = tuple(other for other in events if other != name and len(arrays[other]) == n_events)
     beside, widths = {}, {}
     for other, values in arrays.items():
         if other != name and values.ndim in {1, 2} and len(values) == n_events:
             beside[other], widths[other] = Observed(), int(np.prod(values.shape[1:]))
             beside[other].add(np.asarray(values[:MOST_EVENTS]))
-    return ArraySurvey(n_events, name, shape, whole, parts, tuple(classes), beside, widths)
+    return ArraySurvey(n_events, name, shape, whole, parts, tuple(classes), beside, widths, others)
