@@ -269,6 +269,10 @@ def _reference(run: StageRun) -> ReferenceResult:
         from fpgaae.training.warm_start import run_warm_start  # noqa: PLC0415
 
         return run_warm_start(run)
+    if run.config.training.embedding is not None:
+        from fpgaae.training.embedding import run_embedded_reference  # noqa: PLC0415
+
+        return run_embedded_reference(run)
     from fpgaae.training.reference import run_reference  # noqa: PLC0415
 
     return run_reference(run)

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from fpgaae import pipeline
 from fpgaae.cli.commands import app
 from fpgaae.config.experiment import Firmware
-from fpgaae.config.model import Model, ModelKind, Score
+from fpgaae.config.model import Embedding, Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.files import Json, read_json
@@ -192,6 +192,12 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
 def autoencoder(encoder: tuple[int, ...], latent: int, score: Score = Score.SQUARED_ERROR) -> Model:
     """Describe a symmetric autoencoder."""
     return Model(encoder=encoder, latent=latent, decoder=encoder[::-1], score=score)
+
+
+def embedded(score: Score = Score.SQUARED_ERROR) -> Model:
+    """Describe an autoencoder of an embedding of four values."""
+    front = Embedding(encoder=(6,), width=4)
+    return Model(embedding=front, encoder=(5,), latent=2, decoder=(5,), score=score)
 
 
 def variational(encoder: tuple[int, ...], latent: int, score: Score = Score.MU_SQUARED) -> Model:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config.model import FloatFit, Model, Score
+from fpgaae.config.model import EMBEDDING, Embedding, FloatFit, Model, Score
 from fpgaae.methods.base import Method, Setting
 from fpgaae.methods.ensemble import Member
 from fpgaae.methods.registry import method_class
@@ -18,18 +18,28 @@ from fpgaae.training.methods.job import Job
 
 
 def setting(
-    x: NDArray[np.float32], hidden: tuple[int, ...] = (8,), latent: int = 2, empty: NDArray[np.float32] | None = None
+    x: NDArray[np.float32],
+    hidden: tuple[int, ...] = (8,),
+    latent: int = 2,
+    empty: NDArray[np.float32] | None = None,
+    embedding: int = 0,
 ) -> Setting:
-    """Describe events (n, n_features) and a symmetric dense network; without `empty`, every input is a slot."""
+    """Describe events (n, n_features) and a symmetric dense network; without `empty`, every input is a slot.
+
+    Behind an embedding, the network reads that one, whose hidden layers are as its own.
+    """
     n_features = x.shape[1]
-    model = Model(encoder=hidden, latent=latent, decoder=hidden[::-1], score=Score.SQUARED_ERROR)
+    front = Embedding(encoder=hidden, width=embedding) if embedding else None
+    model = Model(embedding=front, encoder=hidden, latent=latent, decoder=hidden[::-1], score=Score.SQUARED_ERROR)
     layers = plan_network(model, (n_features, 1, 1)).layers
-    at = next(index for index, layer in enumerate(layers) if layer.name == "latent")
-    return Setting(
-        n_features, (n_features, 1, 1), hidden, latent, hidden[::-1], layers[1:at], layers[at + 1 :],
+    places = {layer.name: index for index, layer in enumerate(layers)}
+    begin, at = places.get(EMBEDDING, 0) + 1, places["latent"]
+    made = Setting(
+        n_features, (n_features, 1, 1), hidden, latent, hidden[::-1], layers[begin:at], layers[at + 1 :],
         x.mean(axis=0), x.var(axis=0), x.min(axis=0), x.max(axis=0),
         np.full(n_features, -10, dtype=np.float32) if empty is None else empty,
     )  # fmt: skip
+    return made._replace(embedding=embedding, embedding_plan=layers[1:begin])
 
 
 def method(kind: str, given: Setting, **options: Any) -> Method:  # noqa: ANN401

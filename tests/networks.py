@@ -143,6 +143,22 @@ def leaky_network(features: FeatureMap, shift: int = 3, seed: int = 1) -> Intege
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
 
 
+def embedded_network(features: FeatureMap, score: Score = Score.SQUARED_ERROR, seed: int = 1) -> IntegerNetwork:
+    """Give a network whose score compares its output with what an inner layer puts out, of another type."""
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = [Input("features", (), len(features), INPUT)]
+    for name, size, kind, of in (
+        ("embedding_1", 4, Relu, RELU), ("embedding", 3, Quantize, INPUT),
+        ("encoder_1", 2, Relu, RELU), ("reconstruction", 3, Quantize, LATENT),
+    ):  # fmt: skip
+        layers.append(_random_dense(rng, name, layers[-1], size))
+        layers.append(kind.of(f"{name}_{'relu' if kind is Relu else 'quantized'}", layers[-1], of))
+    embedding = next(layer for layer in layers if layer.name == "embedding_quantized")
+    network = IntegerNetwork((*layers, score_class(score).of("score", [embedding, layers[-1]])))
+    scores = golden(network, features, events(features, 500))[:, 0]
+    return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
+
+
 def tables_network(features: FeatureMap, seed: int = 1) -> IntegerNetwork:
     """Give a network with tables behind its hidden sums, one over the entries of another, and at its end."""
     plain = random_network(Score.SQUARED_ERROR, features, seed)

@@ -14,15 +14,16 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from fpgaae.config.data import Data
 from fpgaae.config.distillation import Distillation
-from fpgaae.config.layers import check_shapes
+from fpgaae.config.layers import RECONSTRUCTION, check_shapes
 from fpgaae.config.model import Model, ModelKind, Pruning, Quantization, Score, Training, Width
 from fpgaae.config.place import Place
 from fpgaae.methods.ensemble import Ensemble
-from fpgaae.methods.registry import MethodSection, check_method
+from fpgaae.methods.registry import EMBEDDING_KEY, MethodSection, Shapes, check_method
 from fpgaae.names import PART_PATTERN, CodeName, ProjectName
 from fpgaae.processes import LIMIT_S
 from fpgaae.section import Fraction, Section
 
+TEACHER_KEY = "distillation.teacher"
 MOST_CELLS = 256  # of a table of thresholds
 
 
@@ -238,8 +239,42 @@ class Config(Section):
                 raise ValueError(
                     "training.reference.batch_normalization: the networks of a float method have none; remove this key"
                 )
-            n_features = prod(self.data.hardware.image_shape)
-            check_method(self.method, self.ensemble, self.model.latent, n_features)
+            check_method(self.method, self.ensemble, self._shapes)
+        return self
+
+    @property
+    def _shapes(self) -> Shapes:
+        embedding = self.model.embedding
+        width = None if embedding is None else embedding.width
+        return Shapes(prod(self.data.hardware.image_shape), self.model.latent, width)
+
+    @model_validator(mode="after")
+    def _embedding_is_trained(self, info: ValidationInfo) -> Config:
+        method, reference = self.training.embedding, self.training.reference
+        teacher = self._models.get(TEACHER_KEY)
+        if teacher is not None and teacher.embedding is not None:
+            raise ValueError(
+                f"{TEACHER_KEY}.embedding: a teacher that is trained here has none; finish a float method with one and "
+                "name that by `weights_of`"
+            )
+        if method is not None and (self.model.embedding is None or self.method is not None):
+            reason = "`model.embedding` is null" if self.method is None else "`method` is what is trained"
+            raise ValueError(f"{EMBEDDING_KEY}: {reason}, so that nothing would read it; set it to null")
+        if self.model.embedding is None or self.method is not None or (info.context or {}).get("imported"):
+            return self
+        if (method is None) == (reference.weights_of is None):
+            raise ValueError(
+                f"{EMBEDDING_KEY}: an embedding is learned by a float method, as in {{kind: vicreg}}, or taken from a "
+                "finished one by `training.reference.weights_of`; give one of the two"
+            )
+        if self.training.quantizes_after or reference.batch_normalization:
+            key = "quantized.mode" if self.training.quantizes_after else "reference.batch_normalization"
+            raise ValueError(
+                f"training.{key}: the float method that learns an embedding neither prunes nor normalizes; remove this "
+                "key"
+            )
+        if method is not None:
+            check_method(method, Ensemble(), self._shapes, EMBEDDING_KEY)
         return self
 
     @model_validator(mode="after")
@@ -260,6 +295,8 @@ class Config(Section):
         if not (info.context or {}).get("imported"):
             image = self.data.hardware.image_shape
             for key, model in self._models.items():
+                if model.embedding is not None:
+                    check_shapes(model.embedding_layers, model.embedding.width, (), image, f"{key}.embedding")
                 check_shapes(model.encoder_layers, model.latent, model.decoder_layers, image, key)
             self.check_layers(self.model.rounded_layers)
         for key, model in self._models.items():
@@ -280,7 +317,7 @@ class Config(Section):
     def _models(self) -> dict[str, Model]:
         """The networks that are trained, by key."""
         teacher = None if self.distillation is None else self.distillation.trained_teacher
-        return {"model": self.model} | ({} if teacher is None else {"distillation.teacher": teacher})
+        return {"model": self.model} | ({} if teacher is None else {TEACHER_KEY: teacher})
 
     def _check_compression(self) -> None:
         array = self.data.hardware.array
@@ -315,12 +352,14 @@ class Config(Section):
         return (special and special.weights) or self.quantization.weights
 
     def activation_width(self, layer: str) -> Width:
-        """Give the width of what a layer puts out; the reconstruction is coded as the inputs are."""
+        """Give the width of what a layer puts out; the reconstruction is coded as what it is compared with."""
         special = self.quantization.layers.get(layer)
         if special and special.activations:
             return special.activations
-        if layer == "reconstruction":
-            return Width(**self.quantization.inputs.model_dump())
+        if layer == RECONSTRUCTION:
+            compared = self.model.compared_layer
+            inputs = self.quantization.inputs
+            return Width(**inputs.model_dump()) if compared is None else self.activation_width(compared)
         return self.quantization.activations
 
     def sparsity(self, layer: str) -> float:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from fpgaae.config.layers import NamedLayer, NetworkLayers, Units, named_layers
+from fpgaae.config.layers import Dense, NamedLayer, NetworkLayers, Units, named_layers
+from fpgaae.methods.registry import EmbeddingSection
 from fpgaae.section import Section
 
 Bits = Annotated[int, Field(ge=2, le=24)]
@@ -87,6 +88,20 @@ _READS = {
 }
 
 
+EMBEDDING = "embedding"  # the layer that the layers of `model.embedding` end in
+
+
+class Embedding(Section):
+    """What stands in front of an autoencoder: learned first, without labels, and kept as it is from then on.
+
+    The autoencoder reads the embedding and reconstructs it, and the score compares the two, as the AXOL1TL trigger of
+    CMS does it.
+    """
+
+    encoder: NetworkLayers  # hidden layers
+    width: Units  # of the embedding
+
+
 class Model(Section):
     """The network: hidden layers of encoder and decoder, and the latent width; of a student, the hidden layers.
 
@@ -96,6 +111,7 @@ class Model(Section):
     """
 
     kind: ModelKind = ModelKind.AUTOENCODER
+    embedding: Embedding | None = None  # in front of the encoder; null: the autoencoder reads the inputs
     encoder: NetworkLayers
     latent: Units  # width
     decoder: NetworkLayers
@@ -122,6 +138,33 @@ class Model(Section):
             raise ValueError("a student has one output and no decoder; set latent: 1 and decoder: []")
         return self
 
+    @model_validator(mode="after")
+    def _embedding_fits(self) -> Model:
+        if self.embedding is None:
+            return self
+        if self.kind is not ModelKind.AUTOENCODER:
+            raise ValueError(
+                f"a model of kind {self.kind.value} has no embedding in front of it; set embedding to null"
+            )
+        if self.score is Score.MASKED_SQUARED_ERROR:
+            raise ValueError(
+                "the score masked_squared_error leaves out empty slots, which an embedding has not; set score to "
+                "squared_error"
+            )
+        if any(not isinstance(layer, int | Dense) for layer in (*self.encoder, *self.decoder)):
+            raise ValueError("an embedding is no image; give its encoder and decoder numbers of units only")
+        return self
+
+    @property
+    def compared_layer(self) -> str | None:
+        """The layer whose values the score compares the reconstruction with; None: the network's inputs."""
+        return None if self.embedding is None else EMBEDDING
+
+    @property
+    def embedding_layers(self) -> tuple[NamedLayer, ...]:
+        """The hidden layers in front of an embedding with their names."""
+        return () if self.embedding is None else named_layers(self.embedding.encoder, EMBEDDING)
+
     @property
     def encoder_layers(self) -> tuple[NamedLayer, ...]:
         """The encoder's layers with their names."""
@@ -135,7 +178,8 @@ class Model(Section):
     @property
     def deployed_layers(self) -> tuple[str, ...]:
         """Names of the layers with weights that go into the firmware, in graph order."""
-        weighted = {name for name, layer in (*self.encoder_layers, *self.decoder_layers) if layer.has_weights}
+        hidden = (*self.embedding_layers, *self.encoder_layers, *self.decoder_layers)
+        weighted = {name for name, layer in hidden if layer.has_weights}
         return tuple(name for name in self.rounded_layers if name in {*weighted, *_ENDS})
 
     @property
@@ -147,10 +191,12 @@ class Model(Section):
         if self.kind is ModelKind.STUDENT:
             return (*encoder, "output")
         decoder = tuple(named.name for named in self.decoder_layers if named.is_rounded)
+        if self.embedding is not None:
+            encoder = (*(named.name for named in self.embedding_layers if named.is_rounded), EMBEDDING, *encoder)
         return (*encoder, "latent", *(name for name in decoder if name != "reconstruction"), "reconstruction")
 
 
-_ENDS = frozenset({"latent", "mu", "log_variance", "reconstruction", "output"})
+_ENDS = frozenset({EMBEDDING, "latent", "mu", "log_variance", "reconstruction", "output"})
 
 
 class Width(Section):
@@ -249,7 +295,10 @@ class Training(Section):
     """Float training first, then the quantized network from its weights."""
 
     reference: FloatFit
-    quantized: QuantizedFit
+    quantized: QuantizedFit  # of a model with an embedding: that of the embedding, and as long that of its autoencoder
+    embedding: EmbeddingSection | None = (
+        None  # the float method that trains a model with an embedding, as {kind: vicreg}
+    )
 
     @property
     def quantizes_after(self) -> bool:

@@ -74,7 +74,10 @@ def float_scorer(run: StageRun, split: Split) -> Score:
 
     def score(codes: Codes) -> NDArray[np.float64]:
         x = split.clipped(split.features.values(codes).astype(np.float32))
-        return score_class(model.score).float_value(x, output(x), split.features.empty_slot_values())
+        compared, found = x, output(x)
+        if model.compared_layer is not None:
+            compared, found = np.split(found, 2, axis=1)
+        return score_class(model.score).float_value(compared, found, split.features.empty_slot_values())
 
     return score
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fpgaae.errors import InputError
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.moved import Port
-from fpgaae.golden.layers.rounding import Input, Quantizer
+from fpgaae.golden.layers.rounding import Quantizer
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.scores.base import ScoreLayer
 
@@ -27,7 +27,7 @@ def find_latents(network: IntegerNetwork) -> Layer:
     score = network.score
     if not isinstance(score, ScoreLayer):
         raise InputError("the model does not end in a score, so that nothing says which layer holds its latents")
-    if not _reads_inputs(network, score):
+    if not score.score.of_reconstruction:
         return _behind_reshapes(network, score.inputs[0])
     quantized = [layer for layer in network.layers if isinstance(layer, Quantizer)]
     named = [layer for layer in quantized if _behind_reshapes(network, layer.inputs[0]).name == _NAMED]
@@ -35,11 +35,6 @@ def find_latents(network: IntegerNetwork) -> Layer:
     if not (named or inner):
         raise InputError("no layer of the model is quantized in front of its output; set `output_latents` to false")
     return named[0] if named else min(inner, key=lambda layer: layer.size)
-
-
-def _reads_inputs(network: IntegerNetwork, score: Layer) -> bool:
-    """Tell whether a score compares with the inputs: it is one of the reconstruction."""
-    return any(isinstance(_behind_reshapes(network, name), Input) for name in score.inputs)
 
 
 def _behind_reshapes(network: IntegerNetwork, name: str) -> Layer:

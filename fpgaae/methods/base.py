@@ -79,6 +79,8 @@ class Setting(NamedTuple):
     blank: NDArray[np.float32] = _NONE  # what every input of an empty slot is, (n_features,)
     turn: NDArray[np.float32] = _NONE  # what a whole turn of an angle is, (n_features,); 0 for what does not go round
     turn_low: NDArray[np.float32] = _NONE  # the smallest value of an angle
+    embedding: int = 0  # its width; 0: the encoder reads the inputs
+    embedding_plan: Sequence[PlannedLayer] = ()  # from the inputs to the embedding
 
 
 class Step(NamedTuple):
@@ -119,6 +121,7 @@ class Method(ABC):
     over_complete: ClassVar[bool] = False  # whether the latent may be wider than the input
     one_to_one: ClassVar[bool] = False  # whether latents and events are each other's, so that none is lost
     columns: ClassVar[tuple[str, ...]] = ()  # what a batch holds besides "x" (`fpgaae.training.methods.dataset`)
+    embeds: ClassVar[bool] = False  # whether it learns an embedding first, which the config's `model` describes
     mixes: ClassVar[bool] = False  # whether signals are mixed into its training (`fpgaae.training.methods.mixtures`)
 
     def __init__(self, options: Any, setting: Setting) -> None:  # noqa: ANN401 - each method has its own class

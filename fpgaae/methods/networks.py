@@ -18,9 +18,9 @@ LOG_VARIANCE_LIMIT = 8.0  # log sigma^2 is kept within +- this, here, in the qua
 def encoder_network(setting: Setting, heads: tuple[str, ...] = ("latent",)) -> Any:  # noqa: ANN401
     """Give the network (n, n_features) -> (n, k), or to several heads of k values that read the same hidden layer.
 
-    A head `log_variance` starts at zero.
+    Of a method that learns an embedding it reads that one, (n, n_embedding). A head `log_variance` starts at zero.
     """
-    features = keras.Input((setting.n_features,), name="features")
+    features = keras.Input((setting.embedding or setting.n_features,), name="features")
     x = planned_layers(features, setting.encoder_plan)
     outputs = [
         dense(x, head, setting.latent, initializer="zeros" if head == "log_variance" else "he_uniform")

@@ -35,7 +35,8 @@ class FloatGraph(NamedTuple):
     """A model to train, and the part of it that gives the score."""
 
     training: keras.Model  # features -> reconstruction, or a student's one output
-    scoring: keras.Model  # features -> reconstruction, mu, mu and log sigma^2 beside each other, or the output
+    scoring: keras.Model  # features -> reconstruction, mu, the output; or two beside each other: mu and log sigma^2,
+    # embedding and reconstruction
 
 
 @keras.saving.register_keras_serializable(package="fpgaae")
@@ -91,6 +92,8 @@ def build_float(
     scored = tensors["mu"] if model.kind is ModelKind.VARIATIONAL else reconstruction
     if model.score.needs_variance:
         scored = keras.layers.Concatenate()([scored, tensors["log_variance"]])
+    if model.compared_layer is not None:
+        scored = keras.layers.Concatenate()([tensors[model.compared_layer], scored])
     return FloatGraph(keras.Model(tensors[FEATURES], reconstruction), keras.Model(tensors[FEATURES], scored))
 
 

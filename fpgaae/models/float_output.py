@@ -23,7 +23,7 @@ FloatOutput = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def open_float_output(folder: Path, config: Config) -> FloatOutput:
-    """Give the function from clipped features (n, n_features) to reconstruction or latents (n, n_outputs).
+    """Give the function from clipped features (n, n_features) to what `FloatGraph.scoring` puts out, (n, n_outputs).
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fpgaae.config.data import Hardware
 from fpgaae.config.experiment import Config
 from fpgaae.config.layers import RECONSTRUCTION, Convolution, Dense, NamedLayer
-from fpgaae.config.model import ModelKind
+from fpgaae.config.model import EMBEDDING, ModelKind
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.methods.base import Setting
@@ -38,19 +38,22 @@ def setting_of(config: Config, features: FeatureMap, moments: InputMoments) -> S
     model = config.model
     plan = plan_network(model.model_copy(update={"kind": ModelKind.AUTOENCODER}), config.data.hardware.image_shape)
     layers = plan.layers
-    latent = next(index for index, layer in enumerate(layers) if layer.name == "latent")
+    at = {layer.name: index for index, layer in enumerate(layers)}
+    latent, begin = at["latent"], at.get(EMBEDDING, 0) + 1
     return Setting(
         n_features=len(features),
         image_shape=config.data.hardware.image_shape,
         encoder=_widths(model.encoder_layers),
         latent=model.latent,
         decoder=_widths(model.decoder_layers),
-        encoder_plan=layers[1:latent],
+        encoder_plan=layers[begin:latent],
         decoder_plan=layers[latent + 1 :],
         **moments._asdict(),
         empty=_empty(features, 3 if config.data.hardware.array is None else 1),
         precision=config.training.reference.precision,
         blank=features.values(np.zeros((1, len(features)), dtype=np.int64))[0].astype(np.float32),
+        embedding=0 if model.embedding is None else model.embedding.width,
+        embedding_plan=layers[1:begin],
         **_turns(config.data.hardware, features),
     )
 

@@ -21,7 +21,7 @@ from fpgaae.config.layers import (
     UpSampling,
     first_shape,
 )
-from fpgaae.config.model import Model, ModelKind
+from fpgaae.config.model import EMBEDDING, Model, ModelKind
 from fpgaae.models.calibrate import Quantizers, quantized, quantizer_sites
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import score_kind
@@ -93,7 +93,7 @@ def _image_layer(layer: AnyLayer) -> tuple[str, Mapping[str, Any]]:
 def plan_network(model: Model, image: Shape) -> NetworkDescription:
     """Plan the float network: rectified hidden layers, linear latent and reconstruction.
 
-    Its output is the reconstruction, flat, or a student's one number, rectified.
+    Its output is the reconstruction of the inputs or of the embedding, flat, or a student's one number, rectified.
 
     Parameters
     ----------
@@ -101,8 +101,14 @@ def plan_network(model: Model, image: Shape) -> NetworkDescription:
         Height, width and channels of an event.
     """
     chain = _Chain(prod(image))
-    if len(shape := first_shape(model.encoder_layers, image)) > 1:
+    n_reconstructed = prod(image)
+    if len(shape := first_shape(model.embedding_layers or model.encoder_layers, image)) > 1:
         chain.reshape(_IMAGE, shape)
+    if model.embedding is not None:
+        n_reconstructed = model.embedding.width
+        for named in model.embedding_layers:
+            chain.layer(*named)
+        chain.dense(EMBEDDING, n_reconstructed)
     for named in model.encoder_layers:
         chain.layer(*named)
     if model.kind is ModelKind.STUDENT:
@@ -120,7 +126,7 @@ def plan_network(model: Model, image: Shape) -> NetworkDescription:
     if chain.end == RECONSTRUCTION:
         chain.reshape(_FLAT_RECONSTRUCTION, (prod(image),))
     else:
-        chain.dense(RECONSTRUCTION, prod(image))
+        chain.dense(RECONSTRUCTION, n_reconstructed)
     return NetworkDescription(tuple(chain.layers), (chain.end,))
 
 
@@ -154,16 +160,18 @@ def plan_deployed(
     network = quantized(part, quantizer_sites(part), quantizers)
     layers, read = list(network.layers), network.outputs
     if model.score.of_reconstruction:
-        read = (_score_inputs(layers, image), *read)
+        read = (_compared(model, layers, image), *read)
     layers.append(LayerDescription("score", score_kind(model.score), read, score_settings))
     return NetworkDescription(tuple(layers), ("score",))
 
 
-def _score_inputs(layers: list[LayerDescription], image: Shape) -> str:
-    """Name what a score compares the reconstruction with.
+def _compared(model: Model, layers: list[LayerDescription], image: Shape) -> str:
+    """Name what a score compares the reconstruction with: an embedding, or the inputs.
 
-    Where that is an image, so are the inputs: a stream then brings both in the same packs.
+    Where the reconstruction is an image, so are the inputs: a stream then brings both in the same packs.
     """
+    if model.compared_layer is not None:
+        return f"{model.compared_layer}_quantized"
     names = [layer.name for layer in layers]
     if _FLAT_RECONSTRUCTION not in names:
         return INPUTS

@@ -34,6 +34,7 @@ class QuantizedGraph(NamedTuple):
     latent: Tensor  # of a student, its output
     log_variance: Tensor | None  # None where the score does not need it
     reconstruction: Tensor | None  # flat; None where only the encoder is deployed
+    compared: Tensor | None  # what the score compares it with
     score: Tensor
 
     def deployed(self) -> tf_keras.Model:
@@ -60,13 +61,15 @@ def build_quantized(
     network = plan_deployed(model, image, widths.quantizers(sites), settings)
     tensors = build_tensors(network, wrap)
     score = network["score"]
+    read = [tensors[name] for name in score.inputs]
     is_reconstruction = model.score.of_reconstruction
     return QuantizedGraph(
-        tensors[FEATURES],
-        tensors["latent_quantized" if is_reconstruction else score.inputs[0]],
-        tensors.get("log_variance_quantized"),
-        tensors[score.inputs[1]] if is_reconstruction else None,
-        tensors["score"],
+        features=tensors[FEATURES],
+        latent=tensors["latent_quantized"] if is_reconstruction else read[0],
+        log_variance=tensors.get("log_variance_quantized"),
+        reconstruction=read[1] if is_reconstruction else None,
+        compared=read[0] if is_reconstruction else None,
+        score=tensors["score"],
     )
 
 

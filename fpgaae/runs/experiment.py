@@ -19,6 +19,7 @@ from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.stages import (
     DISTILLATION,
+    EMBEDDING,
     IMPORT,
     STAGES,
     STAGES_OF_IMPORT,
@@ -100,8 +101,10 @@ class Experiment:
         elif self.config.training.quantizes_after:
             special = STAGES_OF_POST_TRAINING
         spec = next(specs[stage] for specs in (special, STAGES, STAGES_OF_SCAN, STAGES_OF_USES) if stage in specs)
-        if stage == "reference" and self.config.distillation is not None and self.imported is None:
-            spec = spec._replace(sections=(*spec.sections, DISTILLATION))
+        if stage == "reference" and self.imported is None:
+            further = {DISTILLATION: self.config.distillation, EMBEDDING: self.config.training.embedding}
+            read = (key for key, section in further.items() if section is not None)
+            spec = spec._replace(sections=(*spec.sections, *read))
         return spec
 
     def command(self, stage: str) -> str:

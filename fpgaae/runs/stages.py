@@ -90,6 +90,7 @@ STAGES: Mapping[str, StageSpec] = {
     )
 }
 DISTILLATION = "distillation"  # a further section of the stage `reference`, where a student learns a teacher's score
+EMBEDDING = "training.embedding"  # likewise, where a float method trains a model with an embedding
 STAGES_OF_POST_TRAINING: Mapping[str, StageSpec] = {  # where the reference is pruned and then only rounded
     "reference": STAGES["reference"]._replace(
         sections=(*STAGES["reference"].sections, "pruning", "quantization.layers", "training.quantized.mode")

@@ -71,7 +71,7 @@ def _errors(
     quantizer = {site.layer: site.quantizer for site in quantizer_sites(planned)}
     errors = {name: QuantizationError(network[quantizer[name]].type) for name in quantizer}
     latents = [name for name in ("mu", "log_variance", "output") if name in errors]
-    total, n_values = 0.0, 0
+    total, n_values, n_compared = 0.0, 0, network.sources(network.score)[0].size
     for x in _chunks(split):
         tensors = network.run(codes_of(split.quantized(x).astype(np.float64), network.input_type))
         found = {name: values_of(*tensors[quantizer[name]]) for name in errors}
@@ -82,7 +82,7 @@ def _errors(
             total += float(values_of(*tensors[network.score.name]).sum())
         else:
             total += sum(float(np.square(found[name] - exact[name].astype(np.float64)).sum()) for name in latents)
-        n_values += len(x) * (x.shape[1] if model.score.of_reconstruction else len(latents) * model.latent)
+        n_values += len(x) * (n_compared if model.score.of_reconstruction else len(latents) * model.latent)
     return {quantizer[name]: error.entry() for name, error in errors.items()}, total / n_values
 
 

@@ -2,8 +2,9 @@
 
 An autoencoder learns to reconstruct its own quantized inputs, so that the loss is the firmware's score divided by the
 number of features. Of a variational autoencoder only the encoder is quantized: it learns the mu (and log sigma^2) of
-the float one. A student learns its teacher's scores. This module imports TensorFlow (Keras 2, QKeras), and Keras 3 for
-the teacher.
+the float one. A student learns its teacher's scores. An embedding learns first to be that of the float network; then it
+stays as it is, and its autoencoder learns to reconstruct its quantized values. This module imports TensorFlow (Keras 2,
+QKeras), and Keras 3 for the teacher.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, build_quantized
 from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 from fpgaae.models.teacher import require_taught
-from fpgaae.runs.results.train import WHOLE, TrainResult
+from fpgaae.runs.results.train import WHOLE, EmbeddingTraining, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.training.distillation import open_lessons
-from fpgaae.training.loop import Batch, Material, Run, steps_per_epoch, train
+from fpgaae.training.loop import Batch, History, Material, Run, steps_per_epoch, train
 from fpgaae.training.widths import resolve_widths
 
 _SPARSITY_SLACK = 0.02
+_PREDICTED = 8192  # events at a time
 _MIN_UPDATES = 10  # updates of the sparsity, also in a short training
 
 
@@ -56,22 +58,17 @@ def run_train(run: StageRun) -> TrainResult:
     graph = build_quantized(
         config.model, config.data.hardware.image_shape, training.features, widths, _pruning(config, steps)
     )
-    model = tf_keras.Model(graph.features, _trained_output(graph))
-    _warm_start(model, weights)
-    schedule = tf_keras.optimizers.schedules.CosineDecay(
-        fit.learning_rate, fit.epochs * steps, alpha=fit.final_learning_rate / fit.learning_rate
-    )
-    model.compile(
-        optimizer=tf_keras.optimizers.Adam(schedule), loss=_loss(config.model, widths.inputs, training.features)
-    )
-    history = train(
-        Run(model, material, [pruning_callbacks.UpdatePruningStep()]),
-        fit,
-        run.scratch,
-        run.progress,
-        "quantized training",
-    )
-    deployed = _deployed(config, training.features, widths, model)
+    whole = tf_keras.Model(graph.features, _trained_output(graph))
+    _warm_start(whole, weights)
+    model, embedding = whole, None
+    if config.model.compared_layer is not None:
+        front = tf_keras.Model(graph.features, graph.compared)
+        of_front = _fit(run, Run(front, material), "mean_squared_error", "embedding")
+        embedding = EmbeddingTraining(loss=tuple(of_front.loss), val_losses=tuple(of_front.val_loss))
+        model = tf_keras.Model(graph.compared, graph.reconstruction)
+        material = _embedded(front, training, validation, config.seed)
+    history = _fit(run, Run(model, material), _loss(config.model, widths.inputs, training.features))
+    deployed = _deployed(config, training.features, widths, whole)
     deployed.save(run.folder / MODEL_FILE, save_format="h5")
     sparsity = sparsity_of_codes(config, deployed)
     check_sparsity(config, deployed, sparsity)
@@ -84,6 +81,37 @@ def run_train(run: StageRun) -> TrainResult:
         sparsity=sparsity,
         weights_bits={name: widths.weights[name].bits for name in config.model.deployed_layers},
         widths=widths.entries(),
+        embedding=embedding,
+    )
+
+
+def _fit(run: StageRun, trained: Run, loss: Any, part: str = "") -> History:  # noqa: ANN401
+    """Train and prune a model, or the part of one that is trained by itself, with a checkpoint of its own."""
+    fit = run.config.training.quantized
+    schedule = tf_keras.optimizers.schedules.CosineDecay(
+        fit.learning_rate,
+        fit.epochs * steps_per_epoch(trained.material.n_events, fit.batch_size),
+        alpha=fit.final_learning_rate / fit.learning_rate,
+    )
+    trained.model.compile(optimizer=tf_keras.optimizers.Adam(schedule), loss=loss)
+    scratch = run.scratch / part
+    scratch.mkdir(exist_ok=True)
+    pruned = trained._replace(callbacks=[pruning_callbacks.UpdatePruningStep()])
+    return train(pruned, fit, scratch, run.progress, f"quantized training{part and f' of the {part}'}")
+
+
+def _embedded(front: Any, training: Split, validation: Split, seed: int) -> Material:  # noqa: ANN401
+    """Give the quantized embeddings of every epoch's events, which an autoencoder learns to reconstruct."""
+
+    def pairs(blocks: Iterator[NDArray[np.float32]]) -> Iterator[Batch]:
+        for block in blocks:
+            embedding = front.predict(block, batch_size=_PREDICTED, verbose=0)
+            yield embedding, embedding
+
+    return Material(
+        lambda epoch: pairs(training.blocks(seed, epoch)),
+        lambda: pairs(validation.ordered_blocks()),
+        training.n_events,
     )
 
 
@@ -128,15 +156,17 @@ def _loss(model: Model, inputs: ResolvedWidth, features: FeatureMap) -> Any:  # 
 def _target(
     config: Config, split: Split, weights: FloatWeights
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Give what a network that is no student shall put out: its quantized inputs, or the float encoder's mu.
+    """Give what a network that is no student shall put out: its quantized inputs, or the float network's latents.
 
-    Beside mu is log sigma^2, where the score needs it.
+    These are mu, log sigma^2 beside it where the score needs it, or the embedding in front of an autoencoder.
     """
-    if config.model.kind is ModelKind.AUTOENCODER:
+    compared = config.model.compared_layer
+    if config.model.kind is ModelKind.AUTOENCODER and compared is None:
         return split.quantized
 
     network = deployed_part(config.model, plan_network(config.model, config.data.hardware.image_shape))
-    return lambda x: selected_outputs(network, weights, split.clipped(x), network.outputs)
+    wanted = network.outputs if compared is None else (compared,)
+    return lambda x: selected_outputs(network, weights, split.clipped(x), wanted)
 
 
 def _pairs(

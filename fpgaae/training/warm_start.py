@@ -6,8 +6,9 @@ Keras 3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -22,6 +23,8 @@ from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.results.reference import MethodReference, TakenReference, WeightsOf
 from fpgaae.runs.run import StageRun
 
+Weights = dict[str, NDArray[np.floating]]  # by `layer/variable`
+
 
 class _Source(NamedTuple):
     """A finished float method."""
@@ -35,10 +38,15 @@ class _Source(NamedTuple):
         losses = [member.val_losses[-1] if member.val_losses else 0.0 for member in self.result.members]
         return int(np.argmin(losses))
 
-    def weights(self) -> dict[str, NDArray[np.floating]]:
-        """Read the member's arrays, by `layer/variable`."""
+    def weights(self) -> Weights:
+        """Read the member's arrays."""
         with np.load(self.folder / MEMBERS_FILE, allow_pickle=False) as saved:
-            return {name.split("/", 1)[1]: saved[name][self.member] for name in saved.files}
+            return by_layer({name: saved[name][self.member] for name in saved.files})
+
+
+def by_layer(variables: Mapping[str, NDArray[Any]]) -> Weights:
+    """Give the variables of a method's networks, `network/layer/variable`, by their layers."""
+    return {name.split("/", 1)[1]: values for name, values in variables.items()}
 
 
 def run_warm_start(run: StageRun) -> TakenReference:
@@ -54,7 +62,7 @@ def run_warm_start(run: StageRun) -> TakenReference:
     fit = config.training.reference
     image = config.data.hardware.image_shape
     graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization)
-    _take(graph.training, source, run.experiment.config_file)
+    take(graph.training, source.weights(), source.folder, run.experiment.config_file)
     graph.training.save_weights(run.folder / WEIGHTS_FILE)
     save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
     member = source.result.members[source.member]
@@ -98,9 +106,19 @@ def _open_source(run: StageRun) -> _Source:
     return _Source(folder, MethodReference.read(folder / "reference.json", f"run `fpgaae reference {named} --force`"))
 
 
-def _take(model: keras.Model, source: _Source, config_file: Path) -> None:
-    """Assign every variable of a model by the names of layer and variable."""
-    weights = source.weights()
+def take(model: keras.Model, weights: Weights, source: Path, config_file: Path) -> None:
+    """Assign every variable of a model by the names of layer and variable.
+
+    Parameters
+    ----------
+    source
+        Where the weights are from.
+
+    Raises
+    ------
+    InputError
+        If a layer is missing, or has another shape.
+    """
     layers = list(dict.fromkeys(name.split("/")[0] for name in weights))
     for variable in model.variables:
         layer, name = variable.path.split("/")[-2:]
@@ -109,12 +127,12 @@ def _take(model: keras.Model, source: _Source, config_file: Path) -> None:
             continue  # the random state of a training
         if found is None:
             raise InputError(
-                f"{source.folder} has no layer `{layer}` with a {name}, which the network of {config_file} needs; it "
+                f"{source} has no layer `{layer}` with a {name}, which the network of {config_file} needs; it "
                 f"has {', '.join(layers)}: give both the same `model`"
             )
         if found.shape != tuple(variable.shape):
             raise InputError(
-                f"the {name} of the layer `{layer}` has the shape {found.shape} in {source.folder}, but "
+                f"the {name} of the layer `{layer}` has the shape {found.shape} in {source}, but "
                 f"{tuple(variable.shape)} in {config_file}; give both the same `model`"
             )
         variable.assign(found)

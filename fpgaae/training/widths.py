@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.experiment import Config
-from fpgaae.config.model import Width
+from fpgaae.config.model import EMBEDDING, Width
 from fpgaae.methods.networks import LOG_VARIANCE_LIMIT
 from fpgaae.models.float_weights import FloatWeights, bounded_parts, layer_outputs
 from fpgaae.models.plan import deployed_part, plan_network
@@ -16,15 +16,15 @@ from fpgaae.models.resolved_widths import ResolvedWidth, Widths
 
 TAIL = 1e-4  # share of a layer's values in training that may saturate
 _MARGIN = 1.001
-_MAKE_THE_SCORE = frozenset({"mu", "log_variance", "output"})
+_MAKE_THE_SCORE = frozenset({"mu", "log_variance", "output", EMBEDDING})
 
 
 def resolve_widths(config: Config, weights: FloatWeights, blocks: Iterable[NDArray[np.float32]]) -> Widths:
     """Give every quantizer its integer bits: as the config says, or from the float network's own ranges.
 
     Weights: enough for the largest. Activations: enough for all but 1e-4 of their values in training, since what
-    saturates is the tail, where anomalies are; mu, log sigma^2 and a student's output, which make the score, for the
-    largest.
+    saturates is the tail, where anomalies are; mu, log sigma^2, a student's output and an embedding, which make the
+    score, for the largest.
 
     Parameters
     ----------

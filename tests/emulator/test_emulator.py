@@ -77,8 +77,10 @@ def test_every_score_is_exact(random_network: Random, tmp_path: Path, score: Sco
     _assert_exact(_written(tmp_path / "package", network, features), network, features)
 
 
-@pytest.mark.parametrize("make", [networks.leaky_network, networks.tables_network])
-def test_slopes_below_zero_and_tables_are_exact(tmp_path: Path, make: Callable[..., IntegerNetwork]) -> None:
+@pytest.mark.parametrize("make", [networks.leaky_network, networks.tables_network, networks.embedded_network])
+def test_slopes_below_zero_tables_and_inner_targets_are_exact(
+    tmp_path: Path, make: Callable[..., IntegerNetwork]
+) -> None:
     features = networks.feature_map()
     network = make(features)
     emulator = _written(tmp_path / "package", network, features)

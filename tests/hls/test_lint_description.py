@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, autoencoder, convolutional, variational
+from conftest import RandomNetwork, autoencoder, convolutional, embedded, variational
 from lint_models import NARROW, SIGNED, encoder, layer
 from support import CONFIGS
 
 from fpgaae.config.file import load_config
+from fpgaae.config.model import Model
 from fpgaae.data.features import Feature, FeatureMap
 from fpgaae.data.layout import hardware_features
 from fpgaae.errors import InputError
@@ -183,9 +184,10 @@ def test_bounds_of_a_sum_worked_by_hand() -> None:
     assert worst.peak == 2 * 32 * 128 + (32 << 5)
 
 
-@pytest.mark.parametrize("kind", ["autoencoder", "variational"])
-def test_bounds_are_those_of_the_golden_network(random_network: Any, kind: str) -> None:  # noqa: ANN401
-    model = autoencoder((8, 6), 3) if kind == "autoencoder" else variational((8, 6), 3)
+@pytest.mark.parametrize(
+    "model", [autoencoder((8, 6), 3), variational((8, 6), 3), embedded()], ids=["ae", "vae", "embedding"]
+)
+def test_bounds_are_those_of_the_golden_network(random_network: Any, model: Model) -> None:  # noqa: ANN401
     made: RandomNetwork = random_network(model, 9)
     values = values_of_layers(describe_model(made.model))
     for golden in made.network.layers[1:]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import WrittenNetwork, small_model
+from conftest import WrittenNetwork, embedded, small_model
 from rational_scores import rational_entry, rational_score
 from simulated import compare, compiled, run_injected
 
@@ -263,6 +263,15 @@ def test_a_network_with_each_score_is_bit_exact_in_every_layer_and_decision(
     assert made.layers[-1].types.result == str(made.network.score.type)
     codes = golden[made.network.score.name].codes
     assert codes.max() > made.network.score.type.max_code // 4, "the score is driven to its upper end"
+    assert len(np.unique(golden[ACCEPT_LAYER].codes, axis=0)) == 4, "below, between and above three thresholds"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("io_type", IO_TYPES)
+def test_a_score_that_compares_an_inner_layer_is_bit_exact(written: Write, tmp_path: Path, io_type: str) -> None:
+    made = written(embedded(), 9, Firmware(io_type=io_type))
+    assert made.network.score.inputs == ("embedding_quantized", "reconstruction_quantized")
+    golden = compare(made, tmp_path)
     assert len(np.unique(golden[ACCEPT_LAYER].codes, axis=0)) == 4, "below, between and above three thresholds"
 
 

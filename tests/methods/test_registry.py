@@ -10,6 +10,7 @@ from fpgaae.config.file import load_config
 from fpgaae.errors import ConfigError
 from fpgaae.methods.registry import method_class, method_kinds, score_names
 
+FRONT = {"encoder": [6], "width": 4}
 SHIPPED = sorted((CONFIGS / "reference").glob("*.yaml"))
 
 
@@ -46,8 +47,27 @@ def test_every_method_is_shipped_and_has_a_score(kind: str) -> None:
             {"method": {"kind": "vae"}, "training": {"reference": {"batch_normalization": True}}},
             "`training.reference.batch_normalization`: the networks of a float method have none",
         ),
+        ({"method": {"kind": "vicreg"}}, "`model.embedding`: the method vicreg needs one, as in {encoder"),
+        ({"method": {"kind": "vae"}, "model": {"embedding": FRONT}}, "`model.embedding`: the method vae has none"),
+        (
+            {"method": {"kind": "vicreg"}, "model": {"embedding": FRONT, "latent": 5}},
+            "`model.latent`: 5 latents are more than the 4 inputs",
+        ),
     ],
-    ids=["kind", "no-kind", "prior", "key", "score", "latent", "point", "weights-of", "batch-normalization"],
+    ids=[
+        "kind",
+        "no-kind",
+        "prior",
+        "key",
+        "score",
+        "latent",
+        "point",
+        "weights-of",
+        "batch-normalization",
+        "no-embedding",
+        "embedding",
+        "wide",
+    ],
 )
 def test_a_mistake_is_one_sentence(overrides: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=sentence):

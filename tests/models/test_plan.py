@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, autoencoder, convolutional, variational
+from conftest import RandomNetwork, autoencoder, convolutional, embedded, variational
 
-from fpgaae.config.model import Model, Score
+from fpgaae.config.model import Embedding, Model, Score
 from fpgaae.models import float_weights
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.float_weights import layer_outputs, selected_outputs
@@ -40,6 +40,32 @@ def test_a_dense_network_is_one_chain() -> None:
     assert all(
         after.inputs == (before.name,) for before, after in zip(network.layers, network.layers[1:], strict=False)
     )
+
+
+def test_an_embedding_stands_in_front_of_its_autoencoder() -> None:
+    model = embedded()
+    network = plan_network(model, IMAGE)
+    assert [layer.name for layer in network.layers if layer.kind == "Dense"] == list(model.deployed_layers) == [
+        "embedding_1", "embedding", "encoder_1", "latent", "decoder_1", "reconstruction",
+    ]  # fmt: skip
+    assert network["encoder_1"].inputs == ("embedding",)
+    assert network["reconstruction"].settings == network["embedding"].settings == {"units": 4}
+    assert list(model.rounded_layers) == [site.layer for site in quantizer_sites(network)]
+    images = model.model_copy(update={"embedding": Embedding(encoder=({"filters": 2, "kernel": [2, 2]},), width=4)})
+    assert [layer.name for layer in plan_network(images, IMAGE).layers][1:5] == [
+        "image", "embedding_1", "embedding_1_relu", "embedding_flat",
+    ]  # fmt: skip
+
+
+def test_the_float_score_compares_the_embedding(tensorflow: None) -> None:
+    from fpgaae.models.float import build_float, folded_weights  # noqa: PLC0415
+
+    graph, x = build_float(embedded(), IMAGE, 3), np.random.default_rng(2).normal(size=(50, 18)).astype(np.float32)
+    weights, network = folded_weights(graph.training), plan_network(embedded(), IMAGE)
+    found = np.asarray(graph.scoring.predict(x, verbose=0))
+    both = selected_outputs(network, weights, x, ("embedding", "reconstruction"))
+    np.testing.assert_allclose(found, both, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(graph.training.predict(x, verbose=0)), both[:, 4:], rtol=1e-4, atol=1e-5)
 
 
 def test_a_convolutional_network_flattens_in_front_of_its_dense_layers() -> None:
@@ -127,8 +153,9 @@ def test_a_pruned_convolution_computes_with_what_is_left(tensorflow: None) -> No
         (convolutional(Score.KL_DIVERGENCE), ("mu_quantized", "log_variance_quantized")),
         (autoencoder((6,), 3), ("features_quantized", "reconstruction_quantized")),
         (variational((6,), 3), ("mu_quantized",)),
+        (embedded(), ("embedding_quantized", "reconstruction_quantized")),
     ],
-    ids=["conv_ae", "conv_vae", "ae", "vae"],
+    ids=["conv_ae", "conv_vae", "ae", "vae", "embedding"],
 )
 def test_the_score_reads_the_ends_of_the_quantized_network(
     random_network: Callable[..., RandomNetwork], model: Model, ends: tuple[str, ...]

@@ -38,7 +38,12 @@ def test_every_score_is_proven(score: Score, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "slots"),
-    [(networks.leaky_network, 2), (networks.tables_network, 2), (networks.convolutional_network, 6)],
+    [
+        (networks.leaky_network, 2),
+        (networks.tables_network, 2),
+        (networks.embedded_network, 2),
+        (networks.convolutional_network, 6),
+    ],
 )
 def test_every_layer_is_proven(make: Callable[[FeatureMap], IntegerNetwork], slots: int, tmp_path: Path) -> None:
     features = networks.feature_map(slots)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import word_objects
-from conftest import WrittenNetwork, autoencoder, convolutional, random_hardware, small_model, variational
+from conftest import WrittenNetwork, autoencoder, convolutional, embedded, random_hardware, small_model, variational
 
 from fpgaae.config.data import Hardware
 from fpgaae.config.experiment import Firmware
@@ -465,11 +465,12 @@ def test_convolutions_are_proven(prove_model: Callable[..., SourceProof], firmwa
 @pytest.mark.parametrize(
     ("model", "firmware"),
     [
+        (embedded(), STREAM),
         (SMALL, Firmware(strategy="resource", reuse_factor=2, io_type="io_stream")),
         (SMALL, Firmware(strategy="distributed_arithmetic")),
         (variational((6,), 3), Firmware(reloadable_weights=True, output_latents=True)),
     ],
-    ids=["resource", "distributed-arithmetic", "reloadable-weights"],
+    ids=["embedding", "resource", "distributed-arithmetic", "reloadable-weights"],
 )
 def test_every_strategy_is_proven(
     prove_model: Callable[..., SourceProof], model: Model, firmware: Firmware

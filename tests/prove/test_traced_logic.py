@@ -59,8 +59,8 @@ def test_every_score_is_proven(score: Score) -> None:
     assert traced_differs(trigger, pipeline_of(trigger)) is None
 
 
-@pytest.mark.parametrize("make", [networks.leaky_network, networks.tables_network])
-def test_functions_of_one_value_are_proven(make: Callable[..., IntegerNetwork]) -> None:
+@pytest.mark.parametrize("make", [networks.leaky_network, networks.tables_network, networks.embedded_network])
+def test_functions_of_one_value_and_inner_targets_are_proven(make: Callable[..., IntegerNetwork]) -> None:
     features = networks.feature_map()
     trigger = GoldenTrigger(features, make(features))
     assert traced_differs(trigger, pipeline_of(trigger)) is None

@@ -55,6 +55,18 @@ def test_convolutions_and_poolings_equal_the_golden_codes_in_every_layer(seed: i
     assert found.shape[1] == 0
 
 
+@pytest.mark.parametrize("score", [Score.SQUARED_ERROR, Score.MAX_ABSOLUTE_ERROR], ids=lambda score: score.value)
+def test_a_score_that_compares_an_inner_layer_equals_the_golden_codes(score: Score) -> None:
+    features = networks.feature_map()
+    network = networks.embedded_network(features, score)
+    assert network.score.inputs == ("embedding_quantized", "reconstruction_quantized")
+    hardware = networks.events(features, 1000)
+    found = trace_trigger(GoldenTrigger(features, network)).logic.predict(hardware.astype(np.float64), n_threads=1)
+    golden = networks.golden(network, features, hardware)
+    assert len(np.unique(golden[:, 0])) >= 20
+    np.testing.assert_array_equal(found, golden)
+
+
 @pytest.mark.parametrize("shift", [1, 4])
 def test_slopes_below_zero_equal_the_golden_codes_in_every_layer(shift: int) -> None:
     features = networks.feature_map()

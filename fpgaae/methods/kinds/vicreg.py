@@ -32,7 +32,7 @@ from fpgaae.methods.base import (
     variables_of,
 )
 from fpgaae.methods.lazy import keras, ops
-from fpgaae.methods.networks import dense, dense_layers, encoder_network
+from fpgaae.methods.networks import decoder_network, dense, dense_layers, encoder_network, planned_layers
 from fpgaae.methods.reconstruction import filled, squared_error
 
 _EPSILON = 1e-4
@@ -40,7 +40,7 @@ Weight = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class VicregOptions(MethodOptions):
-    """Keys of `method` for an autoencoder on a VICReg embedding, which has the width `model.latent`."""
+    """Keys of `method` for an autoencoder on a VICReg embedding; `model` has the layers of both."""
 
     smearing: Weight = 0.1  # of the values of filled slots, in spreads of each input
     dropped: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of the slots that are emptied
@@ -49,8 +49,6 @@ class VicregOptions(MethodOptions):
     variance: Weight = 25.0
     covariance: Weight = 1.0
     projector: Annotated[int, Field(ge=1, le=4096)] = 64  # width of the projections
-    hidden: Annotated[int, Field(ge=1, le=4096)] = 16  # layer of the autoencoder of embeddings, on both sides
-    bottleneck: Annotated[int, Field(ge=1, le=4096)] = 3  # its latents
     embedding_share: Annotated[float, Field(gt=0, lt=1)] = 0.6  # of the epochs, before the encoder is frozen
 
 
@@ -59,19 +57,19 @@ class VicregAutoencoder(Method):
 
     options_class = VicregOptions
     options: VicregOptions
+    embeds = True
 
     def build(self) -> dict[str, Any]:
-        """Build the encoder of `model`, the projector, and the autoencoder of embeddings."""
-        options, width = self.options, self.setting.latent
-        embedding, code = keras.Input((width,), name="embedding"), keras.Input((options.bottleneck,), name="code")
-        projected = dense(dense_layers(embedding, "hidden", (options.projector,)), "projection", options.projector)
-        inner = dense(dense_layers(embedding, "inner", (options.hidden,)), "code", options.bottleneck)
-        outer = dense(dense_layers(code, "outer", (options.hidden,)), "embedding", width)
+        """Build the network of `model.embedding`, the projector, and the autoencoder of embeddings."""
+        features = keras.Input((self.setting.n_features,), name="features")
+        embedding = keras.Input((self.setting.embedding,), name="embedded")
+        width = self.options.projector
+        projected = dense(dense_layers(embedding, "hidden", (width,)), "projection", width)
         return {
-            "encoder": encoder_network(self.setting),
+            "embedding": keras.Model(features, planned_layers(features, self.setting.embedding_plan), name="embedding"),
             "projector": keras.Model(embedding, projected, name="projector"),
-            "inner_encoder": keras.Model(embedding, inner, name="inner_encoder"),
-            "inner_decoder": keras.Model(code, outer, name="inner_decoder"),
+            "encoder": encoder_network(self.setting),
+            "decoder": decoder_network(self.setting),
         }
 
     def terms(self, networks: Networks, batch: Batch, step: Step) -> Terms:
@@ -82,12 +80,8 @@ class VicregAutoencoder(Method):
         """Train the encoder first, then the autoencoder of its embeddings."""
         share = self.options.embedding_share
         return (
-            Phase("embedding", share, (Objective(self._embedding, variables_of("encoder", "projector")),)),
-            Phase(
-                "autoencoder",
-                1 - share,
-                (Objective(self._autoencoder, variables_of("inner_encoder", "inner_decoder")),),
-            ),
+            Phase("embedding", share, (Objective(self._embedding, variables_of("embedding", "projector")),)),
+            Phase("autoencoder", 1 - share, (Objective(self._autoencoder, variables_of("encoder", "decoder")),)),
         )
 
     def scores(self) -> dict[str, ScoreFunction]:
@@ -96,7 +90,7 @@ class VicregAutoencoder(Method):
 
     def encode(self, networks: Networks, x: Tensor) -> Tensor:
         """Give the embeddings (n, k)."""
-        return networks["encoder"](x)
+        return networks["embedding"](x)
 
     def changed(self, x: Tensor, step: Step) -> Tensor:
         """Give copies of events that are turned around the beam, smeared, and have lost some objects."""
@@ -128,7 +122,7 @@ class VicregAutoencoder(Method):
     def _embedding_error(self, networks: Networks, batch: Batch, step: Step) -> Tensor:
         del step
         embedding = ops.stop_gradient(self.encode(networks, batch["x"]))
-        return squared_error(embedding, networks["inner_decoder"](networks["inner_encoder"](embedding)))
+        return squared_error(embedding, networks["decoder"](networks["encoder"](embedding)))
 
 
 def collapse(z: Tensor) -> Tensor:

@@ -85,6 +85,7 @@ class TrainedReference(ReferenceResult):
     teacher: TeacherTraining | None = None
     teachers: tuple[FinishedTeacher, ...] = ()  # instead of one that was trained here
     target: TargetOfScores | None = None
+    embedding: str | None = None  # the float method that trained one; the losses are those of the autoencoder of it
 
 
 @dataclass(frozen=True, kw_only=True)

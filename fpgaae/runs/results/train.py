@@ -42,6 +42,14 @@ class RoundingError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EmbeddingTraining:
+    """The quantized training of an embedding, before that of its autoencoder."""
+
+    loss: tuple[float, ...]  # by epoch: the mean squared difference from the float embedding
+    val_losses: tuple[float, ...]  # by epoch
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainResult(StageResult):
     """The quantized network."""
 
@@ -58,6 +66,7 @@ class TrainResult(StageResult):
     imported: ImportedFrom | None = None
     quantization_error: Mapping[str, RoundingError] | None = None  # by quantizer, where it was not trained
     warnings: tuple[str, ...] = ()
+    embedding: EmbeddingTraining | None = None  # of a model with an embedding; the losses above are its autoencoder's
 
     @property
     def whole_sparsity(self) -> float:

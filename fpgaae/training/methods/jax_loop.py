@@ -29,6 +29,7 @@ from fpgaae.training.methods.job import (
     Job,
     MemberHistory,
     Trained,
+    phase_epochs,
     require_finite,
 )
 from fpgaae.training.methods.shuffle import shuffled
@@ -280,12 +281,3 @@ def _longer(
         name: [[*own, float(value)] for own, value in zip(history.get(name, [[]] * len(values)), values, strict=True)]
         for name, values in found.items()
     }
-
-
-def phase_epochs(job: Job) -> list[tuple[Phase, int]]:
-    """Give every phase with its number of epochs, one at least; the last takes what is left."""
-    phases = job.method.phases()
-    total = sum(phase.share for phase in phases)
-    epochs = [max(1, round(job.fit.epochs * phase.share / total)) for phase in phases]
-    epochs[-1] = max(1, job.fit.epochs - sum(epochs[:-1]))
-    return list(zip(phases, epochs, strict=True))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.model import FloatFit
 from fpgaae.errors import CheckFailed, InputError
-from fpgaae.methods.base import Method
+from fpgaae.methods.base import Method, Phase
 from fpgaae.methods.ensemble import LEARNING_RATE, Member
 from fpgaae.models.method_networks import Values, build_networks, initial_values, variables_of_all
 from fpgaae.progress import Progress
@@ -97,6 +97,15 @@ def solve(job: Job) -> Trained | None:
         variable.assign(found[variable.path].astype(np.float32))
     values = initial_values(networks)
     return Trained(networks, (values,) * len(job.members), (), 0.0, "closed form")
+
+
+def phase_epochs(job: Job) -> list[tuple[Phase, int]]:
+    """Give every phase with its number of epochs, one at least; the last takes what is left."""
+    phases = job.method.phases()
+    total = sum(phase.share for phase in phases)
+    epochs = [max(1, round(job.fit.epochs * phase.share / total)) for phase in phases]
+    epochs[-1] = max(1, job.fit.epochs - sum(epochs[:-1]))
+    return list(zip(phases, epochs, strict=True))
 
 
 def require_finite(job: Job, epoch: int, terms: Mapping[str, NDArray[np.floating]]) -> None:

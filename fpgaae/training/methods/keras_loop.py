@@ -6,15 +6,16 @@ This module imports Keras 3.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
 from fpgaae.errors import InputError
-from fpgaae.methods.base import Networks, Step, Terms
+from fpgaae.methods.base import Networks, Objective, Step, Terms, all_variables
 from fpgaae.methods.ensemble import LEARNING_RATE, Member
 from fpgaae.models.method_networks import build_networks, initial_values
 from fpgaae.models.method_scorer import make_step
@@ -22,18 +23,28 @@ from fpgaae.training.methods.job import (
     Job,
     MemberHistory,
     Trained,
+    phase_epochs,
     require_finite,
 )
 
 Tensor = Any
 
 
-class _FitModel(keras.Model):
-    """The terms of a method as the loss of a Keras model."""
+class Part(NamedTuple):
+    """A part of the training, which minimises one sum."""
 
-    def __init__(self, job: Job, member: Member, networks: Networks) -> None:
+    objective: Objective
+    begin: int  # its first epoch
+    epochs: int
+
+
+class _FitModel(keras.Model):
+    """The terms of an objective as the loss of a Keras model."""
+
+    def __init__(self, job: Job, member: Member, networks: Networks, part: Part) -> None:
         super().__init__(name="fit")
         self._job = job
+        self._part = part
         self._networks = dict(networks)
         self._noise = keras.random.SeedGenerator(member.seed)
         self._knobs = job.knobs(member)
@@ -41,7 +52,7 @@ class _FitModel(keras.Model):
 
     def _term_names(self) -> tuple[str, ...]:
         batch = {name: ops.convert_to_tensor(c[:2]) for name, c in self._job.training.items()}
-        return tuple(self._job.method.terms(self._networks, batch, self._step(0.0, training=False)))
+        return tuple(self._part.objective.terms(self._networks, batch, self._step(0.0, training=False)))
 
     def _step(self, progress: Tensor, *, training: bool) -> Step:
         return make_step(self._noise, self._knobs, progress, training=training)
@@ -50,8 +61,8 @@ class _FitModel(keras.Model):
         """Add every term to the loss."""
         optimizer = getattr(self, "optimizer", None)
         done = 0.0 if optimizer is None else ops.cast(optimizer.iterations, "float32")
-        progress = done / (self._job.steps * self._job.fit.epochs) if training else 1.0
-        terms: Terms = self._job.method.terms(self._networks, inputs, self._step(progress, training=training))
+        progress = done / (self._job.steps * self._part.epochs) if training else 1.0
+        terms: Terms = self._part.objective.terms(self._networks, inputs, self._step(progress, training=training))
         for name, term in terms.items():
             self.add_loss(ops.cast(term, "float32"))
             self._means[name].update_state(term)
@@ -69,39 +80,59 @@ def train_with_keras(job: Job) -> Trained:
         If there are fewer events than a batch holds, or the method has adversaries.
     """
     job.require_a_batch()
-    phases = job.method.phases()
-    if len(phases) > 1 or len(phases[0].objectives) > 1:
-        raise InputError(
-            f"the method {job.method.options.kind} trains in several parts, which Keras' `fit` on the backend "
-            f"{keras.backend.backend()} can't; set KERAS_BACKEND=jax"
-        )
+    parts = _parts(job)
     values, histories, seconds = [], [], 0.0
     with job.progress.task("float training", job.fit.epochs * len(job.members)) as task:
         for index, member in enumerate(job.members):
             networks = build_networks(job.method, member.seed)
-            history, took = _train_member(job, index, member, networks, task)
+            trained = []
+            for part in parts:
+                with _only(part.objective, networks):
+                    trained.append(_train_part(job, (index, member), networks, part, task))
             values.append(initial_values(networks))
-            histories.append(history)
-            seconds += took
+            val_loss = [loss for history, _ in trained for loss in history.val_loss]
+            histories.append(MemberHistory(trained[-1][0].terms, val_loss))
+            seconds += sum(took for _, took in trained)
     rate = job.steps * job.batch_size * job.fit.epochs * len(job.members) / max(seconds, 1e-9)
     return Trained(networks, tuple(values), tuple(histories), rate, "fit")
 
 
-def _train_member(
-    job: Job, index: int, member: Member, networks: dict[str, Any], task: Any  # noqa: ANN401
+def _parts(job: Job) -> list[Part]:
+    """Give the parts of a training, of which each minimises one sum.
+
+    Raises
+    ------
+    InputError
+        If the method has adversaries.
+    """
+    parts, begin = [], 0
+    for phase, epochs in phase_epochs(job):
+        objective = phase.objectives[0]
+        if len(phase.objectives) > 1 or objective.updates > 1 or objective.bound is not None:
+            raise InputError(
+                f"the method {job.method.options.kind} trains several networks in turn, which Keras' `fit` on the "
+                f"backend {keras.backend.backend()} can't; set KERAS_BACKEND=jax"
+            )
+        parts.append(Part(objective, begin, epochs))
+        begin += epochs
+    return parts
+
+
+def _train_part(
+    job: Job, of: tuple[int, Member], networks: dict[str, Any], part: Part, task: Any  # noqa: ANN401
 ) -> tuple[MemberHistory, float]:  # fmt: skip
-    fit = job.fit
+    (index, member), fit = of, job.fit
     rate = job.knobs(member)[LEARNING_RATE]
     schedule = keras.optimizers.schedules.CosineDecay(
-        rate, job.steps * fit.epochs, alpha=fit.final_learning_rate / rate
+        rate, job.steps * part.epochs, alpha=fit.final_learning_rate / rate
     )
-    model = _FitModel(job, member, networks)
+    model = _FitModel(job, member, networks, part)
     model.compile(optimizer=keras.optimizers.Adam(schedule))
-    rng = np.random.default_rng(member.seed)
+    rng = np.random.default_rng([member.seed, part.begin] if part.begin else member.seed)
     terms: dict[str, list[float]] = {}
     val_loss: list[float] = []
     seconds = 0.0
-    for epoch in range(fit.epochs):
+    for epoch in range(part.begin, part.begin + part.epochs):
         rows = rng.permutation(job.n_events)[: job.steps * fit.batch_size]
         batch = {name: column[rows] for name, column in job.training.items()}
         started = time.perf_counter()
@@ -116,6 +147,19 @@ def _train_member(
         task.note(f"validation loss {val_loss[-1]:.4g}")
         task.advance()
     return MemberHistory(terms, val_loss), seconds
+
+
+@contextmanager
+def _only(objective: Objective, networks: Networks) -> Iterator[None]:
+    """Let the variables of an objective be changed, and no others."""
+    known, chosen = all_variables(networks), {id(variable) for variable in objective.variables(networks)}
+    for variable in known:
+        variable.trainable = id(variable) in chosen
+    try:
+        yield
+    finally:
+        for variable in known:
+            variable.trainable = True
 
 
 def _validate(model: keras.Model, job: Job) -> float:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fpgaae.data.inputs import BLOCK_EVENTS, open_split
 from fpgaae.evaluation.baseline_scores import baseline_scorers
-from fpgaae.methods.base import ScoreFunction
+from fpgaae.methods.base import MethodOptions, ScoreFunction
+from fpgaae.methods.ensemble import Ensemble
 from fpgaae.methods.registry import method_class
 from fpgaae.models.method_networks import build_networks, load_members, save_members
 from fpgaae.models.method_scorer import Members, Scorer, keras_scorer
@@ -56,10 +57,15 @@ def open_job(run: StageRun) -> Job:
     config = run.config
     if config.method is None:
         raise ValueError("a config without a method is not trained here")
-    found = method_class(config.method.kind)
+    return job_of(run, config.method, config.ensemble)
+
+
+def job_of(run: StageRun, options: MethodOptions, ensemble: Ensemble) -> Job:
+    """Say which method is to be trained on the events of a config, with which seeds and points."""
+    config, found = run.config, method_class(options.kind)
     training, validation = (training_columns(run, name, found) for name in ("train", "validation"))
-    method = found(config.method, setting_of(config, open_split(run, "train").features, input_moments(training["x"])))
-    members = config.ensemble.members(config.seed)
+    method = found(options, setting_of(config, open_split(run, "train").features, input_moments(training["x"])))
+    members = ensemble.members(config.seed)
     return Job(method, members, config.training.reference, training, validation, run.scratch, run.progress)
 
 

@@ -233,12 +233,15 @@ def embedded() -> dict[str, Any]:
     recurrent = method("recurrent", given, units=12)
     trained = train("recurrent", recurrent, x, **fit)
     found: dict[str, Any] = {"recurrent": auc(score(recurrent, trained, x[:500]), score(recurrent, trained, far))}
-    made = method("vicreg", given, bottleneck=2, projector=8)
+    behind = setting(x, (16,), 2, given.empty, embedding=4)._replace(
+        image_shape=(3, 2, 1), blank=blank, turn=blank, turn_low=blank
+    )
+    made = method("vicreg", behind, projector=8)
     members = (Member(1, {"variance": 25.0}), Member(1, {"variance": 0.0}))
     trained = train("vicreg", made, x, members=members, **fit)
     for name, values in zip(("held", "free"), trained.values, strict=True):
         adopt(trained, values)
-        z = np.asarray(trained.networks["projector"](trained.networks["encoder"](x)))
+        z = np.asarray(trained.networks["projector"](trained.networks["embedding"](x)))
         found[name] = z.std(axis=0).tolist()
     error = (score_all(made, trained, own, "embedding_error")[0] for own in (x[:500], far))
     return {**found, "vicreg": auc(*error)}
