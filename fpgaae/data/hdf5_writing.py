@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -163,3 +163,39 @@ class HDF5Writer:
         self._target.close()
         if kind is None:
             self._target.check()
+
+
+def save_by_keras(save: Callable[..., object], file: Path, **options: Any) -> None:  # noqa: ANN401
+    """Let a model of Keras write itself, or its weights, into an HDF5 file.
+
+    Keras takes a path and opens it with `h5py.File`, which is another class meanwhile.
+
+    Parameters
+    ----------
+    save
+        A method of the model, called with the file and the options.
+
+    Raises
+    ------
+    OSError
+        If something could not be written: its number and the name of the file.
+    """
+    opened: list[_Sheltered] = []
+    usual = h5py.File
+
+    class File(h5py.File):  # type: ignore[misc]  # h5py has no types
+        def __init__(self, name: Any, mode: str = "r", **more: Any) -> None:  # noqa: ANN401
+            if mode == "w":
+                opened.append(_Sheltered(Path(name)))
+                name = opened[-1]
+            super().__init__(name, mode, **more)
+
+    with _signals_later():
+        h5py.File = File
+        try:
+            save(file, **options)
+        finally:
+            h5py.File = usual
+    for target in opened:
+        target.close()
+        target.check()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fpgaae.config.experiment import Config
 from fpgaae.config.model import Score, Width
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import ConfigError, InputError
 from fpgaae.fixedpoint import FixedPointType
@@ -175,7 +176,7 @@ def run_imported_reference(run: StageRun) -> ImportedReference:
     """Write the float network: the model itself, or a QKeras model without its quantizers."""
     prepared = _open(run)
     model = rebuild(prepared.twin)
-    model.save(run.folder / IMPORTED_FLOAT_FILE, save_format="h5")
+    save_by_keras(model.save, run.folder / IMPORTED_FLOAT_FILE, save_format="h5")
     is_reconstruction = config_score(run).of_reconstruction
     spread, pairs = _Spread(), []
     for x in _chunks(open_split(run, "validation")):
@@ -261,7 +262,7 @@ def run_imported_train(run: StageRun) -> TrainResult:
         made = _calibrated(run, prepared.twin, twin)
     features = FeatureMap.of(run.result(DataResult))
     deployed, network = _exact(run.config, made.network, features)
-    deployed.save(run.folder / MODEL_FILE, save_format="h5")
+    save_by_keras(deployed.save, run.folder / MODEL_FILE, save_format="h5")
     errors, val_loss = _errors(run, made, twin, deployed, network)
     at_output = {s.quantizer: s.tensor == prepared.twin.outputs[0] for s in made.sites}
     is_reconstruction = {q: found and config_score(run).of_reconstruction for q, found in at_output.items()}

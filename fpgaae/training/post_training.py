@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.fixedpoint import codes_of, values_of
 from fpgaae.golden.network import IntegerNetwork
@@ -41,7 +42,7 @@ def run_post_training(run: StageRun) -> TrainResult:
     deployed = build_quantized(config.model, config.data.hardware.image_shape, training.features, widths).deployed()
     for name in config.model.deployed_layers:
         deployed.get_layer(name).set_weights(weights[name])
-    deployed.save(run.folder / MODEL_FILE, save_format="h5")
+    save_by_keras(deployed.save, run.folder / MODEL_FILE, save_format="h5")
     sparsity = sparsity_of_codes(config, deployed)
     check_sparsity(config, deployed, sparsity)
     errors, loss = _errors(run, validation, weights, extract_network(deployed))

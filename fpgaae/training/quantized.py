@@ -26,6 +26,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
 from fpgaae.config.experiment import Config
 from fpgaae.config.model import Model, ModelKind, Score
 from fpgaae.data.features import FeatureMap
+from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import values_of
@@ -69,7 +70,7 @@ def run_train(run: StageRun) -> TrainResult:
         material = _embedded(front, training, validation, config.seed)
     history = _fit(run, Run(model, material), _loss(config.model, widths.inputs, training.features))
     deployed = _deployed(config, training.features, widths, whole)
-    deployed.save(run.folder / MODEL_FILE, save_format="h5")
+    save_by_keras(deployed.save, run.folder / MODEL_FILE, save_format="h5")
     sparsity = sparsity_of_codes(config, deployed)
     check_sparsity(config, deployed, sparsity)
     return TrainResult(

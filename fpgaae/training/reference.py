@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import keras
 
 from fpgaae.config.distillation import Distillation
+from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.data.inputs import Split, open_split
 from fpgaae.models.float import TEACHER_WEIGHTS_FILE, WEIGHTS_FILE, build_float, folded_weights
 from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded
@@ -57,7 +58,7 @@ def run_reference(run: StageRun) -> ReferenceResult:
     )
     if pruned:
         graph = without_masks(config, graph)
-    graph.training.save_weights(run.folder / WEIGHTS_FILE)
+    save_by_keras(graph.training.save_weights, run.folder / WEIGHTS_FILE)
     folded = folded_weights(graph.training)
     save_folded(run.folder / FOLDED_FILE, folded)
     return TrainedReference(
@@ -86,7 +87,7 @@ def _train_teacher(run: StageRun, distillation: Distillation, training: Split, v
     scratch = run.scratch / "teacher"
     scratch.mkdir(exist_ok=True)
     history = fit_float(graph.training, lesson, fit, scratch, run.progress, "teacher training")
-    graph.training.save_weights(run.folder / TEACHER_WEIGHTS_FILE)
+    save_by_keras(graph.training.save_weights, run.folder / TEACHER_WEIGHTS_FILE)
     return TeacherTraining(
         epochs=len(history.loss),
         loss=tuple(history.loss),

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
 from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights
@@ -63,7 +64,7 @@ def run_warm_start(run: StageRun) -> TakenReference:
     image = config.data.hardware.image_shape
     graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization)
     take(graph.training, source.weights(), source.folder, run.experiment.config_file)
-    graph.training.save_weights(run.folder / WEIGHTS_FILE)
+    save_by_keras(graph.training.save_weights, run.folder / WEIGHTS_FILE)
     save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
     member = source.result.members[source.member]
     return TakenReference(

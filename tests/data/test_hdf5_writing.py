@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from click.testing import Result
-from support import small_config
+from support import files_of_at_most, small_config
 from typer.testing import CliRunner
 
 from fpgaae.cli.commands import app
 from fpgaae.data.hdf5_writing import HDF5Writer
 from fpgaae.data.store import EventWriter
-
-
-@contextmanager
-def _files_of_at_most(n_bytes: int) -> Iterator[None]:
-    before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def _write(target: h5py.File, rng: np.random.Generator) -> None:
@@ -63,7 +49,7 @@ def test_a_limit_in_the_middle_is_an_error_and_no_crash(n_bytes: int, tmp_path: 
             _write(file, np.random.default_rng(1))
             assert file["x"][:150].shape == (150, 7)
 
-    with _files_of_at_most(n_bytes), pytest.raises(OSError, match=r"limited\.h5") as caught:
+    with files_of_at_most(n_bytes), pytest.raises(OSError, match=r"limited\.h5") as caught:
         write()
     assert caught.value.errno == errno.EFBIG
 
@@ -99,14 +85,14 @@ def test_events_that_do_not_fit_stop_the_writer_early(tmp_path: Path) -> None:
                 writer.append("background", "train", codes, np.arange(4096))
                 appended.append(index)
 
-    with _files_of_at_most(200_000), pytest.raises(OSError, match=r"events\.h5"):
+    with files_of_at_most(200_000), pytest.raises(OSError, match=r"events\.h5"):
         write()
     assert len(appended) < 50  # of 100: some stay in the cache of HDF5
 
 
 def test_the_stage_says_it_in_one_sentence(tmp_path: Path) -> None:
     config = small_config(tmp_path, n_events=4000)
-    with _files_of_at_most(50_000):
+    with files_of_at_most(50_000):
         done: Result = CliRunner().invoke(app, ["data", str(config), "--runs", str(tmp_path / "runs")])
     assert done.exit_code == 2
     assert "a file may not become as large as it must" in done.output
