@@ -10,12 +10,13 @@ import typer
 from fpgaae import __version__
 from fpgaae.cli import beyond, checks, importing, stages, starting
 from fpgaae.cli.net import last_net
-from fpgaae.cli.output import open_console
+from fpgaae.cli.output import fail, open_console
+from fpgaae.errors import InputError
 
 app = typer.Typer(
     help="Trigger objects to verified trigger firmware. Each stage reads the results of the stages before it from "
     "runs/EXPERIMENT/ and writes its own; a stage whose config and inputs are unchanged is not run again.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     # --install-completion and --show-completion write the completion of the user's shell
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -30,11 +31,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
     del version
+    if context.invoked_subcommand is None:
+        open_console().print(context.get_help())
+        fail("no command is given; `fpgaae --help` lists them", InputError.exit_code)
 
 
 _PLAIN = {

@@ -98,3 +98,12 @@ def test_standard_output_of_any_kind(stream: str, tmp_path: Path) -> None:
         assert done.stderr.startswith("fpgaae: standard output can't be written (")
     elif stream == "closed":
         assert done.returncode == 0
+
+
+def test_who_gives_no_command_is_told_so_on_standard_error(
+    run_process: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = run_process("-m", "fpgaae")
+    assert done.returncode == 2
+    assert "Usage: fpgaae" in done.stdout
+    assert done.stderr == "fpgaae: no command is given; `fpgaae --help` lists them\n"
