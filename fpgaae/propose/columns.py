@@ -14,7 +14,9 @@ from fpgaae.propose.survey import Observed, together
 
 _START = r"(?:^|[_.\s]|(?<=\d)|(?<=[a-z\d])(?=[A-Z]))"
 _QUANTITIES = {
-    "pt": re.compile(_START + r"(?:[Ii]|[Hh][Ww])?_?(?:[Pp][Tt]|[Ee][Tt]|PT|ET)(?=$|[_.\s\d]|[A-Z])"),
+    "pt": re.compile(
+        _START + r"(?:[Ii]|[Hh][Ww])?_?(?:[Pp][Tt]|[Ee][Tt]|PT|ET)(?=$|[_.\s\d]|[A-Z])|[_.]MET$"  # MissingET.MET
+    ),
     "eta": re.compile(_START + r"(?:[Ii]|[Hh][Ww])?_?(?:[Ee]ta|ETA)(?=$|[_.\s\d]|[A-Z])"),
     "phi": re.compile(_START + r"(?:[Ii]|[Hh][Ww])?_?(?:[Pp]hi|PHI)(?=$|[_.\s\d]|[A-Z])"),
 }
@@ -98,13 +100,13 @@ def is_of_interest(name: str) -> bool:
 
 def _quantity(name: str) -> tuple[str, str] | None:
     """Give the stem of a name, with `{slot}` for a number in it, and its quantity."""
-    for quantity, pattern in _QUANTITIES.items():
-        if match := [*pattern.finditer(name)]:
-            last = match[-1]
-            rest = name[last.end() :]
-            stem = name[: last.start()] + ("" if not _NUMBER.search(rest) else "#" + "".join(_NUMBER.findall(rest)))
-            return _NUMBER.sub("{slot}", stem), quantity
-    return None
+    found = [(match, of) for of, pattern in _QUANTITIES.items() for match in pattern.finditer(name)]
+    if not found:
+        return None
+    last, quantity = max(found, key=lambda one: one[0].end())  # `MissingET.Phi` is a phi
+    rest = name[last.end() :]
+    stem = name[: last.start()] + ("" if not _NUMBER.search(rest) else "#" + "".join(_NUMBER.findall(rest)))
+    return _NUMBER.sub("{slot}", stem), quantity
 
 
 def _kind(stem: str) -> tuple[int, str]:
@@ -131,6 +133,8 @@ def _kind_columns(
         slots = 1 if chosen.longest is None else _slots_of_lists(kind, chosen)
         return KindColumns(kind, ObjectColumns(**names), slots, {q: columns[name] for q, name in names.items()})
     patterns = {quantity: _NUMBER.sub("{slot}", found[0]) for quantity, found in own.items()}
+    if any(pattern.count("{slot}") != 1 for pattern in patterns.values()):
+        return None
     if all(pattern.replace("{slot}", "0") in columns for pattern in patterns.values()):
         raise InputError(
             f"the columns {patterns['pt'].replace('{slot}', '0')}, ... count slots from 0, but `data.table` from 1; "
@@ -139,9 +143,7 @@ def _kind_columns(
     slots = 0
     while all(pattern.replace("{slot}", str(slots + 1)) in columns for pattern in patterns.values()):
         slots += 1
-    if not slots or any(pattern.count("{slot}") != 1 for pattern in patterns.values()):
-        return None
-    return KindColumns(kind, ObjectColumns(**patterns), slots, seen)
+    return KindColumns(kind, ObjectColumns(**patterns), slots, seen) if slots else None
 
 
 def _slots_of_lists(kind: str, pt: Observed) -> int:

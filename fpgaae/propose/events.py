@@ -11,7 +11,7 @@ import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.propose.columns import EventColumns, KindColumns, is_pt, match_event_columns, match_objects
-from fpgaae.propose.hardware import Kind, Widths, array_widths, object_widths
+from fpgaae.propose.hardware import ArrayWidths, Kind, Widths, array_widths, object_widths
 from fpgaae.propose.survey import MANY_GROUPS, ArraySurvey, ImageSurvey, Observed, SoundSurvey, Survey, TableSurvey
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
@@ -23,6 +23,7 @@ _CMS = frozenset({"MET_Et", "muons_muonIEt", "jets_jetIEt", "egammas_egIEt", "ta
 _NANO = frozenset({"MET_pt", "MET_phi", "Electron_pt", "Muon_pt", "Jet_pt", "Jet_eta", "Jet_phi"})
 _NANO_GROUP = ("run", "luminosityBlock")
 _MOST_CELLS = 4096
+_FEW_CODES = 8
 
 
 class Described(NamedTuple):
@@ -74,13 +75,15 @@ def _of_table(found: TableSurvey) -> Described:
     if not kinds:
         there = ", ".join([*found.columns][:30])
         if texts := [name for name, seen in found.columns.items() if is_pt(name) and not seen.is_number]:
-            raise InputError(
-                f"the column {texts[0]} holds no numbers; write it as float or integer, not as text or decimal"
-            )
+            raise InputError(f"the column {texts[0]} holds no floats or integers; write numbers, no text or decimals")
         raise InputError(
             f"no column has a name like met_pt, Jet_eta or muon1_phi (there: {there}); rename the columns, or write "
             "`data.table` by hand, as docs/own_events.md shows"
         )
+    never = tuple(kind.name for kind in kinds if kind.seen["pt"].is_empty)
+    kinds = [kind for kind in kinds if kind.name not in never]
+    if not kinds:
+        raise InputError(f"no event has an object ({', '.join(never)}); give events that have some")
     widths = object_widths([Kind(kind.name, kind.slots, kind.seen) for kind in kinds])
     values = "integers  # as the trigger sends them" if widths.integers else "physical  # GeV and rad"
     tree = [] if found.tree is None else [f"    tree: {quoted(found.tree)}"]
@@ -90,7 +93,8 @@ def _of_table(found: TableSurvey) -> Described:
         lines.append(f"      {kind.name}: {{{named}}}")
     lines += _hardware(widths, [(kind.name, kind.slots, kind.seen) for kind in kinds])
     n_features = 3 * sum(kind.slots for kind in kinds)
-    return Described(None, tuple(lines), found.n_events, n_features, False, False, notes=widths.notes + _left(kinds))
+    notes = (*widths.notes, *_left(kinds), *(f"no event has a {name}, so that there is none here" for name in never))
+    return Described(None, tuple(lines), found.n_events, n_features, False, False, notes=notes)
 
 
 def _is_jagged(found: TableSurvey, name: str) -> bool:
@@ -170,13 +174,24 @@ def _of_arrays(found: ArraySurvey) -> Described:
         *_scaling(widths.signed),
     )
     return Described(
-        None, lines, found.n_events, int(np.prod(found.shape)), True, widths.signed, notes=_not_taken(found)
-    )
+        None, lines, found.n_events, int(np.prod(found.shape)), True, widths.signed,
+        notes=_not_taken(found) + _coarse(found, widths),
+    )  # fmt: skip
 
 
 def _not_taken(found: ArraySurvey) -> tuple[str, ...]:
     named = ", ".join(found.others)
     return (f"`{found.name}` is taken for the events, and of {named} nothing is used",) if named else ()
+
+
+def _coarse(found: ArraySurvey, widths: ArrayWidths) -> tuple[str, ...]:
+    """Name cells, such as angles beside momenta, of which the one step for all leaves few codes."""
+    if found.cells is None or found.whole.whole:
+        return ()
+    steps = (found.cells[1] - found.cells[0]) / widths.lsb
+    n_coarse = np.count_nonzero((steps > 0) & (steps < _FEW_CODES))
+    said = f"{n_coarse} of {len(steps)} cells take fewer than {_FEW_CODES} codes, since `lsb` is one for all: "
+    return (f"{said}give pT, eta and phi as objects, or bring the cells to one range",) if n_coarse else ()
 
 
 def _scaling(signed: bool) -> list[str]:
@@ -195,7 +210,7 @@ def _are_objects(found: ArraySurvey) -> bool:
     if not found.parts or found.whole.is_empty:
         return False
     pt, eta, phi = found.parts
-    has_pt = pt.high > 0 and pt.low >= 0
+    has_pt = pt.high > 0 and not pt.low < 0  # NaN is refused later
     return has_pt and (min(eta.low, phi.low) < 0 or found.name.lower() in {"particles", "objects", "l1objects"})
 
 

@@ -15,6 +15,7 @@ _MOST_BITS = 16
 _PT_LSB_GEV, _ETA_LSB, _PHI_STEPS = 0.5, 0.0435, 144
 _PT_BITS = 10  # with which a step is chosen where half a GeV is none
 _ARRAY_BITS = 8
+_NOT_FINITE = "holds a NaN or infinite value; remove such events, or set empty slots to 0"
 
 
 class Kind(NamedTuple):
@@ -69,7 +70,7 @@ def _refuse_what_is_none(kinds: Sequence[Kind]) -> None:
     for kind in kinds:
         for quantity, own in kind.seen.items():
             if not own.is_empty and not own.is_finite:
-                raise InputError(f"the {quantity} of {kind.name} holds a NaN or infinite value; remove such events")
+                raise InputError(f"the {quantity} of {kind.name} {_NOT_FINITE}")
         if kind.seen["pt"].low < 0:
             raise InputError(f"the pt of {kind.name} goes down to {kind.seen['pt'].low:g}; empty slots must be 0")
 
@@ -107,7 +108,8 @@ def _of_physical(kinds: Sequence[Kind]) -> Widths:
     angle = max((kind.seen["phi"].largest for kind in kinds if "phi" in kind.seen), default=0.0)
     if angle > _TWO_PI:
         raise InputError(
-            f"a phi goes up to {angle:g}, beyond 2 pi: physical values are in rad, so convert degrees first"
+            f"a phi goes up to {angle:g}, beyond 2 pi: an object is pT, eta and phi in rad, in this order; convert "
+            "degrees or four-vectors first"
         )
     notes = []
     lsb = _PT_LSB_GEV
@@ -136,7 +138,7 @@ def array_widths(seen: Observed) -> ArrayWidths:
         If it holds no finite numbers.
     """
     if not seen.is_finite:
-        raise InputError("the array holds a NaN or infinite value; remove such events")
+        raise InputError(f"the array {_NOT_FINITE}")
     signed = seen.low < 0
     if seen.whole and seen.largest < 2 ** (_MOST_BITS - signed):
         return ArrayWidths(max(int(seen.largest).bit_length(), 1) + signed, signed, 1.0)

@@ -100,6 +100,7 @@ class ArraySurvey:
     beside: Mapping[str, Observed]
     widths: Mapping[str, int]  # of those beside: numbers an event
     others: tuple[str, ...] = ()  # arrays that may be events as well
+    cells: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # ends of each cell of a single axis
 
 
 @dataclass(frozen=True)
@@ -318,11 +319,14 @@ def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
     objects = len(shape) == 2 and shape[1] in {3, 4}
     whole, parts = Observed(), tuple(Observed() for _ in range(3 if objects else 0))
     classes: list[NDArray[np.float64]] = []
+    cells = (np.full(shape, np.inf), np.full(shape, -np.inf)) if len(shape) == 1 else None
     for start in range(0, min(n_events, MOST_EVENTS), _CHUNK):
         values = np.asarray(array[start : start + _CHUNK])
         whole.add(values)
         for index, part in enumerate(parts):
-            part.add(values[..., index][values[..., 0] > 0])
+            part.add(values[..., index][values[..., 0] > 0] if index else values[..., 0])
+        if cells is not None:
+            cells = np.minimum(cells[0], values.min(axis=0)), np.maximum(cells[1], values.max(axis=0))
         if objects and shape[1] == 4 and not start:
             classes = [np.unique(values[:, slot, 3][values[:, slot, 0] > 0]) for slot in range(shape[0])]
     others = tuple(other for other in events if other != name and len(arrays[other]) == n_events)
@@ -331,4 +335,4 @@ def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
         if other != name and values.ndim in {1, 2} and len(values) == n_events:
             beside[other], widths[other] = Observed(), int(np.prod(values.shape[1:]))
             beside[other].add(np.asarray(values[:MOST_EVENTS]))
-    return ArraySurvey(n_events, name, shape, whole, parts, tuple(classes), beside, widths, others)
+    return ArraySurvey(n_events, name, shape, whole, parts, tuple(classes), beside, widths, others, cells)

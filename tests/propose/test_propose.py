@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import event_files
 import h5py
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from notebooks import run_notebook
 from support import make_events
@@ -206,11 +209,21 @@ def test_cells_get_bits_and_a_step_that_hold_them(low: float, high: float, expec
             r"a.npz has no array \(events, ...\) of numbers \(there: x \(5,\)\)",
         ),
         (lambda: np.savez("a.npz", x=np.ones((5, 80, 80))), "takes up to 4,096 cells"),
+        (lambda: np.savez("a.npz", x=np.full((9, 4, 3), np.nan)), "holds a NaN or infinite value; .* empty slots to 0"),
+        (
+            lambda: np.savez("a.npz", x=[[[90.5, -50.5, 60.5, 40.5]]] * 9),
+            r"beyond 2 pi: an object is pT, eta and phi in rad, in this order; convert degrees or four-vectors",
+        ),
+        (
+            lambda: write_parquet("a", jet_pt=[[Decimal("1.5")]] * 9),
+            "jet_pt holds no floats or integers; write numbers",
+        ),
+        (lambda: write_parquet("a", jet_pt=np.full((9, 0), 1.0)), r"no event has an object \(jet\)"),
         (lambda: Path("a.txt").write_text("hello"), "a.txt is of no kind that is known here"),
         (lambda: Path("a").mkdir(), "the folder a holds no file of a known kind"),
         (lambda: None, "a is not there"),
     ],
-    ids=["columns", "shape", "cells", "kind", "folder", "missing"],
+    ids=["columns", "shape", "cells", "nan", "momenta", "decimals", "no object", "kind", "folder", "missing"],
 )
 def test_what_can_not_be_described_is_refused_and_nothing_is_written(
     prepare: Callable[[], object], said: str, empty: Path
@@ -220,6 +233,39 @@ def test_what_can_not_be_described_is_refused_and_nothing_is_written(
     with pytest.raises(InputError, match=said):
         write_draft([Path(there.name)], Path("mine.yaml"))
     assert not Path("mine.yaml").exists()
+
+
+def write_parquet(name: str, **columns: Any) -> None:  # noqa: ANN401
+    """Write lists, or a number an event."""
+    pyarrow.parquet.write_table(pyarrow.table({key: [*own] for key, own in columns.items()}), f"{name}.parquet")
+
+
+def test_what_is_not_used_or_hardly_held_is_said(empty: Path) -> None:
+    rng = np.random.default_rng(1)
+    pt, angle = rng.exponential(40, (300, 4)), rng.uniform(-2, 2, (300, 4))
+    np.savez("flat.npz", x=np.concatenate([pt, angle], axis=1))
+    (said,) = write_draft([Path("flat.npz")]).notes
+    assert said.startswith("4 of 8 cells take fewer than 8 codes")
+    none = pyarrow.array([[]] * 300, pyarrow.list_(pyarrow.float64()))
+    write_parquet("events", Jet_pt=pt, Jet_eta=angle, Jet_phi=angle, Muon_pt=none, Muon_eta=none, Muon_phi=none)
+    drafted = write_draft([Path("events.parquet")])
+    assert drafted.notes == ("no event has a muon, so that there is none here",)
+    assert [kind.name for kind in load_config(drafted.file).data.hardware.objects] == ["jet"]
+
+
+def test_standardized_numbers_are_no_objects(empty: Path) -> None:
+    np.savez("scaled.npz", x=np.random.default_rng(1).normal(size=(300, 4, 3)))
+    array = load_config(write_draft([Path("scaled.npz")]).file).data.hardware.array
+    assert array is not None
+    assert (array.shape, array.signed) == ((4, 3), True)
+
+
+def test_names_whose_stem_looks_like_a_quantity_are_matched_by_their_end(empty: Path) -> None:
+    rng = np.random.default_rng(1)
+    write_parquet("delphes", **{"MissingET.MET": rng.exponential(30, 300), "MissingET.Phi": rng.uniform(-3, 3, 300)})
+    table = load_config(write_draft([Path("delphes.parquet")]).file).data.table
+    assert table is not None
+    assert (table.objects["met"].pt, table.objects["met"].phi) == ("MissingET.MET", "MissingET.Phi")
 
 
 def test_files_of_two_kinds_are_refused(empty: Path, run_cli: Cli) -> None:
