@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from fpgaae.errors import InputError
 from fpgaae.optional import require
 
 
@@ -27,5 +28,17 @@ ops: Any = _LazyModule("keras.ops")
 
 
 def input_gradient(function: Callable[[Any], Any], x: Any) -> Any:  # noqa: ANN401
-    """Give the gradient of a scalar function of tensors by autodiff; methods with adversaries train on JAX only."""
-    return require("jax", "methods with adversaries train on it only").grad(function)(x)
+    """Give the gradient of a scalar function of tensors by autodiff, which JAX alone has as a function.
+
+    Raises
+    ------
+    InputError
+        If Keras has another backend.
+    """
+    jax = require("jax", "methods that need the gradient of their inputs train on it only")
+    if keras.backend.backend() != "jax":
+        raise InputError(
+            f"this method needs the gradient of its inputs, which the backend {keras.backend.backend()} of Keras gives "
+            "to no function; set KERAS_BACKEND=jax"
+        )
+    return jax.grad(function)(x)

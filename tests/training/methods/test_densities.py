@@ -43,6 +43,24 @@ def test_an_embedding_keeps_its_spread_and_its_autoencoder_tells_what_is_far(mea
     assert found["vicreg"] > 0.8
 
 
+def test_a_langevin_chain_ends_in_the_density_of_its_energy(measured: Json) -> None:
+    """Its step, x - b <- (1 - s)(x - b) + sqrt(s T) eps for the energy |x - b|^2, has the variance T / (2 - s)."""
+    found = measured["chains"]
+    assert found["mean"] == pytest.approx(0.4, abs=0.03)
+    assert found["variance"] == pytest.approx(2.0 / (2 - 0.2), rel=0.03)
+
+
+def test_the_slope_of_the_loss_is_that_of_the_exact_likelihood(measured: Json) -> None:
+    """Of p = N(b, T / 2), whose Z does not depend on b: -2 (mean of x - b) / T."""
+    assert measured["chains"]["slope"] == pytest.approx(-2 * (3 - 0.4) / 2.0, rel=0.03)
+
+
+def test_a_normalized_autoencoder_brings_energies_of_samples_and_events_together(measured: Json) -> None:
+    found = measured["normalized"]
+    assert found["normalized"] < 0.6 * found["dense"]
+    assert found["auc"] > 0.95
+
+
 def test_a_recurrent_autoencoder_tells_what_is_far(measured: Json) -> None:
     assert measured["embedded"]["recurrent"] > 0.8
 

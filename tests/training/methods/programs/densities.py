@@ -20,12 +20,14 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 
 from fpgaae.evaluation.metrics import auc  # noqa: E402
-from fpgaae.methods.base import Method  # noqa: E402
+from fpgaae.methods.base import Method, Step  # noqa: E402
 from fpgaae.methods.ensemble import Member  # noqa: E402
+from fpgaae.methods.kinds.normalized import langevin  # noqa: E402
 from fpgaae.models.method_networks import Values, build_networks, initial_values, variables_of_all  # noqa: E402
 from fpgaae.models.method_scorer import Members  # noqa: E402
 from fpgaae.training.methods.jax_loop import train_with_jax  # noqa: E402
 from fpgaae.training.methods.jax_scorer import jax_scorer  # noqa: E402
+from fpgaae.training.methods.jax_step import make_step  # noqa: E402
 from fpgaae.training.methods.job import (  # noqa: E402
     Job,
     Trained,
@@ -247,8 +249,50 @@ def embedded() -> dict[str, Any]:
     return {**found, "vicreg": auc(*error)}
 
 
+def chains() -> dict[str, float]:
+    """Give the variance that a Langevin chain in a parabola ends with, and both slopes of the exact -log p of one."""
+    temperature, size, b = 2.0, 0.2, 0.4
+    knobs = {"temperature": temperature, "step": size, "latent_step": size, "regularization": 0.0}
+
+    def step(seed: int) -> Step:
+        return make_step(jax.random.key(seed), knobs, 1.0, training=True)
+
+    x, one = jnp.zeros((20_000, 2)), step(1)
+    for _ in range(40):
+        x = langevin(lambda own: jnp.sum(jnp.square(own - b), axis=-1), x, "step", one)
+    events = 3 + jnp.asarray(np.random.default_rng(1).normal(size=(20_000, 2)))
+    made = method("normalized", setting(np.asarray(events)), steps=40, latent_steps=0)
+
+    def loss(mean: Any) -> Any:  # noqa: ANN401
+        networks = {"encoder": lambda own: 0 * own, "decoder": lambda z: 0 * z + mean}
+        return sum(made.terms(networks, {"x": events}, step(2)).values())
+
+    return {"mean": float(x.mean()), "variance": float(x.var()), "slope": float(jax.grad(loss)(b))}
+
+
+def normalized() -> dict[str, float]:
+    """Give how far energies of samples are from those of events, after a plain training and one of the density."""
+    x = correlated(2000, n_features=6, noise=0.3)
+    made: Any = method("normalized", setting(x, (16,), 2), temperature=0.2, steps=3, latent_steps=2)
+    found = {}
+    for kind in ("dense", "normalized"):
+        plain = method(kind, made.setting) if kind == "dense" else made
+        trained = train(kind, plain, x, epochs=16, batch_size=200, learning_rate=5e-3)
+        step = make_step(jax.random.key(3), made.options.knobs, 1.0, training=False)
+        events, samples = (
+            float(jnp.mean(made.energy(trained.networks, own)))
+            for own in (jnp.asarray(x), made.negative(trained.networks, jnp.asarray(x), step))
+        )
+        found[kind] = abs(samples / events - 1)
+    far = (x[:500] + 3 * np.random.default_rng(10).normal(size=(500, 6))).astype(np.float32)
+    error = (score_all(made, trained, own, "reconstruction")[0] for own in (x[:500], far))
+    return {**found, "auc": auc(*error)}
+
+
 if __name__ == "__main__":
     measured = {
+        "chains": chains(),
+        "normalized": normalized(),
         "identities": {kind: flow_identities(kind) for kind in FLOWS},
         "integral": {kind: flow_integral(kind) for kind in FLOWS},
         "embedded": embedded(),
