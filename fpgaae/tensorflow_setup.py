@@ -14,6 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fpgaae.errors import InputError
+from fpgaae.optional import require
+
+_TENSORFLOW = "tensorflow"
+_BACKENDS = (_TENSORFLOW, "jax", "torch")
 
 
 def prepare(n_threads: int | None = None) -> None:
@@ -28,7 +32,9 @@ def prepare(n_threads: int | None = None) -> None:
     Raises
     ------
     InputError
-        If TensorFlow was imported before without the Keras 2 API.
+        If TensorFlow was imported before without the Keras 2 API, or KERAS_BACKEND names no backend.
+    ToolMissing
+        If it names one that is not installed.
     """
     is_fresh = "tensorflow" not in sys.modules
     if not is_fresh and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
@@ -36,16 +42,32 @@ def prepare(n_threads: int | None = None) -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its blocked sums depend on the number of threads
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    chosen = os.environ["KERAS_BACKEND"] = keras_backend(_TENSORFLOW)
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|tf_keras|qkeras|tensorflow_model_optimization|hls4ml)")
     with native_output_hidden():
         import tensorflow as tf  # noqa: PLC0415
 
+    if chosen != _TENSORFLOW:
+        require(chosen, "Keras trains on it (KERAS_BACKEND chooses another backend)")
     _trace_as_it_is("qkeras", "tensorflow_model_optimization")
     tf.config.experimental.enable_op_determinism()
     if is_fresh and n_threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(n_threads)
         tf.config.threading.set_inter_op_parallelism_threads(n_threads)
+
+
+def keras_backend(otherwise: str) -> str:
+    """Give the backend of Keras 3 that KERAS_BACKEND names, or another where it names none.
+
+    Raises
+    ------
+    InputError
+        If it names none that trains.
+    """
+    chosen = os.environ.get("KERAS_BACKEND") or otherwise
+    if chosen not in _BACKENDS:
+        raise InputError(f"KERAS_BACKEND is `{chosen}`; set it to {', '.join(_BACKENDS[:-1])} or {_BACKENDS[-1]}")
+    return chosen
 
 
 def _trace_as_it_is(*packages: str) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-from fpgaae.tensorflow_setup import keras2_as_keras
+import pytest
+
+from fpgaae.errors import FpgaaeError
+from fpgaae.tensorflow_setup import keras2_as_keras, prepare
 
 
 def test_keras_2_stands_in_for_keras_and_goes_again(tensorflow: None) -> None:
@@ -32,3 +35,21 @@ def test_qkeras_and_the_pruning_are_traced_as_they_are(tensorflow: None) -> None
 
     for layer in (qkeras.QDense, PruneLowMagnitude):
         assert conversion.is_allowlisted(layer.call), "of which nothing is converted"
+
+
+@pytest.mark.parametrize(
+    ("backend", "exit_code", "said"),
+    [
+        ("nonsense", 2, "fpgaae: KERAS_BACKEND is `nonsense`; set it to tensorflow, jax or torch\n"),
+        ("torch", 3, "fpgaae: torch is not installed, and Keras trains on it"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_one_sentence(
+    backend: str, exit_code: int, said: str, monkeypatch: pytest.MonkeyPatch, tensorflow: None
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(FpgaaeError) as caught:
+        prepare()
+    assert caught.value.exit_code == exit_code
+    assert f"fpgaae: {caught.value}\n".startswith(said)

@@ -10,7 +10,7 @@ import sys
 import warnings
 
 from fpgaae.optional import require
-from fpgaae.tensorflow_setup import native_output_hidden
+from fpgaae.tensorflow_setup import keras_backend, native_output_hidden
 from fpgaae.tensorflow_setup import prepare as prepare_tensorflow
 
 JAX, TORCH, _TENSORFLOW = "jax", "torch", "tensorflow"
@@ -25,7 +25,7 @@ def prepare(n_members: int = 1) -> None:
     Where Keras is there already, or KERAS_BACKEND is set, that backend trains. On a CPU, JAX gets a device a core, as
     many as there are members: the compiled loop of one member runs on one core.
     """
-    chosen = os.environ.get("KERAS_BACKEND", JAX)
+    chosen = keras_backend(JAX)
     if "keras" in sys.modules or chosen == _TENSORFLOW:
         if backend_is(_TENSORFLOW):
             prepare_tensorflow()
