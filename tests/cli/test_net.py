@@ -103,7 +103,7 @@ def test_standard_output_of_any_kind(stream: str, tmp_path: Path) -> None:
 def test_who_gives_no_command_is_told_so_on_standard_error(
     run_process: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
-    done = run_process("-m", "fpgaae")
+    done = run_process()
     assert done.returncode == 2
-    assert "Usage: fpgaae" in done.stdout
+    assert "[OPTIONS] COMMAND" in done.stdout
     assert done.stderr == "fpgaae: no command is given; `fpgaae --help` lists them\n"
