@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fpgaae.errors import InputError
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.models.cut import refuse_several_outputs, up_to
 from fpgaae.models.description import NetworkDescription
@@ -53,8 +54,22 @@ def _without_score(network: NetworkDescription) -> NetworkDescription:
     score = network.score
     if score is None:
         return network
+    if SCORES[score.kind].of_reconstruction:
+        _refuse_inner_layer(network, score.inputs[0])
     outputs = score.inputs if SCORES[score.kind].needs_variance else score.inputs[-1:]
     return up_to(network, tuple(_in_front_of_reshaping(network, name) for name in outputs))
+
+
+def _refuse_inner_layer(network: NetworkDescription, compared: str) -> None:
+    """Refuse a score that compares something else than the inputs, with which it would be put back."""
+    name = compared
+    while network[name].inputs:
+        if network[name].role.computes:
+            raise InputError(
+                f"the score of the model compares its output with the layer {compared}, and the score of an imported "
+                "model compares it with the inputs; train one with `model.embedding` here"
+            )
+        name = network[name].inputs[0]
 
 
 def _in_front_of_reshaping(network: NetworkDescription, name: str) -> str:

@@ -11,10 +11,14 @@ import pytest
 from conftest import RandomNetwork, autoencoder, convolutional, embedded, variational
 
 from fpgaae.config.model import Embedding, Model, Score
+from fpgaae.errors import InputError
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.models import float_weights
+from fpgaae.models.architecture import describe_model
 from fpgaae.models.calibrate import quantizer_sites
 from fpgaae.models.float_weights import layer_outputs, selected_outputs
 from fpgaae.models.plan import deployed_part, plan_network
+from fpgaae.models.prepare import prepare_network
 
 IMAGE = (6, 3, 1)
 
@@ -55,6 +59,14 @@ def test_an_embedding_stands_in_front_of_its_autoencoder() -> None:
     assert [layer.name for layer in plan_network(images, IMAGE).layers][1:5] == [
         "image", "embedding_1", "embedding_1_relu", "embedding_flat",
     ]  # fmt: skip
+
+
+def test_an_imported_score_of_an_inner_layer_is_refused(random_network: Callable[..., RandomNetwork]) -> None:
+    given, inputs = describe_model(random_network(embedded(), 18).model), FixedPointType(10, 5)
+    with pytest.raises(InputError, match="compares its output with the layer embedding_quantized"):
+        prepare_network(given, inputs, quantize=False)
+    plain = describe_model(random_network(autoencoder((6,), 3), 18).model)
+    assert prepare_network(plain, inputs, quantize=False).quantized is not None
 
 
 def test_the_float_score_compares_the_embedding(tensorflow: None) -> None:
