@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,7 @@ def write_project(
     if missing:
         raise CheckFailed(f"the written project has no tap for the layers {', '.join(sorted(missing))}")
     _remove_machine_paths(project)
+    _fix_stamp(project)
     layers = tuple(_layer_entry(node, network, names[node.name]) for node in graph.graph.values() if node.name in names)
     _check_types(layers)
     return WrittenProject(top, layers, {name: names[name] for name in tapped})
@@ -266,3 +268,10 @@ def _remove_machine_paths(project: Path) -> None:
     """Remove what hls4ml leaves of this machine: its own config with absolute paths, and a second copy of the model."""
     for name in ("hls4ml_config.yml", "keras_model.keras", "keras_model.h5"):
         (project / name).unlink(missing_ok=True)
+
+
+def _fix_stamp(project: Path) -> None:
+    """Name the library that hls4ml's own script builds alike in every conversion; hls4ml draws its number."""
+    script = project / "build_lib.sh"
+    text = script.read_text(encoding="utf-8")
+    script.write_text(re.sub(r"(?m)^LIB_STAMP=.*$", "LIB_STAMP=fpgaae", text), encoding="utf-8")

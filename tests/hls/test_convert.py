@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import RandomNetwork, WrittenNetwork, autoencoder, variational
+from conftest import RandomNetwork, WrittenNetwork, autoencoder, variational, write_trigger
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Model
@@ -20,6 +20,7 @@ from fpgaae.fixedpoint import FixedPointType, codes_of, parse_type
 from fpgaae.golden.layers.weighted import Dense
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.project import CSIM_MACRO
+from fpgaae.runs.folder import hash_tree
 
 PARALLEL, STREAM = Firmware(), Firmware(io_type="io_stream")
 Write = Callable[..., WrittenNetwork]
@@ -126,6 +127,15 @@ def test_nothing_in_the_project_names_this_machine(made: WrittenNetwork) -> None
         text = file.read_text(encoding="utf-8", errors="replace")
         for path in here:
             assert path not in text, f"{file} holds the path {path}"
+
+
+def test_two_conversions_of_a_model_are_byte_identical(
+    random_network: Callable[..., RandomNetwork], tmp_path: Path
+) -> None:
+    made = random_network(autoencoder((4,), 2), 6)
+    first, second = (hash_tree(write_trigger(made, PARALLEL, tmp_path / name).project) for name in ("a", "b"))
+    assert first
+    assert first == second
 
 
 @pytest.mark.slow
