@@ -14,7 +14,7 @@ from support import files_of_at_most
 
 from fpgaae.data.hdf5_writing import save_by_keras
 
-pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.usefixtures("tensorflow")
 
 _N = 60
 Made = tuple[Any, Callable[[], None], Path]
