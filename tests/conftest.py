@@ -412,6 +412,16 @@ def open_workspace(folder: Path, name: str = "small") -> Workspace:
     return Workspace(folder, open_experiment(folder / f"{name}.yaml", folder / "runs"))
 
 
+def trained_workspace(folder: Path) -> Workspace:
+    """Open the experiment of a folder and run it up to its quantized training."""
+    workspace = open_workspace(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for stage in ("data", "reference", "train"):
+            workspace.run(stage)
+    return workspace
+
+
 @pytest.fixture(scope="session")
 def converted(
     random_network: Callable[..., RandomNetwork], tmp_path_factory: pytest.TempPathFactory

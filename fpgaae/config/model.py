@@ -296,9 +296,7 @@ class Training(Section):
 
     reference: FloatFit
     quantized: QuantizedFit  # of a model with an embedding: that of the embedding, and as long that of its autoencoder
-    embedding: EmbeddingSection | None = (
-        None  # the float method that trains a model with an embedding, as {kind: vicreg}
-    )
+    embedding: EmbeddingSection | None = None  # the float method of a model with one, as {kind: vicreg}
 
     @property
     def quantizes_after(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 
 from fpgaae.config.layers import Shape
 from fpgaae.config.model import Model, ModelKind, Score
+from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.methods.likelihood import weighted_error
 from fpgaae.methods.networks import clipped_log_variance
 from fpgaae.methods.priors import divergence_of_events, drawn
 from fpgaae.methods.reconstruction import filled
 from fpgaae.models.description import LayerDescription
+from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, save_folded
 from fpgaae.models.masked import MaskedConv2D, MaskedDense
 from fpgaae.models.plan import FEATURES, OUTPUT, SAMPLING, plan_network
 
@@ -131,6 +134,14 @@ def reconstruction_loss(model: Model, variance: NDArray[np.float64], empty: NDAr
     if model.kind is not ModelKind.VARIATIONAL:
         return "mean_squared_error"
     return partial(weighted_error, variance)
+
+
+def save_float(training: keras.Model, folder: Path) -> FloatWeights:
+    """Write the weights of a trained network, as Keras has them and folded, and give the folded ones."""
+    save_by_keras(training.save_weights, folder / WEIGHTS_FILE)
+    folded = folded_weights(training)
+    save_folded(folder / FOLDED_FILE, folded)
+    return folded
 
 
 def folded_weights(training: keras.Model) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:

@@ -5,10 +5,9 @@ The weights go over by layer name, as those of a finished method do. This module
 
 from __future__ import annotations
 
-from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.methods.ensemble import Ensemble
-from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights
-from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded
+from fpgaae.models.float import build_float, save_float
+from fpgaae.models.float_weights import count_weights
 from fpgaae.models.method_networks import variable_names
 from fpgaae.runs.results.reference import TrainedReference
 from fpgaae.runs.run import StageRun
@@ -27,9 +26,7 @@ def run_embedded_reference(run: StageRun) -> TrainedReference:
     graph = build_float(config.model, config.data.hardware.image_shape, config.seed)
     weights = by_layer(dict(zip(variable_names(trained.networks), trained.values[0], strict=True)))
     take(graph.training, weights, run.folder, run.experiment.config_file)
-    save_by_keras(graph.training.save_weights, run.folder / WEIGHTS_FILE)
-    folded = folded_weights(graph.training)
-    save_folded(run.folder / FOLDED_FILE, folded)
+    folded = save_float(graph.training, run.folder)
     history = trained.histories[0]
     return TrainedReference(
         backend=backend(),

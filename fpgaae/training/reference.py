@@ -12,8 +12,8 @@ import keras
 from fpgaae.config.distillation import Distillation
 from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.data.inputs import Split, open_split
-from fpgaae.models.float import TEACHER_WEIGHTS_FILE, WEIGHTS_FILE, build_float, folded_weights
-from fpgaae.models.float_weights import FOLDED_FILE, count_weights, save_folded
+from fpgaae.models.float import TEACHER_WEIGHTS_FILE, build_float, folded_weights, save_float
+from fpgaae.models.float_weights import count_weights
 from fpgaae.models.target import Target
 from fpgaae.models.teacher import open_teacher
 from fpgaae.runs.results.reference import FinishedTeacher, ReferenceResult, TeacherTraining, TrainedReference
@@ -58,9 +58,7 @@ def run_reference(run: StageRun) -> ReferenceResult:
     )
     if pruned:
         graph = without_masks(config, graph)
-    save_by_keras(graph.training.save_weights, run.folder / WEIGHTS_FILE)
-    folded = folded_weights(graph.training)
-    save_folded(run.folder / FOLDED_FILE, folded)
+    folded = save_float(graph.training, run.folder)
     return TrainedReference(
         backend=backend(),
         device=device(),

@@ -14,11 +14,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.data.hdf5_writing import save_by_keras
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
-from fpgaae.models.float import WEIGHTS_FILE, build_float, folded_weights
-from fpgaae.models.float_weights import FOLDED_FILE, save_folded
+from fpgaae.models.float import build_float, save_float
 from fpgaae.runs.experiment import MEMBERS_FILE
 from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.results.reference import MethodReference, TakenReference, WeightsOf
@@ -64,8 +62,7 @@ def run_warm_start(run: StageRun) -> TakenReference:
     image = config.data.hardware.image_shape
     graph = build_float(config.model, image, config.seed, batch_normalization=fit.batch_normalization)
     take(graph.training, source.weights(), source.folder, run.experiment.config_file)
-    save_by_keras(graph.training.save_weights, run.folder / WEIGHTS_FILE)
-    save_folded(run.folder / FOLDED_FILE, folded_weights(graph.training))
+    save_float(graph.training, run.folder)
     member = source.result.members[source.member]
     return TakenReference(
         backend=source.result.backend,

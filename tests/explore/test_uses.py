@@ -26,8 +26,8 @@ def test_sampling_a_plain_autoencoder_is_worse_than_sampling_a_vae(measured: Jso
     samples = measured["shipped"]["samples"]
     prior, fitted = samples["prior"], samples["autoencoder, fitted Gaussian"]
     assert prior["to_decoded_events"]["value"] < fitted["to_decoded_events"]["value"]
-    # of so few events it varies by more than the two differ
-    assert prior["classifier_auc"]["value"] < fitted["classifier_auc"]["value"] + 0.05
+    # of so few events it varies by more than the two may differ
+    assert prior["classifier_auc"]["low"] < fitted["classifier_auc"]["high"]
     assert samples["test events"]["to_test_events"]["low"] < 0.02
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Workspace, open_workspace
+from conftest import Workspace, open_workspace, trained_workspace
 from numpy.typing import NDArray
 from support import merged, small_config
 
@@ -199,11 +199,7 @@ def test_the_reference_holds_a_teacher_and_its_student(
 ) -> None:
     fit = {"training": {"reference": {"epochs": 8}, "quantized": {"mode": "post_training"}}}
     small_config(tmp_path, n_events=1500, **merged(STUDENT, merged(fit, {"pruning": {"sparsity": 0.0}})))
-    opened = open_workspace(tmp_path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for stage in ("data", "reference", "train"):
-            opened.run(stage)
+    opened = trained_workspace(tmp_path)
     result = opened.result("reference")
     # 57 -> 12 -> 3 -> 12 -> 57 and 57 -> 6 -> 1, with biases
     assert result["teacher"]["weights"] == (57 * 12 + 12) + (12 * 3 + 3) + (3 * 12 + 12) + (12 * 57 + 57)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Workspace, open_workspace
+from conftest import Workspace, trained_workspace
 from support import small_config
 
 from fpgaae.data.features import FeatureMap
@@ -41,12 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tensorflow: None) -> Works
         },
         pruning={"sparsity": 0.3, "end_epoch": 2},
     )
-    workspace = open_workspace(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for stage in ("data", "reference", "train"):
-            workspace.run(stage)
-    return workspace
+    return trained_workspace(folder)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import Workspace, open_workspace
+from conftest import Workspace, open_workspace, trained_workspace
 from numpy.typing import NDArray
 from support import small_config
 
@@ -41,12 +41,7 @@ def _files(folder: Path, kind: str) -> Path:
 def rounded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tensorflow: None) -> Workspace:
     folder = tmp_path_factory.mktemp(request.param)
     _files(folder, request.param)
-    workspace = open_workspace(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for stage in ("data", "reference", "train"):
-            workspace.run(stage)
-    return workspace
+    return trained_workspace(folder)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Workspace, open_workspace
+from conftest import Workspace, open_workspace, trained_workspace
 from support import small_config
 
 from fpgaae.data.features import FeatureMap
@@ -39,12 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tensorflow: None) -> Works
         pruning={"sparsity": _SPARSITY},
         quantization={"layers": {"latent": {"sparsity": 0.0}, "decoder_1": {"sparsity": 0.25}}},
     )
-    workspace = open_workspace(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for stage in ("data", "reference", "train"):
-            workspace.run(stage)
-    return workspace
+    return trained_workspace(folder)
 
 
 @pytest.fixture(scope="module")
