@@ -67,6 +67,7 @@ class _Hdf5Table(_ArrayTable):
     seekable = True
 
     def __init__(self, file: Path, wanted: Iterable[str]) -> None:
+        wanted = list(wanted)
         with ExitStack() as opened:
             self._file = opened.enter_context(h5py.File(file, "r"))
             places: dict[str, tuple[str, str]] = {}
@@ -79,7 +80,8 @@ class _Hdf5Table(_ArrayTable):
             self._file.visititems(note)
             self.names = [*places]
             self._places = {column: places[column] for column in wanted if column in places}
-            for name in dict.fromkeys(name for name, _ in self._places.values()):
+            links = [column.replace(".", "/") for column in wanted if column not in places]  # are not visited
+            for name in dict.fromkeys([*(name for name, _ in self._places.values()), *links]):
                 refuse_what_is_elsewhere(self._file, name, file)
             self._require_one_length(
                 file, {column: len(self._file[name]) for column, (name, _) in self._places.items()}

@@ -125,7 +125,7 @@ def _kind_columns(
     """Describe a kind: a list column a quantity, one number, or one column a slot; None: it is neither."""
     seen = {quantity: together(columns[name] for name in names) for quantity, names in own.items()}
     lists = [name for name in own["pt"] if columns[name].longest is not None]
-    if lists or (len(own["pt"]) == 1 and not _NUMBER.search(own["pt"][0])):
+    if lists or not any(_NUMBER.search(name) for name in own["pt"]):
         names = {quantity: min(found, key=len) for quantity, found in own.items()}
         chosen = columns[names["pt"]]
         if any((columns[name].longest is None) != (chosen.longest is None) for name in names.values()):

@@ -138,10 +138,22 @@ def test_a_missing_column_and_one_of_another_file_are_refused(tmp_path: Path) ->
         del opened["jet_eta"]
     with pytest.raises(InputError, match=r"has no column `jet_eta` .*correct `data.table.objects.jet.eta`"):
         next(read_events(file, data))
+    _datasets(tmp_path / "other.h5", _columns())
     with h5py.File(file, "a") as opened:
         opened["jet_eta"] = h5py.ExternalLink("other.h5", "jet_eta")
-    with pytest.raises(InputError, match=r"jet_eta"):
+    with pytest.raises(InputError, match=r"`jet_eta` is a link into other.h5; name that file"):
         next(read_events(file, data))
+
+
+def test_a_file_with_the_dataset_of_the_config_is_no_table(tmp_path: Path) -> None:
+    columns = _columns()
+    objects = np.zeros((_N, 5, 3))
+    objects[:, 0, 0] = 7.0
+    for write, name in ((_datasets, "events.h5"), (_npz, "events.npz")):
+        write(tmp_path / name, columns)
+        data = load_config(write_draft([tmp_path / name], tmp_path / f"{name}.yaml").file).data
+        write(tmp_path / name, columns | {data.dataset: objects})
+        np.testing.assert_array_equal(next(read_events(tmp_path / name, data)).values[:, 0, 0], 7.0)
 
 
 def test_objects_of_python_are_refused_where_they_are_wanted_only(tmp_path: Path) -> None:

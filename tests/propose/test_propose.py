@@ -268,6 +268,13 @@ def test_names_whose_stem_looks_like_a_quantity_are_matched_by_their_end(empty: 
     assert (table.objects["met"].pt, table.objects["met"].phi) == ("MissingET.MET", "MissingET.Phi")
 
 
+def test_of_two_columns_for_one_quantity_the_first_is_taken_and_two_numbers_in_a_name_are_no_slot() -> None:
+    number = Observed("f", 1.0, 90.0)
+    (kind,) = match_objects({"jet_pt": number, "jet_et": number})
+    assert (kind.name, kind.columns.pt, kind.slots) == ("jet", "jet_pt", 1)
+    assert not match_objects({"jet1b1_pt": number})
+
+
 def test_files_of_two_kinds_are_refused(empty: Path, run_cli: Cli) -> None:
     event_files.write_adc2021(Path("a.h5"), 50)
     event_files.write_csv(Path("b.csv"), 50)
