@@ -291,14 +291,14 @@ def _train(run: StageRun) -> TrainResult:
 
 def _imported_reference(run: StageRun) -> ReferenceResult:
     _prepare_tensorflow()
-    from fpgaae.training.imported import run_imported_reference  # noqa: PLC0415
+    from fpgaae.training.imported_reference import run_imported_reference  # noqa: PLC0415
 
     return run_imported_reference(run)
 
 
 def _imported_train(run: StageRun) -> TrainResult:
     _prepare_tensorflow()
-    from fpgaae.training.imported import run_imported_train  # noqa: PLC0415
+    from fpgaae.training.imported_train import run_imported_train  # noqa: PLC0415
 
     return run_imported_train(run)
 

@@ -19,7 +19,8 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 BASE = (
     "cli.commands", "pipeline", "doctor", "data.stage", "data.inputs", "data.tables", "data.domains.sounds",
     "data.domains.econ_t", "data.domains.images", "hls.lint.run", "hls.convert_stage", "hls.csim", "hls.mutation",
-    "training.reference", "training.quantized", "training.imported", "training.post_training",
+    "training.reference", "training.quantized", "training.imported", "training.imported_network",
+    "training.imported_reference", "training.imported_train", "training.post_training",
     "training.methods.stage", "training.methods.comparison", "evaluation.stage", "evaluation.drift_run",
     "report.stage", "explore.run", "emulator.export", "emulator.emulate", "scan.run", "scan.board", "cluster",
     "rtl.synthesize",
