@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Workspace, trained_workspace
+from conftest import Workspace, open_workspace, trained_workspace
 from support import small_config
 
 from fpgaae.data.features import FeatureMap
@@ -88,6 +88,28 @@ def test_the_float_training_says_how_the_embedding_was_learned(trained: Workspac
     result = trained.result("reference")
     assert result["embedding"] == "vicreg"
     assert (result["epochs"], len(result["loss"]), len(result["val_losses"])) == (EPOCHS, EPOCHS // 2, EPOCHS // 2)
+
+
+def test_a_finished_method_gives_its_weights_to_the_network_of_the_same_layers(tmp_path: Path) -> None:
+    from fpgaae.runs.experiment import MEMBERS_FILE  # noqa: PLC0415
+
+    fit = {"epochs": EPOCHS, "batch_size": 128}
+    small_config(
+        tmp_path, "finished", 1500, model=MODEL, method={"kind": "vicreg", "projector": 8}, training={"reference": fit}
+    )
+    taking = {"reference": {**fit, "weights_of": "finished.yaml"}}
+    small_config(tmp_path, "taking", 1500, model=MODEL, training=taking)
+    for name in ("finished", "taking"):
+        workspace = open_workspace(tmp_path, name)
+        workspace.run("data")
+        workspace.run("reference")
+    finished = open_workspace(tmp_path, "finished")
+    with np.load(finished.experiment.stage_folder("reference") / MEMBERS_FILE) as members:
+        of_layers = {name.split("/", 1)[1]: members[name][0] for name in members.files if "projector" not in name}
+    for layer, (kernel, bias) in load_folded(workspace.experiment.stage_folder("reference") / FOLDED_FILE).items():
+        np.testing.assert_array_equal(kernel, of_layers[f"{layer}/kernel"])
+        np.testing.assert_array_equal(bias, of_layers[f"{layer}/bias"])
+    assert "finished" in str(workspace.result("reference")["weights_of"])
 
 
 def test_a_kept_embedding_is_not_changed_by_its_autoencoder(tmp_path: Path) -> None:
