@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from fpgaae.config.experiment import Config
-from fpgaae.errors import InputError
+from fpgaae.errors import FpgaaeError, InputError
 from fpgaae.files import lock, read_json, require_space, write_sealed
 from fpgaae.processes import programs_limited
 from fpgaae.progress import Progress, SilentProgress
@@ -38,6 +38,7 @@ from fpgaae.runs.stages import STAGES, StageSpec
 
 Content_co = TypeVar("Content_co", bound=StageResult, covariant=True)
 _MIN_FREE_BYTES = 64 * 2**20
+_NAMED_FILES = 10  # of those that were edited, in an error
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ def run_stage(
     ------
     InputError
         If an earlier stage is missing, stale or edited, or this stage's result was edited by hand.
+    FpgaaeError
+        What the work raises; the files that were edited by hand are named in it.
     """
     stage = kind.STAGE
     spec = experiment.spec(stage)
@@ -163,8 +166,10 @@ def run_stage(
         try:
             with programs_limited(experiment.config.tools.limit_s):
                 result = work(run)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)  # give the space back; the scratch folder stays
+            if edited and isinstance(error, FpgaaeError):
+                raise type(error)(f"after edits by hand of {_some(edited)}: {error}") from error
             raise
         result.write(partial / spec.result_file)
         manifest = {
@@ -286,6 +291,10 @@ def _refuse_edits(experiment: Experiment, spec: StageSpec, edited: tuple[str, ..
             f"{experiment.stage_folder(spec.name) / refused[0]} is not as the stage `{spec.name}` wrote it"
             f"{_and_more(refused)}; run `{experiment.command(spec.name)} --force` to write the stage anew"
         )
+
+
+def _some(files: tuple[str, ...]) -> str:
+    return ", ".join(files[:_NAMED_FILES]) + (f" and {more} more" if (more := len(files) - _NAMED_FILES) > 0 else "")
 
 
 def _and_more(files: tuple[str, ...]) -> str:

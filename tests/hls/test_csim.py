@@ -512,6 +512,7 @@ def test_a_compile_error_shows_the_compilers_last_lines(small: Workspace, tmp_pa
     _edit(_firmware(workspace) / "autoencoder.cpp", "void autoencoder(", "void nothing(;\nvoid autoencoder(")
     done = run_cli("csim", *workspace.arguments)
     assert done.returncode == 1
+    assert "after edits by hand of convert/project/firmware/autoencoder.cpp: " in done.stderr
     assert "does not compile" in done.stderr
     assert re.search(r"firmware/autoencoder.cpp:\d+:\d+: error: ", done.stderr), "the compiler's own line"
     assert "void nothing(;" in done.stderr

@@ -22,7 +22,7 @@ from results import StandIn, stand_in
 from support import merged, small_config
 
 from fpgaae import __version__
-from fpgaae.errors import InputError
+from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import lock, read_json, sha256, write_json
 from fpgaae.runs import fingerprint as fingerprints
 from fpgaae.runs import run as running
@@ -234,6 +234,18 @@ def _remove(folder: Path) -> None:
 
 
 every_edit = pytest.mark.parametrize("edit", [_edit, _remove], ids=["edited", "removed"])
+
+
+def test_a_check_that_fails_names_what_was_edited_before_it(experiment: Experiment) -> None:
+    def fail(_: StageRun) -> StandIn:
+        raise CheckFailed("the project does not compile")
+
+    _run_up_to(experiment, "convert")
+    with pytest.raises(CheckFailed, match=r"^the project does not compile$"):
+        _run(experiment, "csim", fail)
+    _edit(experiment.stage_folder("convert"))
+    with pytest.raises(CheckFailed, match=rf"^after edits by hand of convert/{FILE}: the project does not compile$"):
+        _run(experiment, "csim", fail)
 
 
 @every_edit
