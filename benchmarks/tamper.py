@@ -2,6 +2,8 @@
 
 Each file has a byte flipped, is cut in half, and is removed; a JSON file also has a number changed. The next stage that
 reads it, or a second `emulate`, must name the file. `--events FILE` scores that file first, into a folder of its own.
+With `--unworked` that stage is stopped where its work would begin, unless only the work reads the file: so every file
+of a folder can be tried.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fpgaae import pipeline
+from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.emulate import EmulateOptions, emulate
-from fpgaae.errors import FpgaaeError
+from fpgaae.errors import CheckFailed, FpgaaeError
 from fpgaae.runs.experiment import Experiment, open_experiment
-from fpgaae.runs.run import RunOptions
+from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.run import RunOptions, StageRun, run_stage
 from fpgaae.runs.stages import STAGES
 
 NAMED, MISSED, ANEW = "named", "missed", "made anew"
@@ -90,14 +94,20 @@ def tampered(folder: Path, scratch: Path, files: Sequence[str]) -> Iterator[tupl
 
 
 def reader_of(stage: str) -> str:
-    """Give the first stage that reads the results of another; itself where there is none."""
-    return next((name for name, spec in STAGES.items() if stage in (*spec.upstream, *spec.optional)), stage)
+    """Give the first stage that needs the results of another, or else takes them in; itself where there is none."""
+    needing = (name for name, spec in STAGES.items() if stage in spec.upstream)
+    taking = (name for name, spec in STAGES.items() if stage in spec.optional)
+    return (*needing, *taking, stage)[0]
 
 
-def judge_stage(experiment: Experiment, stage: str, name: str) -> str:
-    """Run a stage on a changed folder; it must say the name of the file."""
+def judge_stage(experiment: Experiment, stage: str, name: str, *, works: bool = True) -> str:
+    """Run a stage on a changed folder, or up to its work; it must say the name of the file."""
     try:
-        outcome = pipeline.run(experiment, stage, RunOptions())
+        if works:
+            outcome = pipeline.run(experiment, stage, RunOptions())
+        else:
+            hashes = event_hashes(experiment.config, experiment.config_file)
+            outcome = run_stage(experiment, pipeline.result_kind(stage), _stop, hashes, RunOptions())
     except FpgaaeError as error:
         is_named = Path(name).name in str(error) or f"{experiment.stage_folder(name.partition('/')[0])} has no" in str(
             error
@@ -107,6 +117,10 @@ def judge_stage(experiment: Experiment, stage: str, name: str) -> str:
         return ANEW
     edited = (*outcome.edited, *getattr(outcome.result, "edited_files", ()))
     return NAMED if any(Path(name).name in file for file in edited) else MISSED
+
+
+def _stop(_: StageRun) -> StageResult:
+    raise CheckFailed("the work would begin")
 
 
 def judge_scores(experiment: Experiment, events: Path, folder: Path, name: str) -> str:
@@ -134,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stages", nargs="*", default=list(STAGES))
     parser.add_argument("--most", type=int, default=10_000, help="files of a stage")
     parser.add_argument("--events", type=Path, help="an event file to score")
+    parser.add_argument("--unworked", action="store_true", help="stop each stage where its work would begin")
     given = parser.parse_args(arguments)
     experiment = open_experiment(given.config, given.runs)
     found: Counter[str] = Counter()
@@ -141,13 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scratch = Path(made)
         for stage in given.stages:
             if experiment.stage_folder(stage).is_dir():
+                reader = reader_of(stage)
+                works = not (given.unworked and stage in STAGES[reader].upstream)
                 files = [f"{stage}/{name}" for name in files_of(experiment.stage_folder(stage), given.most)]
                 for case, copy in tampered(experiment.folder, scratch, files):
-                    _count(
-                        found,
-                        case,
-                        judge_stage(open_experiment(given.config, copy.parent), reader_of(stage), case.file),
-                    )
+                    changed = open_experiment(given.config, copy.parent)
+                    _count(found, case, judge_stage(changed, reader, case.file, works=works))
         if given.events is not None:
             scores = scratch / "scores"
             emulate(experiment, [given.events], scores, EmulateOptions(workers=1))

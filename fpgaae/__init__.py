@@ -11,21 +11,48 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fpgaae.api import (
         Run,
+        check_machine,
+        choose_thresholds,
         compare,
+        compare_layers,
+        compare_methods,
+        compare_netlist,
+        compare_runs,
         copy_config,
         draft_config,
+        emulate,
+        error_of,
+        evaluate_events,
+        explore_method,
+        export_cmssw,
+        export_emulator,
+        export_ip,
+        find_config,
         import_model,
+        last_stage,
+        lint,
         list_configs,
         load_config,
+        mutate,
+        mutate_proof,
         open_run,
+        repeat,
+        report_folder,
         run,
+        run_scan,
+        run_stage,
+        write_comparison,
     )
     from fpgaae.errors import CheckFailed, ConfigError, FpgaaeError, InputError, ToolMissing
 
 __version__ = "0.1.0"
 __all__ = [
-    "CheckFailed", "ConfigError", "FpgaaeError", "InputError", "Run", "ToolMissing", "__version__", "compare",
-    "copy_config", "draft_config", "import_model", "list_configs", "load_config", "open_run", "run",
+    "CheckFailed", "ConfigError", "FpgaaeError", "InputError", "Run", "ToolMissing", "__version__", "check_machine",
+    "choose_thresholds", "compare", "compare_layers", "compare_methods", "compare_netlist", "compare_runs",
+    "copy_config", "draft_config", "emulate", "error_of", "evaluate_events", "explore_method", "export_cmssw",
+    "export_emulator", "export_ip", "find_config", "import_model", "last_stage", "lint", "list_configs",
+    "load_config", "mutate", "mutate_proof", "open_run", "repeat", "report_folder", "run", "run_stage", "run_scan",
+    "write_comparison",
 ]  # fmt: skip
 _ERRORS = frozenset({"CheckFailed", "ConfigError", "FpgaaeError", "InputError", "ToolMissing"})
 

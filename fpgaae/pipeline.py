@@ -12,10 +12,12 @@ from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import CheckFailed, FpgaaeError, InputError, ToolMissing
 from fpgaae.files import sha256
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.models.model_file import ModelFiles
 from fpgaae.optional import require
 from fpgaae.progress import Progress
 from fpgaae.prove.verdict import unproven_sentence
+from fpgaae.prove.verdicts import undecided_sentence
 from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
 from fpgaae.runs.results.base import StageResult
@@ -26,17 +28,21 @@ from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.explore import RESULTS, UseResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.metrics import MetricsResult, OtherEvents
+from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult
 from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.report import ReportResult
-from fpgaae.runs.results.rtl import RtlResult, TraceResult
-from fpgaae.runs.results.synth import SynthResult
+from fpgaae.runs.results.rtl import RtlLayersResult, RtlResult, TraceResult
+from fpgaae.runs.results.synth import MappedResult, SynthResult
 from fpgaae.runs.results.train import TrainResult
 from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
 from fpgaae.runs.stages import STAGES, USES
 
 _log = logging.getLogger(__name__)
+_CHECKS = (
+    CsimResult, RtlResult, RtlLayersResult, MappedResult, PlaceResult, ProveResult, MutantsResult, ProveMutantsResult,
+)  # fmt: skip
 _MADE_BY_IMPORT = ("reference", "train")
 _OF_A_METHOD = ("data", "reference")
 
@@ -102,22 +108,37 @@ def run_up_to(experiment: Experiment, stage: str, options: RunOptions) -> Iterat
             return
 
 
+def result_kind(stage: str) -> type[StageResult]:
+    """Give the class of a stage's result."""
+    return _STAGES[stage].kind
+
+
 def last_stage(experiment: Experiment) -> str:
     """Name the stage that proves an experiment, or of a float method trains it."""
     return "csim" if experiment.config.method is None else "reference"
 
 
-def failure_of(result: StageResult) -> str | None:
+def failure_of(result: object) -> str | None:
     """Say what is wrong where a check did not pass; None: it passed, or the result is no check."""
-    if isinstance(result, CsimResult | RtlResult | PlaceResult) and not result.passed:
-        return failure_sentence(result)
-    if isinstance(result, ProveResult) and not result.passed:
+    if not isinstance(result, _CHECKS) or result.passed:
+        return None
+    if isinstance(result, ProveResult):
         return unproven_sentence(result)
-    return None
+    if isinstance(result, MutantsResult):
+        return missed_sentence(result)
+    if isinstance(result, ProveMutantsResult):
+        return undecided_sentence(result)
+    return failure_sentence(result)
 
 
-def error_of(result: StageResult) -> FpgaaeError | None:
-    """Give what `failure_of` says as an error: that a tool is missing, where that is all that is wrong."""
+def error_of(result: object) -> FpgaaeError | None:
+    """Give what is wrong where a check did not pass as an error: that a tool is missing, where that is all.
+
+    Examples
+    --------
+    >>> fpgaae.error_of(fpgaae.open_run("small.yaml").csim) is None
+    True
+    """
     failure = failure_of(result)
     if failure is None:
         return None

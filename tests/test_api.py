@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sources import MODULES
 from support import small_config
 
 import fpgaae
+from fpgaae import api
 from fpgaae.config.file import load_config
 
 
@@ -21,6 +23,15 @@ def test_importing_the_package_imports_nothing_else_and_every_name_is_there() ->
     assert {*fpgaae.__all__} <= {*dir(fpgaae)}
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
         _ = fpgaae.runn
+
+
+def test_all_of_the_interface_is_in_the_package_and_on_its_page() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
+    rows = {"LayerRow", "MetricRow"}
+    assert not {f"fpgaae.{name}" for name in fpgaae.__all__} & {*MODULES}  # such a name becomes the module
+    assert {*fpgaae.__all__} >= {*api.__all__} - rows
+    for name in api.__all__:
+        assert f":: fpgaae.{'api.' if name in rows else ''}{name}\n" in page
 
 
 def test_a_mapping_is_the_experiment_that_its_file_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

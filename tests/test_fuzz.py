@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from support import REPOSITORY
+from support import REPOSITORY, small_config
 
 from benchmarks import fuzz, tamper
 from benchmarks.fuzz import Limits, judge, run_kind
+from fpgaae import pipeline
 from fpgaae.cli import commands
+from fpgaae.runs import run
+from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.run import RunOptions
 
 _LIMITS = Limits(3.0, 2**40)
 
@@ -106,3 +110,15 @@ def test_files_are_changed_in_every_way(tmp_path: Path) -> None:
     assert ("y.bin", "renumbered") not in seen
     assert tamper.reader_of("data") == "reference"
     assert tamper.reader_of("report") == "report"
+
+
+def test_a_reader_that_is_stopped_before_its_work_names_what_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing compares the hashes, what was flipped and cut is missed; what is not there is seen all the same."""
+    small_config(tmp_path, n_events=1000)
+    given = [str(tmp_path / "small.yaml"), "--runs", str(tmp_path / "runs"), "--unworked", "--stages", "data"]
+    pipeline.run(open_experiment(tmp_path / "small.yaml", tmp_path / "runs"), "data", RunOptions())
+    assert tamper.main(given) == 0
+    monkeypatch.setattr(run, "edited_files", lambda _: ())
+    assert tamper.main(given) == 1

@@ -135,3 +135,18 @@ def test_the_modules_that_import_tensorflow_say_so() -> None:
         if top & set(HEAVY):
             words = (ast.get_docstring(tree) or "").lower()
             assert any(name in words for name in ("tensorflow", "keras", "hls4ml", "da4ml")), module
+
+
+# What the command line may use beside the Python interface: errors, typed results, and what says how these are shown.
+SHOWN = (
+    "fpgaae.api", "fpgaae.cli", "fpgaae.errors", "fpgaae.progress", "fpgaae.statistics", "fpgaae.runs", "fpgaae.doctor",
+    "fpgaae.hls.lint.findings", "fpgaae.report.tables", "fpgaae.report.flatness", "fpgaae.scan.table",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if _package(f"{name}.") == "cli"])
+def test_the_command_line_uses_the_python_interface(module: str) -> None:
+    others = {
+        name for name in _imports_of_the_package(module) if not f"{name}.".startswith(tuple(f"{s}." for s in SHOWN))
+    }
+    assert others == set(), f"{module} does by itself what fpgaae.api should offer"

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from fpgaae import api
 from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
@@ -29,15 +30,7 @@ from fpgaae.cli.output import (
     set_up_logging,
 )
 from fpgaae.cli.tables import compared_table, emulate_table, repeat_table, scan_summary, threshold_set_table
-from fpgaae.emulator.export import export_emulator
-from fpgaae.emulator.model_package import export_model
-from fpgaae.emulator.mutation import run_mutation
 from fpgaae.errors import InputError
-from fpgaae.ip.export import export_ip
-from fpgaae.ip.thresholds import Wanted, new_thresholds
-from fpgaae.pipeline import explore
-from fpgaae.runs.experiment import Experiment, open_experiment
-from fpgaae.runs.run import RunOptions
 from fpgaae.runs.stages import STAGES, USES, explore_stage
 
 
@@ -59,17 +52,16 @@ def explore_command(
     set_up_logging(verbose)
     progress = open_progress(as_json)
     with errors_as_sentences():
-        experiment = open_experiment(config, runs)
-        outcomes = explore(experiment, uses or (), RunOptions(force, progress=progress))
+        opened = api.open_run(config, runs=runs)
+        results = api.explore_method(opened, uses or (), force=force, progress=progress)
     if as_json:
-        print_json({use: outcome.result.to_json() for use, outcome in outcomes.items()})
+        print_json({use: result.to_json() for use, result in results.items()})
         return
     console = open_console()
-    for use, outcome in outcomes.items():
-        folder = experiment.stage_folder(explore_stage(use))
-        figure = escape(str(folder / f"{use}.png"))
-        console.print(f"[bold]{use}[/] of {escape(experiment.name)}: {figure}", soft_wrap=True)
-        for sentence in outcome.result.summary:
+    for use, result in results.items():
+        figure = escape(str(opened.experiment.stage_folder(explore_stage(use)) / f"{use}.png"))
+        console.print(f"[bold]{use}[/] of {escape(opened.name)}: {figure}", soft_wrap=True)
+        for sentence in result.summary:
             console.print(f"  {escape(sentence)}", soft_wrap=True)
 
 
@@ -128,15 +120,15 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             )
         if package_version is not None and not (cmssw or ip):
             raise InputError("--package-version names a package of --cmssw or --ip; give one of them, too")
-        experiment = open_experiment(config, runs)
+        opened = api.open_run(config, runs=runs)
         if cmssw:
-            _export_model(experiment, folder, package_version or "v1", as_json=as_json)
+            _export_cmssw(opened, folder, package_version or "v1", as_json=as_json)
             return
         if ip:
-            _export_ip(experiment, folder, package_version or "1.0.0", as_json=as_json)
+            _export_ip(opened, folder, package_version or "1.0.0", as_json=as_json)
             return
-        result = export_emulator(experiment, folder)
-        mutants = run_mutation(experiment, mutate, open_progress(as_json)) if mutate else None
+        result = api.export_emulator(opened, folder)
+        mutants = api.mutate(opened, "emulator", mutate, progress=open_progress(as_json)) if mutate else None
     if mutants is not None:
         report_mutants(mutants, as_json=as_json)
         return
@@ -148,9 +140,9 @@ def export(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     console.print(f"{result.vectors:,} golden events agree; `make test` there repeats it", soft_wrap=True)
 
 
-def _export_model(experiment: Experiment, folder: Path, version: str, *, as_json: bool) -> None:
+def _export_cmssw(opened: api.Run, folder: Path, version: str, *, as_json: bool) -> None:
     """Write the emulator as CMSSW loads it."""
-    model = export_model(experiment, folder, version)
+    model = api.export_cmssw(opened, folder, version)
     if as_json:
         print_json(model)
         return
@@ -159,9 +151,9 @@ def _export_model(experiment: Experiment, folder: Path, version: str, *, as_json
     console.print(f"{model.events:,} golden events agree through the interface; `make test` there repeats it")
 
 
-def _export_ip(experiment: Experiment, folder: Path, version: str, *, as_json: bool) -> None:
+def _export_ip(opened: api.Run, folder: Path, version: str, *, as_json: bool) -> None:
     """Write the proven Verilog as a package."""
-    package = export_ip(experiment, folder, version)
+    package = api.export_ip(opened, folder, version)
     if as_json:
         print_json(package)
         return
@@ -200,7 +192,9 @@ def thresholds_command(
     """
     progress = open_progress(as_json)
     with errors_as_sentences():
-        found = new_thresholds(open_experiment(config, runs), Wanted(events, output, rate_khz or ()), progress)
+        found = api.choose_thresholds(
+            api.open_run(config, runs=runs), events, output, rates_khz=rate_khz or (), progress=progress
+        )
     if as_json:
         print_json(found)
     else:
@@ -224,11 +218,10 @@ def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
     The bytes of a result do not depend on the number of workers. A run that was killed goes on where it was; a file
     that can't be read is named at the end, and the others are done.
     """
-    from fpgaae.emulator.emulate import EmulateOptions, emulate  # noqa: PLC0415 - Dask takes a second to import
-
     progress = open_progress(as_json)
     with errors_as_sentences():
-        result = emulate(open_experiment(config, runs), files, output, EmulateOptions(scheduler, workers, progress))
+        opened = api.open_run(config, runs=runs)
+        result = api.emulate(opened, files, output, scheduler=scheduler, workers=workers, progress=progress)
     if as_json:
         print_json(result)
     else:
@@ -251,13 +244,10 @@ def scan_command(
 
     Exits 1 when a trial failed.
     """
-    from fpgaae.scan.plan import load_scan  # noqa: PLC0415
-    from fpgaae.scan.run import ScanOptions, run_scan  # noqa: PLC0415
-
     set_up_logging(verbose)
     progress = open_progress(as_json)
     with errors_as_sentences():
-        result = run_scan(load_scan(config), runs, ScanOptions(scheduler, workers, progress))
+        result = api.run_scan(config, runs=runs, scheduler=scheduler, workers=workers, progress=progress)
     if as_json:
         print_json(result)
     else:
@@ -297,12 +287,9 @@ def repeat_command(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
     Writes runs/repeat/NAME/repeat.json, and each seed beside it as an experiment of its own.
     """
-    from fpgaae.scan.repeat import RepeatOptions, run_repeat  # noqa: PLC0415
-
     set_up_logging(verbose)
     with errors_as_sentences():
-        options = RepeatOptions(seeds, to, on, rate, open_progress(as_json))
-        result = run_repeat(config, runs, options)
+        result = api.repeat(config, seeds=seeds, to=to, on=on, rate=rate, runs=runs, progress=open_progress(as_json))
         if as_json:
             print_json(result)
         else:
@@ -317,14 +304,12 @@ def references_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Compare finished float methods: AUC and TPR per score and signal, mean and spread over the ensemble."""
-    from fpgaae.training.methods.comparison import compare_methods, comparison_markdown  # noqa: PLC0415
-
     with errors_as_sentences():
-        result = compare_methods(folders or [path.parent for path in runs.glob("*/reference")])
+        result = api.compare_methods(folders or (), runs=runs)
     if as_json:
         print_json(result)
     else:
-        print_text(comparison_markdown(result))
+        print_text(result.to_markdown())
 
 
 def compare_command(
@@ -340,11 +325,9 @@ def compare_command(
 
     Differences are of the firmware to that of the first run, where both scored the same test events.
     """
-    from fpgaae.report.comparison import compare_runs, write_comparison  # noqa: PLC0415
-
     with errors_as_sentences():
-        result = compare_runs(folders)
-        page = write_comparison(result, output)
+        result = api.compare_runs(folders)
+        page = api.write_comparison(result, output)
     if as_json:
         print_json(result)
         return

@@ -7,25 +7,24 @@ from typing import Annotated
 
 import typer
 
-from fpgaae import doctor
+from fpgaae import api
 from fpgaae.cli.options import RUNS, EncoderOption, OutputsOption, QuantizeOption, RunsOption, WeightsOption
 from fpgaae.cli.output import errors_as_sentences, open_console, print_json
 from fpgaae.cli.tables import findings_table, lint_table
-from fpgaae.hls.lint.run import has_errors, lint_target
-from fpgaae.runs.choices import ImportChoices
+from fpgaae.doctor import Status
 
 
 def doctor_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check this machine: compiler, packages, threads, disk, optional tools; say what to install."""
-    findings = doctor.run_checks()
+    findings = api.check_machine()
     if as_json:
         rows = [{"name": f.name, "status": f.status.value, "detail": f.detail, "cure": f.cure} for f in findings]
         print_json(rows)
     else:
         open_console(80).print(findings_table(findings))
-    if any(finding.status is doctor.Status.MISSING for finding in findings):
+    if any(finding.status is Status.MISSING for finding in findings):
         raise typer.Exit(3)
 
 
@@ -50,12 +49,8 @@ def lint_command(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> None:
     """Find what would make the firmware differ, before training, or keep a model from `import`. Exits 1 on errors."""
     with errors_as_sentences():
-        reports = lint_target(
-            target,
-            runs,
-            config,
-            weights,
-            ImportChoices(quantize=quantize, encoder=encoder, outputs=tuple(output or ())),
+        reports = api.lint(
+            target, runs=runs, config=config, weights=weights, outputs=output or (), encoder=encoder, quantize=quantize
         )
     if as_json:
         rows = [row for report in reports for row in report.to_json()]
@@ -64,5 +59,5 @@ def lint_command(  # noqa: PLR0913, PLR0917 - each is an option
         console = open_console()
         for report in reports:
             console.print(lint_table(report), soft_wrap=not report.findings)
-    if has_errors(reports):
+    if any(report.has_errors for report in reports):
         raise typer.Exit(1)

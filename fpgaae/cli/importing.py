@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from fpgaae import api
 from fpgaae.cli.options import (
     RUNS,
     EncoderOption,
@@ -22,13 +23,10 @@ from fpgaae.cli.options import (
 from fpgaae.cli.output import errors_as_sentences, open_console, open_progress, print_json, set_up_logging
 from fpgaae.cli.stages import print_outcome
 from fpgaae.cli.summary import imported_lines
-from fpgaae.models.model_file import ModelFiles
-from fpgaae.pipeline import import_model
-from fpgaae.runs.choices import ImportChoices
-from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.imported import ImportResult
 from fpgaae.runs.results.reference import ImportedReference, ReferenceResult
-from fpgaae.runs.run import RunOptions
+from fpgaae.runs.run import Outcome
 
 
 class SearchedBits(Enum):
@@ -64,9 +62,21 @@ def import_command(  # noqa: PLR0913, PLR0917 - each is an option
     set_up_logging(False)
     progress = open_progress(as_json)
     with errors_as_sentences():
-        choices = ImportChoices(quantize, encoder, tuple(output or ()), None if bits is None else keep_db)
-        outcome = import_model(ModelFiles(model, weights), config, runs, RunOptions(force, progress=progress), choices)
-        experiment = open_experiment(config, runs)
+        outcomes: list[Outcome[StageResult]] = []
+        experiment = api.import_model(
+            model,
+            config,
+            weights=weights,
+            outputs=output or (),
+            encoder=encoder,
+            quantize=quantize,
+            keep_db=None if bits is None else keep_db,
+            runs=runs,
+            force=force,
+            progress=progress,
+            on_result=lambda _, outcome: outcomes.append(outcome),
+        ).experiment
+    (outcome,) = outcomes
     if as_json:
         print_json(outcome.result)
         return

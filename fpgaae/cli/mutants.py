@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from fpgaae.cli.output import fail, open_console, print_json
+from fpgaae.cli.output import open_console, print_json, refuse_failure
 from fpgaae.cli.tables import mutants_table, proven_mutants_table
-from fpgaae.hls.verdicts import missed_sentence
-from fpgaae.prove.verdicts import undecided_sentence
 from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult
 
 
@@ -17,5 +15,4 @@ def report_mutants(result: MutantsResult | ProveMutantsResult, *, as_json: bool)
         open_console().print(proven_mutants_table(result))
     else:
         open_console().print(mutants_table(result))
-    if not result.passed:
-        fail(undecided_sentence(result) if isinstance(result, ProveMutantsResult) else missed_sentence(result), 1)
+    refuse_failure(result)

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from fpgaae import api
 from fpgaae.cli.terminal import TerminalProgress
 from fpgaae.errors import FpgaaeError, InputError
 from fpgaae.progress import Progress, SilentProgress
@@ -71,6 +72,12 @@ def fail_output(error: OSError) -> NoReturn:
         f"standard output can't be written ({error.strerror or error}); finished results stand in their folders",
         InputError.exit_code,
     )
+
+
+def refuse_failure(result: object) -> None:
+    """Exit 1 when a check did not pass, 3 when that is for want of a tool."""
+    if (error := api.error_of(result)) is not None:
+        fail(str(error), error.exit_code)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -22,29 +22,20 @@ from fpgaae.cli.options import (
 )
 from fpgaae.cli.output import (
     errors_as_sentences,
-    fail,
     open_console,
     open_progress,
     print_json,
+    refuse_failure,
     set_up_logging,
 )
 from fpgaae.cli.summary import summarize
 from fpgaae.cli.tables import drift_tables, layers_table, other_events_tables
 from fpgaae.errors import InputError
-from fpgaae.hls.comparison import failure_sentence
-from fpgaae.hls.mutation import run_mutation
-from fpgaae.optional import require
-from fpgaae.pipeline import compare_events, error_of, evaluate_events, failure_of, last_stage, run
-from fpgaae.progress import Progress
-from fpgaae.prove.mutation import Target
-from fpgaae.prove.mutation import run_mutation as run_prove_mutation
-from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.base import StageResult
-from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult, RtlMutantsResult
-from fpgaae.runs.run import Outcome, RunOptions
+from fpgaae.runs.results.mutants import ProofTarget
+from fpgaae.runs.run import Outcome
 from fpgaae.runs.stages import STAGES
-
-_Mutants = TypeVar("_Mutants", MutantsResult, ProveMutantsResult)
 
 
 def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
@@ -52,33 +43,26 @@ def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
     set_up_logging(options.verbose)
     progress = open_progress(options.as_json)
     with errors_as_sentences():
-        experiment = open_experiment(config, options.runs)
-        how = RunOptions(options.force, options.keep_edited, progress)
-        outcome = run(experiment, stage, how)
+        opened = api.open_run(config, runs=options.runs)
+        outcome = api.run_stage(
+            opened, stage, force=options.force, keep_edited=options.keep_edited, progress=progress
+        )  # fmt: skip
     if options.as_json:
         print_json(outcome.result)
     else:
-        print_outcome(experiment, stage, outcome)
-    _refuse_failure(outcome.result)
+        print_outcome(opened.experiment, stage, outcome)
+    refuse_failure(outcome.result)
 
 
-def _refuse_failure(result: StageResult) -> None:
-    """Exit 1 when a check did not pass, 3 when that is for want of a tool."""
-    if (error := error_of(result)) is not None:
-        fail(str(error), error.exit_code)
-
-
-def _mutate(
-    stage: str, config: Path, options: StageOptions, mutation: Callable[[Experiment, Progress], _Mutants]
-) -> _Mutants:  # fmt: skip
+def _mutate(target: str | ProofTarget, config: Path, options: StageOptions, n: int) -> None:
     """Run a check, and damage what it passes."""
     set_up_logging(options.verbose)
     progress = open_progress(options.as_json)
     with errors_as_sentences():
-        experiment = open_experiment(config, options.runs)
-        outcome = run(experiment, stage, RunOptions(options.force, False, progress))
-        _refuse_failure(outcome.result)
-        return mutation(experiment, progress)
+        opened = api.open_run(config, runs=options.runs)
+        damage = api.mutate_proof if isinstance(target, ProofTarget) else api.mutate
+        result = damage(opened, target, n, force=options.force, progress=progress)
+    report_mutants(result, as_json=options.as_json)
 
 
 def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResult]) -> None:
@@ -116,13 +100,13 @@ def run_command(
     """
     set_up_logging(verbose)
     with errors_as_sentences():
-        experiment = api.open_run(config, runs=runs).experiment
-        goal = to or last_stage(experiment)
+        opened = api.open_run(config, runs=runs)
+        goal = to or api.last_stage(opened)
 
         def show(stage: str, outcome: Outcome[StageResult]) -> None:
             if not as_json:
-                print_outcome(experiment, stage, outcome)
-            elif stage == goal or failure_of(outcome.result) is not None:
+                print_outcome(opened.experiment, stage, outcome)
+            elif stage == goal or api.error_of(outcome.result) is not None:
                 print_json(outcome.result)
 
         api.run(config, goal, runs=runs, force=force, progress=open_progress(as_json), on_result=show)
@@ -183,8 +167,7 @@ def csim(
     if not mutate:
         run_stage_command("csim", config, options)
         return
-    result = _mutate("csim", config, options, lambda experiment, progress: run_mutation(experiment, mutate, progress))
-    report_mutants(result, as_json=as_json)
+    _mutate("csim", config, options, mutate)
 
 
 def prove(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -204,7 +187,7 @@ def prove(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             "as --of says); exits 1 when one is left open, or a verdict is wrong.",
         ),
     ] = 0,
-    of: Annotated[Target, typer.Option("--of", help="What --mutate damages.")] = Target.HLS,
+    of: Annotated[ProofTarget, typer.Option("--of", help="What --mutate damages.")] = ProofTarget.HLS,
 ) -> None:
     """Prove the written sources equal to the model on every event that the ports can carry, or refute it.
 
@@ -215,10 +198,7 @@ def prove(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if not mutate:
         run_stage_command("prove", config, options)
         return
-    result = _mutate(
-        "prove", config, options, lambda experiment, progress: run_prove_mutation(experiment, of, mutate, progress)
-    )
-    report_mutants(result, as_json=as_json)
+    _mutate(of, config, options, mutate)
 
 
 def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -254,36 +234,18 @@ def rtl(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     """
     set_up_logging(verbose)
     with errors_as_sentences():
-        experiment = open_experiment(config, runs)
-        progress = open_progress(as_json)
-        run(experiment, "trace", RunOptions(keep_edited=True, progress=progress))
-        if layers:
-            _compare_layers(experiment, progress, as_json)
+        opened, progress = api.open_run(config, runs=runs), open_progress(as_json)
+        api.run_stage(opened, "trace", keep_edited=True, progress=progress)
+        compared = api.compare_layers(opened, progress=progress) if layers else None
+    if compared is not None:
+        if not as_json:
+            open_console().print(layers_table(compared.layers))
+        refuse_failure(compared)
     options = StageOptions(runs, as_json, force, verbose)
     if not mutate:
         run_stage_command("rtl", config, options)
         return
-    result = _mutate("rtl", config, options, lambda experiment, progress: _mutate_rtl(experiment, mutate, progress))
-    report_mutants(result, as_json=as_json)
-
-
-def _mutate_rtl(experiment: Experiment, n: int, progress: Progress) -> RtlMutantsResult:
-    require("da4ml", "its interpreter says what each stage must give")
-    from fpgaae.rtl.mutation import run_mutation as run_rtl_mutation  # noqa: PLC0415
-
-    return run_rtl_mutation(experiment, n, progress)
-
-
-def _compare_layers(experiment: Experiment, progress: Progress, as_json: bool) -> None:
-    """Compare every layer of the traced logic, and exit 1 when one differs."""
-    require("da4ml", "layers are traced with it")
-    from fpgaae.rtl.layer_comparison import compare_layers, wrong_layer_sentence  # noqa: PLC0415
-
-    result = compare_layers(experiment, progress)
-    if not as_json:
-        open_console().print(layers_table(result.layers))
-    if not result.passed:
-        fail(wrong_layer_sentence(result), 1)
+    _mutate("rtl", config, options, mutate)
 
 
 def synth(
@@ -307,17 +269,14 @@ def synth(
     run_stage_command("synth", config, StageOptions(runs, as_json, force, verbose))
     if not netlist:
         return
-    from fpgaae.place.mapped import compare_mapped  # noqa: PLC0415
-
     with errors_as_sentences():
-        result = compare_mapped(open_experiment(config, runs), netlist, open_progress(as_json))
+        result = api.compare_netlist(api.open_run(config, runs=runs), netlist, progress=open_progress(as_json))
     if not as_json:
         open_console().print(
             f"of {result.events:,} events through the mapped netlist {result.score_mismatches:,} differ in the score, "
             f"{result.decision_flips:,} in the decision"
         )
-    if not result.passed:
-        fail(failure_sentence(result), 1)
+    refuse_failure(result)
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -358,7 +317,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     with errors_as_sentences():
         if events is not None:
             raise InputError("--against compares with a file and --events with a config; give one of both")
-        result = compare_events(open_experiment(config, runs), against, progress)
+        result = api.compare(api.open_run(config, runs=runs), against, progress=progress)
     if as_json:
         print_json(result)
     else:
@@ -370,7 +329,7 @@ def _evaluate_events(config: Path, events: Path, options: StageOptions) -> None:
     set_up_logging(options.verbose)
     progress = open_progress(options.as_json)
     with errors_as_sentences():
-        found = evaluate_events(open_experiment(config, options.runs), events, progress)
+        found = api.evaluate_events(api.open_run(config, runs=options.runs), events, progress=progress)
     if options.as_json:
         print_json(found)
     else:
@@ -391,10 +350,8 @@ def report(
     if not config.is_dir():
         run_stage_command("report", config, StageOptions(runs, as_json, force, verbose))
         return
-    from fpgaae.report.stage import report_folder  # noqa: PLC0415
-
     with errors_as_sentences():
-        result = report_folder(config, Path(f"{config.resolve().name}.html"))
+        result = api.report_folder(config, Path(f"{config.resolve().name}.html"))
     if as_json:
         print_json(result)
     else:

@@ -11,10 +11,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from fpgaae import api
 from fpgaae.cli.output import errors_as_sentences, open_console, print_json
-from fpgaae.config.shipped import copy_shipped, find_shipped, shipped_configs
 from fpgaae.errors import InputError
-from fpgaae.propose.draft import write_draft
 
 
 def configs_command(
@@ -23,7 +22,7 @@ def configs_command(
         typer.Argument(
             metavar="[NAME]",
             help="Of the config to copy; without it all are listed.",
-            autocompletion=lambda: [config.name for config in shipped_configs()],
+            autocompletion=lambda: [config.name for config in api.list_configs()],
         ),
     ] = None,
     to: Annotated[
@@ -39,8 +38,8 @@ def configs_command(
         if name is None:
             _list(as_json)
             return
-        copied = str(copy_shipped(name, to or Path()))
-        command = "scan" if find_shipped(name).is_scan else "run"
+        copied = str(api.copy_config(name, to or Path()))
+        command = "scan" if api.find_config(name).is_scan else "run"
     if as_json:
         print_json({"file": copied})
     else:
@@ -48,7 +47,7 @@ def configs_command(
 
 
 def _list(as_json: bool) -> None:
-    found = shipped_configs()
+    found = api.list_configs()
     if as_json:
         print_json([{"name": config.name, "about": config.about} for config in found])
         return
@@ -83,7 +82,7 @@ def init_command(
     """
     with errors_as_sentences():
         asks = not (yes or as_json) and sys.stdin.isatty()
-        draft = write_draft(files, output, _ask_for_background if asks else None)
+        draft = api.draft_config(files, output, _ask_for_background if asks else None)
     if as_json:
         print_json({**draft._asdict(), "file": str(draft.file)})
         return

@@ -9,19 +9,17 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from fpgaae.data.tally import is_saturated
 from fpgaae.doctor import Finding, Status
 from fpgaae.errors import InputError
-from fpgaae.evaluation.comparison import fpr_key
-from fpgaae.hls.lint.findings import Severity
-from fpgaae.hls.lint.run import Report
+from fpgaae.hls.lint.findings import Report, Severity
 from fpgaae.report.flatness import terminal_tables
 from fpgaae.report.tables import decision_tables, metrics_table
 from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.csim import ComparedLayer
+from fpgaae.runs.results.data import is_saturated
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulateResult
-from fpgaae.runs.results.metrics import OtherEvents, SignalMetrics
+from fpgaae.runs.results.metrics import OtherEvents, SignalMetrics, fpr_key
 from fpgaae.runs.results.mutants import MutantsResult, ProveMutantsResult
 from fpgaae.runs.results.repeat import OverSeeds, RepeatResult
 from fpgaae.runs.results.scan import ScanResult

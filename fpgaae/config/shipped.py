@@ -58,6 +58,11 @@ def find_shipped(name: str) -> ShippedConfig:
     ------
     InputError
         If there is none of that name.
+
+    Examples
+    --------
+    >>> fpgaae.find_config("l1_ae").is_scan
+    False
     """
     wanted = name.removeprefix(CONFIG_PREFIX).removesuffix(".yaml")
     there = {config.name: config for config in shipped_configs()}

@@ -15,17 +15,10 @@ from fpgaae.config.data import Data, EmptyEvents
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import ObjectLimits, kind_slots, object_limits
 from fpgaae.data.source import WEIGHT, EventChunk
-from fpgaae.runs.results.data import SeenEvents
+from fpgaae.runs.results.data import FEW_OBJECTS, SeenEvents, is_saturated
 
-_WARNED_SHARE = 0.05  # of the filled slots of a kind at the largest pT
 _SENSELESS_SHARE = 0.5  # of all filled slots: no longer a tail, but another unit
-_FEW_OBJECTS = 100  # from which on nothing is concluded
 _RADIANS = 4  # no larger phi: an integer that looks like an angle in rad
-
-
-def is_saturated(largest: int, objects: int) -> bool:
-    """Tell whether the share of objects at the largest pT has to be said."""
-    return objects >= _FEW_OBJECTS and largest > _WARNED_SHARE * objects
 
 
 class Tally:
@@ -151,7 +144,7 @@ class Tally:
     def refusal(self) -> str | None:
         """Say why the values can't be what the config says, if that is so."""
         filled = int(self._filled.sum())
-        if self._data.hardware.array is not None or filled < _FEW_OBJECTS:
+        if self._data.hardware.array is not None or filled < FEW_OBJECTS:
             return None
         largest, nothing = int(self._largest.sum()), int(self._nothing.sum())
         if self._is_whole and self._largest_angle > 2 * np.pi:
@@ -174,7 +167,7 @@ class Tally:
     @property
     def _is_whole(self) -> bool:
         """Whether physical eta and phi are whole numbers, which detectors do not measure."""
-        return not self._angles["fraction"] and self._angles["whole"] >= _FEW_OBJECTS
+        return not self._angles["fraction"] and self._angles["whole"] >= FEW_OBJECTS
 
     def warnings(self) -> Iterator[str]:
         """Say what a user has to look at."""
@@ -183,7 +176,7 @@ class Tally:
                 yield f"{largest:,} of {filled:,} {kind} objects ({largest / filled:.1%}) have the largest pT"
         if self._is_whole and self._largest_angle <= 2 * np.pi:
             yield "each eta and phi is a whole number: are they rad, or a trigger's integers (`data.values: integers`)?"
-        if 0 < self._largest_phi <= _RADIANS and self._filled.sum() >= _FEW_OBJECTS:
+        if 0 < self._largest_phi <= _RADIANS and self._filled.sum() >= FEW_OBJECTS:
             yield f"no phi is larger than {self._largest_phi}: are these integers angles in rad that were cut off?"
         for kind, n in self._counts.get("cut_harder", {}).items():
             yield (

@@ -19,7 +19,7 @@ from fpgaae.evaluation.bootstrap import (
     percentile_interval,
 )
 from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
-from fpgaae.runs.results.metrics import AreaTest, Estimate, MetricsBySignal, SignalMetrics
+from fpgaae.runs.results.metrics import AreaTest, Estimate, MetricsBySignal, SignalMetrics, fpr_key
 from fpgaae.statistics import NO_WEIGHTS, EventGroups, Interval, Weights, as_scores
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
@@ -41,11 +41,6 @@ class Comparison:
     settings: BootstrapSettings
     models: Mapping[str, MetricsBySignal]
     differences: Mapping[str, MetricsBySignal]
-
-
-def fpr_key(fpr: float) -> str:
-    """Name a false positive rate as `metrics.json` does, for example ``1e-03``."""
-    return f"{fpr:.0e}"
 
 
 def compare(

@@ -11,7 +11,7 @@ import numpy as np
 from fpgaae.fixedpoint import Codes, FixedPointType, Tensor, shift_left_exact
 from fpgaae.runs.results.csim import ComparedLayer, CsimResult, Mismatch
 from fpgaae.runs.results.place import PlaceResult
-from fpgaae.runs.results.rtl import RtlResult
+from fpgaae.runs.results.rtl import RtlLayersResult, RtlResult
 
 
 class Check(Protocol):
@@ -32,8 +32,12 @@ class Check(Protocol):
 
 def failure_sentence(result: Check) -> str:
     """Say in one sentence why a check whose result says `passed: false` failed."""
-    if result.first_mismatch is not None:
-        return f"{result.mismatched_events:,} of {result.events:,} events differ; first in {result.first_mismatch}"
+    if (first := result.first_mismatch) is not None:
+        return (
+            f"the traced layers differ from the golden codes, {first.layer} first: {first}"
+            if isinstance(result, RtlLayersResult)
+            else f"{result.mismatched_events:,} of {result.events:,} events differ; first in {first}"
+        )
     if isinstance(result, PlaceResult) and result.events and not result.is_fast_enough:
         return (
             f"the routed chip reaches {result.clock_mhz:g} MHz, and place.clock_mhz is {result.wanted_mhz:g}; lower "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 
 from fpgaae.errors import InputError
 from fpgaae.files import write_json
@@ -21,7 +20,7 @@ from fpgaae.prove.verdicts import judge_all
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import read_manifest
 from fpgaae.runs.record import as_json
-from fpgaae.runs.results.mutants import ProveMutantsResult
+from fpgaae.runs.results.mutants import ProofTarget, ProveMutantsResult
 from fpgaae.runs.results.prove import ProveResult
 from fpgaae.runs.results.rtl import TraceResult
 from fpgaae.runs.run import StageRun
@@ -29,19 +28,12 @@ from fpgaae.runs.run import StageRun
 _EVENTS = 5000  # of each origin, through the Verilog: to search one that differs, and to contradict a proof
 
 
-class Target(str, Enum):
-    """What is damaged."""
-
-    HLS = "hls"
-    VERILOG = "verilog"
-
-
-def mutants_file(target: Target) -> str:
+def mutants_file(target: ProofTarget) -> str:
     """Name the result of a target, beside `prove.json`."""
     return f"mutants_{target.value}.json"
 
 
-def run_mutation(experiment: Experiment, target: Target, n: int, progress: Progress) -> ProveMutantsResult:
+def run_mutation(experiment: Experiment, target: ProofTarget, n: int, progress: Progress) -> ProveMutantsResult:
     """Damage what an experiment has written n times, let the proofs judge, and write `mutants_<target>.json`.
 
     The config's seed chooses the places.
@@ -73,7 +65,7 @@ def _mutate_sources(run: StageRun, n: int, progress: Progress) -> ProveMutantsRe
         simulation = Simulation.of_run(run, run.scratch)
         judge = SourceJudge(sources, simulation, stimulus_pool(run), seed, run.scratch)
     fingerprint = read_manifest(run.experiment.stage_folder("convert"))["fingerprint"]
-    return judge_all(judge, made, Target.HLS.value, seed, fingerprint, progress)
+    return judge_all(judge, made, ProofTarget.HLS.value, seed, fingerprint, progress)
 
 
 def _mutate_verilog(run: StageRun, n: int, progress: Progress) -> ProveMutantsResult:
@@ -94,10 +86,10 @@ def _mutate_verilog(run: StageRun, n: int, progress: Progress) -> ProveMutantsRe
         trigger, pool = sources_of_run(run).trigger, stimulus_pool(run, _EVENTS)
         judge = VerilogJudge(project, trigger, load_pipeline(folder), pool, seed, run.scratch)
     fingerprint = read_manifest(run.experiment.stage_folder("trace"))["fingerprint"]
-    return judge_all(judge, made, Target.VERILOG.value, seed, fingerprint, progress)
+    return judge_all(judge, made, ProofTarget.VERILOG.value, seed, fingerprint, progress)
 
 
-_TARGETS: dict[Target, Callable[[StageRun, int, Progress], ProveMutantsResult]] = {
-    Target.HLS: _mutate_sources,
-    Target.VERILOG: _mutate_verilog,
+_TARGETS: dict[ProofTarget, Callable[[StageRun, int, Progress], ProveMutantsResult]] = {
+    ProofTarget.HLS: _mutate_sources,
+    ProofTarget.VERILOG: _mutate_verilog,
 }

@@ -16,7 +16,7 @@ from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.comparison import Comparison, compare_codes, failure_sentence
+from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Stimuli
 from fpgaae.progress import Progress
 from fpgaae.rtl.trace import trace_layers
@@ -67,13 +67,6 @@ def compare_layers(experiment: Experiment, progress: Progress) -> RtlLayersResul
     with lock(experiment.folder):
         write_json(experiment.folder / LAYERS_FILE, as_json(result))
     return result
-
-
-def wrong_layer_sentence(result: RtlLayersResult) -> str:
-    """Say in one sentence which layer differs first."""
-    if (first := result.first_mismatch) is None:
-        return failure_sentence(result)
-    return f"the traced layers differ from the golden codes, {first.layer} first: {first}"
 
 
 def _by_layer(network: IntegerNetwork, codes: Codes) -> dict[str, tuple[Codes, FixedPointType]]:

@@ -24,7 +24,7 @@ from fpgaae.data.readers import SAMPLE_PREFIX, event_files
 from fpgaae.data.source import EventFile
 from fpgaae.errors import ConfigError
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
-from fpgaae.evaluation.comparison import fpr_key
+from fpgaae.runs.results.metrics import fpr_key
 from fpgaae.section import Fraction, Number, Section
 
 Value = bool | int | float | str | tuple[int, ...]

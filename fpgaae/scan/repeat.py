@@ -21,12 +21,13 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.data.splits import SPLITS
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
-from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, fpr_key
+from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS
 from fpgaae.files import lock, write_json
 from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.metrics import fpr_key
 from fpgaae.runs.results.repeat import OverSeeds, RepeatResult, SignalOverSeeds
 from fpgaae.runs.results.scan import TrialResult
 from fpgaae.runs.results.synth import SynthResult

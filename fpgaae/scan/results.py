@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import error_of_test, percentile_interval
-from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS, fpr_key
+from fpgaae.evaluation.comparison import MIN_BACKGROUND_EVENTS
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.evaluation.verdicts import MARGIN
+from fpgaae.runs.results.metrics import fpr_key
 from fpgaae.runs.results.scan import MeanPerformance, PointEntry, ScannedMetric, ScanPoints, TrialEntry
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Objective, Scan, ScanConfig, Values

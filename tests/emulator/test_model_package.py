@@ -11,6 +11,7 @@ import networks
 import numpy as np
 import pytest
 from conftest import Workspace
+from examples import examples_of, run_examples
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.emulator.model_package import export_model
@@ -94,8 +95,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.mark.usefixtures("compiler")
 def test_two_versions_in_one_process_give_their_golden_codes(tmp_path: Path, tiny: Workspace) -> None:
     first = tiny
-    exported = export_model(first.experiment, tmp_path / "v1", "v1")
-    assert exported.events > 100
+    run_examples(examples_of("export_cmssw"), first.folder)  # its two lines are what is exported
     second = first.copy(tmp_path / "other")
     features = FeatureMap.of(first.experiment.result(DataResult))
     networks_of = [first.network, _another(second, features)]
@@ -106,7 +106,7 @@ def test_two_versions_in_one_process_give_their_golden_codes(tmp_path: Path, tin
     (tmp_path / "host.cpp").write_text(HOST)
     host = tmp_path / "host"
     subprocess.run(["g++", "-std=c++17", "-O1", str(tmp_path / "host.cpp"), "-o", str(host), "-ldl"], check=True)
-    libraries = [str(tmp_path / version / f"autoencoder_{version}.so") for version in ("v1", "v2")]
+    libraries = [str(first.folder / "v1" / "autoencoder_v1.so"), str(tmp_path / "v2" / "autoencoder_v2.so")]
     command = [str(host), str(tmp_path / "events"), str(len(features)), str(tmp_path / "results"), *libraries]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     found = np.loadtxt(tmp_path / "results", dtype=np.int64)
@@ -122,10 +122,10 @@ def test_two_versions_in_one_process_give_their_golden_codes(tmp_path: Path, tin
         "read_result takes a pointer to std::pair<std::int64_t, std::vector<std::uint8_t>>",
     ]
 
-    metadata = json.loads((tmp_path / "v1" / "model.json").read_text())
+    metadata = json.loads((first.folder / "v1" / "model.json").read_text())
     assert [own["name"] for own in metadata["features"]] == [own.hardware.name for own in features.features]
     assert metadata["thresholds"] == first.network.accept.thresholds.tolist()
-    assert (tmp_path / "v1" / metadata["library"]).is_file()
+    assert (first.folder / "v1" / metadata["library"]).is_file()
 
 
 def _another(workspace: Workspace, features: FeatureMap) -> IntegerNetwork:

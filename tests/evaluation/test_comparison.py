@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
-from fpgaae.evaluation.comparison import Comparison, compare, fpr_key
+from fpgaae.evaluation.comparison import Comparison, compare
 from fpgaae.evaluation.metrics import auc, tpr_at_fpr
 from fpgaae.runs.record import plain
+from fpgaae.runs.results.metrics import fpr_key
 from fpgaae.statistics import clopper_pearson
 
 SETTINGS = BootstrapSettings(n_replicas=60)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
-from fpgaae.evaluation.comparison import difference, fpr_key, metrics
+from fpgaae.evaluation.comparison import difference, metrics
 from fpgaae.evaluation.delong import two_sided_p_value
-from fpgaae.runs.results.metrics import SignalMetrics
+from fpgaae.runs.results.metrics import SignalMetrics, fpr_key
 
 N_TOYS, N_BACKGROUND, N_SIGNAL = 500, 2000, 1000
 DISTANCE, NOISE, CORRELATION = 1.0, 0.3, 0.5

@@ -12,12 +12,12 @@ from scipy.stats import norm
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
-from fpgaae.evaluation.comparison import area_tests, difference, fpr_key, metrics
+from fpgaae.evaluation.comparison import area_tests, difference, metrics
 from fpgaae.evaluation.decisions import same_rate
 from fpgaae.evaluation.delong import two_sided_p_value
 from fpgaae.evaluation.rates import RateSettings, rates_by_column
 from fpgaae.hls.working_points import TEST_LEVEL, choose_thresholds
-from fpgaae.runs.results.metrics import SignalMetrics
+from fpgaae.runs.results.metrics import SignalMetrics, fpr_key
 from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, EventGroups
 
 N_TOYS = 200

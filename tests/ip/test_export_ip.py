@@ -13,6 +13,7 @@ import networks
 import pytest
 import yaml
 from conftest import Workspace
+from examples import examples_of, run_examples
 
 from fpgaae.errors import InputError
 from fpgaae.files import sha256
@@ -34,6 +35,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Path]:
     with pytest.raises(InputError, match=r"rtl has no finished result; run `fpgaae run .* --to rtl"):
         export_ip(workspace.experiment, tmp_path_factory.mktemp("none") / "package", "1.0.0")
     networks.prove_rtl(workspace, events=77)
+    run_examples(examples_of("export_ip"), workspace.folder)
     experiment = workspace.experiment
     folder = tmp_path_factory.mktemp("export") / "package"
     export_ip(experiment, folder, "1.2.0")

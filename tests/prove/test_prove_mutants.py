@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 
+import networks
 import pytest
 from conftest import WrittenNetwork, autoencoder, random_hardware
+from examples import examples_of, run_examples
 
+from fpgaae import api
 from fpgaae.config.experiment import Firmware
+from fpgaae.errors import InputError
 from fpgaae.hls.mutant import Made, Mutant
 from fpgaae.progress import SilentProgress
 from fpgaae.prove.source_mutants import SourceJudge
@@ -108,3 +113,12 @@ def test_mutants_of_the_sources_are_refuted_by_what_was_replayed(judged: Callabl
 def test_a_mutant_that_computes_the_same_is_proven(judged: Callable[[str, str, str], Verdict]) -> None:
     same = judged(FRONT_END, "code > thresholds[i];", "!(code <= thresholds[i]);")
     assert same == Verdict(Outcome.PROVEN, "proof", "every layer equals the golden one")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+def test_the_proof_of_an_experiment_is_tried_from_python(tmp_path: Path) -> None:
+    workspace = networks.tiny_workspace(tmp_path)
+    run_examples(examples_of("mutate_proof"), workspace.folder)
+    with pytest.raises(InputError, match=r"there is no proof of emulator; there are hls, verilog"):
+        api.mutate_proof(api.Run(workspace.experiment), "emulator", 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import networks
 import pytest
 from conftest import Workspace
+from examples import examples_of, run_examples
 from typer.testing import CliRunner
 
 from fpgaae.cli import stages
@@ -35,6 +36,7 @@ def test_all_layers_agree(traced: Workspace, monkeypatch: pytest.MonkeyPatch) ->
         found = next(entry for entry in result["layers"] if entry["name"] == layer.name)
         assert (found["values"], found["mismatched_values"]) == (result["events"] * layer.size, 0)
     assert traced.run("trace").was_current
+    run_examples(examples_of("compare_layers"), traced.folder)
     assert not list(traced.experiment.stage_folder("trace").rglob("*layers*"))  # would stand for an edit by hand
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from examples import examples_of, run_examples
 from rich.console import Console
 from scans import FakeTrainings, fake_trainings
 from support import small_config
@@ -74,6 +75,7 @@ def test_what_is_finished_is_not_run_again(tmp_path: Path, trainings: FakeTraini
     resumed = _repeat(tmp_path)
     assert trainings.run == ["seed_42", "seed_43", "seed_44"]
     assert _repeat(tmp_path) == resumed
+    run_examples(examples_of("repeat"), tmp_path)
     assert _repeat(tmp_path, 2).signals["signal"].auc.by_seed == resumed.signals["signal"].auc.by_seed[:2]
     assert len(trainings.run) == 3
 

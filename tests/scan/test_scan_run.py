@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from distributed import LocalCluster
+from examples import examples_of, run_examples
 from scans import FakeTrainings, fake_trainings, write_scan
 
 from fpgaae import pipeline
@@ -187,6 +188,7 @@ def test_a_scan_ended_by_sigkill_goes_on_and_repeats_nothing(tmp_path: Path, ten
     assert {label: after[label] for label in before} == before, "a finished trial is not repeated"
     assert result["trials_run"] == 1
     assert result["failed"] == {}
+    run_examples(examples_of("run_scan"), tmp_path)
     _assert_a_front_experiment_is_its_trial(result, tmp_path)
 
 

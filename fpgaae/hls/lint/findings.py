@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from fpgaae.runs.record import as_json
 from fpgaae.runs.results.convert import LintFinding
 
 
@@ -52,3 +53,19 @@ class Finding(NamedTuple):
         where = f" in {self.layer}" if self.layer else ""
         found = f" ({self.found})" if self.found else ""
         return f"{self.rule}{where}{found}: {self.cause}; {self.cure}"
+
+
+class Report(NamedTuple):
+    """What was looked at, and what was found there."""
+
+    subject: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything would make the firmware differ."""
+        return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Give plain values, each finding with its subject."""
+        return [{"subject": self.subject, **as_json(finding.entry())} for finding in self.findings]

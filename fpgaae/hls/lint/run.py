@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from fpgaae.config.experiment import Config, Firmware
 from fpgaae.config.file import load_config
-from fpgaae.data.tally import is_saturated
 from fpgaae.errors import CheckFailed, FpgaaeError, InputError
 from fpgaae.hls.conversion import Conversion
-from fpgaae.hls.lint.findings import Finding, Severity
+from fpgaae.hls.lint.findings import Finding, Report, Severity
 from fpgaae.hls.lint.models import by_severity, lint_import, lint_model
 from fpgaae.hls.lint.planned import AutoBits, describe_planned
 from fpgaae.hls.lint.project_checks import lint_project
@@ -25,24 +23,12 @@ from fpgaae.models.resolved_widths import ResolvedWidth
 from fpgaae.models.saved_model import is_saved_model
 from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, open_experiment
-from fpgaae.runs.record import as_json
 from fpgaae.runs.results.convert import few_events
-from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.data import DataResult, is_saturated
 from fpgaae.runs.stages import PROJECT_FOLDER
 
 _YAML_SUFFIXES = frozenset({".yaml", ".yml"})
 _TRAINED_MODEL = "model.h5"
-
-
-class Report(NamedTuple):
-    """What was looked at, and what was found there."""
-
-    subject: str
-    findings: tuple[Finding, ...]
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Give plain values, each finding with its subject."""
-        return [{"subject": self.subject, **as_json(finding.entry())} for finding in self.findings]
 
 
 def lint_target(
@@ -158,11 +144,6 @@ def _thresholds_of_few_events(experiment: Experiment) -> Iterator[Finding]:
         if few_events(rate, events) is not None:
             found = f"threshold {index}: {rate * events:.3g} of the {events:,} events of {config.trigger.chosen_on}"
             yield rule_finding("threshold-few-events", "", found)
-
-
-def has_errors(reports: tuple[Report, ...]) -> bool:
-    """Tell whether anything would make the firmware differ."""
-    return any(finding.severity is Severity.ERROR for report in reports for finding in report.findings)
 
 
 def refuse_errors(

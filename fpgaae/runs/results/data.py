@@ -8,6 +8,9 @@ from typing import ClassVar
 
 from fpgaae.runs.results.base import StageResult
 
+FEW_OBJECTS = 100  # from which on something is concluded
+_WARNED_SHARE = 0.05  # of the filled slots of a kind at the largest pT
+
 
 @dataclass(frozen=True, kw_only=True)
 class WordEntry:
@@ -34,6 +37,11 @@ class FeatureType:
     shift: int
     type: str  # fixed-point, of the network input
     word: WordEntry | None = None  # where one is declared
+
+
+def is_saturated(largest: int, objects: int) -> bool:
+    """Tell whether the share of objects at the largest pT has to be said."""
+    return objects >= FEW_OBJECTS and largest > _WARNED_SHARE * objects
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,11 @@ from fpgaae.runs.results.reference import TargetOfScores
 from fpgaae.statistics import Interval
 
 
+def fpr_key(fpr: float) -> str:
+    """Name a false positive rate as `metrics.json` does, for example ``1e-03``."""
+    return f"{fpr:.0e}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A metric with its interval, or three nulls and the reason why there is none.

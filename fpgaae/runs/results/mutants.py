@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class ProofTarget(str, Enum):
+    """What is damaged to try the proofs."""
+
+    HLS = "hls"
+    VERILOG = "verilog"
 
 
 @dataclass(frozen=True, kw_only=True)

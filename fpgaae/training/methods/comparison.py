@@ -35,6 +35,16 @@ class MethodComparison:
     tpr_at: str  # the false positive rate that is shown
     rows: tuple[MethodRow, ...]
 
+    def to_markdown(self) -> str:
+        """Give the comparison in Markdown, a table for each set of signals.
+
+        A cell holds AUC / TPR at a false positive rate of 1e-3, in per cent.
+        """
+        tables: dict[tuple[str, ...], list[MethodRow]] = {}
+        for row in self.rows:
+            tables.setdefault(tuple(row.signals), []).append(row)
+        return "\n".join(_table(signals, rows, self.tpr_at) for signals, rows in tables.items())
+
 
 def compare_methods(runs: Iterable[Path]) -> MethodComparison:
     """Read the results of run folders that hold a float method.
@@ -86,17 +96,6 @@ def _rows(experiment: str, result: MethodReference) -> list[MethodRow]:
 
 def _same_signals(row: MethodRow, other: MethodRow) -> bool:
     return row.experiment == other.experiment and set(row.signals) == set(other.signals)
-
-
-def comparison_markdown(result: MethodComparison) -> str:
-    """Give the comparison in Markdown, a table for each set of signals.
-
-    A cell holds AUC / TPR at a false positive rate of 1e-3, in per cent.
-    """
-    tables: dict[tuple[str, ...], list[MethodRow]] = {}
-    for row in result.rows:
-        tables.setdefault(tuple(row.signals), []).append(row)
-    return "\n".join(_table(signals, rows, result.tpr_at) for signals, rows in tables.items())
 
 
 def _table(signals: tuple[str, ...], rows: Sequence[MethodRow], tpr_at: str) -> str:

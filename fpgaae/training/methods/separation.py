@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
-from fpgaae.evaluation.comparison import fpr_key
 from fpgaae.evaluation.metrics import auc, tpr_at_fpr
+from fpgaae.runs.results.metrics import fpr_key
 from fpgaae.runs.results.reference import MeanAndSpread, Separation, SeparationOfMembers
 
 Scores = Mapping[str, NDArray[Any]]  # by process: (n_members, n)

@@ -18,7 +18,7 @@ from fpgaae.errors import InputError
 from fpgaae.files import read_json
 from fpgaae.models.float_weights import load_folded
 from fpgaae.runs.results.reference import TakenReference
-from fpgaae.training.methods.comparison import compare_methods, comparison_markdown
+from fpgaae.training.methods.comparison import compare_methods
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
@@ -115,7 +115,7 @@ def test_weights_of_nothing_are_one_sentence(tmp_path: Path) -> None:
 
 def test_finished_methods_stand_in_one_table(trained: Workspace, tmp_path: Path) -> None:
     result = compare_methods([trained.experiment.folder])
-    table = comparison_markdown(result)
+    table = result.to_markdown()
     assert "| method | reconstruction | 2 |" in table
     assert "| (no network) | sum_pt | 1 |" in table
     assert table.splitlines()[0] == "| experiment | score | members | signal |"
@@ -148,7 +148,7 @@ def test_each_point_has_its_row_and_each_set_of_signals_its_table(tmp_path: Path
     """The spread is that of the seeds: it does not hold the difference of two points."""
     one = _finished(tmp_path / "one", [{"beta": 0.1}, {"beta": 1.0}], {"a": [0.6, 0.9], "b": [0.5, 0.5]})
     other = _finished(tmp_path / "other", [{}], {"c": [0.7]})
-    first, second = comparison_markdown(compare_methods([one, other])).split("\n\n")
+    first, second = compare_methods([one, other]).to_markdown().split("\n\n")
     assert "| one, beta 0.1 | kl | 2 | 61.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
     assert "| one, beta 1 | kl | 2 | 91.0 ± 1.4 /  | 51.0 ± 1.4 /  |" in second
     assert first.splitlines()[0] == "| experiment | score | members | c |"

@@ -1,46 +1,30 @@
-"""The Python interface: configs, runs up to a stage, and their results as typed objects, arrays and figures.
-
-The examples run in a folder with the experiment `small.yaml`. Nothing here prints or exits; what is wrong is raised as
-an `fpgaae.FpgaaeError`. TensorFlow is imported by the functions that need it only.
-"""
+"""An experiment with its run folder: the results of its stages as typed objects, arrays and figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from fpgaae import pipeline
 from fpgaae.config.experiment import Config
-from fpgaae.config.file import read_config, validate_config
-from fpgaae.config.shipped import copy_shipped as copy_config
-from fpgaae.config.shipped import shipped_configs as list_configs
-from fpgaae.config.yaml_source import EXTENDS
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
-from fpgaae.files import write_text
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.cells import cell_of, cells_of
 from fpgaae.hls.csim import SCORES_FILE
-from fpgaae.models.model_file import ModelFiles
 from fpgaae.progress import Progress, SilentProgress
-from fpgaae.propose.draft import Draft, write_draft
-from fpgaae.runs.choices import ImportChoices
-from fpgaae.runs.experiment import Experiment, open_experiment
-from fpgaae.runs.results.base import StageResult
+from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
@@ -48,21 +32,14 @@ from fpgaae.runs.results.reference import ReferenceResult
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
-from fpgaae.runs.run import Outcome, RunOptions, StageRun
+from fpgaae.runs.run import StageRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fpgaae.emulator.arrays import Emulator
 
-__all__ = [
-    "LayerRow", "MetricRow", "Run", "compare", "copy_config", "draft_config", "import_model", "list_configs",
-    "load_config", "open_run", "run",
-]  # fmt: skip
-
-ConfigSource = str | Path | Mapping[str, Any]
-OnResult = Callable[[str, Outcome[StageResult]], None]
-RUNS = Path("runs")
+__all__ = ["LayerRow", "MetricRow", "Run"]
 
 
 class MetricRow(NamedTuple):
@@ -87,223 +64,6 @@ class LayerRow(NamedTuple):
     multiplications: int
     values_compared: int | None  # None: the C simulation has not run
     mismatched_values: int | None
-
-
-def load_config(source: ConfigSource) -> Config:
-    """Read and validate an experiment.
-
-    Parameters
-    ----------
-    source
-        A YAML file, or its content as a mapping, which may start from others with `extends`.
-
-    Raises
-    ------
-    ConfigError
-        With the key, the file and the line of the first thing that is wrong.
-
-    Examples
-    --------
-    >>> config = fpgaae.load_config("small.yaml")
-    >>> config.model.latent
-    3
-    >>> config = fpgaae.load_config({"extends": "config:l1_ae", "model": {"latent": 4}})
-    >>> config.model.latent, config.data.background
-    (4, 'background')
-    """
-    return validate_config(read_config(Path(source) if isinstance(source, str) else source))
-
-
-def draft_config(files: Sequence[str | Path], output: str | Path | None = None) -> Draft:
-    """Look at event files, a process each, and write a commented config that runs.
-
-    Parameters
-    ----------
-    files
-        Files, or folders of them; where no name says which is the background, the first one is. The file of a model may
-        be among them: the config is then one to import it into, and `steps` of what is returned begins with that.
-    output
-        The config; by default the first of the files under another ending, in this folder.
-
-    Raises
-    ------
-    InputError
-        If a file can't be described, or the config is there already.
-
-    Examples
-    --------
-    >>> draft = fpgaae.draft_config(["background.h5", "signal.h5"], "drafted.yaml")
-    >>> draft.background, fpgaae.load_config(draft.file).data.dataset
-    ('background', 'Particles')
-    """
-    return write_draft([Path(file) for file in files], None if output is None else Path(output))
-
-
-def open_run(config: ConfigSource, *, runs: str | Path = RUNS, name: str | None = None) -> Run:
-    """Open the run folder of an experiment; nothing is run.
-
-    Parameters
-    ----------
-    config
-        A YAML file, or its content as a mapping, which is then written into the run folder.
-    runs
-        Where the run folders are.
-    name
-        Of an experiment that is given as a mapping.
-
-    Raises
-    ------
-    ConfigError
-        If the config is wrong.
-
-    Examples
-    --------
-    >>> run = fpgaae.open_run("small.yaml")
-    >>> run.csim.passed
-    True
-    """
-    if isinstance(config, str | Path):
-        return Run(open_experiment(Path(config), Path(runs)))
-    if not name:
-        raise InputError("an experiment that is given as a mapping needs a `name`, that of its run folder")
-    load_config(config)
-    file = Path(runs) / name / f"{name}.yaml"
-    text = yaml.safe_dump(_from_anywhere(config), sort_keys=False, allow_unicode=True)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        write_text(file, text)
-    return Run(open_experiment(file, Path(runs)))
-
-
-def _from_anywhere(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the content of a config that starts from the same files, wherever it lies."""
-    if (bases := config.get(EXTENDS)) is None:
-        return {**config}
-    names = [bases] if isinstance(bases, str) else bases
-    return {**config, EXTENDS: [name if ":" in name else str(Path(name).resolve()) for name in names]}
-
-
-def run(  # noqa: PLR0913 - all but two are named
-    config: ConfigSource,
-    to: str | None = None,
-    *,
-    runs: str | Path = RUNS,
-    name: str | None = None,
-    force: bool = False,
-    progress: Progress | None = None,
-    on_result: OnResult | None = None,
-) -> Run:  # fmt: skip
-    """Run an experiment up to a stage; stages whose results are current are left.
-
-    Parameters
-    ----------
-    config, runs, name
-        As `open_run`.
-    to
-        A stage; by default `csim`, the proof, or of a float method `reference`.
-    force
-        Run the stage itself although its result is current.
-    progress
-        What shows how far the work is; by default nothing does.
-    on_result
-        Called with the name and the outcome of each stage as soon as it is there.
-
-    Raises
-    ------
-    CheckFailed
-        If a bit differs.
-    FpgaaeError
-        If something else is wrong, with the way out.
-
-    Examples
-    --------
-    >>> run = fpgaae.run("small.yaml", to="evaluate")
-    >>> run.csim.passed, run.csim.mismatched_events
-    (True, 0)
-    >>> sorted(run.evaluate.models)[:2]
-    ['firmware', 'float']
-    """
-    opened = open_run(config, runs=runs, name=name)
-    options = RunOptions(force, progress=progress or SilentProgress())
-    for stage, outcome in pipeline.run_up_to(
-        opened.experiment, to or pipeline.last_stage(opened.experiment), options
-    ):  # fmt: skip
-        if on_result is not None:
-            on_result(stage, outcome)
-        if (error := pipeline.error_of(outcome.result)) is not None:
-            raise error
-    return opened
-
-
-def import_model(  # noqa: PLR0913 - all but two are named
-    model: str | Path,
-    config: ConfigSource,
-    *,
-    weights: str | Path | None = None,
-    outputs: Sequence[str] = (),
-    encoder: bool = False,
-    quantize: bool = False,
-    keep_db: float | None = None,
-    runs: str | Path = RUNS,
-    name: str | None = None,
-    force: bool = False,
-    progress: Progress | None = None,
-) -> Run:  # fmt: skip
-    """Take a Keras, QKeras, ONNX or QONNX model from a file instead of a training.
-
-    Parameters
-    ----------
-    model
-        A .keras, .h5, .onnx or .json file, or the folder of a SavedModel.
-    weights
-        The weights of a .json file.
-    outputs
-        Layers that the model is taken up to, as z_mean of a variational one.
-    encoder
-        Take an autoencoder up to its bottleneck.
-    quantize
-        Quantize a QKeras or QONNX model anew, by the config, instead of as it is.
-    keep_db
-        Search the smallest widths with which every layer keeps this signal-to-noise ratio.
-    config, runs, name, force, progress
-        As `run`.
-
-    Raises
-    ------
-    FpgaaeError
-        With what is wrong with the model; what was there before is then untouched.
-
-    Examples
-    --------
-    >>> imported = fpgaae.import_model("runs/small/train/model.h5", "small.yaml", runs="imported")
-    >>> imported.experiment.imported.file_name
-    'model.h5'
-    """
-    opened = open_run(config, runs=runs, name=name)
-    options = RunOptions(force, progress=progress or SilentProgress())
-    files = ModelFiles(Path(model), None if weights is None else Path(weights))
-    choices = ImportChoices(quantize, encoder, tuple(outputs), keep_db)
-    pipeline.import_model(files, opened.experiment.config_file, Path(runs), options, choices)
-    return Run(open_experiment(opened.experiment.config_file, Path(runs)))
-
-
-def compare(opened: Run, events: str | Path, *, progress: Progress | None = None) -> DriftResult:
-    """Compare the test background of an experiment with other events: score, rates, and which feature moved.
-
-    The experiment is evaluated first, unless that is done.
-
-    Raises
-    ------
-    FpgaaeError
-        With what is wrong, and the way out.
-
-    Examples
-    --------
-    >>> drift = fpgaae.compare(fpgaae.open_run("small.yaml"), "signal.h5")
-    >>> "met_pt" in drift.moved
-    True
-    """
-    return pipeline.compare_events(opened.experiment, Path(events), progress or SilentProgress())
 
 
 @dataclass(frozen=True)
