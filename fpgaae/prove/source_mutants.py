@@ -48,9 +48,9 @@ class SourceJudge:
         sound = folder / "sound_project"
         shutil.copytree(sources.project, sound, ignore=shutil.ignore_patterns("build*", "tb_data", "*.tcl"))
         self._sources = replace(sources, project=sound)
-        self._prepared = folder / "prepared"
-        self._prepared.mkdir()
-        prepare(self._prepared)
+        prepared = folder / "prepared"
+        prepared.mkdir()
+        self._prepared = prepare(prepared)
         proof_folder = folder / "sound_proof"
         proof_folder.mkdir()
         if not prove_sources(self._sources, proof_folder, self._prepared).proven:

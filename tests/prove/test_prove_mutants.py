@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 
-import networks
 import pytest
-from conftest import WrittenNetwork, autoencoder, random_hardware
+from conftest import Workspace, WrittenNetwork, autoencoder, random_hardware
 from examples import examples_of, run_examples
 
 from fpgaae import api
@@ -117,8 +115,8 @@ def test_a_mutant_that_computes_the_same_is_proven(judged: Callable[[str, str, s
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
-def test_the_proof_of_an_experiment_is_tried_from_python(tmp_path: Path) -> None:
-    workspace = networks.tiny_workspace(tmp_path)
+def test_the_proof_of_an_experiment_is_tried_from_python(converted: Callable[..., Workspace]) -> None:
+    workspace = converted(SMALL)
     run_examples(examples_of("mutate_proof"), workspace.folder)
     with pytest.raises(InputError, match=r"there is no proof of emulator; there are hls, verilog"):
         api.mutate_proof(api.Run(workspace.experiment), "emulator", 1)
