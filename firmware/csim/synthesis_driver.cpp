@@ -52,6 +52,24 @@ void synthesis_run(const int64_t *events, int64_t n, double *results) {
     }
 }
 
+// How many values a decision gives.
+int64_t synthesis_decisions() { return 1 + n_thresholds; }
+
+// Decides alone about n codes of the score, each of an event of one cell (0 where thresholds follow nothing); for each the
+// score and the decisions. Events hardly ever lie exactly at a threshold.
+void synthesis_decide(const int64_t *codes, const int64_t *cells, int64_t n, double *results) {
+    for (int64_t event = 0; event < n; event++) {
+        @LOCAL_OUTPUT@
+        @GIVE_SCORE@@GIVE_CELL@
+        score_t score;
+        ap_uint<n_thresholds> accept;
+        decide(outputs, @CELL_NAME@score, accept);
+        *results++ = score.to_double();
+        for (unsigned i = 0; i < n_thresholds; i++)
+            *results++ = accept[i] ? 1 : 0;
+    }
+}
+
 // One event, all zero.
 void synthesis_probe() {
     int64_t event[n_inputs] = {};

@@ -16,7 +16,8 @@ _LOOK_UP = """
     ap_uint<score_t::width> thresholds[n_thresholds];
     fpgaae::look_up_thresholds<n_thresholds>(event_cell[0], threshold_table::thresholds, thresholds);"""
 _NOTHING = dict.fromkeys(
-    ("CELLS_HEADER", "FIND_CELL", "CELL_ARGUMENT", "CALL_FIND_CELL", "CELL_NAME", "LOOK_UP", "FIRST_CELL"), ""
+    ("CELLS_HEADER", "FIND_CELL", "CELL_ARGUMENT", "CALL_FIND_CELL", "CELL_NAME", "LOOK_UP", "FIRST_CELL", "GIVE_CELL"),
+    "",
 )
 
 
@@ -48,6 +49,7 @@ def cell_values(
         "CALL_FIND_CELL": f"    cell_t event_cell[1];\n    find_cell({port_names}, event_cell);\n{in_simulation(tap)}",
         "CELL_NAME": "event_cell, ",
         "LOOK_UP": _LOOK_UP,
+        "GIVE_CELL": "\n        cell_t event_cell[1] = {cells[event]};",
         "FIRST_CELL": f"\n    cell_t event_cell[1] = {{0}}; // none is known of such inputs\n    {tap}",
     }
 

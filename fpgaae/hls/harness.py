@@ -11,7 +11,15 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.front_end import TriggerBlock
 from fpgaae.hls.network_ports import load_lines, read_lines
-from fpgaae.hls.project import DRIVER, SUPPORT_HEADER, SYNTHESIS_DRIVER, fill_template, firmware_source, indented
+from fpgaae.hls.project import (
+    DRIVER,
+    SUPPORT_HEADER,
+    SYNTHESIS_DRIVER,
+    TopFunction,
+    fill_template,
+    firmware_source,
+    indented,
+)
 
 SCRIPTS = ("settings.tcl", "csim.tcl", "synth.tcl", "cosim.tcl")
 
@@ -52,8 +60,17 @@ def _write_synthesis_driver(project: Path, block: TriggerBlock) -> None:
         "N_INPUTS": str(block.top.input.size),
         "OBJECTS": indented(block.fill_ports("codes[{feature}]"), 8),
         "LOAD_WEIGHTS": load_lines(block.top),
+        "GIVE_SCORE": _give_score(block.top),
     }
     (project / SYNTHESIS_DRIVER).write_text(fill_template(f"csim/{SYNTHESIS_DRIVER}", values), encoding="utf-8")
+
+
+def _give_score(top: TopFunction) -> str:
+    """Give C++ that puts a code of the score where the network puts it out."""
+    if not top.is_stream:
+        return "csim::load(outputs, 1, codes + event);"
+    lines = (f"{top.output.type_name} pack;", "csim::load(&pack[0], 1, codes + event);", "outputs.write(pack);")
+    return "\n        ".join(lines)
 
 
 def _write_testbench(project: Path, block: TriggerBlock) -> None:

@@ -18,7 +18,7 @@ from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary
-from fpgaae.hls.synthesized_branch import SynthesizedLibrary, output_name
+from fpgaae.hls.synthesized_branch import SynthesizedLibrary, output_name, score_name
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import Mismatch
 
@@ -26,6 +26,7 @@ OBJECTS, VALUES, LAYERS = "objects", "values", "layers"  # how a batch of events
 RELOADED = "reloaded/"  # in front of the batches for weights that are loaded over the trained ones
 WEIGHTS = "weights"
 SYNTHESIZED = "synthesized"  # events of the branch without taps, and their values
+DECIDED = tuple(f"{SYNTHESIZED}/{name}" for name in ("scores", "cells", "decisions"))  # given to its decision alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +95,19 @@ def compare_branch(library: Path, batches: Mapping[str, Codes]) -> Found:
     found = opened.run(batches[f"{SYNTHESIZED}/inputs"])
     if found.shape != expected.shape:
         return Found(passed=False, error=f"{found.shape[1]} results an event", first_mismatch=None)
+    n_thresholds = int(batches[f"{SYNTHESIZED}/n_thresholds"])
     wrong = np.argwhere(found != expected)
-    if not len(wrong):
-        return Found(passed=True, error=None, first_mismatch=None)
-    event, column = wrong[0].tolist()
-    what = f"{output_name(column, int(batches[f'{SYNTHESIZED}/n_thresholds']))} of event {event}"
-    return Found(passed=False, error=what, first_mismatch=None)
+    if len(wrong):
+        event, column = wrong[0].tolist()
+        what = f"{output_name(column, n_thresholds)} of event {event}"
+        return Found(passed=False, error=what, first_mismatch=None)
+    scores, cells, decided = (batches[name] for name in DECIDED)
+    wrong = np.argwhere(opened.decide(scores, cells) != decided)
+    if len(wrong):
+        event, column = wrong[0].tolist()
+        what = f"{output_name(column, n_thresholds)} of {score_name(scores, cells, event)}"
+        return Found(passed=False, error=what, first_mismatch=None)
+    return Found(passed=True, error=None, first_mismatch=None)
 
 
 def compare_taps(library: Path, batches: Mapping[str, Codes]) -> Found:

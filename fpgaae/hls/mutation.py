@@ -25,13 +25,13 @@ from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
 from fpgaae.hls.mutant import Mutant, damaged_copies, make_mutants
-from fpgaae.hls.mutant_run import LAYERS, OBJECTS, RELOADED, SYNTHESIZED, VALUES, WEIGHTS, Found
+from fpgaae.hls.mutant_run import DECIDED, LAYERS, OBJECTS, RELOADED, SYNTHESIZED, VALUES, WEIGHTS, Found
 from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.project import port_codes
 from fpgaae.hls.project_sources import ProjectSources
 from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.stimulus import MADE_UP, Stimuli
-from fpgaae.hls.synthesized_branch import branch_events, compile_synthesized, golden_values
+from fpgaae.hls.synthesized_branch import branch_events, compile_synthesized, golden_decisions, golden_values
 from fpgaae.hls.text_mutants import TEXT_KINDS
 from fpgaae.hls.verdicts import Outcome, Verdict, judge_all, same_program, uncaught
 from fpgaae.processes import ProgramHangs, run_program
@@ -237,6 +237,7 @@ def _branch_batches(simulation: Simulation) -> dict[str, Codes]:
         f"{SYNTHESIZED}/inputs": hardware,
         f"{SYNTHESIZED}/values": golden_values(trigger, hardware),
         f"{SYNTHESIZED}/n_thresholds": np.array(trigger.accept.size),
+        **dict(zip(DECIDED, golden_decisions(trigger), strict=True)),
     }
 
 

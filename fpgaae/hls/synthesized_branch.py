@@ -18,7 +18,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
 from fpgaae.files import load_library
-from fpgaae.fixedpoint import Codes, values_of
+from fpgaae.fixedpoint import Codes, Tensor, values_of
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.csim_library import INCLUDES, LATE_COLLECTION, TAIL_LINES, probe, run_compiler
@@ -78,8 +78,12 @@ class SynthesizedLibrary:
     def __init__(self, library: Path) -> None:
         self._library = load_library(library)
         self._library.synthesis_load_weights.restype = self._library.synthesis_results.restype = ctypes.c_int64
+        self._library.synthesis_decisions.restype = ctypes.c_int64
         self._library.synthesis_load_weights.argtypes = (ctypes.c_void_p,)
-        self._library.synthesis_run.restype = None
+        self._library.synthesis_run.restype = self._library.synthesis_decide.restype = None
+        self._library.synthesis_decide.argtypes = (
+            ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p,
+        )  # fmt: skip
         self._library.synthesis_run.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 
     def load_weights(self, codes: Codes) -> None:
@@ -93,9 +97,18 @@ class SynthesizedLibrary:
         self._library.synthesis_run(hardware.ctypes.data, len(hardware), results.ctypes.data)
         return results
 
+    def decide(self, scores: Codes, cells: Codes) -> NDArray[np.float64]:
+        """Give the score's value and the decisions (n, 1 + n_thresholds) of codes in cells, (n, 1) each."""
+        given = [np.ascontiguousarray(codes, dtype=np.int64) for codes in (scores, cells)]
+        results = np.empty((len(scores), int(self._library.synthesis_decisions())), dtype=np.float64)
+        self._library.synthesis_decide(*(codes.ctypes.data for codes in given), len(scores), results.ctypes.data)
+        return results
+
 
 def compare_synthesized(run: StageRun, library: Path, project: Path) -> SynthesizedBranch:
     """Run the first events of every origin as hardware integers, and all at the edges, and compare the golden codes.
+
+    The decision alone is given codes of the score at every threshold and on both sides of it, too.
 
     Raises
     ------
@@ -120,6 +133,13 @@ def compare_synthesized(run: StageRun, library: Path, project: Path) -> Synthesi
             event, column = (int(i) for i in np.argwhere(wrong)[0])
             event += source.start
             first = f"{output_name(column, trigger.accept.size)} of {source.origin} event {event}{_suspects(project)}"
+    scores, cells, decided = golden_decisions(trigger)
+    wrong = opened.decide(scores, cells) != decided
+    events += len(scores)
+    wrong_events += int(wrong.any(axis=1).sum())
+    if first is None and wrong.any():
+        event, column = (int(i) for i in np.argwhere(wrong)[0])
+        first = f"{output_name(column, trigger.accept.size)} of {score_name(scores, cells, event)}{_suspects(project)}"
     passed = events > 0 and not wrong_events
     return SynthesizedBranch(passed=passed, events=events, mismatched_events=wrong_events, first_mismatch=first)
 
@@ -134,6 +154,28 @@ def golden_values(trigger: GoldenTrigger, hardware: Codes) -> NDArray[np.float64
     tensors, network = trigger.run(hardware), trigger.network
     put_out = [tensors[layer.name] for layer in (network.score, trigger.accept, *network.ports)]
     return np.concatenate([values_of(tensor.codes, tensor.fraction) for tensor in put_out], axis=1)
+
+
+def golden_decisions(trigger: GoldenTrigger) -> tuple[Codes, Codes, NDArray[np.float64]]:
+    """Give codes of the score at all thresholds and beside them, their cells, and the golden score and decisions.
+
+    Returns
+    -------
+    Shapes (n, 1), (n, 1) and (n, 1 + n_thresholds); the last holds values. Cells are 0 where thresholds follow nothing.
+    """
+    accept, network = trigger.accept, trigger.network
+    scores = accept.corners(network.score)[0]
+    cells = np.zeros_like(scores) if network.cell is None else accept.corners(network.cell)[0]
+    there = ((scores >= accept.threshold_type.min_code) & (scores <= accept.threshold_type.max_code))[:, 0]
+    scores, cells = scores[there], cells[there]
+    given = [Tensor(scores, network.score.type.fraction), Tensor(cells, 0)]
+    decisions = accept.run(given[: len(accept.inputs)]).codes
+    return scores, cells, np.concatenate([values_of(scores, given[0].fraction), decisions], axis=1)
+
+
+def score_name(scores: Codes, cells: Codes, event: int) -> str:
+    """Name a code that was given to the decision alone."""
+    return f"the score's code {int(scores[event, 0]):,} in cell {int(cells[event, 0])}, given to the decision alone"
 
 
 def output_name(column: int, n_thresholds: int) -> str:

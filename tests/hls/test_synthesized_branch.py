@@ -13,7 +13,7 @@ from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Model, Score
 from fpgaae.errors import CheckFailed
 from fpgaae.hls.comparison import failure_sentence
-from fpgaae.hls.synthesized_branch import SynthesizedLibrary, compile_synthesized, golden_values
+from fpgaae.hls.synthesized_branch import SynthesizedLibrary, compile_synthesized, golden_decisions, golden_values
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
@@ -45,6 +45,26 @@ def test_every_kind_of_project_is_compiled_and_equal(
     assert expected.shape[1] == 1 + 3 + (3 if firmware.output_latents else 0)
     assert len(np.unique(expected[:, 0])) > 10
     np.testing.assert_array_equal(library.run(hardware), expected)
+    scores, cells, decided = golden_decisions(made.trigger)
+    assert {*scores[:, 0]} >= {*made.trigger.accept.thresholds, *(made.trigger.accept.thresholds + 1)}
+    np.testing.assert_array_equal(library.decide(scores, cells), decided)
+
+
+def test_a_threshold_that_only_synthesis_has_is_found_where_no_event_lies_beside_it(
+    written: Callable[..., WrittenNetwork], tmp_path: Path
+) -> None:
+    made = written(autoencoder((6, 4), 3), 9, Firmware())
+    _replace(
+        made.project / "firmware" / "fpgaae_front_end.h",
+        "accept[i] = code > thresholds[i];",
+        "\n#ifdef __SYNTHESIS__\naccept[i] = code > thresholds[i] + 1;\n"
+        "#else\naccept[i] = code > thresholds[i];\n#endif\n",
+    )
+    library = SynthesizedLibrary(compile_synthesized(made.project, "autoencoder", tmp_path))
+    scores, cells, decided = golden_decisions(made.trigger)
+    wrong = (library.decide(scores, cells) != decided)[:, 1:]
+    np.testing.assert_array_equal(wrong, scores == made.trigger.accept.thresholds + 1)
+    assert wrong.any()
 
 
 def _replace(file: Path, old: str, new: str) -> None:
