@@ -33,8 +33,8 @@ def run_examples(tests: list[doctest.DocTest], folder: Path) -> int:
     runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for test in tests:
-            assert runner.run(test).failed == 0, f"{test.name}: see what doctest printed"
+        failed = [test.name for test in tests if runner.run(test).failed]
+    assert failed == [], "see what doctest printed"
     return runner.tries
 
 

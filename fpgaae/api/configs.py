@@ -108,8 +108,8 @@ def lint(  # noqa: PLR0913 - all but one are named
 
     Examples
     --------
-    >>> [report.has_errors for report in fpgaae.lint("small.yaml")]
-    [False]
+    >>> any(report.has_errors for report in fpgaae.lint("small.yaml"))
+    False
     """
     return lint_target(
         Path(target),

@@ -35,7 +35,7 @@ def export_emulator(opened: Run, folder: str | Path) -> ExportedEmulator:
     Examples
     --------
     >>> exported = fpgaae.export_emulator(fpgaae.open_run("small.yaml"), "exported")
-    >>> exported.name, exported.vectors > 1000
+    >>> exported.name, exported.vectors > 100
     ('autoencoder', True)
     """
     return export.export_emulator(opened.experiment, Path(folder))
