@@ -12,7 +12,9 @@ from conftest import Workspace, WrittenNetwork, autoencoder, convolutional, rand
 from fpgaae.config.experiment import Firmware
 from fpgaae.config.model import Model, Score
 from fpgaae.errors import CheckFailed
+from fpgaae.hls import synthesized_branch
 from fpgaae.hls.comparison import failure_sentence
+from fpgaae.hls.mutant_run import DECIDED, compare_branch
 from fpgaae.hls.synthesized_branch import SynthesizedLibrary, compile_synthesized, golden_decisions, golden_values
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
@@ -50,21 +52,48 @@ def test_every_kind_of_project_is_compiled_and_equal(
     np.testing.assert_array_equal(library.decide(scores, cells), decided)
 
 
+def _set_a_threshold_off_for_synthesis(project: Path) -> None:
+    right, wrong = "accept[i] = code > thresholds[i];", "accept[i] = code > thresholds[i] + 1;"
+    front_end = project / "firmware" / "fpgaae_front_end.h"
+    _replace(front_end, right, f"\n#ifdef __SYNTHESIS__\n{wrong}\n#else\n{right}\n#endif\n")
+
+
 def test_a_threshold_that_only_synthesis_has_is_found_where_no_event_lies_beside_it(
     written: Callable[..., WrittenNetwork], tmp_path: Path
 ) -> None:
     made = written(autoencoder((6, 4), 3), 9, Firmware())
-    _replace(
-        made.project / "firmware" / "fpgaae_front_end.h",
-        "accept[i] = code > thresholds[i];",
-        "\n#ifdef __SYNTHESIS__\naccept[i] = code > thresholds[i] + 1;\n"
-        "#else\naccept[i] = code > thresholds[i];\n#endif\n",
-    )
+    _set_a_threshold_off_for_synthesis(made.project)
     library = SynthesizedLibrary(compile_synthesized(made.project, "autoencoder", tmp_path))
     scores, cells, decided = golden_decisions(made.trigger)
     wrong = (library.decide(scores, cells) != decided)[:, 1:]
     np.testing.assert_array_equal(wrong, scores == made.trigger.accept.thresholds + 1)
     assert wrong.any()
+    hardware = random_hardware(made.features, 1)
+    batches = {
+        "weights": np.zeros(0, dtype=np.int64),
+        "synthesized/inputs": hardware,
+        "synthesized/values": golden_values(made.trigger, hardware),
+        "synthesized/n_thresholds": np.array(made.trigger.accept.size),
+        **dict(zip(DECIDED, (scores, cells, decided), strict=True)),
+    }
+    found = compare_branch(tmp_path / "autoencoder_synthesized.so", batches)
+    assert not found.passed
+    assert str(found.error).endswith("in cell 0, given to the decision alone")
+
+
+def test_csim_gives_codes_to_the_decision_alone(
+    small: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The branch is shown one event, which says nothing of a threshold."""
+    few = synthesized_branch.branch_events
+    monkeypatch.setattr(
+        synthesized_branch, "branch_events", lambda stimuli: ((source, own[:1]) for source, own in few(stimuli))
+    )
+    workspace = small.copy(tmp_path / "copy")
+    _set_a_threshold_off_for_synthesis(workspace.project)
+    branch = workspace.run("csim").result.synthesized_branch
+    assert not branch.passed
+    assert "in cell 0, given to the decision alone" in str(branch.first_mismatch)
 
 
 def _replace(file: Path, old: str, new: str) -> None:
