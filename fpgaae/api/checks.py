@@ -8,7 +8,9 @@ from types import MappingProxyType
 from fpgaae import pipeline
 from fpgaae.api.results import Run
 from fpgaae.doctor import run_checks as check_machine
+from fpgaae.emulator.mutation import run_mutation as mutate_emulator
 from fpgaae.errors import InputError
+from fpgaae.hls.mutation import run_mutation as mutate_project
 from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.experiment import Experiment
@@ -145,12 +147,6 @@ def compare_netlist(opened: Run, n_events: int, *, progress: Progress | None = N
     return compare_mapped(opened.experiment, n_events, progress or SilentProgress())
 
 
-def _mutate_project(experiment: Experiment, n: int, progress: Progress) -> MutantsResult:
-    from fpgaae.hls.mutation import run_mutation  # noqa: PLC0415
-
-    return run_mutation(experiment, n, progress)
-
-
 def _mutate_rtl(experiment: Experiment, n: int, progress: Progress) -> MutantsResult:
     require("da4ml", "its interpreter says what each stage must give")
     from fpgaae.rtl.mutation import run_mutation  # noqa: PLC0415
@@ -158,12 +154,6 @@ def _mutate_rtl(experiment: Experiment, n: int, progress: Progress) -> MutantsRe
     return run_mutation(experiment, n, progress)
 
 
-def _mutate_emulator(experiment: Experiment, n: int, progress: Progress) -> MutantsResult:
-    from fpgaae.emulator.mutation import run_mutation  # noqa: PLC0415
-
-    return run_mutation(experiment, n, progress)
-
-
 _MUTATIONS: MappingProxyType[str, Callable[[Experiment, int, Progress], MutantsResult]] = MappingProxyType(
-    {"csim": _mutate_project, "rtl": _mutate_rtl, "emulator": _mutate_emulator}
+    {"csim": mutate_project, "rtl": _mutate_rtl, "emulator": mutate_emulator}
 )
