@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,29 +27,37 @@ class ListSlots:
     def __init__(self, pt: Column, slots: int, *, by_value: bool) -> None:
         self.lengths = np.asarray(pt.lengths)
         self.counts: dict[str, int] = {}
-        rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        place = np.arange(len(rows)) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
+        self._is_filled = np.arange(slots) < self.lengths[:, None]  # (n, slots)
         self._source: Places | None = None  # None: the values in their order
         if by_value:
-            self._sort(pt.values, rows, place)
-        is_cut = place >= slots
-        if is_cut.any():
-            self._cut(pt.values, rows, is_cut)
-            everything = np.arange(len(rows))
-            self._source = (everything if self._source is None else self._source)[~is_cut]  # type: ignore[redundant-expr]  # _sort sets it
-            rows, place = rows[~is_cut], place[~is_cut]
-        self._rows, self._places = rows, place
+            self._sort(pt.values)
+        if self.lengths.max(initial=0) > slots:
+            self._cut(pt.values, slots)
 
     def fill(self, slots: NDArray[Any], values: NDArray[Any]) -> None:
         """Write the values of a list column into slots, (n, slots); those that no list reaches stay."""
-        slots[self._rows, self._places] = values if self._source is None else values[self._source]
+        slots[self._is_filled] = values if self._source is None else values[self._source]
 
-    def _sort(self, pt: NDArray[Any], rows: Places, place: Places) -> None:
-        rises = np.flatnonzero((pt[1:] > pt[:-1]) & (place[1:] > 0))
-        if not rises.size:
+    @cached_property
+    def _rows(self) -> Places:
+        """The event of each value."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    @cached_property
+    def _first(self) -> Places:
+        """The place of each event's first value among all."""
+        return np.asarray(np.cumsum(self.lengths) - self.lengths)
+
+    def _sort(self, pt: NDArray[Any]) -> None:
+        rises = np.zeros(len(pt) + 1, dtype=np.bool_)
+        np.greater(pt[1:], pt[:-1], out=rises[1:-1])
+        rises[self._first] = False  # of another event than the value before
+        risen = np.flatnonzero(rises)
+        if not risen.size:
             return
+        rows = self._rows
         unsorted = np.zeros(len(self.lengths), dtype=np.bool_)
-        unsorted[rows[rises]] = True
+        unsorted[rows[risen]] = True
         mine = np.flatnonzero(unsorted[rows])
         # Lists stand one behind the other, so that sorting by list and pT permutes the values within their lists.
         order = np.lexsort((-pt[mine].astype(np.float64), rows[mine]))
@@ -56,16 +65,17 @@ class ListSlots:
         self._source[mine] = mine[order]
         self.counts["sorted"] = int(unsorted.sum())
 
-    def _cut(self, pt: NDArray[Any], rows: Places, is_cut: NDArray[np.bool_]) -> None:
-        """Count the events that lose objects, and those that lose one harder than one that stays."""
-        lost = np.zeros(len(self.lengths), dtype=np.bool_)
-        lost[rows[is_cut]] = True
-        mine = lost[rows]
-        ordered = (pt if self._source is None else pt[self._source])[mine]
-        rows, is_cut = rows[mine], is_cut[mine]
+    def _cut(self, pt: NDArray[Any], slots: int) -> None:
+        """Leave values out; count the events that lose some, and those that lose one harder than one that stays."""
+        everything = np.arange(len(self._rows))
+        is_cut = everything - self._first[self._rows] >= slots
+        source = everything if self._source is None else self._source
+        self._source = source[~is_cut]
+        mine = (self.lengths > slots)[self._rows]
+        rows, is_cut, ordered = self._rows[mine], is_cut[mine], pt[source[mine]]
         softest = np.full(len(self.lengths), np.inf)
         hardest = np.full(len(self.lengths), -np.inf)
         np.minimum.at(softest, rows[~is_cut], ordered[~is_cut])
         np.maximum.at(hardest, rows[is_cut], ordered[is_cut])
-        self.counts["cut"] = int(lost.sum())
+        self.counts["cut"] = int(np.count_nonzero(self.lengths > slots))
         self.counts["cut_harder"] = int((hardest > softest).sum())

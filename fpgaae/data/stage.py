@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 _T = TypeVar("_T")
+_Codes: TypeAlias = NDArray[np.signedinteger]
 _TEST = SPLITS.index("test")
 
 
@@ -87,9 +88,9 @@ class _Process:
         """
         for file in files:
             offset = self._next_group
-            for chunk in _ahead(read_events(file, self._config.data)):
-                self._write_chunk(chunk, file, offset)
-                task.advance(len(chunk.values))
+            for chunk, codes in _ahead(self._coded(file)):
+                self._write_chunk(chunk, codes, file, offset)
+                task.advance(len(codes))
         name = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
         if (refusal := self.tally.refusal()) is not None:
             if self._is_background:
@@ -104,10 +105,14 @@ class _Process:
             )
         self._check_enough(name)
 
-    def _write_chunk(self, chunk: EventChunk, file: EventFile, group_offset: int) -> None:
-        if self._is_background:
-            _check_columns(self._config, chunk, file)
-        codes = narrow_event_codes(chunk, self._config.data, self._writer.dtype)  # here, as reading takes as long
+    def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, _Codes]]:
+        """Read a file, and give its events with their hardware integers, (n, n_features)."""
+        for chunk in read_events(file, self._config.data):
+            if self._is_background:
+                _check_columns(self._config, chunk, file)
+            yield chunk, narrow_event_codes(chunk, self._config.data, self._writer.dtype)
+
+    def _write_chunk(self, chunk: EventChunk, codes: _Codes, file: EventFile, group_offset: int) -> None:
         kept = self.tally.add(chunk, codes)
         groups = chunk.groups
         if not self._config.data.group_columns:
@@ -179,7 +184,7 @@ class _Process:
 
 
 def _ahead(chunks: Iterator[_T]) -> Iterator[_T]:
-    """Read the next chunk while this one is worked on."""
+    """Read and code the next chunk while this one is written, which takes as long."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, chunks, None)
         while (chunk := coming.result()) is not None:
