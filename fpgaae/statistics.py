@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtri, stdtrit
 
 from fpgaae.errors import InputError
 
@@ -202,8 +202,8 @@ def clopper_pearson(
         raise InputError(f"{n_passed} of {n_total} events is no efficiency: give 0 <= passed <= total, total > 0.")
     tail = (1 - check_level(level)) / 2
     k, failed = n_passed / design_effect, (n_total - n_passed) / design_effect
-    low = 0.0 if n_passed == 0 else float(betaincinv(k, failed + 1, tail))
-    high = 1.0 if n_passed == n_total else float(betaincinv(k + 1, failed, 1 - tail))
+    low = 0.0 if n_passed == 0 else float(scipy.special.betaincinv(k, failed + 1, tail))
+    high = 1.0 if n_passed == n_total else float(scipy.special.betaincinv(k + 1, failed, 1 - tail))
     return Interval(n_passed / n_total, low, high)
 
 
@@ -277,7 +277,7 @@ class PassedEvents(NamedTuple):
         if n_groups < 2 or fourth_powers == 0:
             return max(found, mean_size)
         freedom = min(2 * squares**2 / fourth_powers, n_groups - 1)
-        quantiles = stdtrit(freedom, (1 + level) / 2) / ndtri((1 + level) / 2)
+        quantiles = scipy.special.stdtrit(freedom, (1 + level) / 2) / scipy.special.ndtri((1 + level) / 2)
         paid = 1 + (found - 1) * float(quantiles) ** 2 * n_groups / (n_groups - 1)
         return min(paid, max(mean_size, found))
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ranks import Beside, RankedBackground, RankedSignal, SignalReplica
@@ -274,5 +274,5 @@ def error_of_test(value: float, replicas: NDArray[np.float64], *, tied: bool) ->
         interval = percentile_interval(value, replicas, LEVEL_OF_TESTS)
         towards_zero = value - interval.low if value > 0 else interval.high - value
         if towards_zero > 0:
-            return towards_zero / float(ndtri((1 + LEVEL_OF_TESTS) / 2))
+            return towards_zero / float(scipy.special.ndtri((1 + LEVEL_OF_TESTS) / 2))
     return float(replicas.std(ddof=1))

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.metrics import as_comparable
@@ -85,7 +85,9 @@ def two_sided_p_value(difference: float, standard_error: float, margin: float = 
     """
     size = abs(difference)
     if standard_error > 0:
-        return float(ndtr((margin - size) / standard_error) + ndtr((-margin - size) / standard_error))
+        return float(
+            scipy.special.ndtr((margin - size) / standard_error) + scipy.special.ndtr((-margin - size) / standard_error)
+        )
     return float(size <= margin)
 
 
