@@ -156,7 +156,7 @@ class Data(Section):
     table: Table | None = None
     where: tuple[str, ...] = ()  # conditions on columns that an event must fulfil, as `order >= 0`
     order: Order = Order.PT
-    clip: bool = False  # saturate integers of pT and eta beyond their declaration, which are refused otherwise
+    clip: bool = False  # saturate integers (pT, eta, cells) beyond their declaration, which are refused otherwise
     empty_events: EmptyEvents = EmptyEvents.KEEP
     hardware: Hardware
     split: Split = Split()

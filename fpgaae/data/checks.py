@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Data
+from fpgaae.data.cells import within_bits
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import ObjectLimits, kind_slots, object_limits
 from fpgaae.data.source import WEIGHT, EventChunk, EventFile, with_counts
@@ -31,7 +32,7 @@ def checked(chunk: EventChunk, file: EventFile | Path, data: Data) -> EventChunk
     _check_columns(chunk, file)
     if data.hardware.array is not None:
         _check_cells(chunk, file, signed=data.hardware.array.signed)
-        return chunk
+        return within_bits(chunk, file, data, data.hardware.array)
     if chunk.integers:
         chunk = _whole_numbers(chunk, file)
     _check_objects(chunk, file)
@@ -149,7 +150,12 @@ def _beyond(
     cure = f"declare `{name}` of {kind} as it arrives: its bits, its sign"
     cure += " and the `steps` of its turn" if quantity == _PHI else ", or let it be saturated with `data.clip: true`"
     return (
-        f"{file}: the {name} of {kind}{column} is {int(chunk.values[event, slot, quantity])} in event "
+        f"{file}: the {name} of {kind}{column} is {_shown(int(chunk.values[event, slot, quantity]))} in event "
         f"{chunk.first_event + event}, but its declaration holds {low} to {high}: {own.sum()} of the {filled} {kind} "
-        f"objects of its chunk are beyond, up to {extreme}; {cure}"
+        f"objects of its chunk are beyond, up to {_shown(extreme)}; {cure}"
     )
+
+
+def _shown(value: int) -> str:
+    """Write an integer; readers cut those that are far beyond every declaration."""
+    return f"{value} or further" if abs(value) in {_FAR, 2**62} else f"{value}"

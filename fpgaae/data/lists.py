@@ -22,17 +22,20 @@ class ListSlots:
         The column that decides.
     by_value
         Whether the largest pT come first, and stay where a list is longer than the slots; equal ones keep their order.
+    none
+        The pT of an entry that is no object, which comes last; a list may be padded with it.
     """
 
-    def __init__(self, pt: Column, slots: int, *, by_value: bool) -> None:
+    def __init__(self, pt: Column, slots: int, *, by_value: bool, none: int = 0) -> None:
         self.lengths = np.asarray(pt.lengths)
         self.counts: dict[str, int] = {}
         self._is_filled = np.arange(slots) < self.lengths[:, None]  # (n, slots)
         self._source: Places | None = None  # None: the values in their order
+        hardness = pt.values if none <= 0 else np.where(pt.values == none, -1.0, pt.values)
         if by_value:
-            self._sort(pt.values)
+            self._sort(hardness)
         if self.lengths.max(initial=0) > slots:
-            self._cut(pt.values, slots)
+            self._cut(hardness, slots, none)
 
     def fill(self, slots: NDArray[Any], values: NDArray[Any]) -> None:
         """Write the values of a list column into slots, (n, slots); those that no list reaches stay."""
@@ -65,17 +68,20 @@ class ListSlots:
         self._source[mine] = mine[order]
         self.counts["sorted"] = int(unsorted.sum())
 
-    def _cut(self, pt: NDArray[Any], slots: int) -> None:
-        """Leave values out; count the events that lose some, and those that lose one harder than one that stays."""
+    def _cut(self, pt: NDArray[Any], slots: int, none: int) -> None:
+        """Leave values out; count the events that lose objects, and those that lose one harder than one that stays."""
         everything = np.arange(len(self._rows))
         is_cut = everything - self._first[self._rows] >= slots
         source = everything if self._source is None else self._source
+        lost = source[is_cut]
         self._source = source[~is_cut]
+        loses = np.zeros(len(self.lengths), dtype=np.bool_)
+        loses[self._rows[lost[pt[lost] != (none if none <= 0 else -1)]]] = True
         mine = (self.lengths > slots)[self._rows]
         rows, is_cut, ordered = self._rows[mine], is_cut[mine], pt[source[mine]]
         softest = np.full(len(self.lengths), np.inf)
         hardest = np.full(len(self.lengths), -np.inf)
         np.minimum.at(softest, rows[~is_cut], ordered[~is_cut])
         np.maximum.at(hardest, rows[is_cut], ordered[is_cut])
-        self.counts["cut"] = int(np.count_nonzero(self.lengths > slots))
+        self.counts["cut"] = int(np.count_nonzero(loses))
         self.counts["cut_harder"] = int((hardest > softest).sum())

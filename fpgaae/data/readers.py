@@ -46,9 +46,9 @@ def event_files(config: Config, config_file: Path) -> dict[str, tuple[EventFile,
     Raises
     ------
     InputError
-        If a file does not exist, a pattern matches none, or a toy has no number of events.
+        If a file does not exist, a pattern matches none, a process has a file twice, or a toy has no number of events.
     """
-    return {
+    found = {
         process: tuple(
             file
             for split, named in files_by_split(files).items()
@@ -57,6 +57,24 @@ def event_files(config: Config, config_file: Path) -> dict[str, tuple[EventFile,
         )
         for process, files in config.data.files.items()
     }
+    for process, own in found.items():
+        _refuse_one_twice(own, process, config_file)
+    return found
+
+
+def _refuse_one_twice(files: Sequence[EventFile], process: str, config_file: Path) -> None:
+    """Refuse a file whose events would count twice, and be trained on and tested with."""
+    seen: dict[tuple[Path, str], EventFile] = {}
+    for file in files:
+        if file.path is None:
+            continue
+        first = seen.setdefault((file.path.resolve(), file.selection), file)
+        if first is not file:
+            where = f", for {first.split} and for {file.split}" if first.split != file.split else ""
+            raise InputError(
+                f"`data.files.{process}` has {file} twice{where}: its events would count twice, and could be trained "
+                f"on and tested with; correct {config_file}"
+            )
 
 
 def _files_of_entry(entry: str, process: str, split: str, config: Config, config_file: Path) -> list[EventFile]:

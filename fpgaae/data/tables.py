@@ -121,7 +121,8 @@ class TableSource(Source):
     ) -> dict[str, int]:  # fmt: skip
         """Write the objects of one kind, (n, slots, 3), and count the events whose lists were sorted or cut."""
         lists: ListSlots | None = None
-        if self._integers and (none := none_of(self._data.hardware, kind)) > 0:
+        none = none_of(self._data.hardware, kind) if self._integers else 0
+        if none > 0:
             slots[..., 0] = none
         for index, quantity in enumerate(QUANTITIES):
             names = _names(getattr(self._table.objects[kind.name], quantity), kind)
@@ -132,7 +133,8 @@ class TableSource(Source):
             if self._is_list(columns, names[0], kind):
                 (column,) = columns
                 if lists is None:
-                    lists = ListSlots(column, kind.slots, by_value=self._data.order is Order.PT)
+                    self._check_finite(column, kind, start)
+                    lists = ListSlots(column, kind.slots, by_value=self._data.order is Order.PT, none=none)
                 self._check_lengths(lists, column, quantity, kind, start)
                 lists.fill(slots[..., index], self._narrowed(column.values))
             else:
@@ -165,6 +167,15 @@ class TableSource(Source):
             raise InputError(
                 f"{self._file}: event {start + row} has {lists.lengths[row]} pt but {np.asarray(column.lengths)[row]} "
                 f"{quantity} of {kind.name}; each object needs all of its values"
+            )
+
+    def _check_finite(self, pt: Column, kind: ObjectWidths, start: int) -> None:
+        """Refuse a pT that can't be compared: lists are sorted and cut by it before the values are checked."""
+        if pt.values.dtype.kind == "f" and not (finite := np.isfinite(pt.values)).all():
+            row = int(np.searchsorted(np.cumsum(np.asarray(pt.lengths)), int(np.argmin(finite)), side="right"))
+            raise InputError(
+                f"{self._file}: the pt of {kind.name} in event {start + row} is NaN or infinite; remove or repair such "
+                "events, or leave out of the list what is no object"
             )
 
     def _numbers(self, rows: Mapping[str, Column], name: str) -> Column:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Data, EmptyEvents
+from fpgaae.data.cells import CellTally
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import ObjectLimits, kind_slots, object_limits
 from fpgaae.data.source import WEIGHT, EventChunk
@@ -35,26 +36,31 @@ class Tally:
         self._slots = kind_slots(data.hardware)
         zero = np.zeros(len(self._slots), dtype=np.int64)
         self._filled, self._largest, self._nothing = zero, zero.copy(), zero.copy()
+        self._far_eta = zero.copy()  # physical eta that its bits do not hold
         self._angles = {"whole": 0, "fraction": 0}  # eta and phi other than 0, of physical values
         self._largest_angle = 0.0
-        self._largest_phi = 0  # of integers
+        self._largest_phi = dict.fromkeys(self._slots, 0)  # of integers
+        self._cells = CellTally(data.hardware.array) if data.hardware.array is not None else None
 
     def add(self, chunk: EventChunk, codes: NDArray[np.signedinteger]) -> NDArray[np.bool_]:
         """Take in a chunk and its hardware integers, and tell which of its events are kept, (n,)."""
         self.events += len(codes)
         kept = np.ones(len(codes), dtype=np.bool_) if chunk.kept is None else chunk.kept.copy()
         self.dropped["where"] += int(np.count_nonzero(~kept))
-        if self._data.hardware.array is not None:
-            return kept
         for what, found in chunk.counts.items():
             own = self._counts.setdefault(what, {})
             for kind, n in found.items():
                 own[kind] = own.get(kind, 0) + n
-        arrived = self._arrived(chunk)
+        if self._cells is not None:
+            self._cells.add(chunk.values if kept.all() else chunk.values[kept])
+            return kept
+        arrived = self._arrived(chunk) & kept[:, None]
         empty = ~arrived.any(axis=1)
         self._overflow_now = self._overflow(chunk)
         overflow = self._overflow_now & arrived
-        self._count(arrived, overflow, codes)
+        self._count(arrived, overflow)
+        if not chunk.integers:
+            self._count_changed(chunk, arrived & ~overflow, codes)
         self._look_at_units(chunk, arrived)
         self.empty += int(np.count_nonzero(empty & kept))
         if self._data.empty_events is EmptyEvents.DROP:
@@ -99,19 +105,33 @@ class Tally:
         gev = chunk.values[..., 0].astype(np.float64)
         return np.asarray(np.rint(gev / limits.lsb[:, 0]) + limits.offset[:, 0] >= limits.overflow)
 
-    def _count(self, arrived: NDArray[np.bool_], overflow: NDArray[np.bool_], codes: NDArray[np.signedinteger]) -> None:
-        nothing = arrived & (codes[:, :: len(QUANTITIES)] == 0) & ~overflow
+    def _by_kind(self, flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Count the slots, (n, n_slots), of each kind."""
         firsts = [slots.start for slots in self._slots.values()]
-        for counted, flags in ((self._filled, arrived), (self._largest, overflow), (self._nothing, nothing)):
-            np.add(counted, np.add.reduceat(np.count_nonzero(flags, axis=0), firsts), out=counted)
+        return np.asarray(np.add.reduceat(np.count_nonzero(flags, axis=0), firsts))
+
+    def _count(self, arrived: NDArray[np.bool_], overflow: NDArray[np.bool_]) -> None:
+        self._filled += self._by_kind(arrived)
+        self._largest += self._by_kind(overflow)
+
+    def _count_changed(
+        self, chunk: EventChunk, arrived: NDArray[np.bool_], codes: NDArray[np.signedinteger]
+    ) -> None:  # fmt: skip
+        """Count the physical values that codes do not tell: a pT that becomes 0, an eta beyond its bits."""
+        self._nothing += self._by_kind(arrived & (codes[:, :: len(QUANTITIES)] == 0))
+        limits = self._limits
+        eta = np.rint(chunk.values[..., 1].astype(np.float64) / limits.lsb[:, 1]) + limits.offset[:, 1]
+        self._far_eta += self._by_kind(arrived & ((eta < limits.low[:, 1]) | (eta > limits.high[:, 1])))
 
     def _look_at_units(self, chunk: EventChunk, arrived: NDArray[np.bool_]) -> None:
         """Gather what tells physical values and integers apart."""
         used = self._limits.is_used[:, 1:]
         if chunk.integers:
-            if self._largest_phi <= _RADIANS:  # what is larger is no angle in rad, and needs no further look
-                phi = np.abs(chunk.values[..., 2]) * (arrived & used[:, 1])
-                self._largest_phi = max(self._largest_phi, int(phi.max(initial=0)))
+            for kind, slots in self._slots.items():
+                if self._largest_phi[kind] <= _RADIANS and used[slots.start, 1]:
+                    # What is larger is no angle in rad, and needs no further look.
+                    phi = np.abs(chunk.values[:, slots, 2]) * arrived[:, slots]
+                    self._largest_phi[kind] = max(self._largest_phi[kind], int(phi.max(initial=0)))
         elif not self._angles["fraction"]:
             angles = chunk.values[..., 1:3][arrived[..., None] & used]
             fraction = int(np.count_nonzero(angles % 1))
@@ -171,13 +191,19 @@ class Tally:
 
     def warnings(self) -> Iterator[str]:
         """Say what a user has to look at."""
-        for kind, filled, largest in zip(self._slots, self._filled.tolist(), self._largest.tolist(), strict=True):
-            if is_saturated(largest, filled):
-                yield f"{largest:,} of {filled:,} {kind} objects ({largest / filled:.1%}) have the largest pT"
+        if self._cells is not None:
+            yield from self._cells.warnings()
+        columns = (self._filled, self._largest, self._nothing, self._far_eta)
+        for kind, *counts in zip(self._slots, *(own.tolist() for own in columns), strict=True):
+            yield from _of_kind(kind, *counts)
         if self._is_whole and self._largest_angle <= 2 * np.pi:
             yield "each eta and phi is a whole number: are they rad, or a trigger's integers (`data.values: integers`)?"
-        if 0 < self._largest_phi <= _RADIANS and self._filled.sum() >= FEW_OBJECTS:
-            yield f"no phi is larger than {self._largest_phi}: are these integers angles in rad that were cut off?"
+        for kind, filled in zip(self._slots, self._filled.tolist(), strict=True):
+            if 0 < self._largest_phi[kind] <= _RADIANS and filled >= FEW_OBJECTS:
+                yield (
+                    f"no phi of {kind} is larger than {self._largest_phi[kind]}: are these integers angles in rad that "
+                    "were cut off?"
+                )
         for kind, n in self._counts.get("cut_harder", {}).items():
             yield (
                 f"in {n:,} events a {kind} that is cut off is harder than one that stays, since `data.order: file` "
@@ -185,3 +211,19 @@ class Tally:
             )
         for place, n in self._counts.get("clipped", {}).items():
             yield f"{n:,} integers of {place} were beyond their declaration, and saturated by `data.clip`"
+
+
+def _of_kind(kind: str, filled: int, largest: int, nothing: int, far_eta: int) -> Iterator[str]:
+    """Say what a share of the objects of a kind has in common."""
+    if is_saturated(largest, filled):
+        yield f"{largest:,} of {filled:,} {kind} objects ({largest / filled:.1%}) have the largest pT"
+    if filled >= FEW_OBJECTS and nothing > _SENSELESS_SHARE * filled:
+        yield (
+            f"{nothing:,} of {filled:,} {kind} objects ({nothing / filled:.1%}) have a pT that rounds to 0: is it in "
+            "TeV, or the LSB too large?"
+        )
+    if is_saturated(far_eta, filled):
+        yield (
+            f"{far_eta:,} of {filled:,} {kind} objects ({far_eta / filled:.1%}) have an eta beyond what its bits hold: "
+            "is it a pseudorapidity, and the step right?"
+        )

@@ -361,3 +361,12 @@ def test_a_text_of_another_form_is_described(tmp_path: Path, text: str, words: s
     message = _refusal(file, _data(SINGLE))
     assert words in message
     assert "copy it again" not in message
+
+
+def test_a_pt_that_is_no_number_is_refused_where_the_list_is_longer_than_the_slots(tmp_path: Path) -> None:
+    columns = _columns(_codes(20), lists=True)
+    columns["jet_pt"] = [np.array([30.0] * 10 + [np.nan, 400.0])] * 20
+    columns["jet_eta"] = columns["jet_phi"] = [np.zeros(12)] * 20
+    assert "the pt of jet in event 0 is NaN or infinite" in _refusal(
+        _parquet(tmp_path / "events", columns), _data(values="physical")
+    )

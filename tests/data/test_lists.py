@@ -30,3 +30,12 @@ def test_slots_are_those_of_a_loop(slots: int, by_value: bool, seed: int) -> Non
     assert found.counts.get("cut", 0) == sum(len(row) > slots for row in lists)
     assert found.counts.get("cut_harder", 0) == harder
     assert bool(harder) == (not by_value and slots < 7)
+
+
+def test_entries_that_are_no_object_come_last_and_are_not_counted_as_cut_off() -> None:
+    rows = [[7, 5, 511, 511], [511, 2, 511, 9], [3, 4, 8, 511]]
+    found = ListSlots(Column(np.full(3, 4), np.array(rows, np.uint64).ravel()), 2, by_value=True, none=511)
+    filled = np.zeros((3, 2))
+    found.fill(filled, np.array(rows).ravel())
+    assert filled.tolist() == [[7, 5], [9, 2], [8, 4]]
+    assert found.counts == {"sorted": 2, "cut": 1, "cut_harder": 0}

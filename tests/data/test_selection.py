@@ -152,6 +152,18 @@ def test_a_folder_is_the_files_in_it(tmp_path: Path) -> None:
     assert result.files["background"] == "0.h5 and 2 more"
 
 
+@pytest.mark.parametrize(
+    "files",
+    [["a.npz", "b.npz", "a.npz"], ["*.npz", "b.npz"], {"train": "a.npz", "validation": "b.npz", "test": "a.npz"}],
+    ids=["list", "pattern", "splits"],
+)
+def test_a_file_that_a_process_has_twice_is_refused(tmp_path: Path, files: Any) -> None:  # noqa: ANN401
+    for name in ("a", "b"):
+        _npz(tmp_path / f"{name}.npz", _arrays(300))
+    with pytest.raises(InputError, match=r"`data.files.background` has .*\.npz twice.* would count twice"):
+        _run(tmp_path, {"files": {"background": files}})
+
+
 def test_two_splits_are_refused(tmp_path: Path) -> None:
     files = {"background": {"train": "a.h5", "test": "b.h5"}}
     with pytest.raises(ConfigError, match=r"`data\.split\.column`: the files of background are divided into splits"):

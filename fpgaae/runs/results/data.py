@@ -54,7 +54,7 @@ class SeenEvents:
     objects: Mapping[str, int]
     largest_pt: Mapping[str, int]  # objects at the largest pT
     clipped: Mapping[str, int] | None = None  # integers, by column
-    cut: Mapping[str, int] | None = None  # events whose list is longer than the slots
+    cut: Mapping[str, int] | None = None  # events with more objects in a list than slots
     cut_harder: Mapping[str, int] | None = None  # events of which a harder object than one that stays was cut off
     sorted: Mapping[str, int] | None = None  # events that were not sorted by pT
     dropped_weight: float | None = None  # share of the weight within `where` that was left out, where events have some
