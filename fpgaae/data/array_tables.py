@@ -40,7 +40,8 @@ def _columns_of(name: str, n_axes: int, dtype: np.dtype[Any]) -> dict[str, str]:
 
 def _column(rows: NDArray[Any], field: str) -> Column:
     values = rows[field] if field else rows
-    if values.dtype == object and values.ndim == 1:  # lists of any length
+    is_text = all(isinstance(value, str | bytes) for value in values[:1])
+    if values.dtype == object and values.ndim == 1 and not is_text:  # lists of any length
         lengths = np.array([len(of) for of in values], dtype=np.int64)
         return Column(lengths, np.concatenate([*values]) if len(values) else np.zeros(0))
     if values.ndim == 1:

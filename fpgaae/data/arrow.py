@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -86,6 +87,13 @@ def _fields_within(name: str, kind: pyarrow.DataType) -> Iterator[str]:
             yield from _fields_within(f"{name}.{kind.field(index).name}", kind.field(index).type)
 
 
+def _refuse_one_twice(wanted: Iterable[str], columns: Sequence[str], file: Path) -> None:
+    """Refuse a name that stands for two columns."""
+    for name in wanted:
+        if (n := columns.count(name)) > 1:
+            raise InputError(f"{file} has {n} columns `{name}`; rename or remove what is not meant")
+
+
 def _to_numpy(array: pyarrow.Array) -> NDArray[Any]:
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
@@ -107,6 +115,7 @@ class ParquetTable(ArrowTable):
         self.n_rows = self._opened.metadata.num_rows
         self._wanted = [name for name in wanted if name in self.names]
         read = {name if name in columns else _struct_field(name, columns)[0] for name in self._wanted}
+        _refuse_one_twice(read, columns, file)
         self._batches = self._opened.iter_batches(_PARQUET_ROWS, columns=sorted(read))
 
     def close(self) -> None:
@@ -140,9 +149,12 @@ class CsvTable(ArrowTable):
             use_threads=False, block_size=_CSV_BLOCK_BYTES, autogenerate_column_names=not has_names
         )
         with _comments_named(file), pyarrow.csv.open_csv(file, options) as first:
-            self.names = first.schema.names
-            integers = {field.name for field in first.schema if pyarrow.types.is_integer(field.type)}
+            self.names = [name.strip() for name in first.schema.names]
+            integers = {self.names[i] for i, kind in enumerate(first.schema.types) if pyarrow.types.is_integer(kind)}
+            if self.names != first.schema.names:
+                options.column_names, options.skip_rows = self.names, 1
         self._wanted = [name for name in wanted if name in self.names]
+        _refuse_one_twice(self._wanted, self.names, file)
         types = {name: pyarrow.float64() for name in self._wanted if name in integers and name not in whole}
         convert = pyarrow.csv.ConvertOptions(include_columns=self._wanted, column_types=types)
         with _comments_named(file), pyarrow.csv.open_csv(file, options, convert_options=convert) as reader:
@@ -157,12 +169,15 @@ class CsvTable(ArrowTable):
 
 def _refuse_other_text(file: Path) -> None:
     """Refuse a text whose first lines are not names and numbers with commas between them."""
+    with file.open("rb") as beginning:
+        if beginning.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+            raise InputError(f"{file} is UTF-16; write it as UTF-8, or as Parquet")
     with file.open(encoding="utf-8", errors="replace") as stream:
         names, numbers = (stream.readline(_LONGEST_LINE).strip() for _ in range(2))
     if names.startswith("#"):
         raise InputError(_comment(file, 1))
-    for separator, shown in ((";", ";"), ("\t", "a tab")):
-        if separator in names and "," not in names:
+    for separator, shown in ((";", ";"), ("\t", "a tab"), ("|", "|"), (" ", "a space")):
+        if separator in names and separator in numbers and "," not in names:
             decimal = _DECIMAL_COMMA.search(numbers)
             also = f", and line 2 has `{decimal[0]}` with a decimal comma" if decimal else ""
             raise InputError(

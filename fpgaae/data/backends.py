@@ -6,10 +6,14 @@ What becomes of the columns does not belong here, nor how a format is read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+_SHOWN_LENGTH = 30
+_OTHERS = ((Decimal, "decimals"), (dict, "structs"), (list | np.ndarray, "lists"))
 
 
 class Column(NamedTuple):
@@ -17,6 +21,26 @@ class Column(NamedTuple):
 
     lengths: NDArray[np.int64] | None  # (n,) numbers in each row's list; None where a row is one number
     values: NDArray[Any]  # all numbers, row after row
+
+
+def held(values: NDArray[Any]) -> str:
+    """Say what values are: their number type, or of text the first that is no number."""
+    if values.dtype.kind in "Mm":
+        return "times" if values.dtype.kind == "M" else "durations"
+    first = values.flat[0] if values.size else None
+    if isinstance(first, str | bytes):
+        text = next((value for value in values.flat if not _is_number(value)), first)
+        shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        return f"text (`{shown[:_SHOWN_LENGTH]}`)"
+    return next((name for kind, name in _OTHERS if isinstance(first, kind)), str(values.dtype))
+
+
+def _is_number(text: str | bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Backend:

@@ -43,12 +43,18 @@ def checked(chunk: EventChunk, file: EventFile | Path, data: Data) -> EventChunk
 
 
 def _check_columns(chunk: EventChunk, file: EventFile | Path) -> None:
+    """Refuse values of events that `data.where` keeps."""
     for name, values in chunk.columns.items():
-        if not np.isfinite(values).all():
-            event = chunk.first_event + int(np.argmin(np.isfinite(values)))
-            raise InputError(f"{file}: the {name} of event {event} is NaN or infinite; remove or repair such events")
-        if name == WEIGHT and (values < 0).any():
-            event = chunk.first_event + int(np.argmax(values < 0))
+        bad = ~np.isfinite(values) if chunk.kept is None else ~np.isfinite(values) & chunk.kept
+        if bad.any():
+            event = chunk.first_event + int(np.argmax(bad))
+            raise InputError(
+                f"{file}: the {name} of event {event} is NaN or infinite; repair such events, or leave them out by "
+                "`data.where`"
+            )
+        negative = values < 0 if chunk.kept is None else (values < 0) & chunk.kept
+        if name == WEIGHT and negative.any():
+            event = chunk.first_event + int(np.argmax(negative))
             raise InputError(f"{file}: the weight of event {event} is negative; rates need weights of 0 or more")
 
 

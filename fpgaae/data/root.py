@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import awkward
+import numpy as np
 import uproot
+from numpy.typing import NDArray
 
 from fpgaae.data.backends import Backend, Column
 from fpgaae.errors import InputError
@@ -59,14 +61,21 @@ class RootTable(Backend):
             rows = self._tree.arrays(self._columns, entry_start=start, entry_stop=start + count, library="ak")
         if len(rows) != count:
             raise EOFError(f"it gives {len(rows)} rows of {count}")
-        return {name: self._column(name, rows[name]) for name in self._columns}
+        return {name: self._column(name, rows[name], start) for name in self._columns}
 
-    def _column(self, name: str, array: Any) -> Column:  # noqa: ANN401
+    def _column(self, name: str, array: Any, start: int) -> Column:  # noqa: ANN401
         if array.ndim > 2:
             raise InputError(f"{self._file}: the column `{name}` holds lists of lists; give numbers or lists of them")
         if array.ndim == 1:
-            return Column(None, awkward.to_numpy(array))
-        return Column(awkward.to_numpy(awkward.num(array)), awkward.to_numpy(awkward.flatten(array)))
+            return Column(None, self._plain(name, array, start))
+        return Column(self._plain(name, awkward.num(array), start), self._plain(name, awkward.flatten(array), start))
+
+    def _plain(self, name: str, array: Any, start: int) -> NDArray[Any]:  # noqa: ANN401
+        """Give values of which each is there; an ntuple may lack some."""
+        values = awkward.to_numpy(array)
+        if nulls := np.ma.count_masked(values):
+            raise InputError(f"{self._file}: the column `{name}` holds {nulls} nulls from event {start} on; fill them")
+        return np.asarray(np.ma.getdata(values))
 
     def close(self) -> None:
         """Release the file."""

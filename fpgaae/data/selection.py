@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Data
 from fpgaae.config.selection import Condition
+from fpgaae.data.backends import held
 from fpgaae.data.splits import SPLITS, splitmix64
 from fpgaae.errors import InputError
 
@@ -47,11 +48,11 @@ def select(data: Data, column: Column, file: Path) -> Selection:
     """
     kept: NDArray[np.bool_] | None = None
     for condition in data.conditions:
-        fulfilled = _fulfilled(_as_text(column(condition.column)), condition, file)
+        fulfilled = _fulfilled(_values(column, condition.column, "data.where", file), condition, file)
         kept = fulfilled if kept is None else kept & fulfilled
     splits = None
     if data.split.column is not None:
-        splits = _named_splits(data, _as_text(column(data.split.column)), kept, file)
+        splits = _named_splits(data, _values(column, data.split.column, "data.split.column", file), kept, file)
     return Selection(kept, splits)
 
 
@@ -63,12 +64,14 @@ def _fulfilled(values: NDArray[Any], condition: Condition, file: Path) -> NDArra
             f"{file}: the column `{condition.column}` holds {kinds[0]}, but `data.where` compares it with {kinds[1]}, "
             f"{condition.value!r}; correct it"
         )
-    return np.asarray(_COMPARE[condition.operator](values, condition.value), dtype=np.bool_)
+    with np.errstate(over="ignore"):  # of a number beyond the column's narrow type
+        return np.asarray(_COMPARE[condition.operator](values, condition.value), dtype=np.bool_)
 
 
 def _named_splits(
     data: Data, values: NDArray[Any], kept: NDArray[np.bool_] | None, file: Path
 ) -> NDArray[np.int64]:  # fmt: skip
+    values = _names_of(values)
     found = np.full(len(values), -1, dtype=np.int64)
     for index, name in enumerate(SPLITS):
         found[np.isin(values, data.split.names.get(name, ()))] = index
@@ -82,7 +85,33 @@ def _named_splits(
     return found
 
 
-def _as_text(values: NDArray[Any]) -> NDArray[Any]:
+def _names_of(values: NDArray[Any]) -> NDArray[Any]:
+    """Give what a column says of splits as texts, also where it holds whole numbers, or true and false."""
+    if values.dtype.kind == "b":
+        return np.where(values, "true", "false")
+    if values.dtype.kind == "f" and bool((np.rint(values) == values).all()):
+        values = values.astype(np.int64)  # whole numbers of a text (CSV)
+    return values.astype("U")
+
+
+def _values(column: Column, name: str, key: str, file: Path) -> NDArray[Any]:
+    """Give the numbers or texts of a column.
+
+    Raises
+    ------
+    InputError
+        If it holds something else.
+    """
+    values = column(name)
+    is_text = values.dtype.kind in "SUT" or all(isinstance(value, str | bytes) for value in values[:1])
+    if values.dtype.kind not in "biuf" and not is_text:
+        raise InputError(
+            f"{file}: the column `{name}` holds {held(values)}, but `{key}` takes numbers and texts; write it as these"
+        )
+    return as_text(values)
+
+
+def as_text(values: NDArray[Any]) -> NDArray[Any]:
     """Give text as such, which files hold as bytes or objects; numbers stay."""
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8", "replace")

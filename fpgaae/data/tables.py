@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fpgaae.config.data import Data, ObjectWidths, Order
 from fpgaae.config.table import Table, TableValues
 from fpgaae.data.array_tables import is_array_file, open_arrays
-from fpgaae.data.backends import Backend, Column
+from fpgaae.data.backends import Backend, Column, held
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import none_of
 from fpgaae.data.lists import ListSlots
@@ -107,10 +107,10 @@ class TableSource(Source):
     def _groups(self, rows: Mapping[str, Column], start: int) -> list[NDArray[Any]]:
         found = []
         for name in self._data.group_columns:
-            groups = self._scalar(rows, name, start)
+            groups = self._any_scalar(rows, name, start)
             if groups.dtype.kind not in "iu":
                 raise InputError(
-                    f"{self._file}: `{name}` holds {groups.dtype} values, but whole numbers are needed; "
+                    f"{self._file}: the column `{name}` holds {held(groups)}, but whole numbers are needed; "
                     "correct `data.group`"
                 )
             found.append(groups)
@@ -183,20 +183,22 @@ class TableSource(Source):
         kinds = "iu" if self._integers else "iuf"
         if column.values.dtype.kind not in kinds:
             wanted = "whole numbers (`data.table.values: integers`)" if kinds == "iu" else "numbers"
-            raise InputError(f"{self._file}: the column `{name}` holds {column.values.dtype}, but needs {wanted}")
+            raise InputError(f"{self._file}: the column `{name}` holds {held(column.values)}, but needs {wanted}")
         return column
 
     def _scalar(self, rows: Mapping[str, Column], name: str, start: int) -> NDArray[Any]:
         values = self._any_scalar(rows, name, start)
         if values.dtype.kind not in "biuf":
-            raise InputError(f"{self._file}: the column `{name}` must hold one number an event (from event {start} on)")
+            raise InputError(f"{self._file}: the column `{name}` holds {held(values)}, but needs one number an event")
         return values
 
     def _any_scalar(self, rows: Mapping[str, Column], name: str, start: int) -> NDArray[Any]:
         """Give one value an event, which may stand in a list of its own."""
         column = rows[name]
         if column.lengths is not None and np.any(column.lengths != 1):
-            raise InputError(f"{self._file}: the column `{name}` must hold one number an event (from event {start} on)")
+            raise InputError(
+                f"{self._file}: the column `{name}` holds lists, but needs one value an event (from event {start} on)"
+            )
         return column.values
 
 
