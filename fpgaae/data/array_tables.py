@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.data.arrays import Member, open_member
-from fpgaae.data.backends import Backend, Column
+from fpgaae.data.backends import Backend, Column, is_text
 from fpgaae.data.hdf5_checks import refuse_what_is_elsewhere
 from fpgaae.errors import InputError
 
@@ -40,8 +40,7 @@ def _columns_of(name: str, n_axes: int, dtype: np.dtype[Any]) -> dict[str, str]:
 
 def _column(rows: NDArray[Any], field: str) -> Column:
     values = rows[field] if field else rows
-    is_text = all(isinstance(value, str | bytes) for value in values[:1])
-    if values.dtype == object and values.ndim == 1 and not is_text:  # lists of any length
+    if values.dtype == object and values.ndim == 1 and not is_text(values):  # lists of any length
         lengths = np.array([len(of) for of in values], dtype=np.int64)
         return Column(lengths, np.concatenate([*values]) if len(values) else np.zeros(0))
     if values.ndim == 1:

@@ -35,6 +35,22 @@ def held(values: NDArray[Any]) -> str:
     return next((name for kind, name in _OTHERS if isinstance(first, kind)), str(values.dtype))
 
 
+def is_text(values: NDArray[Any]) -> bool:
+    """Tell whether values are texts, of whatever type of NumPy or Python."""
+    return values.dtype.kind in "SUT" or all(isinstance(value, str | bytes) for value in values[:1])
+
+
+def as_text(values: NDArray[Any]) -> NDArray[Any]:
+    """Give text as such, which files hold as bytes or objects; numbers stay."""
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "replace")
+    if values.dtype.kind == "O":
+        if all(isinstance(value, bytes) for value in values[:1]):
+            return np.char.decode(values.astype("S"), "utf-8", "replace")
+        return values.astype("U")
+    return values.astype("U") if values.dtype.kind == "T" else values
+
+
 def _is_number(text: str | bytes) -> bool:
     try:
         float(text)

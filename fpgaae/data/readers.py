@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
-import struct
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from glob import glob
@@ -21,6 +17,7 @@ from fpgaae.config.experiment import Config
 from fpgaae.config.selection import files_by_split
 from fpgaae.data.arrays import Hdf5Source, NpzSource
 from fpgaae.data.checks import checked
+from fpgaae.data.damage import damage_named
 from fpgaae.data.order import ordered
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source, toy_file
 from fpgaae.errors import InputError
@@ -29,13 +26,8 @@ from fpgaae.limits import READ_BYTES
 
 CHUNK_EVENTS = 32_768
 SAMPLE_PREFIX = "sample:"
-_LONGEST_LINE = 200
 _SUFFIXES = frozenset({".parquet", ".root", ".csv", ".h5", ".hdf5", ".npz"})
 _TABLE_MAGIC = (b"PAR1", b"root")  # how Parquet and ROOT files begin
-_DAMAGE = (  # what h5py, zipfile and NumPy's header parser raise for damaged bytes
-    OSError, EOFError, ArithmeticError, ValueError, LookupError, TypeError, RuntimeError, SyntaxError,
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError,
-)  # fmt: skip
 
 
 def event_files(config: Config, config_file: Path) -> dict[str, tuple[EventFile, ...]]:
@@ -235,16 +227,14 @@ def read_events(
         chunk_events = max(min(chunk_events, READ_BYTES // (8 * prod(data.hardware.image_shape))), 1)
         first, end = (span.start, span.stop) if span is not None else (0, source.n_events)
         for start in range(first, end, chunk_events):
-            try:
+            with damage_named(file, f" near event {start}"):
                 chunk = source.read(start, min(chunk_events, end - start))
-            except _DAMAGE as error:
-                raise InputError(f"{file} is damaged near event {start} ({_line(error)}); copy it again") from None
             yield ordered(checked(chunk, file, data), data)
 
 
 def _open(given: EventFile | Path, data: Data) -> Source:
     file = EventFile(str(given), given) if isinstance(given, Path) else given
-    try:
+    with damage_named(file):
         if data.reader is not None:
             found = _reader(data).open(file, data, _reader(data).options.model_validate(data.options))
             if found is not None:
@@ -252,8 +242,6 @@ def _open(given: EventFile | Path, data: Data) -> Source:
         if file.path is None:
             raise InputError(f"the reader {data.reader} can't give {file}")
         return _open_common(file.path, data)
-    except _DAMAGE as error:
-        raise InputError(f"{file} is damaged ({_line(error)}); copy it again") from None
 
 
 def _open_common(file: Path, data: Data) -> Source:
@@ -287,8 +275,3 @@ def _is_table(file: Path, data: Data) -> bool:
             return data.table is not None and f"{data.dataset}.npy" not in archive.namelist()
     with file.open("rb") as stream:
         return stream.read(4) in _TABLE_MAGIC or file.suffix.lower() == ".csv"
-
-
-def _line(error: Exception) -> str:
-    """Give what a reader said, on one line, and no more of it than a line."""
-    return " ".join(str(error).split())[:_LONGEST_LINE] or type(error).__name__

@@ -28,6 +28,13 @@ def _damage_as_os_error() -> Iterator[None]:
         raise OSError(f"{type(error).__name__}: {said}") from None
 
 
+def trees_of(file: Path) -> dict[str, int]:
+    """Give the trees and ntuples of a file with the number of events of each."""
+    with _damage_as_os_error(), uproot.open(file) as opened:
+        names = opened.keys(cycle=False, filter_classname=_TREES)
+        return {name: int(opened[name].num_entries) for name in names}
+
+
 class RootTable(Backend):
     """A tree or an ntuple of a ROOT file."""
 
@@ -73,7 +80,7 @@ class RootTable(Backend):
     def _plain(self, name: str, array: Any, start: int) -> NDArray[Any]:  # noqa: ANN401
         """Give values of which each is there; an ntuple may lack some."""
         values = awkward.to_numpy(array)
-        if nulls := np.ma.count_masked(values):
+        if nulls := int(awkward.sum(awkward.is_none(array))):
             raise InputError(f"{self._file}: the column `{name}` holds {nulls} nulls from event {start} on; fill them")
         return np.asarray(np.ma.getdata(values))
 

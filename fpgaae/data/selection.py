@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Data
 from fpgaae.config.selection import Condition
-from fpgaae.data.backends import held
+from fpgaae.data.backends import as_text, held, is_text
 from fpgaae.data.splits import SPLITS, splitmix64
 from fpgaae.errors import InputError
 
@@ -103,23 +103,11 @@ def _values(column: Column, name: str, key: str, file: Path) -> NDArray[Any]:
         If it holds something else.
     """
     values = column(name)
-    is_text = values.dtype.kind in "SUT" or all(isinstance(value, str | bytes) for value in values[:1])
-    if values.dtype.kind not in "biuf" and not is_text:
+    if values.dtype.kind not in "biuf" and not is_text(values):
         raise InputError(
             f"{file}: the column `{name}` holds {held(values)}, but `{key}` takes numbers and texts; write it as these"
         )
     return as_text(values)
-
-
-def as_text(values: NDArray[Any]) -> NDArray[Any]:
-    """Give text as such, which files hold as bytes or objects; numbers stay."""
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8", "replace")
-    if values.dtype.kind == "O":
-        if all(isinstance(value, bytes) for value in values[:1]):
-            return np.char.decode(values.astype("S"), "utf-8", "replace")
-        return values.astype("U")
-    return values.astype("U") if values.dtype.kind == "T" else values
 
 
 def joined_groups(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:

@@ -1,16 +1,17 @@
-"""Which columns of a table are the pT, eta and phi of which object, and which say something of the whole event."""
+"""Which columns of a table are the pT, eta and phi of which object."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from fpgaae.config.table import ObjectColumns
 from fpgaae.errors import InputError
-from fpgaae.propose.survey import Observed, together
+from fpgaae.propose.event_columns import may_be_of_event
+from fpgaae.propose.observed import Observed, together
 
 _START = r"(?:^|[_.\s]|(?<=\d)|(?<=[a-z\d])(?=[A-Z]))"
 _QUANTITIES = {
@@ -33,15 +34,7 @@ _NOT_MEASURED = re.compile(r"gen|lhe|truth|true|^mc|fat|sub|trig|uncorr|corrt1|s
 _NUMBER = re.compile(r"\d+")
 _MOST_SLOTS = {"met": 1, "jet": 10}
 _MOST_OF_OTHERS = 4
-_SELECTING = ("split", "order")
 _MOST_KINDS = 8
-_FEWEST_GROUPS = 20  # that a split by groups needs
-_PILEUP = ("npv", "nvtx", "pileup", "pv_npvs", "npv_true", "pv_npvsgood", "npu", "pileup_ntrueint", "nvertex")
-_RUN = ("run", "runnumber", "run_number")
-_LUMI = ("lumi", "luminosityblock", "lumisection", "ls", "lumi_section")
-_GROUP = ("group", "groups", "clip", "clip_id", "cluster")
-_BITS = re.compile(r"^(l1_?bits?|existing_trigger|menu_?bits?|trigger_?bits?|passed_?l1)$", re.I)
-_WEIGHT = ("weight", "weights", "event_weight", "eventweight")
 
 
 class KindColumns(NamedTuple):
@@ -51,18 +44,6 @@ class KindColumns(NamedTuple):
     columns: ObjectColumns
     slots: int
     seen: Mapping[str, Observed]  # by quantity; of one column a slot, of all together
-
-
-class EventColumns(NamedTuple):
-    """Columns with something of the whole event."""
-
-    group: tuple[str, ...] = ()
-    pileup: str | None = None
-    run: str | None = None
-    existing_trigger: str | None = None
-    weight: str | None = None
-    split: str | None = None
-    n_groups: int = 0  # that were seen, at least
 
 
 def match_objects(columns: Mapping[str, Observed]) -> list[KindColumns]:
@@ -93,9 +74,8 @@ def is_pt(name: str) -> bool:
 
 def is_of_interest(name: str) -> bool:
     """Tell whether a column may be one of objects, or say something of the event that is used."""
-    known = {*_PILEUP, *_RUN, *_LUMI, *_GROUP, *_WEIGHT, *_SELECTING, "met"}
     measured = _quantity(name) is not None and not _NOT_MEASURED.search(name)
-    return measured or name.lower() in known or _BITS.match(name) is not None
+    return measured or name.lower() == "met" or may_be_of_event(name)
 
 
 def _quantity(name: str) -> tuple[str, str] | None:
@@ -150,29 +130,3 @@ def _slots_of_lists(kind: str, pt: Observed) -> int:
     """Give as many slots as 99 % of the events need, up to what a trigger sends."""
     usual = int(np.quantile(np.concatenate(pt.lengths), 0.99))
     return max(1, min(usual, _MOST_SLOTS.get(kind, _MOST_OF_OTHERS)))
-
-
-def match_event_columns(columns: Mapping[str, Observed], taken: Collection[str] = ()) -> EventColumns:
-    """Match columns with one number an event to what they say of it, by their names."""
-    free = {name: seen for name, seen in columns.items() if name not in taken and seen.longest is None}
-    run, lumi = _named(free, _RUN), _named(free, _LUMI)
-    group = _named(free, _GROUP)
-    groups = (group,) if group else tuple(name for name in (run, lumi) if name)
-    whole = all(free[name].kind in "iu" for name in groups)
-    n_groups = max((len(free[name].distinct) for name in groups), default=0)
-    weight = _named(free, _WEIGHT)
-    split = _named(free, ("split",))
-    return EventColumns(
-        groups if whole and n_groups >= _FEWEST_GROUPS else (),
-        _named(free, _PILEUP),
-        run,
-        next((name for name in free if _BITS.match(name) and free[name].kind in "biuf"), None),
-        weight if weight and free[weight].low >= 0 else None,
-        split if split and {"train", "test"} <= free[split].distinct else None,
-        n_groups,
-    )
-
-
-def _named(columns: Mapping[str, Observed], names: Collection[str]) -> str | None:
-    by_name = {name.lower(): name for name in columns if columns[name].is_number or name.lower() == "split"}
-    return next((by_name[name] for name in names if name in by_name), None)

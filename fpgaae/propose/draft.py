@@ -12,6 +12,7 @@ from fpgaae.config.file import load_config
 from fpgaae.errors import InputError
 from fpgaae.files import write_text
 from fpgaae.propose.columns import is_of_interest, is_pt
+from fpgaae.propose.event_columns import is_group
 from fpgaae.propose.events import Described, describe, quoted
 from fpgaae.propose.model import GivenModel, is_model, look_at_model, require_fit
 from fpgaae.propose.survey import survey, with_ranges_of
@@ -71,7 +72,7 @@ def write_draft(
         raise InputError(f"{output} is there already; remove it, or give another name to `--output`")
     named = _named(paths)
     background = _background([*named], choose)
-    found = {name: survey(path, is_of_interest, is_pt) for name, path in named.items()}
+    found = {name: survey(path, is_of_interest, is_pt, is_group) for name, path in named.items()}
     files = {name: os.path.relpath(path, output.parent) for name, path in named.items()}
     for name, own in found.items():
         if type(own) is not type(found[background]):

@@ -10,9 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fpgaae.errors import InputError
-from fpgaae.propose.columns import EventColumns, KindColumns, is_pt, match_event_columns, match_objects
+from fpgaae.propose.columns import KindColumns, is_pt, match_objects
+from fpgaae.propose.event_columns import EventColumns, match_event_columns
 from fpgaae.propose.hardware import ArrayWidths, Kind, Widths, array_widths, object_widths
-from fpgaae.propose.survey import MANY_GROUPS, ArraySurvey, ImageSurvey, Observed, SoundSurvey, Survey, TableSurvey
+from fpgaae.propose.observed import MANY_GROUPS, Observed
+from fpgaae.propose.survey import ArraySurvey, ImageSurvey, SoundSurvey, Survey, TableSurvey
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 _YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -66,12 +68,14 @@ def _of_table(found: TableSurvey) -> Described:
     if found.columns.keys() >= _CMS:
         note = "  # columns, split, words and rates are those of the preset"
         return Described("cmsl1t_parquet", (note,), found.n_events, 117, False, False)
-    events = match_event_columns(found.columns)
-    if found.columns.keys() >= _NANO and (found.tree or "Events") == "Events" and _is_jagged(found, "Jet_pt"):
+    events = match_event_columns(found.columns, found.lacking)
+    columns = {name: seen for name, seen in found.columns.items() if name not in found.lacking}
+    notes = (*events.notes, *_not_shared(found.lacking, events))
+    if columns.keys() >= _NANO and (found.tree or "Events") == "Events" and _is_jagged(found, "Jet_pt"):
         return Described(
-            "nanoaod", (*_group(events, _NANO_GROUP), *_columns(events)), found.n_events, 57, False, False
+            "nanoaod", (*_group(events, _NANO_GROUP), *_columns(events)), found.n_events, 57, False, False, notes=notes
         )  # fmt: skip
-    kinds = match_objects(found.columns)
+    kinds = match_objects(columns)
     if not kinds:
         there = ", ".join([*found.columns][:30])
         if texts := [name for name, seen in found.columns.items() if is_pt(name) and not seen.is_number]:
@@ -93,12 +97,23 @@ def _of_table(found: TableSurvey) -> Described:
         lines.append(f"      {kind.name}: {{{named}}}")
     lines += _hardware(widths, [(kind.name, kind.slots, kind.seen) for kind in kinds])
     n_features = 3 * sum(kind.slots for kind in kinds)
-    notes = (*widths.notes, *_left(kinds), *(f"no event has a {name}, so that there is none here" for name in never))
+    notes = (
+        *notes,
+        *widths.notes,
+        *_left(kinds),
+        *(f"no event has a {name}, so that there is none here" for name in never),
+    )
     return Described(None, tuple(lines), found.n_events, n_features, False, False, notes=notes)
 
 
 def _is_jagged(found: TableSurvey, name: str) -> bool:
     return found.columns[name].longest is not None
+
+
+def _not_shared(lacking: frozenset[str], events: EventColumns) -> tuple[str, ...]:
+    """Name the columns that other processes lack, but for those that only the background must have."""
+    named = ", ".join(sorted(lacking - {events.pileup, events.run, events.existing_trigger, events.weight}))
+    return (f"not all processes have {named}, so that nothing of this is used",) if named else ()
 
 
 def _left(kinds: Sequence[KindColumns]) -> tuple[str, ...]:
@@ -123,10 +138,15 @@ def _columns(events: EventColumns) -> list[str]:
     named = [f"{key}: {quoted(name)}" if (name := getattr(events, key)) else f"{key}: null" for key in keys]
     lines = [f"  columns: {{{', '.join(named)}}}  # that rates are told apart by, if there"]
     if events.split:
-        lines.append(f"  split: {{column: {quoted(events.split)}}}")
+        names = ", ".join(f"{part}: [{', '.join(map(_text, own))}]" for part, own in events.split_names.items())
+        lines.append(f"  split: {{column: {quoted(events.split)}{f', names: {{{names}}}' if names else ''}}}")
     elif events.group:
         lines += _split(events.n_groups)
     return lines
+
+
+def _text(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _split(n_groups: int) -> list[str]:
@@ -154,7 +174,8 @@ def _hardware(widths: Widths, kinds: Sequence[tuple[str, int, Mapping[str, Obser
 
 
 def _of_arrays(found: ArraySurvey) -> Described:
-    events = match_event_columns({name: seen for name, seen in found.beside.items() if found.widths[name] == 1})
+    single = {name: seen for name, seen in found.beside.items() if found.widths[name] == 1}
+    events = match_event_columns(single, found.lacking)
     bits = match_event_columns(found.beside).existing_trigger
     events = events._replace(existing_trigger=bits)
     if _are_objects(found):
@@ -175,7 +196,7 @@ def _of_arrays(found: ArraySurvey) -> Described:
     )
     return Described(
         None, lines, found.n_events, int(np.prod(found.shape)), True, widths.signed,
-        notes=_not_taken(found) + _coarse(found, widths),
+        notes=events.notes + _not_taken(found) + _coarse(found, widths),
     )  # fmt: skip
 
 
@@ -222,11 +243,17 @@ def _of_objects(found: ArraySurvey, events: EventColumns) -> Described:
     own = (f"  dataset: {quoted(found.name)}  # (events, slots, 3 or more): pT, eta, phi", *_group(events))
     is_adc = found.shape == _ADC_SHAPE and tuple(kinds) == _ADC and not widths.integers
     if is_adc:
-        return Described("adc2021", (*own, *_columns(events)), found.n_events, 57, False, False)
+        return Described("adc2021", (*own, *_columns(events)), found.n_events, 57, False, False, notes=events.notes)
     values = ("  values: integers  # as the trigger sends them",) if widths.integers else ()
     lines = (*own, *values, *_columns(events), *_hardware(widths, [(name, slots, seen) for name, slots in kinds]))
     return Described(
-        None, lines, found.n_events, 3 * found.shape[0], False, False, notes=widths.notes + _not_taken(found)
+        None,
+        lines,
+        found.n_events,
+        3 * found.shape[0],
+        False,
+        False,
+        notes=events.notes + widths.notes + _not_taken(found),
     )
 
 

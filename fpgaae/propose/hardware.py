@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fpgaae.errors import InputError
-from fpgaae.propose.survey import Observed
+from fpgaae.propose.observed import Observed
 
 _TURNS = (64, 72, 128, 144, 256, 288, 512, 576, 1024, 1152, 2048, 4096, 8192, 16384, 32768, 65536)
 _TWO_PI = 2 * math.pi * 1.002
@@ -109,7 +109,7 @@ def _of_physical(kinds: Sequence[Kind]) -> Widths:
     if angle > _TWO_PI:
         raise InputError(
             f"a phi goes up to {angle:g}, beyond 2 pi: an object is pT, eta and phi in rad, in this order; convert "
-            "degrees or four-vectors first"
+            "degrees or four-vectors first, and set the angles of empty slots to 0"
         )
     notes = []
     lsb = _PT_LSB_GEV

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import h5py
 
+from fpgaae.data.damage import damage_named
 from fpgaae.errors import InputError
 from fpgaae.models.model_file import read_model_file
 from fpgaae.models.onnx_file import ONNX_SUFFIXES
@@ -38,14 +39,20 @@ class GivenModel(NamedTuple):
 
 
 def is_model(path: Path) -> bool:
-    """Tell a model from events, which may lie in HDF5 and folders, too."""
+    """Tell a model from events, which may lie in HDF5 and folders, too.
+
+    Raises
+    ------
+    InputError
+        If it is HDF5 and damaged.
+    """
     if path.is_dir():
         return is_saved_model(path)
     if path.suffix.lower() in {".keras", *ONNX_SUFFIXES}:
         return True
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
-    with h5py.File(path, "r") as opened:
+    with damage_named(path), h5py.File(path, "r") as opened:
         return _ARCHITECTURE in opened.attrs
 
 

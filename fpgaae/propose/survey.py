@@ -5,9 +5,9 @@ What these may mean does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,64 +18,18 @@ from numpy.typing import NDArray
 from fpgaae.config.table import Table
 from fpgaae.data.array_tables import is_array_file
 from fpgaae.data.backends import Backend, Column
+from fpgaae.data.damage import damage_named
 from fpgaae.data.tables import open_backend
 from fpgaae.errors import InputError
 from fpgaae.optional import require
+from fpgaae.propose.observed import Observed, together
 
 MOST_EVENTS = 1_000_000  # that ranges are taken from
 _CHUNK = 16_384
 _TABLES = frozenset({".parquet", ".root", ".csv"})
 _ARRAYS = frozenset({".h5", ".hdf5", ".npz"})
 _SOUNDS = frozenset({".wav"})
-MANY_GROUPS = 100  # distinct numbers are counted up to this many, at least
 _IDX = "images-idx3"
-
-
-@dataclass
-class Observed:
-    """What was seen of the numbers of a column or a part of an array."""
-
-    kind: str = ""  # of NumPy types: f, i, u, b, or another for what is no number
-    low: float = np.inf
-    high: float = -np.inf
-    whole: bool = True  # whether each is a whole number
-    longest: int | None = None  # longest list; None: one number an event
-    lengths: list[NDArray[np.int64]] = field(default_factory=list)
-    distinct: set[Any] = field(default_factory=set)
-
-    def add(self, values: NDArray[Any], lengths: NDArray[np.int64] | None = None) -> None:
-        """Take in more of them."""
-        self.kind = values.dtype.kind
-        if lengths is not None:
-            self.longest = max(self.longest or 0, int(lengths.max(initial=0)))
-            self.lengths.append(lengths)
-        elif values.ndim == 1 and len(self.distinct) < MANY_GROUPS:
-            self.distinct |= set(np.unique(values[:_CHUNK]).tolist())
-        if self.is_number and values.size:
-            self.low = float(np.minimum(self.low, values.min()))  # of which NaN is the smallest and the largest
-            self.high = float(np.maximum(self.high, values.max()))
-            if self.kind == "f" and self.whole:
-                self.whole = bool((np.rint(values) == values).all())
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is one that objects have."""
-        return self.kind in {"f", "i", "u"}
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no number was seen."""
-        return self.low == np.inf and self.high == -np.inf
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether all numbers are, and there are some."""
-        return bool(np.isfinite(self.low) and np.isfinite(self.high))
-
-    @property
-    def largest(self) -> float:
-        """The largest magnitude, 0 of none."""
-        return 0.0 if self.is_empty else max(abs(self.low), abs(self.high))
 
 
 @dataclass(frozen=True)
@@ -85,6 +39,7 @@ class TableSurvey:
     n_events: int
     columns: Mapping[str, Observed]
     tree: str | None = None
+    lacking: frozenset[str] = frozenset()  # columns that another process has not
 
 
 @dataclass(frozen=True)
@@ -101,6 +56,7 @@ class ArraySurvey:
     widths: Mapping[str, int]  # of those beside: numbers an event
     others: tuple[str, ...] = ()  # arrays that may be events as well
     cells: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # ends of each cell of a single axis
+    lacking: frozenset[str] = frozenset()  # of those beside, what another process has not
 
 
 @dataclass(frozen=True)
@@ -123,32 +79,26 @@ class ImageSurvey:
 Survey = TableSurvey | ArraySurvey | SoundSurvey | ImageSurvey
 
 
-def together(seen: Iterable[Observed]) -> Observed:
-    """Join the ranges of several; the rest is that of the first."""
-    first, *others = seen
-    joined = replace(first)
-    for own in others:
-        joined.kind = "f" if "f" in {own.kind, joined.kind} else joined.kind
-        joined.low = float(np.minimum(joined.low, own.low))
-        joined.high = float(np.maximum(joined.high, own.high))
-        joined.whole &= own.whole
-    return joined
-
-
 def with_ranges_of(base: Survey, others: Sequence[Survey]) -> Survey:
-    """Give a survey whose ranges hold what was seen in others, too."""
+    """Give a survey whose ranges hold what was seen in others, too, and that says what these lack."""
     if isinstance(base, TableSurvey):
         tables = [base, *(other for other in others if isinstance(other, TableSurvey))]
         columns = {
             name: together(table.columns[name] for table in tables if name in table.columns) for name in base.columns
         }
-        return replace(base, columns=columns)
+        return replace(base, columns=columns, lacking=_lacking(table.columns for table in tables))
     if isinstance(base, ArraySurvey):
         arrays = [base, *(other for other in others if isinstance(other, ArraySurvey))]
         same = [array for array in arrays if len(array.parts) == len(base.parts)]
         parts = tuple(together(array.parts[index] for array in same) for index in range(len(base.parts)))
-        return replace(base, whole=together(array.whole for array in arrays), parts=parts)
+        lacking = _lacking(array.beside for array in arrays)
+        return replace(base, whole=together(array.whole for array in arrays), parts=parts, lacking=lacking)
     return base
+
+
+def _lacking(columns: Iterable[Mapping[str, Observed]]) -> frozenset[str]:
+    first, *others = columns
+    return frozenset(name for name in first if any(name not in other for other in others))
 
 
 def files_of(path: Path) -> list[Path]:
@@ -170,7 +120,9 @@ def files_of(path: Path) -> list[Path]:
     raise InputError(f"the folder {path} holds no file of a known kind ({known}); name the folder that has them")
 
 
-def survey(path: Path, wanted: Callable[[str], bool], is_pt: Callable[[str], bool]) -> Survey:
+def survey(
+    path: Path, wanted: Callable[[str], bool], is_pt: Callable[[str], bool], is_whole: Callable[[str], bool]
+) -> Survey:  # fmt: skip
     """Look at the events of a file or a folder.
 
     Parameters
@@ -179,23 +131,32 @@ def survey(path: Path, wanted: Callable[[str], bool], is_pt: Callable[[str], boo
         Tells by its name whether a column of a table matters: there may be thousands.
     is_pt
         Tells by its name whether one may be the pT of objects.
+    is_whole
+        Tells by its name whether one must hold whole numbers to be used.
 
     Raises
     ------
     InputError
-        If it is of no known kind, or holds no events.
+        If it is of no known kind, is damaged, or holds no events.
     """
     files = files_of(path)
+    with damage_named(path):
+        return _survey(files, wanted, is_pt, is_whole)
+
+
+def _survey(
+    files: Sequence[Path], wanted: Callable[[str], bool], is_pt: Callable[[str], bool], is_whole: Callable[[str], bool]
+) -> Survey:  # fmt: skip
     kind = files[0].suffix.lower()
     if kind in _SOUNDS:
         return _survey_sounds(files)
     if _IDX in files[0].name:
         return _survey_images(files[0])
     if kind in _TABLES:
-        return _survey_tables(files, wanted)
+        return _survey_tables(files, wanted, is_whole)
     if is_array_file(files[0]):
         if _has_objects_side_by_side(files[0], is_pt):
-            return _survey_tables(files, wanted)
+            return _survey_tables(files, wanted, is_whole)
         return _survey_arrays(files[0])
     raise InputError(
         f"{files[0]} is of no kind that is known here: give Parquet, ROOT, CSV, HDF5, npz, WAV or IDX files, or write "
@@ -224,19 +185,22 @@ def _survey_images(file: Path) -> ImageSurvey:
 def _tree_of(file: Path) -> str | None:
     """Name the tree of a ROOT file that holds the events: the only one, `Events`, or the longest."""
     require("awkward", "ROOT files are read with it")
-    uproot = require("uproot", "ROOT files are read with it")
-    with uproot.open(file) as opened:
-        trees = opened.keys(cycle=False, filter_classname=("TTree", "ROOT::RNTuple"))
-        if len(trees) < 2:
-            return None
-        return "Events" if "Events" in trees else str(max(trees, key=lambda name: opened[name].num_entries))
+    require("uproot", "ROOT files are read with it")
+    from fpgaae.data.root import trees_of  # noqa: PLC0415
+
+    trees = trees_of(file)
+    if len(trees) < 2:
+        return None
+    return "Events" if "Events" in trees else max(trees, key=lambda name: trees[name])
 
 
-def _open(file: Path, tree: str | None, wanted: Sequence[str]) -> Backend:
-    return open_backend(file, Table(tree=tree, objects={}), wanted, set())
+def _open(file: Path, tree: str | None, wanted: Sequence[str], whole: Container[str | None] = ()) -> Backend:
+    return open_backend(file, Table(tree=tree, objects={}), wanted, whole)
 
 
-def _survey_tables(files: Sequence[Path], wanted: Callable[[str], bool]) -> TableSurvey:
+def _survey_tables(
+    files: Sequence[Path], wanted: Callable[[str], bool], is_whole: Callable[[str], bool]
+) -> TableSurvey:  # fmt: skip
     tree = _tree_of(files[0]) if files[0].suffix.lower() == ".root" else None
     opened = _open(files[0], tree, ())
     within = {name for name in opened.names if tree is not None and name.partition(".")[0] in {*opened.names} - {name}}
@@ -251,7 +215,7 @@ def _survey_tables(files: Sequence[Path], wanted: Callable[[str], bool]) -> Tabl
     seen: dict[str, Observed] = {}
     n_events, looked_at = 0, 0
     for file in files:
-        backend = _open(file, tree, names)
+        backend = _open(file, tree, names, {name for name in names if is_whole(name)})
         try:
             n_events += backend.n_rows
             for rows in _chunks(backend, MOST_EVENTS - looked_at):

@@ -293,7 +293,7 @@ def test_a_word_among_the_numbers_of_a_text_names_the_column(tmp_path: Path) -> 
     lines = file.read_text().splitlines()
     lines[7] = lines[7].replace(lines[7].split(",")[1], "much", 1)
     file.write_text("\n".join(lines))
-    assert "the column `met_pt` holds object" in _refusal(file, _data(SINGLE))
+    assert "the column `met_pt` holds text (`much`), but needs whole numbers" in _refusal(file, _data(SINGLE))
 
 
 @pytest.mark.slow

@@ -22,10 +22,11 @@ from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
 from fpgaae.errors import InputError
 from fpgaae.propose import draft
-from fpgaae.propose.columns import is_of_interest, match_event_columns, match_objects
+from fpgaae.propose.columns import is_of_interest, match_objects
 from fpgaae.propose.draft import write_draft
+from fpgaae.propose.event_columns import match_event_columns
 from fpgaae.propose.hardware import Kind, array_widths, object_widths
-from fpgaae.propose.survey import Observed
+from fpgaae.propose.observed import Observed
 
 Cli = Callable[..., CompletedProcess[str]]
 WRITERS: dict[str, tuple[str, Callable[..., Path]]] = {
