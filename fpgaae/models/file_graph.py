@@ -245,21 +245,28 @@ def _listed_arrays(found: Any) -> list[Any]:  # noqa: ANN401
 
 def _input_of(model: Any) -> Any:  # noqa: ANN401
     """Give the one tensor that a nested model reads in the graph that it stands in, None where it has several."""
-    nodes = getattr(model, "inbound_nodes", None) or getattr(model, "_inbound_nodes", [])
-    tensors = nodes[-1].input_tensors if nodes else None
-    listed = tensors if isinstance(tensors, list | tuple) else [tensors]
-    return listed[0] if len(listed) == 1 else None
+    nodes = _nodes(model)
+    return _one(nodes[-1].input_tensors) if nodes else None
 
 
 def _output_of(layer: Any) -> Any:  # noqa: ANN401
-    """Give the one tensor that a layer puts out, None where it has several."""
-    try:
-        nodes = len(layer.inbound_nodes) if hasattr(layer, "inbound_nodes") else 0
-        # of a nested model in Keras 2, the last node is the one in the outer graph
-        tensor = layer.get_output_at(nodes - 1) if nodes else layer.output
-    except (AttributeError, ValueError, RuntimeError):
-        return None
-    return None if isinstance(tensor, list | tuple) else tensor
+    """Give the one tensor that a layer puts out in the graph that it stands in, None where it has several.
+
+    `layer.output` of a nested model is a tensor of its own graph.
+    """
+    nodes = _nodes(layer)
+    return _one(nodes[-1].output_tensors) if nodes else None
+
+
+def _nodes(layer: Any) -> Any:  # noqa: ANN401
+    """Give the calls of a layer, that in the graph of the model around it last."""
+    return getattr(layer, "inbound_nodes", None) or getattr(layer, "_inbound_nodes", [])
+
+
+def _one(tensors: Any) -> Any:  # noqa: ANN401
+    listed = list(tensors.values()) if isinstance(tensors, Mapping) else tensors
+    listed = listed if isinstance(listed, list | tuple) else [listed]
+    return listed[0] if len(listed) == 1 else None
 
 
 def main(file: Path, folder: Path, weights: Path | None = None) -> None:

@@ -84,6 +84,19 @@ def _nested(keras: Any) -> Any:  # noqa: ANN401
     return keras.Model(features, decoder(encoder(features)))
 
 
+def _parts(keras: Any) -> Any:  # noqa: ANN401
+    """Build an autoencoder of functional models, whose layers have the same names; one puts out a dict."""
+    layers = keras.layers
+    x = layers.Input((9,))
+    hidden = layers.Dense(5, activation="relu", name="hidden")(x)
+    encoder = keras.Model(x, {"mean": layers.Dense(3, name="out")(hidden), "also": hidden}, name="encoder")
+    z = layers.Input((3,))
+    hidden = layers.Dense(5, activation="relu", name="hidden")(z)
+    decoder = keras.Model(z, layers.Dense(9, name="out")(hidden), name="decoder")
+    features = layers.Input((9,), name="features")
+    return keras.Model(features, decoder(encoder(features)["mean"]))
+
+
 def _quantized(_: Any) -> Any:  # noqa: ANN401
     import tf_keras  # noqa: PLC0415
     from qkeras import QActivation, QDense  # noqa: PLC0415
@@ -109,6 +122,7 @@ MODELS = {
         (_dense, "3", ".keras"), (_dense, "2", ".h5"), (_dense, "3", ".h5"), (_image, "2", ".keras"),
         (_image, "3", ".keras"), (_nested, "3", ".keras"), (_nested, "2", ".h5"), (_quantized, "2", ".h5"),
         (_quantized, "2", ".keras"), (_normalized, "3", ".keras"), (_normalized, "2", ".h5"),
+        (_parts, "3", ".keras"), (_parts, "2", ".h5"),
     )
 }  # fmt: skip
 
@@ -154,7 +168,7 @@ def test_a_rebuilt_network_is_its_file(case: Callable[[str], Case], name: str) -
     assert found.largest <= 1e-9 * found.magnitude
     assert found.magnitude > 1
     expected = {"dense": {"norm_2", "act", "back"}, "image": {"relu", "latent", "image"}, "nested": {"decoder"},
-                "normalized": {"latent", "back"},
+                "normalized": {"latent", "back"}, "parts": {"decoder"},
                 "quantized": {"a", "b_out"}}  # fmt: skip
     assert expected[name.partition("-")[0]] <= set(found.layers)
 
