@@ -7,21 +7,29 @@ wraps stands in its place.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.models.description import LayerDescription, NetworkDescription
-from fpgaae.models.keras_layers import CONTAINERS, PRUNING_WRAPPER
+from fpgaae.models.keras_json import (
+    Spec,
+    ends,
+    in_graph_order,
+    kind_of,
+    own_name,
+    printable,
+    shown,
+    training_of,
+    tuples,
+    weight_paths,
+)
+from fpgaae.models.keras_layers import CONTAINERS, LAYERS, PRUNING_WRAPPER
 
-_PACKAGES = frozenset({"keras", "tf_keras", "tensorflow", "tensorflow_model_optimization", "qkeras", "fpgaae"})
 _INPUT = "InputLayer"
 
-Spec = Any  # a part of the JSON in a file that anybody wrote
 Outputs = tuple[str, ...]  # the layers that stand for the outputs of a layer or a nested model
 
 
@@ -98,7 +106,7 @@ def read_architecture(content: Spec, keras_version: str = "2") -> Architecture:
     layers = sorted(reader.layers.values(), key=lambda layer: layer.kind != _INPUT)
     if keras_version.startswith("3"):
         layers = [_of_keras_3(layer) for layer in layers]
-    return Architecture(NetworkDescription(tuple(layers), outputs), reader.places)
+    return Architecture(NetworkDescription(tuple(layers), tuple(dict.fromkeys(outputs))), reader.places)
 
 
 def _of_keras_3(layer: LayerDescription) -> LayerDescription:
@@ -114,19 +122,23 @@ class _Reader:
     def __init__(self) -> None:
         self.layers: dict[str, LayerDescription] = {}
         self.places: dict[str, WeightPlace] = {}
+        self._outermost: frozenset[str] = frozenset()  # the layers of the model itself, which keep their names
+        self._in_training = False  # whether the nested model that is read is called as in training
 
     def model(self, spec: Spec, sources: Outputs | None, within: tuple[str, ...], n_calls: int, path: str) -> Outputs:
         """Read a model whose inputs are the given layers, None for the outermost; give the layers that it puts out."""
         kind, config = spec["class_name"], spec["config"]
         if kind not in CONTAINERS:
             raise InputError(
-                f"the model is a {_text(kind)}, of which only its own code knows the layers; "
+                f"the model is a {shown(kind)}, of which only its own code knows the layers; "
                 "save a Sequential or functional model"
             )
         layers = config if isinstance(config, list) else config["layers"]  # old Sequential models are lists
-        paths = {_own_name(entry): place for entry, place in zip(layers, _paths(layers, path), strict=True)}
+        paths = {own_name(entry): place for entry, place in zip(layers, weight_paths(layers, path), strict=True)}
         if len(paths) != len(layers) or not layers:
             raise ValueError("it has no layers, or two of one name")
+        if not within:
+            self._outermost = frozenset(map(printable, paths))
         if kind == "Sequential":
             return self._sequential(config, layers, paths, sources, within, n_calls)
         return self._functional(config, layers, paths, sources, within, n_calls)
@@ -136,17 +148,17 @@ class _Reader:
         n_calls: int,
     ) -> Outputs:  # fmt: skip
         """Read a chain, each layer reading the one before; its Input may be left out."""
-        if sources is None and _kind(layers[0]) != _INPUT:
+        if sources is None and kind_of(layers[0]) != _INPUT:
             first = layers[0]["config"]
             shape = first.get("batch_input_shape") or first.get("batch_shape")
             shape = shape or (config.get("build_input_shape") if isinstance(config, Mapping) else None)
             name = "features"
             while name in paths:
                 name += "_"
-            sources = self._add(LayerDescription(name, _INPUT, (), {"batch_shape": _tuples(shape)}))
+            sources = self._add(LayerDescription(name, _INPUT, (), {"batch_shape": tuples(shape)}))
         for spec in layers:
-            if not (_kind(spec) == _INPUT and sources):
-                sources = self._layer(spec, sources or (), within, n_calls, paths[_own_name(spec)])
+            if not (kind_of(spec) == _INPUT and sources):
+                sources = self._layer(spec, sources or (), within, n_calls, paths[own_name(spec)])
         return sources or ()
 
     def _functional(
@@ -155,129 +167,72 @@ class _Reader:
     ) -> Outputs:  # fmt: skip
         known: dict[str, Outputs] = {}
         if sources is not None:
-            given = [name for name, _ in _ends(config["input_layers"])]
+            given = [name for name, _ in ends(config["input_layers"])]
             known = {name: (source,) for name, source in zip(given, sources, strict=True)}
-        for spec, read in _in_graph_order(layers):
-            name = _own_name(spec)
+        for spec, read in in_graph_order(layers):
+            name = own_name(spec)
             if name not in known:
                 inputs = tuple(_output(known[source], index) for source, index in read)
                 n = n_calls * max(1, len(spec.get("inbound_nodes") or []))  # a second call is a finding of its own
                 known[name] = self._layer(spec, inputs, within, n, paths[name])
-        return tuple(dict.fromkeys(_output(known[name], i) for name, i in _ends(config.get("output_layers", []))))
+        return tuple(_output(known[name], i) for name, i in ends(config.get("output_layers", [])))
 
     def _layer(self, spec: Spec, sources: Outputs, within: tuple[str, ...], n_calls: int, path: str) -> Outputs:
         """Read one layer or nested model, and give the layers that stand for its output."""
-        kind, name, config = _kind(spec), _own_name(spec), spec["config"]
+        kind, name, config = kind_of(spec), own_name(spec), spec["config"]
+        said = training_of(spec)
+        in_training = self._in_training if said is None else said
         if kind in CONTAINERS:
+            before, self._in_training = self._in_training, in_training
             outputs = self.model(spec, sources, (*within, name), n_calls, path)
+            self._in_training = before
             if len(outputs) == 1 and not within:
                 self.layers[outputs[0]] = self.layers[outputs[0]].changed(of_file=name)
             return outputs
         is_wrapped = kind == PRUNING_WRAPPER
         if is_wrapped:
-            kind, config = _kind(config["layer"]), config["layer"]["config"]
-        plain = _printable(name)
-        if plain in self.layers:
-            plain = "_".join(map(_printable, (*within, name)))
-        settings = {str(key): _tuples(value) for key, value in config.items()}
+            kind, config = kind_of(config["layer"]), config["layer"]["config"]
         layer = LayerDescription(
-            plain,
+            self._free_name(name, within),
             kind,
             sources,
-            settings,
+            {str(key): tuples(value) for key, value in config.items()},
             is_wrapped_for_pruning=is_wrapped,
             n_calls=n_calls,
-            within=tuple(map(_printable, within)),
+            within=tuple(map(printable, within)),
             of_file="/".join((*within, name)),
         )
-        self.places[plain] = WeightPlace(path, (*within, name))
-        return self._add(layer)
+        if in_training and "training" in (layer.row.settings or {}):
+            layer = layer.with_settings(training=True)
+        self.places[layer.name] = WeightPlace(path, (*within, name))
+        return self._with_activation(layer)
+
+    def _with_activation(self, layer: LayerDescription) -> Outputs:
+        """Take a layer, and behind it the layer that its setting `activation` holds if it is one."""
+        inside = layer.settings.get("activation")
+        if not isinstance(inside, Mapping) or kind_of(inside) not in LAYERS:
+            return self._add(layer)
+        (source,) = self._add(layer.with_settings(activation=None).changed(of_file=None))
+        settings = {str(key): tuples(value) for key, value in inside["config"].items()}
+        name = self._free_name(f"{layer.name}_{own_name(inside)}", ())
+        return self._add(LayerDescription(
+            name, kind_of(inside), (source,), settings, n_calls=layer.n_calls, within=layer.within,
+            of_file=layer.of_file,
+        ))  # fmt: skip
+
+    def _free_name(self, name: str, within: tuple[str, ...]) -> str:
+        """Give a layer's own name, or one that says where it stands if another has that."""
+        plain = printable(name)
+        if plain in self.layers or (within and plain in self._outermost):
+            plain = "_".join(map(printable, (*within, name)))
+        while plain in self.layers or (within and plain in self._outermost):
+            plain += "_2"
+        return plain
 
     def _add(self, layer: LayerDescription) -> Outputs:
-        if layer.name in self.layers:
-            raise ValueError(f"two of its layers are called {_text(layer.name)}")
         self.layers[layer.name] = layer
         return (layer.name,)
 
 
-def _own_name(spec: Spec) -> str:
-    return str(spec.get("name") or spec["config"]["name"])
-
-
-def _printable(name: str) -> str:
-    return "".join(character if character.isprintable() else "_" for character in name)
-
-
-def _text(value: Spec) -> str:
-    """Give a name out of a file so that it can stand in a sentence."""
-    return re.sub(r"[^\w.:>-]", "_", str(value))[:60]
-
-
-def _kind(spec: Spec) -> str:
-    """Give the class of a layer; that of somebody else with its package, so that no known one is meant."""
-    *package, kind = str(spec["class_name"]).split(">")
-    *registered, _ = str(spec.get("registered_name") or "").split(">")
-    module = str(spec.get("module") or "keras").split(".")[0]
-    foreign = [name for name in (*package, *registered, module) if name not in _PACKAGES]
-    return f"{_text(foreign[0])}>{_text(kind)}" if foreign else _text(kind)
-
-
-def _tuples(value: Spec) -> Any:  # noqa: ANN401
-    """Give lists as tuples, which can't be changed."""
-    return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value
-
-
-def _paths(layers: Sequence[Any], path: str) -> list[str]:
-    """Give the path of each layer's weights in a `.keras` file: by class, counted in the order of the layers."""
-    counts: dict[str, int] = {}
-    found = []
-    for spec in layers:
-        kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", spec["class_name"]))
-        snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()
-        count = counts.get(snake, 0)
-        counts[snake] = count + 1
-        found.append(f"{path}layers/{snake}_{count}/" if count else f"{path}layers/{snake}/")
-    return found
-
-
 def _output(outputs: Outputs, index: int) -> str:
     return outputs[index if index < len(outputs) else 0]
-
-
-def _ends(entries: Spec) -> tuple[tuple[str, int], ...]:
-    """Read `[["a", 0, 0], ...]` or, as Keras 3 writes a single input or output, `["a", 0, 0]`."""
-    return tuple(_sources(list(entries)))
-
-
-def _sources(call: Spec) -> Iterator[tuple[str, int]]:
-    """Give the layers that a call reads, and which output: Keras 2 writes lists, Keras 3 tensors with a history."""
-    if isinstance(call, list) and len(call) in {3, 4} and isinstance(call[0], str) and isinstance(call[1], int):
-        yield call[0], int(call[2])
-        yield from _sources(call[3]) if len(call) == 4 else ()
-    elif isinstance(call, Mapping):
-        history = call["config"]["keras_history"] if call.get("class_name") == "__keras_tensor__" else None
-        if history:
-            yield str(history[0]), int(history[2])
-        else:
-            for value in call.values():
-                yield from _sources(value)
-    elif isinstance(call, list | tuple):
-        for value in call:
-            yield from _sources(value)
-
-
-def _in_graph_order(layers: Sequence[Spec]) -> Iterator[tuple[Spec, tuple[tuple[str, int], ...]]]:
-    """Sort layers so that each comes after those that it reads in its first call, and give these."""
-    by_name = {_own_name(spec): spec for spec in layers}
-    read = {name: tuple(_sources((spec.get("inbound_nodes") or [[]])[0])) for name, spec in by_name.items()}
-    position = {name: index for index, name in enumerate(by_name)}
-    for name, sources in read.items():
-        if unknown := {source for source, _ in sources} - by_name.keys():
-            raise ValueError(f"the layer {_text(name)} reads {_text(min(unknown))}, which is not there")
-    order: Sequence[str] = list(by_name)
-    if any(position[source] >= position[name] for name in order for source, _ in read[name]):
-        try:
-            order = tuple(TopologicalSorter({n: [s for s, _ in read[n]] for n in by_name}).static_order())
-        except CycleError:
-            raise ValueError("its layers read each other in a circle") from None
-    return ((by_name[name], read[name]) for name in order)

@@ -162,7 +162,14 @@ class NetworkDescription:
             If the Input does not say it.
         """
         if (shape := self.layers[0].event_shape) is None:
-            raise InputError("the model does not say the shape of its input; build it with an Input layer")
+            given = self.layers[0].settings
+            extents = given.get("batch_input_shape") or given.get("batch_shape") or given.get("shape")
+            if not isinstance(extents, list | tuple) or None not in extents[1:]:
+                raise InputError("the model does not say the shape of its input; build it with an Input layer")
+            raise InputError(
+                f"the model leaves the shape of its input open, {str(extents)[:100]}; build it with an Input of the "
+                "shape of one event"
+            )
         return shape
 
     @property

@@ -120,7 +120,9 @@ class RefusedSetting(NamedTuple):
     def __str__(self) -> str:
         """Write it as in Python."""
         name = "".join(character if character.isprintable() else "_" for character in self.name)
-        return f"{name}={self.value!r}"[:100]
+        policy = self.value.get("config") if name == "dtype" and isinstance(self.value, Mapping) else None
+        value = policy.get("name", self.value) if isinstance(policy, Mapping) else self.value
+        return f"{name}={value!r}"[:100]
 
 
 def _used(form: Form, rule: str = "layer-setting", mended: Form = lambda _: False) -> Setting:
@@ -180,6 +182,9 @@ _POOLING = {
     "padding": _used(one_of("valid", "same")),
     **_CHANNELS_LAST,
 }
+_AS_TRAINED = {
+    "training": _must(False, None)
+}  # what a call of the layer says, of those that work otherwise in training
 _NORMALIZATION = {
     "axis": _used(is_single_axis),
     "epsilon": _used(is_magnitude),
@@ -188,6 +193,7 @@ _NORMALIZATION = {
     "renorm": _must(False),
     "virtual_batch_size": _must(None),
     "adjustment": _must(None),
+    **_AS_TRAINED,
     **_without_effect(
         "momentum beta_initializer gamma_initializer moving_mean_initializer moving_variance_initializer "
         "beta_regularizer gamma_regularizer beta_constraint gamma_constraint synchronized fused renorm_clipping "
@@ -207,7 +213,7 @@ _INPUT = {
     "batch_input_shape": _used(lambda _: True),
     **dict.fromkeys(("sparse", "ragged", "optional"), _must(False, None)),
 }
-_FREE_IN_TRAINING = _without_effect("rate seed noise_shape stddev l1 l2 data_format")
+_FREE_IN_TRAINING = {**_without_effect("rate seed noise_shape stddev data_format"), **_AS_TRAINED}
 
 
 def _row(role: Role, *settings: Mapping[str, Setting], **known: Any) -> KerasLayer:  # noqa: ANN401
@@ -297,8 +303,12 @@ LAYERS: Mapping[str, KerasLayer] = {
     "Flatten": _row(Role.RESHAPE, _CHANNELS_LAST, keeps_channels=True),
     "Reshape": _row(Role.RESHAPE, {"target_shape": _used(is_shape)}),
     **dict.fromkeys(
-        ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "ActivityRegularization"),
+        ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout"),
         _row(Role.TRAINING, _FREE_IN_TRAINING, rule="unsupported-layer"),
+    ),
+    **dict.fromkeys(
+        ("ActivityRegularization", "Identity"),
+        _row(Role.TRAINING, _without_effect("l1 l2"), rule="unsupported-layer"),
     ),
     **dict.fromkeys(
         ("GaussianNoise", "GaussianDropout"), _row(Role.TRAINING, _FREE_IN_TRAINING, rule="sampling-layer")

@@ -29,7 +29,7 @@ def shapes_of_layers(network: NetworkDescription) -> dict[str, Shape | None]:
 def shape_after(layer: LayerDescription, shape: Shape | None) -> Shape | None:
     """Give the shape behind a layer that reads one of this shape."""
     if layer.role is Role.RESHAPE and "target_shape" in layer.settings:
-        return _target(layer)
+        return _target(layer, shape)
     if layer.role.keeps_shape or not shape:
         return shape
     if layer.role is Role.RESHAPE:
@@ -42,10 +42,16 @@ def shape_after(layer: LayerDescription, shape: Shape | None) -> Shape | None:
     return (*extents, channels) if extents is not None and isinstance(channels, int) else None
 
 
-def _target(layer: LayerDescription) -> Shape | None:
+def _target(layer: LayerDescription, shape: Shape | None) -> Shape | None:
+    """Give the shape that a Reshape makes; one extent may be left open as -1."""
     target = layer.settings["target_shape"]
-    known = isinstance(target, list | tuple) and all(isinstance(size, int) and size > 0 for size in target)
-    return tuple(target) if known else None
+    if not isinstance(target, list | tuple) or not all(isinstance(size, int) for size in target):
+        return None
+    extents = tuple(size for size in target if size > 0)
+    is_open = target.count(-1) == 1 and len(extents) == len(target) - 1
+    if is_open and shape and prod(shape) % prod(extents) == 0:
+        return tuple(prod(shape) // prod(extents) if size == -1 else size for size in target)
+    return extents if len(extents) == len(target) else None
 
 
 def _extents(layer: LayerDescription, extents: Shape) -> Shape | None:

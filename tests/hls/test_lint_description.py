@@ -229,7 +229,7 @@ def test_images_are_followed_through_a_convolutional_network(random_network: Any
         ("ZeroPadding1D", {"padding": [1, 2]}, (5, 4), (8, 4)),
         ("Flatten", {}, (5, 1, 4), (20,)),
         ("Reshape", {"target_shape": [2, 10]}, (20,), (2, 10)),
-        ("Reshape", {"target_shape": [-1, 10]}, (20,), None),
+        ("Reshape", {"target_shape": [-1, 10]}, (20,), (2, 10)),
         ("QConv2D", {"filters": 4, "kernel_size": "3"}, (19, 3, 1), None),
         ("UpSampling2D", {"size": [2]}, (5, 1, 4), None),
         ("Dot", {}, (5, 1, 4), None),

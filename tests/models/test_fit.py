@@ -45,6 +45,8 @@ def test_another_shape_is_refused(image: tuple[int, ...], shape: tuple[int, ...]
 def test_an_input_that_says_no_shape_is_refused() -> None:
     with pytest.raises(InputError, match="the model does not say the shape of its input"):
         check_input(_network((0,)), (3, 3, 1))
+    with pytest.raises(InputError, match=r"leaves the shape of its input open, \(None, None, None, 1\); build it"):
+        check_input(_network((None, None, 1)), (3, 3, 1))
 
 
 @pytest.mark.parametrize(

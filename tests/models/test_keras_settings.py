@@ -80,6 +80,8 @@ KNOWN = {
     "GaussianNoise": Known({"stddev": 0.1}, _FLAT),
     "GaussianDropout": Known({"rate": 0.1}, _FLAT),
     "ActivityRegularization": Known({}, _FLAT),
+    "AlphaDropout": Known({"rate": 0.1}, _FLAT),
+    "Identity": Known({}, _FLAT),
 }
 # Another value of each setting that Keras writes; one that is missing here is a new one of Keras, to be thought about.
 OTHERS: Mapping[str, Any] = {
