@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,14 @@ def with_stored_weights(architecture: Architecture, arrays: Arrays, *, by_name: 
     if len(network.layers) > MODEL_LAYERS:
         raise InputError(f"it has {len(network.layers):,} layers, more than {MODEL_LAYERS:,}")
     find = _by_name if by_name else _by_order
-    grouped: dict[str, dict[str, h5py.Dataset]] = {}
+    grouped: dict[str, dict[str, h5py.Dataset]] = {place.group: {} for place in places.values()}
     for path, array in arrays.items() if by_name else ():
-        grouped.setdefault(path.split("/")[0], {})[path] = array
+        if group := _group(path, grouped):
+            grouped[group][path] = array
     weights = {}
     for layer in network.layers:
         if (place := places.get(layer.name)) is not None:
-            weights[layer.name] = find(layer, place, grouped.get(place.group, {}) if by_name else arrays)
+            weights[layer.name] = find(layer, place, grouped[place.group] if by_name else arrays)
     return with_weights(network, weights)
 
 
@@ -87,14 +88,20 @@ def _by_order(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> _F
     return {name: np.asarray(arrays[path], dtype=np.float32) for name, path in paths.items() if path in arrays}
 
 
+def _group(path: str, groups: Container[str]) -> str:
+    """Give the group that an array lies in, "" for none: that of a layer, whose name may hold slashes."""
+    ends = (index for index in range(len(path) - 1, 0, -1) if path[index] == "/")
+    return next((path[:end] for end in ends if path[:end] in groups), "")
+
+
 def _by_name(layer: LayerDescription, place: WeightPlace, arrays: Arrays) -> _Found:
     """Find weights by the last parts of their path: the layer, if it is nested, and the weight's own name."""
     found = {}
     for path, array in arrays.items():
-        *parents, leaf = path.split("/")[1:]
+        parents, _, leaf = path.removeprefix(place.group).rpartition("/")
         name = leaf.split(":")[0]
         if name == "kernel" and layer.role is Role.DEPTHWISE:  # as Keras 3 calls it
             name = "depthwise_kernel"
-        if name in layer.weight_names and (place.layer == place.group or place.layer in parents[-1:]):
+        if name in layer.weight_names and (place.layer == place.group or parents.endswith(f"/{place.layer}")):
             found[name] = np.asarray(array, dtype=np.float32)
     return found

@@ -74,6 +74,22 @@ def test_a_file_by_hand(tmp_path: Path, ending: str) -> None:
     np.testing.assert_array_equal(network["mu"].weights["bias"], BIAS)
 
 
+def test_names_with_slashes_are_found_in_an_h5_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "model.h5", "w") as hdf5:
+        hdf5.attrs["model_config"] = json.dumps(
+            _sequential(
+                _layer("Dense", "a", units=3, use_bias=False),
+                _layer("Dense", "a/b", units=3, use_bias=False),
+                {"class_name": "Sequential", "config": {"name": "n", "layers": [_layer("Dense", "c/d", units=3)]}},
+            )
+        )
+        for value, path in enumerate(("a/a/kernel:0", "a/b/a/b/kernel:0", "n/c/d/kernel:0", "n/d/kernel:0")):
+            hdf5[f"model_weights/{path}"] = np.full((3, 3), value, dtype="f4")
+    network = read_model_file(tmp_path / "model.h5")
+    found = {layer.name: layer.weights["kernel"][0, 0] for layer in network.layers[1:]}
+    assert found == {"a": 0, "a/b": 1, "c/d": 2}
+
+
 # Nothing is executed
 
 
