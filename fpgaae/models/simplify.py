@@ -21,6 +21,7 @@ from fpgaae.models.quantizers import Quantizer
 from fpgaae.models.setting_forms import entries, has_no_axis
 from fpgaae.models.shapes import Shape, channel_axis, shapes_of_layers
 from fpgaae.models.transposed import with_spread_images
+from fpgaae.names import CPP_KEYWORDS
 
 _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
     "max_value": (None,),
@@ -29,6 +30,7 @@ _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
 }
 _UNIT = {"moving_mean": 0.0, "moving_variance": 1.0}  # of a normalization that is all gain and offset
 _RELU = Quantizer("relu", {})
+_LONGEST_NAME = 80  # such that what is put behind a layer may add to its name
 _TAKEN = frozenset({"score", "latent_flat", "log_variance_flat", "inputs_flat", "inputs_reshaped",
                     "reconstruction_flat", "reconstruction_reshaped"})  # fmt: skip
 
@@ -46,7 +48,9 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for layer in with_spread_images(with_dense_kernels(_with_one_normalization(_identified(network)))).layers:
+    named = with_spread_images(with_dense_kernels(_with_one_normalization(_identified(network))))
+    taken = {layer.name for layer in named.layers}
+    for layer in named.layers:
         if layer.role is Role.TRAINING or (layer.role is Role.ACTIVATE and layer.activation is None):
             into[layer.name] = layer.inputs[0]
         elif (function := function_of_layer(layer)) is not None:
@@ -57,7 +61,8 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
             plain, activation = _with_bias(layer).with_settings(activation=None), layer.activation
             layers.append(plain if activation is None else plain.changed(of_file=None))
             if activation is not None:
-                layers.append(_activation_of(layer, activation))
+                made = _activation_of(layer, activation)
+                layers.append(made.changed(name=_free_name(made.name, taken)))
                 renamed[layer.name] = layers[-1].name
         else:
             layers.append(layer)
@@ -68,17 +73,27 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     ]
     # what was left out stands for what it read, which may have got an activation layer by now
     targets = {name: renamed.get(source, source) for name, source in into.items()}
-    outputs = tuple(renamed.get(name, name) for name in map(_identifier, network.outputs))
+    outputs = tuple(renamed.get(name, name) for name in named.outputs)
     return with_tables(check_names(NetworkDescription(tuple(rewired), outputs).rewired(rewired, targets)))
 
 
 def _identified(network: NetworkDescription) -> NetworkDescription:
     """Give every layer a name that C++ takes, outside of any nested model."""
+    taken: set[str] = set()
+    names = {layer.name: _free_name(_identifier(layer.name), taken) for layer in check_names(network).layers}
     layers = (
-        layer.changed(name=_identifier(layer.name), inputs=tuple(map(_identifier, layer.inputs)), within=())
+        layer.changed(name=names[layer.name], inputs=tuple(names[name] for name in layer.inputs), within=())
         for layer in network.layers
     )
-    return check_names(NetworkDescription(tuple(layers), tuple(map(_identifier, network.outputs))))
+    return NetworkDescription(tuple(layers), tuple(names[name] for name in network.outputs))
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """Give a name that no layer has yet, and take it."""
+    while name in taken:
+        name += "_2"
+    taken.add(name)
+    return name
 
 
 def _with_one_normalization(network: NetworkDescription) -> NetworkDescription:
@@ -125,8 +140,8 @@ def _as_batch_normalization(layer: LayerDescription, shape: Shape | None) -> Lay
 
 def _identifier(name: str) -> str:
     """Give a name that C++ takes, and that none of the layers has which are put behind the model."""
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
-    return plain if re.match(r"[A-Za-z]", plain) and plain not in _TAKEN else f"layer_{plain}"
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)[:_LONGEST_NAME]
+    return plain if re.match(r"[A-Za-z]", plain) and plain not in _TAKEN | CPP_KEYWORDS else f"layer_{plain}"
 
 
 def _rectifier(name: str, source: str, layer: LayerDescription) -> LayerDescription:

@@ -1,0 +1,49 @@
+"""Names of layers that C++ does not take, or that two layers would have, are replaced when a model is simplified."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fpgaae.hls.conversion import Conversion
+from fpgaae.hls.lint.models import lint_import
+from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.simplify import simplify
+
+
+def _network(*names: str, activation: str | None = None) -> NetworkDescription:
+    """Describe dense layers of these names, one behind the other."""
+    layers = [LayerDescription("x", "InputLayer", (), {"batch_shape": (None, 4)})]
+    for name in names:
+        weights = {"kernel": np.eye(4), "bias": np.zeros(4)}
+        settings = {"units": 4, "activation": activation}
+        layers.append(LayerDescription(name, "Dense", (layers[-1].name,), settings, weights, of_file=name))
+    return NetworkDescription(tuple(layers), (names[-1],))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("double", "auto", "1st"), ["layer_double", "layer_auto", "layer_1st"]),
+        (("enc-1", "enc_1", "enc 1"), ["enc_1", "enc_1_2", "enc_1_2_2"]),
+        (("a" * 130,), ["a" * 80]),
+        (("Dense", "dense"), ["Dense", "dense"]),
+    ],
+)
+def test_names_become_such_that_every_target_takes_them(names: tuple[str, ...], expected: list[str]) -> None:
+    network = _network(*names)
+    simple = simplify(network)
+    assert [layer.name for layer in simple.layers[1:]] == expected
+    assert [layer.of_file for layer in simple.layers[1:]] == list(names)
+    assert [layer.inputs for layer in simple.layers[1:]] == [(layer.name,) for layer in simple.layers[:-1]]
+    assert simple.outputs == (expected[-1],)
+    assert lint_import(network, Conversion()) == ()
+
+
+def test_a_layer_may_be_called_as_the_activation_inside_another() -> None:
+    network = _network("enc", "enc_relu", activation="relu")
+    simple = simplify(network)
+    assert [layer.name for layer in simple.layers[1:]] == ["enc", "enc_relu_2", "enc_relu", "enc_relu_relu"]
+    assert [layer.inputs for layer in simple.layers[2:]] == [("enc",), ("enc_relu_2",), ("enc_relu",)]
+    assert simple.outputs == ("enc_relu_relu",)
+    assert lint_import(network, Conversion()) == ()
