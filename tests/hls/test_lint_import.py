@@ -75,6 +75,18 @@ def test_what_import_refuses_is_an_error(settings: dict[str, Any], rule: str, sa
     assert said in str(error)
 
 
+def test_a_float_layer_that_is_called_twice_is_only_that() -> None:
+    weights = {"kernel": np.ones((6, 6)), "bias": np.zeros(6)}
+    model = by_hand(layer("a", "Dense", "q", units=6).changed(n_calls=2, weights=weights)).model
+    assert [found.rule for found in lint_import(model, Conversion())] == ["shared-layer"]
+
+
+@pytest.mark.parametrize(("sources", "rule"), [(("q",), "unsupported-layer"), (("q", "x"), "merged-branches")])
+def test_an_operation_with_a_constant_joins_nothing(sources: tuple[str, ...], rule: str) -> None:
+    (found,) = lint_import(by_hand(layer("it", "Multiply", *sources)).model, Conversion())
+    assert found.rule == rule
+
+
 @pytest.mark.parametrize(
     ("kernel", "said"),
     [

@@ -44,14 +44,13 @@ def check_layers(model: NetworkDescription) -> Iterator[Finding]:
 def check_strangers(model: NetworkDescription) -> Iterator[Finding]:
     """Look for layers that not even `import` can bring into a form with exact firmware."""
     for layer in model.layers:
-        if layer.is_wrapped_for_pruning or layer.n_calls > 1 or layer.role not in _MENDED:
-            yield from _check_layer(layer)
+        yield from _check_layer(layer, is_mended=layer.role in _MENDED)
 
 
-def _check_layer(layer: LayerDescription) -> Iterator[Finding]:
+def _check_layer(layer: LayerDescription, *, is_mended: bool = False) -> Iterator[Finding]:
     if layer.is_wrapped_for_pruning:
         yield finding("pruning-wrapper", layer.name)
-    if (rule := _rule_of_kind(layer)) is not None:
+    if not is_mended and (rule := _rule_of_kind(layer)) is not None:
         yield finding(rule, layer.name, _shown_kind(layer))
     if layer.n_calls > 1:
         yield finding("shared-layer", layer.name, f"{layer.n_calls} calls")
@@ -75,6 +74,8 @@ def _rule_of_kind(layer: LayerDescription) -> str | None:
         return _RULE_OF_ACTIVATION.get(str(layer.activation), layer.row.rule)
     if "Sampling" in layer.kind and layer.role is Role.UNKNOWN:
         return "sampling-layer"
+    if layer.role is Role.MERGE and len(layer.inputs) < 2:  # an operation of Keras 3 with a constant
+        return "unsupported-layer"
     return layer.row.rule
 
 
