@@ -14,7 +14,8 @@ QONNX = "qonnx.custom_op.general"
 class OnnxModel:
     """Collects the nodes of a graph and saves it; channels come first, as in PyTorch."""
 
-    def __init__(self, *, is_quantized: bool = False, seed: int = 0) -> None:
+    def __init__(self, *, is_quantized: bool = False, seed: int = 0, opset: int = 13) -> None:
+        self.opset = opset
         self.is_quantized, self.rng = is_quantized, np.random.default_rng(seed)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
@@ -69,7 +70,7 @@ class OnnxModel:
         graph = helper.make_graph(
             self.nodes, "g", [value("x", shape)], [value(output, out_shape)], initializer=self.constants
         )
-        opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
+        opsets = [helper.make_opsetid("", self.opset), helper.make_opsetid(QONNX, 1)]
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(file))
         return file
 

@@ -17,7 +17,12 @@ from fpgaae.models.onnx_values import Held, Places
 from fpgaae.models.onnx_windows import refuse
 from fpgaae.models.quantizers import Quantizer
 
-FUNCTIONS: Mapping[str, str] = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus"}
+FUNCTIONS: Mapping[str, str] = {
+    "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign", "Exp": "exponential",
+}  # fmt: skip
+_HARD_SIGMOIDS = {0.2: "hard_sigmoid", 1 / 6: "hard_sigmoid_by_6"}  # by their slope, that of Keras 2 and of PyTorch
+_UNBOUNDED = float(np.finfo(np.float32).max)  # what stands for no bound
+_REAL = frozenset({1, 11})  # of TensorProto: single and double precision, between which nothing is rounded here
 _ALPHA = {"LeakyRelu": 0.01, "Elu": 1.0, "HardSigmoid": 0.2}  # where a node says none
 MOVES: Mapping[str, Callable[..., Places]] = {
     "Transpose": onnx_constants.transpose,
@@ -30,7 +35,21 @@ MOVES: Mapping[str, Callable[..., Places]] = {
 
 def pass_on(reader: Reader, node: Node) -> None:
     """Let an operation that changes nothing stand for what it reads."""
-    reader.layers.held[node.outputs[0]] = reader.held(node)
+    held = reader.held(node)
+    if node.kind == "Cast" and node.attributes.get("to") not in _REAL:
+        raise refuse(node, "to", "export the model in single precision (to=1), without rounding to another type")
+    if node.kind == "Dropout":
+        _check_dropout(reader, node)
+    reader.layers.held[node.outputs[0]] = held
+
+
+def _check_dropout(reader: Reader, node: Node) -> None:
+    """Refuse what drops values; the ONNX of before version 7 says so by `is_test`, 0 where it is left out."""
+    is_training = bool(np.any(reader.constant(node, 2, "training_mode"))) if node.input(2) else False
+    if is_training or not node.attributes.get("is_test", 1):
+        raise InputError(
+            f"the node {node.name} ({node.kind}) drops values as in training; export the model in evaluation mode"
+        )
 
 
 def move(reader: Reader, node: Node) -> None:
@@ -77,8 +96,6 @@ def quantize(reader: Reader, node: Node) -> None:
 def rectify(reader: Reader, node: Node) -> None:
     """Cut negative values off, in the next layer that can."""
     held = reader.held(node)
-    if node.kind == "Clip":
-        _check_clip(reader, node)
     if held.type is None:
         reader.layers.held[node.outputs[0]] = held._replace(is_rectified=True)
     elif not held.type.signed:
@@ -90,32 +107,59 @@ def rectify(reader: Reader, node: Node) -> None:
         reader.layers.held[node.outputs[0]] = reader.layers.held[node.outputs[0]]._replace(type=of)
 
 
-def _check_clip(reader: Reader, node: Node) -> None:
-    low = node.attributes.get("min", reader.constants.arrays.get(node.input(1)))
-    high = node.attributes.get("max", reader.constants.arrays.get(node.input(2)))
-    if node.input(2) or high is not None:
-        raise refuse(node, "max", "cut negative values off only, as a Relu does")
-    if low is None or np.any(np.asarray(low) != 0):
-        raise refuse(node, "min", "cut negative values off only, as a Relu does")
+def clip(reader: Reader, node: Node) -> None:
+    """Cut values off: those below 0, above a bound as well (ReLU6), or those beyond -1 and 1 (Hardtanh)."""
+    low, high = (_bound(reader, node, index, name) for index, name in ((1, "min"), (2, "max")))
+    if low == 0 and (high is None or high >= _UNBOUNDED):
+        rectify(reader, node)
+    elif low == 0 and high is not None and not reader.is_quantized:
+        _put_out(reader, node, "ReLU", {"max_value": high})
+    elif (low, high) == (-1, 1) and not reader.is_quantized:
+        _put_out(reader, node, "Activation", {"activation": "hard_tanh"})
+    else:
+        kept = "from 0" if reader.is_quantized else "from 0 on, from 0 to a bound, or from -1 to 1"
+        raise InputError(
+            f"the node {node.name} ({node.kind}) keeps values from {low} to {high}, which is not read; keep them {kept}"
+        )
+
+
+def _bound(reader: Reader, node: Node, index: int, name: str) -> float | None:
+    if name in node.attributes:
+        return float(node.attributes[name])
+    return float(np.ravel(reader.constant(node, index, name))[0]) if node.input(index) else None
 
 
 def activate(reader: Reader, node: Node) -> None:
     """Put out a function of each value."""
-    held = reader.plain_values(node.inputs[0])
     alpha = float(node.attributes.get("alpha", _ALPHA.get(node.kind, 0)))
     settings: dict[str, float | str]
     if node.kind == "LeakyRelu":
         kind, settings = "LeakyReLU", {"alpha": alpha}
+    elif node.kind == "PRelu":
+        kind, settings = "LeakyReLU", {"alpha": _one_slope(reader, node)}
     elif node.kind == "Elu":
         kind, settings = "ELU", {"alpha": alpha}
     elif node.kind == "HardSigmoid":
-        if not (abs(alpha - 0.2) < 1e-7 and float(node.attributes.get("beta", 0.5)) == 0.5):
-            raise refuse(node, "alpha", "use 0.2 x + 0.5")
-        kind, settings = "Activation", {"activation": "hard_sigmoid"}
+        known = next((name for slope, name in _HARD_SIGMOIDS.items() if abs(alpha - slope) < 1e-7), None)
+        if known is None or float(node.attributes.get("beta", 0.5)) != 0.5:
+            raise refuse(node, "alpha" if known is None else "beta", "use 0.2 x + 0.5 or x / 6 + 0.5")
+        kind, settings = "Activation", {"activation": known}
     else:
         kind, settings = "Activation", {"activation": FUNCTIONS[node.kind]}
+    _put_out(reader, node, kind, settings)
+
+
+def _put_out(reader: Reader, node: Node, kind: str, settings: dict[str, float | str]) -> None:
+    held = reader.plain_values(node.inputs[0])
     layer = LayerDescription(layer_name(node.name), kind, (held.layer,), settings)
     reader.hold(node, layer, reader.layers.shapes[held.layer], held)
+
+
+def _one_slope(reader: Reader, node: Node) -> float:
+    slopes = np.ravel(reader.constant(node, 1, "slope"))
+    if not slopes.size or (slopes != slopes[0]).any():
+        raise refuse(node, "a slope for each channel", "train it with one for all")
+    return float(slopes[0])
 
 
 def _rectified(of: FixedPointType) -> FixedPointType:

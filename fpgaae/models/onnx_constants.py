@@ -125,11 +125,17 @@ def _gather(node: Node, array: Array, indices: Array) -> Array:
     return np.take(array, indices.astype(np.int64), axis=int(node.attributes.get("axis", 0)))
 
 
+def _cast(node: Node, array: Array) -> Array:
+    """Cut to whole numbers where that is asked for; all others are calculated with in double precision."""
+    return array.astype(np.int64) if node.attributes.get("to") in _WHOLE else array
+
+
+_WHOLE = frozenset({2, 3, 4, 5, 6, 7, 12, 13})  # of TensorProto, with and without a sign
 _MOVING = frozenset({"Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _WORK: Mapping[str, Callable[..., Any]] = {
     "Constant": _constant,
     "Identity": lambda _, array: array,
-    "Cast": lambda _, array: array,  # every number is calculated with in double precision
+    "Cast": _cast,
     "Transpose": transpose,
     "Reshape": reshape,
     "Flatten": flatten,

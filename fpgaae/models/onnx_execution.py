@@ -74,6 +74,10 @@ def _widen(onnx: Any, model: Any) -> None:  # noqa: ANN401
             wide = onnx.numpy_helper.to_array(tensor).astype(np.float64)
             tensor.CopyFrom(onnx.numpy_helper.from_array(wide, tensor.name))
     for node in model.graph.node:
+        for attribute in node.attribute if node.op_type == "Constant" else ():
+            if attribute.name in {"value_float", "value_floats"}:
+                wide = np.asarray(onnx.helper.get_attribute_value(attribute), dtype=np.float64)
+                attribute.CopyFrom(onnx.helper.make_attribute("value", onnx.numpy_helper.from_array(wide)))
         for attribute in node.attribute if node.op_type == "Cast" else ():
             if attribute.name == "to" and attribute.i == single:
                 attribute.i = onnx.TensorProto.DOUBLE

@@ -21,8 +21,11 @@ _WORK: Mapping[str, Callable[[Reader, Node], None]] = {
     **dict.fromkeys(onnx_activations.MOVES, onnx_activations.move),
     "Shape": onnx_activations.shape,
     **dict.fromkeys(QUANT_KINDS, onnx_activations.quantize),
-    **dict.fromkeys(("Relu", "Clip"), onnx_activations.rectify),
-    **dict.fromkeys((*onnx_activations.FUNCTIONS, "LeakyRelu", "Elu", "HardSigmoid"), onnx_activations.activate),
+    "Relu": onnx_activations.rectify,
+    "Clip": onnx_activations.clip,
+    **dict.fromkeys(
+        (*onnx_activations.FUNCTIONS, "LeakyRelu", "PRelu", "Elu", "HardSigmoid"), onnx_activations.activate
+    ),
     **dict.fromkeys(("MatMul", "Gemm"), onnx_sums.multiply),
     "Conv": onnx_sums.convolve,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), onnx_sums.calculate),

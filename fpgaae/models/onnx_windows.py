@@ -162,7 +162,9 @@ def enlargement(node: Node, image: Shape, scales: Array) -> tuple[int, ...]:
     where = str(attributes.get("coordinate_transformation_mode", "half_pixel"))
     rounding = str(attributes.get("nearest_mode", "round_prefer_floor"))
     if node.kind == "Resize" and (where, rounding) not in _ASYMMETRIC | _CENTRED:
-        raise refuse(node, "coordinate_transformation_mode", "use asymmetric with nearest_mode floor")
+        known = {known for known, _ in _ASYMMETRIC | _CENTRED}
+        wrong = "nearest_mode" if where in known else "coordinate_transformation_mode"
+        raise refuse(node, wrong, "use asymmetric with nearest_mode floor")
     given = np.ravel(scales)
     sizes = tuple(int(scale) for scale in given[2:])
     if len(given) != len(image) + 1 or (given != np.rint(given)).any() or (given[:2] != 1).any() or min(sizes) < 1:

@@ -211,7 +211,7 @@ def _conv(**attributes: Any) -> Callable[[OnnxModel, str], str]:  # noqa: ANN401
         (_conv(strides=[0, 1]), r"\(Conv\) has strides=\(0, 1\)"),
         (_with("MaxPool", kernel_shape=[2, 2], pads=[1, 1, 1, 1]), r"\(MaxPool\) has pads=.* pool without padding"),
         (_with("MaxPool", kernel_shape=[4, 4], strides=[4, 4], ceil_mode=1), r"\(MaxPool\) has ceil_mode=1"),
-        (_with("Clip", max=6.0, min=0.0), r"\(Clip\) has max=6\.0"),
+        (_with("Clip", max=6.0, min=0.5), r"\(Clip\) keeps values from 0\.5 to 6\.0, which is not read"),
         (lambda m, x: m.quant(x, -1.0, 8), r"the scale of the node Quant_0 \(Quant\) is not positive"),
         (lambda m, x: m.quant(x, 1.0, 80), r"the bit width of the node Quant_0 \(Quant\) is \[80\.0\]"),
         (lambda m, x: m.quant(x, 1.0, 8, rounding_mode="WILD"), "has rounding_mode=WILD, which is not known"),
