@@ -88,11 +88,9 @@ def training_of(spec: Spec) -> bool | None:
 
 
 def _said_of_training(call: Spec) -> Iterator[bool]:
-    if isinstance(call, Mapping):
-        options = [call.get("kwargs")]
-    else:
-        options = [entry[3] for entry in call if isinstance(entry, list) and len(entry) == 4]
-    for named in options:
+    options = [call.get("kwargs")] if isinstance(call, Mapping) else []
+    entries = call.values() if isinstance(call, Mapping) else call
+    for named in (*options, *(entry[3] for entry in entries if isinstance(entry, list) and len(entry) == 4)):
         if isinstance(named, Mapping) and named.get("training") is not None:
             yield bool(named["training"])
 
