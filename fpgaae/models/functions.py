@@ -56,7 +56,8 @@ def function_of_layer(layer: LayerDescription) -> Function | None:
         return Function("elu", float(layer.settings.get("alpha", 1.0)))
     if layer.role is Role.LEAK and any(refused_settings(layer.kind, layer.settings)):  # no power of two
         return Function("leaky_relu", slope_of(layer.settings))
-    if layer.role is Role.RECTIFY and layer.settings.get("max_value") is not None:
+    is_leaky = layer.settings.get("negative_slope") or layer.settings.get("threshold")
+    if layer.role is Role.RECTIFY and layer.settings.get("max_value") is not None and not is_leaky:
         return Function("clipped_relu", float(layer.settings["max_value"]))
     return function_of_activation(layer.activation) if layer.role is Role.ACTIVATE else None
 

@@ -202,7 +202,7 @@ _NORMALIZATION = {
 }
 _RECTIFIER = {
     "max_value": Setting(False, one_of(None), mended=is_magnitude),
-    "negative_slope": _must(0, None),
+    "negative_slope": Setting(False, one_of(0, None), mended=is_magnitude),
     "threshold": _must(0, None),
 }
 _SLOPE = _used(lambda value: isinstance(value, float) and value in _SLOPES, "leaky-slope", mended=is_magnitude)

@@ -50,7 +50,7 @@ def simplify(network: NetworkDescription) -> NetworkDescription:
     renamed: dict[str, str] = {}
     named = with_spread_images(with_dense_kernels(_with_one_normalization(_identified(network))))
     taken = {layer.name for layer in named.layers}
-    for layer in named.layers:
+    for layer in map(_as_leaky, named.layers):
         if layer.role is Role.TRAINING or (layer.role is Role.ACTIVATE and layer.activation is None):
             into[layer.name] = layer.inputs[0]
         elif (function := function_of_layer(layer)) is not None:
@@ -144,12 +144,24 @@ def _identifier(name: str) -> str:
     return plain if re.match(r"[A-Za-z]", plain) and plain not in _TAKEN | CPP_KEYWORDS else f"layer_{plain}"
 
 
+def _as_leaky(layer: LayerDescription) -> LayerDescription:
+    """Give the LeakyReLU that a ReLU with a slope for what is negative, and nothing else, is."""
+    unusual = _unusual(layer) if layer.role is Role.RECTIFY else []
+    if unusual != ["negative_slope"]:
+        return layer
+    return layer.changed(kind="LeakyReLU", settings={"negative_slope": float(layer.settings["negative_slope"])})
+
+
+def _unusual(layer: LayerDescription) -> list[str]:
+    return [key for key, usual in _RELU_DEFAULTS.items() if layer.settings.get(key, usual[0]) not in usual]
+
+
 def _rectifier(name: str, source: str, layer: LayerDescription) -> LayerDescription:
     """Give the ReLU that an Activation or ReLU layer is."""
-    unusual = [key for key, usual in _RELU_DEFAULTS.items() if layer.settings.get(key, usual[0]) not in usual]
-    if layer.role is Role.RECTIFY and unusual:
+    if layer.role is Role.RECTIFY and (unusual := _unusual(layer)):
         raise InputError(
-            f"the layer {layer.name} is a ReLU with {unusual[0]}, which has no exact firmware; leave it out"
+            f"the layer {layer.name} is a ReLU with {' and '.join(unusual)}, which has no exact firmware; leave "
+            f"{' or '.join(unusual)} out"
         )
     if layer.role is not Role.RECTIFY and layer.activation != _RELU:
         raise InputError(
