@@ -42,7 +42,7 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path
             f"but the objects of the config need (events, {slots}, 3 or more)"
         )
     if dtype.kind not in "fiu":
-        raise InputError(f"{file}: `{data.dataset}` holds {dtype} values, but numbers are needed")
+        raise InputError(f"{file}: `{data.dataset}` holds {_shown(dtype)} values, but numbers are needed")
     if prod(shape[1:]) * dtype.itemsize > ROW_BYTES:
         raise InputError(
             f"{file}: an event of `{data.dataset}` has {in_mebibytes(prod(shape[1:]) * dtype.itemsize)}, more than "
@@ -52,11 +52,17 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype[np.generic], file: Path
         raise InputError(f"{file}: `{data.dataset}` holds no events")
 
 
+def _shown(dtype: np.dtype[np.generic]) -> str:
+    return "text" if dtype.kind in "SUO" else str(dtype)
+
+
 def _check_groups(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, name: str) -> None:
     if shape != (n_events,):
         raise InputError(f"{file}: `{name}` has the shape {shape}, not ({n_events},); correct `data.group`")
     if dtype.kind not in "iu":
-        raise InputError(f"{file}: `{name}` holds {dtype} values, but whole numbers are needed; correct `data.group`")
+        raise InputError(
+            f"{file}: `{name}` holds {_shown(dtype)} values, but whole numbers are needed; correct `data.group`"
+        )
 
 
 def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events: int, file: Path, column: str) -> None:
@@ -69,8 +75,8 @@ def _check_column(shape: tuple[int, ...], dtype: np.dtype[np.generic], n_events:
     ):
         bits = f" or ({n_events}, bits)" if column == TRIGGER_BITS else ""
         raise InputError(
-            f"{file}: the dataset of `data.columns.{column}` has the shape {shape} and type {dtype}, not numbers of "
-            f"shape ({n_events},){bits}; correct `data.columns`"
+            f"{file}: the dataset of `data.columns.{column}` has the shape {shape} and type {_shown(dtype)}, not "
+            f"numbers of shape ({n_events},){bits}; correct `data.columns`"
         )
 
 

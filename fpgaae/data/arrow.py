@@ -95,6 +95,8 @@ def _refuse_one_twice(wanted: Iterable[str], columns: Sequence[str], file: Path)
 
 
 def _to_numpy(array: pyarrow.Array) -> NDArray[Any]:
+    if pyarrow.types.is_null(array.type):  # of lists that are all empty, as whoever writes them knows no other
+        return np.zeros(len(array), dtype=np.int32)
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 

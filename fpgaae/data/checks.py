@@ -18,6 +18,7 @@ from fpgaae.errors import InputError
 _ROWS = 1024  # events that are looked at at once, so that they stay in the cache
 _PHI = QUANTITIES.index("phi")
 _FAR = 2**31 - 1  # as far as integers of 32 bits go, and beyond every declaration
+_LARGEST_WEIGHT = 1e30
 _LARGEST_PHI = 2 * np.pi * 1.002  # 2 pi, rounded by a narrow type
 
 
@@ -45,17 +46,17 @@ def checked(chunk: EventChunk, file: EventFile | Path, data: Data) -> EventChunk
 def _check_columns(chunk: EventChunk, file: EventFile | Path) -> None:
     """Refuse values of events that `data.where` keeps."""
     for name, values in chunk.columns.items():
-        bad = ~np.isfinite(values) if chunk.kept is None else ~np.isfinite(values) & chunk.kept
-        if bad.any():
-            event = chunk.first_event + int(np.argmax(bad))
-            raise InputError(
-                f"{file}: the {name} of event {event} is NaN or infinite; repair such events, or leave them out by "
-                "`data.where`"
-            )
-        negative = values < 0 if chunk.kept is None else (values < 0) & chunk.kept
-        if name == WEIGHT and negative.any():
-            event = chunk.first_event + int(np.argmax(negative))
-            raise InputError(f"{file}: the weight of event {event} is negative; rates need weights of 0 or more")
+        used = np.ones(len(values), dtype=np.bool_) if chunk.kept is None else chunk.kept
+        far = (values > _LARGEST_WEIGHT) | ((values > 0) & (values < 1 / _LARGEST_WEIGHT))
+        weights = f"sums of their squares need 0, or {1 / _LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g}; scale them"
+        for bad, what in (
+            (~np.isfinite(values), "NaN or infinite; repair such events, or leave them out by `data.where`"),
+            ((values < 0) & (name == WEIGHT), "negative; rates need weights of 0 or more"),
+            (far & (name == WEIGHT), f"too large or small; {weights}"),
+        ):
+            if (bad & used).any():
+                event = chunk.first_event + int(np.argmax(bad & used))
+                raise InputError(f"{file}: the {name} of event {event} is {what}")
 
 
 def _check_cells(chunk: EventChunk, file: EventFile | Path, *, signed: bool) -> None:
@@ -73,7 +74,7 @@ def _check_objects(chunk: EventChunk, file: EventFile | Path) -> None:
     used = chunk.values[..., :3]
     finite = np.isfinite(used) if used.dtype.kind == "f" else np.ones(1, dtype=np.bool_)
     for bad, what, cure in (
-        (~finite, "a NaN or infinite value", "remove or repair such events"),
+        (~finite, "a NaN or infinite value", "remove or repair such events, and set empty slots to 0"),
         (used[..., :1] < 0, "a negative pT", "empty slots must be 0"),
     ):
         if bad.any():

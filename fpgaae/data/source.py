@@ -122,12 +122,17 @@ class Reader(NamedTuple):
 def trigger_columns(values: NDArray[Any], column: str) -> dict[str, NDArray[np.float64]]:
     """Give a column, one number an event; of trigger bits, whether any is set, and beside it the bits themselves.
 
+    A bit that is NaN makes the number NaN, which no event may have.
+
     The bits stand in further columns of `BITS_A_COLUMN` each, exact in float64: the first is the lowest.
     """
     if column != TRIGGER_BITS:
         return {column: values.astype(np.float64)}
-    bits = values.reshape(len(values), -1) != 0
+    given = values.reshape(len(values), -1)
+    bits = given != 0
     found = {column: bits.any(axis=1).astype(np.float64)}
+    if given.dtype.kind == "f":
+        found[column][np.isnan(given).any(axis=1)] = np.nan
     if values.ndim == 1:
         return found
     for first in range(0, bits.shape[1], BITS_A_COLUMN):

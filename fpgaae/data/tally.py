@@ -19,7 +19,8 @@ from fpgaae.data.source import WEIGHT, EventChunk
 from fpgaae.runs.results.data import FEW_OBJECTS, SeenEvents, is_saturated
 
 _SENSELESS_SHARE = 0.5  # of all filled slots: no longer a tail, but another unit
-_RADIANS = 4  # no larger phi: an integer that looks like an angle in rad
+_RADIANS = 6  # no larger phi: an integer that looks like an angle in rad, of -pi to pi or 0 to 2 pi
+_FEW_STEPS = 24  # of a turn whose integers may well be that small
 
 
 class Tally:
@@ -128,7 +129,8 @@ class Tally:
         used = self._limits.is_used[:, 1:]
         if chunk.integers:
             for kind, slots in self._slots.items():
-                if self._largest_phi[kind] <= _RADIANS and used[slots.start, 1]:
+                has_steps = used[slots.start, 1] and self._limits.steps[slots.start] > _FEW_STEPS
+                if has_steps and self._largest_phi[kind] <= _RADIANS:
                     # What is larger is no angle in rad, and needs no further look.
                     phi = np.abs(chunk.values[:, slots, 2]) * arrived[:, slots]
                     self._largest_phi[kind] = max(self._largest_phi[kind], int(phi.max(initial=0)))

@@ -152,6 +152,29 @@ def test_what_where_leaves_out_need_not_be_a_weight(tmp_path: Path, bad: float) 
     assert "the weight of event 4 is " in _refusal(file, columns={"weight": "w"})
 
 
+@pytest.mark.parametrize("weight", [1e300, 1e-300])
+def test_weights_whose_sums_of_squares_are_none_are_refused(tmp_path: Path, weight: float) -> None:
+    file = _parquet(tmp_path, w=[0.0] * 3 + [weight] * (N - 3))
+    assert "the weight of event 3 is too large or small; sums of their squares need 0, or 1e-30 to 1e+30" in _refusal(
+        file, columns={"weight": "w"}
+    )
+
+
+def test_a_trigger_bit_that_is_no_number_is_refused_and_not_set(tmp_path: Path) -> None:
+    file = _parquet(tmp_path, x=np.where(np.arange(N) == 2, np.nan, 0.0))
+    assert "the existing_trigger of event 2 is NaN" in _refusal(file, columns={"existing_trigger": "x"})
+    bits = _chunk(_parquet(tmp_path, x=np.arange(N) % 2), columns={"existing_trigger": "x"}).columns
+    assert bits["existing_trigger"].tolist() == [0, 1] * (N // 2)
+
+
+def test_lists_that_are_all_empty_have_no_type_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "events.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"met_pt": [[]] * N}), file)
+    assert not _chunk(file).values.any()
+    table = {"values": "integers", "objects": {"met": {"pt": "met_pt"}}}
+    assert not _chunk(file, table=table).values.any()
+
+
 def test_a_number_beyond_a_narrow_type_is_compared(tmp_path: Path) -> None:
     file = _parquet(tmp_path, x=pyarrow.array(np.full(N, 60_000, np.float16)))
     kept = _chunk(file, where=["x < 70000"]).kept

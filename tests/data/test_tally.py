@@ -56,14 +56,16 @@ def test_a_unit_of_one_kind_is_warned_of(quantity: int, change: Any, words: str)
     assert words in warning
 
 
-def test_angles_of_one_kind_that_were_cut_to_integers_are_warned_of() -> None:
+@pytest.mark.parametrize("turn", [0, 2 * np.pi], ids=["around 0", "from 0"])
+def test_angles_of_one_kind_that_were_cut_to_integers_are_warned_of(turn: float) -> None:
     events = make_events(N, 1)
     events[..., 0] = np.rint(events[..., 0] * 2)
     events[..., 1:3] = np.rint(events[..., 1:3] / 0.0435) * (np.arange(19) > 0)[:, None]
     events[:, 0, 2] = 7
-    events[MUONS][..., 2] = np.trunc(events[MUONS][..., 2] * 0.0435)
+    angle = events[MUONS][..., 2] * 0.0435
+    events[MUONS][..., 2] = np.trunc(angle % turn if turn else angle)
     (warning,) = _tally(events, OBJECTS, values="integers").warnings()
-    assert "no phi of muon is larger than 3: are these integers angles in rad" in warning
+    assert f"no phi of muon is larger than {6 if turn else 3}: are these integers angles in rad" in warning
 
 
 def test_events_that_where_leaves_out_are_not_counted() -> None:
