@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from fpgaae import __version__
 from fpgaae.cli import beyond, checks, importing, stages, starting
+from fpgaae.cli.fresh import Program
 from fpgaae.cli.net import last_net
 from fpgaae.cli.output import fail, open_console
 from fpgaae.errors import InputError
@@ -85,4 +87,4 @@ for _name in _IN_ORDER:
 def main() -> None:
     """Run the command line."""
     with last_net():
-        app()
+        app(obj=Program(tuple(sys.orig_argv[1:])))

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from fpgaae import api
+from fpgaae.cli.fresh import Program
 from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
     RUNS,
@@ -79,7 +80,8 @@ def print_outcome(experiment: Experiment, stage: str, outcome: Outcome[StageResu
         console.print(summarize(stage, outcome.result))
 
 
-def run_command(
+def run_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    context: typer.Context,
     config: ConfigArgument,
     to: Annotated[
         str | None,
@@ -93,6 +95,7 @@ def run_command(
     as_json: JsonOption = False,
     force: ForceOption = False,
     verbose: VerboseOption = False,
+    shown: Annotated[str | None, typer.Option("--shown", hidden=True, help="The last stage that was shown.")] = None,
 ) -> None:  # fmt: skip
     """Run a stage and whatever it needs that is not current yet, as `make STAGE` does.
 
@@ -102,12 +105,17 @@ def run_command(
     with errors_as_sentences():
         opened = api.open_run(config, runs=runs)
         goal = to or api.last_stage(opened)
+        order = tuple(STAGES)
 
         def show(stage: str, outcome: Outcome[StageResult]) -> None:
             if not as_json:
-                print_outcome(opened.experiment, stage, outcome)
+                if not outcome.was_current or shown not in order[order.index(stage) :]:
+                    print_outcome(opened.experiment, stage, outcome)
             elif stage == goal or api.error_of(outcome.result) is not None:
                 print_json(outcome.result)
+            if isinstance(context.obj, Program) and stage == "convert":
+                needed = opened.experiment.stages_up_to(goal)
+                context.obj.go_on(stage, needed[needed.index(stage) + 1 :])
 
         api.run(config, goal, runs=runs, force=force, progress=open_progress(as_json), on_result=show)
 
