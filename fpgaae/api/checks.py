@@ -68,7 +68,7 @@ def mutate_proof(
     Parameters
     ----------
     target
-        `hls` or `verilog`.
+        `hls`, `verilog` or `emulator`.
     force
         Prove the sound one again before, although its result is current.
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.prove.algebra import Algebra, NotFollowed, Polynomial
 from fpgaae.prove.emulator_kernels import KERNELS, OF_A_TYPE, Kernels
-from fpgaae.prove.emulator_values import Rows
+from fpgaae.prove.emulator_probe import wrong_coefficient
+from fpgaae.prove.emulator_values import Rows, without_constants
 from fpgaae.prove.golden_forms import GoldenForms
 
 _ROWS = re.compile(r"(?:static thread_local )?Row<(\w+)> (.+)", re.S)
@@ -22,13 +24,20 @@ _DECISION = re.compile(
 )
 
 
-def emulator_differs(trigger: GoldenTrigger, source: str) -> str | None:
+def emulator_differs(trigger: GoldenTrigger, source: str, file: Path | None = None) -> str | None:
     """Say where an emulator's source, `NAME_emulator.cpp`, is not the golden network for some words; None: nowhere.
+
+    Parameters
+    ----------
+    file
+        Where the source lies, in its package: the kernels beside it are compiled, and asked for their coefficients.
 
     Raises
     ------
     NotFollowed
         If something of it can't be followed, or is not shown to be exact.
+    ToolMissing, CheckFailed
+        If the kernels don't compile.
     """
     algebra = Algebra()
     ends = zip(*trigger.features.port_limits, strict=True)
@@ -41,7 +50,14 @@ def emulator_differs(trigger: GoldenTrigger, source: str) -> str | None:
     for place, (own, right) in enumerate(zip(found, expected, strict=True)):
         if not algebra.difference(own, right).is_zero:
             return f"{f'decision {place - 1}' if place else 'the score'} is not that of the model"
-    return None
+    if file is None or not run.dense:
+        return None
+    return wrong_coefficient(file.parent, file.name, tuple(run.dense.values()))
+
+
+def beside_the_proof(source: str) -> str:
+    """Give what `emulator_differs` does not read of a source: all but its constants and the calls of a block."""
+    return without_constants(_BODY.sub("", source))
 
 
 class _Run(Kernels):
@@ -70,7 +86,10 @@ class _Run(Kernels):
                 raise NotFollowed(f"its statement `{statement}` is not followed")
             if call[2] and call[1] not in OF_A_TYPE:
                 raise NotFollowed(f"its statement `{statement}` is not followed")
-            function(self, [part.strip() for part in call[3].split(",")], *filter(None, (call[2],)))
+            try:
+                function(self, [part.strip() for part in call[3].split(",")], *filter(None, (call[2],)))
+            except ValueError:  # another number of arguments, or one that is no number
+                raise NotFollowed(f"its statement `{statement}` is not followed") from None
 
     def value(self, name: str) -> Polynomial:
         """Give a single value."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from fpgaae.fixedpoint import Codes
 from fpgaae.prove.algebra import NotFollowed, Polynomial
+from fpgaae.prove.emulator_probe import DenseCall
 from fpgaae.prove.emulator_values import Values
 
 
@@ -95,31 +96,46 @@ class Kernels(Values):
     def dense_float(self, arguments: Sequence[str]) -> None:
         """Add products in single precision."""
         x, n_in, n_out, kernel, bias, buffer, y = arguments
-        values, _ = self.read(x, int(n_in))
+        values, of = self.read(x, int(n_in))
         self.read(buffer, int(n_in))
-        self._sums(values, int(n_out), kernel, bias, "float", y)
+        weights, biases = self._sums(values, int(n_out), kernel, bias, "float", y)
+        self.dense[kernel] = DenseCall("dense_float", of, self._place(y)[0].held, kernel, bias, weights, biases)
 
     def dense_integer(self, arguments: Sequence[str]) -> None:
         """Add products in 64 bits."""
         x, n_out, kernel, bias, y = arguments
         rows, first = self._place(x)
-        self._sums(rows.values[first:], int(n_out), kernel, bias, "int64_t", y)
+        weights, biases = self._sums(rows.values[first:], int(n_out), kernel, bias, "int64_t", y)
+        self.dense[kernel] = DenseCall(
+            "dense_integer", rows.held, self._place(y)[0].held, kernel, bias, weights, biases
+        )
 
-    def _sums(self, values: Sequence[Polynomial], n_out: int, kernel: str, bias: str, held: str, y: str) -> None:
+    def _sums(
+        self, values: Sequence[Polynomial], n_out: int, kernel: str, bias: str, held: str, y: str
+    ) -> tuple[Codes, Codes]:
+        """Add products; give the weights (n_in, n_out) and the bias (n_out,)."""
         if kernel not in self._sparse:
             raise NotFollowed(f"it has no kernel {kernel}")
         first, places, weights = (self._array(name) for name in self._sparse[kernel])
         biases, found = self._array(bias), []
+        if len(first) <= n_out or len(biases) < n_out or not 0 <= min(first) <= max(first) <= min(
+            len(places), len(weights)
+        ):  # fmt: skip
+            raise NotFollowed(f"the kernel {kernel} reads beyond its arrays")
         sizes = [max(-low, high) for low, high in map(self._algebra.codes, values)]
         for size in sizes:
             self.require_size(size, held)
+        matrix = np.zeros((len(values), n_out), dtype=np.int64)
         for out in range(n_out):
             own = range(first[out], first[out + 1])
             if any(not 0 <= places[k] < len(values) for k in own):
                 raise NotFollowed(f"the kernel {kernel} reads beyond its inputs")
             self.require_size(abs(biases[out]) + sum(abs(weights[k]) * sizes[places[k]] for k in own), held)
             found.append(self._algebra.sum(((values[places[k]], weights[k]) for k in own), biases[out]))
+            for k in own:
+                matrix[places[k], out] += weights[k]
         self.write(y, found)
+        return matrix, np.array(biases[:n_out], dtype=np.int64)
 
     def largest(self, arguments: Sequence[str]) -> None:
         """Give the largest of each window."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from fpgaae.fixedpoint import Codes
 from fpgaae.prove.algebra import Algebra, NotFollowed, Polynomial
+from fpgaae.prove.emulator_probe import DenseCall
 
 _ARRAY = re.compile(r"^const (?:float|int|int32_t|int64_t) (\w+)\[\d+\] = \{([^}]*)\};", re.M)
 _SPARSE = re.compile(r"^const Sparse<(?:float|int64_t)> (\w+) = \{(\w+), (\w+), (\w+)\};", re.M)
@@ -17,6 +18,11 @@ _PLACE = re.compile(r"(\w+)(?:\[(\d+)\]| \+ (\d+))?")
 _PORT = re.compile(r"(\(const uint16_t \*\))?objects \+ (\d+)")
 _BITS = {"float": 24, "int32_t": 31, "int64_t": 62}
 _INT16 = 2**15
+
+
+def without_constants(source: str) -> str:
+    """Leave out the arrays that are read, and the kernels that are made of them."""
+    return _SPARSE.sub("", _ARRAY.sub("", source))
 
 
 class Rows(NamedTuple):
@@ -44,6 +50,7 @@ class Values:
         }
         self._sparse = {name: parts for name, *parts in _SPARSE.findall(source)}
         self._rows: dict[str, Rows] = {}
+        self.dense: dict[str, DenseCall] = {}  # by kernel
 
     def _array(self, name: str) -> list[int]:
         if name not in self._arrays:

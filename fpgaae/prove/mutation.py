@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fpgaae.emulator.export import build_package, open_deployed
+from fpgaae.emulator.mutants import KINDS
+from fpgaae.emulator.package_sources import PackageSources
 from fpgaae.errors import InputError
 from fpgaae.files import write_json
 from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
@@ -14,6 +17,7 @@ from fpgaae.hls.simulation import Simulation
 from fpgaae.hls.text_mutants import TEXT_KINDS
 from fpgaae.optional import require
 from fpgaae.progress import Progress
+from fpgaae.prove.emulator_mutants import EmulatorJudge
 from fpgaae.prove.run import sources_of_run, stimulus_pool
 from fpgaae.prove.source_mutants import SourceJudge
 from fpgaae.prove.verdicts import judge_all
@@ -89,7 +93,21 @@ def _mutate_verilog(run: StageRun, n: int, progress: Progress) -> ProveMutantsRe
     return judge_all(judge, made, ProofTarget.VERILOG.value, seed, fingerprint, progress)
 
 
+def _mutate_emulator(run: StageRun, n: int, progress: Progress) -> ProveMutantsResult:
+    seed, deployed = run.config.seed, open_deployed(run.experiment)
+    package = run.scratch / "package"
+    package.mkdir()
+    with progress.task("the sound emulator", None):
+        build_package(deployed, package)
+        sources = PackageSources(package, deployed.name, deployed.trigger)
+        judge = EmulatorJudge(sources, run.scratch)
+    made = make_mutants(sources, KINDS, n, seed)
+    fingerprint = read_manifest(run.experiment.stage_folder("convert"))["fingerprint"]
+    return judge_all(judge, made, ProofTarget.EMULATOR.value, seed, fingerprint, progress)
+
+
 _TARGETS: dict[ProofTarget, Callable[[StageRun, int, Progress], ProveMutantsResult]] = {
     ProofTarget.HLS: _mutate_sources,
     ProofTarget.VERILOG: _mutate_verilog,
+    ProofTarget.EMULATOR: _mutate_emulator,
 }

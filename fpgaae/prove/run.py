@@ -41,7 +41,8 @@ VERILOG_ASSUMPTIONS = (
     "a reset comes before the first event at the wrappers of the Verilog",
 )
 EMULATOR_ASSUMPTION = (
-    "the kernels of the emulator compute what they are read as; `emulate` compares the compiled package"
+    "the kernels of the emulator compute what they are read as (of dense layers: that they add products); `emulate` "
+    "compares the compiled package"
 )
 NOT_COVERED = ("the VHDL, which `rtl` proves by stages and simulates",)
 
@@ -107,14 +108,15 @@ def _emulator_piece(sources: Sources, folder: Path) -> ProvenPiece | str:
     try:
         write_package(folder, sources.project_name, sources.trigger, events)
         file = folder / f"{sources.project_name}_emulator.cpp"
-        reason = emulator_differs(sources.trigger, file.read_text(encoding="utf-8"))
+        reason = emulator_differs(sources.trigger, file.read_text(encoding="utf-8"), file)
     except (InputError, NotFollowed) as error:
         return f"the emulator: {error}"
     return ProvenPiece(
         name=file.name,
         kind="emulator",
         outcome=(Proven.PROVEN if reason is None else Proven.OPEN).value,
-        how="its calls and constants as polynomials in all words, and that no sum leaves what its type holds exactly",
+        how="its calls and constants as polynomials in all words, that no sum leaves what its type holds exactly, and "
+        "that the compiled dense layers give their coefficients back for every basis vector",
         reason=reason,
     )
 

@@ -17,8 +17,10 @@ from fpgaae.emulator.package import write_package
 from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.prove import emulator_probe
 from fpgaae.prove.algebra import NotFollowed
 from fpgaae.prove.emulator import emulator_differs
+from fpgaae.prove.emulator_probe import DenseCall
 
 SUMS = (BinnedSum((0, 3), False, (20, 60)), BinnedSum((0, 3), True, (0,)))
 
@@ -48,7 +50,8 @@ def test_every_score_is_proven(score: Score, tmp_path: Path) -> None:
 def test_every_layer_is_proven(make: Callable[[FeatureMap], IntegerNetwork], slots: int, tmp_path: Path) -> None:
     features = networks.feature_map(slots)
     trigger = GoldenTrigger(features, make(features))
-    assert emulator_differs(trigger, source_of(trigger, tmp_path)) is None
+    source = source_of(trigger, tmp_path)
+    assert emulator_differs(trigger, source, tmp_path / "small_emulator.cpp") is None
 
 
 @pytest.mark.parametrize("words", [False, True], ids=["codes", "words"])
@@ -80,6 +83,8 @@ def said(trigger: GoldenTrigger, source: str) -> str | None:
         (r"(hidden_codes_bias\[\d+\] = \{\n    -?)(\d+)", r"\g<1>1\2"),
         (r"(hidden_codes_input\[\d+\] = \{\n    )0, 1", r"\g<1>1, 0"),
         (r"(hidden_codes_first\[\d+\] = \{\n    0, )(\d+)", r"\g<1>1"),
+        (r"(hidden_codes_first\[\d+\] = \{\n    0, )(\d+)", r"\g<1>99"),
+        (r"(hidden_codes_first\[\d+\] = \{\n    0, )(\d+), ", r"\g<1>"),
         (r"(score_table\[\d+\] = \{\n    )(\d+)", r"\g<1>1\2"),
         (r"(thresholds\[\d+\] = \{\n    )(\d+)", r"\g<1>1\2"),
         (r"> thresholds", ">= thresholds"),
@@ -93,6 +98,8 @@ def said(trigger: GoldenTrigger, source: str) -> str | None:
         (r"score_table, 32", "score_table, 16"),
         (r"    scale\(objects \+ 5[^;]*;\n", ""),
         (r"relu\(hidden_codes, 4", "rectify(hidden_codes, 4"),
+        (r"relu\(hidden_codes, 4", "relu(hidden_codes, 5 - 1"),
+        (r"relu\(hidden_codes, 4", "relu(hidden_codes, 0, 4"),
         (r"Row<int32_t> hidden_codes", "Row<int8_t> hidden_codes"),
     ],
 )  # fmt: skip
@@ -118,3 +125,39 @@ def test_a_sum_that_float_does_not_hold_is_left_open(small: tuple[GoldenTrigger,
     wide = re.sub(r"(hidden_codes_bias\[\d+\] = \{\n    )(-?\d+)", r"\g<1>16777216", source, count=1)
     with pytest.raises(NotFollowed, match="are held in float"):
         emulator_differs(trigger, wide)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("zero + bias[j]", "zero - bias[j]", "of zeros in lane 0"),
+        ("kernel.first[j]; k <", "kernel.first[j] + 1; k <", "of a one at input"),
+        ("c += row[2] * w;", "c += row[1] * w;", "in lane 16"),
+        ("const float w = kernel.weight[k];", "const float w = kernel.weight[k] + 1;", "of a one at input"),
+    ],
+)
+def test_a_damaged_kernel_is_found_by_basis_vectors(
+    small: tuple[GoldenTrigger, str], compiler: None, tmp_path: Path, old: str, new: str, reason: str
+) -> None:
+    trigger, _ = small
+    source = source_of(trigger, tmp_path)
+    kernels = tmp_path / "kernels.h"
+    text = kernels.read_text()
+    assert old in text
+    kernels.write_text(text.replace(old, new, 1))
+    found = emulator_differs(trigger, source, tmp_path / "small_emulator.cpp")
+    assert found is not None
+    assert reason in found
+
+
+def test_each_basis_vector_comes_in_some_lane_where_all_in_each_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = np.arange(1, 71)[:, None]
+    call = DenseCall("dense_float", "int32_t", "int32_t", "kernel", "bias", weights, np.array([5]))
+    assert set(call.right().ravel().tolist()) == {5, *range(6, 76)}
+    assert call.right().shape == (71, 1, 32)
+    monkeypatch.setattr(emulator_probe, "_MOST_CODES", 70)
+    assert set(call.right().ravel().tolist()) == {5, *range(6, 76)}
+    assert call.right().shape == (3, 1, 32)
+    damaged = call.right()
+    damaged[1, 0, 3] += 1
+    assert call.said(damaged) == "output 0 of kernel makes 41 of a one at input 34 in lane 3, and not 40"

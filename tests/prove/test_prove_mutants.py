@@ -118,5 +118,7 @@ def test_a_mutant_that_computes_the_same_is_proven(judged: Callable[[str, str, s
 def test_the_proof_of_an_experiment_is_tried_from_python(converted: Callable[..., Workspace]) -> None:
     workspace = converted(SMALL)
     run_examples(examples_of("mutate_proof"), workspace.folder)
-    with pytest.raises(InputError, match=r"there is no proof of emulator; there are hls, verilog"):
-        api.mutate_proof(api.Run(workspace.experiment), "emulator", 1)
+    with pytest.raises(InputError, match=r"there is no proof of netlist; there are hls, verilog, emulator"):
+        api.mutate_proof(api.Run(workspace.experiment), "netlist", 1)
+    found = api.mutate_proof(api.Run(workspace.experiment), "emulator", 3)
+    assert (found.total, found.open, found.wrong) == (3, 0, 0), found

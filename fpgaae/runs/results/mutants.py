@@ -11,6 +11,7 @@ class ProofTarget(str, Enum):
 
     HLS = "hls"
     VERILOG = "verilog"
+    EMULATOR = "emulator"
 
 
 @dataclass(frozen=True, kw_only=True)
