@@ -5,6 +5,7 @@ Half of a machine's memory is then left for the compilers of the C simulation.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterable
@@ -31,6 +32,12 @@ class Program(NamedTuple):
         """
         stages = frozenset(left)
         if stages and stages <= _NEED_NO_KERAS and _LARGE in sys.modules:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.execv(sys.executable, [sys.executable, *self.words, "--shown", done])
+            _become([sys.executable, *self.words, "--shown", done])
+
+
+def _become(words: list[str]) -> None:
+    """Do what ends a process, as removing TensorFlow's temporary files, and run another in its place."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(words[0], words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ import pytest
 from support import small_config
 from typer.testing import CliRunner
 
+from fpgaae.cli import fresh
 from fpgaae.cli.commands import app
 from fpgaae.cli.fresh import Program
 
@@ -21,7 +21,7 @@ _WORDS = ("-m", "fpgaae", "run", "small.yaml")
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Give the programs that this process would have become."""
     found: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _, words: found.append(words))
+    monkeypatch.setattr(fresh, "_become", found.append)
     return found
 
 
