@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.models.kept_weights import keep_counted, keep_named
 from fpgaae.models.quantizers import Quantizer, read_quantizer
 from fpgaae.models.safe_config import PRECISION, safe_config, without_strangers
 
@@ -90,8 +91,12 @@ def evaluate_file(
     if rounding is not Rounded.ALL:
         config = _without_rounding(config, rounding)
     stored = _weights_for_keras(read.form, file, weights, folder)
-    # where layers are missing their weights are, too; files that count layers count on for those that are left
-    options = {"by_name": True} if known != read.config and stored.name == _WHOLE else {}
+    options = {}
+    if known != read.config and stored.name == _COUNTED:
+        keep_counted(stored, read.config, known)
+    elif known != read.config and stored.name == _WHOLE:  # where layers are missing their weights are, too
+        keep_named(stored, read.config, known)
+        options = {"by_name": True}
     if read.is_keras_3:
         return _by_keras_3(config, stored, options, x)
     return _by_keras_2(config, stored, options, x)
