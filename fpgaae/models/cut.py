@@ -15,7 +15,7 @@ _MOST_NAMED = 12
 
 
 def chosen_part(network: NetworkDescription, asked: ImportChoices) -> NetworkDescription:
-    """Give the part of a network that is asked for.
+    """Give the part of a network that is asked for; what none of its outputs needs is left out.
 
     Raises
     ------
@@ -26,7 +26,17 @@ def chosen_part(network: NetworkDescription, asked: ImportChoices) -> NetworkDes
         raise InputError("`--encoder` and `--output` both say where the model is cut; leave one of them out")
     if asked.outputs:
         return cut_behind(network, asked.outputs)
-    return cut_at_bottleneck(network) if asked.encoder else network
+    needed = _without_dead_ends(network)
+    return cut_at_bottleneck(needed) if asked.encoder else needed
+
+
+def _without_dead_ends(network: NetworkDescription) -> NetworkDescription:
+    """Leave out layers that no output needs, as the log sigma^2 of a nested encoder of which only the mean is read."""
+    if not network.outputs:
+        return network
+    needed = {layer.name for layer in up_to(network, network.outputs).layers}
+    layers = (layer for layer in network.layers if layer.name in needed or layer.role is Role.INPUT)
+    return NetworkDescription(tuple(layers), network.outputs)
 
 
 def cut_behind(network: NetworkDescription, names: tuple[str, ...]) -> NetworkDescription:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from fpgaae.models.architecture import read_architecture
-from fpgaae.models.cut import cut_behind
+from fpgaae.models.cut import chosen_part, cut_behind
 from fpgaae.models.description import NetworkDescription
 from fpgaae.models.keras_layers import refused_settings
 from fpgaae.models.shapes import shapes_of_layers
+from fpgaae.runs.choices import ImportChoices
 
 Spec = dict[str, Any]
 
@@ -64,6 +65,18 @@ def test_which_output_of_a_nested_model_is_read(outputs: Any, index: int, read: 
     encoder = _encoder(outputs, _reads("x"))
     network = _read([_input("x", 6), encoder, _dense("back", 6, _reads("encoder", index))], "back")
     assert network["back"].inputs == (read,)
+
+
+def test_what_no_output_needs_is_left_out_unless_it_is_asked_for() -> None:
+    network = _read(
+        [_input("x", 6), _encoder([_MEAN, _LOG], _reads("x")), _dense("back", 6, _reads("encoder"))], "back"
+    )
+    assert [layer.name for layer in chosen_part(network, ImportChoices()).layers] == ["x", "z_mean", "back"]
+    assert chosen_part(network, ImportChoices(outputs=("z_log_var",))).outputs == ("z_log_var",)
+    assert chosen_part(network, ImportChoices(encoder=True)).outputs == ("z_mean",)
+    lonely = network.layers[0].changed(name="y")
+    two = NetworkDescription((network.layers[0], lonely, *network.layers[1:]), network.outputs)
+    assert "y" in [layer.name for layer in chosen_part(two, ImportChoices()).layers], "Keras wants all of its inputs"
 
 
 def test_outputs_and_inputs_may_be_dicts() -> None:
