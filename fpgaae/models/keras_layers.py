@@ -321,7 +321,7 @@ LAYERS: Mapping[str, KerasLayer] = {
     **{
         kind: KerasLayer(Role.UNKNOWN, rule=rule)
         for rule, kinds in {
-            "lambda-layer": "Lambda SlicingOpLambda TFOpLambda",
+            "lambda-layer": "Lambda",
             "transposed-convolution": "QConv2DTranspose",
             "softmax": "Softmax",
             "quantized-batch-normalization": (

@@ -81,9 +81,19 @@ def test_a_float_layer_that_is_called_twice_is_only_that() -> None:
     assert [found.rule for found in lint_import(model, Conversion())] == ["shared-layer"]
 
 
-@pytest.mark.parametrize(("sources", "rule"), [(("q",), "unsupported-layer"), (("q", "x"), "merged-branches")])
-def test_an_operation_with_a_constant_joins_nothing(sources: tuple[str, ...], rule: str) -> None:
-    (found,) = lint_import(by_hand(layer("it", "Multiply", *sources)).model, Conversion())
+@pytest.mark.parametrize(
+    ("kind", "sources", "rule"),
+    [
+        ("Multiply", ("q",), "unsupported-layer"),
+        ("Multiply", ("q", "x"), "merged-branches"),
+        ("TFOpLambda", ("q",), "unsupported-layer"),
+        ("Lambda", ("q",), "lambda-layer"),
+    ],
+)
+def test_an_operation_of_tensorflow_is_no_lambda_and_joins_no_constant(
+    kind: str, sources: tuple[str, ...], rule: str
+) -> None:
+    (found,) = lint_import(by_hand(layer("it", kind, *sources)).model, Conversion())
     assert found.rule == rule
 
 
