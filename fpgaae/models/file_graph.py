@@ -172,8 +172,8 @@ def _without_rounding(value: Any, rounding: Rounded) -> Any:  # noqa: ANN401
 
 
 def _exact_activation(quantizer: Quantizer | None) -> str:
-    if quantizer is None or quantizer.kind == "quantized_bits":
-        return "linear"
+    if quantizer is None or quantizer.kind in {"quantized_bits", "quantized_linear"}:
+        return "linear" if quantizer is None or quantizer.options.get("keep_negative", True) else "relu"
     return quantizer.kind.removeprefix("quantized_")
 
 

@@ -30,6 +30,7 @@ SIGNATURES: Mapping[str, Mapping[str, Any]] = {
 # Of those with a type, `scale_axis` has no effect either: it says along which axis a scale is searched, and alpha is 1.
 FIXED_POINT = frozenset({"quantized_bits", "quantized_relu"})
 QUANT = "Quant"  # of a QONNX file, where its grid is not that of a fixed-point type
+_STRAIGHT = frozenset({"quantized_bits", "quantized_linear", QUANT})
 _LONGEST_TEXT = 1000
 _MAX_BITS = 64
 
@@ -72,7 +73,15 @@ class Quantizer(NamedTuple):
     @property
     def is_rectifier(self) -> bool:
         """Whether it lets no negative values through, as a layer of its own is called `<layer>_relu`."""
-        return "relu" in self.kind or (self.kind == QUANT and not self.is_signed)
+        return "relu" in self.kind or (self.kind in _STRAIGHT and not self.is_signed)
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether it gives, but for rounding and saturation, what it reads, or that where it is not negative."""
+        if self.kind in _STRAIGHT:
+            return self.whole("bits") != 1
+        is_bent = self.options.get("use_sigmoid") or self.options.get("relu_upper_bound") is not None
+        return self.kind == "relu" or (self.kind == "quantized_relu" and not self.is_signed and not is_bent)
 
     @property
     def is_signed(self) -> bool:

@@ -327,10 +327,20 @@ def without_quantizers(network: NetworkDescription) -> tuple[NetworkDescription,
     """Give the float twin of a simplified network, and for each of its quantizers the float layer with that output.
 
     The weights stay as they are before they are quantized.
+
+    Raises
+    ------
+    InputError
+        If a quantizer does more than rounding, or cutting negative values off.
     """
     layers: list[LayerDescription] = []
     into: dict[str, str] = {}
     for layer in network.layers:
+        if layer.role is Role.ROUND and layer.activation is not None and not layer.activation.is_straight:
+            raise InputError(
+                f"the layer {layer.name} is {layer.activation}, of which no float layer gives the values before they "
+                "are rounded; use quantized_bits, or quantized_relu without a slope or a bound"
+            )
         if layer.role is Role.ROUND and not (layer.activation and layer.activation.is_rectifier):
             into[layer.name] = layer.inputs[0]
         elif layer.role is Role.ROUND:
