@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.models.double_precision import double_precision
 from fpgaae.models.kept_weights import keep_counted, keep_named
 from fpgaae.models.quantizers import Quantizer, read_quantizer
 from fpgaae.models.safe_config import PRECISION, safe_config, without_strangers
@@ -186,23 +187,18 @@ def _by_keras_2(config: Any, weights: Path, options: Mapping[str, bool], x: NDAr
 
     known: dict[str, Any] = dict(OWN_LAYERS)
     _add_supported_quantized_objects(known)
-    before = tf_keras.backend.floatx()
-    tf_keras.backend.set_floatx(PRECISION)  # QKeras takes its precision from there
-    try:
-        with prune.prune_scope():
-            model = tf_keras.models.model_from_json(json.dumps(config), custom_objects=known)
-            _build(model, x)
-            if weights.name == _CHECKPOINT.name:  # which gives its values in single precision only
-                single = json.dumps(config).replace(f'"{PRECISION}"', '"float32"')
-                stored = tf_keras.models.model_from_json(single, custom_objects=known)
-                _build(stored, x)
-                stored.load_weights(str(weights)).expect_partial()
-                model.set_weights(stored.get_weights())
-            else:
-                model.load_weights(str(weights), **options)
+    with double_precision(), prune.prune_scope():
+        model = tf_keras.models.model_from_json(json.dumps(config), custom_objects=known)
+        _build(model, x)
+        if weights.name == _CHECKPOINT.name:  # which gives its values in single precision only
+            single = json.dumps(config).replace(f'"{PRECISION}"', '"float32"')
+            stored = tf_keras.models.model_from_json(single, custom_objects=known)
+            _build(stored, x)
+            stored.load_weights(str(weights)).expect_partial()
+            model.set_weights(stored.get_weights())
+        else:
+            model.load_weights(str(weights), **options)
         return dict(_outputs(tf_keras, model, x.astype(PRECISION), ()))
-    finally:
-        tf_keras.backend.set_floatx(before)
 
 
 def _by_keras_3(config: Any, weights: Path, options: Mapping[str, bool], x: NDArray[np.floating]) -> Outputs:  # noqa: ANN401
