@@ -24,10 +24,10 @@ def keep_counted(stored: Path, full: Mapping[str, Any], kept: Mapping[str, Any])
     full, kept
         The JSON of the whole model, and of what is left of it.
     """
-    places = dict(_places(full, "", ()))
+    places = {(): "/", **dict(_places(full, "", ()))}  # the model itself, of which Keras 2 wants the group, too
     rest = stored.with_name(f"kept_{stored.name}")
     with h5py.File(stored, "r") as old, h5py.File(rest, "w") as new:
-        for names, place in _places(kept, "", ()):
+        for names, place in ((), ""), *_places(kept, "", ()):
             group = old.get(places[names], {})
             for part in group.keys() - {"layers"}:  # those of a nested model are moved one by one
                 old.copy(group[part], new, f"{place}/{part}")

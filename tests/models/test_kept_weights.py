@@ -33,11 +33,13 @@ def test_layers_are_counted_anew(tmp_path: Path) -> None:
         for place, value in places.items():
             file[f"layers/{place}/vars/0"] = value
         file["layers/dense_1/seed_generator/vars/0"] = 7
+        file["vars/0"] = 8
     keep_counted(tmp_path / "w.h5", _FULL, _KEPT)
     with h5py.File(tmp_path / "w.h5") as file:
         found: dict[str, int] = {}
         file.visititems(lambda name, item: found.update({name: int(item[()])}) if hasattr(item, "dtype") else None)
     assert found == {
+        "vars/0": 8,
         "layers/dense/vars/0": 1, "layers/dense/seed_generator/vars/0": 7, "layers/dense_1/vars/0": 2,
         "layers/functional/layers/dense/vars/0": 4,
     }  # fmt: skip
