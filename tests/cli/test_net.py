@@ -22,7 +22,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
     monkeypatch.setattr(net.tempfile, "tempdir", str(tmp_path))
 
     def run(error: BaseException) -> int:
-        def app() -> None:
+        def app(obj: object) -> None:
             raise error
 
         monkeypatch.setattr(commands, "app", app)
@@ -57,7 +57,7 @@ def test_too_little_memory_is_said(
 def test_a_polite_end_is_an_interruption(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
 
-    def app() -> None:
+    def app(obj: object) -> None:
         with errors_as_sentences():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(10)
