@@ -5,9 +5,11 @@ They end with this process, too, however it ends: a shell waits for a word from 
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -99,3 +101,11 @@ def _ended_with_this_process(group: int) -> Iterator[None]:
             yield
         finally:
             watch.communicate(b"\n")
+
+
+def become(words: list[str]) -> None:
+    """Do what ends a process, as removing TensorFlow's temporary files, and run another in its place."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(words[0], words)

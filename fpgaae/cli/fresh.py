@@ -5,11 +5,11 @@ Half of a machine's memory is then left for the compilers of the C simulation.
 
 from __future__ import annotations
 
-import atexit
-import os
 import sys
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from fpgaae.processes import become
 
 _NEED_NO_KERAS = frozenset(("csim", "prove", "trace", "rtl", "synth", "place"))
 _LARGE = "tensorflow"
@@ -32,12 +32,4 @@ class Program(NamedTuple):
         """
         stages = frozenset(left)
         if stages and stages <= _NEED_NO_KERAS and _LARGE in sys.modules:
-            _become([sys.executable, *self.words, "--shown", done])
-
-
-def _become(words: list[str]) -> None:
-    """Do what ends a process, as removing TensorFlow's temporary files, and run another in its place."""
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execv(words[0], words)
+            become([sys.executable, *self.words, "--shown", done])

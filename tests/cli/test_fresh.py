@@ -21,7 +21,7 @@ _WORDS = ("-m", "fpgaae", "run", "small.yaml")
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Give the programs that this process would have become."""
     found: list[list[str]] = []
-    monkeypatch.setattr(fresh, "_become", found.append)
+    monkeypatch.setattr(fresh, "become", found.append)
     return found
 
 
