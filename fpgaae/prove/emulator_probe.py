@@ -60,10 +60,14 @@ class DenseCall(NamedTuple):
     bias: Codes  # (n_out,)
 
     @property
+    def _step(self) -> int:
+        """How many vectors a block is behind the one before: so few that each comes in each lane, if not too many."""
+        return 1 if (len(self.weights) + 1) * len(self.bias) * _LANES <= _MOST_CODES else _LANES
+
+    @property
     def _firsts(self) -> Codes:
-        """The vectors in the first lanes of the blocks: all, if not too many, so that each comes in each lane."""
-        n_vectors = len(self.weights) + 1
-        return np.arange(0, n_vectors, 1 if n_vectors * len(self.bias) * _LANES <= _MOST_CODES else _LANES)
+        """The vectors in the first lanes of the blocks."""
+        return np.arange(0, len(self.weights) + 1, self._step)
 
     @property
     def n_codes(self) -> int:
@@ -77,7 +81,7 @@ class DenseCall(NamedTuple):
         return _CALL.format(
             in_type=self.in_type, out_type=self.out_type, n_in=n_in, n_out=n_out, function=self.function,
             sizes=f"{n_in}, {n_out}" if is_float else n_out, kernel=self.kernel, bias=self.bias_name,
-            buffer=", buffer" if is_float else "", step=int(np.diff(self._firsts[:2]).sum() or 1),
+            buffer=", buffer" if is_float else "", step=self._step,
         )  # fmt: skip
 
     def right(self) -> Codes:

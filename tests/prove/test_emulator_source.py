@@ -161,3 +161,17 @@ def test_each_basis_vector_comes_in_some_lane_where_all_in_each_are_too_many(mon
     damaged = call.right()
     damaged[1, 0, 3] += 1
     assert call.said(damaged) == "output 0 of kernel makes 41 of a one at input 34 in lane 3, and not 40"
+
+
+@pytest.mark.usefixtures("compiler")
+def test_large_layers_are_read_back_in_fewer_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator_probe, "_MOST_CODES", 0)
+    features = networks.feature_map(12)  # more inputs than a block has lanes
+    trigger = GoldenTrigger(features, networks.random_network(Score.SQUARED_ERROR, features))
+    source, file = source_of(trigger, tmp_path), tmp_path / "small_emulator.cpp"
+    assert emulator_differs(trigger, source, file) is None
+    text = (tmp_path / "kernels.h").read_text()
+    (tmp_path / "kernels.h").write_text(text.replace("d += row[3] * w;", "d += row[2] * w;", 1))
+    found = emulator_differs(trigger, source, file)
+    assert found is not None
+    assert "in lane 24" in found
