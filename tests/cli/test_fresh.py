@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from support import small_config
 from typer.testing import CliRunner
 
-from fpgaae.cli import fresh
+from fpgaae import api
+from fpgaae.cli import fresh, stages
 from fpgaae.cli.commands import app
 from fpgaae.cli.fresh import Program
 
@@ -51,3 +53,19 @@ def test_what_was_shown_is_not_shown_again_unless_it_had_to_run(tmp_path: Path) 
     assert "data of small done" in first.output
     assert second.exit_code == 0
     assert "data of small" not in second.output
+
+
+@pytest.mark.parametrize(("to", "becomes"), [("csim", True), ("evaluate", False), ("convert", False)])
+def test_run_goes_on_in_it_behind_convert(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, to: str, becomes: bool
+) -> None:
+    def run(*_: object, on_result: Callable[[str, SimpleNamespace], None], **__: object) -> None:
+        for stage in ("train", "convert"):
+            on_result(stage, SimpleNamespace(result=None))
+
+    monkeypatch.setattr(api, "run", run)
+    monkeypatch.setattr(stages, "print_json", lambda _: None)
+    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    words = ["run", str(small_config(tmp_path)), "--to", to, "--json"]
+    assert CliRunner().invoke(app, words, obj=Program(_WORDS)).exit_code == 0
+    assert started == ([[sys.executable, *_WORDS, "--shown", "convert"]] if becomes else [])
