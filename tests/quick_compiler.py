@@ -133,8 +133,8 @@ def _precompiled(arguments: list[str], names: tuple[str, ...]) -> Path | None:
         if i not in {place, place + 1} and a != "-c" and not a.endswith(_SOURCES) and not a.startswith(_OF_A_DESIGN)
     ]
     digest = hashlib.sha256(repr((os.environ["CCACHE_NAMESPACE"], sorted(flags), names)).encode())
-    for folder in ("firmware/ap_types", "firmware/nnet_utils"):
-        for file in sorted(Path(folder).rglob("*")):
+    for headers in ("firmware/ap_types", "firmware/nnet_utils"):
+        for file in sorted(Path(headers).rglob("*")):
             if file.is_file() and file.name not in _OWN_HEADERS:
                 digest.update(f"{file}\0".encode() + file.read_bytes())
     folder = Path(os.environ[HEADERS]) / digest.hexdigest()[:32]

@@ -178,11 +178,11 @@ def array_data(array: Mapping[str, Any], reader: str | None = None, **options: A
 
 def read_all(file: Path | str, data: Data, chunk_events: int = 1000, span: range | None = None) -> EventChunk:
     """Read a file, or a toy by its name, chunk by chunk, and put the chunks together."""
-    source = file
     if isinstance(file, str):
         name, _, selection = file.partition("#")
-        source = toy_file(name, selection)
-    chunks = list(read_events(source, data, chunk_events, span))
+        chunks = list(read_events(toy_file(name, selection), data, chunk_events, span))
+    else:
+        chunks = list(read_events(file, data, chunk_events, span))
     assert all(len(chunk.values) <= chunk_events for chunk in chunks)
     values, groups = (np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ("values", "groups"))
     return EventChunk(chunks[0].first_event, values, groups)
