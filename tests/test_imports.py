@@ -142,6 +142,8 @@ SHOWN = (
     "fpgaae.api", "fpgaae.cli", "fpgaae.errors", "fpgaae.progress", "fpgaae.statistics", "fpgaae.runs", "fpgaae.doctor",
     "fpgaae.hls.lint.findings", "fpgaae.report.tables", "fpgaae.report.flatness", "fpgaae.scan.table",
 )  # fmt: skip
+# To go on as another process is the command line's own affair: a caller from Python keeps the process that it has.
+ITS_OWN = {"fpgaae.cli.fresh": {"fpgaae.processes"}}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if _package(f"{name}.") == "cli"])
@@ -149,4 +151,4 @@ def test_the_command_line_uses_the_python_interface(module: str) -> None:
     others = {
         name for name in _imports_of_the_package(module) if not f"{name}.".startswith(tuple(f"{s}." for s in SHOWN))
     }
-    assert others == set(), f"{module} does by itself what fpgaae.api should offer"
+    assert others == ITS_OWN.get(module, set()), f"{module} does by itself what fpgaae.api should offer"
