@@ -17,7 +17,7 @@ from fpgaae.config.file import load_config
 from fpgaae.data.cms_shards import ZERO_BIAS, ShardSettings, write_shards
 
 NAME = "cms_data"
-_EVENTS, _QUICK_EVENTS = 1_000_000, 50_000
+_EVENTS, _QUICK_EVENTS, _SHARDS = 5_000_000, 50_000, 20
 _EVENTS_PER_SECOND = 250_000  # on two cores
 _MEMORY_MIB = 2048
 
@@ -28,7 +28,7 @@ def run(settings: Settings) -> Result:
     result = Result(NAME, ("reader", "events", "s", "CPU s", "events/s", "peak MiB", "other cores"))
     with new_bench() as bench:
         check_disk(bench.folder, n_events)
-        made = ShardSettings(n_events, 1000, n_events // 10, (), menu_bits=4)
+        made = ShardSettings(n_events, 1000, n_events // _SHARDS, (), menu_bits=4)
         files = write_shards(bench.folder, made)[ZERO_BIAS]
         config = _config(bench.folder, files[0].parent)
         command = [sys.executable, "-m", "benchmarks.cms_data", str(config), *map(str, files)]

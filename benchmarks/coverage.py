@@ -34,7 +34,6 @@ _EVENTS, _CHOICE_EVENTS = 6000, 9000
 _BACKGROUND, _SIGNAL, _DISTANCE, _NOISE = 1800, 900, 1.0, 0.3
 _FPR, _REPLICAS = 0.02, 100
 _N_ERRORS = 4  # binomial ones that a figure may lie off, as many figures are looked at
-_OF_PERCENTILES = 0.02  # that those of 100 replicas lie too close
 
 
 class _Share(NamedTuple):
@@ -45,12 +44,11 @@ class _Share(NamedTuple):
     wanted: float
     happened: list[bool]
     is_coverage: bool
-    allowance: float = 0.0
 
     @property
     def goal(self) -> Goal:
         """At least the level for intervals, and at most 5 % for tests, up to binomial errors."""
-        error = _N_ERRORS * float(np.sqrt(self.wanted * (1 - self.wanted) / len(self.happened))) + self.allowance
+        error = _N_ERRORS * float(np.sqrt(self.wanted * (1 - self.wanted) / len(self.happened)))
         limit = self.wanted - error if self.is_coverage else self.wanted + error
         share = float(np.mean(self.happened))
         return Goal(f"{self.what}, {self.toy}", 100 * share, 100 * limit, "%", at_least=self.is_coverage)
@@ -127,8 +125,7 @@ def _pairs(n_toys: int) -> Iterator[_Share]:
             toy = f"steps of {step:g}, groups of {size}"
             for (what, wanted), all_happened in found.items():
                 coverage = wanted != _FALSE
-                allowance = 0.0 if what.startswith("DeLong") else _OF_PERCENTILES
-                yield _Share(what, toy, wanted, all_happened, coverage, allowance)
+                yield _Share(what, toy, wanted, all_happened, coverage)
 
 
 def _of_pair(step: float, size: int, seed: int) -> dict[tuple[str, float], bool]:

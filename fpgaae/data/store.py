@@ -1,4 +1,7 @@
-"""The events as the later stages read them: hardware integers in HDF5, by process and split."""
+"""The events as the later stages read them: hardware integers in HDF5, by process and split.
+
+They are not compressed: by lzf they take two fifths of the space, and writing them a quarter of the stage's time.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,8 @@ class EventWriter:
         with self._writer.writing() as file:
             if where not in file:
                 rows = (_ROWS, self._n_features)
-                file.create_dataset(
-                    f"{where}/codes", (0, self._n_features), self.dtype, maxshape=(None, self._n_features),
-                    chunks=rows, compression="lzf",  # shuffled bytes take 7 % less space, and half as long again
-                )  # fmt: skip
+                most = (None, self._n_features)
+                file.create_dataset(f"{where}/codes", (0, self._n_features), self.dtype, maxshape=most, chunks=rows)
                 file.create_dataset(f"{where}/groups", (0,), np.int64, maxshape=(None,), chunks=(_ROWS,))
                 for name in columns:
                     file.create_dataset(

@@ -254,13 +254,20 @@ def _copies(scores: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, str]:
 def percentile_interval(value: float, replicas: NDArray[np.float64], level: float) -> Interval:
     """Put a value between the percentiles (1 - level) / 2 and (1 + level) / 2 of its replicas.
 
+    The percentile p of n replicas is the one at place p (n + 1) of their order, which another replica lies below with
+    probability p: the smaller the number of replicas, the more too close do other definitions lie.
+
     Raises
     ------
     InputError
         If the level is outside (0, 1).
+
+    Notes
+    -----
+    R. J. Hyndman and Y. Fan, The American Statistician 50 (1996) 361, definition 6.
     """
     tail = (1 - check_level(level)) / 2
-    low, high = np.quantile(replicas, [tail, 1 - tail])
+    low, high = np.quantile(replicas, [tail, 1 - tail], method="weibull")
     return Interval(value, float(low), float(high))
 
 

@@ -125,7 +125,7 @@ def test_another_signal_changes_no_replica() -> None:
 
 
 def test_a_test_of_tied_differences_rejects_where_their_interval_does_not_reach_zero() -> None:
-    replicas = np.linspace(-1, 3, 401)  # 2.5 and 97.5 % of which lie at -0.9 and 2.9
+    replicas = np.linspace(-1, 3, 401)[1:-1]  # 2.5 and 97.5 % of which lie at -0.9 and 2.9
     assert error_of_test(1.0, replicas, tied=False) == replicas.std(ddof=1)
     assert error_of_test(1.0, replicas, tied=True) == pytest.approx(1.9 / 1.959964)
     assert error_of_test(-0.5, replicas, tied=True) == pytest.approx(3.4 / 1.959964)
@@ -148,7 +148,17 @@ def test_the_scores_beside_a_tied_threshold_are_possible_ones_where_the_rate_lea
 
 
 def test_percentiles_of_a_known_distribution() -> None:
-    assert percentile_interval(0.5, np.linspace(0, 1, 101), 0.9) == pytest.approx((0.5, 0.05, 0.95))
+    # the places p (n + 1) of 99 replicas divide a uniform distribution into equal parts
+    assert percentile_interval(0.5, np.arange(1, 100) / 100, 0.9) == pytest.approx((0.5, 0.05, 0.95))
+
+
+@pytest.mark.parametrize("n_replicas", [19, 60])
+def test_few_replicas_lie_no_closer_than_many(n_replicas: int) -> None:
+    rng = np.random.default_rng(n_replicas)
+    replicas, further = rng.normal(size=(4000, n_replicas)), rng.normal(size=4000)
+    intervals = [percentile_interval(0.0, own, 0.9) for own in replicas]
+    inside = np.mean([own.low <= value <= own.high for own, value in zip(intervals, further, strict=True)])
+    assert inside == pytest.approx(0.9, abs=4 * np.sqrt(0.9 * 0.1 / 4000))
 
 
 @pytest.mark.parametrize(

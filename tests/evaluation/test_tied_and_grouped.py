@@ -138,7 +138,7 @@ def test_equal_models_are_called_different_in_five_percent_however_scores_tie(st
             errors[key].append(error)
     for key in ("auc", *KEYS):
         assert np.mean(wrong[key]) < FALSE + 3 * binomial_error(FALSE, N_TOYS), key
-        assert np.mean(held[key]) > 0.95 - 0.02 - 3 * binomial_error(0.95, N_TOYS), key  # 60 replicas: too close
+        assert np.mean(held[key]) > 0.95 - 3 * binomial_error(0.95, N_TOYS), key
         ratio = np.mean(errors[key]) / np.std(values[key])
         assert 0.75 < ratio < (1.5 if step else 1.25), key  # ties allow no exact one: the safe side
 
