@@ -307,10 +307,17 @@ class EventGroups:
     weights
         Of the events, shape (n_events,): 0 or more, and not all 0; kept with the scale of `PassedEvents.weighed`.
         None: each counts 1.
+
+    Raises
+    ------
+    InputError
+        If all weights are 0.
     """
 
     def __init__(self, labels: NDArray[Any], weights: NDArray[np.float64] | None = None) -> None:
         _, index, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        if weights is not None:
+            refuse_weightless(weights)
         self.weights = None if weights is None else weights * (weights.sum() / (weights @ weights))
         self.index: NDArray[np.int64] = index
         self.sizes = self._sums(slice(None)) if weights is not None else sizes.astype(np.float64)
@@ -331,6 +338,10 @@ class EventGroups:
     def effective_events(self) -> float:
         """As many events of weight 1 as weighted ones are worth, groups left aside: sum(w)^2 / sum(w^2)."""
         return self.n_events if self.weights is None else float(self.sizes.sum())
+
+    def weightless(self) -> NDArray[np.bool_]:
+        """Tell which events have the weight 0, (n_events,): they count nowhere."""
+        return np.zeros(self.n_events, dtype=np.bool_) if self.weights is None else self.weights == 0
 
     def part(self, own: NDArray[np.bool_]) -> EventGroups:
         """Give the groups of some of the events."""
@@ -370,6 +381,26 @@ class EventGroups:
             return float(values.std(ddof=1) / np.sqrt(values.size))
         sums = np.bincount(self.index, weights=values - values.mean(), minlength=self.n_groups)
         return float(np.sqrt(sums @ sums * self.n_groups / (self.n_groups - 1)) / self.n_events)
+
+
+def whole_number(effective: float) -> int:
+    """Round an effective number of events down, but not below the whole number that equal weights stand for."""
+    return int(effective * (1 + _ROUNDING))
+
+
+def effective_numbers(weights: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the effective number of the events from each of some places on: sum(w)^2 / sum(w^2), rounded down."""
+    tails = [weights[first:] for first in firsts.tolist()]
+    return np.array([whole_number(t.sum() ** 2 / (t @ t)) if t.any() else 0 for t in tails], dtype=np.int64)
+
+
+def refuse_weightless(weights: NDArray[np.float64], process: str = "") -> None:
+    """Raise `InputError` if all weights are 0: shares of such events are none."""
+    if not weights.any():
+        raise InputError(
+            f"The weights of all {weights.size:,} events{f' of `{process}`' if process else ''} are 0, so that shares "
+            "of them are none: correct `data.columns.weight`, or give events of which some have a weight."
+        )
 
 
 def check_level(level: float) -> float:

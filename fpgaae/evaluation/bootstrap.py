@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from fpgaae.errors import InputError
 from fpgaae.evaluation.ranks import Beside, RankedBackground, RankedSignal, SignalReplica
-from fpgaae.statistics import DEFAULT_CONFIDENCE_LEVEL, NO_WEIGHTS, Interval, PassedEvents, Weights, check_level
+from fpgaae.statistics import (
+    DEFAULT_CONFIDENCE_LEVEL,
+    NO_WEIGHTS,
+    Interval,
+    PassedEvents,
+    Weights,
+    check_level,
+    refuse_weightless,
+)
 
 LEVEL_OF_TESTS = 0.95  # of the interval that a test of a difference at 5 % has to agree with
 DEFAULT_FPRS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -227,7 +235,16 @@ def bootstrap(
 def with_weight(
     scores: Mapping[str, Mapping[str, NDArray[Any]]], groups: Mapping[str, NDArray[np.int64]], weights: Weights
 ) -> tuple[Mapping[str, Mapping[str, NDArray[Any]]], Mapping[str, NDArray[np.int64]], Weights]:
-    """Leave out the events of weight 0: groups of nothing else would make replicas without any weight."""
+    """Leave out the events of weight 0: groups of nothing else would make replicas without any weight.
+
+    Raises
+    ------
+    InputError
+        If all events of a process have the weight 0.
+    """
+    for process in groups:
+        if process in weights:
+            refuse_weightless(weights[process], process)
     there = {process: own > 0 for process, own in weights.items() if process in groups and not (own > 0).all()}
     if not there:
         return scores, groups, weights

@@ -20,7 +20,7 @@ from fpgaae.evaluation.bootstrap import (
 )
 from fpgaae.evaluation.delong import ScoredGroups, compare_areas, delong
 from fpgaae.runs.results.metrics import AreaTest, Estimate, MetricsBySignal, SignalMetrics, fpr_key
-from fpgaae.statistics import NO_WEIGHTS, EventGroups, Interval, Weights, as_scores
+from fpgaae.statistics import NO_WEIGHTS, EventGroups, Interval, Weights, as_scores, whole_number
 
 FLOAT, QUANTIZED, FIRMWARE = "float", "quantized", "firmware"
 TEACHER = "teacher"  # of a student, which the other three are
@@ -99,7 +99,7 @@ def compare(
 
 def effective_number(groups: Groups, weights: Weights, process: str) -> int:
     """Give the number of events of a process; of weighted ones the effective number, rounded down."""
-    return int(EventGroups(groups[process], weights.get(process)).effective_events)
+    return whole_number(EventGroups(groups[process], weights.get(process)).effective_events)
 
 
 def area_tests(

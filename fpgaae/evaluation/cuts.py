@@ -68,9 +68,10 @@ class Cut(NamedTuple):
         if self.threshold.codes_of_cells is None:
             return np.array([whole])
         found = np.full(len(self.threshold.codes_of_cells), whole)
+        weightless = groups.weightless()
         for cell in np.unique(self.cells[background]).tolist():
             own = self.cells[background] == cell
-            if groups.weights is None or groups.weights[own].any():
+            if not weightless[own].all():
                 inside = groups.part(own)
                 found[cell] = float_cut(scores[own], inside.count(above[own]), inside.weights)
         return found

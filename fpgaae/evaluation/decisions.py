@@ -89,7 +89,16 @@ def _decision(
         processes={process: _flips(own, groups[process], level) for process, own in accepted.items()},
         doubt=threshold.doubt,
         cells=None if threshold.codes_of_cells is None else len(threshold.codes_of_cells),
+        effective_passed=None if passed.spread is None else here.passed,
+        chosen_rate=_rate_of_ties(threshold),
     )
+
+
+def _rate_of_ties(threshold: Threshold) -> float | None:
+    """Give the rate on the events of the choice where events that tie at the threshold keep it clearly below."""
+    rate, one = threshold.false_positive_rate, 1 / threshold.events
+    tied = threshold.events_at_threshold > 1 and rate.high < threshold.requested_false_positive_rate - one
+    return rate.value if tied else None
 
 
 def _at_choice(threshold: Threshold, share_here: float) -> EffectiveCount:

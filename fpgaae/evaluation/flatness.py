@@ -54,6 +54,9 @@ def flatness(
 def _flat_sum(
     quantity: str, sums: Codes, passing: tuple[Flags, Flags], groups: EventGroups, level: float
 ) -> FlatSum:  # fmt: skip
+    if (weightless := groups.weightless()).any():  # such events count nowhere, and a bin may have no others
+        sums, groups = sums[~weightless], groups.part(~weightless)
+        passing = passing[0][~weightless], passing[1][~weightless]
     place = np.searchsorted(equal_edges(sums, N_BINS), sums, side="left")
     bins = []
     for index in np.unique(place).tolist():

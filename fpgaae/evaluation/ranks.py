@@ -12,9 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.evaluation.metrics import as_comparable
-from fpgaae.statistics import EventGroups, PassedEvents, Scores, as_scores, cumulated, threshold_places
-
-_MARGIN = 1e-9  # for the rounding of an effective number that is a whole one
+from fpgaae.statistics import (
+    EventGroups,
+    PassedEvents,
+    Scores,
+    as_scores,
+    cumulated,
+    effective_numbers,
+    threshold_places,
+)
 
 
 def _narrow(counts: NDArray[np.int32]) -> NDArray[Any]:
@@ -28,12 +34,6 @@ def _cumulative(weights: NDArray[Any]) -> NDArray[Any]:
     cumulative = np.zeros(weights.size + 1, dtype=kind)
     np.cumsum(weights, dtype=kind, out=cumulative[1:])
     return cumulative
-
-
-def _effective(weights: NDArray[np.float64], firsts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the effective number of the events from each of some places on: sum(w)^2 / sum(w^2), rounded down."""
-    tails = [weights[first:] for first in firsts.tolist()]
-    return np.array([int(t.sum() ** 2 / (t @ t) + _MARGIN) if t.any() else 0 for t in tails], dtype=np.int64)
 
 
 class BackgroundReplica(NamedTuple):
@@ -116,7 +116,7 @@ class RankedBackground:
         cuts = threshold_places(cumulative, self._fprs)
         ends = np.searchsorted(self.ordered, self.ordered[cuts], side="right")
         excess = (total - cumulative[self._ends]) / total - self._rates
-        above = total - cumulative[ends] if self._weights is None else _effective(weights, ends)
+        above = total - cumulative[ends] if self._weights is None else effective_numbers(weights, ends)
         return BackgroundReplica(cumulative, cuts, above, excess)
 
     def beside(self) -> list[list[Beside]]:

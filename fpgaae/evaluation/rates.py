@@ -19,7 +19,7 @@ from fpgaae.data.source import WEIGHT
 from fpgaae.evaluation.binning import Bins, equal_bins, occupied
 from fpgaae.hls.working_points import TEST_LEVEL, rate_khz
 from fpgaae.runs.results.metrics import BinnedRate, Intervals, RateBin, RateCurve
-from fpgaae.statistics import EventGroups, Interval, PassedEvents, as_scores
+from fpgaae.statistics import EventGroups, Interval, PassedEvents, as_scores, cumulated, effective_numbers, whole_number
 
 N_POINTS = 120
 MAX_BINS = 10  # of pile-up
@@ -69,7 +69,25 @@ def rate_curve(scores: Scores, groups: Groups, columns: Columns, settings: RateS
         pure_background_passed=pure and pure.background,
         pure_rate_khz=pure and pure.rate_khz,
         pure_efficiency=pure and pure.efficiency,
+        effective_passed=_effective_passed(scores[settings.background], groups[settings.background], thresholds),
     )
+
+
+def _effective_passed(
+    background: NDArray[Any], groups: EventGroups, thresholds: NDArray[Any]
+) -> tuple[int, ...] | None:  # fmt: skip
+    """Give how many events of weight 1 those above each threshold are worth; None where events have no weights.
+
+    By how unequal their weights are, and no more than their share of what all events are worth: the interval of the
+    rate rests on that.
+    """
+    if groups.weights is None:
+        return None
+    order = np.argsort(background, kind="stable")
+    firsts = np.searchsorted(background[order], thresholds, side="right")
+    above = cumulated(groups.weights[order][::-1], order.size)[order.size - firsts]
+    effective = effective_numbers(groups.weights[order], firsts).tolist()
+    return tuple(min(n, whole_number(weight)) for n, weight in zip(effective, above.tolist(), strict=True))
 
 
 class _Passing(NamedTuple):
@@ -153,7 +171,7 @@ def same_rate(passed: NDArray[Any], events: NDArray[Any], design_effect: float =
     """
     share = passed.sum() / events.sum()
     if min(share, 1 - share) * events.min() / design_effect >= _MIN_EXPECTED:
-        return float(chi2.sf(chi2_contingency([passed, events - passed])[0] / design_effect, passed.size - 1))
+        return float(chi2.sf(_pearson(passed, events) / design_effect, passed.size - 1))
     passed, events = (np.rint(counts / design_effect).astype(np.int64) for counts in (passed, events))
     passed, events = passed[events > 0], events[events > 0]
     if not 0 < passed.sum() < events.sum():
@@ -161,6 +179,11 @@ def same_rate(passed: NDArray[Any], events: NDArray[Any], design_effect: float =
     tables = np.random.default_rng(0).multivariate_hypergeometric(events, passed.sum(), _N_TABLES, method="marginals")
     unequal = (tables**2 / events).sum(axis=1)  # chi-square but for constants, the sums being the same
     return float((1 + np.count_nonzero(unequal >= (passed**2 / events).sum() * (1 - 1e-12))) / (1 + _N_TABLES))
+
+
+def _pearson(passed: NDArray[Any], events: NDArray[Any]) -> float:
+    """Give Pearson's chi-square, also of two bins without Yates' correction, which would make the test too rare."""
+    return float(chi2_contingency([passed, events - passed], correction=False)[0])
 
 
 def _thresholds(background: NDArray[Any]) -> NDArray[Any]:

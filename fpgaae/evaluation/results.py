@@ -31,7 +31,7 @@ from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve, rates_by_
 from fpgaae.evaluation.verdicts import verdicts
 from fpgaae.runs.results.convert import Threshold
 from fpgaae.runs.results.metrics import BinnedRate, Correlation, Rates, ScoreMetrics
-from fpgaae.statistics import EventGroups
+from fpgaae.statistics import EventGroups, refuse_weightless
 
 Scores = Mapping[str, Mapping[str, NDArray[Any]]]  # model -> process -> one an event
 Groups = Mapping[str, EventGroups]
@@ -68,6 +68,8 @@ def evaluate_scores(
     """
     background, level = config.data.background, config.evaluation.confidence_level
     settings, weights = bootstrap_settings(config), weights_of(columns)
+    for process, own in weights.items():
+        refuse_weightless(own, process)
     independent = {process: EventGroups(labels, weights.get(process)) for process, labels in groups.items()}
     found = compare(scores, groups, background, settings, weights=weights)
     deltas = {model: found.differences[model] for model in (FIRMWARE, QUANTIZED)}

@@ -25,6 +25,7 @@ from fpgaae.statistics import Interval
 TERMINAL_FPR_KEYS = ("1e-02", "1e-03", "1e-04")
 SYMMETRIC_RATIO = 0.75
 NOT_MEASURABLE = "\N{EN DASH}"
+_DIGITS_OF_EVENTS = 6  # of an effective number, which rounding may leave just below a whole one
 _FIRMWARE_DELTA, _QUANTIZED_DELTA = "firmware \N{MINUS SIGN} float", "quantized \N{MINUS SIGN} float"
 
 
@@ -256,15 +257,23 @@ def _above(decision: Decision) -> str:
 def rate_sentence(decision: Decision) -> str:
     """Say which rate was asked for and which one the firmware gives."""
     rate, khz = decision.false_positive_rate, decision.rate_khz
-    verdict = "agrees" if decision.agrees else "DISAGREES"
-    if decision.agrees and decision.background_events_passed < MIN_BACKGROUND_EVENTS:
-        verdict = "too few events to tell"
+    wanted = f"requested {decision.requested_false_positive_rate:.2e} ({decision.requested_rate_khz:.3g} kHz)"
+    if decision.chosen_rate is not None:
+        wanted += f", of which ties of scores left {decision.chosen_rate:.2e} where it was chosen"
     return (
-        f"{_above(decision)}: requested {decision.requested_false_positive_rate:.2e} "
-        f"({decision.requested_rate_khz:.3g} kHz), achieved {rate.value:.2e} ({khz.value:.3g} kHz), "
-        f"{rate.low:.2e} to {rate.high:.2e}: {verdict} (p = {decision.p_value:.2g})"
+        f"{_above(decision)}: {wanted}, achieved {rate.value:.2e} ({khz.value:.3g} kHz), "
+        f"{rate.low:.2e} to {rate.high:.2e}: {_agreement(decision)} (p = {decision.p_value:.2g})"
         + ("" if decision.doubt is None else f". In doubt: {decision.doubt}")
     )
+
+
+def _agreement(decision: Decision) -> str:
+    """Say whether the rate is that of the events that the threshold was chosen on, and of what is asked for."""
+    passed = decision.background_events_passed if decision.effective_passed is None else decision.effective_passed
+    if decision.agrees and round(passed, _DIGITS_OF_EVENTS) < MIN_BACKGROUND_EVENTS:
+        return "too few events to tell"
+    verdict = "agrees" if decision.agrees else "DISAGREES"
+    return verdict if decision.chosen_rate is None else f"{verdict} with that"
 
 
 def deltas(metrics: ScoreMetrics) -> dict[str, MetricsBySignal]:

@@ -14,6 +14,7 @@ from fpgaae.config.experiment import Threshold, Trigger
 from fpgaae.errors import InputError
 from fpgaae.evaluation.cuts import cuts
 from fpgaae.evaluation.decisions import decisions
+from fpgaae.report.tables import rate_sentence
 from fpgaae.runs.record import as_json
 from fpgaae.statistics import EventGroups, clopper_pearson
 
@@ -111,6 +112,43 @@ def test_copies_of_events_change_no_interval_and_no_verdict(choice: dict[str, fl
     assert found["processes"]["signal"]["efficiency"] == pytest.approx(once["processes"]["signal"]["efficiency"])
     assert found["p_value"] == pytest.approx(once["p_value"])
     assert found["agrees"] is once["agrees"] is False
+
+
+def test_events_of_few_groups_are_too_few_to_tell() -> None:
+    """Ten events pass, of two groups: they say as much as two."""
+    codes = np.concatenate([np.full(10, 9.0), np.zeros(90)])
+    scores = {model: {"background": codes} for model in ("float", "quantized", "firmware")}
+    chosen = threshold(code=7, value=7.0, requested_false_positive_rate=0.1, events=1000, events_passed=100,
+                       false_positive_rate=clopper_pearson(100, 1000))  # fmt: skip
+    alone, grouped = (
+        decisions(scores, {"background": EventGroups(labels)}, "background", cuts([chosen]), TRIGGER, 0.9)[0]
+        for labels in (np.arange(100), np.arange(100) // 5)
+    )
+    assert (alone.effective_passed, grouped.background_events_passed) == (None, 10)
+    assert grouped.effective_passed is not None
+    assert grouped.effective_passed < 5
+    assert alone.agrees
+    assert grouped.agrees
+    assert "agrees (p" in rate_sentence(alone)
+    assert "too few events to tell (p" in rate_sentence(grouped)
+
+
+def test_a_rate_that_ties_keep_below_the_wanted_one_is_not_said_to_agree_with_it() -> None:
+    tied = {"events": 1000, "events_passed": 100, "events_at_threshold": 300,
+            "false_positive_rate": clopper_pearson(100, 1000)}  # fmt: skip
+    codes = np.arange(1000) % 10.0  # a tenth lies above 8
+    scores = {model: {"background": codes} for model in ("float", "quantized", "firmware")}
+    wanted = threshold(code=8, value=8.0, requested_false_positive_rate=0.3, requested_rate_khz=300.0, **tied)
+    (found,) = decisions(scores, _independent(scores), "background", cuts([wanted]), TRIGGER, 0.9)
+    assert found.chosen_rate == 0.1
+    sentence = rate_sentence(found)
+    assert "requested 3.00e-01 (300 kHz), of which ties of scores left 1.00e-01 where it was chosen" in sentence
+    assert "agrees with that (p = 1)" in sentence
+    (exact,) = decisions(
+        scores, _independent(scores), "background", cuts([replace(wanted, requested_false_positive_rate=0.1)]), TRIGGER,
+        0.9,
+    )  # fmt: skip
+    assert exact.chosen_rate is None
 
 
 def test_a_missing_model_is_named() -> None:

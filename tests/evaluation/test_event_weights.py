@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from results import NO_RATES, threshold
 
 from fpgaae.config.experiment import Threshold, Trigger
+from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings, bootstrap
-from fpgaae.evaluation.comparison import area_tests, compare
-from fpgaae.evaluation.cuts import cuts
+from fpgaae.evaluation.comparison import area_tests, compare, effective_number
+from fpgaae.evaluation.cuts import Followed, cuts
 from fpgaae.evaluation.decisions import decisions
+from fpgaae.evaluation.flatness import flatness
 from fpgaae.evaluation.group_scores import evaluate_groups
 from fpgaae.evaluation.metrics import auc, partial_auc, roc_curve
 from fpgaae.evaluation.rates import RateSettings, rate_curve, rates_by_column
-from fpgaae.evaluation.review.turn_ons import turn_on
+from fpgaae.evaluation.review.turn_ons import improvements, turn_on
 from fpgaae.fixedpoint import parse_type
 from fpgaae.hls.working_points import choose_thresholds
 from fpgaae.runs.record import plain
@@ -96,7 +100,7 @@ def _everything(sample: Sample, weights: dict[str, NDArray[np.float64]]) -> dict
     found = {
         "compare": compare(sample.scores, sample.groups, "background", SETTINGS, weights=weights).models,
         "delong": area_tests(sample.scores, sample.groups, "background", weights),
-        "rates": rate_curve(sample.scores["firmware"], groups, columns, of_rates),
+        "rates": replace(rate_curve(sample.scores["firmware"], groups, columns, of_rates), effective_passed=None),
         "runs": rates_by_column(flags, sample.groups["background"], columns["background"], of_rates),
         "decisions": decisions(of_scores, groups, "background", cuts(chosen), TRIGGER, 0.68),
         "groups": evaluate_groups(sample.scores, sample.groups, "background", 0.2, SETTINGS, weights),
@@ -171,3 +175,42 @@ def test_few_heavy_events_above_a_threshold_measure_no_efficiency() -> None:
     )
     assert estimate.value is None
     assert "not measurable: 1 of 109 background events pass" in str(estimate.note)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e-9], ids=["0", "1e-9"])
+def test_events_without_weight_above_all_others_are_no_rate_to_divide_by(weight: float) -> None:
+    weights = np.append(np.ones(1000), np.full(6, weight))
+    scores = {"background": np.arange(1006.0), "signal": np.arange(900.0, 1000.0)}
+    groups = {"background": EventGroups(np.arange(1006), weights), "signal": EventGroups(np.arange(100))}
+    curve = rate_curve(scores, groups, {}, RateSettings("background", TRIGGER, 0.68))
+    assert curve.effective_passed is not None
+    assert dict(zip(curve.background_passed, curve.effective_passed, strict=True))[13] == 7, "7 of weight 1"
+    rates = replace(NO_RATES, models={"float": curve}, bunch_crossing_rate_khz=TRIGGER.bunch_crossing_rate_khz)
+    found = improvements(rates)["signal"]["float"]
+    assert min(found.background_passed) == 11, "five of weight 1 and the six"
+    assert max(found.high) < 100
+
+
+def test_bins_of_a_sum_take_no_events_without_weight() -> None:
+    weights = np.repeat([1.0, 0.0], [500, 100])  # those of the largest sums have none
+    sums, scores = np.arange(600), {"background": np.arange(600.0) % 50}
+    (cut,) = cuts([replace(threshold(code=39, value=39.0), codes_of_cells=(39,))])
+    followed = Followed({"background": np.zeros(600, dtype=np.int64)}, (("sum", sums),))
+    groups = {"background": EventGroups(np.arange(600), weights)}
+    (of,) = flatness(cut._replace(cells=followed.cells), scores, groups, "background", followed, 0.68).sums
+    assert [(own.high, own.events, own.passed) for own in of.bins] == [(99 + 100 * i, 100, 20) for i in range(5)]
+    assert of.departure == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("weight", "n"), [(0.1, 10), (0.3, 3), (0.7, 19_999)])
+def test_equal_weights_are_worth_a_whole_number_of_events(weight: float, n: int) -> None:
+    assert effective_number({"background": np.arange(n)}, {"background": np.full(n, weight)}, "background") == n
+
+
+def test_events_that_all_have_no_weight_are_refused() -> None:
+    nothing = np.zeros(300)
+    sample = Sample(1, tied=False)
+    with pytest.raises(InputError, match="weights of all 300 events are 0"):
+        choose_thresholds(np.arange(300), np.arange(300), TRIGGER, 0.68, nothing)
+    with pytest.raises(InputError, match="weights of all 300 events of `background` are 0"):
+        compare(sample.scores, sample.groups, "background", SETTINGS, weights={"background": nothing})

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import hypergeom
+from scipy.stats import chi2, hypergeom
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation import rates
@@ -123,6 +123,12 @@ def test_one_event_in_a_bin_that_expects_hardly_any_is_weighed_by_its_chance() -
     exact = 1 - hypergeom(10_005, 10, 5).pmf(0)
     assert exact == pytest.approx(0.005, rel=0.01)
     assert same_rate(passed, events) == pytest.approx(exact, rel=0.4)
+
+
+def test_two_bins_are_tested_by_pearson_as_more_are() -> None:
+    """By hand: 20 and 40 of 100 where 30 are expected, (100 / 30 + 100 / 70) * 2 = 9.52; with Yates 8.60."""
+    statistic = 2 * (100 / 30 + 100 / 70)
+    assert same_rate(np.array([20, 40]), np.array([100, 100])) == pytest.approx(chi2(1).sf(statistic))
 
 
 def test_both_ways_to_a_p_value_agree_where_both_hold(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,7 @@ def test_edges_are_filled_by_every_process_alike() -> None:
     assert edges[3] > 90
     np.testing.assert_array_equal(shared_edges({"a": np.array([1.0, 3.0])}), [0.5, 1.5, 2.5, 3.5])
     np.testing.assert_array_equal(shared_edges({"a": np.array([2.25, 2.25])}), [2.25, 3.25])
+    np.testing.assert_array_equal(shared_edges({"a": np.array([0.0, 4e9])}), [-0.5, 2e9, 4e9 + 0.5], "no bin a number")
 
 
 def test_the_significance_is_tpr_over_the_root_of_fpr() -> None:

@@ -14,6 +14,7 @@ from fpgaae.statistics import NO_WEIGHTS, EventGroups, Weights
 N_BINS = 12
 _QUANTILES = 200
 _INTEGERS = 25  # as many distinct whole numbers are a bin each
+_SPAN = 100  # from the smallest to the largest of them, beyond which empty bins between them would tell nothing
 MIN_BACKGROUND_EVENTS = 5  # behind a point of the significance
 Values = NDArray[np.float64]
 Accepted = Sequence[Mapping[str, NDArray[np.bool_]]]  # one a threshold: flags by model
@@ -29,13 +30,16 @@ def shared_edges(values: Mapping[str, Values], n_bins: int = N_BINS) -> Values:
 
     Returns
     -------
-    Rising edges, at least two; few distinct whole numbers stand in the middle of bins of their own.
+    Rising edges, at least two; few distinct whole numbers have bins of their own, and stand in the middle of these
+    where they are not far apart.
     """
     filled = [found for found in values.values() if found.size]
     if not filled:
         return np.array([0.0, 1.0])
     distinct = np.unique(np.concatenate([np.unique(found) for found in filled]))
     if distinct.size <= _INTEGERS and (distinct == np.rint(distinct)).all():
+        if distinct[-1] - distinct[0] > _SPAN:
+            return np.concatenate([distinct[:1] - 0.5, (distinct[1:] + distinct[:-1]) / 2, distinct[-1:] + 0.5])
         return np.arange(distinct[0], distinct[-1] + 2) - 0.5
     grids = np.concatenate([np.quantile(found, np.linspace(0, 1, _QUANTILES)) for found in filled])
     edges = np.unique(np.quantile(grids, np.linspace(0, 1, n_bins + 1), method="higher"))
@@ -110,7 +114,7 @@ def improvements(rates: Rates) -> dict[str, dict[str, Improvement]]:
     """Give TPR / sqrt(FPR) of every model and signal, as far down as enough background events pass.
 
     The ends are those of the efficiency over the square root of the opposite ends of the rate: cautious, since both
-    rarely lie at their ends at once.
+    rarely lie at their ends at once. Of weighted events those that pass have to be worth as many of weight 1.
 
     Returns
     -------
@@ -128,7 +132,8 @@ def improvements(rates: Rates) -> dict[str, dict[str, Improvement]]:
 
 
 def _improvement(curve: RateCurve, signal: str, bunch_crossings_khz: float) -> Improvement:
-    enough = np.array(curve.background_passed) >= MIN_BACKGROUND_EVENTS
+    passed = curve.background_passed if curve.effective_passed is None else curve.effective_passed
+    enough = (np.array(passed) >= MIN_BACKGROUND_EVENTS) & (np.array(curve.rate_khz.low) > 0)
     efficiency, rate = curve.efficiency[signal], curve.rate_khz
     fpr, low, high = (np.array(ends)[enough] / bunch_crossings_khz for ends in (rate.value, rate.low, rate.high))
     tpr = [np.array(ends)[enough] for ends in (efficiency.value, efficiency.low, efficiency.high)]

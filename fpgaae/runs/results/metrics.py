@@ -117,6 +117,8 @@ class Decision:
     processes: Mapping[str, ProcessDecisions]
     doubt: str | None = None  # why the threshold itself is hardly known
     cells: int | None = None  # of a threshold that follows sums: `code` is that of one threshold for all
+    effective_passed: float | None = None  # as many independent events of weight 1, where some have groups or weights
+    chosen_rate: float | None = None  # on the events that it was chosen on, where ties keep that below what was asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,7 @@ class RateCurve:
     pure_background_passed: tuple[int, ...] | None = None
     pure_rate_khz: Intervals | None = None
     pure_efficiency: Mapping[str, Intervals] | None = None
+    effective_passed: tuple[int, ...] | None = None  # of weighted background events: what they are worth
 
 
 @dataclass(frozen=True, kw_only=True)
