@@ -31,7 +31,7 @@ class PtWord(Section):
     lsb_gev: Lsb | None = None  # None: `hardware.pt_lsb_gev`
     code_offset: Annotated[int, Field(ge=-65536, le=65536)] = 0
     none: int | None = 0  # of an empty slot; null: there is no such word
-    overflow: int | None = None  # of a pT beyond the range; null: the largest word
+    overflow: int | None = None  # of a pT beyond the range; null: the largest word that is not `none`
 
     @model_validator(mode="after")
     def _words_fit(self) -> PtWord:
@@ -40,7 +40,15 @@ class PtWord(Section):
             word = getattr(self, key)
             if word is not None and not 0 <= word <= largest:
                 raise ValueError(f"{key} {word} is no word of {self.bits} bits (0 to {largest})")
+        if self.none is not None and self.none == self.overflow:
+            raise ValueError(f"none: {self.none} is `overflow`, too; an overflow and no object need two words")
         return self
+
+    @property
+    def overflow_word(self) -> int:
+        """The word of a pT beyond the range."""
+        largest = 2**self.bits - 1
+        return largest - (self.none == largest) if self.overflow is None else self.overflow
 
 
 class EtaWord(Section):

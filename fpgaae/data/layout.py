@@ -111,9 +111,8 @@ def object_words(hardware: Hardware, kind: ObjectWidths) -> tuple[Word, Word, Wo
     eta = kind.eta or EtaWord(bits=max(kind.eta_bits, 1))
     phi = kind.phi or PhiWord(bits=max(kind.phi_bits, 1), signed=True)
     steps = hardware.steps_of(kind)
-    overflow = 2**pt.bits - 1 if pt.overflow is None else pt.overflow
     return (
-        Word(pt.bits, False, hardware.pt_lsb_of(kind), pt.code_offset, 0, pt.none, overflow, zero),
+        Word(pt.bits, False, hardware.pt_lsb_of(kind), pt.code_offset, 0, pt.none, pt.overflow_word, zero),
         Word(eta.bits, eta.signed, hardware.eta_lsb_of(kind), eta.code_offset),
         Word(phi.bits, phi.signed, 2 * math.pi / steps, phi.code_offset, steps),
     )

@@ -155,3 +155,9 @@ def test_labels_are_those_of_figures_and_each_its_own(tmp_path: Path) -> None:
     files["i"] = {"files": "d.h5", "label": "background"}
     with pytest.raises(ConfigError, match=r"`data\.files`: two processes have one label"):
         _load(tmp_path, {"data": {"files": files}})
+
+
+def test_an_overflow_is_not_the_word_of_no_object(tmp_path: Path) -> None:
+    objects = [{"name": "jet", "slots": 1, "pt": {"bits": 9, "none": 7, "overflow": 7}}]
+    with pytest.raises(ConfigError, match="none: 7 is `overflow`, too; an overflow and no object need two words"):
+        _load(tmp_path, {"data": {"files": {"background": "b.h5"}, "hardware": {"objects": objects}}})

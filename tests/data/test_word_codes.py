@@ -137,3 +137,17 @@ def test_the_features_in_the_result_file_know_their_words() -> None:
     words = np.array([[80, 0, 143, 5, -100, 575, 0, 7, 300, 40, -3, 72]])
     found = again.input_codes_of_words(words, INPUT)
     assert np.array_equal(found, features.input_codes(codes_of_words(words, FEATURES), INPUT))
+
+
+def test_a_pt_beyond_the_range_is_the_overflow_and_never_none() -> None:
+    """It became the largest word: one that is no overflow, or that says that there is no object."""
+    values = np.array([[[0, 0, 0], [249.5, 0, 0], [250, 0, 0], [0, 0, 0]]]), np.array([[[0, 0, 0]] + [[300, 1, 1]] * 3])
+    for word, saturated, wanted in (
+        ({"none": 511, "overflow": 500}, "keep", [499, 500, 500, 500]),
+        ({"overflow": 500}, "zero", [499, 0, 0, 0]),
+        ({"none": 511}, "keep", [499, 500, 510, 510]),
+    ):
+        hardware = _with(pt={"bits": 9, **word}, saturated=saturated)
+        first, second = (hardware_codes(of, hardware).reshape(4, 3) for of in values)
+        assert [*first[1:3, 0], *second[1:3, 0]] == wanted
+        assert second[3].tolist() == [600, 23, 23], "a jet's overflow is its largest word"
