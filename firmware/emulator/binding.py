@@ -74,12 +74,14 @@ class Emulator:
 
     def _checked(self, objects: np.ndarray, check: bool) -> np.ndarray:
         given = np.asarray(objects)
-        if given.ndim != 2 or given.shape[1] != self.n_features or not np.issubdtype(given.dtype, np.integer):
+        if isinstance(objects, np.ma.MaskedArray) and np.ma.is_masked(objects):
+            raise ValueError("an object is masked; fill the array first")
+        if given.ndim != 2 or given.shape[1] != self.n_features or given.dtype.kind not in "iu":
             raise ValueError(f"give integers of the shape (n, {self.n_features}), not {given.dtype} {given.shape}")
         low, high = (given.min(), given.max()) if given.size and given.dtype != np.int16 else (0, 0)
         if low < -(2**15) or high >= 2**16:
             raise ValueError("an object has more than 16 bits")
-        codes = np.ascontiguousarray(given.astype(np.int16, copy=False))
+        codes = np.require(given.astype(np.int16, copy=False), requirements=("C", "A"))
         if check:
             is_wrapped = high >= 2**15 or self.largest.max() >= 2**15  # one code may stand for two integers
             if is_wrapped or self._count_beyond(codes.ctypes.data, len(codes), None, None):

@@ -230,7 +230,8 @@ class Run:
         >>> bool((codes == run.firmware_scores()["signal"]).all())
         True
         """
-        return GoldenTrigger.load(self.experiment.stage_folder("convert"), FeatureMap.of(self.data))
+        features = FeatureMap.of(self.data)
+        return GoldenTrigger.load(self.experiment.stage_folder("convert"), features).behind_words
 
     def layer_codes(self, hardware: NDArray[np.integer]) -> dict[str, Tensor]:
         """Give the codes of every layer for hardware integers, (n, n_features), by name in graph order.
