@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from glob import glob
 from importlib import resources
@@ -112,17 +112,29 @@ def files_behind(path: Path) -> list[Path]:
         return found
     if path.exists():
         return [path]
-    return sorted(Path(name) for name in glob(str(path), recursive=True) if Path(name).is_file()) or [path]
+    return _files_of_pattern(path) or [path]
 
 
 def _event_files_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
+    return _those_there(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+
+
+def _files_of_pattern(pattern: Path) -> list[Path]:
+    return _those_there(Path(name) for name in glob(str(pattern), recursive=True))
+
+
+def _those_there(files: Iterable[Path]) -> list[Path]:
+    """Leave out folders; a link that leads nowhere would be events that are lost without a word."""
+    found = sorted(file for file in files if not file.is_dir())
+    if lost := next((file for file in found if not file.exists()), None):
+        raise InputError(f"{lost} is a link to a file that is not there; mend or remove it")
+    return found
 
 
 def _matches(pattern: Path, config_file: Path) -> list[Path]:
     """Give the files that match a pattern, beside the config or else in the current folder."""
     for folder in (config_file.parent, Path()):
-        if found := sorted(Path(name) for name in glob(str(folder / pattern), recursive=True) if Path(name).is_file()):
+        if found := _files_of_pattern(folder / pattern):
             return found
     return []
 
@@ -224,7 +236,8 @@ def read_events(
         than a turn, integers beyond their declaration.
     """
     with _open(file, data) as source:
-        chunk_events = max(min(chunk_events, READ_BYTES // (8 * prod(data.hardware.image_shape))), 1)
+        most = max(READ_BYTES // (8 * prod(data.hardware.image_shape)), 1)
+        chunk_events = min(chunk_events, 1 << (most.bit_length() - 1))  # of which a whole number is a part of a result
         first, end = (span.start, span.stop) if span is not None else (0, source.n_events)
         for start in range(first, end, chunk_events):
             with damage_named(file, f" near event {start}"):

@@ -386,3 +386,33 @@ def test_columns_of_another_form_are_refused(
     tmp_path: Path, write: Write, name: str, values: Any, message: str  # noqa: ANN401
 ) -> None:  # fmt: skip
     assert re.search(message, _refusal(write(tmp_path / "events", {**_with_columns(), name: values}), COLUMNS))
+
+
+def test_a_chunk_never_reaches_beyond_a_part_of_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wide events come in fewer than usual: 21,399 of 28 x 28 cells, which leaves 131,072 with a rest."""
+    monkeypatch.setattr(readers, "READ_BYTES", 8 * 30 * 21)
+    array = {"name": "cell", "shape": [5, 6], "bits": 8}
+    data = Data.model_validate({"files": {"background": "x"}, "group": None, "hardware": {"array": array}})
+    file = _write_npz(tmp_path / "e.npz", {"Particles": np.ones((100, 5, 6), np.uint8)})
+    assert [len(chunk.values) for chunk in read_events(file, data)] == [16] * 6 + [4]
+    assert readers.CHUNK_EVENTS % 16 == 0
+
+
+@pytest.mark.parametrize("named", ["shards", "shards/*.npz"])
+def test_a_link_that_leads_nowhere_is_said(tmp_path: Path, named: str) -> None:
+    """Its events were left out without a word."""
+    (tmp_path / "shards" / "folder.npz").mkdir(parents=True)
+    _write_npz(tmp_path / "shards" / "a.npz", _good())
+    (tmp_path / "shards" / "b.npz").symlink_to(tmp_path / "gone.npz")
+    config = load_config(CONFIGS / "l1_ae.yaml")
+    data = config.data.model_copy(update={"files": {"background": named}})
+    config = config.model_copy(update={"data": data})
+    for listed in (
+        lambda: event_files(config, tmp_path / "e.yaml"),
+        lambda: readers.files_behind(tmp_path / named),
+    ):
+        with pytest.raises(InputError, match=r"b\.npz is a link to a file that is not there; mend or remove it"):
+            listed()
+    _write_npz(tmp_path / "gone.npz", _good())
+    assert len(event_files(config, tmp_path / "e.yaml")["background"]) == 2
+    assert len(readers.files_behind(tmp_path / named)) == 2
