@@ -72,6 +72,9 @@ class Split(Section):
         total = self.train + self.validation + self.test
         if unknown := self.names.keys() - {"train", "validation", "test"}:
             raise ValueError(f"names: there is no split {min(unknown)}; there are train, validation and test")
+        said = [text for texts in self.names.values() for text in texts]
+        if twice := next((text for text in said if said.count(text) > 1), None):
+            raise ValueError(f"names: `{twice}` stands for two splits; name it once")
         if abs(total - 1) > 1e-9:
             raise ValueError(f"train, validation and test must sum to 1, not {total:g}")
         return self

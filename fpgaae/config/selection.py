@@ -5,8 +5,8 @@ How files are read does not belong here.
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -73,6 +73,11 @@ class Condition(NamedTuple):
     operator: str  # one of `OPERATORS`
     value: int | float | str
 
+    @property
+    def needs_whole_numbers(self) -> bool:
+        """Whether the value is a whole number that no float of 64 bits is."""
+        return isinstance(self.value, int) and float(self.value) != self.value
+
 
 def parse_condition(text: str) -> Condition:
     """Read `COLUMN OPERATOR VALUE`; the value is a number, true, false, or a text in quotes.
@@ -96,10 +101,17 @@ def _value(text: str) -> int | float | str | None:
         return text[1:-1]
     if text.lower() in {"true", "false"}:
         return int(text.lower() == "true")
-    for kind in (int, float):
-        try:
-            number = kind(text)
-        except ValueError:
-            continue
-        return number if math.isfinite(number) else None
-    return None
+    try:
+        number = _number(text)
+    except ValueError:
+        return None
+    return number if abs(number) <= sys.float_info.max else None  # no NaN either
+
+
+def _number(text: str) -> int | float:
+    """Give a number; a whole one, however it is written, stays exact."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        return int(number) if number.is_integer() else number

@@ -35,7 +35,10 @@ def _columns_of(name: str, n_axes: int, dtype: np.dtype[Any]) -> dict[str, str]:
     if not 1 <= n_axes <= _MOST_AXES:
         return {}
     column = name.replace("/", ".")
-    return {column: ""} if dtype.names is None else {f"{column}.{field}": field for field in dtype.names}
+    if dtype.names is None:
+        return {column: ""} if n_axes + dtype.ndim <= _MOST_AXES else {}
+    fields = [field for field in dtype.names if n_axes + dtype[field].ndim <= _MOST_AXES]
+    return {f"{column}.{field}": field for field in fields}
 
 
 def _column(rows: NDArray[Any], field: str) -> Column:
@@ -78,10 +81,12 @@ class _Hdf5Table(_ArrayTable):
                     places.update({column: (name, field) for column, field in found.items()})
 
             self._file.visititems(note)
+            for name in [column.replace(".", "/") for column in wanted if column not in places]:
+                refuse_what_is_elsewhere(self._file, name, file)
+                note(name, self._file.get(name))  # links within the file are not visited
             self.names = [*places]
             self._places = {column: places[column] for column in wanted if column in places}
-            links = [column.replace(".", "/") for column in wanted if column not in places]  # are not visited
-            for name in dict.fromkeys([*(name for name, _ in self._places.values()), *links]):
+            for name in dict.fromkeys(name for name, _ in self._places.values()):
                 refuse_what_is_elsewhere(self._file, name, file)
             self._require_one_length(
                 file, {column: len(self._file[name]) for column, (name, _) in self._places.items()}

@@ -23,6 +23,7 @@ _CSV_BLOCK_BYTES = 4 * 2**20
 _PARQUET_ROWS = 16_384
 _LONGEST_LINE = 2**20
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
+_OTHER_TYPE = re.compile(r"column #(\d+): (?:Row #(\d+): )?CSV conversion error to (\w+): invalid value '(.*)'", re.S)
 _COMMENT = re.compile(r"(?:Row #(\d+): )?Expected \d+ columns, got \d+: *#")
 
 
@@ -54,6 +55,9 @@ def _column(table: pyarrow.Table, name: str, file: Path, start: int) -> Column:
     column, field = (name, "") if name in table.column_names else _struct_field(name, table.column_names)
     array = pyarrow.concat_arrays(table.column(column).chunks)
     _refuse_nulls(array, name, file, start)
+    if field and pyarrow.types.is_struct(array.type):  # which may hold lists
+        array, field = pyarrow.compute.struct_field(array, field.split(".")), ""
+        _refuse_nulls(array, name, file, start)
     lengths = None
     if pyarrow.types.is_fixed_size_list(array.type):
         array = array.cast(pyarrow.list_(array.type.value_type))
@@ -150,7 +154,7 @@ class CsvTable(ArrowTable):
         options = pyarrow.csv.ReadOptions(
             use_threads=False, block_size=_CSV_BLOCK_BYTES, autogenerate_column_names=not has_names
         )
-        with _comments_named(file), pyarrow.csv.open_csv(file, options) as first:
+        with _lines_named(file), pyarrow.csv.open_csv(file, options) as first:
             self.names = [name.strip() for name in first.schema.names]
             integers = {self.names[i] for i, kind in enumerate(first.schema.types) if pyarrow.types.is_integer(kind)}
             if self.names != first.schema.names:
@@ -159,7 +163,7 @@ class CsvTable(ArrowTable):
         _refuse_one_twice(self._wanted, self.names, file)
         types = {name: pyarrow.float64() for name in self._wanted if name in integers and name not in whole}
         convert = pyarrow.csv.ConvertOptions(include_columns=self._wanted, column_types=types)
-        with _comments_named(file), pyarrow.csv.open_csv(file, options, convert_options=convert) as reader:
+        with _lines_named(file), pyarrow.csv.open_csv(file, options, convert_options=convert) as reader:
             self.n_rows = sum(batch.num_rows for batch in reader)
         self._reader = pyarrow.csv.open_csv(file, options, convert_options=convert)
         self._batches = iter(self._reader)
@@ -189,11 +193,18 @@ def _refuse_other_text(file: Path) -> None:
 
 
 @contextmanager
-def _comments_named(file: Path) -> Iterator[None]:
-    """Say that a line is a comment where its number of columns is what the reader stumbles on."""
+def _lines_named(file: Path) -> Iterator[None]:
+    """Say that a line is a comment, or has another kind of value than those before, where the reader stumbles."""
     try:
         yield
     except pyarrow.ArrowInvalid as error:
+        if other := _OTHER_TYPE.search(str(error)):
+            column, line, kind, value = other.groups()
+            where = f"line {line}" if line else "a line"
+            raise InputError(
+                f"{file}: {where} has `{value}` in column {int(column) + 1}, whose first numbers are {kind}; write "
+                "numbers of one kind in a column"
+            ) from None
         if (found := _COMMENT.search(str(error))) is None:
             raise
         raise InputError(_comment(file, int(found[1]) if found[1] else None)) from None

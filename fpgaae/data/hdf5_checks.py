@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from fpgaae.errors import InputError
 from fpgaae.limits import CHUNK_BYTES, in_mebibytes
@@ -21,8 +22,8 @@ def refuse_what_is_elsewhere(file: h5py.File, name: str, path: Path) -> None:
     Raises
     ------
     InputError
-        If it is a link or a view into other files, lies outside, is compressed by an unknown filter, or has chunks that
-        are too large, or were never written.
+        If it is a link or a view into other files, lies outside, is compressed by an unknown filter, is packed by a
+        scale in its attributes, or has chunks that are too large, or were never written.
     """
     if (other := _file_linked_to(file, name)) is not None:
         raise InputError(f"{path}: `{name}` is a link into {other}; name that file in `data.files`")
@@ -36,6 +37,7 @@ def refuse_what_is_elsewhere(file: h5py.File, name: str, path: Path) -> None:
     if dataset.is_virtual:
         _refuse_virtual(dataset, name, path)
     _refuse_unknown_filter(dataset, name, path)
+    _refuse_packed(dataset, name, path)
     if dataset.chunks is not None:
         _refuse_chunks(dataset, name, path)
     elif dataset.size and not dataset.is_virtual and dataset.id.get_storage_size() == 0:
@@ -69,6 +71,16 @@ def _refuse_virtual(dataset: h5py.Dataset, name: str, path: Path) -> None:
         f"{path}: `{name}` is a view of {len(others)} other files{lacking}; name the files themselves in `data.files`, "
         "as a list"
     )
+
+
+def _refuse_packed(dataset: h5py.Dataset, name: str, path: Path) -> None:
+    """Refuse numbers that stand for others, as netCDF packs them."""
+    for key, nothing in (("scale_factor", 1), ("add_offset", 0)):
+        if key in dataset.attrs and bool(np.any(dataset.attrs[key] != nothing)):
+            raise InputError(
+                f"{path}: the numbers of `{name}` are packed (its attribute {key} is {dataset.attrs[key]}); write the "
+                "values that they stand for"
+            )
 
 
 def _refuse_chunks(dataset: h5py.Dataset, name: str, path: Path) -> None:

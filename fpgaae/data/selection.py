@@ -64,6 +64,13 @@ def _fulfilled(values: NDArray[Any], condition: Condition, file: Path) -> NDArra
             f"{file}: the column `{condition.column}` holds {kinds[0]}, but `data.where` compares it with {kinds[1]}, "
             f"{condition.value!r}; correct it"
         )
+    if values.dtype.kind == "f" and isinstance(condition.value, int):
+        if condition.needs_whole_numbers:
+            raise InputError(
+                f"{file}: the column `{condition.column}` holds {values.dtype} values, which do not tell "
+                f"{condition.value} of `data.where` from its neighbours; write whole numbers of 64 bits"
+            )
+        values = values.astype(np.promote_types(values.dtype, np.float64))  # a narrow type would round the number
     with np.errstate(over="ignore"):  # of a number beyond the column's narrow type
         return np.asarray(_COMPARE[condition.operator](values, condition.value), dtype=np.bool_)
 
@@ -89,9 +96,11 @@ def _names_of(values: NDArray[Any]) -> NDArray[Any]:
     """Give what a column says of splits as texts, also where it holds whole numbers, or true and false."""
     if values.dtype.kind == "b":
         return np.where(values, "true", "false")
-    if values.dtype.kind == "f" and bool((np.rint(values) == values).all()):
-        values = values.astype(np.int64)  # whole numbers of a text (CSV)
-    return values.astype("U")
+    texts = values.astype("U")
+    if values.dtype.kind == "f":  # whole numbers of a text (CSV)
+        whole = np.isfinite(values) & (np.rint(values) == values)
+        texts[whole] = values[whole].astype(np.int64).astype("U")
+    return texts
 
 
 def _values(column: Column, name: str, key: str, file: Path) -> NDArray[Any]:

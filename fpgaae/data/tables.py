@@ -5,8 +5,9 @@ A column holds one number an event, or a list of them, one a slot. How the forma
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from fpgaae.data.source import EventChunk, Source, trigger_columns, with_counts
 from fpgaae.errors import InputError
 from fpgaae.optional import require
 
+_FORMS = MappingProxyType({True: "a list", False: "one number a slot"})
 _LARGEST = 2**31 - 1  # integers beyond are as wrong as this one, and numbers of 32 bits are quick
 
 
@@ -40,9 +42,9 @@ class TableSource(Source):
         self._file, self._data, self._table = file, data, _required(file, data)
         self._integers = self._table.values is TableValues.INTEGERS
         optional = data.columns.named
-        whole: Container[str | None] = set(data.group_columns)
+        whole = {*data.group_columns, *(of.column for of in data.conditions if of.needs_whole_numbers)}
         if self._integers:
-            whole = {*data.group_columns, *self._objects_columns()}
+            whole |= self._objects_columns().keys()
         wanted = self._wanted()
         once = dict.fromkeys([*wanted, *optional.values()])  # a column may be wanted for two purposes
         self._backend = open_backend(file, self._table, once, whole)
@@ -120,27 +122,40 @@ class TableSource(Source):
         self, slots: NDArray[Any], rows: Mapping[str, Column], kind: ObjectWidths, start: int
     ) -> dict[str, int]:  # fmt: skip
         """Write the objects of one kind, (n, slots, 3), and count the events whose lists were sorted or cut."""
-        lists: ListSlots | None = None
+        names = {q: _names(getattr(self._table.objects[kind.name], q), kind) for q in QUANTITIES}
+        columns = self._in_one_form({q: [self._numbers(rows, n) for n in own] for q, own in names.items()}, names, kind)
+        is_list = columns["pt"][0].lengths is not None
+        self._lists[kind.name] = is_list or kind.slots == 1
         none = none_of(self._data.hardware, kind) if self._integers else 0
         if none > 0:
             slots[..., 0] = none
+        if not is_list:
+            for index, quantity in enumerate(QUANTITIES):
+                for slot, column in enumerate(columns[quantity]):
+                    slots[:, slot, index] = self._narrowed(column.values)
+            return {}
+        (pt,) = columns["pt"]
+        self._check_finite(pt, kind, start)
+        lists = ListSlots(pt, kind.slots, by_value=self._data.order is Order.PT, none=none)
         for index, quantity in enumerate(QUANTITIES):
-            names = _names(getattr(self._table.objects[kind.name], quantity), kind)
-            columns = [self._numbers(rows, name) for name in names]
-            if not columns:
-                continue
-            self._lists[kind.name] = self._is_list(columns, names[0], kind) or kind.slots == 1
-            if self._is_list(columns, names[0], kind):
-                (column,) = columns
-                if lists is None:
-                    self._check_finite(column, kind, start)
-                    lists = ListSlots(column, kind.slots, by_value=self._data.order is Order.PT, none=none)
+            for column in columns[quantity]:
                 self._check_lengths(lists, column, quantity, kind, start)
                 lists.fill(slots[..., index], self._narrowed(column.values))
-            else:
-                for slot, column in enumerate(columns):
-                    slots[:, slot, index] = self._narrowed(column.values)
-        return {} if lists is None else lists.counts
+        return lists.counts
+
+    def _in_one_form(
+        self, columns: dict[str, list[Column]], names: Mapping[str, Sequence[str]], kind: ObjectWidths
+    ) -> dict[str, list[Column]]:  # fmt: skip
+        """Give the columns of a kind where all are lists, or all one number a slot: lists of one number may be both."""
+        forms = {q: self._is_list(own, names[q][0], kind) for q, own in columns.items() if own}
+        if len(set(forms.values())) == 1:
+            return columns
+        every = [column for own in columns.values() for column in own]
+        if kind.slots == 1 and all(column.lengths is None or (column.lengths == 1).all() for column in every):
+            return {q: [column._replace(lengths=None) for column in own] for q, own in columns.items()}
+        quantity = next(q for q, form in forms.items() if form is not forms["pt"])
+        says = [f"the {q} of {kind.name} (`{names[q][0]}`) is {_FORMS[forms[q]]}" for q in ("pt", quantity)]
+        raise InputError(f"{self._file}: {', but '.join(says)}; give all columns of {kind.name} one form")
 
     def _narrowed(self, values: NDArray[Any]) -> NDArray[Any]:
         if self._integers and (values.dtype.itemsize > 4 or values.dtype == np.uint32):
@@ -180,6 +195,8 @@ class TableSource(Source):
 
     def _numbers(self, rows: Mapping[str, Column], name: str) -> Column:
         column = rows[name]
+        if self._integers and column.values.dtype.kind == "f" and _are_whole(column.values):
+            column = column._replace(values=_as_integers(column.values))
         kinds = "iu" if self._integers else "iuf"
         if column.values.dtype.kind not in kinds:
             wanted = "whole numbers (`data.table.values: integers`)" if kinds == "iu" else "numbers"
@@ -200,6 +217,14 @@ class TableSource(Source):
                 f"{self._file}: the column `{name}` holds lists, but needs one value an event (from event {start} on)"
             )
         return column.values
+
+
+def _as_integers(whole: NDArray[Any]) -> NDArray[np.int64]:
+    return np.asarray(np.clip(whole.astype(np.float64), -_LARGEST, _LARGEST), dtype=np.int64)
+
+
+def _are_whole(values: NDArray[Any]) -> bool:
+    return bool((np.isfinite(values) & (np.rint(values) == values)).all())
 
 
 def _required(file: Path, data: Data) -> Table:
