@@ -206,7 +206,12 @@ def threshold_set_table(result: ThresholdSet) -> RenderableType:
             _rate(own.false_positive_rate),
             _rate(own.rate_khz),
         )
-    return Group(table, f"{result.events:,} events, {len(result.writes)} register writes")
+    doubts = (
+        f"[yellow]threshold {place} is in doubt[/]: {escape(own.doubt)}"
+        for place, own in enumerate(result.thresholds)
+        if own.doubt is not None
+    )
+    return Group(table, *doubts, f"{result.events:,} events, {len(result.writes)} register writes")
 
 
 def _rate(interval: Interval) -> str:

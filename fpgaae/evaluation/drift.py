@@ -49,11 +49,15 @@ class Sample(NamedTuple):
 
 
 class DriftSettings(NamedTuple):
-    """The working points of the firmware and the rate of bunch crossings, and the level of the intervals."""
+    """The working points of the firmware and the rate of bunch crossings, and the level of the intervals.
+
+    Of the events of each sample an own share may have been left out, and with it bunch crossings.
+    """
 
     thresholds: Sequence[Threshold]
     trigger: Trigger
     level: float
+    other_trigger: Trigger | None = None  # of the other sample; None: as of the reference
 
 
 def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: GoldenTrigger) -> Sample:
@@ -80,8 +84,8 @@ def take_sample(chunks: Iterable[tuple[Codes, NDArray[np.int64]]], golden: Golde
         groups.append(own)
         if (of := stored.cells(codes)) is not None:
             cells.append(of)
-    if not scores:
-        raise InputError("there are no events to compare; give a file with some")
+    if not sum(map(len, scores)):
+        raise InputError("there are no events to compare; give a file with some that the config keeps")
     joined = np.concatenate(cells) if cells else None
     return Sample(tuple(histograms), np.concatenate(scores), EventGroups(np.concatenate(groups)), joined)
 
@@ -177,14 +181,15 @@ def _rate(reference: Sample, other: Sample, threshold: Threshold, settings: Drif
     passed = [
         sample.groups.count(sample.score_codes > threshold.codes_at(sample.cells)) for sample in (reference, other)
     ]
-    first, second = (_sample_rate(own, settings) for own in passed)
+    triggers = settings.trigger, settings.other_trigger or settings.trigger
+    first, second = (_sample_rate(own, trigger, settings.level) for own, trigger in zip(passed, triggers, strict=True))
     p_value = same_rate(*(own.effective(TEST_LEVEL) for own in passed))
     return RateDrift(code=threshold.code, reference=first, other=second, p_value=p_value)
 
 
-def _sample_rate(passed: PassedEvents, settings: DriftSettings) -> SampleRate:
-    rate = passed.interval(settings.level)
-    return SampleRate(false_positive_rate=rate, rate_khz=rate_khz(rate, settings.trigger), passed=passed.passed)
+def _sample_rate(passed: PassedEvents, trigger: Trigger, level: float) -> SampleRate:
+    rate = passed.interval(level)
+    return SampleRate(false_positive_rate=rate, rate_khz=rate_khz(rate, trigger), passed=passed.passed)
 
 
 def _sentence(features: Sequence[FeatureDrift], of_score: ScoreDrift) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config.experiment import Config
 from fpgaae.data.features import FeatureMap
-from fpgaae.data.integers import event_codes
-from fpgaae.data.readers import count_events, read_events
+from fpgaae.data.readers import count_events
 from fpgaae.data.store import EventStore
-from fpgaae.data.tally import Tally
 from fpgaae.evaluation.drift import DriftSettings, compare_samples, take_sample
 from fpgaae.evaluation.drift_figure import drift_figure
 from fpgaae.evaluation.figure_files import figure_svg, save_figure
+from fpgaae.evaluation.other_files import OtherFiles
 from fpgaae.files import lock, sha256, write_sealed, write_text
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
@@ -30,6 +29,7 @@ from fpgaae.runs.results.drift import DRIFT_FILE, DriftResult
 
 _FIGURE = "drift"
 _CHUNK = 16_384
+_log = logging.getLogger(__name__)
 Chunks = Iterator[tuple[Codes, NDArray[np.int64]]]
 
 
@@ -57,11 +57,15 @@ def run_drift(experiment: Experiment, other: Path, progress: Progress) -> DriftR
 
         store = EventStore(experiment.stage_folder("data"))
         reference = take_sample(counted(_stored(store, config.data.background, limit)), golden)
-        sample = take_sample(counted(_read(other, config, limit)), golden)
+        others = OtherFiles([other], config.data, limit)
+        sample = take_sample(counted(_read(others)), golden)
+        if (refusal := others.refusal()) is not None:
+            _log.warning("%s", refusal)
         settings = DriftSettings(
             experiment.result(CsimResult).thresholds,
             kept_crossings(config.trigger, data, config.data.background),
             config.evaluation.confidence_level,
+            others.crossings(config.trigger),
         )
         found = compare_samples(reference, sample, features, golden.network.score.type.fraction, settings)
         result = DriftResult(file=other.name, sha256=sha256(other), **vars(found))
@@ -81,13 +85,7 @@ def _stored(store: EventStore, process: str, limit: int) -> Chunks:
         start += len(codes)
 
 
-def _read(file: Path, config: Config, limit: int) -> Chunks:
-    left = limit
-    tally = Tally(config.data)
-    for chunk in read_events(file, config.data, _CHUNK):
-        codes = event_codes(chunk, config.data)
-        kept = tally.add(chunk, codes)
-        yield codes[kept][:left], chunk.groups[kept][:left]
-        left -= int(np.count_nonzero(kept))
-        if left <= 0:
-            return
+def _read(others: OtherFiles) -> Chunks:
+    for chunk in others.chunks():
+        if len(chunk.codes):
+            yield chunk.codes, chunk.groups

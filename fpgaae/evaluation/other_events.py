@@ -6,7 +6,7 @@ imports TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from fpgaae.config.experiment import Config
 from fpgaae.config.file import load_config
 from fpgaae.data.inputs import open_split
-from fpgaae.data.integers import event_codes
-from fpgaae.data.readers import event_files, event_hashes, read_events
-from fpgaae.data.source import EventFile
-from fpgaae.data.tally import Tally
+from fpgaae.data.readers import event_files, event_hashes
 from fpgaae.errors import InputError
 from fpgaae.evaluation.comparison import FIRMWARE
 from fpgaae.evaluation.cuts import follow
+from fpgaae.evaluation.other_files import OtherFiles
 from fpgaae.evaluation.results import evaluate_scores
 from fpgaae.evaluation.scoring import open_scorers
 from fpgaae.files import lock, write_json
@@ -36,6 +34,7 @@ from fpgaae.runs.results.metrics import OtherEvents
 from fpgaae.runs.run import StageRun
 
 _CHUNK = 16_384
+_log = logging.getLogger(__name__)
 
 
 class _Sample(NamedTuple):
@@ -85,12 +84,17 @@ def run_other_events(experiment: Experiment, file: Path, progress: Progress) -> 
         models = open_scorers(run, split)
         models[FIRMWARE] = lambda codes: values_of(golden.scores(codes), fraction)
         scores: dict[str, dict[str, NDArray[np.float64]]] = {model: {} for model in models}
-        groups, columns = {}, {}
+        groups, columns, crossings = {}, {}, config.trigger
         cell, read = golden.network.cell, []
         files = event_files(other, file)
         with progress.task("scores", len(files)) as task:
             for process, shards in files.items():
-                sample = _read(process, shards, config)
+                needed = tuple(config.data.columns.named) if process == config.data.background else ()
+                others = OtherFiles(shards, config.data, config.csim.max_events_per_process, needed)
+                sample = _read(process, others)
+                _refuse_other_units(process, others, config.data.background)
+                if process == config.data.background:
+                    crossings = others.crossings(config.trigger)
                 groups[process], columns[process] = sample.groups, sample.columns
                 if cell is not None:
                     read.append((process, sample.codes))
@@ -99,37 +103,27 @@ def run_other_events(experiment: Experiment, file: Path, progress: Progress) -> 
                     scores[model][process] = np.concatenate(parts)
                 task.advance(1)
         followed = follow(cell, read, config.data.background)
-        found = evaluate_scores(scores, groups, columns, experiment.result(CsimResult).thresholds, config, followed)
+        kept = config.model_copy(update={"trigger": crossings})
+        found = evaluate_scores(scores, groups, columns, experiment.result(CsimResult).thresholds, kept, followed)
         result = OtherEvents(config_file=file.name, hashes=event_hashes(other, file), **vars(found))
         write_json(run.folder / f"events_{file.stem}.json", as_json(result))
     return result
 
 
-def _read(process: str, shards: tuple[EventFile, ...], config: Config) -> _Sample:
+def _read(process: str, files: OtherFiles) -> _Sample:
     """Read the events of a process, without those that the config leaves out."""
-    codes, groups, columns = [], [], []
-    for own in _chunks(shards, config):
-        codes.append(own.codes)
-        groups.append(own.groups)
-        columns.append(own.columns)
-    if not codes:
+    found = [chunk for chunk in files.chunks() if len(chunk.codes)]
+    if not found:
         raise InputError(f"{process} has no events to evaluate; give a file with some")
-    limit = config.csim.max_events_per_process
-    joined = {name: np.concatenate([own[name] for own in columns])[:limit] for name in columns[0]}
-    return _Sample(np.concatenate(codes)[:limit], np.concatenate(groups)[:limit], joined)
+    joined = {name: np.concatenate([chunk.columns[name] for chunk in found]) for name in found[0].columns}
+    return _Sample(
+        np.concatenate([chunk.codes for chunk in found]), np.concatenate([chunk.groups for chunk in found]), joined
+    )
 
 
-def _chunks(shards: tuple[EventFile, ...], config: Config) -> Iterator[_Sample]:
-    tally, n_read, next_group = Tally(config.data), 0, 0
-    for file in shards:
-        offset = 0 if config.data.group_columns else next_group
-        for chunk in read_events(file, config.data, _CHUNK):
-            codes = event_codes(chunk, config.data)
-            kept = tally.add(chunk, codes)
-            groups = chunk.groups + offset
-            next_group = max(next_group, int(groups.max(initial=-1)) + 1)
-            if kept.any():
-                yield _Sample(codes[kept], groups[kept], {name: v[kept] for name, v in chunk.columns.items()})
-            n_read += int(np.count_nonzero(kept))
-            if n_read >= config.csim.max_events_per_process:
-                return
+def _refuse_other_units(process: str, files: OtherFiles, background: str) -> None:
+    """Refuse a background that can't be what the config says; of a signal, which may be extreme, warn."""
+    if (refusal := files.refusal()) is not None:
+        if process == background:
+            raise InputError(refusal)
+        _log.warning("%s", refusal)

@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fpgaae.config.experiment import Threshold, Trigger
-from fpgaae.data.integers import event_codes
-from fpgaae.data.readers import count_events, read_events
+from fpgaae.data.readers import count_events
 from fpgaae.data.source import WEIGHT
-from fpgaae.data.tally import Tally
 from fpgaae.emulator.export import open_deployed
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.errors import InputError
+from fpgaae.evaluation.other_files import OtherFiles
 from fpgaae.files import sha256, write_json
 from fpgaae.hls.working_points import choose_thresholds
 from fpgaae.ip.registers import threshold_writes
@@ -26,8 +25,6 @@ from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.thresholds import RegisterWrite, ThresholdFile, ThresholdSet
-
-_CHUNK = 16_384
 
 
 class Wanted(NamedTuple):
@@ -58,33 +55,20 @@ def new_thresholds(experiment: Experiment, wanted: Wanted, progress: Progress) -
     trigger = _trigger(config.trigger, wanted.rates_khz, deployed.trigger.accept.size)
     total = sum(count_events(file, config.data) for file in files)
     scores, groups, weights = [], [], []
-    n_groups, crossings, dropped = 0, 0.0, 0.0
+    others = OtherFiles(files, config.data, needed=[WEIGHT])
     with progress.task("scoring events", total) as task:
-        for file in files:
-            tally = Tally(config.data)
-            largest = -1
-            for chunk in read_events(file, config.data, _CHUNK):
-                codes = event_codes(chunk, config.data)
-                kept = tally.add(chunk, codes)
-                scores.append(golden.scores(codes[kept]))
-                groups.append(chunk.groups[kept] + n_groups)
-                largest = max(largest, int(chunk.groups.max(initial=-1)))
-                if (own := chunk.columns.get(WEIGHT)) is not None:
-                    weights.append(own[kept])
-                task.advance(len(codes))
-            if (refusal := tally.refusal()) is not None:
-                raise InputError(f"{file}: {refusal}")
-            n_groups += largest + 1
-            seen = tally.seen()
-            crossings += seen.events_read
-            dropped += seen.events_read * seen.dropped_share
+        for chunk in others.chunks():
+            scores.append(golden.scores(chunk.codes))
+            groups.append(chunk.groups)
+            if (own := chunk.columns.get(WEIGHT)) is not None:
+                weights.append(own)
+            task.advance(chunk.n_read)
+    if (refusal := others.refusal()) is not None:
+        raise InputError(refusal)
     background = np.concatenate(scores)
     if not len(background):
-        raise InputError(f"{files[0]} holds no event that is kept; give files of background events to --events")
-    left = trigger.bunch_crossing_rate_khz * (1 - dropped / crossings)
-    trigger = trigger.model_copy(update={"bunch_crossing_rate_khz": left})
-    if high := [own.rate_khz for own in trigger.thresholds if (own.rate_khz or 0.0) >= left]:
-        raise InputError(f"a rate of {high[0]:g} kHz is not below {left:g} kHz, which is left of the bunch crossings")
+        raise InputError(f"{others} has no event that is kept; give files of background events to --events")
+    trigger = others.crossings(trigger)
     points = choose_thresholds(
         background, np.concatenate(groups), trigger, config.evaluation.confidence_level,
         np.concatenate(weights) if weights else None,

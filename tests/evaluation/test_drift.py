@@ -53,6 +53,22 @@ def test_what_did_not_move_is_not_named(network: IntegerNetwork) -> None:
     assert rate["reference"]["rate_khz"]["value"] == 100 * 39 / 3000
 
 
+def test_the_rate_in_khz_is_of_the_crossings_that_each_sample_stands_for(network: IntegerNetwork) -> None:
+    codes = random_hardware(FEATURES, 3000, 1)
+    sample = take_sample([(codes, np.arange(3000))], GoldenTrigger(FEATURES, network))
+    kept, half = (Trigger(bunch_crossing_rate_khz=rate) for rate in (100.0, 50.0))
+    settings = DriftSettings([threshold(code=THRESHOLD)], kept, 0.6827, half)
+    (rate,) = compare_samples(sample, sample, FEATURES, network.score.type.fraction, settings).rates
+    assert rate.other.passed == rate.reference.passed > 0
+    assert rate.other.rate_khz.value == rate.reference.rate_khz.value / 2
+
+
+def test_files_of_which_no_event_is_kept_are_refused(network: IntegerNetwork) -> None:
+    nothing = random_hardware(FEATURES, 3000, 1)[:0]
+    with pytest.raises(InputError, match="no events to compare"):
+        take_sample([(nothing, np.arange(0))], GoldenTrigger(FEATURES, network))
+
+
 def test_the_feature_that_moved_is_named_with_its_saturation(network: IntegerNetwork) -> None:
     reference, other = random_hardware(FEATURES, 3000, 1), random_hardware(FEATURES, 3000, 2)
     top = FEATURES.features[3].hardware.max_code

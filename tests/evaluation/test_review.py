@@ -218,8 +218,7 @@ def test_an_overlap_of_menu_bits_counted_by_hand() -> None:
         "background": trigger_columns(bits, "existing_trigger"),
         "signal": trigger_columns(bits[:2, :2], "existing_trigger"),
     }
-    trigger = Trigger(bunch_crossing_rate_khz=600)
-    found = menu_table(columns, {"background": firmware}, groups, "background", trigger, 0.6827)
+    found = menu_table(columns, {"background": firmware}, groups, "background", 600, 0.6827)
     assert found is not None
     assert (found.events, found.taken, found.firmware, found.firmware_unique) == (6, 4, 3, 1)
     assert [(b.passed, b.unique, b.shared) for b in found.bits] == [(3, 1, 1), (2, 0, 1), (0, 0, 0)]
@@ -227,4 +226,4 @@ def test_an_overlap_of_menu_bits_counted_by_hand() -> None:
     assert found.bits[0].signals == {"signal": clopper_pearson(2, 2)}
     assert found.bits[2].signals == {"signal": None}
     nothing = {"background": trigger_columns(bits[:, 0], "existing_trigger")}
-    assert menu_table(nothing, {"background": firmware}, groups, "background", trigger, 0.6827) is None
+    assert menu_table(nothing, {"background": firmware}, groups, "background", 600, 0.6827) is None

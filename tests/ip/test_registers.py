@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import Workspace
 from numpy.typing import NDArray
+from rich.console import Console
 
 from fpgaae.cli.tables import threshold_set_table
 from fpgaae.data.features import FeatureMap
@@ -280,9 +281,12 @@ def test_new_events_give_new_thresholds_as_register_writes(tiny: Workspace, tmp_
         assert own.rate_khz.value == pytest.approx(rate.value * 28_608.8, rel=0.2)
     assert content["converted"] == tiny.network.accept.thresholds.tolist()
     assert [own["name"] for own in content["files"]] == ["signal.h5", "background.h5"]
-    assert threshold_set_table(result)
+    in_doubt = sum(own.doubt is not None for own in result.thresholds)
+    assert sum("is in doubt" in line for line in _lines(result)) == in_doubt == 3, "too few groups"
     with pytest.raises(InputError, match="exists already"):
         _choose(tiny, [file], output)
+    with pytest.raises(InputError, match=r"signal\.h5 is given twice"):
+        _choose(tiny, [file, file], tmp_path / "other.json")
     with pytest.raises(InputError, match=r"nowhere\.h5 does not exist"):
         _choose(tiny, [tmp_path / "nowhere.h5"], tmp_path / "other.json")
     other = _choose(tiny, [file], tmp_path / "rates.json", 20000.0, 300.0, 30.0)
@@ -296,6 +300,13 @@ def test_new_events_give_new_thresholds_as_register_writes(tiny: Workspace, tmp_
             _choose(tiny, [file], tmp_path / "none.json", *rates)
     with pytest.raises(InputError, match=r"--rate-khz 30000 is not between 0 and 28608\.8"):
         _choose(tiny, [file], tmp_path / "none.json", 30000.0, 1.0, 1.0)
+
+
+def _lines(result: ThresholdSet) -> list[str]:
+    console = Console(width=300, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(threshold_set_table(result))
+    return capture.get().splitlines()
 
 
 def _choose(tiny: Workspace, files: list[Path], output: Path, *rates_khz: float) -> ThresholdSet:

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from fpgaae.config.experiment import Trigger
 from fpgaae.data.source import unpack_bits
-from fpgaae.hls.working_points import rate_khz
 from fpgaae.runs.results.review import Menu, MenuBit
 from fpgaae.statistics import EventGroups, Interval
 
@@ -21,7 +19,7 @@ def menu_table(
     accepted: Mapping[str, Flags],
     groups: Mapping[str, EventGroups],
     background: str,
-    trigger: Trigger,
+    bunch_crossings_khz: float,
     level: float,
 ) -> Menu | None:
     """Tabulate the bits of the existing trigger, or give None where the events say none.
@@ -30,6 +28,8 @@ def menu_table(
     ----------
     columns, accepted, groups
         By process; `accepted` at the firmware's first threshold.
+    bunch_crossings_khz
+        Rate of those that the events stand for, as in `rates` of `metrics.json`: without those of events left out.
     """
     bits = {process: found for process, own in columns.items() if (found := unpack_bits(own)) is not None}
     if background not in bits:
@@ -38,7 +38,7 @@ def menu_table(
     number = own.sum(axis=1)
 
     def rate(flags: Flags) -> Interval:
-        return rate_khz(groups[background].count(flags).interval(level), trigger)
+        return Interval(*(end * bunch_crossings_khz for end in groups[background].count(flags).interval(level)))
 
     entries = []
     for bit in range(own.shape[1]):

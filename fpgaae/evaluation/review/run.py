@@ -107,7 +107,7 @@ def run_review(
         values=value_profiles(network, split.features.values(_first(split, background, _PROFILED))),
         latents=seen.latents,
         anomalous=_anomalous(events, split, golden, quantities),
-        menu=menu_table(events.columns, firmware, groups, background, run.config.trigger, level),
+        menu=menu_table(events.columns, firmware, groups, background, metrics.rates.bunch_crossing_rate_khz, level),
     )
     return review, _figures(run, review, metrics, split.input_type)
 
