@@ -239,14 +239,18 @@ def other_events_tables(result: OtherEvents) -> RenderableType:
 def compared_table(result: RunComparison) -> RenderableType:
     """Give what `fpgaae compare` prints: a row a run and model, AUC and differences of it a signal."""
     signals = list(dict.fromkeys(signal for run in result.runs for own in run.models.values() for signal in own))
-    table = new_table("AUC", "model", *signals)
+    table = new_table("AUC", "model", *map(escape, signals))
     for run in result.runs:
         for model, own in run.models.items():
             table.add_row(escape(run.name), model, *(_area(own.get(signal)) for signal in signals))
     for name, own in result.differences.items():
-        table.add_row(escape(name), f"- {result.reference}", *(_area(own.get(signal), sign="+") for signal in signals))
+        table.add_row(
+            escape(name),
+            f"- {escape(result.reference or '')}",
+            *(_area(own.get(signal), sign="+") for signal in signals),
+        )
     notes = (f"{escape(name)} has no difference: {escape(reason)}" for name, reason in result.unpaired.items())
-    return Group(table, *notes)
+    return Group(table, *notes, *(f"[yellow]{escape(sentence)}[/]" for sentence in result.left_out))
 
 
 def _area(metrics: SignalMetrics | None, sign: str = "") -> str:

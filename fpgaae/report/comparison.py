@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,7 +22,7 @@ from fpgaae.evaluation.comparison import FIRMWARE, FLOAT, compare
 from fpgaae.files import Json, read_json, write_json, write_text
 from fpgaae.hls.csim import SCORES_FILE
 from fpgaae.report.tables import MetricRow, metric_rows
-from fpgaae.runs.folder import read_manifest
+from fpgaae.runs.folder import of_other_files, read_manifest
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.compare import Area, ComparedRun, Proof, RateOfThreshold, RunComparison
@@ -50,13 +51,14 @@ _DEFAULT = PairedSettings()
 def compare_runs(folders: Sequence[Path], settings: PairedSettings = _DEFAULT) -> RunComparison:
     """Read finished run folders and compare them.
 
-    A run is paired with the first that has firmware where both scored the same test events: their data were read from
-    the same files, and the groups of their test events are the same, one by one.
+    A run is paired with the first whose firmware's scores can be read, where both scored the same test events: their
+    data were read from the same files, and the groups and weights of their test events are the same, one by one.
 
     Raises
     ------
     InputError
-        If a folder holds neither an evaluation nor a float method, or two have one name.
+        If a folder holds neither an evaluation nor a float method, or an evaluation of files that are there no more, or
+        two have one name.
     """
     if not folders:
         raise InputError("there is nothing to compare; give run folders, such as runs/l1_ae")
@@ -66,21 +68,36 @@ def compare_runs(folders: Sequence[Path], settings: PairedSettings = _DEFAULT) -
         raise InputError(f"two of the run folders are called {twice}; rename one, or give each once")
     runs = tuple(_read_run(folder, name) for folder, name in zip(folders, names, strict=True))
     scored = {name: folder for name, folder, run in zip(names, folders, runs, strict=True) if FIRMWARE in run.models}
-    differences, unpaired = _differences(scored, settings)
+    reference, differences, unpaired = _differences(scored, settings)
     return RunComparison(
         runs=runs,
-        reference=next(iter(scored), None),
+        reference=reference,
         differences=differences,
         unpaired=unpaired,
+        left_out=tuple(sentence for folder in folders for sentence in _stale(folder).values()),
         replicas=settings.replicas,
         confidence_level=_LEVEL,
     )
+
+
+def _stale(folder: Path) -> dict[str, str]:
+    """Say by stage which results behind the evaluation were made from files that are there no more."""
+    found = {
+        kind.STAGE: of_other_files(folder / kind.STAGE) for kind in (CsimResult, RtlResult, TraceResult, SynthResult)
+    }
+    return {
+        stage: f"{sentence} and is left out; run `fpgaae {stage} CONFIG --force`"
+        for stage, sentence in found.items()
+        if sentence is not None
+    }
 
 
 def _read_run(folder: Path, name: str) -> ComparedRun:
     evaluation = _result(folder, MetricsResult)
     if evaluation is None:
         return _read_method(folder, name)
+    if (stale := of_other_files(folder / MetricsResult.STAGE)) is not None:
+        raise InputError(f"{stale}; run `fpgaae run CONFIG --to evaluate` again, or `fpgaae evaluate CONFIG --force`")
     manifest = read_manifest(folder / MetricsResult.STAGE)
     csim, rtl = _result(folder, CsimResult), _result(folder, RtlResult)
     trace, synth = _result(folder, TraceResult), _result(folder, SynthResult)
@@ -142,6 +159,9 @@ def _of_members(found: SeparationOfMembers) -> SignalMetrics:
 
 
 def _result(folder: Path, kind: type[Result]) -> Result | None:
+    """Read the result of a stage; None where it is not there, or was made from files that are there no more."""
+    if kind.STAGE in _stale(folder):
+        return None
     file = folder / kind.STAGE / STAGES[kind.STAGE].result_file
     return kind.read(file, f"run `fpgaae {kind.STAGE} CONFIG --force`") if file.is_file() else None
 
@@ -169,17 +189,17 @@ def _read_sample(folder: Path) -> _Sample:
 
 def _differences(
     folders: Mapping[str, Path], settings: PairedSettings
-) -> tuple[Mapping[str, MetricsBySignal], Mapping[str, str]]:
-    """Give the paired differences to the first run, and why some have none."""
+) -> tuple[str | None, Mapping[str, MetricsBySignal], Mapping[str, str]]:
+    """Give the first run whose scores can be read, the paired differences to it, and why some have none."""
     unpaired: dict[str, str] = {}
     samples: dict[str, _Sample] = {}
     for name, folder in folders.items():
         try:
             samples[name] = _read_sample(folder)
-        except (OSError, InputError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile, InputError) as error:
             unpaired[name] = f"its events or scores can't be read ({error})"
-    if len(samples) < 2:
-        return {}, unpaired
+    if not samples:
+        return next(iter(folders), None), {}, unpaired
     first, *others = samples
     paired = [first]
     for name in others:
@@ -187,6 +207,8 @@ def _differences(
             paired.append(name)
         else:
             unpaired[name] = f"{reason} than those of {first}"
+    if len(paired) == 1:
+        return first, {}, unpaired
     found = compare(
         {name: samples[name].scores for name in paired},
         samples[first].groups,
@@ -195,7 +217,7 @@ def _differences(
         reference=first,
         weights=samples[first].weights,
     )
-    return found.differences, unpaired
+    return first, found.differences, unpaired
 
 
 def _why_not(first: _Sample, other: _Sample) -> str | None:
@@ -205,7 +227,10 @@ def _why_not(first: _Sample, other: _Sample) -> str | None:
     same = {name: own.tolist() for name, own in first.groups.items()} == {
         name: own.tolist() for name, own in other.groups.items()
     }
-    return None if same else "its test events are others"
+    if not same:
+        return "its test events are others"
+    own, of_other = ({name: values.tolist() for name, values in sample.weights.items()} for sample in (first, other))
+    return None if own == of_other else "its test events have other weights"
 
 
 def comparison_page(result: RunComparison) -> str:
@@ -216,8 +241,14 @@ def comparison_page(result: RunComparison) -> str:
     )  # fmt: skip
     return environment.get_template("comparison.html").render(
         result=result, rows=comparison_rows(result), columns=[_column(r, m) for r in result.runs for m in r.models],
-        differences=difference_rows(result),
+        differences=difference_rows(result), lacking=lacking_signals(result),
     )  # fmt: skip
+
+
+def lacking_signals(result: RunComparison) -> list[str]:
+    """Name the signals that some of the experiments have and others lack: no row of the page is theirs."""
+    known = [set(own) for run in result.runs for own in run.models.values()]
+    return sorted(set().union(*known) - set.intersection(*known)) if known else []
 
 
 def comparison_rows(result: RunComparison) -> list[MetricRow]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from fpgaae.runs.results.flatness import Flatness, FlatSum
@@ -67,7 +68,7 @@ def terminal_tables(found: Sequence[Flatness]) -> Iterable[Table]:
         if rows := cost_rows(own):
             table = _table("Efficiency at that rate", ("signal", "by cell", "one threshold for all"))
             for cost in rows:
-                table.add_row(*cost)
+                table.add_row(*map(escape, cost))
             yield table
 
 

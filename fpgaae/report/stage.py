@@ -15,7 +15,7 @@ from fpgaae.hls.port_table import port_name, port_sentence
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import placed_facts, resource_rows
 from fpgaae.runs.experiment import Experiment, find_import
-from fpgaae.runs.folder import MANIFEST, edited_files, read_manifest
+from fpgaae.runs.folder import MANIFEST, edited_files, of_other_files, read_manifest
 from fpgaae.runs.record import from_json, read_record
 from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.convert import ConvertedLayer, ConvertResult
@@ -125,6 +125,9 @@ _FIGURES = {  # file: title, how to read it, section
 }
 
 
+_LATER = (RtlResult, SynthResult, ProveResult, PlaceResult)
+
+
 class _Later(NamedTuple):
     """Results of stages that the report does not need."""
 
@@ -164,14 +167,24 @@ def report_folder(folder: Path, output: Path) -> ReportResult:
         name = experiment.spec(stage).result_file
         if name in edited_files(folder / stage):
             raise InputError(f"{folder / stage / name} is not as the stage `{stage}` wrote it; run the stage again")
+        if (stale := of_other_files(folder / stage)) is not None:
+            raise InputError(f"{stale}; run `{experiment.command(stage)} --force`")
     run = StageRun(experiment, output.parent, output.parent, {})
 
+    left_out = {kind.STAGE: of_other_files(folder / kind.STAGE) for kind in _LATER}
+
     def later(kind: type[Result]) -> Result | None:
-        return experiment.result(kind) if experiment.result_path(kind.STAGE).is_file() else None
+        known = left_out[kind.STAGE] is None and experiment.result_path(kind.STAGE).is_file()
+        return experiment.result(kind) if known else None
 
     found = _Later(later(RtlResult), later(SynthResult), later(ProveResult), later(PlaceResult))
     configuration = yaml.safe_dump(recorded["config"], sort_keys=False)
-    write_text(output, render_page(_content(run, found, configuration, ())))
+    sentences = tuple(
+        f"{sentence}, and is left out; run `{experiment.command(stage)} --force` and this report again"
+        for stage, sentence in left_out.items()
+        if sentence is not None
+    )
+    write_text(output, render_page(_content(run, found, configuration, sentences)))
     return ReportResult(file=str(output))
 
 
@@ -180,7 +193,7 @@ def _stale(run: StageRun) -> tuple[str, ...]:
     return tuple(
         f"{run.experiment.result_path(kind.STAGE)} was made from another config, other events or other files, and "
         f"is left out; run `{run.experiment.command(kind.STAGE)}` and this report again"
-        for kind in (RtlResult, SynthResult, ProveResult, PlaceResult)
+        for kind in _LATER
         if run.is_stale(kind)
     )
 

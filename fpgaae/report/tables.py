@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from fpgaae.errors import InputError
@@ -171,7 +172,7 @@ def group_table(groups: GroupMetrics, metrics: ScoreMetrics) -> Table:
         for signal in dict.fromkeys(row.signal for row in by_metric)
         for index, column in enumerate(group_columns(groups, metrics.labels))
     ]
-    return _table(group_sentence(groups), names, rows, metrics)
+    return _table(escape(group_sentence(groups)), names, rows, metrics)
 
 
 def metrics_table(metrics: ScoreMetrics) -> Table:
@@ -214,13 +215,13 @@ def decision_tables(decisions: Iterable[Decision]) -> list[Table]:
             "float \N{NOT EQUAL TO} firmware",
             "quantized \N{NOT EQUAL TO} firmware",
         )
-        table = Table(title=rate_sentence(decision), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        table = Table(title=escape(rate_sentence(decision)), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for column in columns:
             table.add_column(column, justify="left" if column == "process" else "right")
         for process, own in decision.processes.items():
             flips = (own.flips["float_firmware"], own.flips["quantized_firmware"])
             numbers = (own.events, own.accepted["firmware"], *flips)
-            table.add_row(_escaped(process), *(f"{number:,}" for number in numbers))
+            table.add_row(escape(process), *(f"{number:,}" for number in numbers))
         tables.append(table)
     return tables
 
@@ -303,7 +304,7 @@ def _shown_keys(metrics: ScoreMetrics) -> list[str]:
 def _table(title: str, columns: Sequence[str], rows: Sequence[MetricRow], metrics: ScoreMetrics) -> Table:
     caption = f"{metrics.background_events:,} background events, intervals at {100 * metrics.confidence_level:.4g} %"
     if metrics.effective_events is not None:
-        worth = ", ".join(f"{number:,.0f} {process}" for process, number in metrics.effective_events.items())
+        worth = ", ".join(f"{number:,.0f} {escape(process)}" for process, number in metrics.effective_events.items())
         caption += f", weighted (worth {worth} events of weight 1)"
     if any(NOT_MEASURABLE in row.cells for row in rows):
         caption += f", {NOT_MEASURABLE} not measurable (too few background events pass)"
@@ -316,11 +317,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[MetricRow], metric
         if row.signal != previous:
             if previous is not None:
                 table.add_section()
-            table.add_row(f"[bold]{_escaped(row.signal)}[/bold]")
+            table.add_row(f"[bold]{escape(row.signal)}[/bold]")
         table.add_row(row.metric, *row.cells)
         previous = row.signal
     return table
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -12,9 +12,10 @@ from fpgaae.errors import InputError
 from fpgaae.files import Json, read_sealed, sha256
 from fpgaae.optional import installed_version
 from fpgaae.processes import ProgramHangs, run_program
-from fpgaae.runs.stages import PROJECT_FOLDER
+from fpgaae.runs.stages import IMPORT, PROJECT_FOLDER, STAGES
 
 MANIFEST = "manifest.json"
+_STAGES = frozenset({*STAGES, IMPORT})
 _SOURCE_SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp"})
 _VERSIONS_OF = (
     "fpgaae", "numpy", "tensorflow", "tf_keras", "keras", "qkeras", "tensorflow-model-optimization", "hls4ml", "da4ml",
@@ -35,6 +36,39 @@ def edited_files(folder: Path) -> tuple[str, ...]:
     recorded = recorded_hashes(folder)
     found = present_hashes(folder)
     return tuple(sorted(name for name in recorded | found if recorded.get(name) != found[name]))
+
+
+def changed_inputs(folder: Path) -> tuple[str, ...]:
+    """Name the files of the stages beside it that a finished stage rests on, and that are other ones now.
+
+    It needs neither the config nor the events. JSON does not count: it holds speeds, which differ from run to run. Of a
+    stage that is not there nothing is said; a file that was edited by hand is a matter of `edited_files`.
+    """
+    if not (folder / MANIFEST).is_file():
+        return ()
+    changed: dict[str, None] = {}
+    recorded: dict[str, dict[str, str]] = {}
+    for name, sha in read_manifest(folder).get("inputs", {}).items():
+        stage, _, file = name.partition("/")
+        beside = folder.parent / stage
+        if stage not in _STAGES or file.endswith(".json") or not (beside / MANIFEST).is_file():
+            continue
+        if stage not in recorded:
+            recorded[stage] = read_manifest(beside).get("outputs") or {}
+            changed |= dict.fromkeys(changed_inputs(beside))
+        if recorded[stage].get(file) == sha:
+            continue
+        if sha != (sha256(beside / file) if (beside / file).is_file() else None):
+            changed[name] = None
+    return tuple(changed)
+
+
+def of_other_files(folder: Path) -> str | None:
+    """Say that the result of a stage rests on other files than lie beside it now, or None where it does not."""
+    if not (changed := changed_inputs(folder)):
+        return None
+    more = f" and {len(changed) - 1} more files" if len(changed) > 1 else ""
+    return f"{folder} rests on another {changed[0]}{more} than lies beside it now"
 
 
 def present_hashes(folder: Path) -> dict[str, str | None]:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from results import csim_result, estimate, metrics_result, rtl_result, signal_metrics
+from rich.console import Console
 
+from fpgaae.cli.tables import compared_table
 from fpgaae.data.store import EventWriter
 from fpgaae.errors import InputError
 from fpgaae.evaluation.metrics import auc
@@ -30,7 +32,10 @@ METRICS = metrics_result(
 )
 
 
-def _write(folder: Path, scores: dict[str, NDArray[np.int64]], *, file: str = "a", first_group: int = 0) -> Path:
+def _write(
+    folder: Path, scores: dict[str, NDArray[np.int64]], *, file: str = "a", first_group: int = 0,
+    weight: float | None = None,
+) -> Path:  # fmt: skip
     """Write what `compare` reads of a finished experiment."""
     config = {"model": {"kind": "autoencoder"}, "data": {"background": "background"}}
     for stage in ("data", "evaluate", "csim", "rtl"):
@@ -38,7 +43,8 @@ def _write(folder: Path, scores: dict[str, NDArray[np.int64]], *, file: str = "a
     with EventWriter(folder / "data", 1, np.int16) as writer:
         for process, own in scores.items():
             codes = np.zeros((len(own), 1), dtype=np.int64)
-            writer.append(process, "test", codes, first_group + np.arange(len(own), dtype=np.int64))
+            columns = {} if weight is None else {"weight": np.full(len(own), weight)}
+            writer.append(process, "test", codes, first_group + np.arange(len(own), dtype=np.int64), columns)
     write_json(folder / "data" / MANIFEST, {"inputs": {"events/background": file}, "config": config})
     write_json(
         folder / "evaluate" / MANIFEST, {"config_file": f"{folder.name}.yaml", "git_commit": None, "config": config}
@@ -81,6 +87,60 @@ def test_differences_are_paired_where_the_events_are_the_same(runs: list[Path]) 
     assert (first.origin, first.latency_ns, first.config_file) == ("trained", 50.0, "first.yaml")
     assert first.csim is not None
     assert tuple(first.csim) == (True, 3400)
+
+
+def test_the_run_that_differences_are_to_is_one_whose_scores_can_be_read(runs: list[Path]) -> None:
+    (runs[0] / "csim" / "scores.npz").write_bytes(b"PK damaged")
+    found = compare_runs(runs[:3], SETTINGS)
+    assert found.reference == "better"
+    assert list(found.differences) == ["same"]
+    assert found.unpaired["first"].startswith("its events or scores can't be read")
+    area = found.differences["same"]["signal"].auc
+    assert area.high is not None
+    assert area.high < 0, "the first that can be read is the better one"
+    assert "To better, on the same test events" in comparison_page(found)
+
+
+def test_events_of_other_weights_are_no_pair(runs: list[Path], tmp_path: Path) -> None:
+    weighed = _write(tmp_path / "weighed", SCORES, weight=2.0)
+    found = compare_runs([runs[0], weighed], SETTINGS)
+    assert found.unpaired == {"weighed": "its test events have other weights than those of first"}
+    again = _write(tmp_path / "again", SCORES, weight=2.0)
+    assert list(compare_runs([weighed, again], SETTINGS).differences) == ["again"]
+
+
+def test_signals_that_others_lack_and_names_that_look_like_markup_are_shown(runs: list[Path]) -> None:
+    whole = compare_runs(runs[:2], SETTINGS)
+    first, other = whole.runs
+    odd = {model: {**own, "[/b]<i>": own["signal"]} for model, own in other.models.items()}
+    found = replace(whole, runs=(first, replace(other, models=odd)), reference="[/b]")
+    assert "since not all experiments have them: [/b]&lt;i&gt;." in comparison_page(found)
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(compared_table(found))
+    assert "[/b]<i>" in capture.get()
+    assert "- [/b]" in capture.get()
+
+
+def test_what_rests_on_files_that_are_there_no_more_is_left_out_or_refused(runs: list[Path]) -> None:
+    def manifest(stage: str, **parts: dict[str, str]) -> None:
+        file = runs[0] / stage / MANIFEST
+        file.parent.mkdir(exist_ok=True)
+        write_json(file, (read_json(file) if file.is_file() else {}) | parts)
+
+    manifest("trace", outputs={"a.v": "new"})
+    manifest("rtl", inputs={"trace/a.v": "old", "trace/trace.json": "old"})
+    found = compare_runs(runs[:2], SETTINGS)
+    assert (found.runs[0].rtl, found.runs[0].latency_ns) == (None, None)
+    assert found.runs[1].rtl is not None
+    (sentence,) = found.left_out
+    assert sentence.endswith("first/rtl rests on another trace/a.v than lies beside it now and is left out; "
+                             "run `fpgaae rtl CONFIG --force`")  # fmt: skip
+    assert sentence in comparison_page(found)
+    manifest("csim", outputs={"scores.npz": "new"})
+    manifest("evaluate", inputs={"csim/scores.npz": "old"})
+    with pytest.raises(InputError, match=r"first/evaluate rests on another csim/scores\.npz than lies beside it now"):
+        compare_runs(runs[:2], SETTINGS)
 
 
 def test_the_page_shows_all_and_asks_for_nothing(runs: list[Path]) -> None:

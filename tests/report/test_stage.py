@@ -12,7 +12,7 @@ from fpgaae.errors import InputError
 from fpgaae.files import read_sealed, write_sealed
 from fpgaae.report.stage import report_folder
 from fpgaae.runs.experiment import Experiment, open_experiment
-from fpgaae.runs.folder import MANIFEST
+from fpgaae.runs.folder import MANIFEST, changed_inputs
 from fpgaae.runs.run import RunOptions, StageRun, run_stage
 
 STAGES_BEFORE = ("data", "reference", "train", "convert", "csim", "evaluate")
@@ -84,6 +84,27 @@ def test_a_stale_result_is_left_out_and_said(experiment: Experiment) -> None:
 
     run_stage(experiment, stand_in("report"), work, {}, RunOptions())
     assert stale == [True, False]
+
+
+def test_a_page_of_a_folder_takes_in_nothing_that_rests_on_an_earlier_training(
+    experiment: Experiment, tmp_path: Path
+) -> None:
+    def train(text: str) -> None:
+        def work(run: StageRun) -> StandIn:
+            (run.folder / "index.html").write_text(text)
+            return stand_in("train")(passed=True, content=text)  # of which the JSON tells more than weights
+
+        run_stage(experiment, stand_in("train"), work, {}, RunOptions(force=True))
+
+    train("page")
+    assert changed_inputs(experiment.stage_folder("evaluate")) == (), "the same weights"
+    train("other weights")
+    for stage in ("convert", "csim", "evaluate"):  # `csim` by way of `convert`
+        assert changed_inputs(experiment.stage_folder(stage)) == ("train/index.html",)
+    said = r"convert rests on another train/index\.html than lies beside it now; run `fpgaae convert .* --force`"
+    with pytest.raises(InputError, match=said):
+        report_folder(experiment.folder, tmp_path / "page.html")
+    assert changed_inputs(experiment.stage_folder("reference")) == changed_inputs(tmp_path) == ()
 
 
 def test_a_drift_that_is_found_later_is_taken_in(experiment: Experiment) -> None:

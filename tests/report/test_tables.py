@@ -15,6 +15,7 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.bootstrap import BootstrapSettings
 from fpgaae.evaluation.comparison import MODELS, compare
 from fpgaae.report import tables
+from fpgaae.report.flatness import terminal_tables
 from fpgaae.report.tables import (
     NOT_MEASURABLE,
     compact_interval,
@@ -23,6 +24,7 @@ from fpgaae.report.tables import (
     metrics_table,
     rate_sentence,
 )
+from fpgaae.runs.results.flatness import Flatness, FollowedEfficiency
 from fpgaae.runs.results.metrics import Decision, GroupAreas, GroupMetrics, MetricsResult
 from fpgaae.statistics import Interval
 
@@ -142,10 +144,23 @@ def test_without_models_the_tables_are_empty() -> None:
     assert metrics_table(metrics).row_count == delta_table(metrics).row_count == 0
 
 
+def _whole_efficiency() -> FollowedEfficiency:
+    whole = Interval(1.0, 0.9, 1.0)
+    return FollowedEfficiency(followed=whole, plain=whole)
+
+
 def test_names_are_not_markup() -> None:
     metrics = make_metrics(("float",))
     metrics = replace(metrics, models={"float": {"[red]x": metrics.models["float"]["a_to_4l"]}})
-    assert any("[red]x" in line for line in printed(metrics_table(metrics)))
+    metrics = replace(metrics, effective_events={"[/b]x": 5.0})
+    lines = printed(metrics_table(metrics))
+    assert any("[red]x" in line for line in lines)
+    assert "worth 5 [/b]x events" in " ".join(" ".join(lines).split())
+    area = GroupAreas(auc=Interval(0.9, 0.88, 0.92), partial_auc=Interval(0.6, 0.55, 0.65))
+    groups = GroupMetrics(groups={"[/b]x": 9}, max_false_positive_rate=0.1, models={"float": {"[/b]x": area}})
+    assert any("9 of [/b]x" in line for line in printed(tables.group_table(groups, metrics)))
+    (table,) = terminal_tables([Flatness(cells=2, sums=(), efficiency={"[/b]x": _whole_efficiency()})])
+    assert any("[/b]x" in line for line in printed(table))
 
 
 def test_a_missing_signal_is_named() -> None:

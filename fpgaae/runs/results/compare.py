@@ -53,11 +53,12 @@ class ComparedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class RunComparison:
-    """The content of `comparison.json`; differences are of the firmware's scores to those of the first run."""
+    """The content of `comparison.json`; differences are of the firmware's scores to those of `reference`."""
 
     runs: tuple[ComparedRun, ...]
-    reference: str | None = None  # the first run with firmware
+    reference: str | None = None  # the first run with firmware whose events and scores can be read
     differences: Mapping[str, MetricsBySignal]  # by run, of those with the same test events
     unpaired: Mapping[str, str]  # why a run has no difference
     replicas: int
     confidence_level: float
+    left_out: tuple[str, ...] = ()  # results that were made from files that are there no more
