@@ -248,7 +248,7 @@ def comparison_page(result: RunComparison) -> str:
 def lacking_signals(result: RunComparison) -> list[str]:
     """Name the signals that some of the experiments have and others lack: no row of the page is theirs."""
     known = [set(own) for run in result.runs for own in run.models.values()]
-    return sorted(set().union(*known) - set.intersection(*known)) if known else []
+    return sorted(known[0].union(*known) - known[0].intersection(*known)) if known else []
 
 
 def comparison_rows(result: RunComparison) -> list[MetricRow]:
