@@ -295,7 +295,7 @@ class Run:
         figures = {
             "rates": draw.rate_figure(found.rates, [decision.value for decision in found.decisions]),
             "profiles": draw.profile_figure(found.correlation),
-            "layers": draw.layer_figure(found.layers),
+            "layers": draw.layer_figure(found.layers, self.experiment.config.data.label),
         }
         if any(found.models.values()):  # of signals
             figures["losses"] = draw.loss_figure(found.ablation, self.experiment.config.data.label)

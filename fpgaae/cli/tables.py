@@ -148,9 +148,9 @@ def lint_table(report: Report) -> RenderableType:
 
 def scan_summary(result: ScanResult) -> RenderableType:
     """Give what `fpgaae scan` prints: a row a point, and where the rest lies."""
-    table = new_table(*header(result))
+    table = new_table(*map(escape, header(result)))
     for row in rows(result):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     n_trials = sum(len(point.trials) for point in result.points)
     lines = [
         f"{legend(result)}; *: on the front",

@@ -211,13 +211,15 @@ def loss_figure(ablation: Ablation, label: Callable[[str], str] = str) -> Figure
         return settled(figure)
 
 
-def layer_figure(layers: Sequence[LayerLoss]) -> Figure:
+def layer_figure(layers: Sequence[LayerLoss], label: Callable[[str], str] = str) -> Figure:
     """Signal-to-noise ratio and saturation of each layer, background and signals.
 
     Parameters
     ----------
     layers
         `layers` of `metrics.json`.
+    label
+        Gives the name of a process in the figure.
     """
     processes = list(layers[0].sqnr_db)
     rows = np.arange(len(layers))[::-1]
@@ -226,7 +228,7 @@ def layer_figure(layers: Sequence[LayerLoss]) -> Figure:
         left, right = figure.subplots(1, 2, sharey=True)
         for process, colour in zip(processes, ["0.35", *colours(len(processes) - 1)], strict=True):
             ratio = [math.nan if (found := layer.sqnr_db[process]) is None else found for layer in layers]
-            left.plot(ratio, rows, "o-", color=colour, markersize=4, linewidth=1.0, label=process)
+            left.plot(ratio, rows, "o-", color=colour, markersize=4, linewidth=1.0, label=label(process))
             share = [layer.saturated[process] or math.nan for layer in layers]
             right.plot(share, rows, "o", color=colour, markersize=4)
         left.set_yticks(rows, [layer.name for layer in layers])

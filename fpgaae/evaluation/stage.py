@@ -82,7 +82,7 @@ def run_evaluate(run: StageRun) -> MetricsResult:
     if (taught := find_taught(run)) is not None:
         distillation = _distillation(run, taught, scores, groups, settings, weights)
         pairs, target = _student_pairs(scores, distillation), taught.target
-        figures["student"] = lambda: student_figure(pairs, target)
+        figures["student"] = lambda: student_figure(_labelled(pairs, config.data.label), target)
     result = MetricsResult(
         **vars(of_scores), ablation=ablation, layers=layers, compression=compression, distillation=distillation
     )
@@ -177,7 +177,7 @@ def _write_figures(
         ),
         "rates": lambda: rate_figure(result.rates, [decision.value for decision in result.decisions]),
         "profiles": lambda: profile_figure(result.correlation),
-        "layers": lambda: layer_figure(result.layers),
+        "layers": lambda: layer_figure(result.layers, label),
     }
     if curves:  # of signals
         n_events = len(scores[FIRMWARE][background])

@@ -88,7 +88,7 @@ def _sentence(pair: str, tests: list[tuple[_Test, float]]) -> str:
         parts = "; ".join(f"{_difference(test)}, p = {p:.2g}" for test, p in found)
         return f"{pair} are distinguishable {level}: {parts}"
     if all(test.difference == 0 and test.estimate.standard_error == 0 for test, _ in tests):
-        return f"{pair} order these events the same way; no difference can be measured"
+        return f"{pair} separate these events equally well, in every replica; no difference can be measured"
     test, p = min(tests, key=lambda pair: pair[1])
     sentence = f"{pair} are not distinguishable {level}: the smallest p is {p:.2g} ({_difference(test)})"
     if (area := tests[0][0].estimate.interval_95) is None:

@@ -14,7 +14,9 @@
   const inside = positive.concat(data.marks.filter((value) => value > 0));  // every threshold of the firmware has its place
   const xs = inside.length ? [Math.log10(Math.min(...inside)), Math.log10(Math.max(...inside))] : [0, 1];
   const rates = curves.flatMap((curve) => curve.y.value.filter((value) => value > 0));
-  const ys = [Math.floor(Math.log10(Math.min(...rates))), Math.ceil(Math.log10(Math.max(...rates)))];
+  const seen = rates.length ? rates : curves.flatMap((curve) => curve.y.high);  // of a score that tells no event from others
+  const ys = [Math.floor(Math.log10(Math.min(...seen))), Math.ceil(Math.log10(Math.max(...seen)))];
+  if (ys[0] === ys[1]) { ys[0] -= 1; ys[1] += 1; }  // one rate, a power of ten
   if (xs[1] - xs[0] < 0.1) { xs[0] -= 0.5; xs[1] += 0.5; }
   const scale = (value, ends, from, to) =>
     from + (Math.max(ends[0], Math.min(ends[1], Math.log10(Math.max(value, 1e-300)))) - ends[0]) / (ends[1] - ends[0]) * (to - from);
@@ -54,8 +56,8 @@
     `${curves.map(line).join("")}<g id="rate-point"></g></svg>`;
 
   // The float model at the largest rate that does not exceed the firmware's.
-  function same(passed) {
-    const found = data.models.float && data.models.float.background_passed.findIndex((own) => own <= passed);
+  function same(rate) {
+    const found = data.models.float && data.models.float.rate_khz.value.findIndex((own) => own <= rate);
     return found === undefined || found < 0 ? null : found;
   }
   function interval(own, i, show) {
@@ -63,15 +65,15 @@
   }
   function update() {
     const i = Number(slider.value), threshold = firmware.threshold[i], passed = firmware.background_passed[i];
-    const j = same(passed);
-    const rate = firmware.rate_khz.value[i];
+    const rate = firmware.rate_khz.value[i], j = same(rate);
+    const worth = firmware.effective_passed ? firmware.effective_passed[i] : passed;  // of weighted events
     document.getElementById("rate-point").innerHTML =
       `<line class="chosen" x1="${px(threshold)}" x2="${px(threshold)}" y1="${TOP}" y2="${H - BOTTOM}"/>` +
       `<circle class="dot firmware" cx="${px(threshold)}" cy="${py(rate)}" r="5"/>`;
     document.getElementById("threshold-value").textContent = short(threshold);
     document.getElementById("rate-value").innerHTML = interval(firmware.rate_khz, i, (v) => short(v) + " kHz");
     document.getElementById("rate-events").textContent = passed.toLocaleString("en") + " of " + data.background_events.toLocaleString("en") +
-      (passed < 5 ? ": too few for an interval of the efficiency" : "");
+      (worth < 5 ? ": too few for an interval of the efficiency" : "");
     if (firmware.pure_rate_khz) {
       document.getElementById("pure-value").innerHTML = interval(firmware.pure_rate_khz, i, (v) => short(v) + " kHz");
     }

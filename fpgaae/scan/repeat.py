@@ -98,6 +98,8 @@ def _require_possible(base: Experiment, options: RepeatOptions) -> None:
             "the area of constant weights is estimated; set firmware.reloadable_weights to false to repeat "
             f"{base.config_file}"
         )
+    if base.config.data.files.keys() == {base.config.data.background}:
+        raise InputError(f"{base.config_file} names no signal in `data.files`; add one to measure the seeds by")
     if options.judged_on not in (None, *SPLITS[1:]):
         raise InputError(f"there is no split {options.judged_on} to judge by; there are {' and '.join(SPLITS[1:])}")
     if options.false_positive_rate not in DEFAULT_FPRS:

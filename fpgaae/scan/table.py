@@ -71,7 +71,7 @@ def legend(result: ScanPoints) -> str:
 def as_markdown(result: ScanPoints) -> str:
     """Give the table for people."""
     names = header(result)
-    lines = [names, ["---"] * len(names), *rows(result)]
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (names, ["---"] * len(names), *rows(result))]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"{table}\n{legend(result)}.\n"
 

@@ -111,7 +111,8 @@ def test_losses_and_layers_are_drawn() -> None:
         )
         for i in range(9)
     ]  # fmt: skip
-    drawn = layer_figure(layers)
+    drawn = layer_figure(layers, lambda process: process.replace("a_to_4l", r"a \$ 4l"))
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["background", r"a \$ 4l"]
     left, right = drawn.axes
     assert [label.get_text() for label in left.get_yticklabels()] == [f"layer_{i}" for i in range(9)]
     assert np.isnan(left.lines[1].get_xdata()).all(), "no noise has no ratio"

@@ -45,10 +45,10 @@ def test_many_tests_need_a_larger_difference_each() -> None:
     assert among["metrics"]["auc"]["corrected_p_value"] == pytest.approx(10 * alone["metrics"]["auc"]["p_value"])
 
 
-def test_equal_orders_and_unmeasurable_rates() -> None:
+def test_equal_separations_and_unmeasurable_rates() -> None:
     found = judged(estimate(0.0, 0.0), **{"1e_05": estimate(None)})
     assert found["distinguishable"] is False
-    assert "the same way" in found["sentence"]
+    assert "separate these events equally well" in found["sentence"], "two of an AUC of 1 may order them otherwise"
     assert list(found["metrics"]) == ["auc"]
 
 

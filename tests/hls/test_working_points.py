@@ -101,7 +101,8 @@ def test_a_threshold_as_the_result_file_states_it() -> None:
     ("events", "rate", "says"),
     [
         (10_000, 1e-3, None),
-        (9_999, 1e-3, "10 of 9,999 events are expected above it"),
+        (9_999, 1e-3, "fewer than 10 of 9,999 events are expected above it"),
+        (9_900, 1e-3, "9.9 of 9,900 events are expected above it"),
         (100, 1e-3, "it is the largest score that was seen, and 0.1 of 100 events are expected above it"),
     ],
 )
@@ -124,7 +125,15 @@ def test_events_that_share_groups_support_a_threshold_less() -> None:
 def test_a_largest_score_that_many_events_have_is_in_doubt() -> None:
     trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": 0.05}]})
     (point,) = choose_thresholds(np.minimum(np.arange(1000), 900), np.arange(1000), trigger, 0.9)
-    assert str(point.entry(SCORE, trigger).doubt).startswith("it is the largest score that was seen, and 50 of 1,000")
+    said = "it is the largest score that was seen, which so many events have that none passes; ask for a rate above"
+    assert str(point.entry(SCORE, trigger).doubt).startswith(said)
+
+
+@pytest.mark.parametrize("weight", [0.3, 0.7])
+def test_equal_weights_put_no_threshold_in_doubt(weight: float) -> None:
+    trigger = Trigger.model_validate({"thresholds": [{"false_positive_rate": 0.01}]})
+    (point,) = choose_thresholds(np.arange(1000), np.arange(1000), trigger, 0.9, np.full(1000, weight))
+    assert point.entry(SCORE, trigger).doubt is None
 
 
 def test_a_threshold_chosen_on_groups_states_how_many_events_count() -> None:

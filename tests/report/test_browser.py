@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from results import estimate, metrics_result, signal_metrics
 
 from fpgaae.config.experiment import Trigger
 from fpgaae.evaluation.comparison import FIRMWARE, FLOAT
-from fpgaae.evaluation.rates import RateSettings, rate_curve
+from fpgaae.evaluation.rates import Columns, RateSettings, rate_curve
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.runs.results.metrics import Decision, Estimate, Rates
 from fpgaae.statistics import EventGroups, Interval, threshold_at_fpr
@@ -26,6 +27,7 @@ RNG = np.random.default_rng(1)
 EXACT = {"background": RNG.gamma(2, 10, 4000), "signal<1>": RNG.gamma(4, 20, 500)}
 SCORES = {FLOAT: EXACT, FIRMWARE: {process: np.rint(own * 4) / 4 for process, own in EXACT.items()}}
 GROUPS = {process: EventGroups(np.arange(len(own))) for process, own in EXACT.items()}
+TRIGGER = Trigger()
 TAKEN = {"background": {"existing_trigger": (np.arange(4000) % 3 == 0).astype(float)}}
 
 
@@ -33,8 +35,10 @@ def interval(value: float) -> Estimate:
     return estimate(value, value - 0.01, value + 0.01, background_events_above=40)
 
 
-def content() -> PageContent:
-    settings = RateSettings("background", Trigger(), 0.6827)
+def content(
+    scores: dict[str, dict[str, NDArray[np.float64]]] = SCORES, taken: Columns = TAKEN, trigger: Trigger = TRIGGER
+) -> PageContent:  # fmt: skip
+    settings = RateSettings("background", trigger, 0.6827)
     threshold = threshold_at_fpr(SCORES[FIRMWARE]["background"], 1e-2)
     metrics = metrics_result(
         background_events=4000,
@@ -42,7 +46,7 @@ def content() -> PageContent:
         rates=Rates(
             bunch_crossing_rate_khz=28_608.8,
             taken_share=None,
-            models={model: rate_curve(own, GROUPS, TAKEN, settings) for model, own in SCORES.items()},
+            models={model: rate_curve(own, GROUPS, taken, settings) for model, own in scores.items()},
             by_column={},
         ),
         decisions=(_decision(float(threshold)),),
@@ -145,6 +149,18 @@ def test_the_slider_updates_rate_and_efficiencies(browser: Any, page_file: Path)
         seen.add(opened.page.locator("#rate-point circle").get_attribute("cx"))
     assert len(seen) == 3, "the marker moves along the curve"
     assert opened.complaints == []
+
+
+@pytest.mark.parametrize("above", [0, 1000], ids=["no event", "a quarter"])
+def test_scores_of_one_or_two_values_draw_a_chart(browser: Any, tmp_path: Path, above: int) -> None:  # noqa: ANN401
+    flat = {process: np.where(np.arange(len(own)) < above, 2.0, 1.0) for process, own in EXACT.items()}
+    whole = content(dict.fromkeys(SCORES, flat), {}, Trigger(bunch_crossing_rate_khz=40_000))  # of which 10,000 pass
+    (tmp_path / "index.html").write_text(render_page(whole), encoding="utf-8")
+    opened = Opened(browser, tmp_path / "index.html")
+    assert opened.complaints == []
+    drawn = opened.page.inner_html("#rate-chart")
+    assert "NaN" not in drawn
+    assert "Infinity" not in drawn
 
 
 def test_float_is_shown_at_the_rate_of_the_firmware_or_below(browser: Any, page_file: Path) -> None:  # noqa: ANN401

@@ -201,6 +201,16 @@ def test_mismatches_of_a_layer_stand_out() -> None:
     assert '<td class="wrong">3</td>' in render_page(dataclasses.replace(FULL, layers=wrong))
 
 
+def test_layers_without_any_error_are_shown_with_the_others() -> None:
+    exact = LayerRow("inputs", "ap_fixed<8,2>", saturated=0.25, zero=0.5, ranges=((0, 1), (-2, 2)))
+    hidden = dataclasses.replace(exact, name="hidden", sqnr_db=9.5)
+    figures = (PageFigure("Losses", "", SVG, "losses"),)
+    page = render_page(dataclasses.replace(FULL, layers=(exact, hidden), figures=figures))
+    assert "Error, saturation and zeros of each layer" in page, "also behind a first layer without any error"
+    assert "<td>\N{EN DASH}</td><td>25 %</td><td>50 %</td>" in page
+    assert "<td>9.5 dB</td>" in page
+
+
 def test_everything_is_escaped() -> None:
     evil = '<script>alert("1")</script>'
     content = PageContent(

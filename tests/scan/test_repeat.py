@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from examples import examples_of, run_examples
 from rich.console import Console
 from scans import FakeTrainings, fake_trainings
@@ -119,4 +120,16 @@ def test_what_can_not_be_repeated_is_one_sentence(
     small_config(tmp_path, **config)
     with pytest.raises(InputError, match=sentence):
         _repeat(tmp_path, **options)
+    assert not trainings.run
+
+
+def test_an_experiment_without_a_signal_is_refused_before_any_seed_is_trained(
+    tmp_path: Path, trainings: FakeTrainings
+) -> None:
+    file = small_config(tmp_path)
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    del content["data"]["files"]["signal"]
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(InputError, match=r"names no signal in `data\.files`; add one to measure the seeds by"):
+        _repeat(tmp_path)
     assert not trainings.run

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from scans import make_measurement, write_scan
 from scipy.stats import norm
 
+from fpgaae.cli.tables import scan_summary
 from fpgaae.errors import InputError
 from fpgaae.evaluation.figure_files import save_figure
-from fpgaae.runs.results.scan import ScanPoints, TrialEntry
+from fpgaae.runs.results.scan import ScanPoints, ScanResult, TrialEntry
 from fpgaae.scan.figure import scan_figure
 from fpgaae.scan.measurement import Measurement
 from fpgaae.scan.plan import Objective, Scan, load_scan
@@ -135,9 +137,9 @@ def test_where_scores_tie_differences_are_those_of_the_replicas_themselves(scan:
          for m, b in zip(point.measured, point.baselines, strict=True)], axis=0,
     )  # fmt: skip
     value = np.mean([m.tpr[0, index] - b.tpr[0, index] for m, b in zip(point.measured, point.baselines, strict=True)])
-    low, high = np.quantile(deltas, [(1 - 0.6827) / 2, (1 + 0.6827) / 2])
+    low, high = np.quantile(deltas, [(1 - 0.6827) / 2, (1 + 0.6827) / 2], method="weibull")
     assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
-    error = (value - np.quantile(deltas, 0.025)) / norm.isf(0.025)
+    error = (value - np.quantile(deltas, 0.025, method="weibull")) / norm.isf(0.025)
     if error <= 0:
         error = deltas.std(ddof=1)
     assert found.p_value == pytest.approx(sum(norm.cdf((margin - abs(value)) / error) for margin in (1e-4, -1e-4)))
@@ -184,6 +186,15 @@ def test_the_table_has_a_row_a_point(result: ScanPoints) -> None:
     lines = as_markdown(result).splitlines()
     assert len({line.count("|") for line in lines[:5]}) == 1
     assert "corrected for all 12 tests after Holm, level 0.05)" in lines[-1]
+    odd = replace(result, signals=("signal", "a|[/b]"), points=tuple(
+        replace(point, signals={"signal": point.signals["signal"], "a|[/b]": point.signals["other"]})
+        for point in result.points
+    ))  # fmt: skip
+    assert r"| a\|[/b] AUC |" in as_markdown(odd)
+    console = Console(width=300, color_system=None)
+    with console.capture() as shown:
+        console.print(scan_summary(ScanResult(**vars(odd), folder="f", front=(), trials_run=0, wall_time_s=0.0)))
+    assert "a|[/b] AUC" in shown.get()
     read = list(csv.DictReader(io.StringIO(as_csv(result))))
     assert [row["bits"] for row in read] == ["4", "8", "16"]
     point = result.points[0].signals["signal"]["auc"]

@@ -106,12 +106,20 @@ def few_events(false_positive_rate: float, events: float, *, is_largest: bool = 
     is_largest
         Whether none of them passes: the threshold is their largest score.
     """
-    expected = false_positive_rate * events
-    if expected >= MIN_EXPECTED_EVENTS and not is_largest:
-        return None
+    expected = round(false_positive_rate * events, 6)  # ten, also of an effective number just below a whole one
+    if expected >= MIN_EXPECTED_EVENTS:
+        return (
+            "it is the largest score that was seen, which so many events have that none passes; ask for a rate above "
+            "their share, or give the score a type that tells them apart"
+            if is_largest
+            else None
+        )
     largest = "it is the largest score that was seen, and " if is_largest else ""
+    shown = f"{expected:.3g}"
+    if float(shown) >= MIN_EXPECTED_EVENTS:
+        shown = f"fewer than {MIN_EXPECTED_EVENTS}"
     return (
-        f"{largest}{expected:.3g} of {events:,.0f} events are expected above it, of which {MIN_EXPECTED_EVENTS} would "
+        f"{largest}{shown} of {events:,.0f} events are expected above it, of which {MIN_EXPECTED_EVENTS} would "
         "be enough to know its rate; ask for a larger rate, or give more events"
     )
 
