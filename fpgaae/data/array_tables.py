@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fpgaae.data.arrays import Member, open_member
 from fpgaae.data.backends import Backend, Column, is_text
-from fpgaae.data.hdf5_checks import refuse_what_is_elsewhere
+from fpgaae.data.hdf5_checks import has_numpy_type, refuse_what_is_elsewhere
 from fpgaae.errors import InputError
 
 _MOST_AXES = 2  # events, and slots
@@ -76,7 +76,7 @@ class _Hdf5Table(_ArrayTable):
             places: dict[str, tuple[str, str]] = {}
 
             def note(name: str, item: object) -> None:
-                if isinstance(item, h5py.Dataset) and item.shape is not None:
+                if isinstance(item, h5py.Dataset) and item.shape is not None and has_numpy_type(item):
                     found = _columns_of(name, item.ndim, item.dtype)
                     places.update({column: (name, field) for column, field in found.items()})
 

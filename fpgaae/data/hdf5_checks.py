@@ -46,6 +46,14 @@ def refuse_what_is_elsewhere(file: h5py.File, name: str, path: Path) -> None:
         )
 
 
+def has_numpy_type(dataset: h5py.Dataset) -> bool:
+    """Tell whether NumPy has a type for the values of a dataset; it has none for times."""
+    try:
+        return dataset.dtype is not None
+    except TypeError:
+        return False
+
+
 def _file_linked_to(file: h5py.File, name: str) -> str | None:
     """Give the other file that a link leads to, whether it is there or not."""
     group: object = file

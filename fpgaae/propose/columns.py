@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +70,16 @@ def is_pt(name: str) -> bool:
     """Tell whether a column may be the pT of objects."""
     found = _quantity(name)
     return found is not None and found[1] == "pt" and not _NOT_MEASURED.search(name)
+
+
+def pt_beside(name: str, names: Sequence[str]) -> str | None:
+    """Name the pT of the objects whose eta or phi a column is."""
+    found = _quantity(name)
+    if found is None or found[1] == "pt":
+        return None
+    return next(
+        (o for o in names if _quantity(o) == (found[0], "pt") and _NUMBER.findall(o) == _NUMBER.findall(name)), None
+    )
 
 
 def is_of_interest(name: str) -> bool:

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fpgaae.config.data import RESERVED_ORIGINS
 from fpgaae.config.file import load_config
 from fpgaae.errors import InputError
 from fpgaae.files import write_text
-from fpgaae.propose.columns import is_of_interest, is_pt
+from fpgaae.propose.columns import is_of_interest, is_pt, pt_beside
 from fpgaae.propose.event_columns import is_group
 from fpgaae.propose.events import Described, describe, quoted
 from fpgaae.propose.model import GivenModel, is_model, look_at_model, require_fit
-from fpgaae.propose.survey import survey, with_ranges_of
+from fpgaae.propose.survey import Names, survey, with_ranges_of
 
 _BACKGROUND = re.compile(r"zero_?bias|background|min_?bias|^bkg|normal|soup|single_?neutrino|pileup", re.I)
 _TRAIN_SHARE = 0.55
@@ -72,7 +73,8 @@ def write_draft(
         raise InputError(f"{output} is there already; remove it, or give another name to `--output`")
     named = _named(paths)
     background = _background([*named], choose)
-    found = {name: survey(path, is_of_interest, is_pt, is_group) for name, path in named.items()}
+    names = Names(is_of_interest, is_pt, is_group, pt_beside)
+    found = {name: survey(path, names) for name, path in named.items()}
     files = {name: os.path.relpath(path, output.parent) for name, path in named.items()}
     for name, own in found.items():
         if type(own) is not type(found[background]):
@@ -114,9 +116,10 @@ def _named(paths: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for path in paths:
         name = _stem(path)
+        name = f"{name}_events" if name in RESERVED_ORIGINS else name
         if name in named:
             raise InputError(f"{named[name]} and {path} would both be the process {name}; rename one")
-        named["made_up" if name in {"random", "extremes", "edges", "layers"} else name] = path
+        named[name] = path
     return named
 
 

@@ -259,7 +259,7 @@ def _of_objects(found: ArraySurvey, events: EventColumns) -> Described:
 
 def _slots_by_class(found: ArraySurvey) -> list[tuple[str, int]]:
     """Name the slots by the class that the files say of them, as ADC2021 does; else they are of one kind."""
-    classes = [int(own[0]) if len(own) == 1 else 0 for own in found.slots]
+    classes = [int(own[0]) if len(own) == 1 and np.isfinite(own[0]) else 0 for own in found.slots]
     kinds: list[tuple[str, int]] = []
     for index, number in enumerate(classes):
         name = _CLASSES.get(number, "")

@@ -6,12 +6,10 @@ What these may mean does not belong here.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +20,7 @@ from fpgaae.data.damage import damage_named
 from fpgaae.data.tables import open_backend
 from fpgaae.errors import InputError
 from fpgaae.optional import require
+from fpgaae.propose.array_files import arrays_of, rows_of
 from fpgaae.propose.observed import Observed, together
 
 MOST_EVENTS = 1_000_000  # that ranges are taken from
@@ -88,12 +87,16 @@ def with_ranges_of(base: Survey, others: Sequence[Survey]) -> Survey:
         }
         return replace(base, columns=columns, lacking=_lacking(table.columns for table in tables))
     if isinstance(base, ArraySurvey):
-        arrays = [base, *(other for other in others if isinstance(other, ArraySurvey))]
-        same = [array for array in arrays if len(array.parts) == len(base.parts)]
-        parts = tuple(together(array.parts[index] for array in same) for index in range(len(base.parts)))
-        lacking = _lacking(array.beside for array in arrays)
-        return replace(base, whole=together(array.whole for array in arrays), parts=parts, lacking=lacking)
+        return _with_ranges_of_arrays(base, [other for other in others if isinstance(other, ArraySurvey)])
     return base
+
+
+def _with_ranges_of_arrays(base: ArraySurvey, others: Sequence[ArraySurvey]) -> ArraySurvey:
+    arrays = [base, *others]
+    same = [array for array in arrays if len(array.parts) == len(base.parts)]
+    parts = tuple(together(array.parts[index] for array in same) for index in range(len(base.parts)))
+    lacking = _lacking(array.beside for array in arrays)
+    return replace(base, whole=together(array.whole for array in arrays), parts=parts, lacking=lacking)
 
 
 def _lacking(columns: Iterable[Mapping[str, Observed]]) -> frozenset[str]:
@@ -120,19 +123,17 @@ def files_of(path: Path) -> list[Path]:
     raise InputError(f"the folder {path} holds no file of a known kind ({known}); name the folder that has them")
 
 
-def survey(
-    path: Path, wanted: Callable[[str], bool], is_pt: Callable[[str], bool], is_whole: Callable[[str], bool]
-) -> Survey:  # fmt: skip
-    """Look at the events of a file or a folder.
+class Names(NamedTuple):
+    """What the name of a column says."""
 
-    Parameters
-    ----------
-    wanted
-        Tells by its name whether a column of a table matters: there may be thousands.
-    is_pt
-        Tells by its name whether one may be the pT of objects.
-    is_whole
-        Tells by its name whether one must hold whole numbers to be used.
+    is_wanted: Callable[[str], bool]  # whether it matters: there may be thousands
+    is_pt: Callable[[str], bool]  # whether it may be the pT of objects
+    is_whole: Callable[[str], bool]  # whether it must hold whole numbers to be used
+    pt_of: Callable[[str, Sequence[str]], str | None]  # of an angle, the column with the pT of its objects
+
+
+def survey(path: Path, names: Names) -> Survey:
+    """Look at the events of a file or a folder.
 
     Raises
     ------
@@ -140,24 +141,17 @@ def survey(
         If it is of no known kind, is damaged, or holds no events.
     """
     files = files_of(path)
-    with damage_named(path):
-        return _survey(files, wanted, is_pt, is_whole)
-
-
-def _survey(
-    files: Sequence[Path], wanted: Callable[[str], bool], is_pt: Callable[[str], bool], is_whole: Callable[[str], bool]
-) -> Survey:  # fmt: skip
     kind = files[0].suffix.lower()
     if kind in _SOUNDS:
         return _survey_sounds(files)
     if _IDX in files[0].name:
         return _survey_images(files[0])
     if kind in _TABLES:
-        return _survey_tables(files, wanted, is_whole)
+        return _survey_tables(files, names)
     if is_array_file(files[0]):
-        if _has_objects_side_by_side(files[0], is_pt):
-            return _survey_tables(files, wanted, is_whole)
-        return _survey_arrays(files[0])
+        if _has_objects_side_by_side(files[0], names.is_pt):
+            return _survey_tables(files, names)
+        return _survey_arrays(files)
     raise InputError(
         f"{files[0]} is of no kind that is known here: give Parquet, ROOT, CSV, HDF5, npz, WAV or IDX files, or write "
         "a config with a reader of your own"
@@ -188,23 +182,23 @@ def _tree_of(file: Path) -> str | None:
     require("uproot", "ROOT files are read with it")
     from fpgaae.data.root import trees_of  # noqa: PLC0415
 
-    trees = trees_of(file)
+    with damage_named(file):
+        trees = trees_of(file)
     if len(trees) < 2:
         return None
     return "Events" if "Events" in trees else max(trees, key=lambda name: trees[name])
 
 
 def _open(file: Path, tree: str | None, wanted: Sequence[str], whole: Container[str | None] = ()) -> Backend:
-    return open_backend(file, Table(tree=tree, objects={}), wanted, whole)
+    with damage_named(file):
+        return open_backend(file, Table(tree=tree, objects={}), wanted, whole)
 
 
-def _survey_tables(
-    files: Sequence[Path], wanted: Callable[[str], bool], is_whole: Callable[[str], bool]
-) -> TableSurvey:  # fmt: skip
+def _survey_tables(files: Sequence[Path], of: Names) -> TableSurvey:
     tree = _tree_of(files[0]) if files[0].suffix.lower() == ".root" else None
     opened = _open(files[0], tree, ())
     within = {name for name in opened.names if tree is not None and name.partition(".")[0] in {*opened.names} - {name}}
-    names = [name for name in opened.names if wanted(name) and name not in within]
+    names = [name for name in opened.names if of.is_wanted(name) and name not in within]
     there = ", ".join([*opened.names][:30])
     opened.close()
     if not names:
@@ -212,15 +206,17 @@ def _survey_tables(
             f"{files[0]} has no column with a name like met_pt, Jet_eta or muon1_phi (there: {there}); rename the "
             "columns, or write `data.table` by hand, as docs/own_events.md shows"
         )
+    pts = {name: of.pt_of(name, names) for name in names}
     seen: dict[str, Observed] = {}
     n_events, looked_at = 0, 0
     for file in files:
-        backend = _open(file, tree, names, {name for name in names if is_whole(name)})
+        backend = _open(file, tree, names, {name for name in names if of.is_whole(name)})
         try:
             n_events += backend.n_rows
-            for rows in _chunks(backend, MOST_EVENTS - looked_at):
+            for rows in _chunks(backend, MOST_EVENTS - looked_at, file):
                 for name, column in rows.items():
-                    seen.setdefault(name, Observed()).add(column.values, column.lengths)
+                    values = _of_objects(column, rows.get(pts[name] or ""))
+                    seen.setdefault(name, Observed()).add(values, column.lengths)
                 looked_at += len(_lengths(next(iter(rows.values()))))
         finally:
             backend.close()
@@ -229,47 +225,57 @@ def _survey_tables(
     return TableSurvey(n_events, seen, tree)
 
 
+def _of_objects(column: Column, pt: Column | None) -> NDArray[Any]:
+    """Give the numbers of a column, of an angle those of objects: in an empty slot it may be anything."""
+    if pt is None or pt.values.shape != column.values.shape or pt.values.dtype.kind not in "iuf":
+        return column.values
+    return column.values[pt.values > 0]
+
+
 def _lengths(column: Column) -> NDArray[Any]:
     return column.values if column.lengths is None else column.lengths
 
 
-def _chunks(backend: Backend, most: int) -> Iterator[Mapping[str, Column]]:
+def _chunks(backend: Backend, most: int, file: Path) -> Iterator[Mapping[str, Column]]:
     for start in range(0, min(backend.n_rows, most), _CHUNK):
-        yield backend.read(start, min(_CHUNK, backend.n_rows - start))
-
-
-@contextmanager
-def _arrays_of(file: Path) -> Iterator[dict[str, Any]]:
-    if h5py.is_hdf5(file):
-        with h5py.File(file, "r") as opened:
-            found: dict[str, Any] = {}
-            opened.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-            yield found
-        return
-    with np.load(file, allow_pickle=False) as members:
-        try:
-            arrays = {name: members[name] for name in members.files}
-        except ValueError as error:
-            raise InputError(f"{file} holds an array that is not read ({error}); save arrays of numbers") from None
-        yield arrays
+        with damage_named(file):
+            rows = backend.read(start, min(_CHUNK, backend.n_rows - start))
+        yield rows
 
 
 def _has_objects_side_by_side(file: Path, is_pt: Callable[[str], bool]) -> bool:
     """Tell whether no array has three axes, but the name of a dataset, or of a field of one, is that of a pT."""
-    with _arrays_of(file) as arrays:
+    with arrays_of(file) as arrays:
         if any(array.ndim > 2 and array.dtype.kind in "fiu" for array in arrays.values()):
             return False
-    backend = open_backend(file, Table(objects={}), (), set())
+    backend = _open(file, None, ())
     backend.close()
     return any(is_pt(name) for name in backend.names)
 
 
-def _survey_arrays(file: Path) -> ArraySurvey:
-    with _arrays_of(file) as arrays:
-        return _survey_of(file, arrays)
+def _survey_arrays(files: Sequence[Path]) -> ArraySurvey:
+    """Look at all files of a process."""
+    found: list[ArraySurvey] = []
+    for file in files:
+        with arrays_of(file) as arrays:
+            found.append(_survey_of(file, arrays, max(MOST_EVENTS - sum(own.n_events for own in found), 0)))
+        if (found[-1].name, found[-1].shape) != (found[0].name, found[0].shape):
+            raise InputError(
+                f"{file} has events of another kind than {files[0]}: `{found[-1].name}` of the shape "
+                f"{found[-1].shape} each, not `{found[0].name}` of {found[0].shape}; give files of one kind"
+            )
+    beside = {name: together(own.beside[name] for own in found if name in own.beside) for name in found[0].beside}
+    for name, seen in beside.items():
+        seen.distinct = set().union(*(own.beside[name].distinct for own in found if name in own.beside))
+    joined = _with_ranges_of_arrays(found[0], found[1:])
+    joined = replace(joined, n_events=sum(own.n_events for own in found), beside=beside)
+    if cells := [own.cells for own in found if own.cells is not None]:
+        lows, highs = zip(*cells, strict=True)
+        return replace(joined, cells=(np.min(lows, axis=0), np.max(highs, axis=0)))
+    return joined
 
 
-def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
+def _survey_of(file: Path, arrays: Mapping[str, Any], most: int) -> ArraySurvey:
     events = [
         name for name, array in arrays.items()
         if array.ndim >= 2 and array.dtype.kind in "fiu" and len(array) and np.prod(array.shape[1:]) > 1
@@ -284,8 +290,8 @@ def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
     whole, parts = Observed(), tuple(Observed() for _ in range(3 if objects else 0))
     classes: list[NDArray[np.float64]] = []
     cells = (np.full(shape, np.inf), np.full(shape, -np.inf)) if len(shape) == 1 else None
-    for start in range(0, min(n_events, MOST_EVENTS), _CHUNK):
-        values = np.asarray(array[start : start + _CHUNK])
+    for start in range(0, min(n_events, most), _CHUNK):
+        values = rows_of(array, start, start + _CHUNK, file)
         whole.add(values)
         for index, part in enumerate(parts):
             part.add(values[..., index][values[..., 0] > 0] if index else values[..., 0])
@@ -298,5 +304,5 @@ def _survey_of(file: Path, arrays: Mapping[str, Any]) -> ArraySurvey:
     for other, values in arrays.items():
         if other != name and values.ndim in {1, 2} and len(values) == n_events:
             beside[other], widths[other] = Observed(), int(np.prod(values.shape[1:]))
-            beside[other].add(np.asarray(values[:MOST_EVENTS]))
+            beside[other].add(rows_of(values, 0, most, file))
     return ArraySurvey(n_events, name, shape, whole, parts, tuple(classes), beside, widths, others, cells)
