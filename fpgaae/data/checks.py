@@ -127,7 +127,7 @@ def _within_declaration(chunk: EventChunk, file: EventFile | Path, data: Data) -
     if data.clip:
         clipped = outside & np.array([True, True, False])  # an angle beyond its turn is no saturation
         outside &= ~clipped
-        values = np.where(clipped, np.clip(values, limits.low, limits.high), values)
+        values = np.where(clipped, np.clip(values, limits.low, limits.saturated), values)
         chunk = with_counts(chunk._replace(values=values), "clipped", dict(_counted(clipped, data)))
     if outside.any():
         raise InputError(_beyond(chunk, file, data, limits, outside))

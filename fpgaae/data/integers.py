@@ -81,8 +81,7 @@ def _words(values: NDArray[np.number], hardware: Hardware) -> Codes:
     words[..., 2] = (words[..., 2] + limits.offset[:, 2] - limits.turn) % limits.steps + limits.turn
     empty = given[..., 0] == 0
     if limits.has_words.any():
-        high = np.stack([limits.overflow, limits.high[:, 1]], axis=1)
-        words[..., :2] = np.clip(words[..., :2] + limits.offset[:, :2], limits.low[:, :2], high)
+        words[..., :2] = np.clip(words[..., :2] + limits.offset[:, :2], limits.low[:, :2], limits.saturated[:, :2])
     words[empty] = 0
     words[..., 0][empty] = np.broadcast_to(np.maximum(limits.none, 0), empty.shape)[empty]
     return words

@@ -32,6 +32,11 @@ class ObjectLimits(NamedTuple):
     is_used: NDArray[np.bool_]  # (n_slots, 3) whether the property has bits
     has_words: NDArray[np.bool_]  # (n_slots,) whether its properties arrive as declared words
 
+    @property
+    def saturated(self) -> NDArray[np.int64]:
+        """The integer that whatever is larger becomes, (n_slots, 3): of pT, the overflow."""
+        return np.concatenate([self.overflow[:, None], self.high[:, 1:]], axis=1)
+
 
 class _Row(NamedTuple):
     lsb: tuple[float, float, float]

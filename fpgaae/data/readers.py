@@ -282,7 +282,7 @@ def _is_table(file: Path, data: Data) -> bool:
     """Tell whether a file is to be read by `data.table`; of arrays, one without the dataset of the config."""
     if h5py.is_hdf5(file):
         with h5py.File(file, "r") as opened:
-            return data.table is not None and data.dataset not in opened
+            return data.table is not None and not isinstance(opened.get(data.dataset), h5py.Dataset)
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             return data.table is not None and f"{data.dataset}.npy" not in archive.namelist()

@@ -16,6 +16,7 @@ from fpgaae.config.selection import Condition
 from fpgaae.data.backends import as_text, held, is_text
 from fpgaae.data.splits import SPLITS, splitmix64
 from fpgaae.errors import InputError
+from fpgaae.limits import ITEM_BYTES
 
 Column = Callable[[str], NDArray[Any]]  # gives one value an event by the name of a column
 _COMPARE = MappingProxyType(
@@ -115,6 +116,10 @@ def _values(column: Column, name: str, key: str, file: Path) -> NDArray[Any]:
     if values.dtype.kind not in "biuf" and not is_text(values):
         raise InputError(
             f"{file}: the column `{name}` holds {held(values)}, but `{key}` takes numbers and texts; write it as these"
+        )
+    if values.dtype.kind in "OT" and (longest := max(map(len, values), default=0)) > ITEM_BYTES:
+        raise InputError(
+            f"{file}: a text of the column `{name}` has {longest:,} characters, more than {ITEM_BYTES:,}; shorten it"
         )
     return as_text(values)
 

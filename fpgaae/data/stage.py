@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias, TypeVar
 
@@ -54,8 +54,20 @@ def run_data(run: StageRun) -> DataResult:
         feature_types=features.entries(),
         files={process: shown_files(shards) for process, shards in files.items()},
         seen={process: own.tally.seen() for process, own in written.items()},
-        warnings=tuple(f"{process}: {text}" for process, own in written.items() for text in own.warnings),
+        warnings=(
+            *_shared_files(files, config.data.background),
+            *(f"{process}: {text}" for process, own in written.items() for text in own.warnings),
+        ),
     )
+
+
+def _shared_files(files: Mapping[str, Sequence[EventFile]], background: str) -> Iterator[str]:
+    """Say which signals have a file of the background, whose events are then no signal."""
+    own = {(file.path.resolve(), file.selection) for file in files[background] if file.path is not None}
+    for process, given in files.items():
+        for file in given if process != background else ():
+            if file.path is not None and (file.path.resolve(), file.selection) in own:
+                yield f"{process}: {file} is a file of {background}, too, so that the same events are both"
 
 
 def shown_files(files: Sequence[EventFile]) -> str:

@@ -154,3 +154,20 @@ def test_integers_of_a_file_give_the_codes_of_its_gev(tmp_path: Path) -> None:
     data = _data(values="integers")
     (chunk,) = read_events(_write(tmp_path, integers.astype(np.int16)), data)
     assert np.array_equal(event_codes(chunk, data), hardware_codes(events, _data().hardware))
+
+
+def test_integers_are_saturated_at_the_overflow(tmp_path: Path) -> None:
+    """They became the largest word, which says here that there is no object."""
+    muon = {"name": "muon", "slots": 1, "pt": {"bits": 9, "none": 511, "overflow": 500}}
+    data = Data.model_validate(
+        {
+            "files": {"background": "x"},
+            "values": "integers",
+            "clip": True,
+            "group": None,
+            "hardware": {"objects": [muon]},
+        }
+    )
+    np.savez(tmp_path / "e.npz", Particles=np.array([[[600, 0, 0]], [[505, 0, 0]], [[511, 0, 0]]]))
+    (chunk,) = read_events(tmp_path / "e.npz", data)
+    assert event_codes(chunk, data).tolist() == [[500, 0, 0], [505, 0, 0], [0, 0, 0]]

@@ -58,6 +58,12 @@ def test_a_csv_file_gives_its_charges(
     assert events.groups.tolist() == list(range(200))
 
 
+def test_names_may_have_spaces_and_a_mark_of_their_order(tmp_path: Path) -> None:
+    file = _csv(tmp_path / "e.csv", _charges(20), names=True)
+    file.write_text(file.read_text().replace(",CALQ", " , CALQ"), encoding="utf-8-sig")
+    np.testing.assert_array_equal(read_all(file, DATA).values, on_map(_charges(20)))
+
+
 def test_wrong_files_get_their_sentence(tmp_path: Path) -> None:
     file = _csv(tmp_path / "e.csv", _charges()[:, :47], names=True)
     assert refusal(file, DATA) == f"{file}: its first line has 47 columns; give one row a wafer with 48 charges"

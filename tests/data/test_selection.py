@@ -261,3 +261,24 @@ def test_a_split_without_any_weight_is_refused(tmp_path: Path) -> None:
     _hdf5(tmp_path / "b.dat", arrays)
     with pytest.raises(InputError, match="events of the train split are 0, so that shares of them are none"):
         _run(tmp_path, {"columns": {"weight": "w"}})
+
+
+def test_a_file_of_background_and_signal_is_said(tmp_path: Path) -> None:
+    for name in ("b", "c"):
+        _npz(tmp_path / f"{name}.npz", _arrays(400))
+    (tmp_path / "link.npz").symlink_to(tmp_path / "b.npz")
+    result, _ = _run(tmp_path, {"files": {"background": "b.npz", "same": ["c.npz", "link.npz"], "other": "c.npz"}})
+    (warned,) = (text for text in result.warnings if "the same events" in text)
+    assert warned.startswith("same: ")
+    assert warned.endswith("link.npz is a file of background, too, so that the same events are both")
+
+
+@each
+def test_a_text_beyond_every_name_is_refused(tmp_path: Path, write: Write) -> None:
+    """All texts of a chunk took the memory of the longest."""
+    arrays = _arrays(60) | {"era": np.array(["A"] * 59 + ["B" * 5000], dtype=object)}
+    if write is _npz:
+        arrays["era"] = arrays["era"].astype("U")
+    write(tmp_path / "b.dat", arrays)
+    with pytest.raises(InputError, match="more than 4,096; shorten it"):
+        _run(tmp_path, {"where": ["era == 'A'"]})

@@ -78,8 +78,8 @@ class _CsvSource(Source):
 
 
 def _first_line(file: Path) -> list[str]:
-    with file.open(encoding="utf-8", errors="replace", newline="") as stream:
-        return next(csv.reader(stream), [])
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        return [name.strip() for name in next(csv.reader(stream), [])]
 
 
 def _has_names(file: Path) -> bool:
