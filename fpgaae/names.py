@@ -58,6 +58,7 @@ read_codes read_weights recorder result run_objects run_values scale_objects sco
 values weights words written
 """  # what the sources around the network call their own
 CPP_KEYWORDS = frozenset(_CPP.split())
+NO_LAYER_NAMES = CPP_KEYWORDS | {"input"}  # which hls4ml keeps for the whole model's
 KEYWORDS = frozenset(f"{_CPP} {_VERILOG} {_VHDL} {_TCL}".split())
 TAKEN = frozenset(_OURS.split())
 PART_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"

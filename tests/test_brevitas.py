@@ -1,4 +1,4 @@
-"""A file that Brevitas itself exports is exact in every form of the firmware; needs PyTorch and Brevitas."""
+"""A file that Brevitas itself exports is exact in every form of the firmware."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from fpgaae.runs.run import RunOptions
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        find_spec("torch") is None or find_spec("brevitas") is None, reason="needs PyTorch and Brevitas"
+        any(find_spec(package) is None for package in ("torch", "brevitas", "onnxoptimizer")),
+        reason="needs PyTorch, Brevitas and onnxoptimizer",
     ),
     pytest.mark.usefixtures("tensorflow", "onnx_package", "qonnx_package", "compiler", "without_proofs"),
 ]

@@ -17,6 +17,7 @@ from fpgaae.models.onnx_constants import Constants
 from fpgaae.models.onnx_graph import Array, Graph, Node
 from fpgaae.models.onnx_values import Held, Layers, Places, shape_without_batch
 from fpgaae.models.shapes import Shape
+from fpgaae.names import NO_LAYER_NAMES
 
 
 class OnnxModel(NamedTuple):
@@ -127,6 +128,6 @@ class Reader:
 
 
 def layer_name(name: str) -> str:
-    """Give a layer's name: letters, digits and single underscores, as C++, Verilog and VHDL take it."""
+    """Give a layer's name: letters, digits and single underscores, as C++, Verilog, VHDL and hls4ml take it."""
     plain = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", name)).strip("_")[:80]
-    return plain if plain[:1].isalpha() else f"node_{plain}" if plain else "node"
+    return plain if plain[:1].isalpha() and plain not in NO_LAYER_NAMES else f"node_{plain}".rstrip("_")

@@ -359,6 +359,7 @@ CASES = (
     Case("activation-inside-layer", _dense_with(activation="quantized_relu(6,2)")),
     Case("layer-name", lambda: real(encoder_1=lambda: dense("encoder-1")), where="encoder-1"),
     Case("layer-name", lambda: real(encoder_1=lambda: dense("register")), where="register"),
+    Case("layer-name", lambda: real(encoder_1=lambda: dense("input")), where="input"),
     Case("unquantized-sum", lambda: real(encoder_1_relu=None), where="mu"),
     Case("unquantized-sum", _summed_behind("MaxPooling2D", pool_size=[2, 2]),
          _summed_behind("QActivation", activation=RELU), where="next"),

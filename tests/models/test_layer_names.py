@@ -1,4 +1,4 @@
-"""Names of layers that C++ does not take, or that two layers would have, are replaced when a model is simplified."""
+"""Names of layers that C++ or hls4ml does not take, or that two layers have, are replaced in a simplified model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from fpgaae.hls.conversion import Conversion
 from fpgaae.hls.lint.models import lint_import
 from fpgaae.models.description import LayerDescription, NetworkDescription
+from fpgaae.models.onnx_reader import layer_name
 from fpgaae.models.simplify import simplify
 
 
@@ -25,6 +26,7 @@ def _network(*names: str, activation: str | None = None) -> NetworkDescription:
     ("names", "expected"),
     [
         (("double", "auto", "1st"), ["layer_double", "layer_auto", "layer_1st"]),
+        (("input", "inputs"), ["layer_input", "inputs"]),
         (("enc-1", "enc_1", "enc 1"), ["enc_1", "enc_1_2", "enc_1_2_2"]),
         (("a" * 130,), ["a" * 80]),
         (("Dense", "dense"), ["Dense", "dense"]),
@@ -47,3 +49,12 @@ def test_a_layer_may_be_called_as_the_activation_inside_another() -> None:
     assert [layer.inputs for layer in simple.layers[2:]] == [("enc",), ("enc_relu_2",), ("enc_relu",)]
     assert simple.outputs == ("enc_relu_relu",)
     assert lint_import(network, Conversion()) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("serving_default:0", "serving_default_0"), ("input", "node_input"), ("double", "node_double"), ("7", "node_7"),
+     ("//", "node")],
+)  # fmt: skip
+def test_names_of_graphs_become_such_that_every_target_takes_them(name: str, expected: str) -> None:
+    assert layer_name(name) == expected

@@ -11,7 +11,7 @@ from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import SCORES, Role, refused_settings
-from fpgaae.names import CPP_KEYWORDS
+from fpgaae.names import NO_LAYER_NAMES
 
 _RULE_OF_ACTIVATION = {"softmax": "softmax", "tanh": "real-tanh-sigmoid", "sigmoid": "real-tanh-sigmoid"}
 # What `import` takes of a float model, or leaves out
@@ -36,7 +36,7 @@ def check_layers(model: NetworkDescription) -> Iterator[Finding]:
         yield finding("nested-model", name)
     for layer in model.layers:
         yield from _check_layer(layer)
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", layer.name) or layer.name in CPP_KEYWORDS:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", layer.name) or layer.name in NO_LAYER_NAMES:
             yield finding("layer-name", layer.name)
     yield from check_settings(model)
 
