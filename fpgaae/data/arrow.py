@@ -202,8 +202,8 @@ def _lines_named(file: Path) -> Iterator[None]:
             column, line, kind, value = other.groups()
             where = f"line {line}" if line else "a line"
             raise InputError(
-                f"{file}: {where} has `{value}` in column {int(column) + 1}, whose first numbers are {kind}; write "
-                "numbers of one kind in a column"
+                f"{file}: {where} has `{value}` in column {int(column) + 1}, whose first values are {kind}; write "
+                "values of one kind in a column"
             ) from None
         if (found := _COMMENT.search(str(error))) is None:
             raise

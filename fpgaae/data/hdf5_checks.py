@@ -22,8 +22,8 @@ def refuse_what_is_elsewhere(file: h5py.File, name: str, path: Path) -> None:
     Raises
     ------
     InputError
-        If it is a link or a view into other files, lies outside, is compressed by an unknown filter, is packed by a
-        scale in its attributes, or has chunks that are too large, or were never written.
+        If it is a link or a view into other files, lies outside, has a type that NumPy has not, is compressed by an
+        unknown filter, is packed by a scale in its attributes, or has chunks that are too large, or were never written.
     """
     if (other := _file_linked_to(file, name)) is not None:
         raise InputError(f"{path}: `{name}` is a link into {other}; name that file in `data.files`")
@@ -32,6 +32,8 @@ def refuse_what_is_elsewhere(file: h5py.File, name: str, path: Path) -> None:
         return
     if dataset.file.filename != file.filename:  # by a soft link to an external one
         raise InputError(f"{path}: `{name}` lies in {dataset.file.filename}; name that file in `data.files`")
+    if not has_numpy_type(dataset):
+        raise InputError(f"{path}: `{name}` is of a type that is no number (as times are); write numbers")
     if dataset.external:
         raise InputError(f"{path}: the values of `{name}` lie in {dataset.external[0][0]}; copy them into the file")
     if dataset.is_virtual:

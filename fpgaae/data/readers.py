@@ -141,18 +141,23 @@ def _matches(pattern: Path, config_file: Path) -> list[Path]:
 
 def event_hashes(config: Config, config_file: Path) -> dict[str, str]:
     """Give the SHA-256 of each process' event files, and of the code of a reader."""
-    hashes = {process: _sha256_of_files(files) for process, files in event_files(config, config_file).items()}
+    reader = None if config.data.reader is None else _reader(config.data)
+    hashes = {process: _sha256_of_files(files, reader) for process, files in event_files(config, config_file).items()}
     if config.data.reader is not None:
         hashes["data.reader"] = sha256(Path(str(reader_module(config.data.reader).__file__)))
     return hashes
 
 
-def _sha256_of_files(files: tuple[EventFile, ...]) -> str:
-    hashes = [sha256_of_text(file.name) if file.path is None else _sha256(file.path) for file in files]
+def _sha256_of_files(files: tuple[EventFile, ...], reader: Reader | None) -> str:
+    hashes = []
+    for file in files:
+        hashes.append(sha256_of_text(file.name) if file.path is None else content_hash(file.path))
+        if reader is not None and file.path is not None:
+            hashes += [sha256(other) for other in reader.beside(file.path) if other.is_file()]
     return hashes[0] if len(hashes) == 1 else sha256_of_text("".join(f"{one}\n" for one in hashes))
 
 
-def _sha256(path: Path) -> str:
+def content_hash(path: Path) -> str:
     """Give the SHA-256 of a file, or of the names and contents of those in a folder."""
     if path.is_file():
         return sha256(path)

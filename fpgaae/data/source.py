@@ -5,7 +5,7 @@ How a format is read does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -117,6 +117,7 @@ class Reader(NamedTuple):
     options: type[Section]  # what `data.options` may hold
     open: Callable[[EventFile, Data, Any], Source | None]
     toys: tuple[str, ...] = ()  # the kinds of `toy:KIND`
+    beside: Callable[[Path], Sequence[Path]] = lambda _: ()  # other files that a file is read with, as its labels
 
 
 def trigger_columns(values: NDArray[Any], column: str) -> dict[str, NDArray[np.float64]]:

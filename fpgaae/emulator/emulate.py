@@ -25,7 +25,7 @@ import numpy as np
 from fpgaae.cluster import SPREADING, completed, open_cluster
 from fpgaae.config.data import Data
 from fpgaae.data.hdf5_writing import HDF5Writer
-from fpgaae.data.readers import event_spans, files_behind
+from fpgaae.data.readers import content_hash, event_spans, files_behind
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span, scored_data
@@ -145,7 +145,7 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
     data = deployed.experiment.config.data.model_dump(mode="json")
     entry = {
         "file": str(source),
-        "content": sha256(source) if source.is_file() else None,
+        "content": content_hash(source) if source.exists() else None,
         "network": network_hashes(deployed.trigger).network,
         "dataset": data["dataset"],
         "hardware": data["hardware"],
@@ -183,7 +183,7 @@ class _Run:
                     file.failure = f"{file.target} is not as `emulate` wrote it; remove it to have it written anew"
                 continue
             try:
-                if not file.source.is_file():
+                if not file.source.exists():
                     raise InputError(f"the event file {file.source} does not exist; correct its name")
                 spans = event_spans(file.source, self._data, PART_EVENTS)
             except InputError as error:

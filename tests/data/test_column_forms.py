@@ -178,4 +178,14 @@ def test_fields_of_several_numbers_a_slot_are_no_columns(tmp_path: Path) -> None
 def test_a_number_of_another_kind_far_down_a_text_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fpgaae.data.arrow._CSV_BLOCK_BYTES", 64)
     file = _csv(tmp_path, "x,pt,lumi", *["1,1.5,7"] * 30, "1,1.5,7.5")
-    assert "line 32 has `7.5` in column 3, whose first numbers are int64; write numbers" in _refusal(file, group="lumi")
+    assert "line 32 has `7.5` in column 3, whose first values are int64; write values" in _refusal(file, group="lumi")
+
+
+def test_a_dataset_of_times_is_no_damage(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "events.h5", "w") as file:
+        h5py.h5d.create(file.id, b"time", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((N,)))
+        file["pt"] = PT
+    for names, dataset in (({"pt": "time"}, "none"), ({"pt": "pt"}, "time")):
+        assert "`time` is of a type that is no number (as times are); write numbers" in _refusal(
+            tmp_path / "events.h5", names, dataset=dataset
+        )

@@ -279,7 +279,7 @@ def test_a_text_may_begin_with_whole_numbers(tmp_path: Path, monkeypatch: pytest
     file.write_text(file.read_text().replace('"', ""))
     chunks = list(read_events(file, _data(SINGLE, group="run", values="physical"), 64))
     assert [chunks[-1].values[row, 0, 0] for row in (-2, -1)] == [40.0, 40.5]
-    assert "line 301 has `40.5` in column 2, whose first numbers are int64" in _refusal(file, _data(SINGLE))
+    assert "line 301 has `40.5` in column 2, whose first values are int64" in _refusal(file, _data(SINGLE))
 
 
 def test_a_text_that_is_cut_within_a_line_is_refused(tmp_path: Path) -> None:

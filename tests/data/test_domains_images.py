@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
-from support import array_data, read_all, refusal
+from support import CONFIGS, array_data, read_all, refusal
 
 from fpgaae.config.data import Split
-from fpgaae.data.readers import read_events
+from fpgaae.config.file import load_config
+from fpgaae.data.readers import event_hashes, read_events
 from fpgaae.data.source import EventFile
 from fpgaae.data.splits import split_of_groups
 
@@ -99,3 +100,14 @@ def test_turning_and_shifting_by_nothing_gives_the_originals() -> None:
     data = array_data({"name": "pixel", "shape": [8, 8], "bits": 5}, "images", shift=0, turn=0)
     events = read_all("toy:digits:50", data)
     np.testing.assert_allclose(events.values, load_digits().images[events.groups], atol=1e-12)
+
+
+def test_other_labels_are_other_events(tmp_path: Path) -> None:
+    """What was made with the labels before was taken for current."""
+    config = load_config(CONFIGS / "mnist.yaml")
+    data = SMALL.model_copy(update={"files": {"background": f"{_write(tmp_path).name}#1"}})
+    config = config.model_copy(update={"data": data})
+    before = event_hashes(config, tmp_path / "e.yaml")
+    assert event_hashes(config, tmp_path / "e.yaml") == before
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(_idx(LABELS[::-1]))
+    assert event_hashes(config, tmp_path / "e.yaml")["background"] != before["background"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import librosa
 import numpy as np
@@ -15,6 +17,7 @@ from support import array_data, read_all, refusal
 from fpgaae.config.data import Data
 from fpgaae.data.domains import sounds
 from fpgaae.data.readers import count_events, event_spans, read_events
+from fpgaae.emulator import emulate
 
 RATE = 16_000
 DATA = array_data({"name": "level", "shape": [640], "bits": 8, "signed": True}, "sounds")
@@ -156,3 +159,19 @@ def test_a_long_clip_is_not_held_whole(tmp_path: Path) -> None:
             frames.tofile(stream)
     assert count_events(file, DATA) == 30 * 4096 - 4  # 630 MB as events of float64
     assert _peak(file, DATA) < 200e6
+
+
+def test_a_folder_of_clips_is_an_event_file_of_emulate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was called a file that does not exist."""
+    monkeypatch.setattr(emulate, "network_hashes", lambda _: SimpleNamespace(network="n"))
+    folder = _folder(tmp_path / "clips")
+    deployed: Any = SimpleNamespace(experiment=SimpleNamespace(config=SimpleNamespace(data=DATA)), trigger=None)
+    files = [emulate._identify(deployed, folder / name, tmp_path / "s.h5") for name in ("", "", "none.f32")]
+    assert files[0].key == files[1].key
+    run = emulate._Run(deployed, tmp_path, files[::2])
+    run.plan()
+    assert files[0].n_events == 26 + 1 + 13
+    assert [file.failure for file in run.open_files] == [None]
+    assert files[2].failure == f"the event file {folder / 'none.f32'} does not exist; correct its name"
+    np.zeros(128 * 7, dtype="<f4").tofile(folder / "2.f32")
+    assert emulate._identify(deployed, folder, tmp_path / "s.h5").key != files[0].key

@@ -139,15 +139,20 @@ def _read_idx(stream: BinaryIO | gzip.GzipFile, n_axes: int, path: Path) -> NDAr
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
+def _labels_of(images: Path) -> list[Path]:
+    """Give the file with the labels of an IDX file of images; of another file, none."""
+    return [images.with_name(images.name.replace(_IMAGES, _LABELS))] if _IMAGES in images.name else []
+
+
 def _open(file: EventFile, data: Data, options: Options) -> Source | None:
     if file.path is None:
         digits = load_digits()
         chosen = _choose(digits.images.astype(np.uint8), digits.target, file)
         given_number = ":" in file.name.removeprefix("toy:")
         return _checked(_Drawn(chosen, file.n_toy_events, options) if given_number else chosen, chosen, file, data)
-    if _IMAGES not in file.path.name:
+    if not _labels_of(file.path):
         return None
-    labels = file.path.with_name(file.path.name.replace(_IMAGES, _LABELS))
+    (labels,) = _labels_of(file.path)
     if not labels.is_file():
         raise InputError(f"the labels {labels} of {file} are missing; put them beside the images")
     images, classes = read_idx(file.path, 3), read_idx(labels, 1)
@@ -167,4 +172,4 @@ def _checked(source: Source, chosen: _Chosen, file: EventFile, data: Data) -> So
     return source
 
 
-READER = Reader(Options, _open, ("digits",))
+READER = Reader(Options, _open, ("digits",), _labels_of)
