@@ -199,7 +199,7 @@ def thresholds_command(
         print_json(found)
     else:
         open_console().print(threshold_set_table(found))
-        open_console().print(f"wrote {output}", soft_wrap=True)
+        open_console().print(f"wrote {escape(str(output))}", soft_wrap=True)
 
 
 def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -333,4 +333,4 @@ def compare_command(
         return
     console = open_console()
     console.print(compared_table(result))
-    console.print(f"wrote {page}", soft_wrap=True)
+    console.print(f"wrote {escape(str(page))}", soft_wrap=True)

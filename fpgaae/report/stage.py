@@ -114,7 +114,7 @@ _FIGURES = {  # file: title, how to read it, section
     ),
     "columns": (
         "Rate against pile-up and run",
-        "The firmware's rate at each of its thresholds; open markers: what the existing trigger does not take.",
+        "The firmware's rate at its first three thresholds; open markers: what the existing trigger does not take.",
         "rates",
     ),
     "profiles": (

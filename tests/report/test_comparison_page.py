@@ -165,8 +165,9 @@ def test_what_cannot_be_compared_is_refused_with_a_way_out(runs: list[Path], tmp
 def test_the_command_writes_page_and_numbers(
     runs: list[Path], tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    done = run_cli("compare", *runs, "--output", tmp_path / "out")
+    done = run_cli("compare", *runs, "--output", tmp_path / "out[b]")
     assert done.returncode == 0, done.stderr
     assert "better" in done.stdout
-    assert set(read_json(tmp_path / "out" / "comparison.json")["differences"]) == {"better", "same"}
-    assert (tmp_path / "out" / "comparison.html").is_file()
+    assert f"wrote {tmp_path}/out[b]/comparison.html" in done.stdout
+    assert set(read_json(tmp_path / "out[b]" / "comparison.json")["differences"]) == {"better", "same"}
+    assert (tmp_path / "out[b]" / "comparison.html").is_file()

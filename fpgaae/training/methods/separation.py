@@ -12,20 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.evaluation.bootstrap import DEFAULT_FPRS
-from fpgaae.evaluation.metrics import auc, tpr_at_fpr
+from fpgaae.evaluation.metrics import auc
 from fpgaae.runs.results.metrics import fpr_key
 from fpgaae.runs.results.reference import MeanAndSpread, Separation, SeparationOfMembers
+from fpgaae.statistics import NO_WEIGHTS, Weights, effective_numbers, threshold_at_fpr
 
+Values = NDArray[np.float64]
 Scores = Mapping[str, NDArray[Any]]  # by process: (n_members, n)
 Separations = Mapping[str, Separation]  # by signal
 
 
-def separation(scores: Scores, background: str) -> list[Separations]:
-    """Give AUC and TPR of each member, by signal."""
+def separation(scores: Scores, background: str, weights: Weights = NO_WEIGHTS) -> list[Separations]:
+    """Give AUC and TPR of each member, by signal; of weighted events as shares of their weight."""
     n_members = len(scores[background])
     return [
         {
-            signal: _one(scores[background][member], own[member])
+            signal: _one(scores[background][member], own[member], weights.get(background), weights.get(signal))
             for signal, own in scores.items()
             if signal != background
         }
@@ -33,11 +35,17 @@ def separation(scores: Scores, background: str) -> list[Separations]:
     ]
 
 
-def _one(background: NDArray[Any], signal: NDArray[Any]) -> Separation:
-    rates = [fpr for fpr in DEFAULT_FPRS if fpr * len(background) >= 1]
+def _one(
+    background: NDArray[Any], signal: NDArray[Any], of_background: Values | None, of_signal: Values | None
+) -> Separation:  # fmt: skip
+    n_effective = len(background) if of_background is None else effective_numbers(of_background, np.array([0]))[0]
+
+    def tpr(fpr: float) -> float:
+        return float(np.average(signal > threshold_at_fpr(background, fpr, of_background), weights=of_signal))
+
     return Separation(
-        auc=auc(background, signal),
-        tpr={fpr_key(fpr): tpr_at_fpr(background, signal, fpr).value for fpr in rates},
+        auc=auc(background, signal, of_background, of_signal),
+        tpr={fpr_key(fpr): tpr(fpr) for fpr in DEFAULT_FPRS if fpr * n_effective >= 1},
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.data.inputs import BLOCK_EVENTS, open_split
+from fpgaae.data.source import weights_of
 from fpgaae.evaluation.baseline_scores import baseline_scorers
 from fpgaae.methods.base import MethodOptions, ScoreFunction
 from fpgaae.methods.ensemble import Ensemble
@@ -21,6 +22,7 @@ from fpgaae.models.method_setting import input_moments, setting_of
 from fpgaae.optional import require
 from fpgaae.runs.results.reference import MemberResult, MethodReference
 from fpgaae.runs.run import StageRun
+from fpgaae.statistics import Weights
 from fpgaae.training.methods.backend import JAX, TRAINS, backend, device
 from fpgaae.training.methods.figures import write_figures
 from fpgaae.training.methods.job import Job, MemberHistory, Trained, solve
@@ -49,7 +51,9 @@ def run_method(run: StageRun) -> MethodReference:
     with run.progress.task("figures", None):
         first = {name: {process: own[0] for process, own in found.items()} for name, found in scores.items()}
         write_figures(run.folder, dict(list(first.items())[:_DRAWN_SCORES]) | baselines, background, trained.histories)
-    return _result(job, trained, scores, baselines, background)
+    store = open_split(run, "test").store
+    weights = weights_of({process: store.columns(process, "test") for process in run.config.data.files})
+    return _result(job, trained, scores, baselines, background, weights)
 
 
 def open_job(run: StageRun) -> Job:
@@ -137,13 +141,13 @@ def open_trained(run: StageRun) -> TrainedMethod:
 
 
 def _result(
-    job: Job, trained: Trained, scores: MemberScores, baselines: MemberScores, background: str
+    job: Job, trained: Trained, scores: MemberScores, baselines: MemberScores, background: str, weights: Weights
 ) -> MethodReference:
-    per_score = {name: separation(own, background) for name, own in scores.items()}
+    per_score = {name: separation(own, background, weights) for name, own in scores.items()}
     histories = trained.histories or (MemberHistory({}, []),) * len(job.members)
     last = [history.val_loss[-1] for history in trained.histories]
     without_network = {
-        name: separation({process: found[None] for process, found in own.items()}, background)
+        name: separation({process: found[None] for process, found in own.items()}, background, weights)
         for name, own in baselines.items()
     }
     return MethodReference(
