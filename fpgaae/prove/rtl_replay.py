@@ -17,6 +17,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.processes import ProgramHangs, run_program
+from fpgaae.rtl.design import Design
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.record import as_json, read_record
@@ -24,7 +25,12 @@ from fpgaae.runs.results.prove import RtlRefutation
 
 _TIMEOUT_S = 300
 _WRAPPER_EVENTS = 1000
+_RARE, _TURNS = 20, 16  # what fewer than one event in so many does; how often such events go through a wrapper at least
 _FEW_AROUND = ((0, 0), (1, 0), (0, 1), (1, 1), (3, 3))  # events that are tried before and behind one that differs
+
+
+class ReplayCrashes(CheckFailed):
+    """The simulated Verilog can't be built, or ends by a signal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +61,10 @@ def replay(library: Path, project: Path, hardware: Codes, golden: Codes, seed: i
 
     Raises
     ------
+    ReplayCrashes
+        If the simulation crashes.
     CheckFailed
-        If the simulation crashes, does not end, or gives nothing.
+        If it does not end, or gives nothing.
     """
     into, out = folder / "given.npz", folder / "found.json"
     out.unlink(missing_ok=True)
@@ -68,7 +76,7 @@ def replay(library: Path, project: Path, hardware: Codes, golden: Codes, seed: i
     except ProgramHangs:
         raise CheckFailed(f"the simulated Verilog does not end within {_TIMEOUT_S} s") from None
     if done.returncode < 0:
-        raise CheckFailed(f"the simulated Verilog crashes ({signal.Signals(-done.returncode).name})")
+        raise ReplayCrashes(f"the simulated Verilog crashes ({signal.Signals(-done.returncode).name})")
     if done.returncode or not out.is_file():
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
         raise CheckFailed(last.removeprefix("fpgaae.errors.CheckFailed: "))
@@ -111,12 +119,35 @@ def _differs(library: Path, project: Path, hardware: Codes, golden: Codes) -> tu
     return None if len(codes) == len(golden) else (len(codes), 0, -1)
 
 
+def wrapper_events(golden: Codes, score_bits: int, n: int = _WRAPPER_EVENTS) -> Codes:
+    """Choose events for the wrappers: from all over, and for each bit of a result enough in which it is 0, and 1.
+
+    Parameters
+    ----------
+    golden
+        The score and the decisions (n_events, 1 + n_thresholds).
+
+    Returns
+    -------
+    Their numbers, some of them several times.
+    """
+    bits = np.concatenate([golden[:, :1] >> np.arange(score_bits) & 1, golden[:, 1:]], axis=1)
+    spread = np.unique(np.linspace(0, len(golden) - 1, n).astype(np.int64))
+    chosen = [spread]
+    for column in bits.T:
+        for value in (0, 1):
+            own = np.flatnonzero(column == value)
+            if len(own) and (column[spread] == value).sum() * _RARE < len(spread):
+                chosen.append(np.resize(own[:_TURNS], _TURNS))
+    return np.concatenate(chosen)
+
+
 def _found(library: Path, project: Path, given: Mapping[str, Codes]) -> RtlFound:
     hardware, golden = given["hardware"], given["golden"]
     event = _first_difference(library, project, hardware, golden)
     with RtlSimulation(library, project) as simulation:
-        few = Stimulus(hardware[:_WRAPPER_EVENTS], golden[:_WRAPPER_EVENTS])
-        drives = drive_wrappers(simulation, project, few, int(given["seed"]))
+        few = wrapper_events(golden, Design.load(project).score.width)
+        drives = drive_wrappers(simulation, project, Stimulus(hardware[few], golden[few]), int(given["seed"]))
     faults = tuple(WrapperFault(file=drive.file, failure=drive.failure) for drive in drives if drive.failure)
     return RtlFound(event=event, wrappers=faults)
 

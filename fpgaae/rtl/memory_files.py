@@ -6,6 +6,7 @@ da4ml calls a table by a hash of its entries, so that an entry which no event re
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -50,6 +51,35 @@ def check_tables(project: Path) -> None:
         _check(table, all_digits=False)
     for table in sorted(set(vhdl)):
         _check(table, all_digits=True)
+
+
+def with_missing_lines(project: Path, folder: Path) -> Path | None:
+    """Give a copy of a project whose Verilog tables have ones in each line that is missing; None where none is.
+
+    What a tool puts there is its own choice, zeros in most simulators.
+    """
+    texts = {}
+    for table, lines in _lines_of_tables(project):
+        if missing := max((1 << table.address_bits) - len(lines), 0):
+            more = [f"{(1 << table.width) - 1:X}"] * missing
+            texts[table.file.name] = "".join(f"{line}\n" for line in [*lines, *more])
+    if not texts:
+        return None
+    shutil.copytree(project, folder, dirs_exist_ok=True)
+    for name, text in texts.items():
+        (folder / VERILOG_FOLDER / name).write_text(text, encoding="ascii")
+    return folder
+
+
+def has_more_lines(project: Path) -> bool:
+    """Tell whether a Verilog table has lines beyond its last address, which some tools leave out and some refuse."""
+    return any(len(lines) > 1 << table.address_bits for table, lines in _lines_of_tables(project))
+
+
+def _lines_of_tables(project: Path) -> Iterator[tuple[_Table, list[str]]]:
+    for table in sorted(set(_tables(project / VERILOG_FOLDER, "v", _USED_IN_VERILOG, _VERILOG))):
+        whole = table.file.read_text(encoding="ascii", errors="replace") if table.file.is_file() else ""
+        yield table, whole.splitlines()
 
 
 def _tables(

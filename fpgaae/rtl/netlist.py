@@ -68,6 +68,18 @@ def read_around(project: Path, name: str, ports: Sequence[tuple[int, int]], buil
     CheckFailed
         If it can't be read, or is more than wires and registers.
     """
+    modules = [f"{name}_core_stage{index}" for index in range(len(ports))]
+    return _Wires(_read(project, name, ports, build), modules).around()
+
+
+def read_gates(project: Path, name: str, ports: Sequence[tuple[int, int]], build: Path) -> Mapping[str, Any]:
+    """Let Yosys read what is around the stages as gates and registers of a bit, in its JSON; see `read_around`."""
+    return _read(project, name, ports, build, ("opt_clean", "simplemap", "techmap", "simplemap"))
+
+
+def _read(
+    project: Path, name: str, ports: Sequence[tuple[int, int]], build: Path, more: Sequence[str] = ()
+) -> Mapping[str, Any]:  # fmt: skip
     build.mkdir(parents=True, exist_ok=True)
     yosys = require_tool(YOSYS)
     boxes, written = build / "stages.v", build / "around.json"
@@ -80,11 +92,12 @@ def read_around(project: Path, name: str, ports: Sequence[tuple[int, int]], buil
     sources = [(project / VERILOG_FOLDER / f"{file}.v").absolute() for file in (f"{name}_core", top)]
     script = [
         *(f'read_verilog "{file}"' for file in (boxes.absolute(), *sources)), f"hierarchy -check -top {top}",
-        "proc", "flatten", "check -assert", f'write_json "{written.absolute()}"',
+        "proc", "flatten", "check -assert", *more,
+        f'write_json "{written.absolute()}"',
     ]  # fmt: skip
     run_logged([yosys, "-q", "-p", "; ".join(script)], build, build / "around.log", f"reading {top}")
-    module = json.loads(written.read_text(encoding="utf-8"))["modules"][top]
-    return _Wires(module, modules).around()
+    found: Mapping[str, Any] = json.loads(written.read_text(encoding="utf-8"))["modules"][top]
+    return found
 
 
 class _Wires:

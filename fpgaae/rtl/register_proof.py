@@ -43,11 +43,11 @@ def registers_differ(project: Path, pipeline: Pipeline, score_is_never_negative:
 
 def _differences(around: Around, design: Design, pipeline: Pipeline, never_negative: bool) -> Iterator[str]:
     modules = list(stages_by_module(design.name, pipeline))
-    before = [Place(PORTS, bit) for bit in _bits_of_ports(design, pipeline.solutions[0])]
+    before = [Place(PORTS, bit) for bit in bits_of_ports(design, pipeline.solutions[0])]
     for module in modules:
         yield from _compare(f"the input of {module}", around.stages[module], [[Bit(place, 1)] for place in before])
         before = [Place(module, bit) for bit in range(_outputs_of(pipeline, modules.index(module)))]
-    expected = list(_outputs(design, pipeline.solutions[-1], modules[-1], never_negative))
+    expected = list(output_bits(design, pipeline.solutions[-1], modules[-1], never_negative))
     yield from _compare("score", around.outputs["score"], expected[: design.score.width])
     yield from _compare("accept", around.outputs["accept"], expected[design.score.width :])
 
@@ -66,7 +66,7 @@ def _outputs_of(pipeline: Pipeline, stage: int) -> int:
     return stage_ports(pipeline)[stage][1]
 
 
-def _bits_of_ports(design: Design, first: CombLogic) -> Iterator[int]:
+def bits_of_ports(design: Design, first: CombLogic) -> Iterator[int]:
     """Give the bit of the ports that each bit of the first stage is: of each feature those that the logic takes."""
     low = 0
     for kind, (is_signed, integers, fraction) in zip(design.inputs, np.asarray(first.inp_kifs).T.tolist(), strict=True):
@@ -75,8 +75,8 @@ def _bits_of_ports(design: Design, first: CombLogic) -> Iterator[int]:
         low += kind.width
 
 
-def _outputs(design: Design, last: CombLogic, module: str, never_negative: bool) -> Iterator[list[Bit]]:
-    """Give what each bit of the score and of the decisions may be."""
+def output_bits(design: Design, last: CombLogic, module: str, never_negative: bool) -> Iterator[list[Bit]]:
+    """Give what each bit of the score, then of the decisions, may be."""
     low, zero = 0, Bit("0", 0)
     for place, (is_signed, integers, fraction) in enumerate(np.asarray(last.out_kifs).T.tolist()):
         width, zeros = is_signed + integers + fraction, max(-fraction, 0)

@@ -36,10 +36,11 @@ _CONFLICTS = 10**7  # of the solver, more than it comes to in that time
 _READ = "proc; flatten; setundef -undriven -anyseq; memory -nomap; memory_map"
 _WRITE = "simplemap; techmap"
 _EQUAL, _DIFFERENT = "Networks are equivalent", "Networks are NOT EQUIVALENT"
-_OUTPUT, _INPUT = re.compile(r"Output po0*(\d+): "), re.compile(r"pi0*(\d+)=1")
+_OUTPUT, _INPUT = re.compile(r"Output po0*(\d+): "), re.compile(r"pi0*(\d+)(?:@0)?=1")
 _TAIL_LINES = 3
-_CHAIN = "stages_in_a_row"
+ROW = "stages_in_a_row"
 _GRAPH = ".aig"
+_UNDEFINED = "$undef"
 _RANGED = """module ranged(input [{n_in}:0] model_inp, output [{n_out}:0] model_out);
     wire [{n_out}:0] given;
     {module} stage(.model_inp(model_inp), .model_out(given));
@@ -83,7 +84,7 @@ class BlockProof(NamedTuple):
     bits: int | None
 
 
-class _Ends(NamedTuple):
+class Ends(NamedTuple):
     """The ranges at the ends of a row of stages."""
 
     inp_qint: Sequence[QInterval]
@@ -137,7 +138,7 @@ class StageProver:
         write_stages(list(self.stages.values()), traced)
         own = self._row(project, list(self.stages), build)
         try:
-            return _block_proof(self._compare(traced, own.gates(), build), own)
+            return self._decided(traced, own, build)
         except (CheckFailed, ProgramHangs):
             return BlockProof(False, None)
 
@@ -151,7 +152,25 @@ class StageProver:
         """
         own, sound = (self._row(of, modules, build / name) for of, name in ((project, "own"), (other, "sound")))
         try:
-            return _block_proof(self._compare(sound.gates(), own.gates(), build, _ROW_TIMEOUT_S), own)
+            return self._decided(sound.gates(), own, build, _ROW_TIMEOUT_S)
+        except (CheckFailed, ProgramHangs):
+            return BlockProof(False, None)
+
+    def compare_written(
+        self, project: Path, own: str, sound: str, ends: Ends, build: Path, *, proves: bool = True
+    ) -> BlockProof:  # fmt: skip
+        """Compare two modules called `ROW` that are made of the stages of one project, or only search a difference."""
+        both = []
+        for name, text in (("sound", sound), ("own", own)):
+            folder = build.absolute() / name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{ROW}.v").write_text(text, encoding="ascii")
+            both.append(_Written(project.absolute(), VERILOG, ROW, ends, folder, tuple(self.stages)))
+        try:
+            if proves:
+                return self._decided(both[0].gates(), both[1], build)
+            of = both[0].gates(), both[1], both[1].gates()
+            return BlockProof(False, self._input_that_differs(*of, build, _ROW_TIMEOUT_S))
         except (CheckFailed, ProgramHangs):
             return BlockProof(False, None)
 
@@ -159,18 +178,64 @@ class StageProver:
         build = build.absolute()
         build.mkdir(parents=True, exist_ok=True)
         stages = {module: self.stages[module] for module in modules}
-        ends = _Ends(stages[modules[0]].inp_qint, stages[modules[-1]].out_qint)
-        (build / f"{_CHAIN}.v").write_text(_chained(stages), encoding="ascii")
-        return _Written(project.absolute(), VERILOG, _CHAIN, ends, build, tuple(stages))
+        ends = Ends(stages[modules[0]].inp_qint, stages[modules[-1]].out_qint)
+        (build / f"{ROW}.v").write_text(_chained(stages), encoding="ascii")
+        return _Written(project.absolute(), VERILOG, ROW, ends, build, tuple(stages))
 
-    def _compare(self, traced: Path, gates: Path, build: Path, limit_s: int = _PROOF_TIMEOUT_S) -> str:
+    def _decided(self, traced: Path, own: _Written, build: Path, limit_s: int = _PROOF_TIMEOUT_S) -> BlockProof:
+        """Compare a row of stages with what it should be."""
+        said, gates = self._compare(traced, own.gates(), build, limit_s)
+        own.log_output(said)
+        if _DIFFERENT not in said:
+            return BlockProof(_EQUAL in said, None)
+        bits = self._input_that_differs(traced, own, gates, build, limit_s)
+        return BlockProof(False, _bits_of(said) if bits is None else bits)
+
+    def _input_that_differs(self, traced: Path, own: _Written, gates: Path, build: Path, limit_s: int) -> int | None:
+        """Search all bits of an input; a comparison gives those alone that one output of one graph reads."""
+        both, found = " ".join(f'"{file.with_suffix(_GRAPH)}"' for file in (traced, gates)), build / "differs.txt"
+        found.unlink(missing_ok=True)
+        command = [
+            self._abc,
+            "-c",
+            f'{self._as_graph(traced)}{self._as_graph(gates)}miter {both}; strash; iprove; write_cex -n "{found}"',
+        ]
+        try:
+            own.log_output(run_program(command, "ABC", folder=build, limit_s=limit_s).stdout)
+        except ProgramHangs:
+            return None
+        return _bits_of(found.read_text(encoding="utf-8")) if found.is_file() else None
+
+    def _as_graph(self, gates: Path) -> str:
+        """Give the command by which ABC writes gates as a graph."""
+        graph = gates.with_suffix(_GRAPH)
+        return "" if graph == gates else f'read_blif "{gates}"; strash; write_aiger "{graph}"; '
+
+    def _compare(
+        self, traced: Path, gates: Path, build: Path, limit_s: int = _PROOF_TIMEOUT_S
+    ) -> tuple[str, Path]:  # fmt: skip
+        """Let ABC compare two graphs; where something is undefined in the second, it may be 0 as well as 1.
+
+        Returns
+        -------
+        What it says, and of which of the two second graphs.
+        """
+        done = self._compare_once(traced, gates, build, limit_s)
+        text = gates.read_text(encoding="utf-8")
+        if _EQUAL in done and text.count(_UNDEFINED) > 1:
+            ones = gates.with_name(f"{gates.stem}_ones.blif")  # ABC reads what is undefined as 0
+            ones.write_text(text.replace(_UNDEFINED, f"{_UNDEFINED}\n1", 1), encoding="utf-8")
+            return self._compare_once(traced, ones, build, limit_s), ones
+        return done, gates
+
+    def _compare_once(self, traced: Path, gates: Path, build: Path, limit_s: int) -> str:
         """Let ABC compare two graphs: by its newer engine, which is ten times as fast, then by one that says where."""
-        if traced.suffix == _GRAPH:
-            graph = gates.with_suffix(_GRAPH)
-            command = f'read_blif "{gates}"; strash; write_aiger "{graph}"; &cec -y -T {limit_s} "{traced}" "{graph}"'
-            done = run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * limit_s).stdout
-            if _EQUAL in done:
-                return done
+        graphs = [file.with_suffix(_GRAPH) for file in (traced, gates)]
+        written = self._as_graph(traced) + self._as_graph(gates)
+        command = f'{written}&cec -y -T {limit_s} "{graphs[0]}" "{graphs[1]}"'
+        done = run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * limit_s).stdout
+        if _EQUAL in done:
+            return done
         command = f'cec -n -T {limit_s} -C {_CONFLICTS} "{traced}" "{gates}"'
         return run_program([self._abc, "-c", command], "ABC", folder=build, limit_s=2 * limit_s).stdout
 
@@ -189,7 +254,7 @@ class StageProver:
         except CheckFailed as error:
             return StageProof(module=module, proven=False, failure=f"{own.name} can't be read: {_last_line(error)}")
         try:
-            done = self._compare(self._traced(module), gates, build)
+            done, _ = self._compare(self._traced(module), gates, build)
         except ProgramHangs:
             return StageProof(module=module, proven=False, failure=f"{own.name}: ABC does not end")
         own.log_output(done)
@@ -198,10 +263,9 @@ class StageProver:
         return StageProof(module=module, proven=False, failure=f"{own.name}: {_difference(done)}")
 
 
-def _block_proof(said: str, own: _Written) -> BlockProof:
-    own.log_output(said)
-    found = _DIFFERENT in said
-    return BlockProof(_EQUAL in said, sum(1 << int(bit) for bit in _INPUT.findall(said)) if found else None)
+def _bits_of(said: str) -> int:
+    """Read the input that ABC gives as a number."""
+    return sum(1 << int(bit) for bit in _INPUT.findall(said))
 
 
 def _difference(said: str) -> str:
@@ -210,7 +274,7 @@ def _difference(said: str) -> str:
         last = " ".join(said.split("\n")[-_TAIL_LINES:]).strip()
         return f"ABC finds neither a proof nor a difference ({last})"
     output = _OUTPUT.search(said)
-    code = sum(1 << int(place) for place in _INPUT.findall(said))
+    code = _bits_of(said)
     place = f"bit {output[1]} of its output" if output else "its output"
     return f"{place} is not what was traced for model_inp = {code:#x}"
 
@@ -222,7 +286,7 @@ class _Written:
     project: Path
     language: str
     module: str
-    logic: CombLogic | _Ends
+    logic: CombLogic | Ends
     build: Path
     chained: tuple[str, ...] = ()  # the stages that it is made of, if it is no stage itself
 
@@ -291,7 +355,7 @@ def _last_line(error: CheckFailed) -> str:
     return str(error).strip().splitlines()[-1]
 
 
-def _ranged(module: str, logic: CombLogic | _Ends) -> str:
+def _ranged(module: str, logic: CombLogic | Ends) -> str:
     """Write a module around a stage that puts out zeros where an input leaves its range."""
     n_in, n_out = (max(sum(sum(Precision.from_qint(own)) for own in of), 1) for of in (logic.inp_qint, logic.out_qint))
     within = " && ".join(_ranges(logic)) or "1'b1"
@@ -308,11 +372,11 @@ def _chained(stages: Mapping[str, CombLogic]) -> str:
         given = f"of_{module}"
     first, last = next(iter(stages.values())), list(stages.values())[-1]
     n_in, n_out = (max(sum(sum(Precision.from_qint(own)) for own in of), 1) for of in (first.inp_qint, last.out_qint))
-    head = f"module {_CHAIN}(input [{n_in - 1}:0] model_inp, output [{n_out - 1}:0] model_out);"
+    head = f"module {ROW}(input [{n_in - 1}:0] model_inp, output [{n_out - 1}:0] model_out);"
     return "\n".join([head, *lines, f"    assign model_out = {given};", "endmodule", ""])
 
 
-def _ranges(logic: CombLogic | _Ends) -> Iterator[str]:
+def _ranges(logic: CombLogic | Ends) -> Iterator[str]:
     """Give a condition for each end of a range that its bits could go beyond."""
     low = 0
     for interval in logic.inp_qint:

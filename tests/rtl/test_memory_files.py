@@ -14,7 +14,7 @@ from designs import Written, write_design
 
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
-from fpgaae.rtl.memory_files import check_tables
+from fpgaae.rtl.memory_files import check_tables, has_more_lines, with_missing_lines
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,23 @@ def _table(folder: Path) -> Path:
 def test_written_tables_are_whole(project: Path) -> None:
     check_tables(project)
     assert len(list(project.glob("*/*.mem"))) > 4
+
+
+def test_missing_lines_are_filled_in_a_copy_and_more_lines_are_seen(project: Path, tmp_path: Path) -> None:
+    assert with_missing_lines(project, tmp_path / "none") is None
+    table = _table(project / "verilog")
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-2]))
+    filled = with_missing_lines(project, tmp_path / "filled")
+    assert filled is not None
+    found = (filled / "verilog" / table.name).read_text().splitlines()
+    assert found[:-2] == [line.strip() for line in lines[:-2]]
+    assert found[-1] == found[-2]
+    assert (int(found[-1], 16) + 1).bit_count() == 1, "all bits of a missing line are ones"
+    assert table.read_text() == "".join(lines[:-2])
+    assert not has_more_lines(project)
+    table.write_text("".join([*lines, lines[0]]))
+    assert has_more_lines(project)
 
 
 @pytest.mark.parametrize("flavour", ["verilog", "vhdl"])

@@ -18,6 +18,7 @@ from fpgaae.errors import InputError
 from fpgaae.rtl.logic_graph import write_stage
 from fpgaae.rtl.pipeline import interpretable, load_pipeline, stages_by_module
 from fpgaae.rtl.stage_proof import VERILOG, VHDL, StageProver, _ranges, require_abc
+from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.runs.results.rtl import StageProof
 
 MODULE = "toy_core_stage0"
@@ -52,7 +53,7 @@ def _proof(folder: Path, text: str, language: str, body: str) -> StageProof:
     """Prove a stage whose input, from 2 to 10, is put out."""
     ending = {VERILOG: "v", VHDL: "vhd"}[language]
     source = folder / "project" / ("vhdl" if language == VHDL else "verilog") / f"{MODULE}.{ending}"
-    source.parent.mkdir(parents=True)
+    source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(text.format(module=MODULE, body=body))
     (folder / "project" / "design.json").write_text(
         '{"name": "toy", "inputs": [], "score": "ap_ufixed<4,4>", "n_thresholds": 1, "stages": 1, '
@@ -85,6 +86,20 @@ def test_the_ranges_of_the_inputs_count(tmp_path: Path, body: str, differs_for: 
         assert proof.failure is not None
         assert proof.failure.startswith(f"{MODULE}: bit ")
         assert f"is not what was traced for model_inp = {differs_for}" in proof.failure
+
+
+@pytest.mark.parametrize(("n_lines", "is_equal"), [(10, False), (11, True)])
+def test_a_missing_line_of_a_table_is_not_taken_for_the_zero_that_belongs_there(
+    tmp_path: Path, n_lines: int, is_equal: bool
+) -> None:  # fmt: skip
+    networks.need("yosys")
+    folder = tmp_path / "project" / "verilog"
+    folder.mkdir(parents=True)
+    shutil.copy(firmware_rtl("lookup_table.v"), folder)
+    (folder / "table.mem").write_text("".join(f"{entry ^ 10:X}\n" for entry in range(n_lines)))
+    table = 'wire [3:0] entry; lookup_table #(4, 4, "table.mem") op (model_inp, entry);'
+    body = f"{table} assign model_out = entry ^ 4'd10;"
+    assert _proof(tmp_path, _VERILOG, VERILOG, body).proven is is_equal
 
 
 @pytest.mark.parametrize(("value", "is_equal"), [("1011", True), ("1010", False)])
