@@ -20,28 +20,33 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.prove.algebra import NotFollowed
-from fpgaae.prove.rtl_replay import replay
+from fpgaae.prove.rtl_replay import ReplayCrashes, replay
 from fpgaae.prove.traced import traced_differs
-from fpgaae.rtl.design import VERILOG_FOLDER, Design
-from fpgaae.rtl.memory_files import check_tables
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.memory_files import check_tables, has_more_lines, with_missing_lines
 from fpgaae.rtl.pipeline import stages_by_module
 from fpgaae.rtl.register_proof import registers_differ
+from fpgaae.rtl.source_text import read_in_two_ways
 from fpgaae.rtl.stage_proof import VERILOG, BlockProof, StageProver, require_abc
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, find_tool
+from fpgaae.rtl.unrolled import compare_unrolled
 from fpgaae.rtl.verilator import compile_rtl, compile_runtime
 from fpgaae.rtl.wrapper_proof import PROVEN_WRAPPERS, prove_wrapper
 from fpgaae.runs.results.prove import Proven, ProvenPiece, RtlRefutation
 
-_LOGIC, _TABLES, _STAGE, _REGISTERS, _WRAPPER = "logic", "tables", "stage", "registers", "wrapper"
+_LOGIC, _SOURCE, _TABLES, _STAGE = "logic", "source", "tables", "stage"
+_REGISTERS, _WRAPPER = "registers", "wrapper"
+_STAGES_BEFORE = 3  # with how many of those before it a damaged stage is compared, until all are
 
 
 @dataclass(frozen=True)
 class VerilogProof:
-    """What was found of each piece, and an event that refutes one."""
+    """What was found of each piece, an event that refutes one, and whether it can't be built or run at all."""
 
     pieces: tuple[ProvenPiece, ...]
     refutation: RtlRefutation | None
+    crashes: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Verilog:
                 pool.submit(prove_wrapper, self.project, kind, self.build / "wrappers") for kind in PROVEN_WRAPPERS
             ]
             yield self._logic()
+            yield from self._sources(verilog_sources(self.project))
             yield from self._tables()
             yield from self._stages(self._prover.stages)
             yield self._registers()
@@ -98,6 +104,8 @@ class Verilog:
             Relative to the project.
         """
         name = Path(file).name
+        if not name.endswith(".mem"):
+            yield from self._sources([self.project / file])
         kind = Path(file).stem.removeprefix(f"{Design.load(self.project).name}_")
         if kind in PROVEN_WRAPPERS:
             proof = prove_wrapper(self.project, kind, self.build / "wrappers")
@@ -130,6 +138,12 @@ class Verilog:
         except NotFollowed as error:
             return _piece("traced logic", _LOGIC, how, str(error))
 
+    @staticmethod
+    def _sources(files: Iterable[Path]) -> Iterator[ProvenPiece]:
+        for file in files:
+            if (said := read_in_two_ways(file)) is not None:
+                yield _piece(f"text of {file.name}", _SOURCE, "that every tool reads the same", said)
+
     def _tables(self) -> Iterator[ProvenPiece]:
         try:
             check_tables(self.project)
@@ -161,26 +175,59 @@ class Verilog:
         wrong = [piece for piece in pieces if piece.outcome != Proven.PROVEN.value]
         if not wrong:
             return VerilogProof(pieces, None)
-        if all(piece.kind == _TABLES for piece in wrong):
-            how = "each line that an input of a stage reaches, by the gates of the stages"
-            return VerilogProof(_with(pieces, wrong, Proven.PROVEN, how=how), None)
+        if all(piece.kind == _TABLES for piece in wrong) and not has_more_lines(self.project):
+            return self._of_tables(pieces, wrong)
         try:
             return self._searched(pieces, wrong, pool, seed)
         except CheckFailed as error:
             said = str(error).strip().splitlines()[-1]
-            return VerilogProof(_with(pieces, wrong, Proven.OPEN, more=f"its simulation says: {said}"), None)
+            wrong_pieces = _with(pieces, wrong, Proven.OPEN, more=f"its simulation says: {said}")
+            return VerilogProof(wrong_pieces, None, isinstance(error, ReplayCrashes))
+
+    @staticmethod
+    def _of_tables(pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece]) -> VerilogProof:
+        how = "each line that an input of a stage reaches, by the gates of the stages"
+        return VerilogProof(_with(pieces, wrong, Proven.PROVEN, how=how), None)
 
     def _searched(
         self, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int
     ) -> VerilogProof:  # fmt: skip
-        stages_alone = all(piece.kind in (_STAGE, _TABLES) for piece in wrong)
-        if stages_alone and self.simulate is None:
+        kinds = {piece.kind for piece in wrong}
+        if _STAGE in kinds and kinds <= {_STAGE, _TABLES} and self.simulate is None:
             return self._by_block(pieces, wrong, pool, seed, None)
-        library = (self.simulate or self._simulation)(self.build)
+        library = self._library()
         found = self._replayed(library, pieces, wrong, pool, seed)
-        if found.refutation is None and stages_alone:
+        if found.refutation is not None:
+            return found
+        if kinds == {_TABLES}:
+            return self._of_tables(pieces, wrong)
+        if kinds <= {_STAGE, _TABLES}:
             return self._by_block(pieces, wrong, pool, seed, library)
-        return found
+        return self._by_clocks(found, wrong, pool, seed, library) if kinds == {_REGISTERS} else found
+
+    def _library(self) -> Path:
+        if self.simulate is None and find_tool(VERILATOR) is None:
+            raise CheckFailed(f"{VERILATOR} is not there to replay an event")
+        try:
+            return (self.simulate or self._simulation)(self.build)
+        except CheckFailed as error:
+            raise ReplayCrashes(str(error)) from None
+
+    def _by_clocks(
+        self, found: VerilogProof, wrong: list[ProvenPiece], pool: Codes, seed: int, library: Path
+    ) -> VerilogProof:
+        """Follow the registers over the clocks: either nothing of other events reaches an output, or ABC gives them."""
+        try:
+            proof = compare_unrolled(self._prover, self.project, self.pipeline, self.build / "clocks")
+        except CheckFailed:
+            return found
+        if proof.equal:
+            how = "all stages with what is between them, whatever a register keeps: it reaches no output for any event"
+            return VerilogProof(_with(found.pieces, wrong, Proven.PROVEN, how=how), None)
+        if proof.events is None:
+            return found
+        pool = np.concatenate([np.stack([self.words(bits) for bits in proof.events]), pool])
+        return self._replayed(library, found.pieces, wrong, pool, seed)
 
     def _by_block(
         self, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int, library: Path | None
@@ -190,8 +237,8 @@ class Verilog:
         if block.equal:
             return self._out_of_reach(pieces, wrong)
         if block.bits is not None:
-            pool = np.concatenate([self._words(block.bits)[None], pool])
-        return self._replayed(library or self._simulation(self.build), pieces, wrong, pool, seed)
+            pool = np.concatenate([self.words(block.bits)[None], pool])
+        return self._replayed(library or self._library(), pieces, wrong, pool, seed)
 
     @staticmethod
     def _out_of_reach(pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece]) -> VerilogProof:
@@ -199,19 +246,19 @@ class Verilog:
         return VerilogProof(_with(pieces, wrong, Proven.PROVEN, how=how), None)
 
     def _block(self, wrong: list[ProvenPiece]) -> BlockProof:
-        """Compare the stages in a row: at first those from the damaged one on, whatever is in its range."""
+        """Compare the stages in a row from the damaged one on, whatever is in its range; then with some before it."""
         if self.sound is None:
             return self._prover.prove_block(self.project, self.build / "block")
         modules = list(self._prover.stages)
         first = min(modules.index(piece.name) for piece in wrong if piece.kind == _STAGE)
         proof = BlockProof(False, None)
-        for start in sorted({first, 0}, reverse=True):
+        for start in sorted({*range(first, max(first - _STAGES_BEFORE, 0), -1), 0}, reverse=True):
             proof = self._prover.compare_rows(self.project, self.sound, modules[start:], self.build / f"from_{start}")
             if proof.equal:
                 break
         return proof
 
-    def _words(self, bits: int) -> Codes:
+    def words(self, bits: int) -> Codes:
         """Read the bits that the first stage gets as the words on the ports."""
         words, low = [], 0
         for kif, kind in zip(
@@ -224,8 +271,6 @@ class Verilog:
         return np.array(words, dtype=np.int64)
 
     def _simulation(self, build: Path) -> Path:
-        if find_tool(VERILATOR) is None:
-            raise CheckFailed(f"{VERILATOR} is not there to replay an event")
         library, driver = build / "simulation.so", firmware_rtl("rtl_driver.cpp")
         compile_rtl(self.project, driver, build / "verilated", library, compile_runtime(build / "runtime"))
         return library
@@ -234,9 +279,12 @@ class Verilog:
         self, library: Path, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int
     ) -> VerilogProof:  # fmt: skip
         golden = self.trigger.score_and_decisions(pool)
-        found = replay(library, self.project, pool, golden, seed, self.build)
+        found, more = replay(library, self.project, pool, golden, seed, self.build), ""
+        if found.event is None and (filled := with_missing_lines(self.project, self.build / "filled")) is not None:
+            found = replay(library, filled, pool, golden, seed, self.build)
+            more = "with ones in the lines that are missing" if found.event else ""
         of_block = [piece for piece in wrong if piece.kind != _WRAPPER]
-        pieces = _with(pieces, of_block, Proven.REFUTED if found.event else Proven.OPEN)
+        pieces = _with(pieces, of_block, Proven.REFUTED if found.event else Proven.OPEN, more=more)
         for fault in found.wrappers:
             of = [piece for piece in wrong if piece.name == fault.file]
             pieces = _with(pieces, of, Proven.REFUTED, more=f"simulated, {fault.failure}")

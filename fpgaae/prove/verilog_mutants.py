@@ -62,7 +62,7 @@ class VerilogJudge:
             verilog = self._of(mutant, folder)
             (file,) = mutant.edits
             pieces = tuple(verilog.pieces_of(file))
-            return _verdict(verilog.refuted(pieces, self._pool, self._seed))
+            return verdict_of(verilog.refuted(pieces, self._pool, self._seed))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -74,6 +74,8 @@ class VerilogJudge:
             golden = self._trigger.score_and_decisions(self._pool)
             library = self._built(verilog.project, mutant, verilog.build)
             found = replay(library, verilog.project, self._pool, golden, self._seed, verilog.build)
+        except CheckFailed as error:
+            return f"its simulation says: {str(error).strip().splitlines()[-1]}"
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if found.event is not None:
@@ -98,7 +100,8 @@ class VerilogJudge:
         return parts.library()
 
 
-def _verdict(proof: VerilogProof) -> Verdict:
+def verdict_of(proof: VerilogProof) -> Verdict:
+    """Give the verdict on a mutant; a simulation that does not end refutes nothing."""
     outcomes = {piece.outcome for piece in proof.pieces}
     said = "; ".join(f"{piece.name}: {piece.reason or piece.how}" for piece in proof.pieces)
     if outcomes == {Proven.PROVEN.value}:
@@ -111,6 +114,6 @@ def _verdict(proof: VerilogProof) -> Verdict:
         return Verdict(Outcome.REFUTED, by, f"{said}; {where} instead of {event.expected_code}")
     if Proven.REFUTED.value in outcomes:
         return Verdict(Outcome.REFUTED, "events at a wrapper", said)
-    if "its simulation says" in said:
+    if proof.crashes:
         return Verdict(Outcome.REFUTED, "run", said)
     return Verdict(Outcome.OPEN, "nothing", said)

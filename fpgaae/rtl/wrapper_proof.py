@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from fpgaae.errors import CheckFailed
 from fpgaae.hls.project import firmware_source
 from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.rtl.design import VERILOG_FOLDER, Design
@@ -113,7 +112,7 @@ class _Wrapper(NamedTuple):
             return values
         found = _DEPTH.search(self.file.read_text(encoding="utf-8"))
         if found is None or int(found[1]) > _MOST_DEPTH_BITS:
-            raise CheckFailed(f"{self.file} has no parameter DEPTH_BITS of at most {_MOST_DEPTH_BITS}")
+            return f"it has no parameter DEPTH_BITS of at most {_MOST_DEPTH_BITS}"
         places = 1 << int(found[1])
         if places < design.latency_cycles + 2:
             return f"its {places} places are too few for an event a clock, which takes {design.latency_cycles + 2}"

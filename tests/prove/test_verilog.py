@@ -107,6 +107,11 @@ def test_each_damage_to_a_wrapper_is_found(
     assert prove_wrapper(damaged.project, kind, tmp_path).failure is not None
 
 
+def test_a_wrapper_of_unknown_depth_is_named_not_refused(damaged: Written, tmp_path: Path) -> None:
+    replace_once(damaged.project / AXIS, r"parameter DEPTH_BITS ", "parameter PLACES_BITS ")
+    assert prove_wrapper(damaged.project, "axis", tmp_path).failure == "it has no parameter DEPTH_BITS of at most 8"
+
+
 def verilog(written: Written, folder: Path) -> Verilog:
     """Give what is proven of a written project."""
     return Verilog(written.project, GoldenTrigger(written.features, written.network), written.pipeline, folder / "all")

@@ -8,18 +8,20 @@ from enum import Enum
 from pathlib import Path
 
 import networks
+import numpy as np
 import pytest
 from designs import Written, replace_once, write_design
 
 from fpgaae.config.model import Score
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.mutant import Mutant
+from fpgaae.prove.rtl_replay import wrapper_events
 from fpgaae.prove.verdicts import Outcome
-from fpgaae.prove.verilog import Verilog
-from fpgaae.prove.verilog_mutants import VerilogJudge
+from fpgaae.prove.verilog import Verilog, VerilogProof
+from fpgaae.prove.verilog_mutants import VerilogJudge, verdict_of
 from fpgaae.rtl.pipeline import stages_by_module
 from fpgaae.rtl.stage_proof import StageProver, abc_program, require_abc
-from fpgaae.runs.results.prove import Proven
+from fpgaae.runs.results.prove import Proven, ProvenPiece
 
 pytestmark = pytest.mark.skipif(abc_program() is None, reason="needs yosys with ABC")
 CORE, STAGE, VALID = (f"verilog/autoencoder_{name}.v" for name in ("core", "core_stage0", "valid"))
@@ -75,6 +77,34 @@ def test_rows_of_stages_are_compared_from_the_damaged_one_on(
     assert not found.equal
     assert found.bits is not None
     assert prover.compare_rows(project, written.project, modules[-1:], tmp_path / "behind").equal
+
+
+def test_a_wrapper_gets_what_few_events_do() -> None:
+    golden = np.zeros((5000, 3), dtype=np.int64)
+    golden[::2, 0], golden[1::2, 1] = 5, 1
+    golden[4321] = 1, 0, 1  # bit 1 of the score, which no event sets, needs none
+    chosen = wrapper_events(golden, 4)
+    assert (chosen == 4321).sum() >= 16
+    assert len(np.unique(chosen // 500)) == 10, "from all over"
+    assert len(chosen) < 1100
+
+
+@pytest.mark.parametrize(("crashes", "outcome"), [(False, Outcome.OPEN), (True, Outcome.REFUTED)])
+def test_a_simulation_that_does_not_end_refutes_nothing(crashes: bool, outcome: Outcome) -> None:
+    reason = "its simulation says: the simulated Verilog does not end within 300 s"
+    piece = ProvenPiece(name="core", kind="registers", outcome=Proven.OPEN.value, how="bits", reason=reason)
+    assert verdict_of(VerilogProof((piece,), None, crashes)).outcome is outcome
+
+
+def test_a_text_that_tools_read_in_two_ways_is_not_proven(
+    written: Written, trigger: GoldenTrigger, prover: StageProver, tmp_path: Path
+) -> None:  # fmt: skip
+    project = Path(shutil.copytree(written.project, tmp_path / "project"))
+    text = "`ifdef VERILATOR\\n    assign model_out = 0;\\n`else\\n\\g<0>`endif\\n"
+    replace_once(project / STAGE, r"(?s)    assign model_out.*;\n(?=\s*endmodule)", text)
+    pieces = tuple(Verilog(project, trigger, written.pipeline, tmp_path / "build", prover).pieces_of(STAGE))
+    assert [(p.kind, p.outcome) for p in pieces] == [("source", "open"), ("stage", "proven")]
+    assert "behind `ifdef depends on the tool" in (pieces[0].reason or "")
 
 
 @pytest.mark.slow
