@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from glob import glob
 from importlib import resources
 from math import prod
 from pathlib import Path
@@ -19,6 +18,7 @@ from fpgaae.data.arrays import Hdf5Source, NpzSource
 from fpgaae.data.checks import checked
 from fpgaae.data.damage import damage_named
 from fpgaae.data.order import ordered
+from fpgaae.data.paths import SUFFIXES, event_files_in, files_of_pattern
 from fpgaae.data.source import EventChunk, EventFile, Reader, Source, toy_file
 from fpgaae.errors import InputError
 from fpgaae.files import sha256, sha256_of_text
@@ -26,7 +26,6 @@ from fpgaae.limits import READ_BYTES
 
 CHUNK_EVENTS = 32_768
 SAMPLE_PREFIX = "sample:"
-_SUFFIXES = frozenset({".parquet", ".root", ".csv", ".h5", ".hdf5", ".npz"})
 _TABLE_MAGIC = (b"PAR1", b"root")  # how Parquet and ROOT files begin
 
 
@@ -83,10 +82,10 @@ def _files_of_entry(entry: str, process: str, split: str, config: Config, config
         path = beside if beside.exists() else path
     if path.is_file() or (config.data.reader is not None and path.is_dir()):
         return [EventFile(str(path), path, selection=selection, split=split)]
-    found = _event_files_in(path) if path.is_dir() else _matches(Path(name).expanduser(), config_file)
+    found = event_files_in(path) if path.is_dir() else _matches(Path(name).expanduser(), config_file)
     if not found:
         what = (
-            f"the folder {name} of `data.files.{process}` holds no event file ({', '.join(sorted(_SUFFIXES))})"
+            f"the folder {name} of `data.files.{process}` holds no event file ({', '.join(sorted(SUFFIXES))})"
             if path.is_dir()
             else f"the event file {name} of `data.files.{process}` does not exist"
         )
@@ -94,47 +93,10 @@ def _files_of_entry(entry: str, process: str, split: str, config: Config, config
     return [EventFile(str(file), file, selection=selection, split=split) for file in found]
 
 
-def files_behind(path: Path) -> list[Path]:
-    """Give the event files that a path stands for: itself, those in a folder, or those that match a pattern.
-
-    A path that nothing answers to stands for itself: whoever opens it says so.
-
-    Raises
-    ------
-    InputError
-        If a folder has none.
-    """
-    if path.is_dir():
-        if not (found := _event_files_in(path)):
-            raise InputError(
-                f"the folder {path} holds no event file ({', '.join(sorted(_SUFFIXES))}); correct its name"
-            )
-        return found
-    if path.exists():
-        return [path]
-    return _files_of_pattern(path) or [path]
-
-
-def _event_files_in(folder: Path) -> list[Path]:
-    return _those_there(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
-
-
-def _files_of_pattern(pattern: Path) -> list[Path]:
-    return _those_there(Path(name) for name in glob(str(pattern), recursive=True))
-
-
-def _those_there(files: Iterable[Path]) -> list[Path]:
-    """Leave out folders; a link that leads nowhere would be events that are lost without a word."""
-    found = sorted(file for file in files if not file.is_dir())
-    if lost := next((file for file in found if not file.exists()), None):
-        raise InputError(f"{lost} is a link to a file that is not there; mend or remove it")
-    return found
-
-
 def _matches(pattern: Path, config_file: Path) -> list[Path]:
     """Give the files that match a pattern, beside the config or else in the current folder."""
     for folder in (config_file.parent, Path()):
-        if found := _files_of_pattern(folder / pattern):
+        if found := files_of_pattern(folder / pattern):
             return found
     return []
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fpgaae.cluster import SPREADING, completed, open_cluster
-from fpgaae.config.data import Data
 from fpgaae.data.hdf5_writing import HDF5Writer
-from fpgaae.data.readers import content_hash, event_spans, files_behind
+from fpgaae.data.paths import each_file
+from fpgaae.data.readers import content_hash, event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span, scored_data
@@ -97,7 +97,7 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     """
     require("distributed", SPREADING)
     deployed = open_deployed(experiment)
-    targets = _targets(_each_file(sources, deployed.experiment.config.data), folder)
+    targets = _targets(each_file(sources, deployed.experiment.config.data), folder)
     started = time.perf_counter()
     with lock(folder):
         run = _Run(deployed, folder, [_identify(deployed, *pair) for pair in targets.items()])
@@ -116,13 +116,6 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     return EmulateResult(
         **vars(result), seconds=round(seconds, 2), events_per_second=round(run.events_scored / seconds, 1)
     )
-
-
-def _each_file(sources: Sequence[Path], data: Data) -> list[Path]:
-    """Give the event files that files, folders and patterns stand for; a reader's own folder is one entry."""
-    if data.reader is not None:
-        return list(sources)
-    return [file for source in sources for file in files_behind(source)]
 
 
 def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:

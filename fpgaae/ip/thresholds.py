@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fpgaae.config.experiment import Threshold, Trigger
-from fpgaae.data.readers import count_events
+from fpgaae.data.paths import each_file
+from fpgaae.data.readers import content_hash, count_events
 from fpgaae.data.source import WEIGHT
 from fpgaae.emulator.export import open_deployed
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.errors import InputError
 from fpgaae.evaluation.other_files import OtherFiles
-from fpgaae.files import sha256, write_json
+from fpgaae.files import write_json
 from fpgaae.hls.working_points import choose_thresholds
 from fpgaae.ip.registers import threshold_writes
 from fpgaae.progress import Progress
@@ -43,11 +44,11 @@ def new_thresholds(experiment: Experiment, wanted: Wanted, progress: Progress) -
     InputError
         If the experiment is not converted, a file is damaged or of another layout, or a rate can't be had.
     """
-    files, output = wanted.files, wanted.output
+    files, output = each_file(wanted.files, experiment.config.data), wanted.output
     if output.exists():
         raise InputError(f"{output} exists already; remove it, or give another name to --output")
     for file in files:
-        if not file.is_file():
+        if not file.exists():
             raise InputError(f"the event file {file} does not exist; give files of background events to --events")
     deployed = open_deployed(experiment)
     converted = deployed.trigger.thresholds_for_all("the block")
@@ -78,7 +79,7 @@ def new_thresholds(experiment: Experiment, wanted: Wanted, progress: Progress) -
     result = ThresholdSet(
         network=network_hashes(deployed.trigger).network,
         score_type=str(score),
-        files=tuple(ThresholdFile(name=file.name, sha256=sha256(file)) for file in files),
+        files=tuple(ThresholdFile(name=file.name, sha256=content_hash(file)) for file in files),
         events=len(background),
         converted=tuple(converted),
         thresholds=tuple(point.entry(score, trigger) for point in points),

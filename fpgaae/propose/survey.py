@@ -17,6 +17,7 @@ from fpgaae.config.table import Table
 from fpgaae.data.array_tables import is_array_file
 from fpgaae.data.backends import Backend, Column
 from fpgaae.data.damage import damage_named
+from fpgaae.data.paths import those_there
 from fpgaae.data.tables import open_backend
 from fpgaae.errors import InputError
 from fpgaae.optional import require
@@ -117,7 +118,7 @@ def files_of(path: Path) -> list[Path]:
     if not path.is_dir():
         raise InputError(f"{path} is not there; give event files, or folders of them")
     for endings in (_TABLES, _ARRAYS, _SOUNDS):
-        if found := sorted(file for file in path.iterdir() if file.suffix.lower() in endings):
+        if found := those_there(file for file in path.iterdir() if file.suffix.lower() in endings):
             return found
     known = ", ".join(sorted(_TABLES | _ARRAYS | _SOUNDS))
     raise InputError(f"the folder {path} holds no file of a known kind ({known}); name the folder that has them")

@@ -18,6 +18,9 @@ from fpgaae.config.data import Data
 from fpgaae.data.domains import sounds
 from fpgaae.data.readers import count_events, event_spans, read_events
 from fpgaae.emulator import emulate
+from fpgaae.errors import InputError
+from fpgaae.ip import thresholds
+from fpgaae.progress import SilentProgress
 
 RATE = 16_000
 DATA = array_data({"name": "level", "shape": [640], "bits": 8, "signed": True}, "sounds")
@@ -175,3 +178,22 @@ def test_a_folder_of_clips_is_an_event_file_of_emulate(tmp_path: Path, monkeypat
     assert files[2].failure == f"the event file {folder / 'none.f32'} does not exist; correct its name"
     np.zeros(128 * 7, dtype="<f4").tofile(folder / "2.f32")
     assert emulate._identify(deployed, folder, tmp_path / "s.h5").key != files[0].key
+
+
+def test_folders_and_patterns_are_files_of_thresholds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reached(_: object) -> None:
+        raise InputError("the files are there")
+
+    monkeypatch.setattr(thresholds, "open_deployed", reached)
+    folder = _folder(tmp_path / "clips")
+    (folder / "a.h5").touch()
+    objects = {"files": {"background": "x"}, "hardware": {"array": {"name": "c", "shape": [3], "bits": 8}}}
+    for data, path, words in (
+        (DATA, folder, "the files are there"),
+        (Data.model_validate(objects), folder, "the files are there"),
+        (Data.model_validate(objects), folder / "*.h5", "the files are there"),
+        (Data.model_validate(objects), folder / "*.npz", "npz does not exist; give files of background events"),
+    ):
+        experiment: Any = SimpleNamespace(config=SimpleNamespace(data=data))
+        with pytest.raises(InputError, match=words):
+            thresholds.new_thresholds(experiment, thresholds.Wanted([path], tmp_path / "set.json"), SilentProgress())

@@ -18,6 +18,7 @@ from support import CONFIGS, N_SLOTS, make_events, make_groups
 from fpgaae.config.data import Columns, Data
 from fpgaae.config.file import load_config
 from fpgaae.data import readers
+from fpgaae.data.paths import files_behind
 from fpgaae.data.readers import count_events, event_files, event_spans, read_events
 from fpgaae.data.source import EventChunk
 from fpgaae.errors import FpgaaeError, InputError
@@ -409,10 +410,10 @@ def test_a_link_that_leads_nowhere_is_said(tmp_path: Path, named: str) -> None:
     config = config.model_copy(update={"data": data})
     for listed in (
         lambda: event_files(config, tmp_path / "e.yaml"),
-        lambda: readers.files_behind(tmp_path / named),
+        lambda: files_behind(tmp_path / named),
     ):
         with pytest.raises(InputError, match=r"b\.npz is a link to a file that is not there; mend or remove it"):
             listed()
     _write_npz(tmp_path / "gone.npz", _good())
     assert len(event_files(config, tmp_path / "e.yaml")["background"]) == 2
-    assert len(readers.files_behind(tmp_path / named)) == 2
+    assert len(files_behind(tmp_path / named)) == 2
