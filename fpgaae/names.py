@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -51,6 +52,12 @@ incr info interp join lappend lassign lindex linsert list llength load lrange lr
 lsort namespace open package pid proc puts pwd read regexp registry regsub rename return scan seek set socket source
 split string subst switch tell time trace unknown unload unset update uplevel upvar variable vwait while yield
 """
+_HLS4ML = """
+accum backward_bias backward_recurrent_bias backward_recurrent_weight backward_weight bias depthwise depthwise_accum
+depthwise_result embeddings exp_table forward_bias forward_recurrent_bias forward_recurrent_weight forward_weight index
+inv_inp inv_table model_default param pointwise pointwise_accum recurrent_bias recurrent_weight result scale shift slope
+table weight
+"""  # for each of these, X, a layer has a type that is found as X_t
 _OURS = """
 accept cell_sum code codes code_of csim decide event event_cell expected features find_cell found fpgaae i
 injected inputs latents layer log n_codes n_events n_inputs n_latents n_results n_thresholds n_wrong outputs pack
@@ -58,10 +65,29 @@ read_codes read_weights recorder result run_objects run_values scale_objects sco
 values weights words written
 """  # what the sources around the network call their own
 CPP_KEYWORDS = frozenset(_CPP.split())
-NO_LAYER_NAMES = CPP_KEYWORDS | {"input"}  # which hls4ml keeps for the whole model's
+HLS4ML_TYPES = frozenset(_HLS4ML.split())
+_TYPE_OF_LAYER = re.compile(rf"(?:(?P<layer>\w+)_)?(?:{'|'.join(sorted(HLS4ML_TYPES, key=len, reverse=True))})")
 KEYWORDS = frozenset(f"{_CPP} {_VERILOG} {_VHDL} {_TCL}".split())
 TAKEN = frozenset(_OURS.split())
 PART_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+def clashes_with(name: str) -> str | None:
+    """Give the layer whose types in hls4ml's sources a layer of this name clashes with: "" if it does in any project.
+
+    There a layer NAME has the types NAME_t and NAME_X_t, the one at place 3 layer3_t, and `input` is the model's. Its
+    bias is the first weight whose path has `bias` anywhere, the layer's name included.
+    """
+    if name == "input" or "bias" in name or re.fullmatch(r"layer\d+", name):
+        return ""
+    found = _TYPE_OF_LAYER.fullmatch(name)
+    return None if found is None else found["layer"] or ""
+
+
+def free_of_clashes(name: str) -> str:
+    """Give a layer's name that clashes with none of hls4ml's."""
+    plain = name.replace("bias", "Bias")
+    return plain if clashes_with(plain) is None else f"{plain}_layer"
 
 
 def _no_keyword(name: str) -> str:

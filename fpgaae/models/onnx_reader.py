@@ -17,7 +17,7 @@ from fpgaae.models.onnx_constants import Constants
 from fpgaae.models.onnx_graph import Array, Graph, Node
 from fpgaae.models.onnx_values import Held, Layers, Places, shape_without_batch
 from fpgaae.models.shapes import Shape
-from fpgaae.names import NO_LAYER_NAMES
+from fpgaae.names import CPP_KEYWORDS, free_of_clashes
 
 
 class OnnxModel(NamedTuple):
@@ -130,4 +130,5 @@ class Reader:
 def layer_name(name: str) -> str:
     """Give a layer's name: letters, digits and single underscores, as C++, Verilog, VHDL and hls4ml take it."""
     plain = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", name)).strip("_")[:80]
-    return plain if plain[:1].isalpha() and plain not in NO_LAYER_NAMES else f"node_{plain}".rstrip("_")
+    plain = plain if plain[:1].isalpha() and plain not in CPP_KEYWORDS else f"node_{plain}".rstrip("_")
+    return free_of_clashes(plain)

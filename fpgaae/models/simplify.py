@@ -21,7 +21,7 @@ from fpgaae.models.quantizers import Quantizer
 from fpgaae.models.setting_forms import entries, has_no_axis
 from fpgaae.models.shapes import Shape, channel_axis, shapes_of_layers
 from fpgaae.models.transposed import with_spread_images
-from fpgaae.names import NO_LAYER_NAMES
+from fpgaae.names import CPP_KEYWORDS, free_of_clashes
 
 _RELU_DEFAULTS: Mapping[str, tuple[Any, ...]] = {
     "max_value": (None,),
@@ -139,9 +139,11 @@ def _as_batch_normalization(layer: LayerDescription, shape: Shape | None) -> Lay
 
 
 def _identifier(name: str) -> str:
-    """Give a name that C++ takes, and that none of the layers has which are put behind the model."""
+    """Give a name that C++ and hls4ml take, and that none of the layers has which are put behind the model."""
     plain = re.sub(r"\W", "_", name, flags=re.ASCII)[:_LONGEST_NAME]
-    return plain if re.match(r"[A-Za-z]", plain) and plain not in _TAKEN | NO_LAYER_NAMES else f"layer_{plain}"
+    if not re.match(r"[A-Za-z]", plain) or plain in _TAKEN | CPP_KEYWORDS:
+        return f"layer_{plain}"
+    return free_of_clashes(plain)
 
 
 def _as_leaky(layer: LayerDescription) -> LayerDescription:

@@ -10,6 +10,7 @@ from fpgaae.hls.lint.models import lint_import
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.onnx_reader import layer_name
 from fpgaae.models.simplify import simplify
+from fpgaae.names import HLS4ML_TYPES
 
 
 def _network(*names: str, activation: str | None = None) -> NetworkDescription:
@@ -26,7 +27,12 @@ def _network(*names: str, activation: str | None = None) -> NetworkDescription:
     ("names", "expected"),
     [
         (("double", "auto", "1st"), ["layer_double", "layer_auto", "layer_1st"]),
-        (("input", "inputs"), ["layer_input", "inputs"]),
+        (("input", "inputs"), ["input_layer", "inputs"]),
+        (("result", "bias", "enc_bias"), ["result_layer", "Bias", "enc_Bias"]),
+        (
+            ("layer2", "layer_2", "tables", "unbiased", "a_scale"),
+            ["layer2_layer", "layer_2", "tables", "unBiased", "a_scale_layer"],
+        ),
         (("enc-1", "enc_1", "enc 1"), ["enc_1", "enc_1_2", "enc_1_2_2"]),
         (("a" * 130,), ["a" * 80]),
         (("Dense", "dense"), ["Dense", "dense"]),
@@ -53,8 +59,19 @@ def test_a_layer_may_be_called_as_the_activation_inside_another() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("serving_default:0", "serving_default_0"), ("input", "node_input"), ("double", "node_double"), ("7", "node_7"),
+    [("serving_default:0", "serving_default_0"), ("input", "input_layer"), ("double", "node_double"), ("7", "node_7"),
      ("//", "node")],
 )  # fmt: skip
 def test_names_of_graphs_become_such_that_every_target_takes_them(name: str, expected: str) -> None:
     assert layer_name(name) == expected
+
+
+@pytest.mark.slow
+def test_the_types_of_hls4ml_are_known() -> None:
+    from hls4ml.model.attributes import TypeAttribute  # noqa: PLC0415 - imports TensorFlow
+    from hls4ml.model.layers import layer_map  # noqa: PLC0415
+
+    types = {one.name for kind in set(layer_map.values()) for one in kind.expected_attributes
+             if isinstance(one, TypeAttribute)}  # fmt: skip
+    assert types, "hls4ml says its types elsewhere now"
+    assert {name.removesuffix("_t") for name in types} <= HLS4ML_TYPES

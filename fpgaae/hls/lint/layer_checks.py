@@ -11,7 +11,7 @@ from fpgaae.hls.lint.findings import Finding
 from fpgaae.hls.lint.rules import finding
 from fpgaae.models.description import LayerDescription, NetworkDescription
 from fpgaae.models.keras_layers import SCORES, Role, refused_settings
-from fpgaae.names import NO_LAYER_NAMES
+from fpgaae.names import CPP_KEYWORDS, clashes_with
 
 _RULE_OF_ACTIVATION = {"softmax": "softmax", "tanh": "real-tanh-sigmoid", "sigmoid": "real-tanh-sigmoid"}
 # What `import` takes of a float model, or leaves out
@@ -34,9 +34,11 @@ def check_layers(model: NetworkDescription) -> Iterator[Finding]:
     """Look at every layer by itself."""
     for name in dict.fromkeys(layer.within[0] for layer in model.layers if layer.within):
         yield finding("nested-model", name)
+    not_free = {"", *(layer.name for layer in model.layers)}
     for layer in model.layers:
         yield from _check_layer(layer)
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", layer.name) or layer.name in NO_LAYER_NAMES:
+        is_name = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", layer.name) and layer.name not in CPP_KEYWORDS
+        if not is_name or clashes_with(layer.name) in not_free:
             yield finding("layer-name", layer.name)
     yield from check_settings(model)
 

@@ -247,7 +247,7 @@ _TABLE = (
     Rule(
         "layer-name", _E,
         "the name goes into C++ as it is",
-        "use letters, digits and underscores, up to 100, a letter first, no word of C++ and not `input`",
+        "use letters, digits and underscores, up to 100, a letter first, no word of C++ or hls4ml",
     ),
     Rule(
         "unquantized-sum", _W,
