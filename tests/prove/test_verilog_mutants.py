@@ -15,7 +15,7 @@ from designs import Written, replace_once, write_design
 from fpgaae.config.model import Score
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.mutant import Mutant
-from fpgaae.prove.rtl_replay import wrapper_events
+from fpgaae.prove.rtl_replay import ReplayCrashes, wrapper_events
 from fpgaae.prove.verdicts import Outcome
 from fpgaae.prove.verilog import Verilog, VerilogProof
 from fpgaae.prove.verilog_mutants import VerilogJudge, verdict_of
@@ -94,6 +94,17 @@ def test_a_simulation_that_does_not_end_refutes_nothing(crashes: bool, outcome: 
     reason = "its simulation says: the simulated Verilog does not end within 300 s"
     piece = ProvenPiece(name="core", kind="registers", outcome=Proven.OPEN.value, how="bits", reason=reason)
     assert verdict_of(VerilogProof((piece,), None, crashes)).outcome is outcome
+
+
+def test_a_simulation_that_fails_contradicts_a_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crashes(*_: object) -> Verilog:
+        raise ReplayCrashes("the simulated Verilog crashes (SIGABRT)")
+
+    judge = VerilogJudge.__new__(VerilogJudge)
+    monkeypatch.setattr(judge, "_folder", tmp_path, raising=False)
+    monkeypatch.setattr(judge, "_of", crashes)
+    said = judge.contradicted(0, Mutant(Damage.ANY, CORE, "one", {}))
+    assert said == "its simulation says: the simulated Verilog crashes (SIGABRT)"
 
 
 def test_a_text_that_tools_read_in_two_ways_is_not_proven(

@@ -77,6 +77,14 @@ def test_an_event_is_found_that_sets_a_bit_which_is_cut_off(
     assert trigger.score_and_decisions(words[None])[0, 0] >= 1 << 9
 
 
+def test_what_takes_more_events_than_are_searched_is_not_proven(
+    written: Written, prover: StageProver, tmp_path: Path
+) -> None:  # fmt: skip
+    new = "begin : each_eighth reg [2:0] n; n <= n + 1; stage1_inp <= n == 7 ? ~stage0_out : stage0_out; end"
+    found = followed(written, prover, tmp_path, CORE, r"stage1_inp <= stage0_out;", new)
+    assert found == UnrolledProof(False, None)
+
+
 def test_what_is_no_gate_is_named(written: Written, prover: StageProver, tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match=r"more than gates and registers: .* is a \$_DFF_N_"):
         followed(written, prover, tmp_path, CORE, "posedge clk", "negedge clk")
