@@ -66,7 +66,9 @@ values weights words written
 """  # what the sources around the network call their own
 CPP_KEYWORDS = frozenset(_CPP.split())
 HLS4ML_TYPES = frozenset(_HLS4ML.split())
-_TYPE_OF_LAYER = re.compile(rf"(?:(?P<layer>\w+)_)?(?:{'|'.join(sorted(HLS4ML_TYPES, key=len, reverse=True))})")
+_TYPE_OF_LAYER = re.compile(
+    r"(?P<layer>\w+)_(accum|index|param|result|scale|shift|slope|table|weight)"
+)  # of those here
 KEYWORDS = frozenset(f"{_CPP} {_VERILOG} {_VHDL} {_TCL}".split())
 TAKEN = frozenset(_OURS.split())
 PART_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -78,10 +80,10 @@ def clashes_with(name: str) -> str | None:
     There a layer NAME has the types NAME_t and NAME_X_t, the one at place 3 layer3_t, and `input` is the model's. Its
     bias is the first weight whose path has `bias` anywhere, the layer's name included.
     """
-    if name == "input" or "bias" in name or re.fullmatch(r"layer\d+", name):
+    if name == "input" or "bias" in name or name in HLS4ML_TYPES or re.fullmatch(r"layer\d+", name):
         return ""
     found = _TYPE_OF_LAYER.fullmatch(name)
-    return None if found is None else found["layer"] or ""
+    return None if found is None else found["layer"]
 
 
 def free_of_clashes(name: str) -> str:

@@ -29,6 +29,7 @@ def _network(*names: str, activation: str | None = None) -> NetworkDescription:
         (("double", "auto", "1st"), ["layer_double", "layer_auto", "layer_1st"]),
         (("input", "inputs"), ["input_layer", "inputs"]),
         (("result", "bias", "enc_bias"), ["result_layer", "Bias", "enc_Bias"]),
+        (("conv", "conv_depthwise", "conv_table"), ["conv", "conv_depthwise", "conv_table_layer"]),
         (
             ("layer2", "layer_2", "tables", "unbiased", "a_scale"),
             ["layer2_layer", "layer_2", "tables", "unBiased", "a_scale_layer"],
