@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fpgaae.data.readers import event_hashes
 from fpgaae.emulator.export import build_package, open_deployed
 from fpgaae.emulator.mutants import KINDS
 from fpgaae.emulator.package_sources import PackageSources
@@ -54,7 +55,8 @@ def run_mutation(experiment: Experiment, target: ProofTarget, n: int, progress: 
             f"`fpgaae convert {experiment.config_file} --force` and `fpgaae prove {experiment.config_file}` first"
         )
     with damaged_copies(experiment) as scratch:
-        run = StageRun(experiment, scratch, scratch, {})
+        hashes = event_hashes(experiment.config, experiment.config_file)
+        run = StageRun(experiment, scratch, scratch, hashes)
         result = _TARGETS[target](run, n, progress)
         write_json(experiment.stage_folder("prove") / mutants_file(target), as_json(result))
     return result

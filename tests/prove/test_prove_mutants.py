@@ -122,3 +122,24 @@ def test_the_proof_of_an_experiment_is_tried_from_python(converted: Callable[...
         api.mutate_proof(api.Run(workspace.experiment), "netlist", 1)
     found = api.mutate_proof(api.Run(workspace.experiment), "emulator", 3)
     assert (found.total, found.open, found.wrong) == (3, 0, 0), found
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+def test_the_verilog_of_the_present_config_is_damaged_and_no_other(
+    converted: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reached(Exception):
+        pass
+
+    def judge(*_: object) -> None:
+        raise Reached
+
+    monkeypatch.setattr("fpgaae.prove.verilog_mutants.VerilogJudge", judge)
+    workspace = converted(SMALL)
+    workspace.run("prove")
+    with pytest.raises(InputError, match="there is no Verilog of the present config; run `fpgaae trace"):
+        api.mutate_proof(api.Run(workspace.experiment), "verilog", 1)
+    workspace.run("trace")
+    with pytest.raises(Reached):
+        api.mutate_proof(api.Run(workspace.experiment), "verilog", 1)
