@@ -43,7 +43,9 @@ def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_killed_process_leaves_no_program_and_none_of_its_children(tmp_path: Path, ended_by: signal.Signals) -> None:
-    code = "import sys; from fpgaae.processes import run_program; run_program(sys.argv[1:], 'it')"
+    # what ignores SIGHUP, as nohup does, has its children ignore it
+    code = "import sys; from signal import SIG_DFL, SIGHUP, signal; from fpgaae.processes import run_program; "
+    code += "signal(SIGHUP, SIG_DFL); run_program(sys.argv[1:], 'it')"
     command = [sys.executable, "-c", code, sys.executable, "-c", _PARENT, _CHILD]
     with subprocess.Popen(command, cwd=tmp_path) as process:
         deadline = time.monotonic() + 30
@@ -51,6 +53,7 @@ def test_a_killed_process_leaves_no_program_and_none_of_its_children(tmp_path: P
             time.sleep(0.05)
         time.sleep(0.05)  # its number is written
         process.send_signal(ended_by)
+        assert process.wait(timeout=20) == -ended_by
     assert _child_ends(tmp_path)
 
 
