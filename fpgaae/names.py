@@ -66,9 +66,8 @@ values weights words written
 """  # what the sources around the network call their own
 CPP_KEYWORDS = frozenset(_CPP.split())
 HLS4ML_TYPES = frozenset(_HLS4ML.split())
-_TYPE_OF_LAYER = re.compile(
-    r"(?P<layer>\w+)_(accum|index|param|result|scale|shift|slope|table|weight)"
-)  # of those here
+# Of the layers that are converted here: an hls4ml layer with a depthwise part is none of them.
+_TYPE_OF_LAYER = re.compile(r"(?P<layer>\w+)_(accum|index|param|result|scale|shift|slope|table|weight)")
 KEYWORDS = frozenset(f"{_CPP} {_VERILOG} {_VHDL} {_TCL}".split())
 TAKEN = frozenset(_OURS.split())
 PART_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"

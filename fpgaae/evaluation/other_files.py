@@ -20,6 +20,7 @@ from fpgaae.data.source import EventFile
 from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import Codes
+from fpgaae.hls.working_points import crossings_without
 
 _CHUNK = 16_384
 
@@ -116,23 +117,12 @@ class OtherFiles:
     def crossings(self, trigger: Trigger) -> Trigger:
         """Give the trigger with the rate of those bunch crossings only that the kept events stand for.
 
-        As `fpgaae.hls.working_points.kept_crossings` for the experiment's own events: those that were left out as empty
-        or saturated take place all the same, and none of them counts as accepted.
-
         Raises
         ------
         InputError
             If a threshold is to have a rate that the kept crossings do not have.
         """
-        if not (share := self._tally.seen().dropped_share):
-            return trigger
-        left = trigger.bunch_crossing_rate_khz * (1 - share)
-        if high := [wanted.rate_khz for wanted in trigger.thresholds if (wanted.rate_khz or 0.0) >= left]:
-            raise InputError(
-                f"{self}: a rate of {high[0]:g} kHz is not below {left:g} kHz, which is left of the bunch crossings, "
-                f"since {share:.2%} of the events were left out as empty or saturated; ask for less, or give other ones"
-            )
-        return trigger.model_copy(update={"bunch_crossing_rate_khz": left})
+        return crossings_without(trigger, self._tally.seen().dropped_share, f"{self}: ")
 
     def __str__(self) -> str:
         """Name the files: the one, or the first and how many more there are."""

@@ -82,21 +82,39 @@ def rate_khz(rate: Interval, trigger: Trigger) -> Interval:
 def kept_crossings(trigger: Trigger, data: DataResult, background: str) -> Trigger:
     """Give the trigger with the rate of those bunch crossings only that are in the data.
 
-    Empty or saturated events that were left out take place all the same: a share of the kept events is one of fewer
-    crossings. None of those left out counts as accepted.
-
     Raises
     ------
     InputError
         If a threshold is to have a rate that the kept crossings do not have.
     """
     share = data.seen[background].dropped_share if data.seen is not None and background in data.seen else 0.0
+    return crossings_without(trigger, share)
+
+
+def crossings_without(trigger: Trigger, share: float, where: str = "") -> Trigger:
+    """Give the trigger with the rate of all bunch crossings but those of a share of events that was left out.
+
+    Empty or saturated events take place all the same: a share of the kept events is one of fewer crossings. None of
+    those left out counts as accepted.
+
+    Parameters
+    ----------
+    share
+        Of the background's events.
+    where
+        The files that they are from, with a colon: what a message begins with.
+
+    Raises
+    ------
+    InputError
+        If a threshold is to have a rate that the kept crossings do not have.
+    """
     if not share:
         return trigger
     left = trigger.bunch_crossing_rate_khz * (1 - share)
     if high := [wanted.rate_khz for wanted in trigger.thresholds if (wanted.rate_khz or 0.0) >= left]:
         raise InputError(
-            f"a rate of {high[0]:g} kHz is not below {left:g} kHz, which is left of the bunch crossings, since "
+            f"{where}a rate of {high[0]:g} kHz is not below {left:g} kHz, which is left of the bunch crossings, since "
             f"{share:.2%} of the background's events were left out as empty or saturated; keep them, or ask for less"
         )
     return trigger.model_copy(update={"bunch_crossing_rate_khz": left})
