@@ -23,6 +23,7 @@ from fpgaae.data.readers import event_hashes
 from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.edges import EDGES_FILE, edge_events
 from fpgaae.golden.functions import Function
+from fpgaae.golden.latents import with_latents
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
@@ -222,9 +223,10 @@ def events(features: FeatureMap, n: int, seed: int = 3) -> Codes:
 
 
 def golden(network: IntegerNetwork, features: FeatureMap, hardware: Codes) -> Codes:
-    """Give the golden score and decisions, (n, 1 + n_thresholds)."""
+    """Give the golden score, decisions, and latents where they are a port, (n, n_results)."""
     tensors = network.run(features.input_codes(hardware, network.input_type))
     last = [network.score.name, *([network.accept.name] if network.accept else [])]
+    last += [port.name for port in network.ports]
     return np.concatenate([tensors[name].codes for name in last], axis=1)
 
 
@@ -279,7 +281,10 @@ def with_random_network(workspace: Workspace, score: Score = Score.SQUARED_ERROR
 
     def convert(run: StageRun) -> ConvertResult:
         features = FeatureMap.of(run.result(DataResult))
-        trigger = GoldenTrigger(features, random_network(score, features))
+        network = random_network(score, features)
+        if run.config.firmware.output_latents:
+            network = with_latents(network)
+        trigger = GoldenTrigger(features, network)
         trigger.network.save(run.folder / GOLDEN_FILE)
         edge_events(trigger, events(features, 500), seed=1).save(run.folder / EDGES_FILE)
         points = [threshold(code=int(code), events=800) for code in trigger.thresholds]

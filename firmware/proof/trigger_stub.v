@@ -4,7 +4,8 @@ module @PROJECT@_trigger (
     input  wire                      clk,
     input  wire [@INPUT_BITS@-1:0]   objects,
     output wire [@SCORE_BITS@-1:0]   score,
-    output wire [@N_ACCEPT@-1:0]     accept
+    output wire [@N_ACCEPT@-1:0]     accept@LATENTS{,
+    output wire [@LATENTS_BITS@-1:0] latents}@
 );
     reg [@INPUT_BITS@-1:0]  marked;
     reg [@RESULT_BITS@-1:0] value;
@@ -16,5 +17,5 @@ module @PROJECT@_trigger (
         value  <= value;
         hit    <= (hit << 1) | (objects == marked);
     end
-    assign {accept, score} = hit[@LATENCY@-1] ? value : other;
+    assign {@LATENTS{latents, }@accept, score} = hit[@LATENCY@-1] ? value : other;
 endmodule

@@ -14,7 +14,8 @@ module properties (
     wire out_valid;
     wire [@SCORE_BITS@-1:0] out_score;
     wire [@N_ACCEPT@-1:0] out_accept;
-
+@LATENTS{    wire [@LATENTS_BITS@-1:0] out_latents;
+}@
     reg started = 0;  // a reset comes first
     wire reset = any_reset || !started;
     reg [@LATENCY@-1:0] due = 0, due_marked = 0;
@@ -22,7 +23,7 @@ module properties (
 
     @PROJECT@_valid dut (
         .clk(clk), .reset(reset), .in_valid(in_valid), .in_objects(in_objects), .out_valid(out_valid),
-        .out_score(out_score), .out_accept(out_accept)
+        .out_score(out_score), .out_accept(out_accept)@LATENTS{, .out_latents(out_latents)}@
     );
 
     always @(posedge clk) begin
@@ -32,7 +33,7 @@ module properties (
     end
 
     wire bad = out_valid != due[@LATENCY@-1]
-        || (due_marked[@LATENCY@-1] && {out_accept, out_score} != \dut.trigger.value );
+        || (due_marked[@LATENCY@-1] && {@LATENTS{out_latents, }@out_accept, out_score} != \dut.trigger.value );
     wire broken = \dut.under_way != due || (due_marked & ~(due & \dut.trigger.hit )) != 0;
     assign wrong = started && (bad || broken);
 endmodule

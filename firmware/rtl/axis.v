@@ -1,4 +1,4 @@
-// The trigger block of @PROJECT@ between two AXI4-Streams: an event a transfer in, {accept, score} a transfer out.
+// The trigger block of @PROJECT@ between two AXI4-Streams: an event a transfer in, {@LATENTS{latents, }@accept, score} a transfer out.
 //
 // The pipeline can't be stopped, so that an event is taken only when there is a place for its result: results wait in a
 // FIFO of 2**DEPTH_BITS places until the receiver takes them, and s_axis_tready is low while every place is promised.
@@ -11,10 +11,11 @@ module @PROJECT@_axis #(
     parameter INPUT_BITS   = @INPUT_BITS@,
     parameter SCORE_BITS   = @SCORE_BITS@,
     parameter N_ACCEPT     = @N_ACCEPT@,
-    parameter LATENCY      = @LATENCY@,
+@LATENTS{    parameter LATENTS_BITS = @LATENTS_BITS@,
+}@    parameter LATENCY      = @LATENCY@,
     parameter DEPTH_BITS   = @DEPTH_BITS@,
     parameter INPUT_BYTES  = (INPUT_BITS + 7) / 8,
-    parameter OUTPUT_BYTES = (SCORE_BITS + N_ACCEPT + 7) / 8
+    parameter OUTPUT_BYTES = (SCORE_BITS + N_ACCEPT@LATENTS{ + LATENTS_BITS}@ + 7) / 8
 ) (
     input  wire                      aclk,
     input  wire                      aresetn,
@@ -24,20 +25,21 @@ module @PROJECT@_axis #(
     input  wire                      s_axis_tvalid,
     output wire                      s_axis_tready,
     input  wire                      s_axis_tlast,
-    output wire [8*OUTPUT_BYTES-1:0] m_axis_tdata,   // the score in the lowest SCORE_BITS, then the accept bits, then 0
+    output wire [8*OUTPUT_BYTES-1:0] m_axis_tdata,   // the score in the lowest SCORE_BITS, then the accept bits, @LATENTS{the latents, }@then 0
     output wire                      m_axis_tvalid,
     input  wire                      m_axis_tready,
     output wire                      m_axis_tlast
 );
-    localparam RESULT_BITS = SCORE_BITS + N_ACCEPT;
+    localparam RESULT_BITS = SCORE_BITS + N_ACCEPT@LATENTS{ + LATENTS_BITS}@;
     localparam PLACES = 1 << DEPTH_BITS;
 
     wire [SCORE_BITS-1:0] score;
     wire [N_ACCEPT-1:0]   accept;
-
+@LATENTS{    wire [LATENTS_BITS-1:0] latents;
+}@
     reg [LATENCY-1:0]     under_way = 0;             // valid and last bit of the event in each step of the pipeline
     reg [LATENCY-1:0]     last      = 0;
-    reg [RESULT_BITS:0]   fifo [0:PLACES-1];         // {last, accept, score}
+    reg [RESULT_BITS:0]   fifo [0:PLACES-1];         // {last, @LATENTS{latents, }@accept, score}
     reg [DEPTH_BITS:0]    written   = 0;             // one bit more than an address, to tell full from empty
     reg [DEPTH_BITS:0]    taken     = 0;
     reg [DEPTH_BITS:0]    promised  = 0;             // places of events that were taken in and not yet given out
@@ -62,7 +64,7 @@ module @PROJECT@_axis #(
 
     always @(posedge aclk) begin
         last <= (last << 1) | {{(LATENCY - 1) {1'b0}}, s_axis_tlast};
-        if (result) fifo[written[DEPTH_BITS-1:0]] <= {last[LATENCY-1], accept, score};
+        if (result) fifo[written[DEPTH_BITS-1:0]] <= {last[LATENCY-1], @LATENTS{latents, }@accept, score};
         if (!aresetn) begin
             under_way <= 0;
             written   <= 0;
@@ -81,7 +83,8 @@ module @PROJECT@_axis #(
         .clk(aclk),
         .objects(s_axis_tdata[INPUT_BITS-1:0]),
         .score(score),
-        .accept(accept)
+        .accept(accept)@LATENTS{,
+        .latents(latents)}@
     );
 endmodule
 

@@ -5,7 +5,7 @@
 
 module @PROJECT@_bench #(
     parameter INPUT_BYTES  = (@INPUT_BITS@ + 7) / 8,
-    parameter OUTPUT_BYTES = (@SCORE_BITS@ + @N_ACCEPT@ + 7) / 8
+    parameter OUTPUT_BYTES = (@RESULT_BITS@ + 7) / 8
 ) (
     input  wire                      clk,
     input  wire                      reset,
@@ -14,7 +14,8 @@ module @PROJECT@_bench #(
     output wire                      out_valid,
     output wire [@SCORE_BITS@-1:0]   out_score,
     output wire [@N_ACCEPT@-1:0]     out_accept,
-    input  wire                      aclk,
+@LATENTS{    output wire [@LATENTS_BITS@-1:0] out_latents,
+}@    input  wire                      aclk,
     input  wire                      aresetn,
     input  wire [8*INPUT_BYTES-1:0]  s_axis_tdata,
     input  wire                      s_axis_tvalid,
@@ -32,7 +33,8 @@ module @PROJECT@_bench #(
         .in_objects(in_objects),
         .out_valid(out_valid),
         .out_score(out_score),
-        .out_accept(out_accept)
+        .out_accept(out_accept)@LATENTS{,
+        .out_latents(out_latents)}@
     );
 
     @PROJECT@_axis axis (

@@ -1,5 +1,6 @@
 -- Testbench of @PROJECT@_trigger for `fpgaae rtl`: an event a clock from EVENTS, a line of bits each; into RESULTS, a line for
--- each clock from the one behind which the first result is due, with the score and the decisions. Nothing is compared here.
+-- each clock from the one behind which the first result is due, with the score, the decisions, and
+-- the latents where they are a port. Nothing is compared here.
 library ieee;
 use ieee.std_logic_1164.all;
 use ieee.std_logic_textio.all;
@@ -17,9 +18,10 @@ architecture simulation of @PROJECT@_bench is
     signal objects : std_logic_vector(@INPUT_BITS@ - 1 downto 0) := (others => '0');
     signal score   : std_logic_vector(@SCORE_BITS@ - 1 downto 0);
     signal accept  : std_logic_vector(@N_ACCEPT@ - 1 downto 0);
-begin
+@LATENTS{    signal latents : std_logic_vector(@LATENTS_BITS@ - 1 downto 0);
+}@begin
     trigger : entity work.@PROJECT@_trigger
-        port map (clk => clk, objects => objects, score => score, accept => accept);
+        port map (clk => clk, objects => objects, score => score, accept => accept@LATENTS{, latents => latents}@);
 
     process
         file events_file  : text open read_mode is EVENTS;
@@ -44,7 +46,9 @@ begin
                 write(words, score);
                 write(words, ' ');
                 write(words, accept);
-                writeline(results_file, words);
+@LATENTS{                write(words, ' ');
+                write(words, latents);
+}@                writeline(results_file, words);
             end if;
             clk <= '0';
         end loop;

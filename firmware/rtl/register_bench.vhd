@@ -17,9 +17,10 @@ architecture simulation of @PROJECT@_register_bench is
     signal objects : std_logic_vector(@INPUT_BITS@ - 1 downto 0) := (others => '0');
     signal score   : std_logic_vector(@SCORE_BITS@ - 1 downto 0);
     signal accept  : std_logic_vector(@N_ACCEPT@ - 1 downto 0);
-begin
+@LATENTS{    signal latents : std_logic_vector(@LATENTS_BITS@ - 1 downto 0);
+}@begin
     trigger : entity work.@PROJECT@_trigger
-        port map (clk => clk, objects => objects, score => score, accept => accept);
+        port map (clk => clk, objects => objects, score => score, accept => accept@LATENTS{, latents => latents}@);
 
     process
         file given_file : text open read_mode is INPUTS;
@@ -35,7 +36,7 @@ begin
             wait for 1 ns;
             clk <= '1';
             wait for 1 ns;
-            write(words, accept & score & work.register_words.seen);
+            write(words, @LATENTS{latents & }@accept & score & work.register_words.seen);
             writeline(seen_file, words);
         end loop;
         wait;

@@ -22,7 +22,8 @@ module @PROJECT@_registers #(
     output reg                   out_valid,
     output reg  [SCORE_BITS-1:0] out_score,
     output reg  [N_ACCEPT-1:0]   out_accept,
-    input  wire [11:0]           s_axi_awaddr,
+@LATENTS{    output reg  [@LATENTS_BITS@-1:0] out_latents,
+}@    input  wire [11:0]           s_axi_awaddr,
     input  wire                  s_axi_awvalid,
     output wire                  s_axi_awready,
     input  wire [31:0]           s_axi_wdata,
@@ -45,7 +46,8 @@ module @PROJECT@_registers #(
 
     wire                  valid;
     wire [SCORE_BITS-1:0] score;
-
+@LATENTS{    wire [@LATENTS_BITS@-1:0] latents;
+}@
     reg                   enable;
     reg  [63:0]           loaded   [0:N_ACCEPT-1];
     reg  [63:0]           in_force [0:N_ACCEPT-1];
@@ -122,7 +124,8 @@ module @PROJECT@_registers #(
 
         out_valid <= valid;
         out_score <= score;
-        for (k = 0; k < N_ACCEPT; k = k + 1) begin
+@LATENTS{        out_latents <= latents;
+}@        for (k = 0; k < N_ACCEPT; k = k + 1) begin
             out_accept[k] <= enable && above[k];
             if (commit) in_force[k] <= loaded[k];
         end
@@ -156,7 +159,8 @@ module @PROJECT@_registers #(
         .in_objects(in_objects),
         .out_valid(valid),
         .out_score(score),
-        /* verilator lint_off PINCONNECTEMPTY */
+@LATENTS{        .out_latents(latents),
+}@        /* verilator lint_off PINCONNECTEMPTY */
         .out_accept()
         /* verilator lint_on PINCONNECTEMPTY */
     );

@@ -1,7 +1,8 @@
 // Drives the Verilated wrappers of a traced trigger block (bench.v): one event a clock, and every clock counted; or with
 // gaps, back-pressure and resets, and every clock recorded, so that whoever calls can follow the protocol.
 //
-// Compiled by `fpgaae rtl` with -DMODEL=V..., -DMODEL_HEADER="V....h", -DINPUT_BITS=..., -DSCORE_BITS=..., -DN_ACCEPT=...
+// Compiled by `fpgaae rtl` with -DMODEL=V..., -DMODEL_HEADER="V....h", -DINPUT_BITS=..., -DSCORE_BITS=..., -DN_ACCEPT=...; where the
+// latents are a port, with -DN_LATENTS=..., -DLATENT_BITS=... and -DLATENT_SIGNED=0 or 1, too.
 #include MODEL_HEADER
 #include "verilated.h"
 #include <climits>
@@ -12,13 +13,20 @@
 #include <unistd.h>
 #include <vector>
 
+#ifndef N_LATENTS
+#define N_LATENTS 0
+#define LATENT_BITS 1
+#define LATENT_SIGNED 0
+#endif
+
 double sc_time_stamp() { return 0; }
 
 namespace {
 
 const size_t n_words = (INPUT_BITS + 31) / 32;
 const size_t axis_bits = (INPUT_BITS + 7) / 8 * 8;
-const size_t result_bits = SCORE_BITS + N_ACCEPT;
+const size_t result_bits = SCORE_BITS + N_ACCEPT + N_LATENTS * LATENT_BITS;
+const size_t n_results = 1 + N_ACCEPT + N_LATENTS;
 
 template <class Port> void write_port(Port &port, const uint32_t *words) {
     if constexpr (std::is_integral_v<Port>) {
@@ -44,6 +52,28 @@ template <class Port> uint64_t read_bits(const Port &port, size_t low, size_t n)
         value |= (word & 1) << i;
     }
     return value;
+}
+
+// The codes of the latents that lie on a port from a bit on; gives the end of the row.
+template <class Port> int64_t *read_latents(const Port &port, size_t low, int64_t *row) {
+    for (int i = 0; i < N_LATENTS; i++) {
+        uint64_t code = read_bits(port, low + i * LATENT_BITS, LATENT_BITS);
+        bool negative = LATENT_SIGNED && code >> (LATENT_BITS - 1);
+        *row++ = int64_t(negative ? code | ~uint64_t(0) << (LATENT_BITS - 1) : code);
+    }
+    return row;
+}
+
+// What stands at the outputs of the valid wrapper: the score's code, a code a threshold, those of the latents. Gives the
+// end of the row.
+int64_t *read_results(const MODEL &model, int64_t *row) {
+    *row++ = int64_t(model.out_score);
+    for (int i = 0; i < N_ACCEPT; i++)
+        *row++ = (uint64_t(model.out_accept) >> i) & 1;
+#if N_LATENTS
+    row = read_latents(model.out_latents, 0, row);
+#endif
+    return row;
 }
 
 struct Simulation {
@@ -128,7 +158,7 @@ void *rtl_open(const char *folder, const int64_t *bits, int64_t n_features) {
 void rtl_close(void *handle) { delete static_cast<Simulation *>(handle); }
 
 // Sends events on consecutive clocks and collects their results until all are there, or for `patience` clocks more.
-// results: score code, then a code a threshold, for each event; out_clocks: the clock behind which each result came,
+// results: a row of n_results for each event; out_clocks: the clock behind which each result came,
 // counted from 1 for the edge that takes the first event. Gives the number of results.
 int64_t rtl_run(void *handle, const int64_t *codes, int64_t n, int64_t patience, int64_t *results, int64_t *out_clocks) {
     auto &simulation = *static_cast<Simulation *>(handle);
@@ -142,10 +172,7 @@ int64_t rtl_run(void *handle, const int64_t *codes, int64_t n, int64_t patience,
             simulation.put(codes + step * n_features);
         simulation.tick();
         if (model.out_valid) {
-            int64_t *row = results + n_found * (1 + N_ACCEPT);
-            row[0] = int64_t(model.out_score);
-            for (int i = 0; i < N_ACCEPT; i++)
-                row[1 + i] = (uint64_t(model.out_accept) >> i) & 1;
+            read_results(model, results + n_found * n_results);
             out_clocks[n_found++] = simulation.clock - start;
         }
     }
@@ -161,21 +188,22 @@ int64_t rtl_settling(void *handle, const int64_t *first, const int64_t *second, 
     simulation.put(first);
     for (int64_t i = 0; i < patience; i++)
         simulation.tick();
-    uint64_t score = model.out_score, accept = model.out_accept;
+    int64_t before[n_results], now[n_results];
+    read_results(model, before);
     simulation.put(second);
     int64_t changed = 0;
     for (int64_t i = 1; i <= patience; i++) {
         simulation.tick();
-        if (score != uint64_t(model.out_score) || accept != uint64_t(model.out_accept))
+        read_results(model, now);
+        if (std::memcmp(now, before, sizeof now))
             changed = i;
-        score = model.out_score;
-        accept = model.out_accept;
+        std::memcpy(before, now, sizeof now);
     }
     return changed;
 }
 
-// Drives the valid wrapper for n clocks: events (n, n_features), in_valid (n), reset (n). rows (n, 2 + N_ACCEPT): out_valid,
-// the score's code and a code a threshold, as they stand at each rising edge.
+// Drives the valid wrapper for n clocks: events (n, n_features), in_valid (n), reset (n). rows (n, 1 + n_results): out_valid
+// and the results, as they stand at each rising edge.
 void rtl_drive_valid(void *handle, const int64_t *events, const uint8_t *in_valid, const uint8_t *reset, int64_t n,
                      int64_t *rows) {
     auto &simulation = *static_cast<Simulation *>(handle);
@@ -186,9 +214,7 @@ void rtl_drive_valid(void *handle, const int64_t *events, const uint8_t *in_vali
         model.reset = reset[step];
         model.eval();
         *rows++ = model.out_valid;
-        *rows++ = int64_t(model.out_score);
-        for (int i = 0; i < N_ACCEPT; i++)
-            *rows++ = (uint64_t(model.out_accept) >> i) & 1;
+        rows = read_results(model, rows);
         simulation.tick();
     }
     model.in_valid = model.reset = 0;
@@ -196,9 +222,8 @@ void rtl_drive_valid(void *handle, const int64_t *events, const uint8_t *in_vali
 
 // Drives the AXI4-Stream wrapper for n clocks with events (n_events, n_features) and their tlast, over and over in this
 // order. offer (n): whether the next event is offered from this clock on, which it stays until it is taken or a reset comes;
-// ready (n): m_axis_tready; resetn (n). rows (n, 6 + N_ACCEPT), as it stands at each rising edge: the event that is offered
-// or -1, s_axis_tready, m_axis_tvalid, m_axis_tlast, what m_axis_tdata holds above the result, and the result: the score's
-// code and a code a threshold.
+// ready (n): m_axis_tready; resetn (n). rows (n, 5 + n_results), as it stands at each rising edge: the event that is offered
+// or -1, s_axis_tready, m_axis_tvalid, m_axis_tlast, what m_axis_tdata holds above the result, and the results.
 void rtl_drive_axis(void *handle, const int64_t *events, const uint8_t *last, int64_t n_events, const uint8_t *offer,
                     const uint8_t *ready, const uint8_t *resetn, int64_t n, int64_t *rows) {
     auto &simulation = *static_cast<Simulation *>(handle);
@@ -222,6 +247,7 @@ void rtl_drive_axis(void *handle, const int64_t *events, const uint8_t *last, in
         *rows++ = int64_t(read_bits(model.m_axis_tdata, 0, SCORE_BITS));
         for (int i = 0; i < N_ACCEPT; i++)
             *rows++ = int64_t(read_bits(model.m_axis_tdata, SCORE_BITS + i, 1));
+        rows = read_latents(model.m_axis_tdata, SCORE_BITS + N_ACCEPT, rows);
         simulation.tick_axis();
         if (taken || !resetn[step]) {
             next = (next + 1) % n_events;

@@ -1,5 +1,6 @@
 -- The trigger block of @PROJECT@ with plain ports, as @PROJECT@_trigger.v: one event a clock in, its score and decisions
--- @LATENCY@ clocks later. objects: the hardware integers of an event, the first feature in the lowest bits.
+-- @LATENCY@ clocks later. objects: the hardware integers of an event, the first feature in the lowest bits.@LATENTS{
+-- latents: the codes of its @N_LATENTS@ latents, of the type @LATENTS_TYPE@, the first in the lowest bits.}@
 library ieee;
 use ieee.std_logic_1164.all;
 
@@ -8,7 +9,8 @@ entity @PROJECT@_trigger is
         clk     : in  std_logic;
         objects : in  std_logic_vector(@INPUT_BITS@ - 1 downto 0);
         score   : out std_logic_vector(@SCORE_BITS@ - 1 downto 0);
-        accept  : out std_logic_vector(@N_ACCEPT@ - 1 downto 0)
+        accept  : out std_logic_vector(@N_ACCEPT@ - 1 downto 0)@LATENTS{;
+        latents : out std_logic_vector(@LATENTS_BITS@ - 1 downto 0)}@
     );
 end entity @PROJECT@_trigger;
 

@@ -10,7 +10,8 @@ module @PROJECT@_valid #(
     parameter INPUT_BITS = @INPUT_BITS@,
     parameter SCORE_BITS = @SCORE_BITS@,
     parameter N_ACCEPT   = @N_ACCEPT@,
-    parameter LATENCY    = @LATENCY@
+@LATENTS{    parameter LATENTS_BITS = @LATENTS_BITS@,
+}@    parameter LATENCY    = @LATENCY@
 ) (
     input  wire                  clk,
     input  wire                  reset,
@@ -18,7 +19,8 @@ module @PROJECT@_valid #(
     input  wire [INPUT_BITS-1:0] in_objects,
     output wire                  out_valid,
     output wire [SCORE_BITS-1:0] out_score,
-    output wire [N_ACCEPT-1:0]   out_accept
+    output wire [N_ACCEPT-1:0]   out_accept@LATENTS{,
+    output wire [LATENTS_BITS-1:0] out_latents}@
 );
     reg [LATENCY-1:0] under_way = 0;  // the valid bit of the event in each step of the pipeline
 
@@ -32,7 +34,8 @@ module @PROJECT@_valid #(
         .clk(clk),
         .objects(in_objects),
         .score(out_score),
-        .accept(out_accept)
+        .accept(out_accept)@LATENTS{,
+        .latents(out_latents)}@
     );
 endmodule
 

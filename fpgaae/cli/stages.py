@@ -283,6 +283,7 @@ def synth(
         open_console().print(
             f"of {result.events:,} events through the mapped netlist {result.score_mismatches:,} differ in the score, "
             f"{result.decision_flips:,} in the decision"
+            + ("" if result.latent_mismatches is None else f", {result.latent_mismatches:,} in the latents")
         )
     refuse_failure(result)
 

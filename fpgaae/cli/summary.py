@@ -243,13 +243,17 @@ def _trace(result: TraceResult) -> RenderableType:
     )
 
 
+def _of_latents(result: RtlResult | PlaceResult) -> str:
+    return "" if result.latent_mismatches is None else f", {result.latent_mismatches:,} in the latents"
+
+
 def _rtl(result: RtlResult) -> RenderableType:
     lines = [f"edited by hand: {escape(', '.join(result.edited_files))}"] if result.edited_files else []
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     cycles, clock_ns, cost = result.latency_cycles, result.clock_ns, result.estimated
     lines += [
         f"{verdict}: of {result.events:,} events {result.score_mismatches:,} differ in the score, "
-        f"{result.decision_flips:,} in the decision, in da4ml's interpreter "
+        f"{result.decision_flips:,} in the decision{_of_latents(result)}, in da4ml's interpreter "
         f"{result.interpreter.mismatched_events:,}",
         f"measured latency {cycles} clocks of {clock_ns:g} ns ({cycles * clock_ns:g} ns), initiation interval "
         f"{result.initiation_interval}; estimated {cost.lut:,} LUT, {cost.ff:,} FF",
@@ -313,7 +317,7 @@ def _place(result: PlaceResult) -> RenderableType:
         f"{escape(path.end)}" + (f", through {escape(', '.join(path.layers))}" if path.layers else ""),
         f"{verdict}: {result.clock_mhz:g} MHz for the wanted {result.wanted_mhz:g}; of {result.events:,} events "
         f"through the routed netlist {result.score_mismatches:,} differ in the score, {result.decision_flips:,} in the "
-        "decision",
+        f"decision{_of_latents(result)}",
         f"{result.synthesis}, {result.router}, {result.seconds:.0f} s",
     )
 

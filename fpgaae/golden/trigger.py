@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
-from fpgaae.fixedpoint import Codes, Tensor
+from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
 from fpgaae.golden.layers.accept import Accept
+from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.network import GOLDEN_FILE, IntegerNetwork
 
@@ -91,8 +93,38 @@ class GoldenTrigger:
         """Compute the score's code of each event, (n_events,)."""
         return self.run(words)[self.network.score.name].codes[:, 0]
 
+    @property
+    def outputs(self) -> tuple[Layer, ...]:
+        """The layers that leave the block, in the order of its results: score, decisions, the latents of a port."""
+        return (self.network.score, self.accept, *self.network.ports)
+
+    @property
+    def names_of_outputs(self) -> list[str]:
+        """Names of `outputs`, in graph order."""
+        names = {layer.name for layer in self.outputs}
+        return [layer.name for layer in self.network.layers if layer.name in names]
+
+    @property
+    def result_types(self) -> tuple[FixedPointType, ...]:
+        """Type of each result, (n_results,)."""
+        return tuple(layer.type for layer in self.outputs for _ in range(layer.size))
+
+    def results(self, words: NDArray[np.integer]) -> Codes:
+        """Compute the codes of all `outputs` of each event, (n_events, n_results)."""
+        tensors = self.run(words)
+        return np.concatenate([tensors[layer.name].codes for layer in self.outputs], axis=1)
+
+    def of_outputs(self, results: Codes) -> dict[str, tuple[Codes, FixedPointType]]:
+        """Take results (n_events, n_results) apart: codes and type of each of `outputs`, in graph order."""
+        ends = accumulate(layer.size for layer in self.outputs)
+        found = {
+            layer.name: (results[:, end - layer.size : end], layer.type)
+            for layer, end in zip(self.outputs, ends, strict=True)
+        }
+        return {name: found[name] for name in self.names_of_outputs}
+
     def score_and_decisions(self, words: NDArray[np.integer]) -> Codes:
-        """Compute what the block puts out of each event, (n_events, 1 + n_thresholds)."""
+        """Compute the codes of score and decisions of each event, (n_events, 1 + n_thresholds)."""
         tensors = self.run(words)
         return np.concatenate([tensors[name].codes for name in (self.network.score.name, self.accept.name)], axis=1)
 

@@ -102,6 +102,10 @@ class Comparison:
         """The first difference: of the first layer in graph order, the first event."""
         return next((layer.first for layer in self.layers.values() if layer.first), None)
 
+    def mismatched_in(self, name: str) -> int | None:
+        """Count the values of a layer that differ; None where it is not compared."""
+        return self.layers[name].mismatched_values if name in self.layers else None
+
     def entries(self) -> tuple[ComparedLayer, ...]:
         """Give the `layers` of `csim.json`."""
         return tuple(layer.entry() for layer in self.layers.values())

@@ -7,6 +7,7 @@ from html import escape
 from typing import NamedTuple
 
 from fpgaae.emulator.export import Deployed
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.hls.port_table import input_ports, port_lines
 from fpgaae.ip.ipxact import Identifier, stream_ports
 from fpgaae.rtl.design import Design
@@ -66,10 +67,16 @@ def _words(deployed: Deployed, design: Design) -> tuple[tuple[str, ...], ...]:
 def _conventions(design: Design) -> tuple[tuple[str, ...], ...]:
     return (
         ("", ""),
-        ("score", f"{design.score}: value = code * 2^-{design.score.fraction}"),
+        ("score", _value_of(design.score)),
         ("accept bit", "1 where the score's code is above the threshold"),
+        *([] if design.latents is None else [("latent", _value_of(design.latents))]),
         ("events", "at most one at each clock edge; none is lost under back-pressure"),
     )
+
+
+def _value_of(kind: FixedPointType) -> str:
+    how = ", code in two's complement" if kind.signed else ""
+    return f"{kind}: value = code * 2^-{kind.fraction}{how}"
 
 
 def _figures(known: Known) -> tuple[tuple[str, ...], ...]:

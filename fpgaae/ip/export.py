@@ -128,9 +128,9 @@ def _write_vectors(deployed: Deployed, design: Design, file: Path) -> int:
     edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     hardware = self_test_events(stimuli, trigger, experiment.config.seed)
-    results = trigger.score_and_decisions(hardware)
+    results = trigger.results(hardware)
     widths_in = [kind.width for kind in design.inputs]
-    widths_out = [design.score.width] + [1] * design.n_thresholds
+    widths_out = [kind.width for kind in design.results]
     lines = [
         f"{given} {expected}"
         for given, expected in zip(_packed(hardware, widths_in), _packed(results, widths_out), strict=True)

@@ -41,7 +41,8 @@ class Port(NamedTuple):
 
 def stream_ports(design: Design) -> tuple[Port, ...]:
     """Give the ports of `NAME_axis.v`."""
-    result_bits = design.score.width + design.n_thresholds
+    of = design.latents
+    latents = "" if of is None else f"then {design.n_latents} latents of {of.width} bits, the first in the lowest, "
     return (
         Port("aclk", "in", 1, "clock, rising edge"),
         Port("aresetn", "in", 1, "reset, low, at a clock edge; forgets every event under way"),
@@ -50,8 +51,9 @@ def stream_ports(design: Design) -> tuple[Port, ...]:
         Port("s_axis_tready", "out", 1, "it is taken at this clock edge"),
         Port("s_axis_tlast", "in", 1, "travels with its event"),
         Port(
-            "m_axis_tdata", "out", whole_bytes(result_bits),
-            f"the score in the lowest {design.score.width} bits, then {design.n_thresholds} accept bits, then 0",
+            "m_axis_tdata", "out", whole_bytes(design.result_bits),
+            f"the score in the lowest {design.score.width} bits, then {design.n_thresholds} accept bits, "
+            f"{latents}then 0",
         ),
         Port("m_axis_tvalid", "out", 1, "a result is offered"),
         Port("m_axis_tready", "in", 1, "it is taken at this clock edge"),

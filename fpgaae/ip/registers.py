@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fpgaae.errors import InputError
 from fpgaae.rtl.design import Design
-from fpgaae.rtl.templates import wrapper_text
+from fpgaae.rtl.templates import port_values, wrapper_text
 
 MAP_VERSION = 1
 CONTROL = 0x008
@@ -87,10 +87,9 @@ def registers_text(design: Design, thresholds: Sequence[int], network_hash: str)
         "COUNTERS": COUNTERS, "THRESHOLDS": THRESHOLDS, "IN_FORCE": IN_FORCE,
     }  # fmt: skip
     trained = ", ".join(f"64'd{code}" for code in reversed(thresholds))
-    values: dict[str, object] = {
-        "PROJECT": design.name, "INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width,
-        "N_ACCEPT": design.n_thresholds, "TRAINED": f"{{{trained}}}", "HASH": network_hash,
-        "LATENCY": design.latency_cycles + 1, "MAP_VERSION_VALUE": f"32'd{MAP_VERSION}",
+    values = port_values(design) | {
+        "TRAINED": f"{{{trained}}}", "HASH": network_hash, "LATENCY": design.latency_cycles + 1,
+        "MAP_VERSION_VALUE": f"32'd{MAP_VERSION}",
     }  # fmt: skip
     return wrapper_text("registers.v", values | {name: f"{address // _WORD:x}" for name, address in words.items()})
 

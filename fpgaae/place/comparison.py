@@ -1,4 +1,4 @@
-"""A compiled netlist behind the harness against the golden codes of score and decisions."""
+"""A compiled netlist behind the harness against the golden codes of what it puts out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from fpgaae.fixedpoint import FixedPointType
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
@@ -16,8 +15,6 @@ from fpgaae.place.netlist import NetlistSimulation
 from fpgaae.place.stimulus import shared_out
 from fpgaae.progress import Progress
 from fpgaae.runs.experiment import Experiment
-
-_BIT = FixedPointType(1, 1, False)
 
 
 class Compared(NamedTuple):
@@ -45,8 +42,7 @@ def compare_netlist(
     """Simulate a netlist on some events of each origin, and compare."""
     edges = EdgeEvents.load(experiment.stage_folder("convert") / EDGES_FILE)
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
-    score, accept = trigger.network.score, trigger.accept
-    total, seconds = Comparison.of_layers([score.name, accept.name]), 0.0
+    total, seconds = Comparison.of_layers(trigger.names_of_outputs), 0.0
     with (
         progress.task("simulating the netlist", n_events) as task,
         NetlistSimulation(netlist.library, netlist.harness) as simulation,
@@ -56,7 +52,7 @@ def compare_netlist(
             codes = simulation.run(hardware)
             seconds += time.perf_counter() - started
             tensors = trigger.run(hardware)
-            found = {score.name: (codes[:, :1], score.type), accept.name: (codes[:, 1:], _BIT)}
+            found = trigger.of_outputs(codes)
             golden = {name: tensors[name] for name in found}
             total.merge(compare_codes(found, golden, source.origin, source.start))
             task.advance(len(hardware))

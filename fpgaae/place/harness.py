@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fpgaae.fixedpoint import Codes
 from fpgaae.rtl.design import Design
-from fpgaae.rtl.templates import wrapper_text
+from fpgaae.rtl.templates import port_values, wrapper_text
 
 Pins = NDArray[np.uint8]  # (n_clocks,)
 
@@ -24,11 +24,7 @@ class Schedule(NamedTuple):
 
 def harness_text(design: Design, lanes: int) -> str:
     """Write `harness.v` for a block."""
-    values = {
-        "PROJECT": design.name, "LANES": lanes, "INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width,
-        "N_ACCEPT": design.n_thresholds, "LATENCY": design.latency_cycles,
-    }  # fmt: skip
-    return wrapper_text("harness.v", values)
+    return wrapper_text("harness.v", port_values(design) | {"LANES": lanes})
 
 
 class Harness:
@@ -44,7 +40,7 @@ class Harness:
         self._design = design
         self._lanes = lanes
         self._n_in = -(-design.input_bits // lanes)
-        self._n_out = -(-(design.score.width + design.n_thresholds) // lanes)
+        self._n_out = -(-design.result_bits // lanes)
 
     def schedule(self, hardware: Codes) -> Schedule:
         """Say what the pins must have for events, (n_events, n_features) words of the ports."""
@@ -65,10 +61,14 @@ class Harness:
         return Schedule(inputs, load, results)
 
     def codes(self, outputs: Pins, results: Codes) -> Codes:
-        """Give (n_events, 1 + n_thresholds): the score's code and a bit a threshold."""
+        """Give (n_events, n_results): the codes of score, decisions, and latents of a port."""
         groups = outputs[results[:, None] + np.arange(self._n_out)][:, ::-1]
         bits = np.unpackbits(groups[..., None], axis=2, bitorder="little")[..., : self._lanes].reshape(len(groups), -1)
-        score, n_accept = self._design.score, self._design.n_thresholds
-        code = bits[:, : score.width].astype(np.int64) @ (1 << np.arange(score.width, dtype=np.int64))
-        accept = bits[:, score.width : score.width + n_accept].astype(np.int64)
-        return np.concatenate([code[:, None], accept], axis=1)
+        codes, low = np.zeros((len(groups), len(self._design.results)), dtype=np.int64), 0
+        for place, kind in enumerate(self._design.results):
+            weights = 1 << np.arange(kind.width, dtype=np.int64)
+            if kind.signed:
+                weights[-1] *= -1
+            codes[:, place] = bits[:, low : low + kind.width].astype(np.int64) @ weights
+            low += kind.width
+        return codes

@@ -13,6 +13,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
 from fpgaae.errors import InputError
 from fpgaae.files import lock, write_json, write_text
+from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.place.comparison import Netlist, compare_netlist
 from fpgaae.place.harness import Harness, harness_text
@@ -36,12 +37,11 @@ _SCRIPT = (
     "splitnets; opt_clean -purge; write_verilog -noattr {flat}"
 )
 _BLOCK = """module {name}_trigger (
-    input wire clk, input wire [{n_in}:0] objects, output wire [{n_score}:0] score, output wire [{n_accept}:0] accept
+    input wire clk, input wire [{n_in}:0] objects{ports}
 );
     wire valid;
     {name}_valid block (
-        .clk(clk), .reset(1'b0), .in_valid(1'b1), .in_objects(objects),
-        .out_valid(valid), .out_score(score), .out_accept(accept)
+        .clk(clk), .reset(1'b0), .in_valid(1'b1), .in_objects(objects), .out_valid(valid){connections}
     );
 endmodule
 """
@@ -79,6 +79,7 @@ def compare_mapped(experiment: Experiment, n_events: int, progress: Progress) ->
         mismatched_events=codes.mismatched_events,
         score_mismatches=codes.score_mismatches,
         decision_flips=codes.decision_flips,
+        latent_mismatches=codes.mismatched_in(LATENTS_LAYER),
         first_mismatch=codes.first_mismatch,
         events_per_second=found.events_per_second,
     )
@@ -94,7 +95,10 @@ def _sources(yosys: str, mapped: Path, design: Design, folder: Path) -> list[Pat
     script = _SCRIPT.format(mapped=MAPPED_FILE, top=top, flat=flat.name)
     run_logged([yosys, "-q", "-p", script], folder, folder / "yosys.log", f"reading {mapped}")
     block = _BLOCK.format(
-        name=design.name, n_in=design.input_bits - 1, n_score=design.score.width - 1, n_accept=design.n_thresholds - 1
+        name=design.name,
+        n_in=design.input_bits - 1,
+        ports="".join(f", output wire [{bits - 1}:0] {port}" for port, bits in design.output_bits.items()),
+        connections="".join(f", .out_{port}({port})" for port in design.output_bits),
     )
     write_text(folder / "block.v", block)
     write_text(folder / "harness.v", harness_text(design, _LANES))

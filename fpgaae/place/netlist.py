@@ -107,7 +107,7 @@ class NetlistSimulation(OpenSimulation):
         self._library.netlist_run.argtypes = (*[ctypes.c_void_p] * 4, ctypes.c_int64)
 
     def run(self, hardware: Codes) -> Codes:
-        """Send events over the pins; give score and decisions, (n_events, 1 + n_thresholds)."""
+        """Send events over the pins; give the results, (n_events, n_results)."""
         schedule = self._harness.schedule(hardware)
         outputs: Pins = np.empty(len(schedule.inputs), dtype=np.uint8)
         pointers = (schedule.inputs.ctypes.data, schedule.load.ctypes.data, outputs.ctypes.data)

@@ -16,6 +16,7 @@ from da4ml.cmvm.types import CombLogic, Pipeline
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
+from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.place.comparison import Netlist, compare_netlist
 from fpgaae.place.harness import Harness, harness_text
@@ -37,7 +38,6 @@ from fpgaae.rtl.design import LOGIC_FILE, VERILOG_FOLDER, Design
 from fpgaae.rtl.project import cut_into_stages, write_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, version
 from fpgaae.rtl.trace import Traced
-from fpgaae.rtl.words import port_type
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.place import Attempt, PlaceResult
 from fpgaae.runs.run import StageRun
@@ -90,6 +90,7 @@ def run_place(run: StageRun) -> PlaceResult:
         mismatched_events=compared.mismatched_events,
         score_mismatches=compared.score_mismatches,
         decision_flips=compared.decision_flips,
+        latent_mismatches=compared.mismatched_in(LATENTS_LAYER),
         first_mismatch=compared.first_mismatch,
         events_per_second=found.events_per_second,
         bitstream=str(kept / BITSTREAM_FILE),
@@ -139,8 +140,7 @@ def _place_until_met(run: StageRun, programs: Programs, trigger: GoldenTrigger) 
 
 def _traced(run: StageRun, trigger: GoldenTrigger) -> Traced:
     logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
-    types = tuple(port_type(feature.hardware) for feature in trigger.features.features)
-    return Traced(logic, types, trigger.network.score.type, trigger.accept.size)
+    return Traced.of(logic, trigger)
 
 
 def _place(run: StageRun, programs: Programs, trigger: GoldenTrigger, traced: Traced, depth: int) -> _Placed:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,8 @@ import numpy as np
 
 from fpgaae.errors import CheckFailed
 from fpgaae.files import write_json
-from fpgaae.fixedpoint import Codes
+from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.processes import ProgramHangs, run_program
-from fpgaae.rtl.design import Design
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.record import as_json, read_record
@@ -55,7 +54,7 @@ def replay(library: Path, project: Path, hardware: Codes, golden: Codes, seed: i
     Parameters
     ----------
     golden
-        The score and the decisions (n, 1 + n_thresholds).
+        The results (n, n_results).
     folder
         Of what goes in and comes out.
 
@@ -119,19 +118,22 @@ def _differs(library: Path, project: Path, hardware: Codes, golden: Codes) -> tu
     return None if len(codes) == len(golden) else (len(codes), 0, -1)
 
 
-def wrapper_events(golden: Codes, score_bits: int, n: int = _WRAPPER_EVENTS) -> Codes:
+def wrapper_events(golden: Codes, types: Sequence[FixedPointType], n: int = _WRAPPER_EVENTS) -> Codes:
     """Choose events for the wrappers: from all over, and for each bit of a result enough in which it is 0, and 1.
 
     Parameters
     ----------
     golden
-        The score and the decisions (n_events, 1 + n_thresholds).
+        The results (n_events, n_results).
+    types
+        Their types.
 
     Returns
     -------
     Their numbers, some of them several times.
     """
-    bits = np.concatenate([golden[:, :1] >> np.arange(score_bits) & 1, golden[:, 1:]], axis=1)
+    columns = zip(golden.T, types, strict=True)
+    bits = np.concatenate([codes[:, None] >> np.arange(kind.width) & 1 for codes, kind in columns], axis=1)
     spread = np.unique(np.linspace(0, len(golden) - 1, n).astype(np.int64))
     chosen = [spread]
     for column in bits.T:
@@ -146,8 +148,10 @@ def _found(library: Path, project: Path, given: Mapping[str, Codes]) -> RtlFound
     hardware, golden = given["hardware"], given["golden"]
     event = _first_difference(library, project, hardware, golden)
     with RtlSimulation(library, project) as simulation:
-        few = wrapper_events(golden, Design.load(project).score.width)
-        drives = drive_wrappers(simulation, project, Stimulus(hardware[few], golden[few]), int(given["seed"]))
+        design = simulation.design
+        few = wrapper_events(golden, design.results)
+        stimulus = Stimulus(hardware[few], golden[few], design.n_thresholds)
+        drives = drive_wrappers(simulation, project, stimulus, int(given["seed"]))
     faults = tuple(WrapperFault(file=drive.file, failure=drive.failure) for drive in drives if drive.failure)
     return RtlFound(event=event, wrappers=faults)
 

@@ -242,13 +242,14 @@ def traced_differs(trigger: GoldenTrigger, pipeline: Pipeline) -> str | None:
         for port, (low, high) in zip(ports, ends, strict=True)
     ]
     found = TracedLogic(algebra, fraction).run(pipeline, words)
-    expected = [*golden[trigger.network.score.name], *golden[trigger.accept.name]]
+    names = [f"{layer.name}, value {place}" for layer in trigger.outputs for place in range(layer.size)]
+    expected = [form for layer in trigger.outputs for form in golden[layer.name]]
     if len(found) != len(expected):
         return f"{len(found)} values are traced where the model has {len(expected)}"
     for place, (own, right) in enumerate(zip(found, expected, strict=True)):
         rest = algebra.difference(own.polynomial, right.scaled(1 << fraction))
         if not rest.is_zero:
-            what = f"decision {place - 1}" if place else "the score"
+            what = names[place]
             if not rest.terms:
                 return f"{what} is {rest.constant / 2**fraction:g} off"
             return f"{what} is not found equal: {len(rest.terms)} terms differ"

@@ -158,8 +158,8 @@ class Verilog:
     def _registers(self) -> ProvenPiece:
         design = Design.load(self.project)
         how = f"where each bit comes from and how old it is: {design.latency_cycles} clocks in all, an event a clock"
-        score = self.trigger.network.score
-        said = registers_differ(self.project, self.pipeline, not score.type.signed, self.build / "registers")
+        types = self.trigger.result_types
+        said = registers_differ(self.project, self.pipeline, types, self.build / "registers")
         return _piece(f"{design.name}_trigger", _REGISTERS, how, said)
 
     # ---- where a piece is not proven ----
@@ -278,7 +278,7 @@ class Verilog:
     def _replayed(
         self, library: Path, pieces: tuple[ProvenPiece, ...], wrong: list[ProvenPiece], pool: Codes, seed: int
     ) -> VerilogProof:  # fmt: skip
-        golden = self.trigger.score_and_decisions(pool)
+        golden = self.trigger.results(pool)
         found, more = replay(library, self.project, pool, golden, seed, self.build), ""
         if found.event is None and (filled := with_missing_lines(self.project, self.build / "filled")) is not None:
             found = replay(library, filled, pool, golden, seed, self.build)

@@ -50,7 +50,7 @@ class VerilogJudge:
         self._runtime = compile_runtime(folder / "runtime")
         self._sound = Parts(project, folder / "sound", self._runtime, optimization=_OPTIMIZATION, headers=self._headers)
         self._sound.make()
-        golden = trigger.score_and_decisions(pool)
+        golden = trigger.results(pool)
         found = replay(self._sound.library(), project, pool, golden, seed, folder)
         if found.event is not None or found.wrappers:
             raise CheckFailed("the Verilog itself differs, so that nothing can be said of mutants")
@@ -71,7 +71,7 @@ class VerilogJudge:
         folder = self._folder / f"simulated_{index}"
         try:
             verilog = self._of(mutant, folder)
-            golden = self._trigger.score_and_decisions(self._pool)
+            golden = self._trigger.results(self._pool)
             library = self._built(verilog.project, mutant, verilog.build)
             found = replay(library, verilog.project, self._pool, golden, self._seed, verilog.build)
         except CheckFailed as error:

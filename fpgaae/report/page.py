@@ -44,6 +44,7 @@ class BitCheck:
     mismatched_events: int
     score_mismatches: int | None = None
     decision_flips: int | None = None
+    latent_mismatches: int | None = None
 
     @classmethod
     def of(cls, name: str, result: CsimResult | RtlResult | PlaceResult) -> BitCheck:
@@ -55,12 +56,13 @@ class BitCheck:
             result.mismatched_events,
             result.score_mismatches,
             result.decision_flips,
+            None if isinstance(result, CsimResult) else result.latent_mismatches,
         )
 
     @property
     def proven(self) -> bool:
         """Whether the check passed, on at least one event, and no number of its own says otherwise."""
-        wrong = self.mismatched_events or self.score_mismatches or self.decision_flips
+        wrong = self.mismatched_events or self.score_mismatches or self.decision_flips or self.latent_mismatches
         return self.passed and self.events > 0 and not wrong
 
     @property
@@ -71,7 +73,11 @@ class BitCheck:
         text = f"{self.name}: {self.mismatched_events:,} of {self.events:,} events differ"
         parts = [
             f"{number:,} {what}"
-            for number, what in ((self.score_mismatches, "scores"), (self.decision_flips, "decisions"))
+            for number, what in (
+                (self.score_mismatches, "scores"),
+                (self.decision_flips, "decisions"),
+                (self.latent_mismatches, "latents"),
+            )
             if number is not None
         ]
         text += f" ({', '.join(parts)})." if parts else "."

@@ -14,6 +14,7 @@ DESIGN_FILE = "design.json"
 LOGIC_FILE = "logic.json"  # the traced logic as da4ml saves it, for its interpreter
 PIPELINE_FILE = "pipeline.json"  # the same in its stages
 VERILOG_FOLDER, VHDL_FOLDER = "verilog", "vhdl"
+_BIT = FixedPointType(1, 1, False)
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,43 @@ class Design:
     latency_cycles: int  # as designed; the simulation measures it
     estimated_lut: int
     estimated_ff: int
+    latents: FixedPointType | None = None  # of each latent, where they are a port
+    n_latents: int = 0
 
     @property
     def input_bits(self) -> int:
         """Bits of an event."""
         return sum(kind.width for kind in self.inputs)
 
+    @property
+    def results(self) -> tuple[FixedPointType, ...]:
+        """Types of what comes out of an event: the score, a bit a threshold, and the latents of a port."""
+        latents = () if self.latents is None else (self.latents,) * self.n_latents
+        return (self.score, *(_BIT,) * self.n_thresholds, *latents)
+
+    def result_name(self, place: int) -> str:
+        """Say what one of the results is."""
+        if place == 0:
+            return "score"
+        decision, latent = place - 1, place - 1 - self.n_thresholds
+        return f"decision {decision}" if latent < 0 else f"latent {latent}"
+
+    @property
+    def output_bits(self) -> dict[str, int]:
+        """Bits of each output of the block, in the order of its results."""
+        bits = {"score": self.score.width, "accept": self.n_thresholds}
+        return bits if self.latents is None else bits | {"latents": self.n_latents * self.latents.width}
+
+    @property
+    def result_bits(self) -> int:
+        """Bits of what comes out of an event."""
+        return sum(self.output_bits.values())
+
     def to_json(self) -> dict[str, Any]:
         """Give the content of `design.json`."""
-        return self.__dict__ | {"inputs": [str(kind) for kind in self.inputs], "score": str(self.score)}
+        content = self.__dict__ | {"inputs": [str(kind) for kind in self.inputs], "score": str(self.score)}
+        latents = {name: content.pop(name) for name in ("latents", "n_latents")}
+        return content if self.latents is None else content | latents | {"latents": str(self.latents)}
 
     @classmethod
     def load(cls, project: Path) -> Design:
@@ -51,6 +80,8 @@ class Design:
         try:
             content["inputs"] = tuple(_read_input(text) for text in content["inputs"])
             content["score"] = parse_type(content["score"])
+            if "latents" in content:
+                content["latents"] = parse_type(content["latents"])
             return cls(**content)
         except (KeyError, TypeError, AttributeError):
             raise InputError(

@@ -1,4 +1,4 @@
-"""The VHDL of a written RTL project in GHDL: events in, score and decisions out, a clock each."""
+"""The VHDL of a written RTL project in GHDL: events in, results out, a clock each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from fpgaae.errors import CheckFailed
-from fpgaae.fixedpoint import Codes
+from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.rtl.design import VHDL_FOLDER, Design, vhdl_sources
-from fpgaae.rtl.templates import wrapper_text
+from fpgaae.rtl.templates import port_values, wrapper_text
 from fpgaae.rtl.tools import GHDL, require_tool, run_logged
 
 STANDARD = "--std=08"
+_UNDEFINED = -(2**63)
 _WITHOUT_METAVALUE_WARNINGS = "--ieee-asserts=disable"  # every signal is undefined before the first clock
 
 
@@ -73,7 +74,8 @@ def simulate_vhdl(project: Path, hardware: Codes, build: Path) -> Codes:
 
     Returns
     -------
-    (n, 1 + n_thresholds) the score's code and one bit a threshold; -1 for what is undefined.
+    (n, n_results) the score's code, one bit a threshold and the latents of a port; what is undefined is a code that
+    no type has.
 
     Raises
     ------
@@ -85,21 +87,17 @@ def simulate_vhdl(project: Path, hardware: Codes, build: Path) -> Codes:
     build, design = build.absolute(), Design.load(project)
     build.mkdir(parents=True, exist_ok=True)
     bench, events, results = (build / name for name in ("bench.vhd", "events.txt", "results.txt"))
-    values = {
-        "PROJECT": design.name, "INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width,
-        "N_ACCEPT": design.n_thresholds, "LATENCY": design.latency_cycles,
-    }  # fmt: skip
-    bench.write_text(wrapper_text("bench.vhd", values), encoding="utf-8")
+    bench.write_text(wrapper_text("bench.vhd", port_values(design)), encoding="utf-8")
     events.write_text("".join(f"{_bits(row, design)}\n" for row in hardware.tolist()), encoding="ascii")
     ghdl = Ghdl(project, build)
     ghdl.analyse([*(str(source.absolute()) for source in vhdl_sources(project)), str(bench)])
     ghdl.simulate(f"{design.name}_bench", {"EVENTS": events, "RESULTS": results}, f"the VHDL of {project}")
-    rows = [_codes(line) for line in results.read_text(encoding="ascii").splitlines()]
+    rows = [_codes(line, design) for line in results.read_text(encoding="ascii").splitlines()]
     if len(rows) != len(hardware):
         raise CheckFailed(
             f"the VHDL of {project} gave {len(rows)} results for {len(hardware)} events; see {build / 'ghdl.log'}"
         )
-    return np.array(rows, dtype=np.int64).reshape(-1, 1 + design.n_thresholds)
+    return np.array(rows, dtype=np.int64).reshape(-1, len(design.results))
 
 
 def _bits(codes: list[int], design: Design) -> str:
@@ -112,10 +110,16 @@ def _bits(codes: list[int], design: Design) -> str:
     return "".join(reversed(list(words)))
 
 
-def _codes(line: str) -> list[int]:
-    score, accept = line.split()
-    return [_code(score), *(_code(bit) for bit in reversed(accept))]
+def _codes(line: str, design: Design) -> list[int]:
+    bits, codes = "".join(reversed(line.split())), []  # the first result in the last of them
+    for kind in design.results:
+        codes.append(_code(bits[len(bits) - kind.width :], kind))
+        bits = bits[: len(bits) - kind.width]
+    return codes
 
 
-def _code(bits: str) -> int:
-    return int(bits, 2) if set(bits) <= {"0", "1"} else -1
+def _code(bits: str, kind: FixedPointType) -> int:
+    if not set(bits) <= {"0", "1"}:
+        return _UNDEFINED
+    code = int(bits, 2)
+    return code - (1 << kind.width) if code > kind.max_code else code

@@ -64,7 +64,8 @@ def _checks(
     )
     name = simulation.design.name
     yield "registers", check_registers(build / REGISTERS_LIBRARY, name, registers).failure
-    stimulus = Stimulus(parts[f"{WRAPPERS}/hardware"], parts[f"{WRAPPERS}/golden"])
+    n_thresholds = simulation.design.n_thresholds
+    stimulus = Stimulus(parts[f"{WRAPPERS}/hardware"], parts[f"{WRAPPERS}/golden"], n_thresholds)
     for wrapper in drive_wrappers(simulation, project, stimulus, int(parts["seed"])):
         yield "wrappers", wrapper.failure and f"{wrapper.file}: {wrapper.failure}"
     yield "codes", _stream(simulation, parts, ALL, timing)
@@ -81,7 +82,7 @@ def _stream(simulation: RtlSimulation, parts: Mapping[str, Codes], part: str, ti
     if not len(wrong):
         return None
     event, column = wrong[0].tolist()
-    what = "score" if column == 0 else f"decision {column - 1}"
+    what = simulation.design.result_name(column)
     return f"{what} of event {event}: expected {golden[event, column]}, found {codes[event, column]}"
 
 

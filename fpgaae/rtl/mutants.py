@@ -115,6 +115,17 @@ _CORE_KINDS: tuple[Kind[RtlSources], ...] = (
         Slip(_TRIGGER, r"= objects\[(?P<x>[1-9]\d*)\+:", (r"= objects[\g<x> - 1+:", r"= objects[\g<x> + 1+:")),
     ),
     slips(
+        Damage.LATENTS,
+        "its latents are no port",
+        Slip(
+            _TRIGGER,
+            r"(?P<to>assign latents\[\d+\+:(?P<n>\d+)\] = )(?P<x>core_output\[(?P<low>\d+))(?=\+:)",
+            (r"\g<to>\g<x> - 1", r"\g<to>\g<x> - \g<n>", r"\g<to>~\g<x>"),
+        ),
+        Slip("verilog/*_axis.v", r"(?<=\[LATENCY-1\], )latents, accept, ", ("accept, latents, ", "~latents, accept, ")),
+        applies=RtlSources.puts_out_latents,
+    ),
+    slips(
         Damage.SIGN,
         "it adds nothing",
         Slip(_STAGE, _SIGNED0, (r"\g<head>1\g<t>", r"\g<head>0\g<t>")),

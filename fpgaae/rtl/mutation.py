@@ -93,7 +93,7 @@ class Mutation:
             WRAPPERS: np.concatenate([events[:WRAPPER_EVENTS] for events in origins]),
         }
         arrays = {f"{name}/hardware": events for name, events in parts.items()}
-        arrays |= {f"{name}/golden": trigger.score_and_decisions(events) for name, events in parts.items()}
+        arrays |= {f"{name}/golden": trigger.results(events) for name, events in parts.items()}
         design = Design.load(project)
         driven = register_stimulus(pipeline, design, seed)
         self._registers = stage_ports(pipeline), driven
@@ -150,8 +150,7 @@ class Mutation:
         if kind in PROVEN_WRAPPERS:
             proof = prove_wrapper(project, kind, folder / "proof")
             return f"Yosys proves it {proof.how}" if proof.failure is None else None
-        never_negative = not self._trigger.network.score.type.signed
-        if registers_differ(project, self._pipeline, never_negative, folder / "proof") is not None:
+        if registers_differ(project, self._pipeline, self._trigger.result_types, folder / "proof") is not None:
             return None
         return "each bit between the stages comes from where it did, and is as old"
 
@@ -198,7 +197,7 @@ class Mutation:
                 codes = simulate_vhdl(project, events, folder / f"ghdl_{turn}")
             except CheckFailed as error:
                 return Verdict(Outcome.CAUGHT, "GHDL", detail=_error_line(str(error)))
-            golden = self._trigger.score_and_decisions(events)
+            golden = self._trigger.results(events)
             if len(wrong := np.argwhere(codes != golden)):
                 event, column = wrong[0].tolist()
                 detail = f"column {column} of event {event}: {codes[event, column]} instead of {golden[event, column]}"

@@ -18,7 +18,7 @@ from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.register_check import BENCH, REGISTERS_LIBRARY, bench_text
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
-from fpgaae.rtl.verilator import bench_sources, include_folder, includes
+from fpgaae.rtl.verilator import bench_sources, driver_defines, include_folder, includes
 
 LIBRARY_FILE = "simulation.so"
 _FLAGS = (
@@ -125,7 +125,7 @@ class Parts:
         in_order = sorted(self._stage_files.values(), key=lambda file: int(file.stem.rpartition("stage")[2]))
         ports = [_stage(file)[1:] for file in in_order]
         bench = folder / f"{BENCH}.v"
-        text = bench_text(design.name, ports, design.input_bits, design.score.width, design.n_thresholds)
+        text = bench_text(design.name, ports, design.input_bits, design.output_bits)
         bench.write_text(text, encoding="ascii")
         self._verilate(BENCH, "Vregisters", folder, [bench, *sources])
         self._compile(
@@ -193,12 +193,8 @@ class Parts:
         if sound is not None and _same_texts(folder, sound._build / "around"):
             os.link(sound.library(), self.library())
             return False
-        defines = (
-            f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}",
-            f"-DN_ACCEPT={design.n_thresholds}",
-        )  # fmt: skip
         libraries = (f"-L{self._build}", *(f"-l:{stage.library}" for stage in stages))
-        self._compile(model, folder, firmware_rtl("rtl_driver.cpp"), defines, self.library(), libraries)
+        self._compile(model, folder, firmware_rtl("rtl_driver.cpp"), driver_defines(design), self.library(), libraries)
         return True
 
     def _verilate(self, top: str, model: str, folder: Path, sources: Sequence[Path]) -> None:

@@ -25,9 +25,10 @@ from da4ml.trace import to_pipeline
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.files import write_json
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.rtl.arithmetic import exact_ranges
 from fpgaae.rtl.design import DESIGN_FILE, VERILOG_FOLDER, VHDL_FOLDER, Design
-from fpgaae.rtl.templates import firmware_rtl, wrapper_text
+from fpgaae.rtl.templates import firmware_rtl, port_values, wrapper_text
 from fpgaae.rtl.trace import Traced
 
 LOOKUP_TABLE = "lookup_table.v"
@@ -42,6 +43,7 @@ class _Slice(NamedTuple):
     low: int
     bits: int
     zeros: int
+    signed: bool
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ def describe(block: Pipelined, name: str) -> Design:
         inputs=block.traced.inputs,
         score=block.traced.score,
         n_thresholds=block.traced.n_thresholds,
+        latents=block.traced.latents,
+        n_latents=block.traced.n_latents,
         stages=len(pipeline.solutions),
         latency_cycles=len(pipeline.solutions) + 1,  # the registers before, between and behind the stages
         estimated_lut=round(pipeline.cost),
@@ -118,19 +122,14 @@ def describe(block: Pipelined, name: str) -> Design:
 def _slices(kifs: np.ndarray[Any, Any]) -> Iterator[_Slice]:
     """Say where the values of a packed port lie, from the sign, integer and fraction bits of each."""
     widths = [int(width) for width in kifs.sum(axis=0)]
-    for end, width, fraction in zip(accumulate(widths), widths, kifs[2], strict=True):
-        yield _Slice(end - width, width, max(-int(fraction), 0))
+    for end, width, sign, fraction in zip(accumulate(widths), widths, kifs[0], kifs[2], strict=True):
+        yield _Slice(end - width, width, max(-int(fraction), 0), bool(sign))
 
 
 def _placeholders(block: Pipelined, design: Design) -> dict[str, object]:
     core_inputs = list(_slices(np.asarray(block.pipeline.solutions[0].inp_kifs)))
     core_outputs = list(_slices(np.asarray(block.pipeline.solutions[-1].out_kifs)))
-    return {
-        "PROJECT": design.name,
-        "INPUT_BITS": design.input_bits,
-        "SCORE_BITS": design.score.width,
-        "N_ACCEPT": design.n_thresholds,
-        "LATENCY": design.latency_cycles,
+    return port_values(design) | {
         "DEPTH_BITS": (design.latency_cycles + 1).bit_length(),
         "CORE_INPUT_BITS": max(core_inputs[-1].low + core_inputs[-1].bits, 1),
         "CORE_OUTPUT_BITS": max(core_outputs[-1].low + core_outputs[-1].bits, 1),
@@ -146,19 +145,30 @@ def _connections(design: Design, inputs: list[_Slice], outputs: list[_Slice]) ->
         if port.bits:
             yield f"    assign core_input[{port.low}+:{port.bits}] = objects[{low + port.zeros}+:{port.bits}];"
         low += kind.width
-    score, *accept = outputs
-    yield f"    assign score = {_padded('core_output', score, design.score.width)};"
-    for index, port in enumerate(accept):
-        yield f"    assign accept[{index}] = {_padded('core_output', port, 1)};"
+    for place, (kind, port) in enumerate(zip(design.results, outputs, strict=True)):
+        yield f"    assign {_target(design, place)} = {_padded('core_output', port, kind)};"
 
 
-def _padded(port: str, where: _Slice, width: int) -> str:
-    """Write a part of a port with zeros above and below it, or without the bits that a wider one has for its sign."""
-    bits = min(where.bits, width - where.zeros)
+def _target(design: Design, place: int) -> str:
+    """Name the bits of the ports that hold one of the results."""
+    decision, latent = place - 1, place - 1 - design.n_thresholds
+    if latent < 0:
+        return f"accept[{decision}]" if place else "score"
+    width = design.results[place].width
+    return f"latents[{latent * width}+:{width}]"
+
+
+def _padded(port: str, where: _Slice, kind: FixedPointType) -> str:
+    """Write a part of a port as a code of a type: zeros below it, and above it zeros or its sign.
+
+    Where it has more bits than the type, its highest are those of a sign that no event sets.
+    """
+    width, bits = kind.width, min(where.bits, kind.width - where.zeros)
     if not bits:
         return f"{width}'b0"
     above = width - bits - where.zeros
-    parts = [f"{above}'b0"] * bool(above) + [f"{port}[{where.low}+:{bits}]"] + [f"{where.zeros}'b0"] * bool(where.zeros)
+    fill = f"{{{above}{{{port}[{where.low + bits - 1}]}}}}" if where.signed and kind.signed else f"{above}'b0"
+    parts = [fill] * bool(above) + [f"{port}[{where.low}+:{bits}]"] + [f"{where.zeros}'b0"] * bool(where.zeros)
     return f"{{{', '.join(parts)}}}" if len(parts) > 1 else parts[0]
 
 
@@ -170,21 +180,30 @@ def _vhdl_connections(design: Design, inputs: list[_Slice], outputs: list[_Slice
             source = _vhdl_bits("objects", low + port.zeros, port.bits)
             yield f"    {_vhdl_bits('core_input', port.low, port.bits)} <= {source};"
         low += kind.width
-    score, *accept = outputs
-    yield f"    score <= {_vhdl_padded('core_output', score, design.score.width)};"
-    for index, port in enumerate(accept):
-        yield f"    {_vhdl_bits('accept', index, 1)} <= {_vhdl_padded('core_output', port, 1)};"
+    for place, (kind, port) in enumerate(zip(design.results, outputs, strict=True)):
+        yield f"    {_vhdl_target(design, place)} <= {_vhdl_padded('core_output', port, kind)};"
+
+
+def _vhdl_target(design: Design, place: int) -> str:
+    """Write `_target` in VHDL."""
+    decision, latent = place - 1, place - 1 - design.n_thresholds
+    if latent < 0:
+        return _vhdl_bits("accept", decision, 1) if place else "score"
+    width = design.results[place].width
+    return _vhdl_bits("latents", latent * width, width)
 
 
 def _vhdl_bits(name: str, low: int, bits: int) -> str:
     return f"{name}({low + bits - 1} downto {low})"
 
 
-def _vhdl_padded(port: str, where: _Slice, width: int) -> str:
+def _vhdl_padded(port: str, where: _Slice, kind: FixedPointType) -> str:
     """Write `_padded` in VHDL."""
-    bits = min(where.bits, width - where.zeros)
+    width, bits = kind.width, min(where.bits, kind.width - where.zeros)
     if not bits:
         return f'"{"0" * width}"'
-    above = f'"{"0" * (width - bits - where.zeros)}" & ' if width > bits + where.zeros else ""
+    n_above, sign = width - bits - where.zeros, f"{port}({where.low + bits - 1})"
+    fill = f"({n_above - 1} downto 0 => {sign})" if where.signed and kind.signed else f'"{"0" * n_above}"'
+    above = f"{fill} & " if n_above > 0 else ""
     below = f' & "{"0" * where.zeros}"' if where.zeros else ""
     return f"{above}{_vhdl_bits(port, where.low, bits)}{below}"

@@ -7,7 +7,7 @@ and ones stand in for what the stages give; behind the last one only those that 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +31,8 @@ _MODULE = """module {name} (input [{n_in}:0] model_inp, output [{n_out}:0] model
 endmodule
 """
 _BENCH_TEXT = """module {bench} (input clk, input [{n_given}:0] given, output [{n_seen}:0] seen);
-    wire [{n_score}:0] score;
-    wire [{n_accept}:0] accept;
-    {name}_trigger trigger (.clk(clk), .objects({n_objects}'b0), .score(score), .accept(accept));
-    assign seen = {{accept, score{inputs}}};
+{wires}    {name}_trigger trigger (.clk(clk), .objects({n_objects}'b0){connections});
+    assign seen = {{{outputs}{inputs}}};
 endmodule
 """
 
@@ -51,15 +49,15 @@ class RegisterStimulus:
         return RegisterStimulus(self.given[:_FEW_ROWS], self.seen[:_FEW_ROWS])
 
 
-def bench_text(name: str, ports: Sequence[tuple[int, int]], objects: int, score: int, accept: int) -> str:
+def bench_text(name: str, ports: Sequence[tuple[int, int]], objects: int, outputs: Mapping[str, int]) -> str:
     """Write the bench: `given` holds what each stage gives, `seen` what all but the first get, then the outputs.
 
     Parameters
     ----------
     ports
         The bits of the inputs and outputs of each stage.
-    objects, score, accept
-        The bits of the ports of the block.
+    objects, outputs
+        The bits of the ports of the block, the outputs by their names.
     """
     low, parts = 0, []
     for stage, (n_in, n_out) in enumerate(ports):
@@ -67,10 +65,11 @@ def bench_text(name: str, ports: Sequence[tuple[int, int]], objects: int, score:
         parts.append(_MODULE.format(name=module, n_in=n_in - 1, n_out=n_out - 1, bench=BENCH, low=low, width=n_out))
         low += n_out
     inputs = "".join(f", trigger.core.stage{stage}.model_inp" for stage in range(len(ports) - 1, 0, -1))
-    n_seen = sum(n_in for n_in, _ in ports[1:]) + score + accept
+    n_seen = sum(n_in for n_in, _ in ports[1:]) + sum(outputs.values())
     top = _BENCH_TEXT.format(
-        bench=BENCH, name=name, n_given=low - 1, n_seen=n_seen - 1, n_score=score - 1, n_accept=accept - 1,
-        n_objects=objects, inputs=inputs,
+        bench=BENCH, name=name, n_given=low - 1, n_seen=n_seen - 1, n_objects=objects, inputs=inputs,
+        wires="".join(f"    wire [{bits - 1}:0] {port};\n" for port, bits in outputs.items()),
+        connections="".join(f", .{port}({port})" for port in outputs), outputs=", ".join(reversed(list(outputs))),
     )  # fmt: skip
     return "".join((*parts, top))
 
@@ -82,7 +81,7 @@ def register_stimulus(pipeline: Pipeline, design: Design, seed: int) -> Register
     between = _drawn(rng, _ROWS, sum(widths[:-1]))
     last = _drawn(rng, _ROWS, widths[-1])
     while not (fits := _fits(last, pipeline.solutions[-1], design)).all():
-        last[~fits] = rng.integers(2, size=(int((~fits).sum()), widths[-1]), dtype=np.uint8)
+        last[~fits] = rng.integers(2, size=int((~fits).sum()), dtype=np.uint8)
     results = _results(last, pipeline.solutions[-1], design)
     return RegisterStimulus(np.concatenate([between, last], axis=1), np.concatenate([between, results], axis=1))
 
@@ -108,19 +107,22 @@ def _values(bits: Bits, logic: CombLogic) -> NDArray[np.int64]:
 
 
 def _fits(bits: Bits, logic: CombLogic, design: Design) -> NDArray[np.bool_]:
-    """Tell in which rows the port holds the score, or has a wire from the last stage for each of its bits."""
-    is_signed, integers, fraction = Precision.from_qint(logic.out_qint[0])
-    if is_signed + integers + max(fraction, 0) >= design.score.width:  # the sign too, although no event sets it
-        return np.ones(len(bits), dtype=np.bool_)
-    score = _values(bits, logic)[:, 0]
-    return np.asarray((score >= design.score.min_code) & (score <= design.score.max_code))
+    """Tell of which bits the port holds the code, or has a wire from the last stage for each of its own bits."""
+    columns = []
+    for codes, kind, interval in zip(_values(bits, logic).T, design.results, logic.out_qint, strict=True):
+        is_signed, integers, fraction = Precision.from_qint(interval)
+        fits = np.ones(len(bits), dtype=np.bool_)
+        if is_signed + integers + max(fraction, 0) < kind.width:  # else the sign too, although no event sets it
+            fits = (codes >= kind.min_code) & (codes <= kind.max_code)
+        columns.append(np.repeat(fits[:, None], is_signed + integers + fraction, axis=1))
+    return np.concatenate(columns, axis=1)
 
 
 def _results(bits: Bits, logic: CombLogic, design: Design) -> Bits:
-    """Give the bits of the score and the decisions that the outputs of the last stage stand for."""
-    values = _values(bits, logic)
-    score = (values[:, :1] >> np.arange(design.score.width)) & 1
-    return np.concatenate([score, values[:, 1:] & 1], axis=1).astype(np.uint8)
+    """Give the bits of score, decisions and latents that the outputs of the last stage stand for."""
+    columns = zip(_values(bits, logic).T, design.results, strict=True)
+    found = [codes[:, None] >> np.arange(kind.width) & 1 for codes, kind in columns]
+    return np.concatenate(found, axis=1).astype(np.uint8)
 
 
 def _words(bits: Bits) -> Words:

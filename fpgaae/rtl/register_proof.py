@@ -6,25 +6,30 @@ result are of one event (needs da4ml).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from da4ml.cmvm.types import CombLogic, Pipeline
 
 from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.netlist import PORTS, Around, Bit, Place, read_around
 from fpgaae.rtl.pipeline import stage_ports, stages_by_module
 
 
-def registers_differ(project: Path, pipeline: Pipeline, score_is_never_negative: bool, build: Path) -> str | None:
+def registers_differ(
+    project: Path, pipeline: Pipeline, outputs: Sequence[FixedPointType], build: Path
+) -> str | None:  # fmt: skip
     """Say which bit of a stage or of an output comes from elsewhere, or at another time; None: none.
 
     Parameters
     ----------
-    score_is_never_negative
-        What is known of what the last stage gives, so that the bits above it may be zeros.
+    outputs
+        The types of the model's score, decisions and latents of a port: where one is never negative, the bits above
+        what the last stage gives may be zeros.
 
     Raises
     ------
@@ -38,18 +43,22 @@ def registers_differ(project: Path, pipeline: Pipeline, score_is_never_negative:
         around = read_around(project, design.name, stage_ports(pipeline), build)
     except CheckFailed as error:
         return str(error).strip().splitlines()[-1]
-    return next(_differences(around, design, pipeline, score_is_never_negative), None)
+    return next(_differences(around, design, pipeline, outputs), None)
 
 
-def _differences(around: Around, design: Design, pipeline: Pipeline, never_negative: bool) -> Iterator[str]:
+def _differences(
+    around: Around, design: Design, pipeline: Pipeline, outputs: Sequence[FixedPointType]
+) -> Iterator[str]:  # fmt: skip
     modules = list(stages_by_module(design.name, pipeline))
     before = [Place(PORTS, bit) for bit in bits_of_ports(design, pipeline.solutions[0])]
     for module in modules:
         yield from _compare(f"the input of {module}", around.stages[module], [[Bit(place, 1)] for place in before])
         before = [Place(module, bit) for bit in range(_outputs_of(pipeline, modules.index(module)))]
-    expected = list(output_bits(design, pipeline.solutions[-1], modules[-1], never_negative))
-    yield from _compare("score", around.outputs["score"], expected[: design.score.width])
-    yield from _compare("accept", around.outputs["accept"], expected[design.score.width :])
+    expected = iter(list(output_bits(outputs, pipeline.solutions[-1], modules[-1])))
+    for port, bits in design.output_bits.items():
+        yield from _compare(port, around.outputs.get(port, []), list(islice(expected, bits)))
+    if next(expected, None) is not None:
+        yield "design.json states fewer bits of results than the model has"
 
 
 def _compare(what: str, found: list[Bit], expected: list[list[Bit]]) -> Iterator[str]:
@@ -75,15 +84,14 @@ def bits_of_ports(design: Design, first: CombLogic) -> Iterator[int]:
         low += kind.width
 
 
-def output_bits(design: Design, last: CombLogic, module: str, never_negative: bool) -> Iterator[list[Bit]]:
-    """Give what each bit of the score, then of the decisions, may be."""
+def output_bits(outputs: Sequence[FixedPointType], last: CombLogic, module: str) -> Iterator[list[Bit]]:
+    """Give what each bit of the results, the first in the lowest bits, may be; of each the right one first."""
     low, zero = 0, Bit("0", 0)
-    for place, (is_signed, integers, fraction) in enumerate(np.asarray(last.out_kifs).T.tolist()):
+    for kind, (is_signed, integers, fraction) in zip(outputs, np.asarray(last.out_kifs).T.tolist(), strict=True):
         width, zeros = is_signed + integers + fraction, max(-fraction, 0)
         own = [Bit(Place(module, low + bit), 1) for bit in range(width)]
-        wanted = design.score.width if place == 0 else 1
         above = [own[-1]] if is_signed and width else [zero]
-        if is_signed and (place > 0 or never_negative):
+        if is_signed and not kind.signed:
             above.append(zero)
-        yield from ([[zero]] * zeros + [[bit] for bit in own] + [above] * wanted)[:wanted]
+        yield from ([[zero]] * zeros + [[bit] for bit in own] + [above] * kind.width)[: kind.width]
         low += width

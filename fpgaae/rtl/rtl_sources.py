@@ -26,6 +26,7 @@ class Damage(str, Enum):
     EXCHANGED_OBJECTS = "exchanged objects"
     ACCEPT_ORDER = "order of the accept bits"
     SCORE_BITS = "bits of the score"
+    LATENTS = "bits of the latents"
     SIGN = "sign of an operand"
     WIDTH = "a bit narrower"
     SHIFT = "shift of an operand"
@@ -41,6 +42,7 @@ class Damage(str, Enum):
     VHDL_STATE = "state between events (VHDL)"
     VHDL_OBJECTS = "exchanged objects (VHDL)"
     VHDL_ACCEPT = "order of the accept bits (VHDL)"
+    VHDL_LATENTS = "bits of the latents (VHDL)"
     VHDL_OPERATION = "operation of a stage (VHDL)"
     VHDL_CONSTANT = "constant, threshold or half (VHDL)"
     VHDL_MODULE = "module of an operation (VHDL)"
@@ -62,6 +64,10 @@ class RtlSources:
     def files(self) -> tuple[str, ...]:
         """Name the Verilog and VHDL files."""
         return self._files
+
+    def puts_out_latents(self) -> bool:
+        """Tell whether the block has a port of its latents."""
+        return any("latents" in self.text(file) for file in self._files if file.endswith("_trigger.v"))
 
     def tables(self, folder: str) -> list[str]:
         """Name the tables of one language."""

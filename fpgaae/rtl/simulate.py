@@ -17,8 +17,9 @@ import numpy as np
 from da4ml.cmvm.types import CombLogic, Pipeline
 
 from fpgaae.data.features import FeatureMap
-from fpgaae.fixedpoint import Codes, FixedPointType, Tensor
+from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
+from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
@@ -51,7 +52,6 @@ from fpgaae.runs.stages import PROJECT_FOLDER
 LIBRARY_FILE = "simulation.so"
 _VHDL_EVENTS = 20  # of each origin: GHDL takes some ten to a hundred events a second
 _WRAPPER_EVENTS = 500  # of each origin
-_BIT = FixedPointType(1, 1, False)
 
 
 def run_rtl(run: StageRun) -> RtlResult:
@@ -95,6 +95,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         lost_events=timing.lost_events,
         score_mismatches=total.score_mismatches,
         decision_flips=total.decision_flips,
+        latent_mismatches=total.mismatched_in(LATENTS_LAYER),
         first_mismatch=total.first_mismatch,
         interpreter=InterpreterCheck(
             passed=interpreted.passed, events=interpreted.events, mismatched_events=interpreted.mismatched_events
@@ -166,6 +167,7 @@ def _vhdl_check(compared: Comparison) -> VhdlCheck:
         mismatched_events=compared.mismatched_events,
         score_mismatches=compared.score_mismatches,
         decision_flips=compared.decision_flips,
+        latent_mismatches=compared.mismatched_in(LATENTS_LAYER),
     )
 
 
@@ -201,7 +203,7 @@ class _Bench:
         edges = EdgeEvents.load(run.upstream("convert") / EDGES_FILE)
         self._stimuli = Stimuli(run.config, run.upstream("data"), self._trigger, edges.hardware)
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
-        names = [self._trigger.network.score.name, self._trigger.accept.name]
+        names = self._trigger.names_of_outputs
         self.total, self.interpreted = Comparison.of_layers(names), Comparison.of_layers(names)
         self.timing = Timing()
 
@@ -211,7 +213,7 @@ class _Bench:
         return sum(source.stop - source.start for source in self._plan)
 
     def golden(self, hardware: Codes) -> dict[str, Tensor]:
-        """Give the golden score and decisions of hardware integers."""
+        """Give the golden codes of what the block puts out, of hardware integers."""
         tensors = self._trigger.run(hardware)
         return {name: tensors[name] for name in self.total.layers}
 
@@ -233,7 +235,7 @@ class _Bench:
     def drive_wrappers(self, simulation: RtlSimulation, project: Path) -> tuple[WrapperCheck, ...]:
         """Drive the wrappers with the first events of each origin, and all at the edges."""
         hardware = np.concatenate([hardware for _, hardware in self._stimuli.few(_WRAPPER_EVENTS)])
-        stimulus = Stimulus(hardware, self._trigger.score_and_decisions(hardware))
+        stimulus = Stimulus(hardware, self._trigger.results(hardware), self._trigger.accept.size)
         return drive_wrappers(simulation, project, stimulus, self._seed)
 
     def simulate_vhdl(self, project: Path, build: Path) -> Comparison:
@@ -258,6 +260,4 @@ class _Bench:
         self.interpreted.merge(self._compared(interpreted, golden, source))
 
     def _compared(self, codes: Codes, golden: dict[str, Tensor], source: Source) -> Comparison:
-        score, accept = self.total.layers
-        found = {score: (codes[:, :1], self._trigger.network.score.type), accept: (codes[:, 1:], _BIT)}
-        return compare_codes(found, golden, source.origin, source.start)
+        return compare_codes(self._trigger.of_outputs(codes), golden, source.origin, source.start)

@@ -15,7 +15,7 @@ from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.cell import Cell
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
-from fpgaae.golden.layers.moved import Moved, Port
+from fpgaae.golden.layers.moved import Moved
 from fpgaae.golden.layers.pooling import AveragePooling, MaxPooling
 from fpgaae.golden.layers.rounding import Input, Quantize, Relu
 from fpgaae.golden.layers.tabulated import Tabulated
@@ -46,38 +46,43 @@ _SOLVER = {"hard_dc": 2}  # adders that a constant matrix may add to the depth f
 class Traced(NamedTuple):
     """The whole trigger block as da4ml's logic between two registers."""
 
-    logic: CombLogic  # words in, score code and one bit a threshold out
+    logic: CombLogic  # words in, score code, one bit a threshold, and the codes of the latents of a port out
     inputs: tuple[FixedPointType, ...]  # a feature each
     score: FixedPointType
     n_thresholds: int
+    latents: FixedPointType | None = None  # of each latent, where they are a port
+    n_latents: int = 0
+
+    @classmethod
+    def of(cls, logic: CombLogic, trigger: GoldenTrigger) -> Traced:
+        """Describe the logic of a trigger block."""
+        types = tuple(port_type(feature.hardware) for feature in trigger.features.features)
+        port = next(iter(trigger.network.ports), None)
+        latents = (None, 0) if port is None else (port.type, port.size)
+        return cls(logic, types, trigger.network.score.type, trigger.accept.size, *latents)
 
 
 def trace_trigger(trigger: GoldenTrigger) -> Traced:
-    """Trace the front end, the network, its score and its decisions.
+    """Trace the front end, the network, its score, its decisions, and its latents where they are a port.
 
     Raises
     ------
     InputError
         If the network has a layer that can't be traced, or no thresholds, or codes wider than da4ml holds.
     """
-    network, accept = trigger.network, trigger.accept
+    network, outputs = trigger.network, trigger.outputs
     if network.reloadable:
         raise InputError(
             "the RTL folds weights into adders, and these are loaded at run time; set firmware.reloadable_weights to "
             "false, or synthesize the HLS project"
         )
-    refused = next((REFUSED[type(layer)] for layer in network.layers if type(layer) in REFUSED), None)
-    if refused is not None:
-        raise InputError(refused)
     wide = next((layer for layer in network.layers if layer.type.width > MAX_CODE_BITS), None)
     if wide is not None:
         raise InputError(
             f"the layer {wide.name} has {wide.type.width} bits, and the RTL holds at most {MAX_CODE_BITS}; give it or "
             "the layers before it fewer bits"
         )
-    logic = trace_layers(trigger, [network.score.name, accept.name])
-    types = tuple(port_type(feature.hardware) for feature in trigger.features.features)
-    return Traced(logic, types, network.score.type, accept.size)
+    return Traced.of(trace_layers(trigger, [layer.name for layer in outputs]), trigger)
 
 
 def trace_layers(trigger: GoldenTrigger, names: Sequence[str]) -> CombLogic:
@@ -232,10 +237,4 @@ TRACERS: dict[type, Callable[[Any, Sequence[Signal]], list[Variable]]] = {
     ScoreLayer: _score,
     Cell: _cell,
     Accept: _accept,
-}
-REFUSED: dict[type, str] = {  # kinds that no trigger block in RTL has
-    Port: (
-        "the RTL puts out the score and the accept bits only; set firmware.output_latents to false, or synthesize the "
-        "HLS project"
-    ),
 }

@@ -92,7 +92,7 @@ def _chain(design: Design, pipeline: Pipeline, n_bits: int) -> list[str]:
 
 def _sound_outputs(design: Design, pipeline: Pipeline) -> list[str]:
     last = list(stages_by_module(design.name, pipeline))[-1]
-    bits = [own[0].source for own in output_bits(design, pipeline.solutions[-1], last, False)]
+    bits = [own[0].source for own in output_bits(design.results, pipeline.solutions[-1], last)]
     return [f"of_{bit.of}[{bit.bit}]" if isinstance(bit, Place) else f"1'b{bit}" for bit in bits]
 
 
@@ -133,10 +133,10 @@ class _Clocks:
             self._drivers[number] = Place(PORTS, bit)
         for label, cell in module["cells"].items():
             self._add(label, cell, set(stages_by_module(design.name, pipeline)))
-        self._outputs = [*ports["score"]["bits"], *ports["accept"]["bits"]]
+        self._outputs = [bit for port in design.output_bits for bit in ports[port]["bits"]]
 
     def outputs(self) -> list[str]:
-        """Give each bit of the score and of the decisions, the lowest first; `lines` then hold what they need."""
+        """Give each bit of the results, the lowest first; `lines` then hold what they need."""
         found = [self._bit(bit, 0) for bit in self._outputs]
         for place, name in enumerate(self._free.values()):
             self.lines.insert(0, f"    wire {name} = model_inp[{len(self.ages) * self._n_bits + place}];")

@@ -21,9 +21,9 @@ from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
-from fpgaae.hls.project import fill_template
 from fpgaae.processes import run_program
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.templates import port_values, wrapper_text
 from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 
 _WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")  # the widths of da4ml's parameterised modules
@@ -49,8 +49,8 @@ _Open = TypeVar("_Open", bound="OpenSimulation")
 class Streamed(NamedTuple):
     """What came out of the pipeline for consecutive events."""
 
-    codes: Codes  # (n_results, 1 + n_thresholds): the score's code and one bit a threshold
-    clocks: Codes  # (n_results,) the clock edge behind which each came, 1 being the edge that takes the first event
+    codes: Codes  # (n_events, n_results): the codes of score, decisions, and latents where they are a port
+    clocks: Codes  # (n_events,) the clock edge behind which each came, 1 being the edge that takes the first event
 
 
 class Recorded(NamedTuple):
@@ -61,7 +61,7 @@ class Recorded(NamedTuple):
     tvalid: Codes
     tlast: Codes
     above: Codes  # (n_clocks,) what lies above the result
-    codes: Codes  # (n_clocks, 1 + n_thresholds)
+    codes: Codes  # (n_clocks, n_results)
 
 
 def compile_runtime(build: Path) -> list[str]:
@@ -143,11 +143,19 @@ def _compile(project: Path, sources: Sequence[Path], build: Path, runtime: Seque
     """Compile a driver and Verilog, in this order, into a library in a folder of a plain path."""
     design = Design.load(project)
     driver, *verilog = sources
-    defines = (
-        f"-DINPUT_BITS={design.input_bits}", f"-DSCORE_BITS={design.score.width}", f"-DN_ACCEPT={design.n_thresholds}",
-    )  # fmt: skip
-    bench = bench_sources(design, build)
-    return compile_model(f"{design.name}_bench", [*map(Path, bench), *verilog], driver, build, defines, runtime)
+    bench, top = bench_sources(design, build), f"{design.name}_bench"
+    return compile_model(top, [*map(Path, bench), *verilog], driver, build, driver_defines(design), runtime)
+
+
+def driver_defines(design: Design) -> tuple[str, ...]:
+    """Give the compiler's options for what `rtl_driver.cpp` knows of the ports."""
+    values = {"INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width, "N_ACCEPT": design.n_thresholds}
+    if design.latents is not None:
+        values |= {
+            "N_LATENTS": design.n_latents, "LATENT_BITS": design.latents.width,
+            "LATENT_SIGNED": int(design.latents.signed),
+        }  # fmt: skip
+    return tuple(f"-D{name}={value}" for name, value in values.items())
 
 
 def compile_model(
@@ -197,13 +205,9 @@ def compile_model(
 
 def bench_sources(design: Design, build: Path) -> tuple[str, str]:
     """Write what stands around the wrappers into the build folder, and name its files."""
-    values = {
-        "PROJECT": design.name, "INPUT_BITS": str(design.input_bits), "SCORE_BITS": str(design.score.width),
-        "N_ACCEPT": str(design.n_thresholds),
-    }  # fmt: skip
     shared, bench = build.absolute() / "shared.vlt", build.absolute() / "bench.v"
     shared.write_text(_SHARED.format(name=design.name), encoding="ascii")
-    bench.write_text(fill_template("rtl/bench.v", values), encoding="utf-8")
+    bench.write_text(wrapper_text("bench.v", port_values(design)), encoding="utf-8")
     return str(shared), str(bench)
 
 
@@ -280,7 +284,7 @@ class RtlSimulation(OpenSimulation):
     def stream(self, hardware: Codes) -> Streamed:
         """Send events on consecutive clocks, hardware integers (n, n_features), and collect what comes out."""
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)
-        codes = np.empty((len(hardware), 1 + self.design.n_thresholds), dtype=np.int64)
+        codes = np.empty((len(hardware), len(self.design.results)), dtype=np.int64)
         clocks = np.empty(len(hardware), dtype=np.int64)
         patience = _PATIENCE * (self.design.latency_cycles + 4)
         found = self._library.rtl_run(
@@ -298,7 +302,7 @@ class RtlSimulation(OpenSimulation):
         """
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)
         flags = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (in_valid, reset)]
-        rows = np.empty((len(hardware), 2 + self.design.n_thresholds), dtype=np.int64)
+        rows = np.empty((len(hardware), 1 + len(self.design.results)), dtype=np.int64)
         drive = self._library.rtl_drive_valid
         drive.restype, drive.argtypes = None, (*[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_void_p)
         pointers = [flag.ctypes.data for flag in flags]
@@ -318,7 +322,7 @@ class RtlSimulation(OpenSimulation):
         """
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)
         flags = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (last, offer, ready, ~reset)]
-        rows = np.empty((len(reset), 6 + self.design.n_thresholds), dtype=np.int64)
+        rows = np.empty((len(reset), 5 + len(self.design.results)), dtype=np.int64)
         drive = self._library.rtl_drive_axis
         drive.restype = None
         drive.argtypes = (

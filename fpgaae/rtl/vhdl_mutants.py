@@ -51,6 +51,16 @@ VHDL_KINDS: tuple[Kind[RtlSources], ...] = (
         ),
     ),
     slips(
+        Damage.VHDL_LATENTS,
+        "its latents are no port",
+        Slip(
+            _VHDL_TRIGGER,
+            r"(?P<to>latents\(\d+ downto \d+\) <= )core_output\((?P<a>\d+) downto (?P<b>\d+)\)",
+            (r"\g<to>core_output(\g<a> - 1 downto \g<b> - 1)", r"\g<to>not core_output(\g<a> downto \g<b>)"),
+        ),
+        applies=RtlSources.puts_out_latents,
+    ),
+    slips(
         Damage.VHDL_OPERATION,
         "it adds nothing",
         *(

@@ -12,7 +12,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.rtl.design import VHDL_FOLDER, Design
 from fpgaae.rtl.ghdl import Ghdl
 from fpgaae.rtl.register_check import RegisterStimulus
-from fpgaae.rtl.templates import wrapper_text
+from fpgaae.rtl.templates import port_values, wrapper_text
 from fpgaae.runs.results.rtl import RegisterCheck
 
 Bits = NDArray[np.uint8]
@@ -56,11 +56,7 @@ def check_vhdl_registers(
     folder, name = project.absolute() / VHDL_FOLDER, design.name
     inputs, results, stages, bench = (build / file for file in ("inputs", "results", "stages.vhd", "bench.vhd"))
     stages.write_text(_stand_ins(name, ports), encoding="ascii")
-    values = {
-        "PROJECT": name, "INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width,
-        "N_ACCEPT": design.n_thresholds,
-    }  # fmt: skip
-    bench.write_text(wrapper_text("register_bench.vhd", values), encoding="utf-8")
+    bench.write_text(wrapper_text("register_bench.vhd", port_values(design)), encoding="utf-8")
     first = stimulus.first()
     inputs.write_bytes(_lines(first.given))
     sources = [str(stages), *(str(folder / f"{name}_{part}.vhd") for part in ("core", "trigger")), str(bench)]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fpgaae.hls.project import firmware_source
 from fpgaae.processes import ProgramHangs, run_program
 from fpgaae.rtl.design import VERILOG_FOLDER, Design
+from fpgaae.rtl.templates import filled, port_values
 from fpgaae.rtl.tools import YOSYS, require_tool
 
 PROVEN_WRAPPERS = ("valid", "axis")
@@ -74,10 +75,8 @@ class _Wrapper(NamedTuple):
         sources = [self.file]
         for name in ("trigger_stub.v", f"{self.kind}_properties.v"):
             text = (firmware_source("proof") / name).read_text(encoding="utf-8")
-            for key, value in values.items():
-                text = text.replace(f"@{key}@", str(value))
             target = self.build.absolute() / f"{self.kind}_{name}"
-            target.write_text(text, encoding="utf-8")
+            target.write_text(filled(text, values), encoding="utf-8")
             sources.append(target)
         script = [
             *(f'read_verilog -sv "{source}"' for source in sources), "hierarchy -check -top properties",
@@ -102,11 +101,8 @@ class _Wrapper(NamedTuple):
 
     def _values(self) -> dict[str, object] | str:
         design = self.design
-        result = design.score.width + design.n_thresholds
-        values: dict[str, object] = {
-            "PROJECT": design.name, "INPUT_BITS": design.input_bits, "SCORE_BITS": design.score.width,
-            "N_ACCEPT": design.n_thresholds, "RESULT_BITS": result, "LATENCY": design.latency_cycles,
-            "INPUT_BYTES": -(-design.input_bits // 8), "OUTPUT_BYTES": -(-result // 8),
+        values = port_values(design) | {
+            "INPUT_BYTES": -(-design.input_bits // 8), "OUTPUT_BYTES": -(-design.result_bits // 8),
         }  # fmt: skip
         if self.kind != "axis":
             return values

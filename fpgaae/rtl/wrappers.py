@@ -1,7 +1,7 @@
 """The stream wrappers of a written RTL project, driven with gaps, back-pressure and resets around the real block.
 
 A wrapper may neither lose nor repeat nor exchange an event, whatever stands in its pipeline: every clock is recorded,
-and the protocol is followed clock by clock, with the golden score and decisions of every event.
+and the protocol is followed clock by clock, with the golden results of every event.
 """
 
 from __future__ import annotations
@@ -30,7 +30,20 @@ class Stimulus(NamedTuple):
     """Events, and the golden answer to each."""
 
     hardware: Codes  # (n_events, n_features)
-    golden: Codes  # (n_events, 1 + n_thresholds)
+    golden: Codes  # (n_events, n_results)
+    n_thresholds: int  # results behind the score that are decisions
+
+    def said(self, found: Codes, event: int) -> str:
+        """Say what an event gave."""
+        expected = self.golden[event]
+        if (found == expected).all():
+            return "the right results"
+        return f"{self._named(found)} instead of {self._named(expected)}"
+
+    def _named(self, results: Codes) -> str:
+        behind = 1 + self.n_thresholds
+        latents = f" and latents {results[behind:].tolist()}" if len(results) > behind else ""
+        return f"score {results[0]} and decisions {results[1:behind].tolist()}{latents}"
 
 
 @dataclass
@@ -70,7 +83,7 @@ def drive_wrappers(
     """
     rng = np.random.default_rng([seed, len(stimulus.hardware)])
     order = rng.permutation(len(stimulus.hardware))  # so that neighbours differ
-    stimulus = Stimulus(stimulus.hardware[order], stimulus.golden[order])
+    stimulus = stimulus._replace(hardware=stimulus.hardware[order], golden=stimulus.golden[order])
     name = simulation.design.name
     valid = _drive_valid(simulation, f"{name}_valid.v", stimulus, rng)
     axis = _drive_axis(simulation, project / VERILOG_FOLDER / f"{name}_axis.v", stimulus, rng)
@@ -104,7 +117,7 @@ def _drive_valid(
         elif not out_valid[clock]:
             result.fail(clock, f"out_valid is not set, but the event that went in at clock {clock - latency} is due")
         else:
-            found = _said(codes[clock], stimulus.golden[shown[clock - latency]])
+            found = stimulus.said(codes[clock], shown[clock - latency])
             result.fail(clock, f"the event that went in at clock {clock - latency} gave {found}")
     return result
 
@@ -161,7 +174,7 @@ def _drive_axis(
     result = WrapperResult(file.name, "AXI4-Stream")
     if places < latency + 2:
         result.break_rule(0, f"its {places} places are too few for an event a clock, which takes {latency + 2}")
-    follower = _Follower(result, recorded, stimulus.golden, last, places)
+    follower = _Follower(result, recorded, stimulus, last, places)
     for clock, (receives, resets) in enumerate(zip(ready.tolist(), reset.tolist(), strict=True)):
         follower.reset(clock) if resets else follower.step(clock, receives)
     for event in follower.under_way:
@@ -179,11 +192,11 @@ def _places(file: Path) -> int:
 class _Follower:
     """Follows the events of the AXI4-Stream wrapper clock by clock."""
 
-    def __init__(self, result: WrapperResult, recorded: Recorded, golden: Codes, last: Flags, places: int) -> None:
+    def __init__(self, result: WrapperResult, recorded: Recorded, stimulus: Stimulus, last: Flags, places: int) -> None:
         self.under_way: deque[int] = deque()  # taken, and not yet out
         self._result = result
         self._recorded = recorded
-        self._golden = golden
+        self._stimulus = stimulus
         self._last = last
         self._places = places
         self._offer: tuple[int, ...] | None = None  # a result that waits for the receiver
@@ -228,19 +241,12 @@ class _Follower:
             self._result.fail(clock, "a result comes out that no event asked for")
         else:
             event = self.under_way.popleft()
-            expected = (int(self._last[event]), 0, *self._golden[event].tolist())
+            expected = (int(self._last[event]), 0, *self._stimulus.golden[event].tolist())
             if offer != expected:
-                what = _said(np.array(offer[2:]), self._golden[event])
+                what = self._stimulus.said(np.array(offer[2:]), event)
                 what += "".join(
                     f", {name} {found} instead of {due}"
                     for name, found, due in zip(("tlast", "bits above the result"), offer, expected, strict=False)
                     if found != due
                 )
                 self._result.fail(clock, f"event {event} gave {what}")
-
-
-def _said(found: Codes, expected: Codes) -> str:
-    """Say what an event gave."""
-    if (found == expected).all():
-        return "the right score and decisions"
-    return f"score {found[0]} and decisions {found[1:].tolist()} instead of {expected[0]} and {expected[1:].tolist()}"

@@ -38,7 +38,7 @@ def damaged(written: Written, tmp_path: Path) -> Written:
 
 def registers(written: Written, folder: Path) -> str | None:
     """Say what is wrong with the registers."""
-    return registers_differ(written.project, written.pipeline, True, folder / "build")
+    return registers_differ(written.project, written.pipeline, written.design.results, folder / "build")
 
 
 def test_the_registers_are_proven(written: Written, tmp_path: Path) -> None:

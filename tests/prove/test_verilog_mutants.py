@@ -13,6 +13,7 @@ import pytest
 from designs import Written, replace_once, write_design
 
 from fpgaae.config.model import Score
+from fpgaae.fixedpoint import FixedPointType
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.mutant import Mutant
 from fpgaae.prove.rtl_replay import ReplayCrashes, wrapper_events
@@ -83,7 +84,7 @@ def test_a_wrapper_gets_what_few_events_do() -> None:
     golden = np.zeros((5000, 3), dtype=np.int64)
     golden[::2, 0], golden[1::2, 1] = 5, 1
     golden[4321] = 1, 0, 1  # bit 1 of the score, which no event sets, needs none
-    chosen = wrapper_events(golden, 4)
+    chosen = wrapper_events(golden, [FixedPointType(4, 4, False), *[FixedPointType(1, 1, False)] * 2])
     assert (chosen == 4321).sum() >= 16
     assert len(np.unique(chosen // 500)) == 10, "from all over"
     assert len(chosen) < 1100

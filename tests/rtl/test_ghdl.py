@@ -14,6 +14,7 @@ from designs import Written, replace_once, write_design
 
 from fpgaae.config.model import Score
 from fpgaae.errors import CheckFailed
+from fpgaae.fixedpoint import parse_type
 from fpgaae.rtl import project
 from fpgaae.rtl.ghdl import simulate_vhdl
 
@@ -87,16 +88,21 @@ def test_damage_is_caught(damage: Callable[[Path], None], small: Written, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("where", "width", "expected"),
+    ("where", "kind", "vhdl", "verilog"),
     [
-        ((3, 5, 0), 5, "core(7 downto 3)"),
-        ((3, 5, 1), 8, '"00" & core(7 downto 3) & "0"'),
-        ((3, 5, 1), 4, 'core(5 downto 3) & "0"'),  # a sign that is never set lies above the score
-        ((3, 0, 0), 2, '"00"'),
+        ((3, 5, 0, False), "ap_ufixed<5,5>", "core(7 downto 3)", "core[3+:5]"),
+        ((3, 5, 1, True), "ap_ufixed<8,8>", '"00" & core(7 downto 3) & "0"', "{2'b0, core[3+:5], 1'b0}"),
+        ((3, 5, 1, True), "ap_ufixed<4,4>", 'core(5 downto 3) & "0"', "{core[3+:3], 1'b0}"),  # a sign that is never set
+        ((3, 0, 0, False), "ap_ufixed<2,2>", '"00"', "2'b0"),
+        ((3, 5, 0, True), "ap_fixed<7,3>", "(1 downto 0 => core(7)) & core(7 downto 3)", "{{2{core[7]}}, core[3+:5]}"),
+        ((3, 5, 0, False), "ap_fixed<7,3>", '"00" & core(7 downto 3)', "{2'b0, core[3+:5]}"),
     ],
 )
-def test_a_port_of_the_core_is_brought_to_its_width(where: tuple[int, int, int], width: int, expected: str) -> None:
-    assert project._vhdl_padded("core", project._Slice(*where), width) == expected
+def test_a_port_of_the_core_is_brought_to_its_type(
+    where: tuple[int, int, int, bool], kind: str, vhdl: str, verilog: str
+) -> None:
+    assert project._vhdl_padded("core", project._Slice(*where), parse_type(kind)) == vhdl
+    assert project._padded("core", project._Slice(*where), parse_type(kind)) == verilog
 
 
 def test_undefined_bits_are_no_code(small: Written, tmp_path: Path) -> None:
@@ -104,7 +110,7 @@ def test_undefined_bits_are_no_code(small: Written, tmp_path: Path) -> None:
     shutil.copytree(small.project, copy)
     replace_once(copy / "vhdl" / "autoencoder_trigger.vhd", r"accept\(0 downto 0\) <= .*;", "")
     found = simulate_vhdl(copy, networks.events(small.features, 20), tmp_path / "build")
-    assert set(found[:, 1]) == {-1}
+    assert set(found[:, 1]) == {-(2**63)}
     assert np.all(found[:, 0] >= 0)
 
 

@@ -72,7 +72,7 @@ def test_a_sign_is_driven_where_it_has_a_wire(
     last = SimpleNamespace(out_qint=[score, accept], shape=(1, 2), inp_kifs=np.ones(3, dtype=int))
     last.out_kifs = np.array([Precision.from_qint(kind) for kind in last.out_qint], dtype=int).T
     pipeline = SimpleNamespace(solutions=(last,))
-    block = replace(design.design, score=parse_type("ap_ufixed<7,7>"))
+    block = replace(design.design, score=parse_type("ap_ufixed<7,7>"), n_thresholds=1)
     given, seen = vars(register_stimulus(pipeline, block, SEED)).values()
     n_bits = given.shape[1] - 1  # of the score
     assert given[:, n_bits - 1].any() == sign_is_driven

@@ -40,7 +40,7 @@ def test_every_kind_is_made_or_named(design: Written) -> None:
     made = make_mutants(sources, _KINDS, 150, seed=2)
     absent = {kind.damage for kind in made.not_made}
     assert {mutant.damage.value for mutant in made.mutants} == {damage.value for damage in Damage} - absent
-    assert len(absent) < 4, absent
+    assert len(absent) < 6, absent
     assert made == make_mutants(sources, _KINDS, 150, seed=2)
     for mutant in made.mutants:
         assert all(text != sources.text(file) for file, text in mutant.edits.items()), mutant.description

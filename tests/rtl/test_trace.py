@@ -12,7 +12,6 @@ from da4ml.trace import FixedVariableArray, FixedVariableArrayInput, comb_trace
 
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
-from fpgaae.golden.latents import with_latents
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.reloadable import make_reloadable
@@ -125,13 +124,11 @@ def test_a_network_without_thresholds_is_refused() -> None:
         trace_trigger(GoldenTrigger(features, network))
 
 
-def test_ports_beside_score_and_accept_bits_are_refused() -> None:
+def test_weights_that_are_loaded_are_refused() -> None:
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED, features, 1)
     with pytest.raises(InputError, match=r"are loaded at run time; set firmware\.reloadable_weights to false, or"):
         trace_trigger(GoldenTrigger(features, make_reloadable(network)))
-    with pytest.raises(InputError, match=r"accept bits only; set firmware\.output_latents to false, or"):
-        trace_trigger(GoldenTrigger(features, with_latents(network)))
 
 
 def test_codes_that_are_too_wide_are_refused() -> None:

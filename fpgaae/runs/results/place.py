@@ -69,6 +69,7 @@ class PlaceResult(StageResult):
     mismatched_events: int
     score_mismatches: int
     decision_flips: int
+    latent_mismatches: int | None = None  # codes; None where the latents are no port
     first_mismatch: Mismatch | None
     events_per_second: float
     bitstream: str

@@ -55,6 +55,7 @@ class VhdlCheck:
     mismatched_events: int
     score_mismatches: int
     decision_flips: int
+    latent_mismatches: int | None = None  # codes; None where the latents are no port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,7 @@ class RtlResult(StageResult):
     interpreter: InterpreterCheck
     vhdl: VhdlCheck | None  # None without GHDL
     latency_cycles: int
+    latent_mismatches: int | None = None  # codes; None where the latents are no port
     settling_cycles: int | None
     designed_latency_cycles: int
     initiation_interval: int

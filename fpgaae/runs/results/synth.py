@@ -54,6 +54,7 @@ class MappedResult:
     mismatched_events: int
     score_mismatches: int
     decision_flips: int
+    latent_mismatches: int | None = None  # codes; None where the latents are no port
     first_mismatch: Mismatch | None
     events_per_second: float
 
