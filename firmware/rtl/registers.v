@@ -3,7 +3,7 @@
 //
 // THRESHOLD_* are written one by one; COMMIT in CONTROL puts all of them in force at one clock edge, so that each event is
 // compared with one whole set. SNAPSHOT copies all counters at one clock edge into the words that are read; CLEAR sets them to
-// 0. Where ENABLE is 0 no event is accepted or counted. The map is @PROJECT@.rdl. aresetn (synchronous, low) resets the
+// 0. An event counts as one with saturated inputs where the front end takes an input of it to an end of its type. Where ENABLE is 0 no event is accepted or counted. The map is @PROJECT@.rdl. aresetn (synchronous, low) resets the
 // registers and forgets the events under way; the trained thresholds are in force again. Words that have no register read 0.
 `timescale 1 ns / 1 ps
 `default_nettype none
@@ -41,13 +41,36 @@ module @PROJECT@_registers #(
     output reg                   s_axi_rvalid,
     input  wire                  s_axi_rready
 );
-    localparam N_COUNTERS = 2 + N_ACCEPT;  // events, saturated scores, accepted by each threshold
+    localparam N_COUNTERS = 3 + N_ACCEPT;  // events, saturated scores, saturated inputs, accepted by each threshold
+    localparam N_SLOTS = @N_SLOTS@, BLOCK_LATENCY = @BLOCK_LATENCY@;
     localparam [SCORE_BITS-1:0] LARGEST = {SCORE_BITS{1'b1}};
 
     wire                  valid;
     wire [SCORE_BITS-1:0] score;
 @LATENTS{    wire [@LATENTS_BITS@-1:0] latents;
 }@
+
+    // Slots of the event that comes in with an input beyond its type, and, as its score is there, whether there was one.
+    wire [N_SLOTS-1:0]    beyond = {
+@BEYOND@
+    };
+    reg  [N_SLOTS-1:0]    was_beyond;
+    wire                  saturated;
+
+    always @(posedge aclk) was_beyond <= beyond;
+
+    generate
+        if (BLOCK_LATENCY == 1) begin : at_once
+            assign saturated = |was_beyond;
+        end else begin : under_way
+            reg  [BLOCK_LATENCY-2:0] line;
+            wire [BLOCK_LATENCY-1:0] next = {line, |was_beyond};
+
+            assign saturated = line[BLOCK_LATENCY-2];
+            always @(posedge aclk) line <= next[BLOCK_LATENCY-2:0];
+        end
+    endgenerate
+
     reg                   enable;
     reg  [63:0]           loaded   [0:N_ACCEPT-1];
     reg  [63:0]           in_force [0:N_ACCEPT-1];
@@ -96,7 +119,7 @@ module @PROJECT@_registers #(
     end
 
     wire [N_ACCEPT-1:0]   above;
-    wire [N_COUNTERS-1:0] counts = {above, score == LARGEST, 1'b1} & {N_COUNTERS{valid && enable}};
+    wire [N_COUNTERS-1:0] counts = {above, saturated, score == LARGEST, 1'b1} & {N_COUNTERS{valid && enable}};
 
     genvar g;
     generate

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from fpgaae.config.data import Scaling
 from fpgaae.data.layout import QUANTITIES, HardwareFeature, Word
 from fpgaae.data.words import codes_of_words, word_limits, words_of_codes
-from fpgaae.fixedpoint import Codes, FixedPointType, Types, requantize, shift_left_exact, type_for_range
+from fpgaae.fixedpoint import (
+    MAX_WIDTH,
+    Codes,
+    FixedPointType,
+    Types,
+    requantize,
+    shift_left_exact,
+    type_for_range,
+)
 from fpgaae.runs.results.data import DataResult, FeatureType, WordEntry
 
 _ROWS = 1024  # whose sums of a hundred features stay in the cache
@@ -126,13 +134,27 @@ class FeatureMap:
         """
         centred = codes.astype(np.int64) - self.offsets
         result = np.empty_like(centred)
-        alike: dict[tuple[int, FixedPointType], list[int]] = {}
-        for index, feature in enumerate(self.features):
-            alike.setdefault((feature.shift, to.channel(index)), []).append(index)
-        for (shift, of), columns in alike.items():
+        for (shift, of), columns in self._alike(to).items():
             rounded = requantize(centred[:, columns], shift, of)
             result[:, columns] = shift_left_exact(rounded, to.fraction - of.fraction)
         return result
+
+    def saturates(self, codes: NDArray[np.integer], to: Types) -> NDArray[np.bool_]:
+        """Tell which features, once they are rounded, lie beyond the ends of the input type, (n_events, n_features)."""
+        centred = codes.astype(np.int64) - self.offsets
+        result = np.empty(centred.shape, dtype=np.bool_)
+        for (shift, of), columns in self._alike(to).items():
+            wide = of._replace(width=MAX_WIDTH, integer=MAX_WIDTH - of.fraction, signed=True)
+            rounded = requantize(centred[:, columns], shift, wide)
+            result[:, columns] = (rounded < of.min_code) | (rounded > of.max_code)
+        return result
+
+    def _alike(self, to: Types) -> dict[tuple[int, FixedPointType], list[int]]:
+        """Give the features of each pair of shift and input type."""
+        alike: dict[tuple[int, FixedPointType], list[int]] = {}
+        for index, feature in enumerate(self.features):
+            alike.setdefault((feature.shift, to.channel(index)), []).append(index)
+        return alike
 
     def empty_slot_codes(self, to: FixedPointType) -> Codes:
         """Give the input code that the pT of each slot has when the slot is empty, (n_slots,)."""

@@ -78,6 +78,11 @@ class GoldenTrigger:
         """Give the network's input codes of the words that a port can carry, (n_events, n_features) each."""
         return self.features.input_codes_of_words(words, self.network.layers[0].types)
 
+    def saturated_inputs(self, words: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Tell which events have an input that saturates in front of the network, (n_events,)."""
+        codes = self.features.codes_of_words(words)
+        return np.asarray(self.features.saturates(codes, self.network.layers[0].types).any(axis=1))
+
     def cells(self, words: NDArray[np.integer]) -> Codes | None:
         """Give the cell of each event whose thresholds it gets, (n_events,); None where there are no cells."""
         if self.network.cell is None:

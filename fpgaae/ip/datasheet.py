@@ -10,6 +10,7 @@ from fpgaae.emulator.export import Deployed
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.hls.port_table import input_ports, port_lines
 from fpgaae.ip.ipxact import Identifier, stream_ports
+from fpgaae.ip.registers import register_map
 from fpgaae.rtl.design import Design
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.place import PlaceResult
@@ -46,6 +47,7 @@ def sections(deployed: Deployed, identifier: Identifier, design: Design, known: 
         ),
         Section("Words of an event, the first in the lowest bits", _words(deployed, design)),
         Section("Conventions", _conventions(design)),
+        Section("Registers of the block with loaded thresholds", _registers(design)),
         Section("Timing and area", _figures(known)),
         Section("Thresholds", _thresholds(known.convert)),
         Section("Proof", _proof(known)),
@@ -77,6 +79,16 @@ def _conventions(design: Design) -> tuple[tuple[str, ...], ...]:
 def _value_of(kind: FixedPointType) -> str:
     how = ", code in two's complement" if kind.signed else ""
     return f"{kind}: value = code * 2^-{kind.fraction}{how}"
+
+
+def _registers(design: Design) -> tuple[tuple[str, ...], ...]:
+    return (
+        ("address", "register", "", "meaning"),
+        *(
+            (f"0x{own.address:03X}", own.name, "read and write" if own.writable else "read", own.meaning)
+            for own in register_map(design.n_thresholds)
+        ),
+    )
 
 
 def _figures(known: Known) -> tuple[tuple[str, ...], ...]:

@@ -70,7 +70,7 @@ def export_ip(experiment: Experiment, folder: Path, version: str) -> ExportedIp:
             f"--package-version {version!r} is not three numbers, which a core needs; give one such as 1.0.0"
         )
     deployed = open_deployed(experiment)
-    thresholds = deployed.trigger.thresholds_for_all("a package")
+    deployed.trigger.thresholds_for_all("a package")
     hashes = event_hashes(experiment.config, experiment.config_file)
     require_current(experiment, "rtl", hashes)
     project = experiment.stage_folder("rtl") / PROJECT_FOLDER
@@ -82,7 +82,7 @@ def export_ip(experiment: Experiment, folder: Path, version: str) -> ExportedIp:
     )  # fmt: skip
     with new_folder(folder) as partial:
         files = _copy_sources(project, partial)
-        files = sorted([*files, _write_registers(deployed, thresholds, design, partial)])
+        files = sorted([*files, _write_registers(deployed, design, partial)])
         write_component(partial, identifier, design, files)
         (partial / _SIMULATION).mkdir()
         vectors = _write_vectors(deployed, design, partial / _SIMULATION / "vectors.dat")
@@ -113,10 +113,10 @@ def _copy_sources(project: Path, folder: Path) -> list[str]:
     return sorted(f"{_SOURCES}/{source.name}" for source in sources)
 
 
-def _write_registers(deployed: Deployed, thresholds: list[int], design: Design, folder: Path) -> str:
+def _write_registers(deployed: Deployed, design: Design, folder: Path) -> str:
     """Write the block with loaded thresholds, and what describes its registers; give its file."""
     file = f"{_SOURCES}/{design.name}_registers.v"
-    write_text(folder / file, registers_text(design, thresholds, network_hashes(deployed.trigger).network))
+    write_text(folder / file, registers_text(design, deployed.trigger, network_hashes(deployed.trigger).network))
     write_text(folder / f"{design.name}.rdl", system_rdl(design))
     write_text(folder / f"{design.name}_registers.h", c_header(design))
     return file

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fpgaae.errors import InputError
+from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.design import Design
+from fpgaae.rtl.saturated_inputs import saturated_slots
 from fpgaae.rtl.templates import port_values, wrapper_text
 
-MAP_VERSION = 1
+MAP_VERSION = 2
 CONTROL = 0x008
 HASH = 0x020
 COUNTERS, THRESHOLDS, IN_FORCE = 0x100, 0x200, 0x300
@@ -31,9 +33,13 @@ class Register(NamedTuple):
     meaning: str
 
 
+def counter_names(n_thresholds: int) -> tuple[str, ...]:
+    """Name the counters in their order; `GoldenTrigger.saturated_inputs` says which events have saturated inputs."""
+    return ("events", "saturated_scores", "saturated_inputs", *(f"accepted_{n}" for n in range(n_thresholds)))
+
+
 def register_map(n_thresholds: int) -> tuple[Register, ...]:
     """Give every word, in the order of its address."""
-    counters = ["events", "saturated_scores", *(f"accepted_{place}" for place in range(n_thresholds))]
     registers = [
         Register("identity", _IDENTITY, False, "0x46504145"),
         Register("map_version", _VERSION, False, f"{MAP_VERSION}, the version of this map"),
@@ -47,7 +53,7 @@ def register_map(n_thresholds: int) -> tuple[Register, ...]:
             Register(f"network_{place}", HASH + _WORD * place, False, "of the hash of network, types and thresholds")
             for place in range(_HASH_WORDS)
         ),
-        *_pairs(counters, COUNTERS, False, "counter as it was copied last"),
+        *_pairs(counter_names(n_thresholds), COUNTERS, False, "counter as it was copied last"),
         *_pairs([f"threshold_{n}" for n in range(n_thresholds)], THRESHOLDS, True, "code, in force after a commit"),
         *_pairs([f"in_force_{n}" for n in range(n_thresholds)], IN_FORCE, False, "code in force"),
     ]  # fmt: skip
@@ -79,16 +85,26 @@ def threshold_writes(codes: Sequence[int], score_bits: int) -> list[tuple[int, i
     return [*writes, (CONTROL, ENABLE | COMMIT)]
 
 
-def registers_text(design: Design, thresholds: Sequence[int], network_hash: str) -> str:
-    """Write `NAME_registers.v` of a block."""
+def registers_text(design: Design, trigger: GoldenTrigger, network_hash: str) -> str:
+    """Write `NAME_registers.v` of a block.
+
+    Raises
+    ------
+    InputError
+        If its thresholds follow sums over an event.
+    """
+    thresholds = trigger.thresholds_for_all("a block with registers")
     threshold_writes(thresholds, design.score.width)  # refuses what is out of range
     words: Mapping[str, int] = {
         "IDENTITY": _IDENTITY, "MAP_VERSION": _VERSION, "CONTROL": CONTROL, "SIZES": _SIZES, "HASH_AT": HASH,
         "COUNTERS": COUNTERS, "THRESHOLDS": THRESHOLDS, "IN_FORCE": IN_FORCE,
     }  # fmt: skip
+    slots = saturated_slots(trigger, "in_objects") or ("1'b0",)
     trained = ", ".join(f"64'd{code}" for code in reversed(thresholds))
     values = port_values(design) | {
         "TRAINED": f"{{{trained}}}", "HASH": network_hash, "LATENCY": design.latency_cycles + 1,
+        "BLOCK_LATENCY": design.latency_cycles, "N_SLOTS": len(slots),
+        "BEYOND": ",\n".join(f"        {slot}" for slot in slots),
         "MAP_VERSION_VALUE": f"32'd{MAP_VERSION}",
     }  # fmt: skip
     return wrapper_text("registers.v", values | {name: f"{address // _WORD:x}" for name, address in words.items()})

@@ -168,6 +168,7 @@ def test_the_data_sheet_says_ports_latency_and_proof_in_both_forms(package: tupl
             "fpgaae:trigger:autoencoder:1.2.0",
             "initiation interval",
             "value = code * 2^-",
+            "saturated_inputs_high",
             "77",
         ):
             assert words in text

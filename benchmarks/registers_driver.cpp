@@ -3,18 +3,34 @@
 #include MODEL_HEADER
 #include "verilated.h"
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 double sc_time_stamp() { return 0; }
 
+namespace {
+
+template <class Port> void write_port(Port &port, const uint32_t *words, int64_t n_words) {
+    if constexpr (std::is_integral_v<Port>) {
+        uint64_t value = words[0];
+        if (n_words > 1)
+            value |= uint64_t(words[1]) << 32;
+        port = Port(value);
+    } else {
+        for (int64_t i = 0; i < n_words; i++)
+            port[i] = words[i];
+    }
+}
+
+} // namespace
+
 extern "C" {
 
-// ops: (write, address, word, strobe, earliest clock) each; done: the clock of its handshake, -1 of one that a reset ended,
-// and what was read. rows: out_valid, score, accept at each rising edge. pace: random bits that hold handshakes up. Gives the
-// number of clocks at which there is an answer to no write, or none to one, or two are due.
-int64_t run(int64_t n, const uint32_t *objects, const uint8_t *in_valid, const uint8_t *reset, const uint8_t *pace,
-            int64_t n_ops, const int64_t *ops, int64_t *done, int64_t *rows) {
+// objects: n_words 32-bit words a clock, the lowest first. ops: (write, address, word, strobe, earliest clock) each; done: the
+// clock of its handshake, -1 of one that a reset ended, and what was read. rows: out_valid, score, accept at each rising edge.
+// pace: random bits that hold handshakes up. Gives the number of clocks at which there is an answer to no write, or none to
+// one, or two are due.
+int64_t run(int64_t n, int64_t n_words, const uint32_t *objects, const uint8_t *in_valid, const uint8_t *reset,
+            const uint8_t *pace, int64_t n_ops, const int64_t *ops, int64_t *done, int64_t *rows) {
     MODEL model;
     int64_t op = 0, unanswered = 0, violations = 0; // writes without an answer
     bool address = false, data = false, answered = true;
@@ -27,7 +43,7 @@ int64_t run(int64_t n, const uint32_t *objects, const uint8_t *in_valid, const u
         }
         model.aresetn = !reset[clock];
         model.in_valid = in_valid[clock];
-        model.in_objects = objects[clock];
+        write_port(model.in_objects, objects + n_words * clock, n_words);
         model.s_axi_awvalid = writes && address;
         model.s_axi_wvalid = data;
         model.s_axi_arvalid = !writes && address;
