@@ -82,18 +82,18 @@ struct Simulation {
     std::vector<int64_t> bits; // of each feature
     int64_t clock = 0;         // rising edges so far
 
-    // Writes an event as the bits of a port.
+    // Writes an event as the bits of a port; a word is written as soon as it is full.
     void pack(const int64_t *codes, uint32_t *words) const {
-        size_t at = 0;
+        uint64_t pending = 0;
+        int64_t n_pending = 0;
         for (size_t i = 0; i < bits.size(); i++) {
-            if (bits[i]) {
-                uint64_t code = uint64_t(codes[i]) & ((uint64_t(1) << bits[i]) - 1);
-                uint64_t shifted = code << (at % 32);
-                words[at / 32] |= uint32_t(shifted);
-                words[at / 32 + 1] |= uint32_t(shifted >> 32);
+            pending |= (uint64_t(codes[i]) & ((uint64_t(1) << bits[i]) - 1)) << n_pending;
+            for (n_pending += bits[i]; n_pending >= 32; n_pending -= 32) {
+                *words++ = uint32_t(pending);
+                pending >>= 32;
             }
-            at += bits[i];
         }
+        *words = uint32_t(pending);
     }
     void put(const int64_t *codes) {
         uint32_t words[n_words + 2] = {};

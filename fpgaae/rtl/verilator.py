@@ -28,8 +28,12 @@ from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 
 _WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")  # the widths of da4ml's parameterised modules
 # Small functions in small files: the time that g++ takes grows faster than a function's length.
-_SPLIT = ("--output-split", "10000", "--output-split-cfuncs", "500")
-_VERILATOR_FLAGS = ("-O3", "-fno-dfg", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *_SPLIT, *_WARNINGS)
+_SPLIT = ("--output-split", "20000", "--output-split-cfuncs", "1000")
+# Words between two stages are wider than Verilator's own limit, above which it joins them with a call for every wire.
+_WIDE = ("--expand-limit", "4096")
+_VERILATOR_FLAGS = (
+    "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *_WIDE, *_SPLIT, *_WARNINGS,
+)  # fmt: skip
 _MAKE_VARIABLES = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "CXXFLAGS=-fPIC")
 _IN_PARALLEL = 400_000  # bytes of C++: below, reading Verilator's headers for each file takes most of the time
 # Two wrappers hold a trigger block each; as a module of its own its code is written, and compiled, once.
