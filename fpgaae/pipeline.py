@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import CheckFailed, FpgaaeError, InputError, ToolMissing
 from fpgaae.files import sha256
+from fpgaae.golden.reloadable import NOT_TRACED
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.verdicts import missed_sentence
 from fpgaae.models.model_file import ModelFiles
@@ -269,6 +270,8 @@ def _require_possible(experiment: Experiment, stage: str) -> None:
             f"{experiment.config_file} names the method {method.kind}, which has no quantized twin for `{stage}`; give "
             f"its weights to an experiment with firmware, by `training.reference.weights_of: {experiment.config_file}`"
         )
+    if stage == "trace" and experiment.config.firmware.reloadable_weights:
+        raise InputError(f"{experiment.config_file} can't be traced: {NOT_TRACED}")
 
 
 def _data(run: StageRun) -> DataResult:

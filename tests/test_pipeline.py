@@ -117,3 +117,15 @@ def test_the_command_says_each_result_and_exits_as_the_stage_does(tmp_path: Path
     refused = run_cli("run", *arguments, "--to", "dat")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith("fpgaae: there is no stage dat; ")
+
+
+@pytest.mark.parametrize("stage", ["trace", "rtl", "synth", "place"])
+def test_weights_that_are_loaded_are_refused_by_the_verilog_before_anything_is_trained(
+    stage: str, tmp_path: Path, ran: list[str]
+) -> None:
+    firmware = {"strategy": "latency", "reloadable_weights": True}
+    experiment = open_experiment(small_config(tmp_path, n_events=8, firmware=firmware), tmp_path / "runs")
+    with pytest.raises(InputError, match=r"can't be traced: .* set firmware\.reloadable_weights to false, or synth"):
+        _run(experiment, stage)
+    assert ran == []
+    assert [name for name, _ in _run(experiment, "csim")][-1] == "csim"

@@ -1,4 +1,4 @@
-"""Every form of the firmware on the same events: whether all give the same score codes and decisions (needs da4ml).
+"""Every form of the firmware on the same events: whether all give the same codes (needs da4ml).
 
 The stages compare each form with the golden codes on their own; here they stand side by side, the emulator among them.
 """
@@ -31,7 +31,7 @@ from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.run import require_current
 from fpgaae.runs.stages import PROJECT_FOLDER
 
-Form = Callable[[Codes], Codes]  # words (n, n_features) to score and decisions (n, 1 + n_thresholds)
+Form = Callable[[Codes], Codes]  # words (n, n_features) to score, decisions and latents of a port (n, n_results)
 
 
 class Agreement(NamedTuple):
@@ -105,7 +105,7 @@ def _compare(deployed: Deployed, scratch: Path, chunks: Iterable[Codes]) -> Agre
                 continue
             events += len(words)
             found = {name: pool.submit(form, words) for name, form in forms.items()}
-            golden = deployed.trigger.score_and_decisions(words)
+            golden = deployed.trigger.results(words)
             for name, coming in found.items():
                 differing[name] += _count_differing(name, coming.result(), golden)
     return Agreement(events, differing)
@@ -126,14 +126,17 @@ def _open_forms(deployed: Deployed, scratch: Path) -> Iterator[dict[str, Form]]:
     emulator = open_binding(scratch, deployed.name)
 
     def simulate_c(hardware: Codes) -> Codes:
-        return np.concatenate(list(csim.run_objects(hardware).values())[-2:], axis=1)
+        found = csim.run_objects(hardware)
+        latents = [found[port.name] for port in deployed.trigger.network.ports]
+        return np.concatenate([*list(found.values())[-2:], *latents], axis=1)
 
     def interpret(hardware: Codes) -> Codes:
         return np.asarray(logic.predict(hardware.astype(np.float64), n_threads=1)).astype(np.int64)
 
     def emulate(hardware: Codes) -> Codes:
         scores, accept = emulator.score(hardware, check=False)
-        return np.concatenate([scores[:, None], accept], axis=1)
+        latents = [emulator.latents(hardware, check=False)] if deployed.trigger.network.ports else []
+        return np.concatenate([scores[:, None], accept, *latents], axis=1)
 
     with ExitStack() as opened:
         rtl = opened.enter_context(RtlSimulation(folder("rtl") / RTL_LIBRARY, folder("rtl") / PROJECT_FOLDER))

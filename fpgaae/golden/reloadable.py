@@ -18,6 +18,12 @@ from fpgaae.golden.layers.weighted import Weighted
 from fpgaae.golden.network import IntegerNetwork, refuse_wide
 from fpgaae.golden.scores.base import ScoreLayer
 
+NOT_TRACED = (  # why there is no Verilog of such a network
+    "the RTL makes adders of the digits of each weight, and these are loaded at run time: each would be a multiplier "
+    "of lookup tables, and the pipeline would carry the weights of every later layer along with the events; set "
+    "firmware.reloadable_weights to false, or synthesize the HLS project"
+)
+
 
 class Weights(NamedTuple):
     """Codes of a layer's kernel and bias, in the types that the layer has for them."""

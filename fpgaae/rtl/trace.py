@@ -21,6 +21,7 @@ from fpgaae.golden.layers.rounding import Input, Quantize, Relu
 from fpgaae.golden.layers.tabulated import Tabulated
 from fpgaae.golden.layers.weighted import Convolution, Dense, Weighted
 from fpgaae.golden.registry import entry_of
+from fpgaae.golden.reloadable import NOT_TRACED
 from fpgaae.golden.scores.base import ScoreLayer
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.arithmetic import (
@@ -72,10 +73,7 @@ def trace_trigger(trigger: GoldenTrigger) -> Traced:
     """
     network, outputs = trigger.network, trigger.outputs
     if network.reloadable:
-        raise InputError(
-            "the RTL folds weights into adders, and these are loaded at run time; set firmware.reloadable_weights to "
-            "false, or synthesize the HLS project"
-        )
+        raise InputError(NOT_TRACED)
     wide = next((layer for layer in network.layers if layer.type.width > MAX_CODE_BITS), None)
     if wide is not None:
         raise InputError(

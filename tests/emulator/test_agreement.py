@@ -23,20 +23,20 @@ def test_all_forms_agree_and_a_changed_bit_is_counted(
     converted: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks.need("verilator")
-    workspace = converted(variational((2,), 2))
+    workspace = converted(variational((2,), 2), firmware={"output_latents": True})
     for stage in ("csim", "trace", "rtl"):
         workspace.run(stage)
     found = compare_forms(workspace.experiment, tmp_path)
     assert found.differing == dict.fromkeys(FORMS, 0)
     assert found.events == workspace.result("rtl")["events"]
-    golden = GoldenTrigger.score_and_decisions
+    golden = GoldenTrigger.results
 
     def changed(trigger: GoldenTrigger, hardware: Codes) -> Codes:
         codes = golden(trigger, hardware)
         codes[np.argmax(hardware[:, 0] > 0), -1] ^= 1
         return codes
 
-    monkeypatch.setattr(GoldenTrigger, "score_and_decisions", changed)
+    monkeypatch.setattr(GoldenTrigger, "results", changed)
     monkeypatch.setattr(agreement, "build_package", lambda *_: None)  # the emulator is there already
     found = compare_forms(workspace.experiment, tmp_path)
     assert len(set(found.differing.values())) == 1

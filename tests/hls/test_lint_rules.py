@@ -425,8 +425,11 @@ CASES = (
     Case("dsp-input-wasted", _wide(19), _wide(18), also=frozenset({"accumulator-beyond-float32"})),
     Case("dsp-input-wasted", _wide(19), _wide(19, "distributed_arithmetic"),
          also=frozenset({"accumulator-beyond-float32"})),
-    Case("reloadable-zeros", lambda: _with_zeros(RELOADABLE), lambda: real(RELOADABLE), where=""),
-    Case("reloadable-zeros", lambda: _with_zeros(RELOADABLE), lambda: _with_zeros(Conversion()), where=""),
+    Case("reloadable-zeros", lambda: _with_zeros(RELOADABLE), lambda: real(RELOADABLE), where="",
+         also=frozenset({"reloadable-not-traced"})),
+    Case("reloadable-not-traced", lambda: real(RELOADABLE), lambda: real(Conversion()), where=""),
+    Case("reloadable-zeros", lambda: _with_zeros(RELOADABLE), lambda: _with_zeros(Conversion()), where="",
+         also=frozenset({"reloadable-not-traced"})),
 )  # fmt: skip
 
 

@@ -127,7 +127,9 @@ def test_a_network_without_thresholds_is_refused() -> None:
 def test_weights_that_are_loaded_are_refused() -> None:
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED, features, 1)
-    with pytest.raises(InputError, match=r"are loaded at run time; set firmware\.reloadable_weights to false, or"):
+    with pytest.raises(
+        InputError, match=r"are loaded at run time: each .* set firmware\.reloadable_weights to false, or"
+    ):
         trace_trigger(GoldenTrigger(features, make_reloadable(network)))
 
 

@@ -29,6 +29,7 @@ def check_conversion(model: NetworkDescription, conversion: Conversion) -> Itera
     if conversion.strategy == "distributed_arithmetic" and conversion.reuse_factor != 1:
         yield finding("distributed-arithmetic-reuse", "", f"reuse_factor {conversion.reuse_factor}")
     if conversion.reloadable_weights:
+        yield finding("reloadable-not-traced")
         yield from _check_zeros(model)
     if conversion.bit_exact is True:
         if conversion.max_precision is not None:

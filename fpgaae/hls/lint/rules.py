@@ -378,6 +378,12 @@ _TABLE = (
         "weights that are ports can take any value, so that each has a multiplier and a zero saves nothing",
         "set pruning.sparsity to 0, or firmware.reloadable_weights to false",
     ),
+    Rule(
+        "reloadable-not-traced", _N,
+        "`trace` makes adders of the digits of each weight; one that is loaded would be a multiplier of lookup tables, "
+        "and the pipeline would carry the weights of every later layer along with the events, so that it refuses",
+        "synthesize the HLS project, or set firmware.reloadable_weights to false",
+    ),
     # what enters the network
     Rule(
         "events-at-largest-code", _W,
