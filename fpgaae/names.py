@@ -61,7 +61,7 @@ table weight
 _OURS = """
 accept cell_sum code codes code_of csim decide event event_cell expected features find_cell found fpgaae i
 injected inputs latents layer log n_codes n_events n_inputs n_latents n_results n_thresholds n_wrong outputs pack
-read_codes read_weights recorder result run_objects run_values scale_objects score score_t threshold_table thresholds
+read_codes read_port recorder result run_objects run_values scale_objects score score_t threshold_table thresholds
 values weights words written
 """  # what the sources around the network call their own
 CPP_KEYWORDS = frozenset(_CPP.split())

@@ -348,7 +348,7 @@ def write_trigger(
     network = deploy(made.network, firmware)
     thresholds = quantile_thresholds(made.network, features, n_thresholds)
     done = write_project(made.model, network, firmware, project, **options)
-    trigger = GoldenTrigger(features, network).with_thresholds(thresholds)
+    trigger = GoldenTrigger(features, network).with_thresholds(thresholds, reloadable=firmware.reloadable_thresholds)
     block = TriggerBlock(done.top, hardware, trigger)
     block.write(project)
     write_harness(project, block, firmware)

@@ -14,8 +14,8 @@ size_t trace_type_size = sizeof(double);
 
 static const size_t n_inputs = @N_INPUTS@;
 
-// Weights that can be reloaded stand in the order of the ports; zero until they are loaded.
-@DECLARE_WEIGHTS@
+// Weights and thresholds that can be reloaded stand in the order of the ports; zero until they are loaded.
+@DECLARE_WEIGHTS@@DECLARE_THRESHOLDS@
 static void tap_accept(ap_uint<n_thresholds> accept) {
     ap_uint<1> bits[n_thresholds];
     for (unsigned i = 0; i < n_thresholds; i++)
@@ -72,6 +72,12 @@ const char *csim_describe() {
 int64_t csim_load_weights(const int64_t *codes) {
     const int64_t *first = codes;
 @LOAD_WEIGHTS@    return codes - first;
+}
+
+// Loads the codes of every threshold, where they are a port, and gives their number.
+int64_t csim_load_thresholds(const int64_t *codes) {
+    const int64_t *first = codes;
+@LOAD_THRESHOLDS@    return codes - first;
 }
 
 // Runs n events through the trigger block: hardware integers (n, n_inputs), codes (n, codes an event). Returns the number

@@ -17,7 +17,7 @@
 static const size_t n_inputs = @N_INPUTS@;
 static const size_t n_latents = @N_LATENTS@;
 
-@DECLARE_WEIGHTS@
+@DECLARE_WEIGHTS@@DECLARE_THRESHOLDS@
 namespace csim {
 // Sets the elements of an array to codes, and gives the place behind those.
 template <class T> const int64_t *load(T *values, size_t size, const int64_t *codes) {
@@ -33,6 +33,12 @@ extern "C" {
 int64_t synthesis_load_weights(const int64_t *codes) {
     const int64_t *first = codes;
 @LOAD_WEIGHTS@    return codes - first;
+}
+
+// Loads the codes of every threshold, where they are a port, and gives their number.
+int64_t synthesis_load_thresholds(const int64_t *codes) {
+    const int64_t *first = codes;
+@LOAD_THRESHOLDS@    return codes - first;
 }
 
 // How many values an event gives.
@@ -63,7 +69,7 @@ void synthesis_decide(const int64_t *codes, const int64_t *cells, int64_t n, dou
         @GIVE_SCORE@@GIVE_CELL@
         score_t score;
         ap_uint<n_thresholds> accept;
-        decide(outputs, @CELL_NAME@score, accept);
+        decide(outputs, @CELL_NAME@@THRESHOLD_NAME@score, accept);
         *results++ = score.to_double();
         for (unsigned i = 0; i < n_thresholds; i++)
             *results++ = accept[i] ? 1 : 0;

@@ -6,8 +6,8 @@
 //
 // (FPGAAE_CSIM only makes the weights compile fast.) tb_data/stimulus.dat holds one event a line: the hardware integers in
 // the order of the ports' elements, in two's complement, hexadecimal. tb_data/expected.dat: the score's code and the accept
-// bits, then the codes of the latents where they are a port. tb_data/weights.dat, where weights are ports: the name of each,
-// then the codes that are loaded into it. Returns 0: all equal; 1: a code differs; 2: the vectors are missing, short or damaged.
+// bits, then the codes of the latents where they are a port. tb_data/weights.dat and tb_data/thresholds.dat, where weights or
+// thresholds are ports: the name of each, then the codes that are loaded into it. Returns 0: all equal; 1: a code differs; 2: the vectors are missing, short or damaged.
 #include "firmware/@PROJECT@_trigger.h"
 #include <cstddef>
 #include <fstream>
@@ -24,7 +24,7 @@ static const char *results_log = "tb_data/csim_results.log";
 static const size_t n_codes = @N_CODES@;
 static const size_t n_latents = @N_LATENTS@;
 static const size_t n_results = 2 + n_latents;
-@DECLARE_WEIGHTS@
+@DECLARE_WEIGHTS@@DECLARE_THRESHOLDS@
 // Reads exactly n hexadecimal numbers from a line.
 static bool read_codes(const std::string &line, unsigned long long *codes, size_t n) {
     std::istringstream words(line);
@@ -36,7 +36,7 @@ static bool read_codes(const std::string &line, unsigned long long *codes, size_
     return !(words >> more);
 }
 
-template <class T> static bool read_weights(std::istream &file, const char *name, T *values, size_t n) {
+template <class T> static bool read_port(std::istream &file, const char *name, T *values, size_t n) {
     std::string found;
     unsigned long long code;
     if (!(file >> found) || found != name)
@@ -54,6 +54,11 @@ static bool load_weights(const char *path) {
     return @READ_WEIGHTS@;
 }
 
+static bool load_thresholds(const char *path) {
+    std::ifstream file(path);
+    return @READ_THRESHOLDS@;
+}
+
 template <class T> static unsigned long long code_of(const T &value) {
     T copy = value;
     return ap_uint<T::width>(copy.range(T::width - 1, 0)).to_uint64();
@@ -68,6 +73,10 @@ int main() {
     }
     if (!load_weights("tb_data/weights.dat")) {
         std::cerr << "ERROR: tb_data/weights.dat is missing, short or damaged" << std::endl;
+        return 2;
+    }
+    if (!load_thresholds("tb_data/thresholds.dat")) {
+        std::cerr << "ERROR: tb_data/thresholds.dat is missing, short or damaged" << std::endl;
         return 2;
     }
     std::ofstream log(results_log);

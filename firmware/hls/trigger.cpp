@@ -9,7 +9,7 @@ static void scale_objects(
 @SCALE@
 }
 
-@FIND_CELL@static void decide(@NETWORK_OUTPUT@, @CELL_ARGUMENT@score_t &score, ap_uint<n_thresholds> &accept) {
+@FIND_CELL@static void decide(@NETWORK_OUTPUT@, @CELL_ARGUMENT@@THRESHOLD_ARGUMENT@score_t &score, ap_uint<n_thresholds> &accept) {
     #pragma HLS INLINE off
 @READ_SCORE@
     score = result;@LOOK_UP@
@@ -17,15 +17,15 @@ static void scale_objects(
 }
 
 void @PROJECT@_trigger(
-    @PORTS@@WEIGHT_PORTS@,
+    @PORTS@@WEIGHT_PORTS@@THRESHOLD_PORT@,
     score_t &score,
     ap_uint<n_thresholds> &accept@LATENT_PORT@
 ) {
-@PARTITIONS@@WEIGHT_PRAGMAS@@LATENT_PARTITION@
+@PARTITIONS@@WEIGHT_PRAGMAS@@THRESHOLD_PRAGMAS@@LATENT_PARTITION@
     #pragma HLS @SCHEDULE@
     @LOCAL_INPUT@
     @LOCAL_OUTPUT@@LOCAL_LATENTS@
     scale_objects(@PORT_NAMES@, features);
     @PROJECT@(features, outputs@MORE_ARGUMENTS@);
-@CALL_FIND_CELL@    decide(outputs, @CELL_NAME@score, accept);@PUT_OUT_LATENTS@
+@CALL_FIND_CELL@    decide(outputs, @CELL_NAME@@THRESHOLD_NAME@score, accept);@PUT_OUT_LATENTS@
 }

@@ -13,7 +13,7 @@ typedef @SCORE_TYPE@ score_t;@LATENT_TYPE@
 
 // accept[i] is 1 where the score is above threshold i.@PORT_COMMENT@
 void @PROJECT@_trigger(
-    @PORTS@@WEIGHT_PORTS@,
+    @PORTS@@WEIGHT_PORTS@@THRESHOLD_PORT@,
     score_t &score,
     ap_uint<n_thresholds> &accept@LATENT_PORT@
 );

@@ -41,7 +41,7 @@ int run(const char *golden_file, const Project &project) {
         bool more = true;
         while (more) {
             all.start_event();
-            project.load_weights(weights.data());
+            project.load_thresholds(weights.data() + project.load_weights(weights.data())); // counted on behind the weights
             project.run_objects(ports.data(), 1, codes.data());
             more = all.finish_event();
         }

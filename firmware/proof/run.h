@@ -10,6 +10,7 @@ namespace proof {
 struct Project {
     size_t n_inputs;
     int64_t (*load_weights)(const int64_t *codes);
+    int64_t (*load_thresholds)(const int64_t *codes);
     int64_t (*run_objects)(const int64_t *objects, int64_t n, int64_t *codes);
 };
 

@@ -142,6 +142,8 @@ def _convert(result: ConvertResult) -> RenderableType:
     ]
     if result.weight_ports:
         lines.append(f"{sum(port.size for port in result.weight_ports):,} weights and biases are loaded at run time")
+    if result.threshold_port is not None:
+        lines.append(f"{result.threshold_port.size} thresholds are loaded at run time")
     if (reuse := result.reuse) is not None:
         lines.append(
             f"estimated from the reuse factors: {reuse.multipliers:,} multipliers (DSP), latency "
@@ -209,6 +211,11 @@ def _csim(result: CsimResult) -> RenderableType:
             f"with {reloaded.weights:,} other weights loaded: of {reloaded.events:,} events "
             f"{reloaded.mismatched_events:,} differ in a layer"
         )
+    if (loaded := result.reloaded_thresholds) is not None:
+        lines.append(
+            f"with {loaded.sets:,} sets of thresholds loaded: of {loaded.decisions:,} decisions "
+            f"{loaded.decision_flips:,} differ"
+        )
     lines.append(f"{result.events_per_second:,.0f} events/s on {result.processes} processes")
     return Group(*lines)
 
@@ -226,7 +233,8 @@ def _prove(result: ProveResult) -> RenderableType:
     if result.edited_files:
         lines.append(f"edited by hand: {', '.join(result.edited_files)}")
     if result.passed:
-        weights = f" and any of 2^{result.weight_bits:,} weights" if result.weight_bits else ""
+        loaded = {"weights": result.weight_bits, "thresholds": result.threshold_bits}
+        weights = "".join(f" and any of 2^{bits:,} {what}" for what, bits in loaded.items() if bits)
         kinds = {piece.kind for piece in result.pieces}
         parts = ["sources", *(["Verilog"] if "logic" in kinds else []), *(["emulator"] if "emulator" in kinds else [])]
         what = f"{', '.join(parts)}: " if kinds else ""

@@ -47,6 +47,7 @@ class Firmware(Section):
     reuse_factor: Annotated[int, Field(ge=1, le=65_536)] = 1  # products that one multiplier computes
     project_name: ProjectName = "autoencoder"  # of the top function and its files
     reloadable_weights: bool = False  # weights and biases are ports, not constants
+    reloadable_thresholds: bool = False  # thresholds are a port, not constants
     output_latents: bool = False  # the latents are a port beside score and accept bits
 
     @model_validator(mode="after")
@@ -219,6 +220,12 @@ class Config(Section):
             raise ValueError(
                 "trigger.decorrelate: the cell of an event is found beside a network that takes all inputs at once; "
                 "set firmware.io_type to io_parallel"
+            )
+        if self.firmware.reloadable_thresholds:
+            raise ValueError(
+                "trigger.decorrelate: a port and a register hold one code a threshold, and these have one for each "
+                "cell of a table that stays constant; set firmware.reloadable_thresholds to false, or leave "
+                "trigger.decorrelate out"
             )
         for index, of in enumerate(self.trigger.decorrelate.against):
             try:

@@ -73,7 +73,9 @@ class IntegerNetwork:
         """What the thresholds are looked up by, where they follow sums of hardware integers."""
         return next((layer for layer in self.layers if isinstance(layer, Cell)), None)
 
-    def with_thresholds(self, thresholds: Codes, sums: Sequence[BinnedSum] = ()) -> IntegerNetwork:
+    def with_thresholds(
+        self, thresholds: Codes, sums: Sequence[BinnedSum] = (), *, reloadable: bool = False
+    ) -> IntegerNetwork:
         """Add the decisions: one bit a threshold, 1 where the score's code is above it.
 
         Parameters
@@ -82,11 +84,12 @@ class IntegerNetwork:
             (n_thresholds,) codes of the score's type; with sums, (n_thresholds, n_cells).
         sums
             Whose bins are the cells.
+        reloadable
+            Whether others can be loaded: see `fpgaae.golden.loaded_thresholds`.
         """
-        if not sums:
-            return IntegerNetwork((*self.layers, Accept.of(ACCEPT_LAYER, self.score, thresholds)))
-        cell = Cell.of(CELL_LAYER, sums)
-        return IntegerNetwork((*self.layers, cell, Accept.of(ACCEPT_LAYER, self.score, thresholds, cell)))
+        cells = (Cell.of(CELL_LAYER, sums),) if sums else ()
+        accept = Accept.of(ACCEPT_LAYER, self.score, thresholds, *cells, reloadable=reloadable)
+        return IntegerNetwork((*self.layers, *cells, accept))
 
     def __getitem__(self, name: str) -> Layer:
         """Give a layer by name."""

@@ -65,9 +65,11 @@ class GoldenTrigger:
             )
         return [int(code) for code in self.thresholds]
 
-    def with_thresholds(self, thresholds: Codes, sums: Sequence[BinnedSum] = ()) -> GoldenTrigger:
+    def with_thresholds(
+        self, thresholds: Codes, sums: Sequence[BinnedSum] = (), *, reloadable: bool = False
+    ) -> GoldenTrigger:
         """Add the decisions to a network that has none: see `IntegerNetwork.with_thresholds`."""
-        return replace(self, network=self.network.with_thresholds(thresholds, sums))
+        return replace(self, network=self.network.with_thresholds(thresholds, sums, reloadable=reloadable))
 
     @property
     def behind_words(self) -> GoldenTrigger:

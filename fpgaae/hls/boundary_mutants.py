@@ -15,7 +15,7 @@ import numpy as np
 
 from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.mutant import Kind, Mutant, pick
-from fpgaae.hls.project_sources import VALUES, ProjectSources
+from fpgaae.hls.project_sources import NO_CONSTANTS, VALUES, ProjectSources
 
 _SCALE = re.compile(r"fpgaae::scale<(?P<shift>-?\d+)>\((?P<code>[^;]*), (?P<offset>-?\d+)\);")
 _PORT = re.compile(r"(?P<port>(?P<object>\w+)\[(?P<slot>\d+)\]\.(?P<quantity>\w+))")
@@ -263,6 +263,6 @@ BOUNDARY_KINDS: tuple[Kind[ProjectSources], ...] = (
     ),
     Kind(Incident.OBJECT_ORDER, _order, "no kind of object has two slots"),
     Kind(Incident.PREVIOUS_SCORE, _previous, "its score is put out in another way"),
-    Kind(Incident.NEXT_THRESHOLD, _threshold, "it has no thresholds"),
-    Kind(Incident.LARGE_SCORES, _large, "it has no thresholds"),
+    Kind(Incident.NEXT_THRESHOLD, _threshold, NO_CONSTANTS),
+    Kind(Incident.LARGE_SCORES, _large, NO_CONSTANTS),
 )

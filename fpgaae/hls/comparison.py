@@ -45,14 +45,23 @@ def failure_sentence(result: Check) -> str:
         )
     if isinstance(result, RtlResult) and result.failure:
         return result.failure
-    if isinstance(result, CsimResult) and result.reloaded is not None and not result.reloaded.passed:
+    said = _beside_the_layers(result) if isinstance(result, CsimResult) else None
+    return said or f"nothing was compared: {result.events} events"
+
+
+def _beside_the_layers(result: CsimResult) -> str | None:
+    """Say what differs where every layer is right with what was trained."""
+    if result.reloaded is not None and not result.reloaded.passed:
         return f"with other weights loaded, {failure_sentence(result.reloaded)}"
-    if isinstance(result, CsimResult) and (branch := result.synthesized_branch) is not None and not branch.passed:
+    if (of := result.reloaded_thresholds) is not None and not of.passed:
+        flips = f"{of.decision_flips:,} of {of.decisions:,} decisions differ"
+        return f"with other thresholds loaded, {flips}; first in {of.first_mismatch}"
+    if (branch := result.synthesized_branch) is not None and not branch.passed:
         return (
             f"the branch that is synthesized differs from the golden codes in {branch.mismatched_events:,} of "
             f"{branch.events:,} events; first in {branch.first_mismatch}"
         )
-    return f"nothing was compared: {result.events} events"
+    return None
 
 
 @dataclass

@@ -29,7 +29,7 @@ from fpgaae.hls.keras_check import KerasComparison
 from fpgaae.hls.lint.findings import Finding, Severity
 from fpgaae.hls.lint.models import lint_model
 from fpgaae.hls.lint.run import refuse_errors
-from fpgaae.hls.network_ports import write_weights
+from fpgaae.hls.network_ports import threshold_port, write_thresholds, write_weights
 from fpgaae.hls.port_table import input_ports
 from fpgaae.hls.reuse import reuse_estimate
 from fpgaae.hls.stimulus import EDGES, EXTREMES, LAYERS, MADE_UP, Stimuli
@@ -74,7 +74,9 @@ def run_convert(run: StageRun) -> ConvertResult:
     for index, entry in enumerate(entries):
         if entry.doubt is not None:
             _log.warning("threshold %d is in doubt: %s", index, entry.doubt)
-    trigger = GoldenTrigger(features, network).with_thresholds(chosen.codes, chosen.sums)
+    trigger = GoldenTrigger(features, network).with_thresholds(
+        chosen.codes, chosen.sums, reloadable=run.config.firmware.reloadable_thresholds
+    )
     with run.progress.task("events at the edges", None):
         edges = _find_edges(run, trigger, background)
     edges.save(run.folder / EDGES_FILE)
@@ -87,6 +89,7 @@ def run_convert(run: StageRun) -> ConvertResult:
         write_harness(project, block, run.config.firmware)
         _write_vectors(run, trigger, stimuli, block)
         write_weights(project, written.top, network)
+        write_thresholds(project, trigger.network)
     trigger.network.save(run.folder / GOLDEN_FILE)
     keras = _compare_with_keras(run, KerasComparison(model, trained), stimuli, features)
     firmware = run.config.firmware
@@ -108,6 +111,7 @@ def run_convert(run: StageRun) -> ConvertResult:
         output_bits=sum(layer.size * layer.type.width for layer in _outputs(trigger)),
         outputs=tuple(Output(name=own.name, values=own.size, type=str(own.type)) for own in _outputs(trigger)),
         weight_ports=tuple(port.entry() for port in written.top.weights),
+        threshold_port=threshold_port(trigger.accept),
         trigger=TriggerEntry(
             bunch_crossing_rate_khz=run.config.trigger.bunch_crossing_rate_khz,
             chosen_on=run.config.trigger.chosen_on,

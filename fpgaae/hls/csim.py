@@ -22,6 +22,7 @@ from fpgaae.fixedpoint import Codes, parse_type
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project
+from fpgaae.hls.loaded_thresholds import compare_loaded_thresholds
 from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
 from fpgaae.hls.stimulus import MADE_UP, Source
 from fpgaae.hls.synthesized_branch import compare_synthesized, compile_synthesized
@@ -49,9 +50,13 @@ def run_csim(run: StageRun) -> CsimResult:
     total = _compare(run, simulation, taps, scores)
     seconds = time.perf_counter() - started
     reloaded = _compare_reloaded(run, simulation, taps) if simulation.weight_ports else None
+    thresholds = None
+    if simulation.trigger().accept.reloadable:
+        with run.progress.task("the decisions with reloaded thresholds", None):
+            thresholds = compare_loaded_thresholds(simulation, library_without_taps, run.config.seed)
     np.savez_compressed(run.folder / SCORES_FILE, **{origin: np.concatenate(c) for origin, c in scores.items()})  # type: ignore[arg-type]
     return CsimResult(
-        passed=total.passed and synthesized.passed and (reloaded is None or reloaded.passed),
+        passed=total.passed and synthesized.passed and all(of is None or of.passed for of in (reloaded, thresholds)),
         events=total.events,
         events_by_origin=total.events_by_origin,
         mismatched_events=total.mismatched_events,
@@ -70,6 +75,7 @@ def run_csim(run: StageRun) -> CsimResult:
         compile_seconds=round(compile_seconds, 2),
         processes=_n_processes(run, len(list(simulation.stimuli().sources()))),
         reloaded=reloaded,
+        reloaded_thresholds=thresholds,
     )
 
 

@@ -197,6 +197,22 @@ class CsimLibrary:
         if taken != len(codes):
             raise CheckFailed(f"the project takes {taken} reloadable weights where {len(codes)} were converted")
 
+    def load_thresholds(self, codes: Codes) -> None:
+        """Load the thresholds that are a port, (n_thresholds,) codes of the score.
+
+        Raises
+        ------
+        CheckFailed
+            If the project takes another number of them.
+        """
+        room = np.zeros(len(codes) + _SPARE_WEIGHTS, dtype=np.int64)
+        room[: len(codes)] = codes
+        self._library.csim_load_thresholds.restype = ctypes.c_int64
+        self._library.csim_load_thresholds.argtypes = (ctypes.c_void_p,)
+        taken = self._library.csim_load_thresholds(room.ctypes.data)
+        if taken != len(codes):
+            raise CheckFailed(f"the project takes {taken} thresholds where {len(codes)} were converted")
+
     def run_objects(self, hardware: Codes) -> dict[str, Codes]:
         """Simulate events through the trigger block: hardware integers (n, n_features) in, as `run_values`."""
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)

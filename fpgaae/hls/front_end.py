@@ -76,12 +76,12 @@ class TriggerBlock:
     """
 
     def __init__(self, top: TopFunction, hardware: Hardware, trigger: GoldenTrigger) -> None:
-        self.top = top
         self.accept, self.cell = trigger.accept, trigger.network.cell
+        self.top = top._replace(n_loaded_thresholds=self.accept.size if self.accept.reloadable else 0)
         self.elements = tuple(_elements(hardware, trigger.features))
         self.ports = tuple(_ports(hardware, trigger.features))
         self.port_table = tuple(port_lines(input_ports(hardware)))  # empty where no words are declared
-        if clash := port_names(top) & {port.name for port in self.ports}:
+        if clash := port_names(self.top) & {port.name for port in self.ports}:
             raise InputError(f"data.hardware calls an input `{min(clash)}`, as a port of the network; rename it")
 
     def write(self, project: Path) -> None:
@@ -180,7 +180,9 @@ class TriggerBlock:
 
     def _thresholds(self) -> str:
         width = self.top.score_width
-        if self.cell is None:
+        if self.accept.reloadable:
+            table = ""  # they are a port
+        elif self.cell is None:
             codes = ", ".join(map(str, self.accept.thresholds.tolist()))
             table = f"static const ap_uint<{width}> thresholds[n_thresholds] = {{{codes}}};\n"
         else:

@@ -10,7 +10,7 @@ from pathlib import Path
 from fpgaae.config.experiment import Firmware
 from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.front_end import TriggerBlock
-from fpgaae.hls.network_ports import load_lines, read_lines
+from fpgaae.hls.network_ports import load_values, read_values
 from fpgaae.hls.project import (
     DRIVER,
     SUPPORT_HEADER,
@@ -47,7 +47,7 @@ def _write_driver(project: Path, block: TriggerBlock) -> None:
         "OUTPUT_LAYER": top.output.layer,
         "ACCEPT_LAYER": ACCEPT_LAYER,
         "OBJECTS": indented(block.fill_ports("codes[{feature}]"), 4),
-        "LOAD_WEIGHTS": load_lines(top),
+        **load_values(top),
     }
     values["READ_SCORE"] = values["READ_SCORE"].lstrip()
     (project / DRIVER).write_text(fill_template(f"csim/{DRIVER}", values), encoding="utf-8")
@@ -59,7 +59,7 @@ def _write_synthesis_driver(project: Path, block: TriggerBlock) -> None:
     values = block.values() | {
         "N_INPUTS": str(block.top.input.size),
         "OBJECTS": indented(block.fill_ports("codes[{feature}]"), 8),
-        "LOAD_WEIGHTS": load_lines(block.top),
+        **load_values(block.top),
         "GIVE_SCORE": _give_score(block.top),
     }
     (project / SYNTHESIS_DRIVER).write_text(fill_template(f"csim/{SYNTHESIS_DRIVER}", values), encoding="utf-8")
@@ -78,7 +78,7 @@ def _write_testbench(project: Path, block: TriggerBlock) -> None:
     values = block.values() | {
         "N_CODES": str(block.n_elements),
         "OBJECTS": indented(block.fill_ports("codes[{element}]"), 8),
-        "READ_WEIGHTS": read_lines(block.top),
+        **read_values(block.top),
     }
     file = project / f"{block.top.project_name}_test.cpp"
     file.write_text(fill_template("csim/testbench.cpp", values), encoding="utf-8")

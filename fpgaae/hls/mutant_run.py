@@ -18,6 +18,7 @@ from fpgaae.files import write_json
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.hls.comparison import Comparison, compare_codes
 from fpgaae.hls.csim_library import CsimLibrary
+from fpgaae.hls.loaded_thresholds import Loads, decide_loaded, decide_synthesized
 from fpgaae.hls.synthesized_branch import SynthesizedLibrary, output_name, score_name
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.csim import Mismatch
@@ -26,6 +27,7 @@ OBJECTS, VALUES, LAYERS = "objects", "values", "layers"  # how a batch of events
 RELOADED = "reloaded/"  # in front of the batches for weights that are loaded over the trained ones
 WEIGHTS = "weights"
 SYNTHESIZED = "synthesized"  # events of the branch without taps, and their values
+LOADS = "loads/"  # in front of the sets of thresholds that are loaded, with their events and decisions
 DECIDED = tuple(f"{SYNTHESIZED}/{name}" for name in ("scores", "cells", "decisions"))  # given to its decision alone
 
 
@@ -44,13 +46,16 @@ def compare_loaded(library: CsimLibrary, batches: Mapping[str, Codes]) -> Compar
     Parameters
     ----------
     batches
-        As for `compare_batches`, and `weights`; where weights can be reloaded, all of it again behind `reloaded/`.
+        As for `compare_batches`, and `weights`; where weights can be reloaded, all of it again behind `reloaded/`. The
+        first set of thresholds is loaded, where there are some: the trained ones.
     """
     total = Comparison.of_layers([tap.layer for tap in library.taps])
     for prefix in ("", RELOADED):
         loaded = {name.removeprefix(prefix): codes for name, codes in batches.items() if name.startswith(prefix)}
         if loaded:
             library.load_weights(loaded[WEIGHTS])
+            if (loads := _loads(batches)) is not None:
+                library.load_thresholds(loads.sets[0])
             total.merge(compare_batches(library, loaded))
     return total
 
@@ -91,6 +96,10 @@ def compare_branch(library: Path, batches: Mapping[str, Codes]) -> Found:
     """Compare the values that the branch without taps gives; what differs is named in `error`."""
     opened = SynthesizedLibrary(library)
     opened.load_weights(batches[WEIGHTS])
+    if (loads := _loads(batches)) is not None:
+        if (first := decide_synthesized(opened, loads).first) is not None:
+            return Found(passed=False, error=str(first), first_mismatch=None)
+        opened.load_thresholds(loads.sets[0])
     expected = batches[f"{SYNTHESIZED}/values"]
     found = opened.run(batches[f"{SYNTHESIZED}/inputs"])
     if found.shape != expected.shape:
@@ -120,9 +129,19 @@ def compare_taps(library: Path, batches: Mapping[str, Codes]) -> Found:
         if wrong := [t.layer for t in compiled.taps if batches[f"{OBJECTS}/golden/{t.layer}"].shape[1] != t.size]:
             raise CheckFailed(f"the layer {wrong[0]} has another size")
         comparison = compare_loaded(compiled, batches)
+        if comparison.passed and (loads := _loads(batches)) is not None:
+            compiled.load_weights(batches[WEIGHTS])
+            if (first := decide_loaded(compiled, loads).first) is not None:
+                return Found(passed=False, error=None, first_mismatch=first.mismatch)
     except (CheckFailed, OSError, AttributeError, ValueError) as error:
         return Found(passed=False, error=str(error), first_mismatch=None)
     return Found(passed=comparison.passed, error=None, first_mismatch=comparison.first_mismatch)
+
+
+def _loads(batches: Mapping[str, Codes]) -> Loads | None:
+    """Give the sets of thresholds; None where these are constants."""
+    found = {name.removeprefix(LOADS): codes for name, codes in batches.items() if name.startswith(LOADS)}
+    return Loads(**found) if found else None
 
 
 def main() -> None:

@@ -16,12 +16,13 @@ from fpgaae.fixedpoint import FixedPointType, Overflow, Rounding
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.network import ACCEPT_LAYER
 from fpgaae.hls.mutant import Kind, Maker, Mutant, pick
-from fpgaae.hls.network_ports import WEIGHTS_FILE
+from fpgaae.hls.network_ports import THRESHOLDS_FILE, WEIGHTS_FILE
 from fpgaae.hls.project import VECTORS_FOLDER
-from fpgaae.hls.project_sources import STRUCT, TYPEDEF, VALUES, Array, Damage, ProjectSources
+from fpgaae.hls.project_sources import NO_CONSTANTS, STRUCT, TYPEDEF, VALUES, Array, Damage, ProjectSources
 
 _SCALE = re.compile(r"fpgaae::scale<(?P<shift>-?\d+)>\((?P<code>.*?), (?P<offset>-?\d+)\);")
 _THRESHOLDS = re.compile(r"thresholds\[(?:n \* )?n_thresholds\] = \{(?P<codes>[^}]*)\}")
+_DECISION = "    accept = fpgaae::decide<"
 _PUT_OUT = re.compile(r"fpgaae::put_out<(?P<n>\d+)>")
 
 
@@ -249,6 +250,30 @@ def _held(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
     return Mutant(Damage.HELD_WEIGHT, call["layer"], what, {sources.top: edited}, name)
 
 
+def _held_threshold(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
+    """Let a threshold that is a port keep its trained code, whatever is loaded, or be another one."""
+    file = sources.project / VECTORS_FOLDER / THRESHOLDS_FILE
+    if not file.is_file():
+        return None
+    name, *trained = file.read_text(encoding="utf-8").split()
+    text, place = sources.text(sources.trigger), pick(rng, trained)
+    choices = [(f"0x{trained[place]}", f"stays at its trained code 0x{trained[place]}")]
+    if len(trained) > 1:
+        other = (place + 1) % len(trained)
+        choices.append((f"{name}[{other}]", f"is that of bit {other}"))
+    value, what = choices[pick(rng, choices)]
+    edited = text.replace(_DECISION, f"    {name}[{place}] = {value};\n{_DECISION}")
+    if edited == text:
+        return None
+    return Mutant(
+        Damage.HELD_THRESHOLD,
+        ACCEPT_LAYER,
+        f"{sources.trigger}: {name}[{place}] {what}",
+        {sources.trigger: edited},
+        name,
+    )
+
+
 def _latents(sources: ProjectSources, rng: np.random.Generator) -> Mutant | None:
     """Put one latent out in the place of each, or leave out the last."""
     text = sources.text(sources.trigger)
@@ -277,12 +302,13 @@ VALUE_KINDS: tuple[Kind[ProjectSources], ...] = (
     Kind(Damage.HALF_UP, _type_change(Damage.HALF_UP, _half_up), "no type rounds half to even"),
     Kind(Damage.TABLE_ENTRY, _array_bit(Damage.TABLE_ENTRY, "t"), "it has no table"),
     Kind(Damage.SCORE_CONSTANT, _score_constant, "its score has no constant"),
-    Kind(Damage.THRESHOLD, _threshold, "it has no thresholds"),
-    Kind(Damage.THRESHOLD_BY_ONE, _threshold_by_one, "it has no thresholds"),
+    Kind(Damage.THRESHOLD, _threshold, NO_CONSTANTS),
+    Kind(Damage.THRESHOLD_BY_ONE, _threshold_by_one, NO_CONSTANTS),
     Kind(Damage.SCALING, _scaling, "it scales no input"),
     Kind(Damage.SWAPPED_LAYERS, _swapped, "it has one layer"),
     Kind(Damage.ROTATED, _rotated, "it has no table, and its weights are ports"),
     Kind(Damage.TRUNCATED_FILE, _truncated, "it has no table, and its weights are ports"),
     Kind(Damage.HELD_WEIGHT, _held, "its weights are constants"),
+    Kind(Damage.HELD_THRESHOLD, _held_threshold, "its thresholds are constants"),
     Kind(Damage.LATENTS_PORT, _latents, "it puts out no latents, or one"),
 )

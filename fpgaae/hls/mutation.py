@@ -24,8 +24,9 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.boundary_mutants import BOUNDARY_KINDS
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.equivalence import Original, prove_equivalent
+from fpgaae.hls.loaded_thresholds import Loads
 from fpgaae.hls.mutant import Mutant, damaged_copies, make_mutants
-from fpgaae.hls.mutant_run import DECIDED, LAYERS, OBJECTS, RELOADED, SYNTHESIZED, VALUES, WEIGHTS, Found
+from fpgaae.hls.mutant_run import DECIDED, LAYERS, LOADS, OBJECTS, RELOADED, SYNTHESIZED, VALUES, WEIGHTS, Found
 from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.project import port_codes
 from fpgaae.hls.project_sources import ProjectSources
@@ -65,7 +66,8 @@ class Mutation:
         self._name = project_name
         self._original = Original(sources, simulation.trigger(), simulation.golden_names)
         self._stimulus = folder / "stimulus.npz"
-        np.savez(self._stimulus, **_loaded_batches(simulation), **_branch_batches(simulation))  # type: ignore[arg-type]
+        batches = _loaded_batches(simulation) | _branch_batches(simulation) | _threshold_loads(simulation)
+        np.savez(self._stimulus, **batches)  # type: ignore[arg-type]
         sound = folder / "sound"
         shutil.copytree(sources.project, sound, ignore=shutil.ignore_patterns("tb_data", "*.tcl"))
         self._sound = Compilation(sound, project_name, quick=True)
@@ -227,6 +229,15 @@ def _loaded_batches(simulation: Simulation) -> dict[str, Codes]:
         batches |= {WEIGHTS: port_codes(ports, trigger.network)}
         result |= {f"{prefix}{name}": codes for name, codes in batches.items()}
     return result
+
+
+def _threshold_loads(simulation: Simulation) -> dict[str, Codes]:
+    """Give the thresholds that are loaded over the trained ones, where they are a port: see `compare_loaded`."""
+    trigger = simulation.trigger()
+    if not trigger.accept.reloadable:
+        return {}
+    loads = Loads.of(trigger, simulation.stimuli(), simulation.config.seed)
+    return {f"{LOADS}{name}": codes for name, codes in loads._asdict().items()}
 
 
 def _branch_batches(simulation: Simulation) -> dict[str, Codes]:

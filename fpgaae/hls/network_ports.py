@@ -1,19 +1,23 @@
-"""C++ of what the trigger block passes between the network and the outside as it is: loaded weights, and latents.
+"""C++ of what the trigger block takes and gives as it is: loaded weights and thresholds, and latents.
 
-Hardware integers and thresholds belong to `fpgaae.hls.front_end`. Nothing here imports hls4ml.
+Hardware integers, and thresholds that are constants, belong to `fpgaae.hls.front_end`. Nothing here imports hls4ml.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.project import VECTORS_FOLDER, Port, TopFunction, WeightPort
+from fpgaae.runs.results.convert import ThresholdPortEntry
 
-WEIGHTS_FILE = "weights.dat"
-LATENTS = "latents"  # the port
+WEIGHTS_FILE, THRESHOLDS_FILE = "weights.dat", "thresholds.dat"
+LATENTS, THRESHOLDS = "latents", "thresholds"  # the ports
+_THRESHOLDS_DECLARED = f"ap_uint<score_t::width> {THRESHOLDS}[n_thresholds]"
 _LOCAL = "latent_outputs"
 
 
@@ -22,6 +26,7 @@ def port_values(top: TopFunction) -> dict[str, str]:
     latents = top.latents
     weights = [f"{port.type_name} {port.name}[{port.size}]" for port in top.weights]
     names = [port.name for port in top.weights]
+    loaded = [*names, *([THRESHOLDS] if top.n_loaded_thresholds else [])]
     n_latents = latents.size if latents else 0
     return {
         "WEIGHT_PORTS": "".join(f",\n    {weight}" for weight in weights),
@@ -32,7 +37,7 @@ def port_values(top: TopFunction) -> dict[str, str]:
         "LOCAL_LATENTS": f"\n    {_local(latents, top)}" if latents else "",
         "PUT_OUT_LATENTS": f"\n    fpgaae::put_out<{n_latents}>({_LOCAL}, {LATENTS});" if latents else "",
         "MORE_ARGUMENTS": "".join(f", {name}" for name in ([_LOCAL] if latents else []) + names),
-        "TRIGGER_ARGUMENTS": ", ".join([*names, "score", "accept", *([LATENTS] if latents else [])]),
+        "TRIGGER_ARGUMENTS": ", ".join([*loaded, "score", "accept", *([LATENTS] if latents else [])]),
         "DECLARE_WEIGHTS": "".join(f"static {weight};\n" for weight in weights),
         "DECLARE_LATENTS": f"\n    latents_t {LATENTS}[{n_latents}];" if latents else "",
         "TAP_LATENTS": f'\n    csim::tap({LATENTS}, "{LATENTS_LAYER}", {n_latents});' if latents else "",
@@ -48,12 +53,27 @@ def port_values(top: TopFunction) -> dict[str, str]:
         ),
         "N_LATENTS": str(n_latents),
         "PORT_COMMENT": _comment(top),
+    } | _threshold_values(top)
+
+
+def _threshold_values(top: TopFunction) -> dict[str, str]:
+    """Give what the templates leave open of the port of the thresholds; nothing where they are constants."""
+    if not top.n_loaded_thresholds:
+        keys = ("PORT", "PRAGMAS", "ARGUMENT", "NAME")
+        return dict.fromkeys([f"THRESHOLD_{key}" for key in keys], "") | {"DECLARE_THRESHOLDS": ""}
+    return {
+        "THRESHOLD_PORT": f",\n    {_THRESHOLDS_DECLARED}",
+        "THRESHOLD_PRAGMAS": "".join(f"\n    {line}" for line in _registers(THRESHOLDS, top.is_dataflow)),
+        "THRESHOLD_ARGUMENT": f"{_THRESHOLDS_DECLARED}, ",
+        "THRESHOLD_NAME": f"{THRESHOLDS}, ",
+        "DECLARE_THRESHOLDS": f"static {_THRESHOLDS_DECLARED};\n",
     }
 
 
 def port_names(top: TopFunction) -> set[str]:
     """Name these ports."""
-    return {port.name for port in top.weights} | ({LATENTS} if top.latents else set())
+    own = {LATENTS: top.latents, THRESHOLDS: top.n_loaded_thresholds}
+    return {port.name for port in top.weights} | {name for name, is_there in own.items() if is_there}
 
 
 def _comment(top: TopFunction) -> str:
@@ -62,6 +82,8 @@ def _comment(top: TopFunction) -> str:
         lines.append("latents: what the network compresses an event to.")
     if top.weights:
         lines.append("w* and b*: weights and biases, which may change between events only.")
+    if top.n_loaded_thresholds:
+        lines.append(f"{THRESHOLDS}: codes of the score, in units of its LSB, which may change between events only.")
     return "".join(f"\n// {line}" for line in lines)
 
 
@@ -80,35 +102,74 @@ def _local(latents: Port, top: TopFunction) -> str:
 
 
 def _pragmas(port: WeightPort, is_dataflow: bool) -> Iterator[str]:
-    """Give the interface of a weight: a memory outside, or registers outside that do not change while events run."""
-    if port.is_memory:
-        yield f"#pragma HLS INTERFACE bram port={port.name}"
-    else:
-        yield f"#pragma HLS INTERFACE ap_stable port={port.name}"
-        yield _partition(port.name)
+    """Give the interface of a weight: a memory outside, or registers outside."""
+    if not port.is_memory:
+        yield from _registers(port.name, is_dataflow)
+        return
+    yield f"#pragma HLS INTERFACE bram port={port.name}"
     if is_dataflow:
         yield f"#pragma HLS STABLE variable={port.name}"
 
 
-def load_lines(top: TopFunction) -> str:
-    """Give C++ that takes every weight from codes that lie one behind the other, where `codes` points."""
-    return "".join(f"    codes = csim::load({port.name}, {port.size}, codes);\n" for port in top.weights)
+def _registers(name: str, is_dataflow: bool) -> Iterator[str]:
+    """Give the interface of registers outside that do not change while events run."""
+    yield f"#pragma HLS INTERFACE ap_stable port={name}"
+    yield _partition(name)
+    if is_dataflow:
+        yield f"#pragma HLS STABLE variable={name}"
 
 
-def read_lines(top: TopFunction) -> str:
-    """Give C++ that reads every weight from a file, and is false where one is missing."""
-    calls = [f'read_weights(file, "{port.name}", {port.name}, {port.size})' for port in top.weights]
-    return " &&\n           ".join(calls) or "true"
+def load_values(top: TopFunction) -> dict[str, str]:
+    """Give C++ that takes every weight, and every threshold, from codes behind each other, where `codes` points."""
+    return {
+        f"LOAD_{key}": "".join(f"    codes = csim::load({name}, {size}, codes);\n" for name, size in ports)
+        for key, ports in _loaded(top).items()
+    }
+
+
+def read_values(top: TopFunction) -> dict[str, str]:
+    """Give C++ that reads every weight, and every threshold, from its file, and is false where one is missing."""
+    calls = {
+        key: [f'read_port(file, "{name}", {name}, {size})' for name, size in of] for key, of in _loaded(top).items()
+    }
+    return {f"READ_{key}": " &&\n           ".join(lines) or "true" for key, lines in calls.items()}
+
+
+def _loaded(top: TopFunction) -> dict[str, list[tuple[str, int]]]:
+    """Give the names and sizes of the ports that are loaded."""
+    thresholds = [(THRESHOLDS, top.n_loaded_thresholds)] if top.n_loaded_thresholds else []
+    return {"WEIGHTS": [(port.name, port.size) for port in top.weights], "THRESHOLDS": thresholds}
 
 
 def write_weights(project: Path, top: TopFunction, network: IntegerNetwork) -> None:
     """Write the trained codes of every weight port, a line each: its name, then its values in two's complement, hex."""
-    if not top.weights:
+    layers = {layer.name: layer for layer in network.weighted}
+    codes = {port.name: port.codes(layers[port.layer]) & ((1 << port.type.width) - 1) for port in top.weights}
+    _write_codes(project, WEIGHTS_FILE, codes)
+
+
+def write_thresholds(project: Path, network: IntegerNetwork) -> None:
+    """Write the trained codes of the thresholds, where they are a port, as `write_weights` does: what a reset loads."""
+    if network.accept is not None and network.accept.reloadable:
+        _write_codes(project, THRESHOLDS_FILE, {THRESHOLDS: network.accept.thresholds})
+
+
+def threshold_port(accept: Accept) -> ThresholdPortEntry | None:
+    """Describe the port of the thresholds for `convert.json`; None where they are constants."""
+    if not accept.reloadable:
+        return None
+    return ThresholdPortEntry(
+        name=THRESHOLDS,
+        size=accept.size,
+        type=str(accept.threshold_type),
+        trained=tuple(accept.thresholds.tolist()),
+    )
+
+
+def _write_codes(project: Path, file: str, codes: Mapping[str, Codes]) -> None:
+    if not codes:
         return
-    lines, layers = [], {layer.name: layer for layer in network.weighted}
-    for port in top.weights:
-        codes = port.codes(layers[port.layer]) & ((1 << port.type.width) - 1)
-        lines.append(" ".join([port.name, *(f"{code:x}" for code in codes)]))
     folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)
-    (folder / WEIGHTS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = [" ".join([name, *(f"{code:x}" for code in of)]) for name, of in codes.items()]
+    (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")

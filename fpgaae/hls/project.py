@@ -105,6 +105,7 @@ class TopFunction(NamedTuple):
     is_dataflow: bool = False  # how its layers are scheduled; otherwise they are one pipeline
     latents: Port | None = None
     weights: tuple[WeightPort, ...] = ()  # where they are reloadable
+    n_loaded_thresholds: int = 0  # where they are a port of the trigger block
 
 
 def firmware_source(name: str) -> Path:

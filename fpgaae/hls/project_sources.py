@@ -25,6 +25,9 @@ VALUES = re.compile(r"(?P<head>.*#endif\n)(?P<values>[^}]*)\};", re.DOTALL)
 _ARRAY_TYPE = re.compile(r"^(?P<type>\w+) \w+\[\d+\] = \{", re.MULTILINE)
 
 
+NO_CONSTANTS = "its thresholds are a port"
+
+
 class Damage(str, Enum):
     """What is damaged."""
 
@@ -41,6 +44,7 @@ class Damage(str, Enum):
     SWAPPED_LAYERS = "two layers swapped"
     TRUNCATED_FILE = "truncated weight file"
     HELD_WEIGHT = "weight that is not reloaded"
+    HELD_THRESHOLD = "threshold that is not reloaded"
     LATENTS_PORT = "port of the latents"
     COMPARISON = "comparison"
     THRESHOLD_BY_ONE = "threshold off by one"

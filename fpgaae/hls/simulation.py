@@ -58,6 +58,10 @@ class Simulation:
         trained = IntegerNetwork.load(self.golden)
         return trained if self.reload_seed is None else with_random_weights(trained, self.reload_seed)
 
+    def port_codes(self) -> Codes:
+        """Give the trained codes of all weights that are ports."""
+        return port_codes(self.weight_ports, IntegerNetwork.load(self.golden))
+
     def trigger(self) -> GoldenTrigger:
         """Give the golden network between its features and thresholds."""
         return GoldenTrigger(self.features, self.network())
@@ -87,9 +91,11 @@ class Simulator:
         self._load_weights(simulation)
 
     def _load_weights(self, simulation: Simulation) -> None:
-        """Load the trained weights; those that are to replace them are loaded after an event was run with them."""
+        """Load what was trained; weights that are to replace it are loaded after an event was run with it."""
         ports = simulation.weight_ports
-        self._library.load_weights(port_codes(ports, IntegerNetwork.load(simulation.golden)))
+        self._library.load_weights(simulation.port_codes())
+        if self._trigger.accept.reloadable:
+            self._library.load_thresholds(self._trigger.thresholds)
         if simulation.reload_seed is not None:
             self._library.run_values(np.zeros((1, self._network.layers[0].size)))
             self._library.load_weights(port_codes(ports, self._network))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +90,18 @@ class SynthesizedLibrary:
         """Load the weights that are ports, the codes of all ports one behind the other."""
         self._library.synthesis_load_weights(np.ascontiguousarray(codes, dtype=np.int64).ctypes.data)
 
+    def load_thresholds(self, codes: Codes) -> None:
+        """Load the thresholds that are a port, (n_thresholds,) codes of the score."""
+        self._library.synthesis_load_thresholds.restype = ctypes.c_int64
+        self._library.synthesis_load_thresholds.argtypes = (ctypes.c_void_p,)
+        self._library.synthesis_load_thresholds(np.ascontiguousarray(codes, dtype=np.int64).ctypes.data)
+
+    def load_trained(self, trigger: GoldenTrigger, ports: Sequence[WeightPort]) -> None:
+        """Load the weights and thresholds of a network that are ports."""
+        self.load_weights(port_codes(ports, trigger.network))
+        if trigger.accept.reloadable:
+            self.load_thresholds(trigger.thresholds)
+
     def run(self, hardware: Codes) -> NDArray[np.float64]:
         """Give the score's value, the decisions and the values of the latents of hardware integers, an event a row."""
         hardware = np.ascontiguousarray(hardware, dtype=np.int64)
@@ -119,7 +131,7 @@ def compare_synthesized(run: StageRun, library: Path, project: Path) -> Synthesi
     trigger = GoldenTrigger.load(run.upstream("convert"), FeatureMap.of(run.result(DataResult)))
     opened = SynthesizedLibrary(library)
     ports = tuple(WeightPort.of(port) for port in run.result(ConvertResult).weight_ports)
-    opened.load_weights(port_codes(ports, trigger.network))
+    opened.load_trained(trigger, ports)
     edges = EdgeEvents.load(run.upstream("convert") / EDGES_FILE)
     stimuli = Stimuli(run.config, run.upstream("data"), trigger, edges.hardware)
     events = wrong_events = 0

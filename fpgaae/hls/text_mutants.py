@@ -12,7 +12,8 @@ import numpy as np
 
 from fpgaae.golden.network import ACCEPT_LAYER, CELL_LAYER
 from fpgaae.hls.mutant import Kind, Mutant, Slip, pick, slips
-from fpgaae.hls.project import CSIM_MACRO
+from fpgaae.hls.network_ports import THRESHOLDS_FILE
+from fpgaae.hls.project import CSIM_MACRO, VECTORS_FOLDER
 from fpgaae.hls.project_sources import CELLS, SCORES, TABLES, TABULATED, Damage, ProjectSources
 
 _FRONT_END = "firmware/fpgaae_front_end.h"
@@ -120,7 +121,9 @@ _ONE_THRESHOLD = "it has one threshold, or the same twice"
 
 
 def _has_thresholds(sources: ProjectSources) -> bool:
-    """Tell whether decisions have an order: the first and the last are not the same."""
+    """Tell whether decisions have an order: the first and the last are not the same, or others may be loaded."""
+    if (sources.project / VECTORS_FOLDER / THRESHOLDS_FILE).is_file():
+        return "n_thresholds = 1;" not in sources.text("firmware/thresholds.h")
     codes = re.search(r"thresholds\[n_thresholds\] = \{([^}]*)\}", sources.text("firmware/thresholds.h"))
     return codes is not None and len({code.strip() for code in codes[1].split(",")}) > 1
 

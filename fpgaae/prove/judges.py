@@ -325,11 +325,16 @@ def _decisions(subject: Subject) -> Finding:
         score = subject.trace.outputs[source.tap][event][0]
         up = subject.trace.layers[source.tap].cast.fraction - source.golden.type.fraction
         for output in outputs:
-            reason = _decision_differs(subject, output, score, int(layer.by_cell[own, output.place]), up)
+            if layer.reloadable:
+                reason = _loaded_decision_differs(subject, layer, output, score, up)
+            else:
+                reason = _decision_differs(subject, output, score, int(layer.by_cell[own, output.place]), up)
             if reason is not None:
                 differences.setdefault(output.place, Difference(output.place, reason))
     if len(cells) < len(layer.by_cell) and not differences:
         return Finding("", open=f"{len(layer.by_cell) - len(cells)} cells are on no path")
+    if layer.reloadable:
+        return Finding("each comparison of any score with any threshold that is loaded", tuple(differences.values()))
     of = "" if len(subject.sources) == 1 else f" of each of {len(cells)} cells"
     return Finding(f"each comparison with its threshold{of}", tuple(differences.values()))
 
@@ -339,15 +344,45 @@ def _decision_differs(subject: Subject, output: Output, score: Output, threshold
     if not form.terms:
         ends = [int(end << max(-up, 0) > threshold << max(up, 0)) for end in (score.low, score.high)]
         return None if ends == [form.constant] * 2 else f"it is always {form.constant}"
-    symbol = subject.trace.symbols[next(iter(form.symbols))]
-    if list(form.terms.values()) != [1] or form.constant or symbol.kind is not Kind.ABOVE:
-        return "it is no comparison with the score"
-    rest = symbol.form.minus(score.form)
+    comparison = _comparison(subject, output)
+    if isinstance(comparison, str):
+        return comparison
+    rest = comparison.minus(score.form)
     if rest.terms:
         return "it compares something else than the score"
     if up < 0 or -rest.constant >> up != threshold:
         return f"its threshold is {-rest.constant} where {threshold} is right"
     return None
+
+
+def _loaded_decision_differs(subject: Subject, layer: Accept, output: Output, score: Output, up: int) -> str | None:
+    """Say where a bit is not the comparison of the very score with its threshold, both of them symbols."""
+    comparison = _comparison(subject, output)
+    if isinstance(comparison, str):
+        return comparison
+    rest = comparison.minus(score.form)
+    symbol = subject.trace.symbols[next(iter(rest.symbols))] if len(rest.symbols) == 1 else None
+    if symbol is None or symbol.kind is not Kind.WEIGHT or list(rest.terms.values()) != [-1] or up:
+        return "it compares something else than the score with a threshold that is loaded"
+    of, place = layer.threshold_type, symbol.place - subject.first_threshold
+    if place != output.place:
+        return f"it compares the score with threshold {place}"
+    if symbol.low > of.min_code or symbol.high < of.max_code:
+        return f"its threshold takes the codes {symbol.low} to {symbol.high}, not all of the score's"
+    if rest.constant:
+        return f"{rest.constant} is added to the score"
+    return None
+
+
+def _comparison(subject: Subject, output: Output) -> Form | str:
+    """Give the form that a bit compares with zero, or say that it is no comparison."""
+    form = output.form
+    if not form.terms:
+        return f"it is always {form.constant}"
+    symbol = subject.trace.symbols[next(iter(form.symbols))]
+    if list(form.terms.values()) != [1] or form.constant or symbol.kind is not Kind.ABOVE:
+        return "it is no comparison with the score"
+    return symbol.form
 
 
 _JUDGES: Mapping[type, Judge] = {

@@ -14,6 +14,7 @@ from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.cell_events import cell_events
 from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.rounding import Input
+from fpgaae.golden.loaded_thresholds import threshold_sets, with_loaded
 from fpgaae.hls.csim_library import Compilation
 from fpgaae.hls.layer_stimulus import layer_codes
 from fpgaae.hls.synthesized_branch import compile_synthesized
@@ -27,6 +28,7 @@ from fpgaae.prove.subject import Subject
 from fpgaae.prove.symbols import Form, Kind, Output
 from fpgaae.runs.results.prove import Refutation
 
+_LOADED_SETS, _LOADED_EVENTS = 12, 200  # of thresholds, and events that each is tried on
 _FEW_BEFORE = (0, 1, 2, 5)  # events that are tried in front of one that differs
 
 
@@ -70,21 +72,21 @@ def find_refutation(
     rows = [candidate.hardware for candidate in candidates if candidate.hardware is not None]
     if (found := _first_event(sources, replay, np.concatenate([*rows, pool]))) is not None:
         return found
-    if not synthesized:
-        codes = _concatenated([candidate.replaced for candidate in candidates if candidate.replaced is not None])
-        if (found := _first_replaced(sources, replay, codes)) is not None:
-            return found
-        if any(candidate.is_sure for candidate in candidates):
-            raise CheckFailed(
-                "the forms say that an event differs, but its C simulation does not: the proof or the number types "
-                "are wrong"
-            )
-        every = _at_thresholds(sources, layer_codes(sources.network, seed))
-        if (found := _first_replaced(sources, replay, every)) is not None:
-            return found
-        if any(other_branches(sources.project, sources.edited)):
-            return find_refutation(sources, replace(proof, in_synthesis=True), pool, seed, folder)
-    return None
+    if synthesized:
+        return _first_loaded(sources, proof, replay, pool, seed)
+    codes = _concatenated([candidate.replaced for candidate in candidates if candidate.replaced is not None])
+    if (found := _first_replaced(sources, replay, codes)) is not None:
+        return found
+    if any(candidate.is_sure for candidate in candidates):
+        raise CheckFailed(
+            "the forms say that an event differs, but its C simulation does not: the proof or the number types "
+            "are wrong"
+        )
+    every = _at_thresholds(sources, layer_codes(sources.network, seed))
+    found = _first_replaced(sources, replay, every) or _first_loaded(sources, proof, replay, pool, seed)
+    if found is None and any(other_branches(sources.project, sources.edited)):
+        return find_refutation(sources, replace(proof, in_synthesis=True), pool, seed, folder)
+    return found
 
 
 def _concatenated(parts: Sequence[Mapping[str, Codes]]) -> Mapping[str, Codes]:
@@ -114,6 +116,25 @@ def _first_replaced(sources: Sources, replay: Replay, codes: Mapping[str, Codes]
     row = min(compared.first)
     one = {name: of[row] for name, of in codes.items()}
     return _refutation(sources, replay, compared.first[row], compared.layers[row], replaced=one)
+
+
+def _first_loaded(
+    sources: Sources, proof: SourceProof, replay: Replay, pool: Codes, seed: int
+) -> Refutation | None:  # fmt: skip
+    """Load other thresholds, where they are a port and decisions are not proven, until an event differs with some."""
+    accept, finding = sources.trigger.accept, next(reversed(proof.findings.values()), None)
+    if not accept.reloadable or (finding is not None and not finding.differences and finding.open is None):
+        return None
+    pool = pool[:: max(len(pool) // _LOADED_EVENTS, 1)]
+    for codes in threshold_sets(accept, sources.trigger.scores(pool), seed)[:_LOADED_SETS]:
+        other = replace(sources, trigger=with_loaded(sources.trigger, codes))
+        loaded = replay.of(other)
+        found = _first_event(other, loaded, pool)
+        if found is None and not replay.synthesized:
+            found = _first_replaced(other, loaded, _at_thresholds(other, layer_codes(sources.network, seed)))
+        if found is not None:
+            return replace(found, thresholds=tuple(codes.tolist()))
+    return None
 
 
 def _refutation(  # noqa: PLR0913 - what a refutation holds

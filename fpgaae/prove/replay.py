@@ -25,7 +25,8 @@ from fpgaae.prove.sources import Sources
 
 SYNTHESIZED = "synthesized"
 _TIMEOUT_S = 120
-_WEIGHTS, _HARDWARE, _REPLACED, _VALUES, _FRACTION = "weights", "hardware", "replaced", "values", "fraction/"
+_WEIGHTS, _THRESHOLDS = "weights", "thresholds"
+_HARDWARE, _REPLACED, _VALUES, _FRACTION = "hardware", "replaced", "values", "fraction/"
 
 
 class Wrong(NamedTuple):
@@ -60,7 +61,13 @@ class Replay:
         self._library = library
         self._folder = folder
         self.synthesized = synthesized
-        self._weights = port_codes(sources.weight_ports, sources.network)
+        self._loaded = {_WEIGHTS: port_codes(sources.weight_ports, sources.network)}
+        if sources.trigger.accept.reloadable:
+            self._loaded[_THRESHOLDS] = sources.trigger.thresholds
+
+    def of(self, sources: Sources) -> Replay:
+        """Give the same library with what is loaded of other sources."""
+        return Replay(sources, self._library, self._folder, synthesized=self.synthesized)
 
     def events(self, hardware: Codes) -> Compared:
         """Run hardware integers (n, n_features), one event behind the other."""
@@ -82,7 +89,7 @@ class Replay:
     def _run(self, given: Mapping[str, Codes]) -> dict[str, Codes]:
         into, out = self._folder / "given.npz", self._folder / "found.npz"
         out.unlink(missing_ok=True)
-        np.savez(into, **{_WEIGHTS: self._weights, **given})  # type: ignore[arg-type]
+        np.savez(into, **{**self._loaded, **given})  # type: ignore[arg-type]
         command = [sys.executable, "-m", "fpgaae.prove.replay", str(self._library), str(into), str(out)]
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:
@@ -139,6 +146,8 @@ class Replay:
 def _run_taps(library: Path, given: Mapping[str, Codes]) -> dict[str, Codes]:
     compiled = CsimLibrary(library)
     compiled.load_weights(given[_WEIGHTS])
+    if _THRESHOLDS in given:
+        compiled.load_thresholds(given[_THRESHOLDS])
     if _HARDWARE in given:
         found = compiled.run_objects(given[_HARDWARE])
     else:
@@ -159,6 +168,8 @@ def main() -> None:
     if sys.argv[4:] == [SYNTHESIZED]:
         opened = SynthesizedLibrary(library)
         opened.load_weights(given[_WEIGHTS])
+        if _THRESHOLDS in given:
+            opened.load_thresholds(given[_THRESHOLDS])
         np.savez(out, **{_VALUES: opened.run(given[_HARDWARE])})  # type: ignore[arg-type]
     else:
         np.savez(out, **_run_taps(library, given))  # type: ignore[arg-type]

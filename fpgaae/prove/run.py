@@ -12,6 +12,7 @@ from fpgaae.data.features import FeatureMap
 from fpgaae.emulator.package import write_package
 from fpgaae.errors import InputError, ToolMissing
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.project import WeightPort
 from fpgaae.hls.simulation import Simulation
@@ -66,6 +67,7 @@ def run_prove(run: StageRun) -> ProveResult:
         passed=proof.proven and verilog.passed and all(e.outcome == Proven.PROVEN.value for e in emulators),
         input_bits=sum(f.hardware.port.bits for f in sources.trigger.features.features if f.hardware.bits),
         weight_bits=sum(port.size * port.type.width for port in sources.weight_ports),
+        threshold_bits=_threshold_bits(sources.trigger.accept),
         paths=proof.trace.events,
         layers=layer_entries(sources, proof),
         refutation=refutation,
@@ -81,6 +83,11 @@ def run_prove(run: StageRun) -> ProveResult:
         not_covered=(*verilog.not_covered, *([] if isinstance(emulator, ProvenPiece) else [emulator]), *NOT_COVERED),
         missing_tool=verilog.missing_tool,
     )
+
+
+def _threshold_bits(accept: Accept) -> int:
+    """Count the bits of thresholds that can be reloaded."""
+    return accept.size * accept.threshold_type.width if accept.reloadable else 0
 
 
 def sources_of_run(run: StageRun) -> Sources:

@@ -133,6 +133,8 @@ def _kind_of(found: Refutation) -> str:
 
 def _event(found: Refutation) -> str:
     where = f"value {found.channel} of {found.layer} is {found.found_code} instead of {found.expected_code}"
+    if found.thresholds:
+        where = f"with the thresholds {', '.join(map(str, found.thresholds))} loaded, {where}"
     if found.hardware is None:
         return f"with codes in the place of layers, {where}"
     behind = f" behind {len(found.before)} others" if found.before else ""

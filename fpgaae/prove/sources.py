@@ -198,7 +198,7 @@ def _subject(sources: Sources, trace: Trace, index: int, name: str) -> Subject:
         ports.setdefault(port.layer, []).append((start, port))
         start += port.size
     frozen = {layer: tuple(of) for layer, of in ports.items()}
-    return Subject(trace, index, golden, reads, sources.trigger.features, frozen)
+    return Subject(trace, index, golden, reads, sources.trigger.features, frozen, first_threshold=start)
 
 
 def _recorded(name: str, sources: Sources) -> str:

@@ -46,6 +46,7 @@ class Subject:
     ports: Mapping[
         str, tuple[tuple[int, WeightPort], ...]
     ]  # by golden layer: its reloadable weights, each port's start
+    first_threshold: int = 0  # where thresholds are reloadable: the number of the first among all that is loaded
 
     @property
     def traced(self) -> TracedLayer:

@@ -224,6 +224,14 @@ def test_an_unknown_key_is_named_with_its_line_and_the_closest(
             id="reloadable-adders",
         ),
         pytest.param(
+            {
+                "firmware": {"reloadable_thresholds": True},
+                "trigger": {"decorrelate": {"against": [{"quantity": "sum"}]}},
+            },
+            "hold one code a threshold, and these have one for each cell of a table that stays constant; set firmware",
+            id="reloadable-cells",
+        ),
+        pytest.param(
             {"trigger": {"thresholds": [{"false_positive_rate": 0}]}},
             "`trigger.thresholds.0.false_positive_rate`",
             id="rate",

@@ -1,4 +1,4 @@
-"""Weights that are loaded at run time and latents on a port, from the config to the proof of both."""
+"""Weights and thresholds that are loaded at run time and latents on a port, from the config to the proof of all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fpgaae.fixedpoint import parse_type
 from fpgaae.hls import mutation
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.front_end import TriggerBlock
-from fpgaae.hls.mutant import Made, make_mutants
+from fpgaae.hls.mutant import Made, Mutant, make_mutants
 from fpgaae.hls.mutants import VALUE_KINDS
 from fpgaae.hls.mutation import run_mutation
 from fpgaae.hls.project_sources import Damage, ProjectSources
@@ -30,13 +30,15 @@ from fpgaae.runs.results.csim import CsimResult
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
 
-_FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}}
-_PORTS = {"reloadable_weights": True, "output_latents": True}
+_RATES = {"thresholds": [{"false_positive_rate": rate} for rate in (0.2, 0.02, 0.1)]}
+_FEW = {"csim": {"max_events_per_process": 200, "random_events": 100, "processes": 1}, "trigger": _RATES}
+_PORTS = {"reloadable_weights": True, "reloadable_thresholds": True, "output_latents": True}
+_TRIGGER = "firmware/autoencoder_trigger.cpp"
 
 
 @pytest.fixture(scope="module")
 def proven(converted: Callable[..., Workspace]) -> Workspace:
-    """A converted encoder with both kinds of ports, whose C simulation ran."""
+    """A converted encoder with all kinds of ports, three thresholds among them, whose C simulation ran."""
     workspace = converted(variational((6,), 3), firmware=_PORTS, **_FEW)
     workspace.run("csim")
     return workspace
@@ -54,6 +56,15 @@ def test_every_layer_is_equal_with_the_trained_weights_and_with_others(proven: W
     for part in (result, reloaded):
         assert [layer["name"] for layer in part["layers"]] == names
         assert all(layer["values"] for layer in part["layers"])
+
+
+def test_every_decision_is_equal_with_every_set_of_thresholds(proven: Workspace) -> None:
+    reloaded = proven.result("csim")["reloaded_thresholds"]
+    assert reloaded["passed"] is True
+    assert (reloaded["decision_flips"], reloaded["first_mismatch"]) == (0, None)
+    assert reloaded["sets"] > 20
+    n_synthesized = 3 * 3 + 10  # scores at the thresholds, and events
+    assert reloaded["decisions"] == reloaded["sets"] * 3 * (reloaded["events"] + n_synthesized)
 
 
 def test_the_result_says_how_many_bits_leave_the_block(proven: Workspace) -> None:
@@ -83,6 +94,42 @@ def test_the_project_holds_no_weight(proven: Workspace) -> None:
         assert f"ARRAY_PARTITION variable={port['name']} complete" in trigger
 
 
+def test_the_project_holds_no_threshold(proven: Workspace) -> None:
+    port = proven.result("convert")["threshold_port"]
+    trained = proven.network.accept
+    assert trained is not None
+    assert port == {
+        "name": "thresholds", "size": 3, "type": str(trained.threshold_type), "trained": trained.thresholds.tolist(),
+    }  # fmt: skip
+    name, *codes = (proven.project / "tb_data" / "thresholds.dat").read_text().split()
+    assert (name, [int(code, 16) for code in codes]) == ("thresholds", port["trained"])
+    assert "thresholds[" not in (proven.project / "firmware" / "thresholds.h").read_text()
+    trigger = (proven.project / _TRIGGER).read_text()
+    assert "#pragma HLS INTERFACE ap_stable port=thresholds\n" in trigger
+    assert "#pragma HLS ARRAY_PARTITION variable=thresholds complete dim=0\n" in trigger
+
+
+def test_a_threshold_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Path) -> None:
+    """With the trained thresholds nothing differs: only other sets show it."""
+    workspace = proven.copy(tmp_path / "copy")
+    held = _held_threshold(workspace, "stays at its trained code")
+    (workspace.project / _TRIGGER).write_text(held.edits[_TRIGGER])
+    result = workspace.run("csim").result
+    assert isinstance(result, CsimResult)
+    assert result.reloaded_thresholds is not None
+    assert result.mismatched_events == 0
+    assert result.passed is result.reloaded_thresholds.passed is False
+    place = re.search(r"thresholds\[(\d)\]", held.description)
+    assert place is not None
+    said = rf"with other thresholds loaded, .* decisions differ; first in decision {place[1]} of the score"
+    assert re.match(said, failure_sentence(result))
+
+
+def _held_threshold(workspace: Workspace, what: str) -> Mutant:
+    mutants = make_mutants(_sources(workspace), VALUE_KINDS, 60, seed=1).mutants
+    return next(one for one in mutants if one.damage is Damage.HELD_THRESHOLD and what in one.description)
+
+
 def test_a_weight_that_is_not_reloaded_is_found(proven: Workspace, tmp_path: Path) -> None:
     """With the trained weights nothing differs: only the second set shows it."""
     workspace = proven.copy(tmp_path / "copy")
@@ -108,12 +155,14 @@ def _sources(workspace: Workspace) -> ProjectSources:
 def test_every_damage_of_a_port_is_caught(proven: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made = {mutant.damage: mutant for mutant in make_mutants(_sources(proven), VALUE_KINDS, 20, seed=1).mutants}
     assert Damage.WEIGHT_BIT not in made, "no weight stands in the project"
+    assert not {Damage.THRESHOLD, Damage.THRESHOLD_BY_ONE} & set(made), "nor does a threshold"
     ports = [made[Damage.HELD_WEIGHT], made[Damage.LATENTS_PORT]]
+    ports += [_held_threshold(proven, what) for what in ("stays at its trained code", "is that of bit")]
     monkeypatch.setattr(mutation, "make_mutants", lambda *_: Made(ports, ()))
     result = run_mutation(proven.experiment, len(ports), SilentProgress())
     assert result.passed, missed_sentence(result)
     assert result.caught == len(ports)
-    assert [entry.named_layer for entry in result.mutants] == [ports[0].layer, "latents"]
+    assert [entry.named_layer for entry in result.mutants] == [ports[0].layer, "latents", "accept", "accept"]
 
 
 def test_the_testbench_loads_weights_and_compares_latents(proven: Workspace, tmp_path: Path) -> None:
@@ -141,6 +190,13 @@ def test_the_testbench_loads_weights_and_compares_latents(proven: Workspace, tmp
     weights.write_text(loaded.rsplit(" ", 1)[0] + "\n")
     assert run().returncode == 2
     assert "weights.dat is missing, short or damaged" in run().stderr
+    weights.write_text(loaded)
+    thresholds = project / "tb_data" / "thresholds.dat"
+    thresholds.write_text("thresholds 0 0 0\n")
+    assert run().returncode == 1
+    thresholds.write_text("thresholds 0 0\n")
+    assert run().returncode == 2
+    assert "thresholds.dat is missing, short or damaged" in run().stderr
 
 
 @pytest.mark.parametrize("io_type", ["io_parallel", "io_stream"])

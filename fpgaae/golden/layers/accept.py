@@ -20,13 +20,16 @@ class Accept(Layer):
     kind = "accept"
     thresholds: Codes = field(repr=False)  # (size,), or (size, n_cells)
     threshold_type: FixedPointType  # that of the score
+    reloadable: bool = False  # thresholds are those in force now, and any codes of the score may follow
 
     @classmethod
-    def of(cls, name: str, score: Layer, thresholds: Codes, cell: Layer | None = None) -> Accept:
+    def of(
+        cls, name: str, score: Layer, thresholds: Codes, cell: Layer | None = None, *, reloadable: bool = False
+    ) -> Accept:
         """Make them from codes of the score, (n,), or (n, n_cells) where they are those of a cell."""
         codes, bit = np.asarray(thresholds, dtype=np.int64), FixedPointType(1, 1, False)
         inputs = (score.name,) if cell is None else (score.name, cell.name)
-        return cls(name, inputs, len(codes), bit, thresholds=codes, threshold_type=score.type)
+        return cls(name, inputs, len(codes), bit, thresholds=codes, threshold_type=score.type, reloadable=reloadable)
 
     @property
     def by_cell(self) -> Codes:
@@ -57,8 +60,12 @@ class Accept(Layer):
         return {"table": self.thresholds}
 
     def _settings(self) -> dict[str, Any]:
-        return {"table_type": str(self.threshold_type)}
+        return {"table_type": str(self.threshold_type), "reloadable": self.reloadable}
 
     @classmethod
     def _read_constants(cls, entry: Mapping[str, Any], arrays: Mapping[str, Codes]) -> dict[str, Any]:
-        return {"thresholds": arrays["table"], "threshold_type": parse_type(entry["table_type"])}
+        return {
+            "thresholds": arrays["table"],
+            "threshold_type": parse_type(entry["table_type"]),
+            "reloadable": bool(entry.get("reloadable", False)),
+        }

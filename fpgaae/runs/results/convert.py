@@ -96,6 +96,16 @@ class WeightPortEntry:
     filters_first: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class ThresholdPortEntry:
+    """The port through which thresholds are loaded: a code of the score each, in the order of the accept bits."""
+
+    name: str
+    size: int
+    type: str  # that of the score, every code of which can be loaded
+    trained: tuple[int, ...]  # codes that are to be in force after a reset
+
+
 def few_events(false_positive_rate: float, events: float, *, is_largest: bool = False) -> str | None:
     """Say that fewer events than `MIN_EXPECTED_EVENTS` are expected above a threshold, or None where there are enough.
 
@@ -264,6 +274,7 @@ class ConvertResult(StageResult):
     output_bits: int
     outputs: tuple[Output, ...]
     weight_ports: tuple[WeightPortEntry, ...] = ()
+    threshold_port: ThresholdPortEntry | None = None  # where thresholds are reloadable
     trigger: TriggerEntry
     edge_events: EdgeSearch | None = None
     keras: KerasAgreement

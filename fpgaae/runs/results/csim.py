@@ -68,6 +68,19 @@ class ReloadedWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReloadedThresholds:
+    """The decisions with other thresholds loaded, one set after the other, in both branches of the sources."""
+
+    passed: bool
+    seed: int
+    sets: int  # the trained one first
+    events: int  # that each set decides about
+    decisions: int  # that were compared, those about scores at the thresholds among them
+    decision_flips: int
+    first_mismatch: str | None  # a sentence
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChangedType:
     """A layer whose compiled type is not the converted one."""
 
@@ -101,3 +114,4 @@ class CsimResult(StageResult):
     compile_seconds: float
     processes: int
     reloaded: ReloadedWeights | None = None  # where weights are reloadable
+    reloaded_thresholds: ReloadedThresholds | None = None  # where thresholds are reloadable

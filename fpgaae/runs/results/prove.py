@@ -47,6 +47,8 @@ class Refutation:
         Events that go in before it, where it takes a state of theirs.
     in_synthesis
         Whether it differs in the branch of the sources that is synthesized alone.
+    thresholds
+        Codes that are loaded before, where it differs with others than the trained ones.
     """
 
     hardware: tuple[int, ...] | None
@@ -58,6 +60,7 @@ class Refutation:
     score_differs: bool
     decision_differs: bool
     before: tuple[tuple[int, ...], ...] = ()
+    thresholds: tuple[int, ...] = ()
     in_synthesis: bool = False
 
 
@@ -107,6 +110,7 @@ class ProveResult(StageResult):
     passed: bool
     input_bits: int  # there are 2**input_bits events
     weight_bits: int  # of weights that can be reloaded: any of them
+    threshold_bits: int = 0  # of thresholds that can be reloaded: any of them
     paths: int
     layers: tuple[ProvenLayer, ...]
     refutation: Refutation | None
