@@ -67,7 +67,7 @@ class Csim(Section):
 
     max_events_per_process: Annotated[int, Field(ge=1, le=10**9)] = 1_000_000  # of the test split
     random_events: Annotated[int, Field(ge=0, le=10**8)] = 4_000  # beside the test events and the extremes
-    processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"  # auto: one a core
+    processes: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"  # of `csim` and `rtl`; auto: one a core
 
 
 class Tools(Section):

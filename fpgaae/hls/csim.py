@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, parse_type
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.hls.comparison import Comparison
 from fpgaae.hls.csim_library import Tap, compile_project
 from fpgaae.hls.loaded_thresholds import compare_loaded_thresholds
+from fpgaae.hls.pool import in_order, n_processes
 from fpgaae.hls.simulation import Part, Simulation, Simulator, check_layout
 from fpgaae.hls.stimulus import MADE_UP, Source
 from fpgaae.hls.synthesized_branch import compare_synthesized, compile_synthesized
@@ -73,7 +66,7 @@ def run_csim(run: StageRun) -> CsimResult:
         keras=convert.keras,
         events_per_second=round(total.events / seconds, 1),
         compile_seconds=round(compile_seconds, 2),
-        processes=_n_processes(run, len(list(simulation.stimuli().sources()))),
+        processes=n_processes(run.config.csim.processes, len(list(simulation.stimuli().sources()))),
         reloaded=reloaded,
         reloaded_thresholds=thresholds,
     )
@@ -104,7 +97,7 @@ def _compare(
         plan = [source for source in plan if source.origin in MADE_UP or source.start < _RELOADED_EVENTS]
     total = Comparison.of_layers([tap.layer for tap in taps])
     with run.progress.task(title, sum(s.stop - s.start for s in plan)) as task:
-        for source, part in _simulate_all(simulation, plan, _n_processes(run, len(plan))):
+        for source, part in in_order(_start, simulation, plan, n_processes(run.config.csim.processes, len(plan))):
             total.merge(part.comparison)
             if part.score_codes is not None:
                 scores.setdefault(source.origin, []).append(part.score_codes)
@@ -139,68 +132,5 @@ def _changed_types(taps: tuple[Tap, ...], layers: tuple[ConvertedLayer, ...]) ->
     )
 
 
-def _n_processes(run: StageRun, n_parts: int) -> int:
-    wanted = run.config.csim.processes
-    available = len(os.sched_getaffinity(0)) if wanted == "auto" else wanted
-    return max(1, min(available, n_parts))
-
-
-def _simulate_all(simulation: Simulation, plan: list[Source], processes: int) -> Iterator[tuple[Source, Part]]:
-    """Run the plan on several processes and give the parts in order; few are in flight, so memory stays bounded."""
-    with _one_thread_a_process():
-        pool = ProcessPoolExecutor(
-            processes, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(simulation,)
-        )
-        try:
-            waiting: list[tuple[Source, Future[Part]]] = []
-            for source in plan:
-                waiting.append((source, pool.submit(_simulate, source)))
-                if len(waiting) >= 4 * processes:
-                    yield waiting[0][0], waiting.pop(0)[1].result()
-            for source, future in waiting:
-                yield source, future.result()
-        except BrokenProcessPool:
-            raise CheckFailed(
-                "a simulation process died; the compiled project crashes (memory, or an endless loop)"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_a_process() -> Iterator[None]:
-    """Keep the BLAS of each worker on one thread; the processes are the parallelism."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _end_with_parent() -> None:
-    """End this worker when the main process was killed: nobody would ever ask it for anything again."""
-    if (parent := multiprocessing.parent_process()) is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-class _Worker:
-    """State of a worker process."""
-
-    simulator: Simulator
-
-
-def _start_worker(simulation: Simulation) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _Worker.simulator = Simulator(simulation)
-
-
-def _simulate(source: Source) -> Part:
-    return _Worker.simulator.compare(source)
+def _start(simulation: Simulation) -> Callable[[Source], Part]:
+    return Simulator(simulation).compare

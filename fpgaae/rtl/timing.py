@@ -35,6 +35,13 @@ class Timing:
         self.latency_cycles.add(int(clocks[0]))
         self.most_clocks_between = max(self.most_clocks_between, int(np.diff(clocks).max(initial=1)))
 
+    def merge(self, other: Timing) -> None:
+        """Add what was seen of other events."""
+        self.latency_cycles |= other.latency_cycles
+        self.most_clocks_between = max(self.most_clocks_between, other.most_clocks_between)
+        self.lost_events += other.lost_events
+        self.seconds += other.seconds
+
     def failure(self, settling: int | None) -> str | None:
         """Say what is wrong, or None.
 

@@ -111,7 +111,8 @@ class RtlResult(StageResult):
     settling_cycles: int | None
     designed_latency_cycles: int
     initiation_interval: int
-    events_per_second: float
+    events_per_second: float  # through the simulated Verilog, of one process
+    processes: int = 1  # that simulated side by side
     wrappers: tuple[WrapperCheck, ...] = ()
     stages: tuple[StageProof, ...] = ()  # none without Yosys
     registers: RegisterCheck | None = None  # None in results of earlier versions
