@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -42,6 +43,8 @@ settings.register_profile("tests", deadline=None)  # two workers share the cores
 settings.load_profile("tests")
 
 XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+_XLA_FUSION = "--xla_cpu_use_fusion_emitters=false"  # what compiles loops through MLIR takes half of the time
+_WITH_XLA_FUSION = {"jaxlib": "0.10.2", "tensorflow": "2.21.0"}  # a flag that XLA does not know ends the process
 JAX_CACHE = {  # what one training or process compiled, the next takes
     "JAX_COMPILATION_CACHE_DIR": str(REPOSITORY / ".pytest_cache" / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -107,11 +110,17 @@ COMPILING = pytest.StashKey[subprocess.Popen[bytes]]()
 def pytest_configure() -> None:
     """Compile sooner than a user does, C++ (`quick_compiler.py`) and JAX; every process of the tests inherits it."""
     if XLA_FLAGS not in (flags := os.environ.get("XLA_FLAGS", "")):
-        os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}"
+        fusion = _XLA_FUSION if _versions([*_WITH_XLA_FUSION]) == _WITH_XLA_FUSION else ""
+        os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAGS} {fusion}"
     for name, value in JAX_CACHE.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("NUMBA_OPT", "1")  # as `fpgaae.optional.require`: tests import da4ml without it
     quick_compiler.put_in_front(REPOSITORY / ".pytest_cache" / "compiler")
+
+
+def _versions(packages: list[str]) -> dict[str, str]:
+    """Give the versions of those packages that are installed."""
+    return {name: importlib.metadata.version(name) for name in packages if importlib.util.find_spec(name)}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
