@@ -69,6 +69,7 @@ def test_every_use_has_its_file() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow")
 @pytest.mark.parametrize(
     ("method", "use", "said"),
     [
@@ -78,10 +79,10 @@ def test_every_use_has_its_file() -> None:
     ],
 )
 def test_a_use_that_a_method_has_not_is_refused(
-    tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]], method: str, use: str, said: str
+    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]], method: str, use: str, said: str
 ) -> None:
     config = small_config(tmp_path, method={"kind": method})
-    done = run_process("explore", config, use, "--runs", tmp_path / "runs")
+    done = run_cli("explore", config, use, "--runs", tmp_path / "runs")
     assert done.returncode == 2
     assert said in done.stderr
     assert not (tmp_path / "runs" / "small" / "reference").exists()
@@ -89,9 +90,9 @@ def test_a_use_that_a_method_has_not_is_refused(
 
 @pytest.mark.slow
 def test_a_config_without_method_has_no_uses(
-    tmp_path: Path, run_process: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    done = run_process("explore", CONFIGS / "l1_ae.yaml", "--runs", tmp_path)
+    done = run_cli("explore", CONFIGS / "l1_ae.yaml", "--runs", tmp_path)
     assert done.returncode == 2
     assert "l1_ae.yaml has no `method`, of which there would be uses" in done.stderr
 
