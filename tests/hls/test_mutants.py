@@ -244,7 +244,7 @@ def test_a_missed_mutant_is_a_failure(proven: Workspace, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(mutation, "_batches", nearly_nothing)
     monkeypatch.setattr(mutation, "prove_equivalent", lambda *_: None)
-    result = run_mutation(proven.experiment, 10, SilentProgress())
+    result = run_mutation(proven.experiment, 4, SilentProgress())  # those that the command makes below
     assert result.missed > 0
     assert result.passed is False
     assert "mutants were missed; first " in missed_sentence(result)
