@@ -120,7 +120,7 @@ def test_the_first_and_the_second_run(config: Path, runs: Path) -> None:
         ["signal", "0", "0", "300"],
     ]
     written = result_file.stat().st_mtime_ns
-    second = _fpgaae("data", config, "--runs", runs)
+    second = _here("data", config, "--runs", runs)
     assert (second.returncode, second.stderr) == (0, "")
     assert second.stdout == f"data of small is current: {result_file}\n"
     assert result_file.stat().st_mtime_ns == written
@@ -131,17 +131,20 @@ def test_the_first_and_the_second_run(config: Path, runs: Path) -> None:
 
 @pytest.mark.slow
 def test_json_is_the_result_file_and_nothing_else(config: Path, runs: Path) -> None:
-    for _ in range(2):  # fresh, then current
-        done = _fpgaae("data", config, "--runs", runs, "--json")
+    for run in (_fpgaae, _here):  # fresh, then current
+        done = run("data", config, "--runs", runs, "--json")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == (runs / "small" / "data" / "data.json").read_text()
         assert json.loads(done.stdout)["feature_types"][0]["name"] == "met_pt"
 
 
 @pytest.mark.slow
-def test_runs_stand_in_the_current_folder_unless_told_otherwise(config: Path, tmp_path: Path) -> None:
+def test_runs_stand_in_the_current_folder_unless_told_otherwise(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "elsewhere").mkdir()
-    done = _fpgaae("data", config, cwd=tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    done = _here("data", config)
     assert done.returncode == 0
     assert done.stdout.startswith("data of small done: runs/small/data/data.json\n")
     assert (tmp_path / "elsewhere" / "runs" / "small" / "data" / EVENTS_FILE).is_file()
@@ -164,7 +167,7 @@ def test_a_config_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["reference", "csim"])
 def test_a_missing_stage_names_the_command_to_run(config: Path, runs: Path, name: str) -> None:
-    done = _fpgaae(name, config, "--runs", runs)
+    done = _here(name, config, "--runs", runs)
     command = f"fpgaae run {config} --to {name}"
     missing = f"{runs / 'small' / 'data'} has no finished result"
     assert _sentence(done) == f"{missing}; run `{command}`, which makes what is missing"
