@@ -39,6 +39,12 @@ class Emulator:
         self._latents_batch.restype = None
         self._latents_batch.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 
+        self.n_cells = int(library[f"{NAME}_n_cells"]())
+        self._decide, self._decide_with = (library[f"{NAME}_decide{kind}"] for kind in ("", "_with"))
+        self._decide.restype = self._decide_with.restype = None
+        self._decide.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+        self._decide_with.argtypes = (*self._decide.argtypes, ctypes.c_void_p)
+
         name, smallest, largest = (library[f"{NAME}_{of}"] for of in ("feature", "smallest", "largest"))
         name.restype = ctypes.c_char_p
         self.features = tuple(name(i).decode() for i in range(self.n_features))
@@ -64,6 +70,43 @@ class Emulator:
         accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
         self._batch(codes.ctypes.data, len(codes), scores.ctypes.data, accept.ctypes.data)
         return scores, accept.view(np.bool_)  # each 0 or 1
+
+    def decide(
+        self, scores: np.ndarray, thresholds: np.ndarray | None = None, cells: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Give the decisions (n, n_thresholds) at codes of the score, (n,), with the trained thresholds or with others.
+
+        Parameters
+        ----------
+        thresholds
+            (n_thresholds,) codes of the score; (n_thresholds, n_cells) where they follow sums over an event.
+        cells
+            (n,) of which cell each score is, where thresholds follow sums; None: all of the first.
+
+        Raises
+        ------
+        ValueError
+            If these are not integers of these shapes, or there is no such cell.
+        """
+        codes = _integers(scores, "scores", (len(scores),))
+        of = _integers(np.zeros(len(codes), dtype=np.int64) if cells is None else cells, "cells", codes.shape)
+        if of.size and not 0 <= of.min() <= of.max() < self.n_cells:
+            raise ValueError(f"cells are 0 to {self.n_cells - 1}, not {of.min()} to {of.max()}")
+        of = of.astype(np.int32)
+        accept = np.empty((len(codes), self.n_thresholds), dtype=np.uint8)
+        given = [codes.ctypes.data, of.ctypes.data, len(codes)]
+        if thresholds is None:
+            self._decide(*given, accept.ctypes.data)
+        else:
+            shape = (
+                (self.n_thresholds,)
+                if self.n_cells == 1 and np.ndim(thresholds) == 1
+                else (self.n_thresholds, self.n_cells)
+            )
+            loaded = _integers(thresholds, "thresholds", shape).reshape(self.n_thresholds, -1)
+            loaded = np.ascontiguousarray(loaded.T)  # those of a cell one behind the other
+            self._decide_with(*given, loaded.ctypes.data, accept.ctypes.data)
+        return accept.view(np.bool_)
 
     def latents(self, objects: np.ndarray, *, check: bool = True) -> np.ndarray:
         """Give the codes of the latents (n, n_latents), where the firmware puts them out; otherwise as `score`."""
@@ -97,6 +140,13 @@ class Emulator:
             f"{np.count_nonzero(beyond)} integers are beyond the declaration of their ports; first in event {event}: "
             f"{self.features[i]} is {given[event, i]}, but {self.smallest[i]} to {self.largest[i]} are declared"
         )
+
+
+def _integers(given: np.ndarray, what: str, shape: tuple[int, ...]) -> np.ndarray:
+    found = np.asarray(given)
+    if found.shape != shape or found.dtype.kind not in "iu":
+        raise ValueError(f"{what} are integers of the shape {shape}, not {found.dtype} {found.shape}")
+    return np.ascontiguousarray(found, dtype=np.int64)
 
 
 def _text(function: Callable[[], bytes]) -> str:

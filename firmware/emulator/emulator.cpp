@@ -8,7 +8,7 @@ namespace {
 @CONSTANTS@
 
 // Decisions at the codes of n scores, by the cell of each where thresholds follow sums over an event.
-void decide(const int64_t *scores, const int32_t *cells, int64_t n, uint8_t *accept) {
+void decide(const int64_t *scores, const int32_t *cells, int64_t n, const int64_t *thresholds, uint8_t *accept) {
     (void)cells;
     for (int64_t e = 0; e < n; e++)
         for (int i = 0; i < @N_THRESHOLDS@; i++)
@@ -27,7 +27,7 @@ FPGAAE_CHOSEN_WHEN_LOADED void run_block(const int16_t *objects, int n, int64_t 
     for (int e = 0; e < n; e++)
         scores[e] = score.lane[e];
     if (accept)
-        decide(scores, @CELLS@, n, accept);
+        decide(scores, @CELLS@, n, thresholds, accept);
 }
 
 // The smallest and largest integer that each port is declared to carry, and its name.
@@ -107,6 +107,11 @@ __attribute__((visibility("default"))) int64_t @NAME@_score(const int16_t *objec
 
 __attribute__((visibility("default"))) void @NAME@_decide(const int64_t *scores, const int32_t *cells, int64_t n,
                                                           uint8_t *accept) {
-    decide(scores, cells, n, accept);
+    decide(scores, cells, n, thresholds, accept);
+}
+
+__attribute__((visibility("default"))) void @NAME@_decide_with(const int64_t *scores, const int32_t *cells, int64_t n,
+                                                               const int64_t *loaded, uint8_t *accept) {
+    decide(scores, cells, n, loaded, accept);
 }
 }

@@ -47,6 +47,10 @@ void @NAME@_score_batch(const int16_t *objects, int64_t n, int64_t *scores, uint
 void @NAME@_decide(const int64_t *scores, const int32_t *cells, int64_t n, uint8_t *accept);
 int @NAME@_n_cells(void);
 
+/* The same with other thresholds than the trained ones, as they are loaded into registers of the firmware: n_thresholds codes
+ * of the score, or (n_cells, n_thresholds), those of one cell behind those of another. */
+void @NAME@_decide_with(const int64_t *scores, const int32_t *cells, int64_t n, const int64_t *thresholds, uint8_t *accept);
+
 /* Where the firmware puts out its latents: how many, and their codes of n events, (n, n_latents). */
 int @NAME@_n_latents(void);
 void @NAME@_latents_batch(const int16_t *objects, int64_t n, int32_t *latents);

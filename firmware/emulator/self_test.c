@@ -1,6 +1,6 @@
 /* Feeds the shipped golden vectors through every function and compares codes: one event at a time, in batches of every
  * length from one event to three blocks, whole, with buffers at places of all kinds, and from several threads at once.
- * The check of declarations is asked for both ends of each; then the decisions at the thresholds.
+ * The check of declarations is asked for both ends of each; then the decisions at the thresholds, the trained ones and others.
  * Returns 0: all equal; 1: one differs; 2: the vectors are damaged. */
 #include "@NAME@_emulator.h"
 #include <pthread.h>
@@ -292,9 +292,10 @@ static void run_declarations(Check *check) {
     }
 }
 
+static const int64_t trained[] = {@THRESHOLDS@}; /* cell by cell */
+
 /* Decisions at, one below and one above each threshold of every cell, and at zero: no event may have these scores. */
-static void run_decisions(Check *check) {
-    static const int64_t thresholds[] = {@THRESHOLDS@};
+static void decide_near(Check *check, const int64_t *thresholds, int is_loaded) {
     const long n = 3 * n_cells * n_thresholds + 1;
     int64_t *codes = room(n, sizeof *codes);
     int32_t *cells = room(n, sizeof *cells);
@@ -306,7 +307,10 @@ static void run_decisions(Check *check) {
         cells[i] = (int32_t)(i / (3 * n_thresholds));
     }
     memset(bits, guard, n * n_thresholds + 1);
-    @NAME@_decide(codes, cells, n, bits);
+    if (is_loaded)
+        @NAME@_decide_with(codes, cells, n, thresholds, bits);
+    else
+        @NAME@_decide(codes, cells, n, bits);
     check->calls++;
     for (i = 0; i < n; i++) {
         int wrong = bits[n * n_thresholds] != guard;
@@ -317,6 +321,26 @@ static void run_decisions(Check *check) {
     free(codes);
     free(cells);
     free(bits);
+}
+
+static void run_decisions(Check *check) { decide_near(check, trained, 0); }
+
+/* The same with thresholds that are given: the trained ones, also backwards, both ends of the score, and some in no order. */
+static void run_loaded(Check *check) {
+    enum { n_codes = n_cells * n_thresholds, n_sets = 12 };
+    int64_t *loaded = room(n_codes, sizeof *loaded);
+    long i, set;
+    for (set = 0; set < n_sets; set++) {
+        for (i = 0; i < n_codes; i++) {
+            const uint64_t drawn = (uint64_t)trained[i] * (2 * set + 1) + (uint64_t)(i * set) * 7919;
+            loaded[i] = set == 0   ? trained[i]
+                        : set == 1 ? trained[n_codes - 1 - i]
+                        : set < 6  ? (((set + i) & 1) && set > 3) || set == 2 ? @LARGEST@LL : 0
+                                   : (int64_t)(drawn & @LARGEST@ULL);
+        }
+        decide_near(check, loaded, 1);
+    }
+    free(loaded);
 }
 
 /* Runs a check and says how it went, at once: a damaged emulator may not live to the next one. */
@@ -340,6 +364,7 @@ int main(int argc, char **argv) {
     run("single events", run_single);
     run("integers beside the declaration of their ports", run_declarations);
     run("decisions at the thresholds", run_decisions);
+    run("decisions at thresholds that are given", run_loaded);
     for (event = 0; event < n_events; event++)
         n_wrong += is_wrong[event];
     printf("%ld events, %ld wrong; network %s\n", n_events, n_wrong, @NAME@_hash());

@@ -91,13 +91,14 @@ def export_ip(opened: Run, folder: str | Path, version: str = "1.0.0") -> Export
     return ip_export.export_ip(opened.experiment, Path(folder), version)
 
 
-def emulate(
+def emulate(  # noqa: PLR0913 - all but three are named
     opened: Run,
     files: Sequence[str | Path],
     output: str | Path,
     *,
     scheduler: str | None = None,
     workers: int | None = None,
+    thresholds: str | Path | None = None,
     progress: Progress | None = None,
 ) -> EmulateResult:  # fmt: skip
     """Give the firmware's exact score and decisions for events in many files, spread over processes or machines.
@@ -112,6 +113,8 @@ def emulate(
         Address of your own Dask scheduler; by default processes here.
     workers
         How many processes here; by default one a core.
+    thresholds
+        A file that `choose_thresholds` wrote for this network, in the place of the trained thresholds.
 
     Returns
     -------
@@ -131,7 +134,8 @@ def emulate(
     from fpgaae.emulator.emulate import EmulateOptions  # noqa: PLC0415 - Dask takes a second to import
     from fpgaae.emulator.emulate import emulate as score_files  # noqa: PLC0415
 
-    options = EmulateOptions(scheduler, workers, progress or SilentProgress())
+    loaded = None if thresholds is None else Path(thresholds)
+    options = EmulateOptions(scheduler, workers, progress or SilentProgress(), loaded)
     return score_files(opened.experiment, [Path(file) for file in files], Path(output), options)
 
 

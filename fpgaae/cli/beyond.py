@@ -212,6 +212,12 @@ def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
     as_json: JsonOption = False,
     scheduler: SchedulerOption = None,
     workers: WorkersOption = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(
+            "--thresholds", metavar="FILE", help="Decide with those that `fpgaae thresholds` wrote for this network."
+        ),
+    ] = None,
 ) -> None:
     """Give the firmware's exact score and decisions for events in many files, spread over processes or machines.
 
@@ -221,7 +227,9 @@ def emulate_command(  # noqa: PLR0913, PLR0917 - each is an option of the comman
     progress = open_progress(as_json)
     with errors_as_sentences():
         opened = api.open_run(config, runs=runs)
-        result = api.emulate(opened, files, output, scheduler=scheduler, workers=workers, progress=progress)
+        result = api.emulate(
+            opened, files, output, scheduler=scheduler, workers=workers, thresholds=thresholds, progress=progress
+        )
     if as_json:
         print_json(result)
     else:

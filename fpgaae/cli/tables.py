@@ -53,6 +53,8 @@ def emulate_table(result: EmulateResult) -> RenderableType:
         accepted = (f"{n:,} ({n / max(entry.counted, 1):.2e})" for n in entry.accepted)
         table.add_row(escape(entry.output), f"{entry.events:,}", *accepted)
     lines: list[RenderableType] = [table, *(line for entry in result.files for line in _largest_pt(entry))]
+    if result.loaded:
+        lines.append("thresholds as they were loaded, in the place of the trained ones")
     if left := sum(entry.events - entry.counted for entry in result.files):
         lines.append(f"{left:,} events do not fulfil `data.where`: they have a score, but count nowhere")
     for index, row in enumerate(result.thresholds):

@@ -28,6 +28,7 @@ from fpgaae.data.paths import each_file
 from fpgaae.data.readers import content_hash, event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
+from fpgaae.emulator.loaded import read_thresholds
 from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span, scored_data
 from fpgaae.errors import InputError
 from fpgaae.files import lock, require_space, sha256, write_json
@@ -38,6 +39,7 @@ from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.emulate import EmulatedFile, EmulatedThreshold, EmulateFiles, EmulateResult
+from fpgaae.runs.results.thresholds import ThresholdSet
 from fpgaae.statistics import clopper_pearson
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class EmulateOptions(NamedTuple):
     scheduler: str | None = None
     workers: int | None = None
     progress: Progress = SilentProgress()
+    thresholds: Path | None = None  # a file of `fpgaae thresholds`; None: the trained ones
 
 
 @dataclass
@@ -89,7 +92,8 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     Raises
     ------
     InputError
-        If two files would have one result, a folder has no event file, or no scheduler answers.
+        If two files would have one result, a folder has no event file, no scheduler answers, or the thresholds are of
+        another network.
     CheckFailed
         If the emulator does not give the golden codes, or a worker dies.
     ToolMissing
@@ -97,10 +101,12 @@ def emulate(experiment: Experiment, sources: Sequence[Path], folder: Path, optio
     """
     require("distributed", SPREADING)
     deployed = open_deployed(experiment)
+    loaded = None if options.thresholds is None else read_thresholds(options.thresholds, deployed)
     targets = _targets(each_file(sources, deployed.experiment.config.data), folder)
     started = time.perf_counter()
     with lock(folder):
-        run = _Run(deployed, folder, [_identify(deployed, *pair) for pair in targets.items()])
+        files = [_identify(deployed, source, target, loaded) for source, target in targets.items()]
+        run = _Run(deployed, folder, files, loaded)
         run.plan()
         for left in folder.glob(f"{_PACKAGE_PREFIX}*"):  # by a run that was killed
             shutil.rmtree(left, ignore_errors=True)
@@ -133,7 +139,7 @@ def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
     return targets
 
 
-def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
+def _identify(deployed: Deployed, source: Path, target: Path, loaded: ThresholdSet | None) -> _File:
     """Say what a result depends on, the content of its file; a missing one is found when it is opened."""
     data = deployed.experiment.config.data.model_dump(mode="json")
     entry = {
@@ -144,6 +150,8 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
         "hardware": data["hardware"],
         "read_as": {key: data[key] for key in ("values", "table", "order", "clip", "where", "reader", "options")},
     }
+    if loaded is not None:
+        entry["thresholds"] = loaded.codes
     key = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:16]
     return _File(source, target, key)
 
@@ -151,8 +159,11 @@ def _identify(deployed: Deployed, source: Path, target: Path) -> _File:
 class _Run:
     """The files of one call, and what became of them so far."""
 
-    def __init__(self, deployed: Deployed, folder: Path, files: Sequence[_File]) -> None:
+    def __init__(
+        self, deployed: Deployed, folder: Path, files: Sequence[_File], loaded: ThresholdSet | None = None
+    ) -> None:  # fmt: skip
         self._deployed = deployed
+        self._loaded = loaded
         self._folder = folder
         self._files = files
         self._data = scored_data(deployed.experiment.config.data)
@@ -205,7 +216,8 @@ class _Run:
         for file in self.open_files:
             parts = self._parts / file.key
             parts.mkdir(parents=True, exist_ok=True)
-            job = Job(file.source, self._data, package, self._deployed.name, parts)
+            codes = None if self._loaded is None else self._loaded.codes
+            job = Job(file.source, self._data, package, self._deployed.name, parts, codes)
             for span in sorted(file.waiting, key=lambda span: span.start):
                 tasks[client.submit(score_span, job, span, pure=False)] = (file, span)
         with progress.task("emulating", sum(file.n_events for file in self.open_files)) as task:
@@ -272,7 +284,7 @@ class _Run:
         return {
             "network": network_hashes(trigger).network,
             "score_fraction": trigger.network.score.type.fraction,
-            "thresholds": trigger.thresholds,
+            "thresholds": trigger.thresholds if self._loaded is None else np.array(self._loaded.codes),
         }
 
     def write_result(self) -> EmulateFiles:
@@ -286,6 +298,7 @@ class _Run:
             thresholds=tuple(self._thresholds(finished)),
             files=finished,
             failed={str(file.source): file.failure for file in self._files if file.failure},
+            loaded=self._loaded is not None,
         ).sealed()
         write_json(self._folder / RESULT_FILE, as_json(result))
         if self._parts.is_dir() and not any(self._parts.iterdir()):
@@ -298,7 +311,8 @@ class _Run:
         Groups are not read here: the intervals take the design effect that the threshold had where it was chosen.
         """
         config = self._deployed.experiment.config
-        chosen = self._deployed.experiment.result(ConvertResult).trigger.thresholds
+        converted = self._deployed.experiment.result(ConvertResult).trigger.thresholds
+        chosen = converted if self._loaded is None else self._loaded.thresholds
         level = config.evaluation.confidence_level
         events = sum(entry.counted for entry in finished)
         for index, point in enumerate(chosen):

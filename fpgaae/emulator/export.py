@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
@@ -11,8 +13,10 @@ from fpgaae.emulator.package import compile_package, open_binding, write_package
 from fpgaae.emulator.vectors import self_test_events
 from fpgaae.errors import CheckFailed
 from fpgaae.files import new_folder
+from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.loaded_thresholds import with_loaded
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.port_table import input_ports, port_lines
 from fpgaae.hls.stimulus import Stimuli
@@ -100,4 +104,26 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
         wrong |= (emulator.latents(codes, check=False) != golden[LATENTS_LAYER].codes).any(axis=1)
     if wrong.any():
         raise CheckFailed(f"the emulator differs from the golden codes in {wrong.sum()} of {len(codes)} events")
+    _compare_loaded(emulator, trigger, codes, experiment.config.seed)
     return result
+
+
+def _compare_loaded(emulator: Any, trigger: GoldenTrigger, words: Codes, seed: int) -> None:  # noqa: ANN401
+    """Give the emulator other thresholds, at the scores of events and beside them, and compare its decisions.
+
+    Raises
+    ------
+    CheckFailed
+        If one differs.
+    """
+    scores, cells, of = trigger.scores(words), trigger.cells(words), trigger.accept.threshold_type
+    rng = np.random.default_rng([seed, len(words)])
+    for step in (-1, 0, 1):
+        drawn = rng.choice(scores, trigger.thresholds.shape) + step
+        loaded = with_loaded(trigger, np.clip(drawn, of.min_code, of.max_code))
+        inputs = [Tensor(scores[:, None], of.fraction), *([] if cells is None else [Tensor(cells[:, None], 0)])]
+        wrong = (emulator.decide(scores, loaded.thresholds, cells) != loaded.accept.run(inputs).codes).any(axis=1)
+        if wrong.any():
+            raise CheckFailed(
+                f"the emulator differs in {wrong.sum()} of {len(words)} events with other thresholds given"
+            )

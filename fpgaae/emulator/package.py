@@ -72,6 +72,7 @@ def write_package(
         "OF_CELL": "" if cell is None else f"(cells ? cells[e] : 0) * {n_thresholds} + ",
         "CELLS": "nullptr" if cell is None else "cell.lane",
         "THRESHOLDS": ", ".join(f"{code}LL" for code in trigger.accept.by_cell.ravel().tolist()),
+        "LARGEST": str(trigger.accept.threshold_type.max_code),
         "HASH": hashes.network,
         "WEIGHTS_HASH": hashes.weights,
         "TYPES_HASH": hashes.types,

@@ -22,6 +22,7 @@ class Damage(str, Enum):
     TABLE = "table entry, or a table rotated or cut"
     THRESHOLD = "threshold"
     THRESHOLD_BY_ONE = "threshold off by one"
+    HELD_THRESHOLD = "thresholds that are given and not read"
     COMPARISON = "comparison"
     ACCEPT_ORDER = "order of the accept bits"
     SCALING = "scaling of an input"

@@ -30,6 +30,7 @@ class Job(NamedTuple):
     package: Path  # of the compiled emulator
     name: str
     parts: Path  # folder of the part files
+    thresholds: tuple[int, ...] | None = None  # codes in the place of the trained ones
 
 
 def scored_data(data: Data) -> Data:
@@ -95,6 +96,8 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         tally = Tally(job.data)
         tally.add(chunk, codes)
         scores, accept = emulator.score(event_words(chunk, job.data))
+        if job.thresholds is not None:
+            accept = emulator.decide(scores, np.array(job.thresholds, dtype=np.int64))
         kept = np.ones(len(codes), dtype=np.uint8) if chunk.kept is None else chunk.kept.astype(np.uint8)
         done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None], kept))
         if end % PART_EVENTS == 0 or end == len(span):

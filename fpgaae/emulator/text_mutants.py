@@ -39,6 +39,13 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
         ),
     ),
     slips(
+        Damage.HELD_THRESHOLD,
+        "it decides with no thresholds that are given",
+        Slip(
+            _CODE, r"cells, n, loaded, accept\);", ("cells, n, thresholds, accept);", "cells, n, loaded + 1, accept);")
+        ),
+    ),
+    slips(
         Damage.SIGN,
         "no input takes all 16 bits without a sign",
         Slip(_CODE, r"\(const uint16_t \*\)objects", ("objects",)),

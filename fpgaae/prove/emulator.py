@@ -20,7 +20,16 @@ _ROW = re.compile(r"(\w+)(?:\[(\d+)\])?(?: = \{\})?")
 _CALL = re.compile(r"(\w+)(?:<(\w+)>)?\((.*)\)", re.S)
 _BODY = re.compile(r"^(?:\w+ )?void run_block\([^)]*\) \{\n(.*?)^    if \(latents\)", re.M | re.S)
 _DECISION = re.compile(
-    r"accept\[e \* (\d+) \+ i\] = scores\[e\] > thresholds\[(\(cells \? cells\[e\] : 0\) \* \1 \+ )?i\];"
+    r"^void decide\(const int64_t \*scores, const int32_t \*cells, int64_t n, const int64_t \*thresholds, "
+    r"uint8_t \*accept\) \{\n    \(void\)cells;\n"
+    r"    for \(int64_t e = 0; e < n; e\+\+\)\n +for \(int i = 0; i < (?P<n>\d+); i\+\+\)\n"
+    r" +accept\[e \* (?P=n) \+ i\] = scores\[e\] (?P<how>[<>]=?) "
+    r"thresholds\[(?P<cell>\(cells \? cells\[e\] : 0\) \* (?P=n) \+ )?(?P<place>i|(?P=n) - 1 - i)\];\n\}",
+    re.M,
+)
+_DECIDE_WITH = re.compile(
+    r"_decide_with\(const int64_t \*scores, const int32_t \*cells, int64_t n,\s+const int64_t \*loaded, "
+    r"uint8_t \*accept\) \{\n    decide\(scores, cells, n, (?P<thresholds>\w+), accept\);\n\}"
 )
 
 
@@ -50,6 +59,8 @@ def emulator_differs(trigger: GoldenTrigger, source: str, file: Path | None = No
     for place, (own, right) in enumerate(zip(found, expected, strict=True)):
         if not algebra.difference(own, right).is_zero:
             return f"{f'decision {place - 1}' if place else 'the score'} is not that of the model"
+    if (reason := run.loaded_differs()) is not None:
+        return reason
     if file is None or not run.dense:
         return None
     return wrong_coefficient(file.parent, file.name, tuple(run.dense.values()))
@@ -99,12 +110,12 @@ class _Run(Kernels):
 
     def decisions(self, trigger: GoldenTrigger) -> Iterator[Polynomial]:
         """Give the decisions."""
-        decision, score = _DECISION.search(self._source), self.value("score")
+        decision, score = self._decision(), self.value("score")
         n, by_cell = trigger.accept.size, trigger.network.cell is not None
-        if decision is None or int(decision[1]) != n or bool(decision[2]) != by_cell:
+        if int(decision["n"]) != n or bool(decision["cell"]) != by_cell:
             raise NotFollowed("its comparison of scores with thresholds is not followed")
         thresholds = np.array(self._array("thresholds")).reshape(-1, n)
-        for column in range(n):
+        for column in range(n) if decision["place"] == "i" else reversed(range(n)):
             own = thresholds[:, column]
             if not by_cell:
                 at = Polynomial(int(own[0]), {})
@@ -112,4 +123,25 @@ class _Run(Kernels):
                 if self._algebra.codes(self.value("cell"))[1] >= len(own):
                     raise NotFollowed("an event may have a cell without thresholds")
                 at = self._algebra.apply(lambda codes, own=own: own[codes], self.value("cell"))  # type: ignore[misc]
-            yield self._algebra.is_negative(self._algebra.difference(at, score))
+            a, b = (at, score) if decision["how"].startswith(">") else (score, at)
+            yield self._algebra.is_negative(self._algebra.sum(((a, 1), (b, -1)), -decision["how"].endswith("=")))
+
+    def loaded_differs(self) -> str | None:
+        """Say where a decision with thresholds that are given is not `score > threshold`, for any codes of both."""
+        decision, given = self._decision(), _DECIDE_WITH.search(self._source)
+        if given is None:
+            raise NotFollowed("its function that is given thresholds is not followed")
+        if given["thresholds"] != "loaded":
+            return "the thresholds that are given are not what it decides with"
+        if decision["how"] != ">":
+            return f"with thresholds that are given, it compares by {decision['how']}"
+        if decision["place"] != "i" and decision["n"] != "1":
+            return f"with thresholds that are given, decision 0 is that of threshold {int(decision['n']) - 1}"
+        return None
+
+    def _decision(self) -> re.Match[str]:
+        """Read the function that compares scores with thresholds, both of them arguments."""
+        found = _DECISION.search(self._source)
+        if found is None:
+            raise NotFollowed("its comparison of scores with thresholds is not followed")
+        return found

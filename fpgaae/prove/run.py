@@ -122,8 +122,9 @@ def _emulator_piece(sources: Sources, folder: Path) -> ProvenPiece | str:
         name=file.name,
         kind="emulator",
         outcome=(Proven.PROVEN if reason is None else Proven.OPEN).value,
-        how="its calls and constants as polynomials in all words, that no sum leaves what its type holds exactly, and "
-        "that the compiled dense layers give their coefficients back for every basis vector",
+        how="its calls and constants as polynomials in all words, its decisions for any score and any thresholds, that "
+        "no sum leaves what its type holds exactly, and that the compiled dense layers give their coefficients back "
+        "for every basis vector",
         reason=reason,
     )
 

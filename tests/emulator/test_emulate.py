@@ -34,10 +34,13 @@ from fpgaae.emulator import emulate as module
 from fpgaae.emulator import export, spans
 from fpgaae.emulator.emulate import EmulateOptions, emulate
 from fpgaae.emulator.export import open_deployed
+from fpgaae.emulator.hashes import network_hashes
 from fpgaae.errors import InputError
-from fpgaae.files import Json
+from fpgaae.files import Json, write_json
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.data import DataResult
+from fpgaae.runs.results.thresholds import ThresholdSet
 from fpgaae.statistics import clopper_pearson
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -286,6 +289,74 @@ def test_bad_files_get_their_sentence_and_the_others_are_done(
     assert "does not exist" in result["failed"][str(missing)]
     assert (tmp_path / "out" / "two_scores.h5").is_file()
     assert not (tmp_path / "out" / ".parts").exists()
+
+
+def _threshold_file(workspace: Workspace, folder: Path, codes: list[int], **changes: object) -> Path:
+    """Write what `fpgaae thresholds` writes, with some codes."""
+    deployed = open_deployed(workspace.experiment)
+    points = workspace.experiment.result(ConvertResult).trigger.thresholds
+    made = ThresholdSet(
+        network=network_hashes(deployed.trigger).network,
+        score_type=str(deployed.trigger.network.score.type),
+        files=(),
+        events=100,
+        converted=tuple(deployed.trigger.thresholds.tolist()),
+        thresholds=tuple(replace(points[i % len(points)], code=code) for i, code in enumerate(codes)),
+        writes=(),
+    )
+    folder.mkdir(exist_ok=True)
+    file = folder / "thresholds.json"
+    write_json(file, as_json(replace(made, **changes)))  # type: ignore[arg-type]
+    return file
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_parts")
+def test_other_thresholds_decide_about_the_same_scores(
+    workspace: Workspace, files: dict[str, Path], schedulers: dict[int, str], tmp_path: Path
+) -> None:
+    scores = _golden(workspace, files["one"])[:, 0]
+    n = open_deployed(workspace.experiment).trigger.accept.size
+    codes = [int(scores.max()) - 1, *[int(np.median(scores))] * (n - 1)]
+    chosen = _threshold_file(workspace, tmp_path / "chosen", codes)
+    options = EmulateOptions(schedulers[1], thresholds=chosen)
+    _emulate(workspace, [files["one"]], tmp_path / "out", schedulers[1])
+    result = emulate(workspace.experiment, [files["one"]], tmp_path / "out", options)
+    found, accept, attributes = _read(tmp_path / "out" / "one_scores.h5")
+    np.testing.assert_array_equal(found, scores)
+    np.testing.assert_array_equal(accept, scores[:, None] > np.array(codes))
+    np.testing.assert_array_equal(attributes["thresholds"], codes)
+    assert result.loaded
+    assert [row.code for row in result.thresholds] == codes
+    assert [row.accepted for row in result.thresholds] == (scores[:, None] > np.array(codes)).sum(axis=0).tolist()
+    before = (tmp_path / "out" / "one_scores.h5").stat().st_mtime_ns
+    emulate(workspace.experiment, [files["one"]], tmp_path / "out", options)
+    assert (tmp_path / "out" / "one_scores.h5").stat().st_mtime_ns == before, "current results are left"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"network": "0" * 64}, r"has thresholds of the network 000000000000, and .*small\.yaml was converted to"),
+        ({"thresholds": ()}, "0 thresholds are given, and the block has"),
+        ("beyond", "is no code of the score, whose codes are 0 to"),
+        ("damaged", r"thresholds\.json"),
+        ("missing", r"thresholds\.json"),
+    ],
+)
+def test_thresholds_of_another_network_are_refused(
+    workspace: Workspace, tmp_path: Path, change: dict[str, object] | str, said: str
+) -> None:
+    trigger = open_deployed(workspace.experiment).trigger
+    codes = [1 << 60 if change == "beyond" else 5] * trigger.accept.size
+    file = _threshold_file(workspace, tmp_path / "chosen", codes, **(change if isinstance(change, dict) else {}))
+    if change == "damaged":
+        file.write_text(file.read_text()[:-9])
+    if change == "missing":
+        file.unlink()
+    with pytest.raises(InputError, match=said):
+        emulate(workspace.experiment, [tmp_path / "a.h5"], tmp_path / "out", EmulateOptions(thresholds=file))
+    assert not (tmp_path / "out").exists()
 
 
 def test_results_that_would_replace_each_other_or_an_input_are_refused(workspace: Workspace, tmp_path: Path) -> None:

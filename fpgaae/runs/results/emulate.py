@@ -53,6 +53,7 @@ class EmulateFiles:
     thresholds: tuple[EmulatedThreshold, ...]
     files: tuple[EmulatedFile, ...]
     failed: Mapping[str, str]  # what is wrong, by event file
+    loaded: bool = False  # whether the thresholds are those of a file, and not the trained ones
     seal: str = ""  # SHA-256 of all that stands above, so that an edit is seen
 
     def sealed(self) -> EmulateFiles:

@@ -34,3 +34,8 @@ class ThresholdSet:
     converted: tuple[int, ...]  # the codes that are in force after a reset
     thresholds: tuple[Threshold, ...]
     writes: tuple[RegisterWrite, ...]  # in this order; the last puts the set in force between two events
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The codes of the score that are loaded."""
+        return tuple(point.code for point in self.thresholds)
