@@ -20,10 +20,12 @@ from benchmarks import (
     emulate_scale,
     emulator_speed,
     evaluation,
+    gpu,
     main_job,
     memory_large_file,
     memory_readers,
     mutation,
+    notebook,
     reference_speed,
     rtl_speed,
     words,
@@ -35,7 +37,7 @@ from fpgaae.files import write_json
 
 _MODULES = (
     main_job, csim_throughput, memory_large_file, memory_readers, evaluation, mutation, emulate_scale, emulator_speed,
-    rtl_speed, agreement, reference_speed, coverage, cms_data, cms_chain, words,
+    rtl_speed, agreement, reference_speed, coverage, cms_data, cms_chain, words, notebook, gpu,
 )  # fmt: skip
 BENCHMARKS: MappingProxyType[str, Callable[[Settings], Result]] = MappingProxyType(
     {module.NAME: module.run for module in _MODULES}

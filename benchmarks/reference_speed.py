@@ -33,7 +33,7 @@ def run(settings: Settings) -> Result:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
     for index in range(1 if settings.quick else _ROUNDS):
         for name, (backend, arguments) in wanted.items():
-            measured = _measure(backend, *arguments)
+            measured = measure(backend, *arguments)
             found[name].append(measured)
             result.rows.append((str(index + 1), name, measured["events_per_second"], measured["per_cpu_second"]))
     rates = {name: median(own["events_per_second"] for own in measured) for name, measured in found.items()}
@@ -42,11 +42,11 @@ def run(settings: Settings) -> Result:
     for name in ("fit, TensorFlow", "fit, JAX"):
         result.goals.append(Goal(f"compiled loop / {name}", loop / rates[name], 5 if gpu else 1, "times", True))
     result.goals.append(Goal(f"cost of {_MEMBERS} members / one", _MEMBERS * loop / ensemble, 3, "times (on a GPU)"))
-    _add_roofline(result, loop, _measure("jax", "machine"))
+    add_roofline(result, loop, measure("jax", "machine"))
     return result
 
 
-def _add_roofline(result: Result, rate: float, machine: dict[str, float]) -> None:
+def add_roofline(result: Result, rate: float, machine: dict[str, float]) -> None:
     """Say what an event costs, and which of arithmetic and memory binds at most."""
     flops = 6 * multiply_adds()
     parameters = multiply_adds()
@@ -60,11 +60,26 @@ def _add_roofline(result: Result, rate: float, machine: dict[str, float]) -> Non
     ]
 
 
-def _measure(backend: str, *arguments: str) -> dict[str, Any]:
+def measure(backend: str, *arguments: str, seconds: float | None = None) -> dict[str, Any]:
+    """Run one measurement of the worker in a process of its own.
+
+    Raises
+    ------
+    StageFailed
+        If it ends with an error, or not in so many seconds.
+    """
     command = [sys.executable, "-m", "benchmarks.reference_worker", *arguments]
-    done = subprocess.run(
-        command, env=os.environ | {"KERAS_BACKEND": backend}, capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=os.environ | {"KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise StageFailed(f"{' '.join(command)} did not end in {seconds:.0f} s") from None
     if done.returncode:
         raise StageFailed(f"{' '.join(command)} exited with {done.returncode}:\n{done.stderr[-2000:]}")
     measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
