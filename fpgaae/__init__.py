@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         mutate,
         mutate_proof,
         open_run,
+        place_front,
         repeat,
         report_folder,
         run,
@@ -51,8 +52,8 @@ __all__ = [
     "choose_thresholds", "compare", "compare_layers", "compare_methods", "compare_netlist", "compare_runs",
     "copy_config", "draft_config", "emulate", "error_of", "evaluate_events", "explore_method", "export_cmssw",
     "export_emulator", "export_ip", "find_config", "import_model", "last_stage", "lint", "list_configs",
-    "load_config", "mutate", "mutate_proof", "open_run", "repeat", "report_folder", "run", "run_stage", "run_scan",
-    "write_comparison",
+    "load_config", "mutate", "mutate_proof", "open_run", "place_front", "repeat", "report_folder", "run",
+    "run_stage", "run_scan", "write_comparison",
 ]  # fmt: skip
 _ERRORS = frozenset({"CheckFailed", "ConfigError", "FpgaaeError", "InputError", "ToolMissing"})
 

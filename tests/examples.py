@@ -18,6 +18,7 @@ ELSEWHERE = {
     "export_cmssw": "emulator/test_model_package.py",
     "export_ip": "ip/test_export_ip.py",
     "mutate_proof": "prove/test_prove_mutants.py",
+    "place_front": "place/test_front.py",
     "repeat": "scan/test_repeat.py",
     "run_scan": "scan/test_scan_run.py",
 }

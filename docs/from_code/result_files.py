@@ -14,7 +14,9 @@ from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.emulate import EmulateResult
+from fpgaae.runs.results.ip import PackageResult
 from fpgaae.runs.results.mutants import CsimMutantsResult, EmulatorMutantsResult, ProveMutantsResult, RtlMutantsResult
+from fpgaae.runs.results.place import FloorPlan, PlaceFront
 from fpgaae.runs.results.repeat import RepeatResult
 from fpgaae.runs.results.rtl import RtlLayersResult
 from fpgaae.runs.results.scan import ScanResult
@@ -36,6 +38,9 @@ OTHERS: Mapping[str, type[Any]] = {  # what no stage writes alone
     "emulator_mutants.json (export --mutate)": EmulatorMutantsResult,
     "rtl_layers.json (rtl --layers)": RtlLayersResult,
     "evaluate/drift.json (evaluate --against)": DriftResult,
+    "place_front/front.json (place --front)": PlaceFront,
+    "place/floor_plan.json (place)": FloorPlan,
+    "package.json (export --ip)": PackageResult,
     "emulate.json (emulate)": EmulateResult,
     "comparison.json (compare)": RunComparison,
     "runs/scan/NAME/scan.json (scan)": ScanResult,

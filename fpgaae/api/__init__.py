@@ -18,6 +18,7 @@ from fpgaae.api.studies import (
     compare_runs,
     evaluate_events,
     explore_method,
+    place_front,
     repeat,
     report_folder,
     run_scan,
@@ -28,6 +29,6 @@ __all__ = [
     "LayerRow", "MetricRow", "Run", "check_machine", "choose_thresholds", "compare", "compare_layers",
     "compare_methods", "compare_netlist", "compare_runs", "copy_config", "draft_config", "emulate", "error_of",
     "evaluate_events", "explore_method", "export_cmssw", "export_emulator", "export_ip", "find_config", "import_model",
-    "last_stage", "lint", "list_configs", "load_config", "mutate", "mutate_proof", "open_run", "repeat",
+    "last_stage", "lint", "list_configs", "load_config", "mutate", "mutate_proof", "open_run", "place_front", "repeat",
     "report_folder", "run", "run_stage", "run_scan", "write_comparison",
 ]  # fmt: skip

@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING
 from fpgaae import pipeline
 from fpgaae.api.configs import RUNS
 from fpgaae.api.results import Run
+from fpgaae.optional import require
 from fpgaae.progress import Progress, SilentProgress
 from fpgaae.runs.results.compare import RunComparison
 from fpgaae.runs.results.drift import DriftResult
 from fpgaae.runs.results.explore import UseResult
 from fpgaae.runs.results.metrics import OtherEvents
+from fpgaae.runs.results.place import FRONT_FILE, PlaceFront
 from fpgaae.runs.results.repeat import RepeatResult
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.scan import ScanResult
 from fpgaae.runs.run import RunOptions
 
+FRONT_ADDERS = (2, 3, 4, 5, 6)  # between two registers
+
 if TYPE_CHECKING:
     from fpgaae.training.methods.comparison import MethodComparison
 
 __all__ = [
-    "compare", "compare_methods", "compare_runs", "evaluate_events", "explore_method", "repeat", "report_folder",
-    "run_scan", "write_comparison",
+    "compare", "compare_methods", "compare_runs", "evaluate_events", "explore_method", "place_front", "repeat",
+    "report_folder", "run_scan", "write_comparison",
 ]  # fmt: skip
 
 
@@ -45,6 +49,39 @@ def compare(opened: Run, events: str | Path, *, progress: Progress | None = None
     True
     """
     return pipeline.compare_events(opened.experiment, Path(events), progress or SilentProgress())
+
+
+def place_front(
+    opened: Run, adders: Sequence[int] = FRONT_ADDERS, *, progress: Progress | None = None
+) -> PlaceFront:  # fmt: skip
+    """Place and route a traced block with so many adders between registers, and draw clock against latency.
+
+    Writes `place_front/front.json`, `front.png` and `front.pdf` into the run folder. A point that was placed before is
+    not placed again.
+
+    Raises
+    ------
+    InputError
+        If `trace` was not run on the present config.
+    ToolMissing
+        If Yosys or nextpnr is missing.
+    CheckFailed
+        If the block does not fit the chip.
+
+    Examples
+    --------
+    >>> front = fpgaae.place_front(fpgaae.open_run("small.yaml"), [3, 8])
+    >>> [point.depth for point in front.points], front.points[0].clock_mhz > front.points[1].clock_mhz
+    ([3, 8], True)
+    """
+    require("da4ml", "the traced logic is cut with it")
+    from fpgaae.evaluation.figure_files import save_figure  # noqa: PLC0415
+    from fpgaae.place.front import place_front as place_all  # noqa: PLC0415
+    from fpgaae.report.place_figures import front_figure  # noqa: PLC0415
+
+    front = place_all(opened.experiment, adders, progress or SilentProgress())
+    save_figure(front_figure(front), (opened.experiment.folder / FRONT_FILE).parent, "front")
+    return front
 
 
 def evaluate_events(opened: Run, other: str | Path, *, progress: Progress | None = None) -> OtherEvents:

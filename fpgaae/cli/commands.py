@@ -49,8 +49,6 @@ _PLAIN = {
     "reference": "Train the full-precision autoencoder that the quantized one starts from and is compared with.",
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
-    "place": "Place and route on an ECP5 with open tools, for a wanted clock, and compare the routed netlist bit for "
-    "bit.",
 }
 _OTHERS: dict[str, Callable[..., None]] = {
     "init": starting.init_command,
@@ -62,6 +60,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "prove": stages.prove,
     "rtl": stages.rtl,
     "synth": stages.synth,
+    "place": stages.place,
     "evaluate": stages.evaluate,
     "report": stages.report,
     "explore": beyond.explore_command,

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from fpgaae import api
+from fpgaae.api.studies import FRONT_ADDERS
 from fpgaae.cli.fresh import Program
 from fpgaae.cli.mutants import report_mutants
 from fpgaae.cli.options import (
@@ -29,7 +30,7 @@ from fpgaae.cli.output import (
     refuse_failure,
     set_up_logging,
 )
-from fpgaae.cli.summary import summarize
+from fpgaae.cli.summary import attempts_table, summarize
 from fpgaae.cli.tables import drift_tables, layers_table, other_events_tables
 from fpgaae.errors import InputError
 from fpgaae.runs.experiment import Experiment
@@ -37,6 +38,8 @@ from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.mutants import ProofTarget
 from fpgaae.runs.run import Outcome
 from fpgaae.runs.stages import STAGES
+
+_DIGITS = 6
 
 
 def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
@@ -286,6 +289,57 @@ def synth(
             + ("" if result.latent_mismatches is None else f", {result.latent_mismatches:,} in the latents")
         )
     refuse_failure(result)
+
+
+def place(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: ConfigArgument,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    front: Annotated[
+        bool,
+        typer.Option(
+            "--front",
+            help="Instead place several pipelinings, and draw clock against latency; a point that was placed before is "
+            "not placed again. Writes place_front/front.json, front.png and front.pdf.",
+        ),
+    ] = False,
+    adders: Annotated[
+        str | None,
+        typer.Option("--adders", metavar="N,N", help="With --front: adders between registers, by default 2,3,4,5,6."),
+    ] = None,
+) -> None:
+    """Place and route on an ECP5 with open tools, for a wanted clock, and compare the routed netlist bit for bit.
+
+    Exits 1 when a bit differs or the clock is missed, and 3 when nextpnr or Yosys is missing.
+    """
+    set_up_logging(verbose)
+    with errors_as_sentences():
+        wanted = _adders(adders, front=front)
+    if not front:
+        run_stage_command("place", config, StageOptions(runs, as_json, force, verbose))
+        return
+    with errors_as_sentences():
+        opened = api.open_run(config, runs=runs)
+        found = api.place_front(opened, wanted, progress=open_progress(as_json))
+    if as_json:
+        print_json(found)
+        return
+    console = open_console()
+    console.print(attempts_table(found.points))
+    console.print(f"drawn in {escape(str(opened.experiment.folder / 'place_front' / 'front.png'))}", soft_wrap=True)
+
+
+def _adders(given: str | None, *, front: bool) -> tuple[int, ...]:
+    """Read the numbers of adders."""
+    if given is None:
+        return FRONT_ADDERS
+    if not front:
+        raise InputError("--adders belongs to --front; give that, too, or leave it out")
+    if not all(word.strip().isdecimal() and len(word) < _DIGITS for word in given.split(",")):
+        raise InputError(f"--adders {given!r} is no list of whole numbers; give some such as 2,3,4,5,6")
+    return tuple(int(word) for word in given.split(","))
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command line

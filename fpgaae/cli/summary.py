@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.table import Table
 
 from fpgaae.cli.tables import layers_table, new_table
 from fpgaae.report.flatness import terminal_tables
@@ -17,7 +18,7 @@ from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.data import DataResult, SeenEvents
 from fpgaae.runs.results.imported import ImportedFrom
 from fpgaae.runs.results.metrics import Compression, MeasuredMean, MetricsResult
-from fpgaae.runs.results.place import PlaceResult
+from fpgaae.runs.results.place import Attempt, PlaceResult
 from fpgaae.runs.results.prove import ProvenLayer, ProvenPiece, ProveResult
 from fpgaae.runs.results.reference import (
     ImportedReference,
@@ -307,19 +308,24 @@ def _synth(result: SynthResult) -> RenderableType:
     return Group(*lines)
 
 
-def _place(result: PlaceResult) -> RenderableType:
+def attempts_table(attempts: Sequence[Attempt]) -> Table:
+    """Give a row for each pipelining that was placed and routed."""
     table = new_table("adders between registers", "stages", "latency", "MHz", "LUT", "FF", "s")
-    for own in result.attempts:
+    for own in attempts:
         latency = f"{own.latency_cycles} clocks, {own.latency_ns:g} ns"
         lut, ff = f"{own.lut:,}", f"{own.ff:,}"
         table.add_row(
             str(own.depth), str(own.stages), latency, f"{own.clock_mhz:g}", lut, ff, f"{own.seconds:.0f}"
         )  # fmt: skip
+    return table
+
+
+def _place(result: PlaceResult) -> RenderableType:
     path = result.critical_path
     used = ", ".join(f"{own.used:,} of {own.available:,} {name}" for name, own in result.utilization.items())
     verdict = "[green]passed[/]" if result.passed else "[red]FAILED[/]"
     return Group(
-        table,
+        attempts_table(result.attempts),
         f"{result.family} {result.device}, {result.package}, speed {result.speed}: {used}",
         f"slowest path {path.delay_ns:g} ns ({path.routing_ns:g} ns of it routing), from {escape(path.start)} to "
         f"{escape(path.end)}" + (f", through {escape(', '.join(path.layers))}" if path.layers else ""),

@@ -23,20 +23,22 @@ from fpgaae.emulator.export import Deployed, open_deployed
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.vectors import self_test_events
 from fpgaae.errors import InputError
-from fpgaae.files import new_folder, write_json, write_text
+from fpgaae.files import lock, new_folder, sha256, write_json, write_text
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
+from fpgaae.golden.network import GOLDEN_FILE
 from fpgaae.hls.project import fill_template
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.ip.datasheet import Known, as_html, as_markdown, sections
 from fpgaae.ip.ipxact import Identifier, whole_bytes, write_component
-from fpgaae.ip.registers import c_header, registers_text, system_rdl
+from fpgaae.ip.registers import c_header, register_entries, registers_text, system_rdl
 from fpgaae.rtl.design import VERILOG_FOLDER, Design
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import hash_tree
+from fpgaae.runs.record import as_json
 from fpgaae.runs.results.base import Result
 from fpgaae.runs.results.convert import ConvertResult
-from fpgaae.runs.results.ip import ExportedIp
+from fpgaae.runs.results.ip import PACKAGE_FILE, ExportedIp, PackageResult
 from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.rtl import RtlResult
 from fpgaae.runs.results.synth import SynthResult
@@ -92,6 +94,17 @@ def export_ip(experiment: Experiment, folder: Path, version: str) -> ExportedIp:
         write_text(partial / "DATASHEET.md", as_markdown(title, parts))
         write_text(partial / "DATASHEET.html", as_html(title, parts))
         _write_manifest(deployed, identifier, known, partial)
+        package = PackageResult(
+            component=str(identifier),
+            files=len(files),
+            vectors=vectors,
+            network=network_hashes(deployed.trigger).network,
+            golden=sha256(experiment.stage_folder("convert") / GOLDEN_FILE),
+            manifest=sha256(partial / MANIFEST_FILE),
+            registers=register_entries(design),
+        )
+    with lock(experiment.folder):
+        write_json(experiment.folder / PACKAGE_FILE, as_json(package))
     return ExportedIp(component=str(identifier), files=len(files), vectors=vectors, folder=str(folder))
 
 

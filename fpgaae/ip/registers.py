@@ -13,6 +13,7 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.saturated_inputs import saturated_slots
 from fpgaae.rtl.templates import port_values, wrapper_text
+from fpgaae.runs.results.ip import RegisterEntry
 
 MAP_VERSION = 2
 CONTROL = 0x008
@@ -58,6 +59,14 @@ def register_map(n_thresholds: int) -> tuple[Register, ...]:
         *_pairs([f"in_force_{n}" for n in range(n_thresholds)], IN_FORCE, False, "code in force"),
     ]  # fmt: skip
     return tuple(sorted(registers, key=lambda register: register.address))
+
+
+def register_entries(design: Design) -> tuple[RegisterEntry, ...]:
+    """Give the map of a block as records keep it."""
+    return tuple(
+        RegisterEntry(address=f"0x{own.address:03X}", name=own.name, writable=own.writable, meaning=own.meaning)
+        for own in register_map(design.n_thresholds)
+    )
 
 
 def _pairs(names: Sequence[str], base: int, writable: bool, meaning: str) -> list[Register]:

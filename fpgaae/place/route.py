@@ -21,7 +21,7 @@ ROUTED_FILE, BITSTREAM_FILE = "routed.json", "harness.bit"
 _MAPPED_FILE, _REPORT_FILE, _CONFIGURATION_FILE = "mapped.json", "timing.json", "configuration.txt"
 _PACKAGES = {"25k": "CABGA381", "45k": "CABGA554", "85k": "CABGA756"}
 _LUT, _FF = "TRELLIS_COMB", "TRELLIS_FF"
-_OPERATION = re.compile(r"core\.stage(\d+)\.(?:op_|v)(\d+)\b")
+OPERATION = re.compile(r"core\.stage(\d+)\.(?:op_|v)(\d+)")
 _REGISTER = re.compile(r"_TRELLIS_FF_.*")
 
 LayerOf = Callable[[int, int], str | None]  # of an operation of a stage
@@ -106,7 +106,7 @@ def _critical_path(steps: list[dict[str, Any]], layer_of: LayerOf) -> CriticalPa
     routing = sum(step["delay"] for step in steps if step["type"] == "routing")
     delay = sum(step["delay"] for step in steps)
     names = [name for step in steps for name in (step.get("net", ""), step["to"]["cell"])]
-    operations = [(int(found[1]), int(found[2])) for name in names if (found := _OPERATION.search(name))]
+    operations = [(int(found[1]), int(found[2])) for name in names if (found := OPERATION.search(name))]
     layers = dict.fromkeys(layer for operation in operations if (layer := layer_of(*operation)) is not None)
     return CriticalPath(
         start=_REGISTER.sub("", steps[0]["from"]["cell"]),

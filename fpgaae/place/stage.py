@@ -8,36 +8,24 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
 from math import floor
 from pathlib import Path
 
-from da4ml.cmvm.types import CombLogic, Pipeline
-
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import InputError
+from fpgaae.files import write_json
 from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.place.comparison import Netlist, compare_netlist
-from fpgaae.place.harness import Harness, harness_text
-from fpgaae.place.layers import layers_of_operations
+from fpgaae.place.floor_plan import PLAN_FILE, floor_plan
+from fpgaae.place.harness import Harness
 from fpgaae.place.netlist import compile_netlist, write_netlist
-from fpgaae.place.programs import Programs, find_programs
-from fpgaae.place.route import (
-    BITSTREAM_FILE,
-    FAMILY,
-    HARNESS_FILE,
-    LOG_FILE,
-    ROUTED_FILE,
-    LayerOf,
-    Routed,
-    package_of,
-    route,
-)
-from fpgaae.rtl.design import LOGIC_FILE, VERILOG_FOLDER, Design
-from fpgaae.rtl.project import cut_into_stages, write_rtl
+from fpgaae.place.pipelining import Placed, Placer, top_of
+from fpgaae.place.programs import find_programs
+from fpgaae.place.route import BITSTREAM_FILE, FAMILY, LOG_FILE, ROUTED_FILE, package_of
+from fpgaae.rtl.design import VERILOG_FOLDER
 from fpgaae.rtl.tools import VERILATOR, require_tool, version
-from fpgaae.rtl.trace import Traced
+from fpgaae.runs.record import as_json
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.place import Attempt, PlaceResult
 from fpgaae.runs.run import StageRun
@@ -57,17 +45,19 @@ def run_place(run: StageRun) -> PlaceResult:
     programs, verilator = find_programs(), require_tool(VERILATOR)
     started = time.perf_counter()
     trigger = GoldenTrigger.load(run.upstream("convert"), FeatureMap.of(run.result(DataResult)))
-    placed, attempts = _place_until_met(run, programs, trigger)
+    placed, attempts = _place_until_met(run, Placer(run.config, programs, trigger, run.upstream("trace")))
     place, design = run.config.place, placed.design
     verilog = placed.project / VERILOG_FOLDER
     with run.progress.task("the netlist as Verilog", None):
-        top = _top(design)
+        top = top_of(design)
         netlist = write_netlist(programs.yosys, verilog / ROUTED_FILE, top, placed.project.absolute() / LOG_FILE)
     with run.progress.task("compiling the netlist", None):
         library = compile_netlist(netlist, top, run.scratch / "netlist")
     netlist_in_harness = Netlist(library, Harness(design, place.lanes))
     found = compare_netlist(run.experiment, trigger, netlist_in_harness, place.events, run.progress)
     compared = found.codes
+    plan = floor_plan(verilog / ROUTED_FILE, place.device, placed.layer_of)
+    write_json(run.folder / PLAN_FILE, as_json(plan))
     shutil.move(str(placed.project), run.folder / PROJECT_FOLDER)
     kept = Path(PROJECT_FOLDER) / VERILOG_FOLDER
     routed, last = placed.routed, attempts[-1]
@@ -102,67 +92,16 @@ def run_place(run: StageRun) -> PlaceResult:
     )
 
 
-@dataclass(frozen=True)
-class _Placed:
-    """A project that was placed and routed."""
-
-    project: Path
-    design: Design
-    routed: Routed
-
-
-def _place_until_met(run: StageRun, programs: Programs, trigger: GoldenTrigger) -> tuple[_Placed, list[Attempt]]:
+def _place_until_met(run: StageRun, placer: Placer) -> tuple[Placed, list[Attempt]]:
     """Place and route with ever fewer adders between registers until the clock is met, and give the last."""
-    place, traced = run.config.place, _traced(run, trigger)
-    depth = max(floor(1000 / place.clock_mhz / _NS_AN_ADDER), 1)
+    wanted_mhz = run.config.place.clock_mhz
+    depth = max(floor(1000 / wanted_mhz / _NS_AN_ADDER), 1)
     attempts: list[Attempt] = []
     while True:
-        started = time.perf_counter()
         with run.progress.task(f"place and route, {depth} adders between registers", None):
-            placed = _place(run, programs, trigger, traced, depth)
-        design, clock_mhz = placed.design, placed.routed.clock_mhz
-        attempts.append(
-            Attempt(
-                depth=depth,
-                stages=design.stages,
-                latency_cycles=design.latency_cycles,
-                latency_ns=round(1000 * design.latency_cycles / clock_mhz, 1),
-                clock_mhz=clock_mhz,
-                lut=placed.routed.lut,
-                ff=placed.routed.ff,
-                seconds=round(time.perf_counter() - started, 1),
-            )
-        )
-        if clock_mhz >= place.clock_mhz or depth == 1 or len(attempts) == _ATTEMPTS:
+            placed = placer.place(depth, run.scratch / "project", wanted_mhz)
+        attempts.append(placed.attempt)
+        clock_mhz = placed.routed.clock_mhz
+        if clock_mhz >= wanted_mhz or depth == 1 or len(attempts) == _ATTEMPTS:
             return placed, attempts
-        depth = max(min(depth - 1, floor(depth * clock_mhz / place.clock_mhz)), 1)
-
-
-def _traced(run: StageRun, trigger: GoldenTrigger) -> Traced:
-    logic = CombLogic.load(run.upstream("trace") / LOGIC_FILE)
-    return Traced.of(logic, trigger)
-
-
-def _place(run: StageRun, programs: Programs, trigger: GoldenTrigger, traced: Traced, depth: int) -> _Placed:
-    project = run.scratch / "project"
-    shutil.rmtree(project, ignore_errors=True)
-    project.mkdir(parents=True)
-    block = cut_into_stages(traced, depth)
-    design = write_rtl(block, run.config.firmware, project)
-    place = run.config.place
-    (project / VERILOG_FOLDER / HARNESS_FILE).write_text(harness_text(design, place.lanes), encoding="utf-8")
-    return _Placed(project, design, route(programs, project, _top(design), place, _namer(trigger, block.pipeline)))
-
-
-def _top(design: Design) -> str:
-    return f"{design.name}_harness"
-
-
-def _namer(trigger: GoldenTrigger, pipeline: Pipeline) -> LayerOf:
-    """Give what names the layer of an operation of a stage."""
-    layers = layers_of_operations(trigger, pipeline)
-
-    def layer_of(stage: int, operation: int) -> str | None:
-        return layers[stage][operation]
-
-    return layer_of
+        depth = max(min(depth - 1, floor(depth * clock_mhz / wanted_mhz)), 1)

@@ -25,6 +25,7 @@ from fpgaae.report.sections import (
 from fpgaae.report.tables import NOT_MEASURABLE, rate_sentence, student_sentences
 from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.drift import Drift
+from fpgaae.runs.results.ip import RegisterEntry
 from fpgaae.runs.results.metrics import MetricsResult
 from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.prove import ProveResult
@@ -117,7 +118,7 @@ class PageFigure:
     title: str
     caption: str
     svg: str
-    section: str = "physics"  # "physics", "inputs", "losses", "events", "rates" or "drift"
+    section: str = "physics"  # "physics", "inputs", "losses", "events", "rates", "drift", "placed" or "front"
 
     @property
     def data_uri(self) -> str:
@@ -144,6 +145,8 @@ class PageContent:
     firmware: Mapping[str, str] = field(default_factory=dict)
     resources: tuple[ResourceRow, ...] = ()
     placed: Mapping[str, str] = field(default_factory=dict)  # facts of the routed chip
+    package: Mapping[str, str] = field(default_factory=dict)  # facts of the package that was written last
+    registers: tuple[RegisterEntry, ...] = ()  # of the block in it
     proof: ProveResult | None = None
     ports: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()  # which results there are besides, and why they are not shown

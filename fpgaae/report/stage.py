@@ -12,6 +12,7 @@ from fpgaae.config.experiment import Config
 from fpgaae.errors import InputError
 from fpgaae.files import read_sealed, write_text
 from fpgaae.hls.port_table import port_name, port_sentence
+from fpgaae.report.deployment import deployment_of, export_command, front_command
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
 from fpgaae.report.sections import placed_facts, resource_rows
 from fpgaae.runs.experiment import Experiment, find_import
@@ -203,6 +204,7 @@ def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str,
     convert, csim = run.result(ConvertResult), run.result(CsimResult)
     manifest = read_manifest(run.upstream("convert"))
     evaluation, labels = run.result(MetricsResult), run.config.evaluation.labels
+    deployment = deployment_of(run.experiment, is_placed=later.place is not None)
     checks = [BitCheck.of("C simulation", csim)]
     if rtl is not None:
         checks.append(BitCheck.of("RTL simulation", rtl))
@@ -215,16 +217,23 @@ def _content(run: StageRun, later: _Later, configuration: str, stale: tuple[str,
         review=_review(run),
         drift=_drift(run),
         layers=_layers(convert, csim, evaluation.layers, run.config.data.background),
-        figures=_figures(run.upstream("evaluate") / "figures"),
+        figures=(*_figures(run.upstream("evaluate") / "figures"), *deployment.figures),
         firmware=_firmware(convert, csim, rtl, synth),
         ports={port_name(port): port_sentence(port) for port in convert.ports},
         resources=resource_rows(rtl, synth),
         placed={} if later.place is None else placed_facts(later.place),
+        package=deployment.package,
+        registers=deployment.registers,
         proof=later.proof,
         left_out=stale
+        + deployment.left_out
         + tuple(f"the figure {name} was not drawn: {said}" for name, said in (evaluation.failed_figures or {}).items())
         + (() if synth is None else tuple(f"{tool}: {said}" for tool, said in (synth.failed or {}).items())),
-        commands={stage: run.experiment.command(stage) for stage in STAGES},
+        commands={
+            **{stage: run.experiment.command(stage) for stage in STAGES},
+            "front": front_command(run.experiment),
+            "export": export_command(run.experiment),
+        },
         configuration=configuration,
         hashes={
             name: value for name, value in manifest["outputs"].items() if name.endswith((".npz", ".cpp", "defines.h"))

@@ -85,7 +85,7 @@ STAGES: Mapping[str, StageSpec] = {
             ("convert", "csim", "evaluate"),
             (),
             optional=("prove", "rtl", "synth", "place"),
-            beside=("evaluate/drift.json",),
+            beside=("evaluate/drift.json", "place_front/front.json", "package.json"),
         ),
     )
 }

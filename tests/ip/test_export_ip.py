@@ -20,6 +20,9 @@ from fpgaae.files import sha256
 from fpgaae.ip.datasheet import Section, as_html, as_markdown
 from fpgaae.ip.export import export_ip
 from fpgaae.ip.ipxact import NAMESPACE
+from fpgaae.ip.registers import register_map
+from fpgaae.report.deployment import deployment_of
+from fpgaae.report.page import PageContent, render_page
 
 # The order in which IEEE 1685-2014 wants the parts of a component, and those that this one has of a model and a port.
 COMPONENT = ["vendor", "library", "name", "version", "busInterfaces", "model", "fileSets", "description"]
@@ -176,6 +179,29 @@ def test_the_data_sheet_says_ports_latency_and_proof_in_both_forms(package: tupl
     assert as_markdown("T", [part]) == "# T\n\n## A <b>\n\n| x/y | z |\n| --- | --- |\n| 1 & 2 | 3 |\n"
     assert "<h2>A &lt;b&gt;</h2>" in as_html("T", [part])
     assert "<td>1 &amp; 2</td>" in as_html("T", [part])
+
+
+def test_the_report_shows_the_latest_package_and_its_registers_while_it_is_of_this_network(
+    package: tuple[Workspace, Path],
+) -> None:
+    workspace, folder = package
+    shown = deployment_of(workspace.experiment, is_placed=False)
+    assert shown.package["component"] == "fpgaae:trigger:autoencoder:1.2.0"
+    assert sha256(folder / "manifest.json").startswith(shown.package["SHA-256 of its manifest.json"].rstrip("."))
+    assert len(shown.registers) == len(register_map(workspace.network.accept.size))
+    page = render_page(PageContent("small", package=shown.package, registers=shown.registers,
+                                   commands={"export": "fpgaae export small.yaml FOLDER --ip"}))  # fmt: skip
+    assert "saturated_inputs_low" in page
+    assert "fpgaae export small.yaml FOLDER --ip</code> gives these numbers: package.json" in page
+    file = workspace.experiment.folder / "package.json"
+    kept = file.read_text()
+    file.write_text(kept.replace(json.loads(kept)["golden"], "0" * 64))
+    stale = deployment_of(workspace.experiment, is_placed=False)
+    file.write_text(kept)
+    assert (stale.package, stale.registers) == ({}, ())
+    assert re.search(
+        r"package\.json is of another network, and is left out; run `fpgaae export .* --ip`", *stale.left_out
+    )
 
 
 @pytest.mark.parametrize("version", ["v1", "1.0", "1.0.0; rm"])

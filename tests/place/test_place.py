@@ -26,16 +26,19 @@ from fpgaae.errors import CheckFailed, InputError, ToolMissing
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.pipeline import failure_of
 from fpgaae.place import programs, stage
+from fpgaae.place.floor_plan import HARNESS, OTHER, PLAN_FILE, REGISTERS
 from fpgaae.place.harness import Harness
 from fpgaae.place.netlist import NetlistSimulation, compile_netlist, write_netlist
+from fpgaae.place.pipelining import Placed
 from fpgaae.place.programs import Program, Programs
 from fpgaae.place.route import read_report
 from fpgaae.progress import SilentProgress
 from fpgaae.rtl.design import Design
 from fpgaae.rtl.templates import firmware_rtl
+from fpgaae.runs.record import read_record
 from fpgaae.runs.results.csim import Mismatch
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.place import PlaceResult
+from fpgaae.runs.results.place import FloorPlan, PlaceResult
 
 TOP = "autoencoder_harness"
 LANES = 4
@@ -85,6 +88,12 @@ def test_the_routed_netlist_gives_the_golden_codes_at_the_wanted_clock(placed: W
     assert set(path.layers) <= set(layers)
     folder = placed.experiment.stage_folder("place")
     assert (folder / result.bitstream).read_bytes()[:2] == b"\xff\x00"
+    plan = read_record(FloorPlan, folder / PLAN_FILE, "")
+    cells = {name: sum(own.cells) for name, own in plan.groups.items()}
+    assert sum(cells.values()) == result.utilization["TRELLIS_COMB"].used + result.utilization["TRELLIS_FF"].used
+    assert set(cells) & set(layers)
+    assert set(cells) <= {*layers, REGISTERS, OTHER, HARNESS}
+    assert sum(cells.get(name, 0) for name in layers) > 0.5 * result.utilization["TRELLIS_COMB"].used
     said = Console(width=200, file=None)
     with said.capture() as captured:
         said.print(summarize("place", result))
@@ -220,6 +229,7 @@ class _Run:
     def __init__(self, clock_mhz: float) -> None:
         self.config = SimpleNamespace(place=Place(clock_mhz=clock_mhz))
         self.progress = SilentProgress()
+        self.scratch = Path("scratch")
 
 
 @pytest.mark.parametrize(
@@ -228,17 +238,16 @@ class _Run:
     ids=["met", "finer", "100-MHz", "never", "far-off"],
 )
 def test_the_logic_is_cut_finer_until_the_clock_is_met(
-    wanted_mhz: float, ns_an_adder: float, depths: list[int], monkeypatch: pytest.MonkeyPatch
+    wanted_mhz: float, ns_an_adder: float, depths: list[int]
 ) -> None:
-    def place(run: object, programs: object, trigger: object, traced: object, depth: int) -> SimpleNamespace:
+    def place(depth: int, project: Path, clock_mhz: float) -> Placed:
+        assert clock_mhz == wanted_mhz
+        design = SimpleNamespace(stages=20 // depth, latency_cycles=20 // depth + 1)
         routed = SimpleNamespace(clock_mhz=1000 / (depth * ns_an_adder), lut=1, ff=1)
-        return SimpleNamespace(
-            design=SimpleNamespace(stages=20 // depth, latency_cycles=20 // depth + 1), routed=routed
-        )
+        return Placed(project, design, routed, depth, 0.0, lambda *_: None)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stage, "_place", place)
-    monkeypatch.setattr(stage, "_traced", lambda *_: None)
-    placed, attempts = stage._place_until_met(_Run(wanted_mhz), None, None)  # type: ignore[arg-type]
+    placer = SimpleNamespace(place=place)
+    placed, attempts = stage._place_until_met(_Run(wanted_mhz), placer)  # type: ignore[arg-type]
     assert [own.depth for own in attempts] == depths
     assert placed.routed.clock_mhz == attempts[-1].clock_mhz
 

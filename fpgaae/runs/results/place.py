@@ -9,6 +9,8 @@ from typing import ClassVar
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.csim import Mismatch
 
+FRONT_FILE = "place_front/front.json"  # in the run folder: it takes more than one stage's time
+
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
@@ -43,6 +45,54 @@ class Attempt:
     lut: int
     ff: int
     seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontPoint(Attempt):
+    """A pipelining of the front of clock against latency."""
+
+    critical_path: CriticalPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPoint:
+    """A point in a file of its own, with all that it rests on."""
+
+    made_from: Mapping[str, str]
+    point: FrontPoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceFront:
+    """Clock against latency: what several pipelinings of a block reach on a chip, fewest adders first."""
+
+    family: str
+    device: str
+    package: str
+    speed: int
+    wanted_mhz: float
+    synthesis: str  # the programs and their versions
+    router: str
+    logic: str  # SHA-256 of the traced logic
+    points: tuple[FrontPoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occupied:
+    """Tiles of the chip with cells of a group: an entry a tile in each."""
+
+    columns: tuple[int, ...]
+    rows: tuple[int, ...]  # the first is the upper end of the chip
+    cells: tuple[int, ...]  # LUTs, halves of carry cells and registers
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloorPlan:
+    """Where the cells of each layer, of the harness and of what belongs to no layer lie, `floor_plan.json`."""
+
+    columns: int
+    rows: int
+    groups: Mapping[str, Occupied]
 
 
 @dataclass(frozen=True, kw_only=True)
