@@ -72,9 +72,12 @@ def main() -> int:
         said = _SENT.search(done.stdout)
         print(f"fusesoc run --target=sim {core}: {said[0] if said else done.stdout[-1000:]}")
         damage(package)
-        damaged = simulate(environment, package, core, folder / "empty again")
-        print(f"with one bit of a vector changed: exit code {damaged.returncode}")
-    return int(done.returncode != 0 or said is None or damaged.returncode == 0)
+        damaged = simulate(environment, package, core, folder / "empty_again")
+        refused = _SENT.search(damaged.stdout)
+        print(f"with one bit of a vector changed: {refused[0] if refused else damaged.stdout[-1000:]}")
+    passed = done.returncode == 0 and said is not None and said[0].endswith(" 0 wrong")
+    caught = damaged.returncode != 0 and refused is not None and refused[0].endswith(" 1 wrong")
+    return int(not (passed and caught))
 
 
 if __name__ == "__main__":
