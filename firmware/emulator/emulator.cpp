@@ -1,6 +1,7 @@
 // Emulator of the trigger block of @NAME@. Written by `fpgaae export` from the golden network.
 #include "@NAME@_emulator.h"
-@HEADERS@
+#include "processors.h"
+
 using namespace fpgaae_emulator;
 
 namespace {
@@ -16,7 +17,8 @@ void decide(const int64_t *scores, const int32_t *cells, int64_t n, const int64_
 }
 
 // A block of at most block_events events.
-FPGAAE_CHOSEN_WHEN_LOADED void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
+template <class Kernels>
+void run_block_with(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
 @BODY@
     if (latents)
         for (int e = 0; e < n; e++)
@@ -28,6 +30,17 @@ FPGAAE_CHOSEN_WHEN_LOADED void run_block(const int16_t *objects, int n, int64_t 
         scores[e] = score.lane[e];
     if (accept)
         decide(scores, @CELLS@, n, thresholds, accept);
+}
+
+// The same with the kernels for this processor.
+void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
+#ifdef FPGAAE_MORE_BUILDS
+    if (has_avx512())
+        return run_block_with<Avx512>(objects, n, scores, accept, latents);
+    if (has_avx2())
+        return run_block_with<Avx2>(objects, n, scores, accept, latents);
+#endif
+    run_block_with<Any>(objects, n, scores, accept, latents);
 }
 
 // The smallest and largest integer that each port is declared to carry, and its name.

@@ -27,7 +27,7 @@ from fpgaae.golden.scores.mu_squared_over_variance import MuSquaredOverVariance
 from fpgaae.hls.mutant import Mutant
 
 _MOST_SUMS = 2**22  # of a unit, to try each
-_SWAPS = ("sum[e ^ 1]", "sum[31 - e]", "{b, a, c, d}", "{a, b, d, c}")  # each undoes itself
+_SWAPS = ("sums[v ^ 1]", "pairs[v ^ 1]")  # each undoes itself
 
 
 class _Unit(NamedTuple):
@@ -75,7 +75,7 @@ class Prover:
         code = self._sources.text(self._sources.code)
         parities: dict[str, set[int]] = {}
         for layer in self._network.layers:
-            crossed = re.search(rf"\bdense_float\([^;]*, {layer.name}_codes\);", code) is not None
+            crossed = re.search(rf"\bdense_pairs\([^;]*, {layer.name}_codes\);", code) is not None
             before = set().union(*(parities[name] for name in layer.inputs)) if layer.inputs else {0}
             parities[layer.name] = {parity ^ crossed for parity in before}
         if parities[self._network.score.name] == {0}:
@@ -96,6 +96,10 @@ class Prover:
         )
         if first is None or places is None or weights is None or bias is None:
             return None
+        if f"dense_pairs({layer.inputs[0]}_codes" in text:
+            places, first = np.stack([2 * places, 2 * places + 1], axis=1).ravel(), 2 * first
+            weights = np.where(places < self._network[layer.inputs[0]].size, weights, 0)  # the last may be no input
+            places = np.minimum(places, self._network[layer.inputs[0]].size - 1)
         ends = zip(first[:-1].tolist(), first[1:].tolist(), bias.tolist(), strict=True)
         return [_Unit(places[a:b], weights[a:b], of) for a, b, of in ends]
 
@@ -115,7 +119,7 @@ class Prover:
             if proofs[-1] is None:
                 return None
             proofs[-1] = f"output {index} of {layer.name} {proofs[-1]}"
-        return "; ".join(proof for proof in proofs if proof)
+        return "; ".join(proof for proof in proofs if proof) or "differs in the weight of no input"
 
     def _same_unit(self, layer: Weighted, reader: Quantizer, old: _Unit, new: _Unit) -> str | None:
         low, high = self._ranges[layer.inputs[0]]

@@ -17,10 +17,7 @@ from fpgaae.fixedpoint import FixedPointType, Rounding, requantize
 from fpgaae.hls.mutant import Kind, Maker, Mutant, pick
 
 ARRAY = re.compile(r"^const (?P<type>\w+) (?P<name>\w+)\[(?P<size>\d+)\] = \{(?P<values>[^}]*)\};", re.MULTILINE)
-_SCALE = re.compile(
-    r"scale\((?P<cast>\(const uint16_t \*\))?objects \+ (?P<place>\d+), \d+, n, (?P<offset>-?\d+), (?P<drop>-?\d+), "
-    r"(?P<low>-?\d+), (?P<high>-?\d+), (?P<to>\w+\[\d+\])\);"
-)
+_OF_SCALE = ("place", "mask", "offset", "drop", "low", "high")  # what an input has in the array of the scales
 
 Change = Callable[[list[int], np.random.Generator], str]  # changes values, and says how
 
@@ -85,19 +82,30 @@ def _table_change(values: list[int], rng: np.random.Generator) -> str:
     return f"the last {n} values are cut off"
 
 
+def _scales(text: str) -> tuple[re.Match[str], list[list[int]]]:
+    """Find the array of the scales, and give its numbers, a list for each input."""
+    match = next(match for match in ARRAY.finditer(text) if match["name"].endswith("_scales"))
+    numbers, n = [int(value) for value in match["values"].split(",")], len(_OF_SCALE)
+    return match, [numbers[first : first + n] for first in range(0, len(numbers), n)]
+
+
+def _with_scales(text: str, match: re.Match[str], scales: list[list[int]]) -> str:
+    lines = ",\n    ".join(", ".join(map(str, one)) for one in scales)
+    return f"{text[: match.start('values')]}\n    {lines}{text[match.end('values') :]}"
+
+
 def _scaling(sources: PackageSources, rng: np.random.Generator) -> Mutant | None:
     """Let the offset, the shift or an end of an input be wrong by one."""
     text = sources.text(sources.code)
-    found = list(_SCALE.finditer(text))
-    match = found[pick(rng, found)]
-    part, step = str(rng.choice(["offset", "drop", "low", "high"])), int(rng.choice([-1, 1]))
-    new = int(match[part]) + step
-    edited = text[: match.start(part)] + str(new) + text[match.end(part) :]
-    what = f"{sources.code}: {part} of the input {match['to']} from {match[part]} to {new}"
-    numbers = {name: int(match[name]) for name in ("offset", "drop", "low", "high")}
-    feature = sources.trigger.features.features[int(match["place"])]
-    proof = _same_scaling(feature, numbers, numbers | {part: new})
-    return Mutant(Damage.SCALING, sources.code, what, {sources.code: edited}, proof=proof)
+    match, scales = _scales(text)
+    place = pick(rng, scales)
+    part, step = str(rng.choice(_OF_SCALE[2:])), int(rng.choice([-1, 1]))
+    old = dict(zip(_OF_SCALE, scales[place], strict=True))
+    new = old | {part: old[part] + step}
+    scales[place] = list(new.values())
+    what = f"{sources.code}: {part} of the input {place} from {old[part]} to {new[part]}"
+    proof = _same_scaling(sources.trigger.features.features[place], old, new)
+    return Mutant(Damage.SCALING, sources.code, what, {sources.code: _with_scales(text, match, scales)}, proof=proof)
 
 
 def _same_scaling(feature: Feature, old: dict[str, int], new: dict[str, int]) -> str | None:
@@ -106,10 +114,12 @@ def _same_scaling(feature: Feature, old: dict[str, int], new: dict[str, int]) ->
 
     exact = FixedPointType(48, 48, True, Rounding.HALF_EVEN)
 
-    def scaled(offset: int, drop: int, low: int, high: int) -> list[int]:
-        return [int(code) for code in np.clip(requantize(codes - offset, drop, exact), low, high)]
+    def scaled(of: dict[str, int]) -> list[int]:
+        return [
+            int(code) for code in np.clip(requantize(codes - of["offset"], of["drop"], exact), of["low"], of["high"])
+        ]
 
-    if scaled(**old) == scaled(**new):
+    if scaled(old) == scaled(new):
         return f"each of the {len(codes)} codes of {feature.hardware.name} gives the same input"
     return None
 
@@ -117,21 +127,13 @@ def _same_scaling(feature: Feature, old: dict[str, int], new: dict[str, int]) ->
 def _exchanged(sources: PackageSources, rng: np.random.Generator) -> Mutant | None:
     """Let two inputs be read from each other's places."""
     text = sources.text(sources.code)
-    found = list(_SCALE.finditer(text))
-    if len(found) < 2:
+    match, scales = _scales(text)
+    if len(scales) < 2:
         return None
-    i, j = sorted(rng.choice(len(found), size=2, replace=False).tolist())
-    a, b = found[i], found[j]
-    edited = "".join(
-        (
-            text[: a.start("place")],
-            b["place"],
-            text[a.end("place") : b.start("place")],
-            a["place"],
-            text[b.end("place") :],
-        )
-    )
-    what = f"{sources.code}: the inputs {a['to']} and {b['to']} are read from each other's places"
+    i, j = sorted(rng.choice(len(scales), size=2, replace=False).tolist())
+    scales[i][:2], scales[j][:2] = scales[j][:2], scales[i][:2]
+    edited = _with_scales(text, match, scales)
+    what = f"{sources.code}: the inputs {i} and {j} are read from each other's places"
     return Mutant(Damage.EXCHANGED_OBJECTS, sources.code, what, {sources.code: edited})
 
 

@@ -24,6 +24,7 @@ from fpgaae.processes import run_program
 from fpgaae.runs.results.emulate import EmulatorPackage
 
 VECTORS_FILE = "vectors.dat"
+KERNEL_FILES = ("processors.h", "kernels.h", "words.h")
 _THIS_MACHINE = "-march=native"
 _FLAGS = ("-O3", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden", "-fno-gnu-unique")
 _TAIL_LINES = 12
@@ -77,8 +78,7 @@ def write_package(
         "WEIGHTS_HASH": hashes.weights,
         "TYPES_HASH": hashes.types,
         "PORT_TABLE": "".join(f"\n * {line}" for line in ports and ("", _TABLE_HEAD, *ports)),
-        "HEADERS": source.headers,
-        "DEPENDENCIES": " ".join(source.kernels),
+        "DEPENDENCIES": " ".join(KERNEL_FILES),
         "LIMITS": ",\n    ".join(f"{{{low}, {high}}}" for low, high in limits.tolist()),
         "FEATURES": ",\n    ".join(f'"{feature.name}"' for feature in hardware),
         "CONSTANTS": source.constants,
@@ -88,7 +88,7 @@ def write_package(
     }
     for template, target in _files(name).items():
         (folder / target).write_text(fill_template(f"emulator/{template}", values), encoding="utf-8")
-    for kernels in source.kernels:
+    for kernels in KERNEL_FILES:
         shutil.copyfile(firmware_source(f"emulator/{kernels}"), folder / kernels)
     golden = trigger.run(words)
     outputs = [trigger.network.score, trigger.accept, *trigger.network.ports]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fpgaae.emulator.words import CODE_ROW, declare_rows, pointer, read_lines
+from fpgaae.emulator.words import INTEGERS, WORDS, bits_of, read_integers
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType
 from fpgaae.golden.layers.accept import Accept
@@ -34,8 +34,9 @@ from fpgaae.golden.scores.squared_error import SquaredError
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.golden.windows import places_under
 
-_FLOAT_EXACT = 2**24
-_INT32_BITS = 31
+_INT16_BITS, _INT32_BITS = 15, 31  # of a magnitude
+_INT32 = 2**_INT32_BITS
+_WIDEST_INTEGER = 2**17  # what becomes of a word of 16 bits, or less
 _LINE = 100  # numbers are wrapped there
 _STACK_ROWS = 4096  # of 32 codes each: beyond, a thread's stack may be too small
 
@@ -77,16 +78,6 @@ class EmulatorSource:
         return "\n".join(self._constants)
 
     @property
-    def headers(self) -> str:
-        """C++ that includes the kernels."""
-        return "".join(f'#include "{name}"\n' for name in self.kernels)
-
-    @property
-    def kernels(self) -> tuple[str, ...]:
-        """The hand-written sources that the constants and calls need, in `firmware/emulator/`."""
-        return ("kernels.h", "words.h") if self._features.has_words else ("kernels.h",)
-
-    @property
     def n_latents(self) -> int:
         """Number of values on the port of the latents; 0 for none."""
         return sum(port.size for port in self._network.ports)
@@ -112,17 +103,25 @@ class EmulatorSource:
 
     def _inputs(self, layer: Input, sources: Sequence[Layer]) -> None:
         del sources
-        name, n = self._rows(layer, "int32_t"), len(self._features)
-        hardware = [feature.hardware for feature in self._features.features]
-        self._body += declare_rows(hardware)
+        hardware, n = [feature.hardware for feature in self._features.features], len(self._features)
+        self._body.append(f"Row<int16_t> {WORDS}[{n}];")
+        self._body.append(f"Kernels::read_words(objects, {n}, n, {WORDS});")
+        read = WORDS
+        if self._features.has_words:
+            read = INTEGERS
+            self._body += read_integers(hardware)
+        how = []
         for index, feature in enumerate(self._features.features):
             to = layer.types.channel(index)
-            drop = feature.shift - to.fraction
-            arguments = f"{feature.offset}, {drop}, {to.min_code}, {to.max_code}, {name}[{index}]"
-            if feature.hardware.word is None:
-                self._body.append(f"scale({pointer(feature.hardware)} + {index}, {n}, n, {arguments});")
-            else:
-                self._body += [*read_lines(hardware, index), f"scale_code({CODE_ROW}, {arguments});"]
+            bits = bits_of(hardware[index]) if read == WORDS else -1
+            how.append((index, bits, feature.offset, feature.shift - to.fraction, to.min_code, to.max_code))
+        name = self._rows(layer, _held_codes(layer))
+        wide = max(
+            ((_WIDEST_INTEGER + abs(offset)) << max(-drop, 0)) + (1 << max(drop, 0)) for _, _, offset, drop, *_ in how
+        )
+        self._array("int32_t" if wide < _INT32 else "int64_t", f"{name}_scales", np.array(how).ravel(), line=6)
+        self._body.append(f"Kernels::scale({read}, {n}, {name}_scales, {name});")
+        for index in range(n):
             self._to_grid(layer, index)
 
     def _to_grid(self, layer: Layer, place: int) -> None:
@@ -130,7 +129,9 @@ class EmulatorSource:
         of = layer.types.channel(place)
         up, row = layer.types.fraction - of.fraction, f"{_name(layer)} + {place}"
         if up:
-            self._body.append(f"quantize({row}, 1, {-up}, {of.min_code << up}LL, {of.max_code << up}LL, {row});")
+            self._body.append(
+                f"Kernels::quantize({row}, 1, {-up}, {of.min_code << up}LL, {of.max_code << up}LL, {row});"
+            )
 
     def _dense(self, layer: Dense, sources: Sequence[Layer]) -> None:
         rows = [np.flatnonzero(layer.kernel[:, unit]) for unit in range(layer.size)]
@@ -150,22 +151,28 @@ class EmulatorSource:
         """Write a layer of which each value is a sum over some inputs: their places and weights, by value."""
         up = layer.types.fraction - source.types.fraction - layer.kernel_types.fraction
         bias = np.tile(layer.bias << (layer.types.fraction - layer.bias_types.fraction), layer.size // len(layer.bias))
-        in_float = layer.largest_sum([source]) <= _FLOAT_EXACT
-        number, name, x = "float" if in_float else "int64_t", _name(layer), _name(source)
+        name, x, held = _name(layer), _name(source), _held(layer)
+        in_32_bits = held == "int32_t" and layer.largest_sum([source]) < _INT32
+        codes = [of << up for of in weights]
+        in_pairs = in_32_bits and self._held[source.name] == "int16_t" and all(fits_16_bits(of) for of in codes)
+        sum_type = "int32_t" if in_32_bits else "int64_t"
+        weight_type = "int16_t" if in_pairs else sum_type
+        if in_pairs:
+            rows, codes = map(list, zip(*(_pairs(*pair) for pair in zip(rows, codes, strict=True)), strict=True))
         self._array("int", f"{name}_first", np.concatenate([[0], np.cumsum([len(row) for row in rows])]))
         self._array("int", f"{name}_input", np.concatenate(rows))
-        self._array(number, f"{name}_weight", np.concatenate(weights) << up)
-        self._array(number, f"{name}_bias", bias)
+        self._array(weight_type, f"{name}_weight", np.concatenate(codes))
+        self._array(sum_type, f"{name}_bias", bias)
         self._constants.append(
-            f"const Sparse<{number}> {name}_kernel = {{{name}_first, {name}_input, {name}_weight}};\n"
+            f"const Sparse<{weight_type}> {name}_kernel = {{{name}_first, {name}_input, {name}_weight}};\n"
         )
-        self._rows(layer, _held(layer))
-        if in_float:
-            self._body.append(f"{self._storage}Row<float> {name}_buffer[{source.size}];")
-            call = f"dense_float({x}, {source.size}, {layer.size}, {name}_kernel, {name}_bias, {name}_buffer"
+        self._rows(layer, held)
+        constants = f"{layer.size}, {name}_kernel, {name}_bias"
+        if in_pairs:
+            self._body.append(f"{self._storage}Pairs {name}_buffer[{(source.size + 1) // 2}];")
+            self._body.append(f"Kernels::dense_pairs({x}, {source.size}, {constants}, {name}_buffer, {name});")
         else:
-            call = f"dense_integer({x}, {layer.size}, {name}_kernel, {name}_bias"
-        self._body.append(f"{call}, {name});")
+            self._body.append(f"Kernels::dense_wide({x}, {constants}, {name});")
 
     def _pooled(
         self, layer: MaxPooling | AveragePooling, held: str, kernel: str, source: Layer, more: str = ""
@@ -176,7 +183,7 @@ class EmulatorSource:
         self._array("int", f"{name}_input", places.ravel())
         self._rows(layer, held)
         arguments = f"{_name(source)}, {layer.size}, {layer.window.n_values}, {name}_input{more}"
-        self._body.append(f"{kernel}({arguments}, {name});")
+        self._body.append(f"Kernels::{kernel}({arguments}, {name});")
 
     def _max_pooling(self, layer: MaxPooling, sources: Sequence[Layer]) -> None:
         self._pooled(layer, self._held[sources[0].name], "largest", sources[0])
@@ -190,21 +197,23 @@ class EmulatorSource:
         source = sources[0]
         self._array("int", f"{_name(layer)}_input", layer.places(source.size))
         name = self._rows(layer, self._held[source.name])
-        self._body.append(f"move({_name(source)}, {layer.size}, {name}_input, {name});")
+        self._body.append(f"Kernels::move({_name(source)}, {layer.size}, {name}_input, {name});")
 
     def _relu(self, layer: Relu, sources: Sequence[Layer]) -> None:
         self._requantize(layer, sources[0], "relu", lambda of: f"{of.max_code}LL")
 
     def _leaky_relu(self, layer: LeakyRelu, sources: Sequence[Layer]) -> None:
         name = self._rows(layer, _held(layer))
-        self._body.append(f"leaky_relu({_name(sources[0])}, {layer.size}, {layer.shift}, {name});")
+        self._body.append(f"Kernels::leaky_relu({_name(sources[0])}, {layer.size}, {layer.shift}, {name});")
 
     def _table(self, layer: Tabulated, sources: Sequence[Layer]) -> None:
         self._check_held(*sources, reader=f"table {layer.name}")
         _check_32_bits(layer)
-        name = self._rows(layer, "int32_t")
+        name = self._rows(layer, _held_codes(layer))
         self._array("int32_t", f"{name}_table", layer.table)
-        self._body.append(f"tabulated({_name(sources[0])}, {layer.size}, {name}_table, {len(layer.table)}, {name});")
+        self._body.append(
+            f"Kernels::tabulated({_name(sources[0])}, {layer.size}, {name}_table, {len(layer.table)}, {name});"
+        )
 
     def _quantize(self, layer: Quantize, sources: Sequence[Layer]) -> None:
         self._requantize(layer, sources[0], "quantize", lambda of: f"{of.min_code}LL, {of.max_code}LL")
@@ -213,10 +222,10 @@ class EmulatorSource:
         self, layer: Quantizer, source: Layer, kernel: str, limits: Callable[[FixedPointType], str]
     ) -> None:
         _check_32_bits(layer)
-        self._rows(layer, "int32_t")
+        self._rows(layer, _held_codes(layer))
         if not isinstance(layer.types, ChannelTypes):
             drop = self._drop(layer, source, layer.types)
-            call = f"{kernel}({_name(source)}, {layer.size}, {drop}, {limits(layer.types)}, {_name(layer)});"
+            call = f"Kernels::{kernel}({_name(source)}, {layer.size}, {drop}, {limits(layer.types)}, {_name(layer)});"
             self._body.append(call)
             return
         for place in range(layer.size):
@@ -224,59 +233,47 @@ class EmulatorSource:
             rows = (
                 f"{_name(source)} + {place}, 1, {self._drop(layer, source, of)}, {limits(of)}, {_name(layer)} + {place}"
             )
-            self._body.append(f"{kernel}({rows});")
+            self._body.append(f"Kernels::{kernel}({rows});")
             self._to_grid(layer, place)
 
     def _drop(self, layer: Quantizer, source: Layer, to: FixedPointType) -> int:
         """Give the bits that are rounded off, which the kernel must be able to do in the type that holds the source."""
         drop = source.type.fraction - to.fraction
         held = self._held[source.name]
-        if held == "int32_t" and (source.type.width + max(-drop, 0) + 1 > _INT32_BITS or drop >= _INT32_BITS):
+        if held != "int64_t" and (source.type.width + max(-drop, 0) + 1 > _INT32_BITS or drop >= _INT32_BITS):
             raise InputError(
                 f"the emulator can't round the layer {source.name} by {drop} bits in 32; give {layer.name} fewer bits"
             )
         return drop
 
-    def _error_arguments(self, sources: Sequence[Layer]) -> str:
-        """Declare the score, and give what a kernel of differences takes first."""
+    def _score(self, layer: Layer, sources: Sequence[Layer], arguments: str, held: str = "") -> None:
+        """Declare the score in a type that holds it, and call its kernel."""
+        self._check_held(*sources)
+        held = held or ("int32_t" if layer.type.width <= _INT32_BITS else "int64_t")
+        self._body.append(f"Row<{held}> score;")
+        kernel = layer.kind.removeprefix("masked_")
+        self._body.append(f"Kernels::{kernel}({', '.join(map(_name, sources))}{arguments}, score);")
+
+    def _error(self, layer: Layer, sources: Sequence[Layer], more: str = "") -> None:
         x, y = sources
-        self._check_held(x, y)
         fraction = max(x.type.fraction, y.type.fraction)
-        self._body.append("Row<int64_t> score;")
-        return f"{_name(x)}, {_name(y)}, {x.size}, {fraction - x.type.fraction}, {fraction - y.type.fraction}"
+        self._score(layer, sources, f", {x.size}, {fraction - x.type.fraction}, {fraction - y.type.fraction}{more}")
 
-    def _absolute_error(self, layer: AbsoluteError, sources: Sequence[Layer]) -> None:
-        del layer
-        self._body.append(f"absolute_error({self._error_arguments(sources)}, score);")
-
-    def _max_absolute_error(self, layer: MaxAbsoluteError, sources: Sequence[Layer]) -> None:
-        del layer
-        self._body.append(f"max_absolute_error({self._error_arguments(sources)}, score);")
-
-    def _squared_error(
-        self, layer: SquaredError | MaskedSquaredError, sources: Sequence[Layer], empty: str = "nullptr", slot: int = 1
-    ) -> None:
-        arguments = self._error_arguments(sources)
-        held = "int32_t" if layer.type.width <= _INT32_BITS else "int64_t"
-        self._body.append(f"squared_error<{held}>({arguments}, {empty}, {slot}, score);")
+    def _squared_error(self, layer: SquaredError, sources: Sequence[Layer]) -> None:
+        self._error(layer, sources, ", nullptr, 1")
 
     def _masked_squared_error(self, layer: MaskedSquaredError, sources: Sequence[Layer]) -> None:
         codes = layer.empty.codes
-        self._squared_error(layer, sources, "score_empty", sources[0].size // len(codes))
         self._array("int32_t", "score_empty", codes)
+        self._error(layer, sources, f", score_empty, {sources[0].size // len(codes)}")
 
     def _mu_squared(self, layer: MuSquared, sources: Sequence[Layer]) -> None:
-        del layer
-        self._check_held(*sources)
-        self._body.append(f"Row<int64_t> score;\n    mu_squared({_name(sources[0])}, {sources[0].size}, score);")
+        self._score(layer, sources, f", {sources[0].size}")
 
     def _tabulated(self, layer: MuSquaredOverVariance | KlDivergence, sources: Sequence[Layer], ups: str = "") -> None:
-        mu, log_variance = sources
-        self._check_held(*sources)
         codes = layer.table.codes
         self._array("int64_t", "score_table", codes)
-        arguments = f"{_name(mu)}, {_name(log_variance)}, {mu.size}{ups}, score_table, {len(codes)}, score"
-        self._body.append(f"Row<int64_t> score;\n    {layer.kind}({arguments});")
+        self._score(layer, sources, f", {sources[0].size}{ups}, score_table, {len(codes)}", "int64_t")
 
     def _kl_divergence(self, layer: KlDivergence, sources: Sequence[Layer]) -> None:
         fraction, of_table = 2 * sources[0].type.fraction, layer.table.type.fraction
@@ -284,41 +281,42 @@ class EmulatorSource:
         self._tabulated(layer, sources, f", {common - fraction}, {common - of_table}")
 
     def _regression(self, layer: Regression, sources: Sequence[Layer]) -> None:
-        self._check_held(*sources)
-        self._body.append(f"Row<int64_t> score;\n    {layer.kind}({_name(sources[0])}, score);")
+        self._score(layer, sources, "")
 
     def _cell(self, layer: Cell, sources: Sequence[Layer]) -> None:
         """Write the sums over the hardware integers, and count the edges below each."""
         del sources
-        hardware, n = [feature.hardware for feature in self._features.features], len(self._features)
         self._body.append("Row<int32_t> cell = {};")
         for index, of in enumerate(layer.sums):
             self._array("int64_t", f"edges_{index}", np.array(of.edges))
             self._body.append(f"Row<int64_t> cell_sum_{index} = {{}};")
             kernel = "count_filled" if of.counts else "add_codes"
             for place in of.places:
-                if hardware[place].word is None:
-                    read = f"{pointer(hardware[place])} + {place}, {n}, n"
-                else:
-                    self._body += read_lines(hardware, place)
-                    read = f"{CODE_ROW}.lane, 1, n"
-                self._body.append(f"{kernel}({read}, cell_sum_{index});")
-            self._body.append(f"count_edges(cell_sum_{index}, {len(of.edges)}, edges_{index}, cell);")
+                bits = bits_of(self._features.features[place].hardware)
+                read = f"{INTEGERS}[{place}], -1" if self._features.has_words else f"{WORDS}[{place}], {bits}"
+                self._body.append(f"Kernels::{kernel}({read}, cell_sum_{index});")
+            self._body.append(f"Kernels::count_edges(cell_sum_{index}, {len(of.edges)}, edges_{index}, cell);")
 
     def _accept(self, layer: Accept, sources: Sequence[Layer]) -> None:
         del sources
         self._array("int64_t", "thresholds", layer.by_cell.ravel())
 
     def _check_held(self, *sources: Layer, reader: str = "score") -> None:
-        wide = next((source for source in sources if self._held[source.name] != "int32_t"), None)
+        wide = next((source for source in sources if self._held[source.name] == "int64_t"), None)
         if wide is not None:
             raise InputError(
                 f"the {reader} reads codes of {wide.type.width} bits of the layer {wide.name}, but the emulator holds "
                 f"{_INT32_BITS - 1}; use fewer"
             )
 
-    def _array(self, of: str, name: str, values: Codes) -> None:
-        lines = "\n".join(_wrapped(values.tolist() or [0]))
+    def _array(self, of: str, name: str, values: Codes, line: int | None = None) -> None:
+        """Write a constant array, `line` numbers a line or as many as one holds."""
+        numbers = values.tolist() or [0]
+        lines = ",\n".join(
+            part.rstrip(", ")
+            for first in range(0, len(numbers), line or len(numbers))
+            for part in _wrapped(numbers[first : first + (line or len(numbers))])
+        )
         self._constants.append(f"const {of} {name}[{max(len(values), 1)}] = {{\n{lines}}};\n")
 
 
@@ -336,9 +334,27 @@ def _name(layer: Layer) -> str:
     return f"{layer.name}_codes"
 
 
+def _pairs(places: Codes, weights: Codes) -> tuple[Codes, Codes]:
+    """Give the pairs of inputs 2 i and 2 i + 1 of which one has a weight, and both weights of each, in a row."""
+    pairs, of = np.unique(places // 2, return_inverse=True)
+    both = np.zeros((len(pairs), 2), dtype=np.int64)
+    both[of, places % 2] = weights
+    return pairs, both.ravel()
+
+
+def fits_16_bits(codes: Codes) -> bool:
+    """Tell whether codes are integers of 16 bits."""
+    return bool((codes >= -(1 << _INT16_BITS)).all() and (codes < 1 << _INT16_BITS).all())
+
+
 def _held(layer: Layer) -> str:
-    """Give the C++ type that holds a layer's codes, with a bit to spare for rounding."""
+    """Give the C++ type that holds a layer's sums, with a bit to spare for rounding."""
     return "int32_t" if layer.type.width < _INT32_BITS else "int64_t"
+
+
+def _held_codes(layer: Layer) -> str:
+    """Give the C++ type that holds what a layer has rounded or looked up."""
+    return "int16_t" if fits_16_bits(np.array([layer.type.min_code, layer.type.max_code])) else "int32_t"
 
 
 def _check_32_bits(layer: Layer) -> None:
@@ -362,8 +378,8 @@ WRITERS: dict[type, Callable[[EmulatorSource, Any, Sequence[Layer]], None]] = {
     Quantize: EmulatorSource._quantize,
     SquaredError: EmulatorSource._squared_error,
     MaskedSquaredError: EmulatorSource._masked_squared_error,
-    AbsoluteError: EmulatorSource._absolute_error,
-    MaxAbsoluteError: EmulatorSource._max_absolute_error,
+    AbsoluteError: EmulatorSource._error,
+    MaxAbsoluteError: EmulatorSource._error,
     MuSquared: EmulatorSource._mu_squared,
     MuSquaredOverVariance: EmulatorSource._tabulated,
     KlDivergence: EmulatorSource._kl_divergence,

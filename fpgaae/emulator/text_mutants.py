@@ -10,6 +10,8 @@ _EACH_LANE = r"for \(int e = 0; e < block_events; e\+\+\)"
 _ADDED = r"\(\(T\(1\) << \(drop - 1\)\) - 1\) \+ \(\(v >> drop\) & 1\)"
 _HERE = r"n - first < block_events \? \(int\)\(n - first\) : block_events"
 _EMPTY_BLOCK = "it adds a block of no events at most, which reads no event and puts out nothing"
+_SAME_TILE = "a tile that ends with the event is the last one either way"
+_ONE_BY_ONE = "the eight events are read one by one, as those of an incomplete block are"
 _HALF = "(T(1) << (drop - 1))"
 _TABLE = r"\[v\[i\]\.lane\[e\] & \(table_size - 1\)\]"
 _DECIDED = r"accept\[e \* (?P<n>[2-9]|\d\d+) \+ i\] = scores\[e\] > thresholds\[i\];"  # of one, the order is the same
@@ -48,7 +50,7 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
     slips(
         Damage.SIGN,
         "no input takes all 16 bits without a sign",
-        Slip(_CODE, r"\(const uint16_t \*\)objects", ("objects",)),
+        Slip(_CODE, r"(?P<of>^    \d+, |\w\[\d+\], )65535,", (r"\g<of>-1,",)),
     ),
     slips(
         Damage.LAST_ELEMENT,
@@ -58,11 +60,12 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
             r"(?P<call>(?:relu|quantize|leaky_relu|tabulated|move|largest|mean)\(\w+, )(?P<n>\d+)",
             (r"\g<call>\g<n> - 1",),
         ),
-        Slip(_CODE, r"(?P<call>dense_float\(\w+, \d+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
-        Slip(_CODE, r"(?P<call>dense_integer\(\w+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
+        Slip(_CODE, r"(?P<call>scale\(\w+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
+        Slip(_CODE, r"(?P<call>dense_pairs\(\w+, (?:\d+, )?)(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
+        Slip(_CODE, r"(?P<call>dense_wide\(\w+, )(?P<n>\d+)", (r"\g<call>\g<n> - 1",)),
         Slip(
             _CODE,
-            r"(?P<call>(?:error<\w+>|error|squared|divergence|variance)\(\w+, (?:\w+, )?)(?P<n>\d+)",
+            r"(?P<call>(?:error|squared|divergence|variance)\(\w+, (?:\w+, )?)(?P<n>\d+)",
             (r"\g<call>\g<n> - 1",),
         ),
         Slip(KERNELS, r"k < kernel\.first\[j \+ 1\]", ("k + 1 < kernel.first[j + 1]",)),
@@ -92,12 +95,13 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
         Damage.ARITHMETIC,
         "it has no such kernel",
         Slip(KERNELS, r"\* difference \* difference", ("* difference",)),
-        Slip(KERNELS, r"codes\[\(int64_t\)e \* stride\] - offset", ("codes[(int64_t)e * stride] + offset",)),
+        Slip(KERNELS, r"& mask\) - offset", ("& mask) + offset",)),
         Slip(KERNELS, r"\(sum_T\(1\) << up_x\) - ", ("(sum_T(1) << up_x) + ",)),
-        Slip(KERNELS, r"\(1LL << up_x\) - ", ("(1LL << up_x) + ",)),
         Slip(KERNELS, r"sum\.lane\[e\] \+= ", ("sum.lane[e] = ", "sum.lane[e] -= ")),
         Slip(KERNELS, r"zero \+ bias\[j\]", ("zero - bias[j]", "zero")),
-        Slip(KERNELS, r"\(int64_t\)mu\[i\]\.lane\[e\] \* mu\[i\]\.lane\[e\]", ("(int64_t)mu[i].lane[e]",)),
+        Slip(KERNELS, r"\(sum_T\)mu\[i\]\.lane\[e\] \* mu\[i\]\.lane\[e\]", ("(sum_T)mu[i].lane[e]",)),
+        Slip(KERNELS, r"zero \+ both", ("zero + (both & 0xffff)", "zero + (both >> 16)")),
+        Slip(KERNELS, r"kernel\.weight \+ 2 \* k", ("kernel.weight + k", "kernel.weight + 2 * k + 1")),
     ),
     slips(
         Damage.TABLE_PLACE,
@@ -126,25 +130,22 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
                 "for (int e = 0; e < block_events; e += 2)",
             ),
         ),
-        Slip(
-            KERNELS, r"(?P<s>[a-d]) \+= row\[(?P<i>\d)\] \* w;", (r"\g<s> += row[0] * w;", r"\g<s> += row[3] * w;", "")
-        ),
-        Slip(KERNELS, r"\{a, b, c, d\}", ("{b, a, c, d}", "{a, b, d, c}", "{a, b, c, c}", "{a, a, c, d}")),
+        Slip(KERNELS, r"multiply_add\(pairs\[v\]", ("multiply_add(pairs[0]", "multiply_add(pairs[v ^ 1]")),
+        Slip(KERNELS, r"\[v\] = sums\[v\]", ("[v] = sums[v ^ 1]", "[v] = sums[0]")),
         Slip(
             KERNELS,
-            r"\.lane\[e\] = codes\[\(int64_t\)e \* stride\]",
-            (
-                ".lane[e] = codes[(int64_t)(e ^ 1) * stride]",
-                ".lane[e] = codes[0]",
-                ".lane[e] = codes[(int64_t)(n - 1 - e) * stride]",
-            ),
+            r"for \(int v = 0; v < (?P<n>\w+)",
+            (r"for (int v = 1; v < \g<n>", r"for (int v = 0; v + 1 < \g<n>"),
         ),
-        Slip(KERNELS, r"(?P<a>y\[j\]\.lane\[e\] = \(int32_t\)sum)\[e\]", (r"\g<a>[e ^ 1]", r"\g<a>[31 - e]")),
-        Slip(
-            KERNELS,
-            r"for \(int e = 0; e < n; e\+\+\)",
-            ("for (int e = 1; e < n; e++)", "for (int e = 0; e + 1 < n; e++)"),
-        ),
+        Slip(KERNELS, r"row\.lane\[e\] & mask", ("row.lane[e ^ 1] & mask", "row.lane[0] & mask")),
+        Slip(KERNELS, r"rows\[i \+ 4\]", ("rows[(i + 4) ^ 1]",)),
+        Slip(KERNELS, r"(?P<of>objects \+ \(int64_t\))e", (r"\g<of>(e ^ 1)",)),
+        Slip(KERNELS, r"round < 3", ("round < 2", "round < 4")),
+        Slip(KERNELS, r"i < n_features; i \+= 8", ("i + 8 < n_features; i += 8",)),
+        Slip(KERNELS, r"i \+ 8 <= n_features", ("i + 8 < n_features",), _SAME_TILE),
+        Slip(KERNELS, r"n_features - 8;", ("n_features - 7;",)),
+        Slip(KERNELS, r"e \+ 8 <= n\)", ("e + 8 < n)",), _ONE_BY_ONE),
+        Slip(KERNELS, r"lane < n \?", ("lane + 1 < n ?",)),
     ),
     slips(
         Damage.BLOCKS,
@@ -213,6 +214,6 @@ TEXT_KINDS: tuple[Kind[PackageSources], ...] = (
         "it has no variables",
         Slip(_CODE, r"^    Row<", ("    static Row<",)),
         Slip(KERNELS, r"^ *Row<\w+> (?:sum|most) = \{\};", (r"static \g<0>",)),
-        Slip(KERNELS, r"^        vector a = zero", (r"        static vector a = zero",)),
+        Slip(KERNELS, r"^        vector sums", (r"        static vector sums",)),
     ),
 )

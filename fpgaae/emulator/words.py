@@ -9,34 +9,31 @@ import numpy as np
 from fpgaae.data.layout import QUANTITIES, HardwareFeature
 from fpgaae.fixedpoint import Codes
 
-_FILLED, _CODE = "filled", "word_code"
-CODE_ROW = _CODE  # holds a hardware integer of each event of a block
+WORDS, INTEGERS, _FILLED = "words", "integers", "filled"  # rows: a word of each port, its hardware integer
 
 
-def declare_rows(features: Sequence[HardwareFeature]) -> list[str]:
-    """Declare what the lines of `read_lines` fill; nothing where no words are declared."""
-    return [] if all(feature.word is None for feature in features) else [f"Row<int32_t> {_FILLED}, {_CODE};"]
+def read_integers(features: Sequence[HardwareFeature]) -> Iterator[str]:
+    """Give the lines that make the hardware integers of the words of all ports."""
+    yield f"Row<int32_t> {INTEGERS}[{len(features)}], {_FILLED};"
+    for place, feature in enumerate(features):
+        read, to = f"{WORDS}[{place}], {bits_of(feature)}", f"{INTEGERS}[{place}]"
+        if feature.word is None:
+            yield f"Kernels::read_integer({read}, {to});"
+            continue
+        word, is_first = feature.port, place % len(QUANTITIES) == 0
+        if is_first:
+            none, overflow = word.none, word.overflow if word.zero_overflow else None
+            codes = ", ".join(str(-1 if code is None else code) for code in (none, overflow))
+            yield f"Kernels::find_filled({WORDS}[{place}], {codes}, {_FILLED});"
+        offset = 0 if is_first else word.code_offset  # the code of a pT is its word
+        turn = f", Turn<{word.steps}>()" if word.steps else ""
+        yield f"Kernels::{'read_angle' if turn else 'read_word'}({read}, {offset}{turn}, {_FILLED}, {to});"
 
 
-def read_lines(features: Sequence[HardwareFeature], place: int) -> Iterator[str]:
-    """Give the lines that read the hardware integer of a feature with a word from its slot into `CODE_ROW`."""
-    feature, n = features[place], len(features)
-    word = feature.port
-    first = place - place % len(QUANTITIES)
-    if place == first:
-        pt = features[first].port
-        none, overflow = pt.none, pt.overflow if pt.zero_overflow else None
-        codes = ", ".join(str(-1 if code is None else code) for code in (none, overflow))
-        yield f"find_filled(objects + {first}, {n}, n, {codes}, {_FILLED});"
-    kernel = f"read_angle<{word.steps}>" if word.steps else "read_word"
-    offset = 0 if place == first else word.code_offset  # the code of a pT is its word
-    yield f"{kernel}({pointer(feature)} + {place}, {n}, n, {offset}, {_FILLED}, {_CODE});"
-
-
-def pointer(feature: HardwareFeature) -> str:
-    """Give the pointer through which a port is read: a word of 16 bits without a sign is one."""
+def bits_of(feature: HardwareFeature) -> int:
+    """Give the bits of a word of 16 that count, as a mask: without a sign, it is none that is sign-extended."""
     _, high = _carried(feature)
-    return "(const uint16_t *)objects" if high >= 2**15 else "objects"
+    return 2**16 - 1 if high >= 2**15 else -1
 
 
 def _carried(feature: HardwareFeature) -> tuple[int, int]:

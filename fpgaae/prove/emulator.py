@@ -10,15 +10,15 @@ import numpy as np
 
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.prove.algebra import Algebra, NotFollowed, Polynomial
-from fpgaae.prove.emulator_kernels import KERNELS, OF_A_TYPE, Kernels
+from fpgaae.prove.emulator_kernels import KERNELS, Kernels
 from fpgaae.prove.emulator_probe import wrong_coefficient
 from fpgaae.prove.emulator_values import Rows, without_constants
 from fpgaae.prove.golden_forms import GoldenForms
 
-_ROWS = re.compile(r"(?:static thread_local )?Row<(\w+)> (.+)", re.S)
+_ROWS = re.compile(r"(?:static thread_local )?(?:Row<(\w+)>|(Pairs)) (.+)", re.S)
 _ROW = re.compile(r"(\w+)(?:\[(\d+)\])?(?: = \{\})?")
-_CALL = re.compile(r"(\w+)(?:<(\w+)>)?\((.*)\)", re.S)
-_BODY = re.compile(r"^(?:\w+ )?void run_block\([^)]*\) \{\n(.*?)^    if \(latents\)", re.M | re.S)
+_CALL = re.compile(r"Kernels::(\w+)\((.*)\)", re.S)
+_BODY = re.compile(r"^void run_block_with\([^)]*\) \{\n(.*?)^    if \(latents\)", re.M | re.S)
 _DECISION = re.compile(
     r"^void decide\(const int64_t \*scores, const int32_t \*cells, int64_t n, const int64_t \*thresholds, "
     r"uint8_t \*accept\) \{\n    \(void\)cells;\n"
@@ -77,7 +77,7 @@ class _Run(Kernels):
     def __init__(self, algebra: Algebra, ports: Sequence[Polynomial], source: str) -> None:
         body = _BODY.search(source)
         if body is None:
-            raise NotFollowed("its source has no function run_block as it is written")
+            raise NotFollowed("its source has no function run_block_with as it is written")
         super().__init__(algebra, ports, source)
         self._source = source
         self._body = body[1]
@@ -88,17 +88,15 @@ class _Run(Kernels):
             if not statement:
                 continue
             if declared := _ROWS.fullmatch(statement):
-                for name, size in _ROW.findall(declared[2]):
-                    self._rows[name] = Rows(declared[1], [Polynomial(0, {})] * int(size or 1))
+                for name, size in _ROW.findall(declared[3]):
+                    self._rows[name] = Rows(declared[1] or declared[2], [Polynomial(0, {})] * int(size or 1))
                 continue
             call = _CALL.fullmatch(statement)
             function = KERNELS.get(call[1]) if call else None
             if call is None or function is None:
                 raise NotFollowed(f"its statement `{statement}` is not followed")
-            if call[2] and call[1] not in OF_A_TYPE:
-                raise NotFollowed(f"its statement `{statement}` is not followed")
             try:
-                function(self, [part.strip() for part in call[3].split(",")], *filter(None, (call[2],)))
+                function(self, [part.strip() for part in call[2].split(",")])
             except ValueError:  # another number of arguments, or one that is no number
                 raise NotFollowed(f"its statement `{statement}` is not followed") from None
 

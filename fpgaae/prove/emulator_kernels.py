@@ -1,6 +1,6 @@
 """The kernels of `firmware/emulator` over polynomials, each only where what it computes is exact.
 
-No partial sum that is held in `float` passes 2**24, and none that is held in an integer leaves its type.
+No code, weight or partial sum leaves the type that holds it.
 """
 
 from __future__ import annotations
@@ -12,53 +12,62 @@ import numpy as np
 from fpgaae.fixedpoint import Codes
 from fpgaae.prove.algebra import NotFollowed, Polynomial
 from fpgaae.prove.emulator_probe import DenseCall
-from fpgaae.prove.emulator_values import Values
+from fpgaae.prove.emulator_values import Values, computed_in
 
 
 class Kernels(Values):
     """Each method is the kernel of its name, and takes the arguments of the call as text."""
 
-    def scale(self, arguments: Sequence[str]) -> None:
-        """Make an input of a hardware integer."""
-        text, stride, _, offset, drop, low, high, to = arguments
-        self._require_stride(stride)
-        value = self._algebra.sum(((self.port(text), 1),), -int(offset))
-        self.require(value, "int32_t")
-        self.write(to, [self.requantized(value, int(drop), int(low), int(high), "int64_t")])
-
-    def _require_stride(self, text: str) -> None:
-        if int(text) != len(self._ports):
-            raise NotFollowed(f"it takes {text} values for an event of {len(self._ports)}")
+    def read_words(self, arguments: Sequence[str]) -> None:
+        """Take the words of a block's events."""
+        objects, n_features, n, words = arguments
+        if (objects, n) != ("objects", "n") or int(n_features) != len(self._ports):
+            raise NotFollowed(f"it takes {n_features} values for an event of {len(self._ports)}")
+        self.receive(words)
 
     def find_filled(self, arguments: Sequence[str]) -> None:
         """Find out whether a slot is filled."""
-        text, stride, _, none, overflow, to = arguments
-        self._require_stride(stride)
+        text, none, overflow, to = arguments
         empty = [int(none), int(overflow)]
-        port = self.port(f"(const uint16_t *){text}")  # as the kernel reads it
+        port = self.masked(text, 2**16 - 1)  # as the kernel reads it
         self.write(to, [self._algebra.apply(lambda pt: np.isin(pt, empty).astype(np.int64) - 1, port)])
 
-    def read_word(self, arguments: Sequence[str], steps: str = "0") -> None:
+    def read_word(self, arguments: Sequence[str]) -> None:
         """Make a hardware integer of a word."""
-        text, stride, _, offset, filled, to = arguments
-        self._require_stride(stride)
+        text, mask, offset, filled, to = arguments
+        code = self._algebra.sum(((self.masked(text, int(mask)), 1),), -int(offset))
+        self._write_filled(code, filled, to)
 
-        turn = int(steps)  # of an angle
+    def read_angle(self, arguments: Sequence[str]) -> None:
+        """Make a hardware integer of an angle's word."""
+        text, mask, offset, of_turn, filled, to = arguments
+        turn = int(of_turn.removeprefix("Turn<").removesuffix(">()"))
 
         def angle(words: Codes) -> Codes:
             return np.asarray((words - int(offset) + turn // 2) % turn - turn // 2)
 
-        word = self.port(text)
-        code = self._algebra.apply(angle, word) if turn else self._algebra.sum(((word, 1),), -int(offset))
+        self._write_filled(self._algebra.apply(angle, self.masked(text, int(mask))), filled, to)
+
+    def _write_filled(self, code: Polynomial, filled: str, to: str) -> None:
         (mask,), _held = self.read(filled)
         self.write(to, [self._algebra.select(mask, code, Polynomial(0, {}))])
 
-    def scale_code(self, arguments: Sequence[str]) -> None:
-        """Make an input of a hardware integer that was made of words."""
-        text, offset, drop, low, high, to = arguments
-        (code,), _ = self.read(text)
-        value = self._algebra.sum(((code, 1),), -int(offset))
-        self.write(to, [self.requantized(value, int(drop), int(low), int(high), "int64_t")])
+    def read_integer(self, arguments: Sequence[str]) -> None:
+        """Take a hardware integer that is no word."""
+        text, mask, to = arguments
+        self.write(to, [self.masked(text, int(mask))])
+
+    def scale(self, arguments: Sequence[str]) -> None:
+        """Make the inputs of hardware integers."""
+        text, n, how, to = arguments
+        numbers, held = np.array(self._array(how)), self._types[how]
+        if len(numbers) < 6 * int(n):
+            raise NotFollowed(f"the array {how} has no six numbers for each input")
+        made = []
+        for place, mask, offset, drop, low, high in numbers[: 6 * int(n)].reshape(-1, 6).tolist():
+            value = self._algebra.sum(((self.masked(f"{text}[{place}]", mask), 1),), -offset)
+            made.append(self.requantized(value, drop, low, high, held))
+        self.write(to, made)
 
     def quantize(self, arguments: Sequence[str]) -> None:
         """Round and saturate."""
@@ -73,7 +82,7 @@ class Kernels(Values):
         values, held = self.read(x, int(n))
         positive = [self._algebra.apply(lambda codes: np.maximum(codes, 0), value) for value in values]
         for value in values:  # which is rounded after it
-            self.require(value, held, 1 << max(int(drop), 0))
+            self.require(value, computed_in(held), 1 << max(int(drop), 0))
         self.write(y, [self.requantized(value, int(drop), 0, _number(high), held) for value in positive])
 
     def leaky_relu(self, arguments: Sequence[str]) -> None:
@@ -93,35 +102,50 @@ class Kernels(Values):
             raise NotFollowed(f"the table {table} has other entries than {size}")
         return self._algebra.apply(lambda codes: entries[codes & (size - 1)], value)
 
-    def dense_float(self, arguments: Sequence[str]) -> None:
-        """Add products in single precision."""
+    def dense_pairs(self, arguments: Sequence[str]) -> None:
+        """Add products of codes and weights of 16 bits in 32, in pairs."""
         x, n_in, n_out, kernel, bias, buffer, y = arguments
-        values, of = self.read(x, int(n_in))
-        self.read(buffer, int(n_in))
-        weights, biases = self._sums(values, int(n_out), kernel, bias, "float", y)
-        self.dense[kernel] = DenseCall("dense_float", of, self._place(y)[0].held, kernel, bias, weights, biases)
+        values, held = self.read(x, int(n_in))
+        values = [*values, Polynomial(0, {})] if len(values) % 2 else values
+        pairs, of_buffer = self.read(buffer, len(values) // 2)
+        first, places, weights = self._kernel(kernel)
+        to = self._place(y)[0].held
+        if (held, of_buffer, self._types[kernel], to) != ("int16_t", "Pairs", "int16_t", "int32_t"):
+            raise NotFollowed(f"codes and weights of {kernel} are not held in 16 bits, or its sums not in 32")
+        if len(weights) < 2 * len(places) or any(not 0 <= place < len(pairs) for place in places):
+            raise NotFollowed(f"the kernel {kernel} reads beyond its pairs")
+        single = [2 * place + which for place in places for which in (0, 1)]
+        made = self._sums(values, int(n_out), ([2 * k for k in first], single, weights), bias, "int32_t", y)
+        self.dense[kernel] = DenseCall("dense_pairs", held, to, kernel, bias, *made, int(n_in))
 
-    def dense_integer(self, arguments: Sequence[str]) -> None:
-        """Add products in 64 bits."""
+    def dense_wide(self, arguments: Sequence[str]) -> None:
+        """Add products in the type of the weights."""
         x, n_out, kernel, bias, y = arguments
         rows, first = self._place(x)
-        weights, biases = self._sums(rows.values[first:], int(n_out), kernel, bias, "int64_t", y)
-        self.dense[kernel] = DenseCall(
-            "dense_integer", rows.held, self._place(y)[0].held, kernel, bias, weights, biases
-        )
+        arrays = self._kernel(kernel)
+        if (held := self._types[kernel]) not in {"int32_t", "int64_t"}:
+            raise NotFollowed(f"sums of {kernel} are held in {held}")
+        made = self._sums(rows.values[first:], int(n_out), arrays, bias, held, y)
+        to = self._place(y)[0].held
+        self.dense[kernel] = DenseCall("dense_wide", rows.held, to, kernel, bias, *made, len(rows.values) - first)
+
+    def _kernel(self, name: str) -> tuple[list[int], list[int], list[int]]:
+        if name not in self._sparse:
+            raise NotFollowed(f"it has no kernel {name}")
+        first, places, weights = (self._array(part) for part in self._sparse[name])
+        return first, places, weights
 
     def _sums(
-        self, values: Sequence[Polynomial], n_out: int, kernel: str, bias: str, held: str, y: str
-    ) -> tuple[Codes, Codes]:
+        self, values: Sequence[Polynomial], n_out: int, kernel: tuple[list[int], list[int], list[int]], bias: str,
+        held: str, y: str,
+    ) -> tuple[Codes, Codes]:  # fmt: skip
         """Add products; give the weights (n_in, n_out) and the bias (n_out,)."""
-        if kernel not in self._sparse:
-            raise NotFollowed(f"it has no kernel {kernel}")
-        first, places, weights = (self._array(name) for name in self._sparse[kernel])
+        first, places, weights = kernel
         biases, found = self._array(bias), []
         if len(first) <= n_out or len(biases) < n_out or not 0 <= min(first) <= max(first) <= min(
             len(places), len(weights)
         ):  # fmt: skip
-            raise NotFollowed(f"the kernel {kernel} reads beyond its arrays")
+            raise NotFollowed(f"the kernel of {y} reads beyond its arrays")
         sizes = [max(-low, high) for low, high in map(self._algebra.codes, values)]
         for size in sizes:
             self.require_size(size, held)
@@ -129,7 +153,7 @@ class Kernels(Values):
         for out in range(n_out):
             own = range(first[out], first[out + 1])
             if any(not 0 <= places[k] < len(values) for k in own):
-                raise NotFollowed(f"the kernel {kernel} reads beyond its inputs")
+                raise NotFollowed(f"the kernel of {y} reads beyond its inputs")
             self.require_size(abs(biases[out]) + sum(abs(weights[k]) * sizes[places[k]] for k in own), held)
             found.append(self._algebra.sum(((values[places[k]], weights[k]) for k in own), biases[out]))
             for k in own:
@@ -181,14 +205,8 @@ class Kernels(Values):
         self._add(arguments, lambda value: self._above(value, 0))
 
     def _add(self, arguments: Sequence[str], function: Callable[[Polynomial], Polynomial]) -> None:
-        text, stride, _, to = arguments
-        if text.endswith(".lane"):
-            if int(stride) != 1:
-                raise NotFollowed(f"it reads `{text}` with gaps")
-            (value,), _held = self.read(text.removesuffix(".lane"))
-        else:
-            self._require_stride(stride)
-            value = self.port(text)
+        text, mask, to = arguments
+        value = self.masked(text, int(mask))
         (before,), _held = self.read(to)
         self.write(to, [self._algebra.sum(((before, 1), (function(value), 1)))])
 
@@ -218,9 +236,10 @@ class Kernels(Values):
             self.require(found[-1], held)
         return found
 
-    def squared_error(self, arguments: Sequence[str], held: str = "int64_t") -> None:
+    def squared_error(self, arguments: Sequence[str]) -> None:
         """Add the squares of the differences, of filled slots alone where empty ones are known."""
         *of_differences, empty, slot, score = arguments
+        held = self.read(score)[1]
         squares = [self._algebra.apply(_square, d) for d in self._differences(of_differences, held)]
         self.require_size(sum(self._algebra.codes(square)[1] for square in squares), held)
         if empty != "nullptr":
@@ -232,13 +251,19 @@ class Kernels(Values):
 
     def absolute_error(self, arguments: Sequence[str]) -> None:
         """Add the magnitudes of the differences."""
-        absolutes = [self._algebra.apply(np.abs, d) for d in self._differences(arguments[:-1], "int64_t")]
+        absolutes = self._absolutes(arguments)
         self.write(arguments[-1], [self._algebra.sum((one, 1) for one in absolutes)])
 
     def max_absolute_error(self, arguments: Sequence[str]) -> None:
         """Give the largest magnitude; zero is none of them, but never above one."""
-        absolutes = [self._algebra.apply(np.abs, d) for d in self._differences(arguments[:-1], "int64_t")]
-        self.write(arguments[-1], [self._algebra.largest(absolutes)])
+        self.write(arguments[-1], [self._algebra.largest(self._absolutes(arguments))])
+
+    def _absolutes(self, arguments: Sequence[str]) -> list[Polynomial]:
+        held = self.read(arguments[-1])[1]
+        absolutes = [self._algebra.apply(np.abs, d) for d in self._differences(arguments[:-1], held)]
+        for absolute in absolutes:
+            self.require(absolute, held)
+        return absolutes
 
     def mu_squared(self, arguments: Sequence[str]) -> None:
         """Add squares."""
@@ -275,19 +300,19 @@ def _number(text: str) -> int:
     return int(text.removesuffix("LL"))
 
 
-OF_A_TYPE = {"read_angle", "squared_error"}  # the calls that name one, or a number, in angle brackets
 KERNELS: Mapping[str, Callable[..., None]] = {
-    "scale": Kernels.scale,
+    "read_words": Kernels.read_words,
     "find_filled": Kernels.find_filled,
     "read_word": Kernels.read_word,
-    "read_angle": Kernels.read_word,
-    "scale_code": Kernels.scale_code,
+    "read_angle": Kernels.read_angle,
+    "read_integer": Kernels.read_integer,
+    "scale": Kernels.scale,
     "quantize": Kernels.quantize,
     "relu": Kernels.relu,
     "leaky_relu": Kernels.leaky_relu,
     "tabulated": Kernels.tabulated,
-    "dense_float": Kernels.dense_float,
-    "dense_integer": Kernels.dense_integer,
+    "dense_pairs": Kernels.dense_pairs,
+    "dense_wide": Kernels.dense_wide,
     "largest": Kernels.largest,
     "mean": Kernels.mean,
     "move": Kernels.move,

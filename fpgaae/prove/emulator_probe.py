@@ -1,6 +1,7 @@
 """The coefficients of an emulator's compiled dense layers, read back by basis vectors.
 
-A kernel that adds products gives the bias for zeros, and the bias and one weight of each output for a single one.
+A kernel that adds products gives the bias for zeros, and the bias and one weight of each output for a single one. Every
+build of the kernels is asked that the processor at hand can run.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.processes import ProgramHangs, run_program
 
 _LANES = 32  # events of a block
-_FLAGS = ("-O1", "-march=native", "-std=c++11", "-ffp-contract=off")
+_FLAGS = ("-O1", "-std=c++11", "-ffp-contract=off")
 _NAME, _FOUND = "probe", "probe.dat"
 _LIMIT_S = 60
 _MOST_CODES = 2**22  # that a call may give for each vector to come in each lane
 _CALL = """
     for (int first = 0; first <= {n_in}; first += {step}) {{
         static Row<{in_type}> x[{n_in}];
-        static Row<float> buffer[{n_in}];
+        static Pairs buffer[{n_in}];
         static Row<{out_type}> y[{n_out}];
         for (int i = 0; i < {n_in}; i++)
             for (int e = 0; e < block_events; e++)
                 x[i].lane[e] = (first + e) % ({n_in} + 1) == i + 1;
-        {function}(x, {sizes}, {kernel}, {bias}{buffer}, y);
+        Kernels::{function}(x, {sizes}, {kernel}, {bias}{buffer}, y);
         (void)buffer;
         for (int i = 0; i < {n_out}; i++)
             for (int e = 0; e < block_events; e++) {{
@@ -39,10 +40,19 @@ _CALL = """
     }}"""
 _PROGRAM = """#include "{source}"
 #include <cstdio>
+template <class Kernels> void probe(FILE *file) {{{calls}
+}}
 int main() {{
     FILE *file = fopen("{found}", "wb");
     if (!file)
-        return 1;{calls}
+        return 1;
+    probe<Any>(file);
+#ifdef FPGAAE_MORE_BUILDS
+    if (has_avx2())
+        probe<Avx2>(file);
+    if (has_avx512())
+        probe<Avx512>(file);
+#endif
     return fclose(file);
 }}
 """
@@ -56,18 +66,19 @@ class DenseCall(NamedTuple):
     out_type: str
     kernel: str
     bias_name: str
-    weights: Codes  # (n_in, n_out)
+    weights: Codes  # (n_in, n_out), or one input more that is always zero
     bias: Codes  # (n_out,)
+    n_in: int
 
     @property
     def _step(self) -> int:
         """How many vectors a block is behind the one before: so few that each comes in each lane, if not too many."""
-        return 1 if (len(self.weights) + 1) * len(self.bias) * _LANES <= _MOST_CODES else _LANES
+        return 1 if (self.n_in + 1) * len(self.bias) * _LANES <= _MOST_CODES else _LANES
 
     @property
     def _firsts(self) -> Codes:
         """The vectors in the first lanes of the blocks."""
-        return np.arange(0, len(self.weights) + 1, self._step)
+        return np.arange(0, self.n_in + 1, self._step)
 
     @property
     def n_codes(self) -> int:
@@ -76,17 +87,17 @@ class DenseCall(NamedTuple):
 
     def text(self) -> str:
         """Give the C++ that calls it with each basis vector."""
-        n_in, n_out = self.weights.shape
-        is_float = self.function == "dense_float"
+        n_in, n_out = self.n_in, len(self.bias)
+        in_pairs = self.function == "dense_pairs"
         return _CALL.format(
             in_type=self.in_type, out_type=self.out_type, n_in=n_in, n_out=n_out, function=self.function,
-            sizes=f"{n_in}, {n_out}" if is_float else n_out, kernel=self.kernel, bias=self.bias_name,
-            buffer=", buffer" if is_float else "", step=self._step,
+            sizes=f"{n_in}, {n_out}" if in_pairs else n_out, kernel=self.kernel, bias=self.bias_name,
+            buffer=", buffer" if in_pairs else "", step=self._step,
         )  # fmt: skip
 
     def right(self) -> Codes:
         """Give what it should write, (n_blocks, n_out, lanes); zeros come before the basis vectors."""
-        made = np.concatenate([np.zeros_like(self.bias)[None], self.weights]) + self.bias
+        made = np.concatenate([np.zeros_like(self.bias)[None], self.weights[: self.n_in]]) + self.bias
         rows = self._firsts[:, None] + np.arange(_LANES)
         return np.moveaxis(made[rows % len(made)], 2, 1)
 
@@ -97,7 +108,7 @@ class DenseCall(NamedTuple):
         if not wrong.size:
             return None
         block, out, lane = wrong[0].tolist()
-        place = int(self._firsts[block] + lane) % (len(self.weights) + 1)
+        place = int(self._firsts[block] + lane) % (self.n_in + 1)
         what = f"a one at input {place - 1}" if place else "zeros"
         return (
             f"output {out} of {self.kernel} makes {found.reshape(right.shape)[block, out, lane]} of {what} in lane "
@@ -135,7 +146,7 @@ def wrong_coefficient(package: Path, source: str, calls: Sequence[DenseCall]) ->
         raise CheckFailed(f"the kernels of the emulator do not end within {_LIMIT_S} s") from None
     if done.returncode:
         raise CheckFailed(f"the kernels of the emulator end with exit code {done.returncode}")
-    found = np.fromfile(package / _FOUND, dtype=np.int64)
-    ends = np.cumsum([call.n_codes for call in calls])[:-1]
-    said = (call.said(part) for call, part in zip(calls, np.split(found, ends), strict=True))
-    return next(filter(None, said), None)
+    ends = np.cumsum([call.n_codes for call in calls])
+    builds = np.fromfile(package / _FOUND, dtype=np.int64).reshape(-1, ends[-1])
+    parts = (zip(calls, np.split(found, ends[:-1]), strict=True) for found in builds)
+    return next(filter(None, (call.said(part) for of_build in parts for call, part in of_build)), None)

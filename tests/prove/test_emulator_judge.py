@@ -68,7 +68,7 @@ def test_another_weight_is_refuted_with_the_event_that_was_replayed(
         (KERNELS, r"zero \+ bias\[j\]", "zero - bias[j]", "of zeros in lane 0"),
         (KERNELS, r"v < low \? low", "v < low ? low + 1", "coefficients are the same"),
         (CODE, r"scores\[e\] > thresholds", "scores[e] >= thresholds", "beside its calls and constants"),
-        (CODE, r"Row<int64_t> score;", "Row<int64_t> scores_of;", "it reads `score`"),
+        (CODE, r"Row<int32_t> score;", "Row<int32_t> scores_of;", "it reads `score`"),
     ],
 )
 def test_what_is_no_proof_is_replayed(
