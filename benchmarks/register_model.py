@@ -13,7 +13,8 @@ import numpy as np
 
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.ip.registers import (
+from fpgaae.rtl.design import Design
+from fpgaae.rtl.registers import (
     CLEAR,
     COMMIT,
     CONTROL,
@@ -26,7 +27,6 @@ from fpgaae.ip.registers import (
     THRESHOLDS,
     register_map,
 )
-from fpgaae.rtl.design import Design
 
 NETWORK_HASH = "0123456789abcdef" * 4
 _NO_REGISTER = 0xFFC

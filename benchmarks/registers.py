@@ -35,9 +35,9 @@ from fpgaae.files import load_library, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.ip.registers import CONTROL as CONTROL_ADDRESS
-from fpgaae.ip.registers import COUNTERS, ENABLE, SNAPSHOT, counter_names, registers_text
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.registers import CONTROL as CONTROL_ADDRESS
+from fpgaae.rtl.registers import COUNTERS, ENABLE, SNAPSHOT, counter_names, registers_text
 from fpgaae.rtl.verilator import compile_model
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.data import DataResult

@@ -24,6 +24,7 @@ from fpgaae.fixedpoint import Codes, FixedPointType, Overflow, Rounding
 from fpgaae.golden.edges import EDGES_FILE, edge_events
 from fpgaae.golden.functions import Function
 from fpgaae.golden.latents import with_latents
+from fpgaae.golden.layers.accept import Accept
 from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.layers.cell import BinnedSum
 from fpgaae.golden.layers.leaky_relu import LeakyRelu
@@ -117,6 +118,12 @@ def random_network(score: Score, features: FeatureMap, seed: int = 1) -> Integer
     network = IntegerNetwork(tuple(layers))
     scores = golden(network, features, events(features, 500))[:, 0]
     return network.with_thresholds(np.array([int(scores.mean()), int(scores.max()), 0]))
+
+
+def reloadable_thresholds(network: IntegerNetwork) -> IntegerNetwork:
+    """Give a network whose thresholds are loaded, those that it has being the first."""
+    opened = (replace(layer, reloadable=True) if isinstance(layer, Accept) else layer for layer in network.layers)
+    return IntegerNetwork(tuple(opened))
 
 
 def followed(features: FeatureMap, sums: tuple[BinnedSum, ...], n_thresholds: int = 2) -> GoldenTrigger:

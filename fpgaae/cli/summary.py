@@ -29,7 +29,7 @@ from fpgaae.runs.results.reference import (
     TrainedReference,
 )
 from fpgaae.runs.results.report import ReportResult
-from fpgaae.runs.results.rtl import RtlResult, StageProof, TraceResult
+from fpgaae.runs.results.rtl import RegisterLoads, RtlResult, StageProof, TraceResult
 from fpgaae.runs.results.synth import SynthResult
 from fpgaae.runs.results.train import TrainResult
 
@@ -272,6 +272,7 @@ def _rtl(result: RtlResult) -> RenderableType:
             f"were lost or wrong in {wrapper.file}"
             for wrapper in result.wrappers
         ),
+        *_loaded(result.reloaded_thresholds),
         _proven("of the Verilog", result.stages),
         "the VHDL was not simulated: ghdl is not on the PATH"
         if result.vhdl is None
@@ -279,6 +280,15 @@ def _rtl(result: RtlResult) -> RenderableType:
         + _proven("of the VHDL", result.vhdl_stages),
     ]
     return Group(*lines)
+
+
+def _loaded(loads: RegisterLoads | None) -> list[str]:
+    if loads is None:
+        return []
+    return [
+        f"with {loads.sets:,} sets of thresholds in the registers: {loads.mismatched_events:,} results of "
+        f"{loads.events:,} events behind each differ"
+    ]
 
 
 def _proven(where: str, proofs: Sequence[StageProof]) -> str:

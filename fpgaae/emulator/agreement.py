@@ -121,6 +121,8 @@ def _count_differing(name: str, found: Codes, golden: Codes) -> int:
 def _open_forms(deployed: Deployed, scratch: Path) -> Iterator[dict[str, Form]]:
     folder = deployed.experiment.stage_folder
     csim = CsimLibrary(folder("csim") / f"{deployed.name}.so")
+    if deployed.trigger.accept.reloadable:
+        csim.load_thresholds(deployed.trigger.thresholds)
     logic = CombLogic.load(folder("trace") / LOGIC_FILE)
     build_package(deployed, scratch)
     emulator = open_binding(scratch, deployed.name)

@@ -10,8 +10,8 @@ from fpgaae.emulator.export import Deployed
 from fpgaae.fixedpoint import FixedPointType
 from fpgaae.hls.port_table import input_ports, port_lines
 from fpgaae.ip.ipxact import Identifier, stream_ports
-from fpgaae.ip.registers import register_map
 from fpgaae.rtl.design import Design
+from fpgaae.rtl.registers import register_map
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.rtl import RtlResult

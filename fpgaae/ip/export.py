@@ -31,8 +31,8 @@ from fpgaae.hls.project import fill_template
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.ip.datasheet import Known, as_html, as_markdown, sections
 from fpgaae.ip.ipxact import Identifier, whole_bytes, write_component
-from fpgaae.ip.registers import c_header, register_entries, registers_text, system_rdl
 from fpgaae.rtl.design import VERILOG_FOLDER, Design
+from fpgaae.rtl.registers import c_header, register_entries, registers_text, system_rdl
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import hash_tree
 from fpgaae.runs.record import as_json

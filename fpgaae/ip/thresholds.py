@@ -21,8 +21,8 @@ from fpgaae.errors import InputError
 from fpgaae.evaluation.other_files import OtherFiles
 from fpgaae.files import write_json
 from fpgaae.hls.working_points import choose_thresholds
-from fpgaae.ip.registers import threshold_writes
 from fpgaae.progress import Progress
+from fpgaae.rtl.registers import threshold_writes
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.record import as_json
 from fpgaae.runs.results.thresholds import RegisterWrite, ThresholdFile, ThresholdSet

@@ -20,6 +20,7 @@ from fpgaae.report.tables import (
     model_columns,
 )
 from fpgaae.runs.record import as_json
+from fpgaae.runs.results.csim import CsimResult
 from fpgaae.runs.results.metrics import Ablation, Correlation, MetricsResult, ScoreMetrics, SignalMetrics, SignalVerdict
 from fpgaae.runs.results.place import PlaceResult
 from fpgaae.runs.results.review import Anomalous, DrivingSlot, Menu
@@ -234,6 +235,17 @@ def rate_chart(metrics: ScoreMetrics) -> dict[str, Any] | None:
         "bunch_crossing_rate_khz": rates.bunch_crossing_rate_khz,
         "models": {model: as_json(rates.models[model]) for model in (FIRMWARE, FLOAT) if model in rates.models},
         "marks": [decision.value for decision in metrics.decisions],
+    }
+
+
+def loaded_facts(csim: CsimResult, rtl: RtlResult | None) -> dict[str, str]:
+    """Say with how many sets of thresholds decisions were compared, where others than the trained ones are loaded."""
+    in_registers = None if rtl is None else rtl.reloaded_thresholds
+    checks = {"C simulation": csim.reloaded_thresholds, "registers in Verilog": in_registers}
+    return {
+        f"thresholds loaded, {where}": f"{check.sets:,} sets, {'equal' if check.passed else 'NOT equal'}"
+        for where, check in checks.items()
+        if check is not None
     }
 
 

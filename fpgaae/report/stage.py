@@ -14,7 +14,7 @@ from fpgaae.files import read_sealed, write_text
 from fpgaae.hls.port_table import port_name, port_sentence
 from fpgaae.report.deployment import deployment_of, export_command, front_command
 from fpgaae.report.page import BitCheck, LayerRow, PageContent, PageFigure, render_page
-from fpgaae.report.sections import placed_facts, resource_rows
+from fpgaae.report.sections import loaded_facts, placed_facts, resource_rows
 from fpgaae.runs.experiment import Experiment, find_import
 from fpgaae.runs.folder import MANIFEST, edited_files, of_other_files, read_manifest
 from fpgaae.runs.record import from_json, read_record
@@ -327,6 +327,7 @@ def _firmware(
     elif (reuse := convert.reuse) is not None:
         facts["latency, sum of reuse factors"] = f"{reuse.latency_clocks:,} clocks, {reuse.latency_ns / 1e3:g} us"
         facts["multipliers, from reuse factors"] = f"{reuse.multipliers:,}"
+    facts |= loaded_facts(csim, rtl)
     if synth is not None and synth.logic_levels is not None:
         facts["longest path"] = f"{synth.logic_levels} cells"
     return facts | {

@@ -21,15 +21,17 @@ from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import Comparison, compare_codes
+from fpgaae.hls.loaded_thresholds import Loads
 from fpgaae.hls.pool import in_order, n_processes
 from fpgaae.hls.stimulus import LAYERS, Source, Stimuli
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.rtl.ghdl import simulate_vhdl
+from fpgaae.rtl.loaded_registers import check_loads
 from fpgaae.rtl.timing import Timing
 from fpgaae.rtl.verilator import RtlSimulation
 from fpgaae.rtl.wrappers import Stimulus, drive_wrappers
 from fpgaae.runs.results.data import DataResult
-from fpgaae.runs.results.rtl import WrapperCheck
+from fpgaae.runs.results.rtl import RegisterLoads, WrapperCheck
 from fpgaae.runs.run import StageRun
 
 _VHDL_EVENTS = 20  # of each origin: GHDL takes some ten to a hundred events a second
@@ -90,6 +92,13 @@ class Bench:
         self._stimuli = Stimuli(files.config, files.data, self._trigger, edges.hardware)
         self._logic = CombLogic.load(files.trace / LOGIC_FILE)
         self._plan = [source for source in self._stimuli.sources() if source.origin != LAYERS]
+
+    def check_loads(self, scratch: Path, runtime: Sequence[str]) -> RegisterLoads | None:
+        """Load thresholds into the registers around the block, where they are reloadable: see `loaded_registers`."""
+        if not self._trigger.accept.reloadable:
+            return None
+        loads = Loads.of(self._trigger, self._stimuli, self._files.config.seed)
+        return check_loads(self._files.project, self._trigger, loads, scratch, runtime)
 
     @property
     def names(self) -> list[str]:

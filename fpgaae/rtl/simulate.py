@@ -31,6 +31,7 @@ from fpgaae.rtl.vhdl_registers import check_vhdl_registers
 from fpgaae.runs.results.rtl import (
     InterpreterCheck,
     RegisterCheck,
+    RegisterLoads,
     RtlResult,
     StageProof,
     TraceResult,
@@ -69,6 +70,8 @@ def run_rtl(run: StageRun) -> RtlResult:
         settling = bench.settling_cycles(simulation)
         wrappers = bench.drive_wrappers(simulation)
         design = simulation.design
+    with run.progress.task("thresholds that are loaded", None):
+        loads = bench.check_loads(run.scratch / "loads", runtime)
     pieces = _check_pieces(run, project, pipeline, runtime)
     vhdl = None
     if find_tool(GHDL) is not None:
@@ -76,7 +79,7 @@ def run_rtl(run: StageRun) -> RtlResult:
             vhdl = bench.simulate_vhdl(run.scratch / "ghdl")
     total, interpreted, timing = compared.total, compared.interpreted, compared.timing
     # The piece that is wrong is a better answer than what became wrong by it.
-    failure = pieces.failure() or _failure(compared, settling, vhdl) or _wrapper_failure(wrappers)
+    failure = pieces.failure() or _failure(compared, settling, vhdl) or _failure_around(wrappers, loads)
     return RtlResult(
         passed=total.passed and failure is None,
         failure=failure,
@@ -99,6 +102,7 @@ def run_rtl(run: StageRun) -> RtlResult:
         events_per_second=round(total.events / timing.seconds, 1) if timing.seconds else 0.0,
         processes=processes,
         wrappers=wrappers,
+        reloaded_thresholds=loads,
         stages=pieces.stages,
         registers=pieces.registers,
         vhdl_stages=pieces.vhdl_stages,
@@ -173,12 +177,12 @@ def _failure(compared: Compared, settling: int | None, vhdl: Comparison | None) 
     return None
 
 
-def _wrapper_failure(wrappers: tuple[WrapperCheck, ...]) -> str | None:
-    """Say what is wrong with the first wrapper that breaks its protocol, or None."""
+def _failure_around(wrappers: tuple[WrapperCheck, ...], loads: RegisterLoads | None) -> str | None:
+    """Say what is wrong with the first wrapper that breaks its protocol, or with the registers, or None."""
     for wrapper in wrappers:
         if wrapper.failure:
             return (
                 f"{wrapper.file}: {wrapper.mismatched_events:,} of {wrapper.events:,} events were lost, repeated or "
                 f"wrong where gaps, back-pressure and resets came; {wrapper.failure}"
             )
-    return None
+    return None if loads is None or loads.passed else f"the block with registers: {loads.failure}"

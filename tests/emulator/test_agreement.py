@@ -14,6 +14,7 @@ from fpgaae.emulator import agreement
 from fpgaae.emulator.agreement import compare_forms
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.trigger import GoldenTrigger
+from fpgaae.runs.results.rtl import RtlResult
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler", "without_proofs")]
 FORMS = ["C simulation", "RTL", "interpreter", "emulator"]
@@ -23,9 +24,13 @@ def test_all_forms_agree_and_a_changed_bit_is_counted(
     converted: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks.need("verilator")
-    workspace = converted(variational((2,), 2), firmware={"output_latents": True})
+    workspace = converted(variational((2,), 2), firmware={"output_latents": True, "reloadable_thresholds": True})
     for stage in ("csim", "trace", "rtl"):
         workspace.run(stage)
+    loads = workspace.experiment.result(RtlResult).reloaded_thresholds
+    assert loads is not None
+    assert loads.passed
+    assert min(loads.sets, loads.events) > 30
     found = compare_forms(workspace.experiment, tmp_path)
     assert found.differing == dict.fromkeys(FORMS, 0)
     assert found.events == workspace.result("rtl")["events"]

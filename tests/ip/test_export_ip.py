@@ -20,9 +20,9 @@ from fpgaae.files import sha256
 from fpgaae.ip.datasheet import Section, as_html, as_markdown
 from fpgaae.ip.export import export_ip
 from fpgaae.ip.ipxact import NAMESPACE
-from fpgaae.ip.registers import register_map
 from fpgaae.report.deployment import deployment_of
 from fpgaae.report.page import PageContent, render_page
+from fpgaae.rtl.registers import register_map
 
 # The order in which IEEE 1685-2014 wants the parts of a component, and those that this one has of a model and a port.
 COMPONENT = ["vendor", "library", "name", "version", "busInterfaces", "model", "fileSets", "description"]

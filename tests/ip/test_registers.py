@@ -17,7 +17,10 @@ from fpgaae.cli.tables import threshold_set_table
 from fpgaae.data.features import FeatureMap
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.ip.registers import (
+from fpgaae.ip.thresholds import Wanted, new_thresholds
+from fpgaae.progress import SilentProgress
+from fpgaae.rtl.design import Design
+from fpgaae.rtl.registers import (
     COMMIT,
     CONTROL,
     ENABLE,
@@ -27,9 +30,6 @@ from fpgaae.ip.registers import (
     system_rdl,
     threshold_writes,
 )
-from fpgaae.ip.thresholds import Wanted, new_thresholds
-from fpgaae.progress import SilentProgress
-from fpgaae.rtl.design import Design
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.thresholds import ThresholdSet
 

@@ -7,6 +7,7 @@ from results import (
     NO_ABLATION,
     NO_RATES,
     NO_VERDICTS,
+    csim_result,
     estimate,
     metrics_result,
     place_result,
@@ -19,6 +20,7 @@ from fpgaae.report.sections import (
     ResourceRow,
     ablation_table,
     correlation_rows,
+    loaded_facts,
     metric_tables,
     notes,
     placed_facts,
@@ -27,6 +29,7 @@ from fpgaae.report.sections import (
     verdict_rows,
 )
 from fpgaae.report.tables import NOT_MEASURABLE
+from fpgaae.runs.results.csim import ReloadedThresholds
 from fpgaae.runs.results.metrics import (
     Correlation,
     Intervals,
@@ -37,6 +40,7 @@ from fpgaae.runs.results.metrics import (
     Verdicts,
 )
 from fpgaae.runs.results.metrics import TestedMetric as MetricOfTest
+from fpgaae.runs.results.rtl import RegisterLoads
 from fpgaae.runs.results.synth import ResourceEntry
 
 ESTIMATE = estimate(-0.01, -0.012, -0.008, background_events_above=70)
@@ -103,6 +107,18 @@ def test_resources_are_those_of_the_latest_stage() -> None:
     estimated, found = resource_rows(rtl, SYNTH)
     assert (estimated.source, estimated.dsp) == ("da4ml's estimate", None)
     assert found == ResourceRow("Yosys 0.23", 18, 9, 0, 0.5, {"lut": 0.09})
+
+
+def test_sets_of_thresholds_that_were_loaded_are_facts() -> None:
+    assert loaded_facts(csim_result(), rtl_result()) == {}
+    loaded = ReloadedThresholds(
+        passed=True, seed=1, sets=40, events=60, decisions=9000, decision_flips=0, first_mismatch=None
+    )
+    csim = csim_result(reloaded_thresholds=loaded)
+    assert loaded_facts(csim, None) == {"thresholds loaded, C simulation": "40 sets, equal"}
+    wrong = RegisterLoads(passed=False, failure="event 3", sets=3, events=60, mismatched_events=4)
+    found = loaded_facts(csim, rtl_result(reloaded_thresholds=wrong))
+    assert found["thresholds loaded, registers in Verilog"] == "3 sets, NOT equal"
 
 
 def test_correlations_are_rows_by_model() -> None:

@@ -16,7 +16,6 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import compare_codes
 from fpgaae.hls.mutant import make_mutants
 from fpgaae.ip.ipxact import stream_ports
-from fpgaae.ip.registers import registers_text
 from fpgaae.place.harness import Harness, harness_text
 from fpgaae.prove.traced import traced_differs
 from fpgaae.rtl.design import Design
@@ -26,6 +25,7 @@ from fpgaae.rtl.parts import Parts
 from fpgaae.rtl.pipeline import stage_ports, stages_by_module
 from fpgaae.rtl.register_check import check_registers, register_stimulus
 from fpgaae.rtl.register_proof import registers_differ
+from fpgaae.rtl.registers import registers_text
 from fpgaae.rtl.rtl_sources import Damage, RtlSources
 from fpgaae.rtl.stage_proof import StageProver, require_abc
 from fpgaae.rtl.trace import trace_trigger

@@ -90,6 +90,17 @@ class RegisterCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegisterLoads:
+    """The block with registers around it, with thresholds loaded over AXI4-Lite, against the golden decisions."""
+
+    passed: bool
+    failure: str | None
+    sets: int  # of thresholds; the first, the trained one, is there after a reset
+    events: int  # behind each
+    mismatched_events: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RtlResult(StageResult):
     """The simulated Verilog against the golden codes."""
 
@@ -118,6 +129,7 @@ class RtlResult(StageResult):
     registers: RegisterCheck | None = None  # None in results of earlier versions
     vhdl_stages: tuple[StageProof, ...] = ()  # none without GHDL
     vhdl_registers: RegisterCheck | None = None
+    reloaded_thresholds: RegisterLoads | None = None  # where thresholds are reloadable
     clock_ns: float
     part: str
     estimated: EstimatedCost
