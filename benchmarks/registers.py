@@ -35,7 +35,7 @@ from fpgaae.files import load_library, write_json
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.registers import CONTROL as CONTROL_ADDRESS
 from fpgaae.rtl.registers import COUNTERS, ENABLE, SNAPSHOT, counter_names, registers_text
 from fpgaae.rtl.verilator import compile_model
@@ -88,7 +88,7 @@ def subject_of(trigger: GoldenTrigger, project: Path, events: Codes, folder: Pat
     design = Design.load(project)
     file = folder / f"{design.name}_registers.v"
     file.write_text(registers_text(design, trigger, NETWORK_HASH), encoding="utf-8")
-    sources = (file, *(own for own in verilog_sources(project) if not own.stem.endswith("_axis")))
+    sources = (file, *(own for own in simulated_sources(project) if not own.stem.endswith("_axis")))
     return Subject(design, block_of(trigger, design, events), sources, project / VERILOG_FOLDER)
 
 

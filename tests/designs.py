@@ -32,7 +32,8 @@ class Written(NamedTuple):
 
 def write_design(network: IntegerNetwork, features: FeatureMap, project: Path) -> Written:
     """Trace a network and write its project."""
-    block = cut_into_stages(trace_trigger(GoldenTrigger(features, network)), _FIRMWARE.clock_ns)
+    traced = trace_trigger(GoldenTrigger(features, network))
+    block = cut_into_stages(traced, _FIRMWARE.clock_ns, three_inputs=_FIRMWARE.three_input_adders)
     return Written(network, features, project, write_rtl(block, _FIRMWARE, project), block.pipeline)
 
 

@@ -48,6 +48,7 @@ class Firmware(Section):
     project_name: ProjectName = "autoencoder"  # of the top function and its files
     reloadable_weights: bool = False  # weights and biases are ports, not constants
     reloadable_thresholds: bool = False  # thresholds are a port, not constants
+    three_input_adders: bool = True  # in the Verilog, where a sum is added to a third value alone
     output_latents: bool = False  # the latents are a port beside score and accept bits
 
     @model_validator(mode="after")

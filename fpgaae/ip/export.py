@@ -31,7 +31,7 @@ from fpgaae.hls.project import fill_template
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.ip.datasheet import Known, as_html, as_markdown, sections
 from fpgaae.ip.ipxact import Identifier, whole_bytes, write_component
-from fpgaae.rtl.design import VERILOG_FOLDER, Design
+from fpgaae.rtl.design import MODELS_FOLDER, VERILOG_FOLDER, Design
 from fpgaae.rtl.registers import c_header, register_entries, registers_text, system_rdl
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import hash_tree
@@ -87,8 +87,9 @@ def export_ip(experiment: Experiment, folder: Path, version: str) -> ExportedIp:
         files = sorted([*files, _write_registers(deployed, design, partial)])
         write_component(partial, identifier, design, files)
         (partial / _SIMULATION).mkdir()
+        models = _copy_models(project, partial)
         vectors = _write_vectors(deployed, design, partial / _SIMULATION / "vectors.dat")
-        _fill_templates(experiment, identifier, files, partial)
+        _fill_templates(experiment, identifier, files, models, partial)
         title = f"Trigger block {design.name} {version}"
         parts = sections(deployed, identifier, design, known)
         write_text(partial / "DATASHEET.md", as_markdown(title, parts))
@@ -124,6 +125,14 @@ def _copy_sources(project: Path, folder: Path) -> list[str]:
         shutil.copyfile(source, folder / _SOURCES / source.name)
     shutil.copyfile(project / _NOTICE, folder / _NOTICE)
     return sorted(f"{_SOURCES}/{source.name}" for source in sources)
+
+
+def _copy_models(project: Path, folder: Path) -> list[str]:
+    """Copy the models of primitives, which only simulations take; give their names from the package's folder on."""
+    models = sorted((project / MODELS_FOLDER).glob("*.v"))
+    for model in models:
+        shutil.copyfile(model, folder / _SIMULATION / model.name)
+    return [f"{_SIMULATION}/{model.name}" for model in models]
 
 
 def _write_registers(deployed: Deployed, design: Design, folder: Path) -> str:
@@ -163,7 +172,9 @@ def _packed(rows: Codes, widths: list[int]) -> list[str]:
     return [f"{word:0{digits}x}" for word in words]
 
 
-def _fill_templates(experiment: Experiment, identifier: Identifier, files: list[str], folder: Path) -> None:
+def _fill_templates(
+    experiment: Experiment, identifier: Identifier, files: list[str], models: list[str], folder: Path
+) -> None:
     verilog = [file for file in files if file.endswith(".v")]
     tables = [file for file in files if file.endswith(".mem")]
     named = [f"      - {file}: {{file_type: user, copyto: {Path(file).name}}}" for file in tables]
@@ -176,6 +187,7 @@ def _fill_templates(experiment: Experiment, identifier: Identifier, files: list[
         "PART": experiment.config.firmware.part,
         "SOURCES": "\n".join(f"      - {file}" for file in verilog),
         "TABLES": "\n".join(named),
+        "MODELS": "".join(f"\n      - {file}: {{file_type: verilogSource}}" for file in models),
         "USES_TABLES": ", tables" if tables else "",
     }
     core = fill_template("ip/block.core", values)

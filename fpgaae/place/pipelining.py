@@ -71,7 +71,7 @@ class Placer:
         started = time.perf_counter()
         shutil.rmtree(project, ignore_errors=True)
         project.mkdir(parents=True)
-        block = cut_into_stages(self._traced, depth)
+        block = cut_into_stages(self._traced, depth, three_inputs=False)  # an ECP5 has no adders of three values
         design = write_rtl(block, self._config.firmware, project)
         place = self._config.place.model_copy(update={"clock_mhz": clock_mhz})
         (project / VERILOG_FOLDER / HARNESS_FILE).write_text(harness_text(design, place.lanes), encoding="utf-8")

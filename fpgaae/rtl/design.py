@@ -14,6 +14,9 @@ DESIGN_FILE = "design.json"
 LOGIC_FILE = "logic.json"  # the traced logic as da4ml saves it, for its interpreter
 PIPELINE_FILE = "pipeline.json"  # the same in its stages
 VERILOG_FOLDER, VHDL_FOLDER = "verilog", "vhdl"
+THREE_INPUT_ADDER = "three_input_adder"  # the module of that name
+CELLS = "ultrascale_cells.v"  # models of what this is made of on UltraScale and UltraScale+
+MODELS_FOLDER = "models"  # of primitives: for simulations alone
 _BIT = FixedPointType(1, 1, False)
 
 
@@ -96,6 +99,11 @@ def _read_input(text: str) -> FixedPointType:
 def verilog_sources(project: Path) -> list[Path]:
     """Name the Verilog files of a project, in a fixed order."""
     return sorted((project / VERILOG_FOLDER).glob("*.v"))
+
+
+def simulated_sources(project: Path) -> list[Path]:
+    """Name the Verilog files of a project, and behind them the models of the primitives that they instantiate."""
+    return [*verilog_sources(project), *sorted((project / MODELS_FOLDER).glob("*.v"))]
 
 
 def vhdl_sources(project: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.loaded_thresholds import Loads
-from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.registers import registers_text, threshold_writes
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.verilator import OpenSimulation, compile_model, plain_folder
@@ -106,7 +106,7 @@ def compile_loads(project: Path, registers: str, scratch: Path, runtime: Sequenc
     with plain_folder(scratch) as folder:
         file = folder / f"{name}_registers.v"
         file.write_text(registers, encoding="utf-8")
-        needed = [source for source in verilog_sources(project) if not source.stem.endswith("_axis")]
+        needed = [source for source in simulated_sources(project) if not source.stem.endswith("_axis")]
         sources = [file, *(Path(shutil.copy(source, folder)) for source in needed)]
         made = compile_model(f"{name}_registers", sources, firmware_rtl("loads_driver.cpp"), folder, runtime=runtime)
         return Path(shutil.copy(made, scratch / _LIBRARY))

@@ -15,10 +15,11 @@ from typing import NamedTuple, TypeAlias
 from da4ml.cmvm.types import CombLogic, Op, Precision, QInterval
 
 from fpgaae.errors import CheckFailed
+from fpgaae.rtl.three_input import pairs_of
 
 Bits: TypeAlias = list[int]
 FALSE, TRUE = 0, 1
-_SUBTRACT = 1
+_SUBTRACT, _ADD_CONSTANT = 1, 4
 _WORD = 0xFFFFFFFF
 
 
@@ -125,18 +126,24 @@ def _compact(number: int) -> bytes:
     return bytes(found[:-1] + bytes([found[-1] & 127])) if found else b"\0"
 
 
-def write_stage(logic: CombLogic, file: Path) -> None:
+def write_stage(logic: CombLogic, file: Path, *, joins_sums: bool) -> None:
     """Write what a stage puts out, in the order of `model_out`, zero wherever an input leaves its range.
+
+    Parameters
+    ----------
+    joins_sums
+        Whether the pairs of sums that are one adder of three values are added at once: ABC compares graphs sooner
+        whose carries are the same.
 
     Raises
     ------
     CheckFailed
         If it has an operation that is not known here.
     """
-    write_stages([logic], file)
+    write_stages([logic], file, joins_sums=joins_sums)
 
 
-def write_stages(stages: Sequence[CombLogic], file: Path) -> None:
+def write_stages(stages: Sequence[CombLogic], file: Path, *, joins_sums: bool) -> None:
     """Write what stages put out one behind the other, zero wherever an input of the first leaves its range.
 
     Raises
@@ -151,9 +158,13 @@ def write_stages(stages: Sequence[CombLogic], file: Path) -> None:
     for word, interval in zip(_words(bits, stages[0].inp_qint), stages[0].inp_qint, strict=True):
         within = graph.both(within, _within(graph, word, interval))
     for logic in stages:
-        inputs, values = _words(bits, logic.inp_qint), list[Word]()
-        for op in logic.ops:
-            values.append(_value(graph, logic, op, inputs, values))
+        inputs, values, pairs = _words(bits, logic.inp_qint), list[Word](), pairs_of(logic) if joins_sums else {}
+        for place, op in enumerate(logic.ops):
+            inner = pairs.get(place)
+            if inner is None:
+                values.append(_value(graph, logic, op, inputs, values))
+            else:
+                values.append(_fitted(_sum_of_three(graph, _three_terms(logic, op, inner, values)), op.qint))
         bits = list(_outputs(graph, logic, values))
     graph.write(file, [graph.both(within, literal) for literal in bits] or [FALSE])
 
@@ -184,17 +195,14 @@ def _value(graph: Graph, logic: CombLogic, op: Op, inputs: Sequence[Word], value
         case -1:
             word: Word = inputs[op.id0]
             return word
-        case 0 | 1:
-            second = values[op.id1]
-            moved = second._replace(fraction=second.fraction - op.data)
-            result = _sum(graph, values[op.id0], moved, is_difference=op.opcode == _SUBTRACT)
+        case 0 | 1 | 4:
+            (first, _), (second, is_subtracted) = _terms(op, values)
+            result = _sum(graph, first, second, is_difference=is_subtracted)
         case 2 | -2:
             value = _signed(graph, values[op.id0], op.opcode)
             result = Word([graph.both(value.sign ^ 1, literal) for literal in value.bits], False, value.fraction)
         case 3 | -3:
             result = _signed(graph, values[op.id0], op.opcode)
-        case 4:
-            result = _sum(graph, values[op.id0], _constant(op))
         case 5:
             result = _constant(op)
         case 6 | -6:
@@ -209,6 +217,41 @@ def _value(graph: Graph, logic: CombLogic, op: Op, inputs: Sequence[Word], value
         case _:
             raise CheckFailed(f"da4ml's operation {op.opcode} is not known to the proof of the stages; report this")
     return _fitted(result, op.qint)
+
+
+def _terms(op: Op, values: Sequence[Word]) -> list[tuple[Word, bool]]:
+    """Give what a sum adds, and whether it is subtracted."""
+    if op.opcode == _ADD_CONSTANT:
+        return [(values[op.id0], False), (_constant(op), False)]
+    second = values[op.id1]
+    moved = second._replace(fraction=second.fraction - op.data)
+    return [(values[op.id0], False), (moved, op.opcode == _SUBTRACT)]
+
+
+def _three_terms(logic: CombLogic, op: Op, inner: int, values: Sequence[Word]) -> list[tuple[Word, bool]]:
+    """Give what a sum adds, with what the sum at the place `inner` adds in the place of that."""
+    own = _terms(op, values)
+    index = 0 if op.id0 == inner else 1
+    of, negated = own.pop(index)
+    up = of.fraction - values[inner].fraction
+    for word, is_subtracted in _terms(logic.ops[inner], values):
+        own.append((word._replace(fraction=word.fraction + up), is_subtracted != negated))
+    return own
+
+
+def _sum_of_three(graph: Graph, terms: Sequence[tuple[Word, bool]]) -> Word:
+    """Add three values, two of which are subtracted at most: their bits to sums and carries, and these to one word."""
+    fraction = max(word.fraction for word, _ in terms)
+    words = [word.on_grid(fraction) for word, _ in terms]
+    bits = max(len(word.bits) for word in words) + 3
+    minus = [is_subtracted for _, is_subtracted in terms]
+    a, b, c = ([bit ^ own for bit in word.extended(bits)] for word, own in zip(words, minus, strict=True))
+    odd = [graph.differ(graph.differ(x, y), z) for x, y, z in zip(a, b, c, strict=True)]
+    carries = [
+        graph.either(graph.both(x, y), graph.both(graph.either(x, y), z)) for x, y, z in zip(a, b, c, strict=True)
+    ]
+    below = [TRUE if sum(minus) > 1 else FALSE, *carries[:-1]]
+    return Word(graph.add(odd, below, TRUE if any(minus) else FALSE), True, fraction)
 
 
 def _constant(op: Op) -> Word:

@@ -11,19 +11,27 @@ from pathlib import Path
 import numpy as np
 
 from fpgaae.hls.mutant import Kind, Mutant, Slip, pick, slips
-from fpgaae.rtl.design import VERILOG_FOLDER
+from fpgaae.rtl.design import THREE_INPUT_ADDER, VERILOG_FOLDER
 from fpgaae.rtl.rtl_sources import Damage, RtlSources, table_lines, two_exchanged
 from fpgaae.rtl.wrapper_mutants import WRAPPER_KINDS
 
+_THREE_INPUT = f"{VERILOG_FOLDER}/{THREE_INPUT_ADDER}.v"
 _TRIGGER, _CORE, _STAGE = "verilog/*_trigger.v", "verilog/*_core.v", "verilog/*_core_stage*.v"
 _ADDER = re.compile(
-    r"shift_adder #\((?P<w0>\d+), (?P<w1>\d+), (?P<s0>\d), (?P<s1>\d), (?P<out>\d+), (?P<shift>-?\d+), (?P<sub>\d)\) "
-    r"op_\d+ \((?P<in0>[^,]+), (?P<in1>[^,]+), (?P<result>(?P<name>v\d+)\[\d+:0\])\);"
+    r"(?:shift_adder #\(\d+, \d+, (?P<signs>\d, \d)|three_input_adder #\(\d+, \d+, \d+, (?P<three_signs>\d, \d, \d)), "
+    r"(?P<out>\d+), (?P<shifts>-?\d+(?:, \d+)*?)(?P<subtracts>(?:, [01]){1,2})\) "
+    r"op_\d+ \((?:[^,]+, ){2,3}(?P<result>(?P<name>v\d+)\[\d+:0\])\);"
 )
 _HEAD = r"(?P<head>shift_adder #\(\d+, \d+, )"
 _SIGNED0, _SIGNED1 = _HEAD + r"(?P<s>[01])(?P<t>, [01], )", _HEAD + r"(?P<t>[01], )(?P<s>[01])(?=, )"
 _SHIFTED = r"(?P<head>shift_adder #\(\d+, \d+, [01], [01], \d+, )(?P<n>-?\d+)(?=, )"
 _SUB = r"(?P<head>shift_adder #\([^)]*, )(?P<n>[01])\)"
+_THREE = r"(?P<head>three_input_adder #\((?:-?\d+, ){%d})(?P<n>-?\d+)(?=[,)])"  # after so many of its parameters
+_THREE_SIGNED, _THREE_SHIFTED, _THREE_SUBTRACTED = (3, 4, 5), (7, 8, 9), (10, 11)
+_OF_THREE = (
+    r"(?P<head>three_input_adder #\([^)]*\) op_\d+ )\((?P<a>v\d+\[\d+:0\]), (?P<b>v\d+\[\d+:0\]), "
+    r"(?P<c>v\d+\[\d+:0\]), "
+)
 _BOTH = r"(?P<head>(?:shift_adder|multiplier) #\([^)]*\) op_\d+ )\((?P<a>v\d+\[\d+:0\]), (?P<b>v\d+\[\d+:0\]), "
 _MUXED = r"(?P<head>mux #\([^)]*\) op_\d+ \([^,]+, )(?P<a>[^,]+), (?P<b>[^,]+), "
 _MASKED = r"v\d+\[\d+:\d+\] & \{\d+\{~v\d+\[\d+\]\}\}"
@@ -52,7 +60,7 @@ def _narrower(sources: RtlSources, rng: np.random.Generator) -> Mutant | None:
         return None
     match = found[pick(rng, found)]
     top = int(match["out"]) - 1
-    signed = "1" in {match["s0"], match["s1"], match["sub"]}
+    signed = "1" in f"{match['signs']}{match['three_signs']}{match['subtracts']}"
     head, tail = text[match.start() : match.start("out")], text[match.end("out") : match.start("result")]
     result = f"{match['name']}[{top - 1}:0]"
     extended = f"{match['name']}[{top - 1}]" if signed else "1'b0"
@@ -130,14 +138,35 @@ _CORE_KINDS: tuple[Kind[RtlSources], ...] = (
         "it adds nothing",
         Slip(_STAGE, _SIGNED0, (r"\g<head>1\g<t>", r"\g<head>0\g<t>")),
         Slip(_STAGE, _SIGNED1, (r"\g<head>\g<t>1", r"\g<head>\g<t>0")),
+        *(Slip(_STAGE, _THREE % place, (r"\g<head>1", r"\g<head>0")) for place in _THREE_SIGNED),
     ),
     Kind(Damage.WIDTH, _narrower, "it adds nothing"),
-    slips(Damage.SHIFT, "it adds nothing", Slip(_STAGE, _SHIFTED, tuple(rf"\g<head>{n}" for n in range(-3, 4)))),
-    slips(Damage.OPERATION, "it adds nothing", Slip(_STAGE, _SUB, (r"\g<head>0)", r"\g<head>1)"))),
+    slips(
+        Damage.SHIFT,
+        "it adds nothing",
+        Slip(_STAGE, _SHIFTED, tuple(rf"\g<head>{n}" for n in range(-3, 4))),
+        *(Slip(_STAGE, _THREE % place, tuple(rf"\g<head>{n}" for n in range(4))) for place in _THREE_SHIFTED),
+    ),
+    slips(
+        Damage.OPERATION,
+        "it adds nothing",
+        Slip(_STAGE, _SUB, (r"\g<head>0)", r"\g<head>1)")),
+        *(Slip(_STAGE, _THREE % place, (r"\g<head>0", r"\g<head>1")) for place in _THREE_SUBTRACTED),
+    ),
     slips(
         Damage.OPERANDS,
         "it has no operations of two values",
         Slip(_STAGE, _BOTH, (r"\g<head>(\g<b>, \g<a>, ", r"\g<head>(\g<a>, \g<a>, ", r"\g<head>(\g<b>, \g<b>, ")),
+        Slip(
+            _STAGE,
+            _OF_THREE,
+            (
+                r"\g<head>(\g<b>, \g<a>, \g<c>, ",
+                r"\g<head>(\g<a>, \g<c>, \g<b>, ",
+                r"\g<head>(\g<a>, \g<b>, \g<b>, ",
+                r"\g<head>(\g<a>, \g<a>, \g<c>, ",
+            ),
+        ),
         Slip(_STAGE, _MUXED, (r"\g<head>\g<b>, \g<a>, ", r"\g<head>\g<a>, \g<a>, ", r"\g<head>\g<b>, \g<b>, ")),
     ),
     slips(
@@ -180,6 +209,16 @@ _CORE_KINDS: tuple[Kind[RtlSources], ...] = (
             ("in1_ext - in0_ext", "in0_ext + in1_ext", "in0_ext + ~in1_ext"),
         ),
         Slip("verilog/shift_adder.v", r"\(SIGNED(?P<n>[01]) == 1\)", (r"(SIGNED\g<n> == 0)", "(0)", "(1)")),
+        Slip(_THREE_INPUT, r"\(A & B\) \| \(A & C\) \| \(B & C\)", ("(A & B) | (A & C)", "A & B & C", "A | B | C")),
+        Slip(_THREE_INPUT, r"A \^ B \^ C \^ BELOW", ("A ^ B ^ C", "A ^ B ^ BELOW", "(A ^ B ^ C) | BELOW")),
+        Slip(
+            _THREE_INPUT,
+            r"from_below = SUB1 == 1 (?P<o>&&|\|\|) SUB2 == 1",
+            ("from_below = SUB1 == 1", "from_below = 1'b0", "from_below = 1'b1"),
+        ),
+        Slip(_THREE_INPUT, r"SIGNED(?P<n>[012]) == 1 && ", ("1'b0 && ", "1'b1 && ")),
+        Slip(_THREE_INPUT, r"SUB(?P<n>[12]) == 1 \? 16'h(?P<a>\w+) : 16'h(?P<b>\w+)", (r"16'h\g<b>", r"16'h\g<a>")),
+        Slip(_THREE_INPUT, r"\.DI\(below\[8\*i\+:8\]\)", (".DI(8'b0)", ".DI(sums[8*i+:8])")),
         Slip("verilog/mux.v", r"\(key\)", ("(!key)", "(1'b1)", "(1'b0)")),
         Slip("verilog/multiplier.v", r"\$signed\(in0\) \* \$signed\(in1\)", ("in0 * in1", "$signed(in0) * in1")),
         Slip("verilog/multiplier.v", r"= in0 \* in1", ("= $signed(in0) * $signed(in1)",)),

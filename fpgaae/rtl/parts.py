@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fpgaae.doctor import require_compiler
 from fpgaae.errors import CheckFailed
-from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.register_check import BENCH, REGISTERS_LIBRARY, bench_text
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
@@ -90,7 +90,7 @@ class Parts:
         self._runtime = runtime
         self._headers = ("-include", str(headers)) if headers is not None else ()
         self.design = Design.load(project)
-        files = verilog_sources(self._project)
+        files = simulated_sources(self._project)
         self._stage_files = {file.name: file for file in files if f"{self.design.name}_core_stage" in file.name}
         around = (f"{self.design.name}_{name}.v" for name in ("core", "trigger", "valid", "axis"))
         self._around = [self._project / VERILOG_FOLDER / name for name in around]

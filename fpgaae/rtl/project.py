@@ -2,6 +2,7 @@
 
 verilog/   NAME_core*.v  the traced logic, a file each stage of the pipeline; what it instantiates; its tables
            NAME_trigger.v, NAME_valid.v, NAME_axis.v  the block with plain ports, a valid bit, AXI4-Streams
+models/    models of the primitives that are instantiated, for simulations; synthesis knows them
 vhdl/      the same core in VHDL, and NAME_trigger.vhd
 design.json  ports, stages and what da4ml estimates
 NOTICE.txt  whose modules these are, and under which licence
@@ -12,28 +13,40 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from da4ml.cmvm.types import Pipeline
+from da4ml.cmvm.types import CombLogic, Pipeline
 from da4ml.codegen import VerilogModel, VHDLModel
-from da4ml.trace import to_pipeline
 
 from fpgaae.config.experiment import Firmware
 from fpgaae.files import write_json
 from fpgaae.fixedpoint import FixedPointType
-from fpgaae.rtl.arithmetic import exact_ranges
-from fpgaae.rtl.design import DESIGN_FILE, VERILOG_FOLDER, VHDL_FOLDER, Design
+from fpgaae.rtl.design import (
+    CELLS,
+    DESIGN_FILE,
+    MODELS_FOLDER,
+    THREE_INPUT_ADDER,
+    VERILOG_FOLDER,
+    VHDL_FOLDER,
+    Design,
+)
+from fpgaae.rtl.pipeline import stages_by_module
+from fpgaae.rtl.schedule import cut
 from fpgaae.rtl.templates import firmware_rtl, port_values, wrapper_text
+from fpgaae.rtl.three_input import pairs_of, with_three_inputs
 from fpgaae.rtl.trace import Traced
 
 LOOKUP_TABLE = "lookup_table.v"
 NOTICE = "NOTICE.txt"
 _NS_A_UNIT = 1.0  # what da4ml counts as one unit of delay, an adder, takes about a nanosecond in UltraScale+
+# Parts whose carry chain is CARRY8, by their names: Virtex, Kintex, Zynq, Artix, Alveo and Kria of UltraScale and
+# UltraScale+ (AMD DS890), also automotive and defence ones.
+_ULTRASCALE = re.compile(r"x[acq](?:vu|ku|zu|au|u\d|k2\d)", re.IGNORECASE)
 _NEWER_PRAGMA = re.compile(r"^.*verilator lint_o(?:n|ff) WIDTH(?:TRUNC|EXPAND).*\n", re.MULTILINE)
 
 
@@ -54,19 +67,28 @@ class Pipelined:
     pipeline: Pipeline
 
 
-def cut_into_stages(traced: Traced, clock_ns: float) -> Pipelined:
-    """Put registers so that no stage is deeper than a clock period, and as evenly as that number of stages allows."""
-    with exact_ranges():
-        return Pipelined(traced, to_pipeline(traced.logic, max(clock_ns / _NS_A_UNIT, 1.0), verbose=False))
+def cut_into_stages(traced: Traced, clock_ns: float, *, three_inputs: bool) -> Pipelined:
+    """Put registers so that no stage is deeper than a clock period, and as evenly as that number of stages allows.
+
+    Parameters
+    ----------
+    three_inputs
+        Whether sums of sums become adders of three values, where that costs no stage.
+    """
+    return Pipelined(traced, cut(traced.logic, max(clock_ns / _NS_A_UNIT, 1.0), three_inputs=three_inputs))
 
 
-def write_rtl(block: Pipelined, firmware: Firmware, folder: Path, ports: Sequence[str] = ()) -> Design:
+def write_rtl(
+    block: Pipelined, firmware: Firmware, folder: Path, ports: Sequence[str] = (), *, primitives: bool = True
+) -> Design:
     """Write the project and describe it.
 
     Parameters
     ----------
     ports
         What the bits of `objects` are, a line each, where words are declared.
+    primitives
+        Whether adders of three values are synthesized as LUT6_2 and CARRY8 where the part of `firmware` has these.
     """
     name = firmware.project_name
     for kind, flavour, suffix in ((VerilogModel, VERILOG_FOLDER, "v"), (VHDLModel, VHDL_FOLDER, "vhd")):
@@ -77,6 +99,8 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path, ports: Sequenc
             )  # fmt: skip
             model.write()
             _take_sources(Path(scratch) / "src", folder / flavour, suffix)
+    has_primitives = primitives and _ULTRASCALE.match(firmware.part) is not None
+    _write_adders(stages_by_module(name, block.pipeline), folder, has_primitives)
     design = describe(block, name)
     shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
     shutil.copyfile(firmware_rtl(NOTICE), folder / NOTICE)
@@ -86,6 +110,19 @@ def write_rtl(block: Pipelined, firmware: Firmware, folder: Path, ports: Sequenc
         (folder / flavour / f"{name}_{template}").write_text(wrapper_text(template, values), encoding="utf-8")
     write_json(folder / DESIGN_FILE, design.to_json())
     return design
+
+
+def _write_adders(stages: Mapping[str, CombLogic], folder: Path, has_primitives: bool) -> None:
+    """Put adders of three values into the stages that have such; the VHDL keeps its adders of two."""
+    for module, logic in stages.items():
+        file = folder / VERILOG_FOLDER / f"{module}.v"
+        file.write_text(with_three_inputs(file.read_text(encoding="utf-8"), logic), encoding="utf-8")
+    if any(map(pairs_of, stages.values())):
+        text = wrapper_text(f"{THREE_INPUT_ADDER}.v", {"HAS_PRIMITIVES": int(has_primitives)})
+        (folder / VERILOG_FOLDER / f"{THREE_INPUT_ADDER}.v").write_text(text, encoding="utf-8")
+        if has_primitives:
+            (folder / MODELS_FOLDER).mkdir()
+            shutil.copyfile(firmware_rtl(CELLS), folder / MODELS_FOLDER / CELLS)
 
 
 def _take_sources(source: Path, target: Path, suffix: str) -> None:

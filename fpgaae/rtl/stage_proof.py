@@ -20,14 +20,14 @@ from da4ml.cmvm.types import CombLogic, Precision, QInterval
 
 from fpgaae.errors import CheckFailed, ToolMissing
 from fpgaae.processes import ProgramHangs, run_program
-from fpgaae.rtl.design import VERILOG_FOLDER, VHDL_FOLDER, vhdl_sources
+from fpgaae.rtl.design import CELLS, THREE_INPUT_ADDER, VERILOG_FOLDER, VHDL_FOLDER, vhdl_sources
 from fpgaae.rtl.ghdl import STANDARD
 from fpgaae.rtl.logic_graph import write_stage, write_stages
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import GHDL, YOSYS, find_tool, require_tool, run_logged
 from fpgaae.runs.results.rtl import StageProof
 
-SHARED_MODULES = ("shift_adder", "mux", "negative", "multiplier", "lookup_table")
+SHARED_MODULES = ("shift_adder", THREE_INPUT_ADDER, "mux", "negative", "multiplier", "lookup_table")
 VERILOG, VHDL = "Verilog", "VHDL"
 _ABC = ("yosys-abc", "berkeley-abc")
 _PROOF_TIMEOUT_S = 300
@@ -109,8 +109,6 @@ class StageProver:
         self._abc = abc
         self._build = build.absolute()
         self._build.mkdir(parents=True, exist_ok=True)
-        for module, logic in stages.items():
-            write_stage(logic, self._traced(module))
 
     def prove(self, project: Path, language: str, build: Path, modules: Iterable[str]) -> Iterator[StageProof]:
         """Prove stages of a project, as many at once as there are cores.
@@ -124,9 +122,14 @@ class StageProver:
         """
         build = build.absolute()
         build.mkdir(parents=True, exist_ok=True)
+        wanted = list(modules)
+        for module in wanted:
+            if not self._traced(module, language).exists():
+                joins_sums = language == VERILOG  # the VHDL has adders of two values alone
+                write_stage(self.stages[module], self._traced(module, language), joins_sums=joins_sums)
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            yield from pool.map(lambda module: self._proof(project.absolute(), language, build, module), modules)
+            yield from pool.map(lambda module: self._proof(project.absolute(), language, build, module), wanted)
         finally:  # whoever asks for no more of them waits for none that is not begun
             pool.shutdown(cancel_futures=True)
 
@@ -135,7 +138,7 @@ class StageProver:
         build = build.absolute()
         build.mkdir(parents=True, exist_ok=True)
         traced = self._build / "block.aig"
-        write_stages(list(self.stages.values()), traced)
+        write_stages(list(self.stages.values()), traced, joins_sums=True)
         own = self._row(project, list(self.stages), build)
         try:
             return self._decided(traced, own, build)
@@ -244,8 +247,8 @@ class StageProver:
         name = Path(file).stem
         return [name] if name in self.stages else list(self.stages) if name in SHARED_MODULES else []
 
-    def _traced(self, module: str) -> Path:
-        return self._build / f"{module}{_GRAPH}"
+    def _traced(self, module: str, language: str) -> Path:
+        return self._build / f"{module}_{language}{_GRAPH}"
 
     def _proof(self, project: Path, language: str, build: Path, module: str) -> StageProof:
         own = _Written(project, language, module, self.stages[module], build)
@@ -254,7 +257,7 @@ class StageProver:
         except CheckFailed as error:
             return StageProof(module=module, proven=False, failure=f"{own.name} can't be read: {_last_line(error)}")
         try:
-            done, _ = self._compare(self._traced(module), gates, build)
+            done, _ = self._compare(self._traced(module, language), gates, build)
         except ProgramHangs:
             return StageProof(module=module, proven=False, failure=f"{own.name}: ABC does not end")
         own.log_output(done)
@@ -329,7 +332,7 @@ class _Written:
     def _read_verilog(self) -> str:
         folder = self.project / VERILOG_FOLDER
         files = [folder / f"{name}.v" for name in (*SHARED_MODULES, *(self.chained or (self.module,)))]
-        files += [self.build / f"{self.module}.v"] if self.chained else []
+        files += [firmware_rtl(CELLS), *([self.build / f"{self.module}.v"] if self.chained else [])]
         return "read_verilog -defer " + " ".join(f'"{file}"' for file in files if file.is_file())
 
     def _from_vhdl(self) -> Path:

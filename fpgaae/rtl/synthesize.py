@@ -26,7 +26,7 @@ MAPPED_FILE = "mapped.v"
 _CELL = re.compile(r"^ +(\w+) +(\d+)$", re.MULTILINE)
 _LONGEST_PATH = re.compile(r"^Longest topological path in .* \(length=(\d+)\)", re.MULTILINE)
 # Kinds of cells by the resource they take; BRAM counts blocks of 36 kbit.
-_LUT = re.compile(r"LUT[1-6]")
+_LUT = re.compile(r"LUT([1-6]|6_2)")
 _FLIP_FLOP = re.compile(r"FD[RSCP]E(_1)?")
 _SHIFT_REGISTER = re.compile(r"SRL(16E|C32E)")  # a LUT that is a memory
 _DSP = re.compile(r"DSP48E\d")

@@ -21,7 +21,7 @@ def run_trace(run: StageRun) -> TraceResult:
     firmware = run.config.firmware
     with run.progress.task("tracing the trigger block", None):
         traced = trace_trigger(trigger)
-        block = cut_into_stages(traced, firmware.clock_ns)
+        block = cut_into_stages(traced, firmware.clock_ns, three_inputs=firmware.three_input_adders)
     project = run.folder / PROJECT_FOLDER
     project.mkdir()
     with run.progress.task("Verilog and VHDL", None):

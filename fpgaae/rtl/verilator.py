@@ -22,7 +22,7 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.processes import run_program
-from fpgaae.rtl.design import VERILOG_FOLDER, Design, verilog_sources
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.templates import port_values, wrapper_text
 from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 
@@ -116,7 +116,7 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path, runtime
     shutil.rmtree(build, ignore_errors=True)
     build.mkdir(parents=True)
     with plain_folder(build) as folder:
-        sources = verilog_sources(project)
+        sources = simulated_sources(project)
         if folder != build:
             sources = [Path(shutil.copy(source, folder)) for source in sources]
         try:

@@ -63,5 +63,6 @@ def _estimate(run: StageRun, trigger: GoldenTrigger) -> Design:
     crossings = kept_crossings(run.config.trigger, run.result(DataResult), run.config.data.background)
     chosen = choose_working_points(run, background, crossings)
     decided = trigger.with_thresholds(chosen.codes, chosen.sums)
-    block = cut_into_stages(trace_trigger(decided), run.config.firmware.clock_ns)
+    firmware = run.config.firmware
+    block = cut_into_stages(trace_trigger(decided), firmware.clock_ns, three_inputs=firmware.three_input_adders)
     return describe(block, run.config.firmware.project_name)

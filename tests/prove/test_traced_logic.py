@@ -30,7 +30,7 @@ SUMS = (BinnedSum((0, 3), False, (20, 60)), BinnedSum((0, 3), True, (0,)))
 
 def pipeline_of(trigger: GoldenTrigger) -> Pipeline:
     """Trace a trigger block and cut it into stages."""
-    return cut_into_stages(trace_trigger(trigger), 3.0).pipeline
+    return cut_into_stages(trace_trigger(trigger), 3.0, three_inputs=True).pipeline
 
 
 def trigger_of(score: Score) -> GoldenTrigger:

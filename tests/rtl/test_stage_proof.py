@@ -157,7 +157,7 @@ def _bits(codes: NDArray[np.int64], kifs: NDArray[np.int64]) -> NDArray[np.bool_
 def test_the_graph_of_a_stage_computes_what_the_interpreter_does(design: Written, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     for logic in design.pipeline.solutions:
-        write_stage(logic, tmp_path / "stage.aig")
+        write_stage(logic, tmp_path / "stage.aig", joins_sums=True)
         low, high, step = (np.array([getattr(own, name) for own in logic.inp_qint]) for name in ("min", "max", "step"))
         drawn = rng.random((2000, len(low)))
         drawn[::2] = rng.integers(2, size=drawn[::2].shape)  # ends of the ranges

@@ -127,7 +127,7 @@ def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(
     firmware, project = copy.experiment.config.firmware, _verilog(copy).parent
     shutil.rmtree(project)
     project.mkdir()
-    write_rtl(cut_into_stages(trace_trigger(lower), firmware.clock_ns), firmware, project)
+    write_rtl(cut_into_stages(trace_trigger(lower), firmware.clock_ns, three_inputs=True), firmware, project)
     result = copy.run("rtl").result
     assert (result.passed, result.score_mismatches) == (False, 0)
     assert 0 < result.decision_flips <= result.events_by_origin["edges"]

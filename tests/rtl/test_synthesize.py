@@ -63,7 +63,9 @@ def test_a_small_block_takes_no_dsp_and_about_what_was_estimated(tmp_path: Path)
     networks.need("yosys")
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED_OVER_VARIANCE, features)
-    design = write_rtl(cut_into_stages(trace_trigger(GoldenTrigger(features, network)), 5.0), Firmware(), tmp_path)
+    design = write_rtl(
+        cut_into_stages(trace_trigger(GoldenTrigger(features, network)), 5.0, three_inputs=True), Firmware(), tmp_path
+    )
     usage = synthesize(require_tool("yosys"), tmp_path, tmp_path)
     assert (usage.dsp, usage.bram) == (0, 0)
     assert 0.4 * design.estimated_lut < usage.lut < 2 * design.estimated_lut
@@ -78,7 +80,9 @@ def test_what_is_not_verilog_fails_with_the_tools_words(tmp_path: Path) -> None:
     networks.need("yosys")
     features = networks.feature_map()
     network = networks.random_network(Score.MU_SQUARED, features)
-    write_rtl(cut_into_stages(trace_trigger(GoldenTrigger(features, network)), 5.0), Firmware(), tmp_path)
+    write_rtl(
+        cut_into_stages(trace_trigger(GoldenTrigger(features, network)), 5.0, three_inputs=True), Firmware(), tmp_path
+    )
     (tmp_path / "verilog" / "autoencoder_core.v").write_text("module (\n")
     with pytest.raises(CheckFailed, match=r"(?s)synthesizing .* failed .*syntax error"):
         synthesize(require_tool("yosys"), tmp_path, tmp_path)

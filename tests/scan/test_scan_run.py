@@ -210,7 +210,10 @@ def _assert_a_front_experiment_is_its_trial(result: Json, folder: Path) -> None:
     for layer in measured.weighted:
         np.testing.assert_array_equal(golden[layer.name].kernel, layer.kernel)
         np.testing.assert_array_equal(golden[layer.name].bias, layer.bias)
-    design = describe(cut_into_stages(trace_trigger(GoldenTrigger(_features(experiment), golden)), 5.0), "autoencoder")
+    design = describe(
+        cut_into_stages(trace_trigger(GoldenTrigger(_features(experiment), golden)), 5.0, three_inputs=True),
+        "autoencoder",
+    )
     assert design.estimated_lut == read_json(trial / "trial" / "trial.json")["lut"]
 
 
