@@ -78,17 +78,13 @@ def cut_into_stages(traced: Traced, clock_ns: float, *, three_inputs: bool) -> P
     return Pipelined(traced, cut(traced.logic, max(clock_ns / _NS_A_UNIT, 1.0), three_inputs=three_inputs))
 
 
-def write_rtl(
-    block: Pipelined, firmware: Firmware, folder: Path, ports: Sequence[str] = (), *, primitives: bool = True
-) -> Design:
+def write_rtl(block: Pipelined, firmware: Firmware, folder: Path, ports: Sequence[str] = ()) -> Design:
     """Write the project and describe it.
 
     Parameters
     ----------
     ports
         What the bits of `objects` are, a line each, where words are declared.
-    primitives
-        Whether adders of three values are synthesized as LUT6_2 and CARRY8 where the part of `firmware` has these.
     """
     name = firmware.project_name
     for kind, flavour, suffix in ((VerilogModel, VERILOG_FOLDER, "v"), (VHDLModel, VHDL_FOLDER, "vhd")):
@@ -99,7 +95,7 @@ def write_rtl(
             )  # fmt: skip
             model.write()
             _take_sources(Path(scratch) / "src", folder / flavour, suffix)
-    has_primitives = primitives and _ULTRASCALE.match(firmware.part) is not None
+    has_primitives = _ULTRASCALE.match(firmware.part) is not None
     _write_adders(stages_by_module(name, block.pipeline), folder, has_primitives)
     design = describe(block, name)
     shutil.copyfile(firmware_rtl(LOOKUP_TABLE), folder / VERILOG_FOLDER / LOOKUP_TABLE)
