@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,10 @@ class Emulator:
         self.smallest, self.largest = (  # (n_features,) of the declaration of each port
             np.array([end(i) for i in range(self.n_features)], dtype=np.int64) for end in (smallest, largest)
         )
+        self.weight_ports: tuple[tuple[str, str, int], ...] = ()  # name, layer and size of each; none: constants
+        if hasattr(library, f"{NAME}_open_weights"):
+            self._open_weights(library)
+        self.n_weights = sum(size for _, _, size in self.weight_ports)
 
     def score(self, objects: np.ndarray, *, check: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Give the score's codes (n,) and the decisions (n, n_thresholds) of what the ports carry, (n, n_features).
@@ -141,11 +147,58 @@ class Emulator:
             f"{self.features[i]} is {given[event, i]}, but {self.smallest[i]} to {self.largest[i]} are declared"
         )
 
+    def _open_weights(self, library: ctypes.CDLL) -> None:
+        """Take weights from a handle of its own, which holds the trained ones until others are loaded."""
+        ports = range(int(library[f"{NAME}_n_weight_ports"]()))
+        name, layer, size = (library[f"{NAME}_weight_{of}"] for of in ("port", "layer", "size"))
+        name.restype = layer.restype = ctypes.c_char_p
+        self.weight_ports = tuple((name(i).decode(), layer(i).decode(), int(size(i))) for i in ports)
+        open_it, close, load, read = (library[f"{NAME}_{of}_weights"] for of in ("open", "close", "load", "read"))
+        score, latents = (library[f"{NAME}_{of}_batch_with"] for of in ("score", "latents"))
+        open_it.restype = ctypes.c_void_p
+        close.restype = read.restype = score.restype = latents.restype = None
+        close.argtypes = (ctypes.c_void_p,)
+        load.argtypes = read.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+        score.argtypes = (ctypes.c_void_p, *self._batch.argtypes)
+        latents.argtypes = (ctypes.c_void_p, *self._latents_batch.argtypes)
+        handle = open_it()
+        if not handle:
+            raise MemoryError("there is no memory for the weights")
+        weakref.finalize(self, close, handle)
+        self._load, self._read = partial(load, handle), partial(read, handle)
+        self._batch, self._latents_batch = partial(score, handle), partial(latents, handle)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The codes (n_weights,) that are loaded, those of all `weight_ports` one behind the other."""
+        codes = np.empty(self.n_weights, dtype=np.int64)
+        if self.weight_ports:
+            self._read(codes.ctypes.data)
+        return codes
+
+    def load(self, codes: np.ndarray) -> None:
+        """Load weights, codes as `weights` gives them; not while another thread asks this object for scores.
+
+        Raises
+        ------
+        ValueError
+            If the codes are not integers of that shape, one is beyond its type, or the weights are constants; then
+            nothing is loaded.
+        """
+        if not self.weight_ports:
+            raise ValueError("the weights of this emulator are constants")
+        held = _integers(codes, "weights", (self.n_weights,))
+        if wrong := int(self._load(held.ctypes.data)):
+            name, layer, size = self.weight_ports[wrong - 1]
+            raise ValueError(f"a code of the port {name} of the layer {layer}, which takes {size}, is beyond its type")
+
 
 def _integers(given: np.ndarray, what: str, shape: tuple[int, ...]) -> np.ndarray:
     found = np.asarray(given)
     if found.shape != shape or found.dtype.kind not in "iu":
         raise ValueError(f"{what} are integers of the shape {shape}, not {found.dtype} {found.shape}")
+    if found.dtype.kind == "u" and found.size and found.max() >= 2**63:
+        raise ValueError(f"one of the {what} has more than 63 bits")
     return np.ascontiguousarray(found, dtype=np.int64)
 
 

@@ -1,13 +1,13 @@
 // Emulator of the trigger block of @NAME@. Written by `fpgaae export` from the golden network.
 #include "@NAME@_emulator.h"
 #include "processors.h"
-
+@MORE_HEADERS@
 using namespace fpgaae_emulator;
 
 namespace {
 
 @CONSTANTS@
-
+@LOADED_WEIGHTS@
 // Decisions at the codes of n scores, by the cell of each where thresholds follow sums over an event.
 void decide(const int64_t *scores, const int32_t *cells, int64_t n, const int64_t *thresholds, uint8_t *accept) {
     (void)cells;
@@ -18,7 +18,7 @@ void decide(const int64_t *scores, const int32_t *cells, int64_t n, const int64_
 
 // A block of at most block_events events.
 template <class Kernels>
-void run_block_with(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
+void run_block_with(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents@WEIGHTS@) {
 @BODY@
     if (latents)
         for (int e = 0; e < n; e++)
@@ -33,14 +33,14 @@ void run_block_with(const int16_t *objects, int n, int64_t *scores, uint8_t *acc
 }
 
 // The same with the kernels for this processor.
-void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents) {
+void run_block(const int16_t *objects, int n, int64_t *scores, uint8_t *accept, int32_t *latents@WEIGHTS@) {
 #ifdef FPGAAE_MORE_BUILDS
     if (has_avx512())
-        return run_block_with<Avx512>(objects, n, scores, accept, latents);
+        return run_block_with<Avx512>(objects, n, scores, accept, latents@OF_WEIGHTS@);
     if (has_avx2())
-        return run_block_with<Avx2>(objects, n, scores, accept, latents);
+        return run_block_with<Avx2>(objects, n, scores, accept, latents@OF_WEIGHTS@);
 #endif
-    run_block_with<Any>(objects, n, scores, accept, latents);
+    run_block_with<Any>(objects, n, scores, accept, latents@OF_WEIGHTS@);
 }
 
 // The smallest and largest integer that each port is declared to carry, and its name.
@@ -53,7 +53,7 @@ const char *const names[@N_FEATURES@] = {
 bool is_beyond(uint16_t above, int feature) { return above > (uint16_t)(limits[feature][1] - limits[feature][0]); }
 
 } // namespace
-
+@HANDLE_TYPE@
 extern "C" {
 
 __attribute__((visibility("default"))) const char *@NAME@_hash(void) { return "@HASH@"; }
@@ -94,27 +94,27 @@ __attribute__((visibility("default"))) int64_t @NAME@_check(const int16_t *objec
     return beyond;
 }
 
-__attribute__((visibility("default"))) void @NAME@_score_batch(const int16_t *objects, int64_t n, int64_t *scores,
+__attribute__((visibility("default"))) void @NAME@_score_batch@WITH@(@HANDLE@const int16_t *objects, int64_t n, int64_t *scores,
                                                                uint8_t *accept) {
     for (int64_t first = 0; first < n; first += block_events) {
         int here = n - first < block_events ? (int)(n - first) : block_events;
         run_block(objects + first * @N_FEATURES@, here, scores + first, accept ? accept + first * @N_THRESHOLDS@ : accept,
-                  nullptr);
+                  nullptr@CHOSEN@);
     }
 }
 
 __attribute__((visibility("default"))) int @NAME@_n_latents(void) { return @N_LATENTS@; }
 
-__attribute__((visibility("default"))) void @NAME@_latents_batch(const int16_t *objects, int64_t n, int32_t *latents) {
+__attribute__((visibility("default"))) void @NAME@_latents_batch@WITH@(@HANDLE@const int16_t *objects, int64_t n, int32_t *latents) {
     for (int64_t first = 0; first < n; first += block_events) {
         int here = n - first < block_events ? (int)(n - first) : block_events;
-        run_block(objects + first * @N_FEATURES@, here, nullptr, nullptr, latents + first * @N_LATENTS@);
+        run_block(objects + first * @N_FEATURES@, here, nullptr, nullptr, latents + first * @N_LATENTS@@CHOSEN@);
     }
 }
 
-__attribute__((visibility("default"))) int64_t @NAME@_score(const int16_t *objects, uint8_t *accept) {
+__attribute__((visibility("default"))) int64_t @NAME@_score@WITH@(@HANDLE@const int16_t *objects, uint8_t *accept) {
     int64_t score;
-    @NAME@_score_batch(objects, 1, &score, accept);
+    @NAME@_score_batch@WITH@(@GIVEN@objects, 1, &score, accept);
     return score;
 }
 
@@ -127,4 +127,4 @@ __attribute__((visibility("default"))) void @NAME@_decide_with(const int64_t *sc
                                                                const int64_t *loaded, uint8_t *accept) {
     decide(scores, cells, n, loaded, accept);
 }
-}
+@LOADING@}

@@ -54,7 +54,7 @@ void @NAME@_decide_with(const int64_t *scores, const int32_t *cells, int64_t n, 
 /* Where the firmware puts out its latents: how many, and their codes of n events, (n, n_latents). */
 int @NAME@_n_latents(void);
 void @NAME@_latents_batch(const int16_t *objects, int64_t n, int32_t *latents);
-
+@LOADING_H@
 #ifdef __cplusplus
 }
 #endif

@@ -151,6 +151,27 @@ static void dense_wide(const Row<in_T> *x, int n_out, const Sparse<sum_T> &kerne
     }
 }
 
+// y = x W + b of weights that were loaded, at each position of a window: `input` names its n_in inputs, negative for a zero, and
+// `weight` has the n_out weights of each one behind the other.
+template <class in_T, class sum_T, class out_T>
+static void loaded_sums(const Row<in_T> *x, int n_positions, int n_in, int n_out, const int *input, const sum_T *weight,
+                        const sum_T *bias, Row<out_T> *y) {
+    for (int p = 0; p < n_positions; p++, input += n_in)
+        for (int j = 0; j < n_out; j++, y++) {
+            Row<sum_T> sum;
+            for (int e = 0; e < block_events; e++)
+                sum.lane[e] = bias[j];
+            for (int k = 0; k < n_in; k++) {
+                if (input[k] < 0)
+                    continue;
+                for (int e = 0; e < block_events; e++)
+                    sum.lane[e] += x[input[k]].lane[e] * weight[k * n_out + j];
+            }
+            for (int e = 0; e < block_events; e++)
+                y->lane[e] = (out_T)sum.lane[e];
+        }
+}
+
 // Pooling: `input` names the n_values inputs of each output.
 template <class T> static void largest(const Row<T> *x, int n_out, int n_values, const int *input, Row<T> *y) {
     for (int j = 0; j < n_out; j++, input += n_values) {

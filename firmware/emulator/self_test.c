@@ -3,7 +3,7 @@
  * The check of declarations is asked for both ends of each; then the decisions at the thresholds, the trained ones and others.
  * Returns 0: all equal; 1: one differs; 2: the vectors are damaged. */
 #include "@NAME@_emulator.h"
-#include <pthread.h>
+@INCLUDE_WEIGHTS@#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static uint8_t *accept;
 static int32_t *latents;
 static uint8_t *is_wrong; /* of each event */
 
-/* How one way of calling the emulator went. */
+@USED_WEIGHTS@/* How one way of calling the emulator went. */
 typedef struct {
     long calls, compared, wrong, first_wrong, first_length;
 } Check;
@@ -142,8 +142,8 @@ static void run_single(Check *check) {
         const int16_t *of = objects + event * n_features;
         int wrong;
         memset(bits, guard, sizeof bits);
-        wrong = differs(event, @NAME@_score(of, bits), bits) || bits[n_thresholds] != guard;
-        wrong |= differs(event, @NAME@_score(of, NULL), NULL);
+        wrong = differs(event, @NAME@_score@WITH@(@OF_USED@of, bits), bits) || bits[n_thresholds] != guard;
+        wrong |= differs(event, @NAME@_score@WITH@(@OF_USED@of, NULL), NULL);
         check->calls += 2;
         note(check, event, 1, wrong);
     }
@@ -188,7 +188,7 @@ static void run_batch(Check *check, Buffers in, long first, long n, int place, i
     memcpy(of, objects + first * n_features, n * n_features * sizeof *of);
     memset(in.scores, guard, (n + 2 * places) * sizeof *in.scores);
     memset(in.accept, guard, n * n_thresholds + 2 * places);
-    @NAME@_score_batch(of, n, in.scores + place, bits);
+    @NAME@_score_batch@WITH@(@OF_USED@of, n, in.scores + place, bits);
     intact = kept(in.scores, place, n, sizeof *in.scores);
     intact &= kept(in.accept, place, with_accept ? n * n_thresholds : 0, 1);
     intact &= !memcmp(of, objects + first * n_features, n * n_features * sizeof *of);
@@ -199,7 +199,7 @@ static void run_batch(Check *check, Buffers in, long first, long n, int place, i
                  (!intact && event == n - 1));
     if (n_latents) {
         memset(in.latents, guard, (n * n_latents + 2 * places) * sizeof *in.latents);
-        @NAME@_latents_batch(of, n, in.latents + place);
+        @NAME@_latents_batch@WITH@(@OF_USED@of, n, in.latents + place);
         intact = kept(in.latents, place, n * n_latents, sizeof *in.latents);
         check->calls++;
         for (event = 0; event < n; event++)
@@ -354,11 +354,11 @@ static void run(const char *what, void (*check)(Check *)) {
     fflush(stdout);
 }
 
-int main(int argc, char **argv) {
+@OPEN_USED_FUNCTION@int main(int argc, char **argv) {
     long event, n_wrong = 0;
     if (!read_vectors(argc > 1 ? argv[1] : "vectors.dat"))
         return 2;
-    run("batches of 1 to 96 events", run_lengths_once);
+@OPEN_USED@    run("batches of 1 to 96 events", run_lengths_once);
     run("all events at once", run_whole);
     run("batches of 1 to 96 events from 4 threads", run_threads);
     run("single events", run_single);
@@ -368,7 +368,7 @@ int main(int argc, char **argv) {
     for (event = 0; event < n_events; event++)
         n_wrong += is_wrong[event];
     printf("%ld events, %ld wrong; network %s\n", n_events, n_wrong, @NAME@_hash());
-    free(objects);
+@CLOSE_USED@    free(objects);
     free(scores);
     free(accept);
     free(latents);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +16,15 @@ from fpgaae.errors import CheckFailed
 from fpgaae.files import new_folder
 from fpgaae.fixedpoint import Codes, Tensor
 from fpgaae.golden.edges import EDGES_FILE, EdgeEvents
-from fpgaae.golden.latents import LATENTS_LAYER
 from fpgaae.golden.loaded_thresholds import with_loaded
+from fpgaae.golden.reloadable import with_random_weights
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.port_table import input_ports, port_lines
+from fpgaae.hls.project import WeightPort, port_codes
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.processes import programs_limited
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.emulate import EmulatorPackage, ExportedEmulator
 from fpgaae.runs.run import require_current
@@ -37,6 +40,11 @@ class Deployed(NamedTuple):
     def name(self) -> str:
         """Prefix of the emulator's functions."""
         return self.experiment.config.firmware.project_name
+
+    @property
+    def weight_ports(self) -> tuple[WeightPort, ...]:
+        """The ports of the HLS project through which weights are loaded; none where they are constants."""
+        return tuple(WeightPort.of(port) for port in self.experiment.result(ConvertResult).weight_ports)
 
 
 def open_deployed(experiment: Experiment) -> Deployed:
@@ -92,20 +100,30 @@ def build_package(deployed: Deployed, folder: Path, *, for_this_machine: bool = 
     stimuli = Stimuli(experiment.config, experiment.stage_folder("data"), trigger, edges.hardware)
     codes = self_test_events(stimuli, trigger, experiment.config.seed)
     ports = port_lines(input_ports(experiment.config.data.hardware))
-    result = write_package(folder, deployed.name, trigger, codes, ports)
+    result = write_package(folder, deployed.name, trigger, codes, ports, deployed.weight_ports)
     with programs_limited(experiment.config.tools.limit_s):
         compile_package(folder, deployed.name, for_this_machine=for_this_machine)
     emulator = open_binding(folder, deployed.name)
-    scores, accept = emulator.score(codes, check=False)
-    golden = trigger.run(codes)
-    wrong = scores != golden[trigger.network.score.name].codes[:, 0]
-    wrong |= (accept != golden[trigger.accept.name].codes).any(axis=1)
-    if trigger.network.ports:
-        wrong |= (emulator.latents(codes, check=False) != golden[LATENTS_LAYER].codes).any(axis=1)
-    if wrong.any():
-        raise CheckFailed(f"the emulator differs from the golden codes in {wrong.sum()} of {len(codes)} events")
+    _compare(emulator, trigger, codes)
     _compare_loaded(emulator, trigger, codes, experiment.config.seed)
+    if deployed.weight_ports:
+        other = replace(trigger, network=with_random_weights(trigger.network, experiment.config.seed))
+        emulator.load(port_codes(deployed.weight_ports, other.network))
+        _compare(emulator, other, codes, " with other weights loaded")
     return result
+
+
+def results_of(emulator: Any, trigger: GoldenTrigger, words: Codes) -> Codes:  # noqa: ANN401 - of an exported package
+    """Give what an emulator gives for words, whatever its ports declare, as `GoldenTrigger.results` (n, n_results)."""
+    scores, accept = emulator.score(words, check=False)
+    latents = [emulator.latents(words, check=False)] if trigger.network.ports else []
+    return np.concatenate([scores[:, None], accept, *latents], axis=1)
+
+
+def _compare(emulator: Any, trigger: GoldenTrigger, words: Codes, when: str = "") -> None:  # noqa: ANN401
+    wrong = int((results_of(emulator, trigger, words) != trigger.results(words)).any(axis=1).sum())
+    if wrong:
+        raise CheckFailed(f"the emulator differs from the golden codes in {wrong} of {len(words)} events{when}")
 
 
 def _compare_loaded(emulator: Any, trigger: GoldenTrigger, words: Codes, seed: int) -> None:  # noqa: ANN401

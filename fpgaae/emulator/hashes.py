@@ -13,7 +13,7 @@ from fpgaae.runs.record import as_json
 
 _PLACE = ("name", "kind", "inputs", "size", "shape", "window")
 _TYPES = ("type", "kernel_type", "bias_type", "table_type")
-_UNSEEN = ("reloadable",)  # an emulator has no such weights
+_UNSEEN = ("reloadable",)  # the trained weights are the same
 
 
 class NetworkHashes(NamedTuple):

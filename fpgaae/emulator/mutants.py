@@ -141,7 +141,7 @@ KINDS: tuple[Kind[PackageSources], ...] = (
     Kind(Damage.WEIGHT, _array(Damage.WEIGHT, "_weight$", _other_bit), "no layer has weights"),
     Kind(Damage.BIAS, _array(Damage.BIAS, "_bias$", _other_bit), "no layer has a bias"),
     Kind(Damage.INPUT_OF_WEIGHT, _array(Damage.INPUT_OF_WEIGHT, "_input$", _other_place), "no layer has weights"),
-    Kind(Damage.FIRST_WEIGHT, _array(Damage.FIRST_WEIGHT, "_first$", _other_begin), "no layer has weights"),
+    Kind(Damage.FIRST_WEIGHT, _array(Damage.FIRST_WEIGHT, "_first$", _other_begin), "no weights are constants"),
     Kind(Damage.TABLE, _array(Damage.TABLE, "^score_table$", _table_change), "its score reads no table"),
     Kind(Damage.THRESHOLD, _array(Damage.THRESHOLD, "^thresholds$", _other_bit), "it has no thresholds"),
     Kind(Damage.THRESHOLD_BY_ONE, _array(Damage.THRESHOLD_BY_ONE, "^thresholds$", _by_one), "it has no thresholds"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,18 +14,27 @@ import numpy as np
 
 from fpgaae.doctor import require_compiler
 from fpgaae.emulator.hashes import network_hashes
+from fpgaae.emulator.loading import (
+    OTHER_VECTORS_FILE,
+    loading_values,
+    no_loading,
+    ports_of_layers,
+    write_loading_test,
+)
 from fpgaae.emulator.source import EmulatorSource
 from fpgaae.emulator.words import declared_limits
 from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes
 from fpgaae.golden.latents import LATENTS_LAYER
+from fpgaae.golden.reloadable import with_random_weights
 from fpgaae.golden.trigger import GoldenTrigger
-from fpgaae.hls.project import fill_template, firmware_source
+from fpgaae.hls.project import WeightPort, fill_template, firmware_source
 from fpgaae.processes import run_program
 from fpgaae.runs.results.emulate import EmulatorPackage
 
 VECTORS_FILE = "vectors.dat"
 KERNEL_FILES = ("processors.h", "kernels.h", "words.h")
+_OTHER_WEIGHTS = 1  # seed of those that the test loads over the trained ones
 _THIS_MACHINE = "-march=native"
 _FLAGS = ("-O3", "-std=c++11", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden", "-fno-gnu-unique")
 _TAIL_LINES = 12
@@ -32,8 +42,13 @@ _TABLE_HEAD = "Ports, as the config declares them:"
 
 
 def write_package(
-    folder: Path, name: str, trigger: GoldenTrigger, words: Codes, ports: Sequence[str] = ()
-) -> EmulatorPackage:  # fmt: skip
+    folder: Path,
+    name: str,
+    trigger: GoldenTrigger,
+    words: Codes,
+    ports: Sequence[str] = (),
+    weight_ports: Sequence[WeightPort] = (),
+) -> EmulatorPackage:
     """Write the sources of an emulator and the vectors of its self-test.
 
     Parameters
@@ -48,6 +63,8 @@ def write_package(
         (n_events, n_features) words of the ports for the self-test.
     ports
         What each port carries, a line each.
+    weight_ports
+        Those of the HLS project, where weights are loaded; by default one for each kernel and each bias.
 
     Returns
     -------
@@ -86,14 +103,20 @@ def write_package(
         "N_LATENTS": str(source.n_latents),
         "LATENTS": f"{LATENTS_LAYER}_codes[i].lane[e]" if source.n_latents else "0",
     }
+    network = trigger.network
+    if network.reloadable:
+        weight_ports = weight_ports or ports_of_layers(network)
+        values |= loading_values(name, source.loaded, weight_ports)
+        other = with_random_weights(network, _OTHER_WEIGHTS)
+        write_loading_test(folder, values, weight_ports, (network, other))
+        _write_vectors(folder / OTHER_VECTORS_FILE, replace(trigger, network=other), words)
+    else:
+        values |= no_loading()
     for template, target in _files(name).items():
         (folder / target).write_text(fill_template(f"emulator/{template}", values), encoding="utf-8")
     for kernels in KERNEL_FILES:
         shutil.copyfile(firmware_source(f"emulator/{kernels}"), folder / kernels)
-    golden = trigger.run(words)
-    outputs = [trigger.network.score, trigger.accept, *trigger.network.ports]
-    columns = [words, *(golden[layer.name].codes for layer in outputs)]
-    np.savetxt(folder / VECTORS_FILE, np.concatenate(columns, axis=1), fmt="%d")
+    _write_vectors(folder / VECTORS_FILE, trigger, words)
     return EmulatorPackage(
         name=name,
         hash=hashes.network,
@@ -104,6 +127,10 @@ def write_package(
         score_fraction=fraction,
         vectors=len(words),
     )
+
+
+def _write_vectors(file: Path, trigger: GoldenTrigger, words: Codes) -> None:
+    np.savetxt(file, np.concatenate([words, trigger.results(words)], axis=1), fmt="%d")
 
 
 def _files(name: str) -> Mapping[str, str]:

@@ -37,6 +37,7 @@ class Damage(str, Enum):
     BLOCKS = "blocks and tails of a batch"
     BATCH = "results of a batch"
     SINGLE = "single event"
+    LOADING = "weights that are loaded"
     STATE = "state between events or threads"
 
 
@@ -56,6 +57,10 @@ class PackageSources:
         """Read a source."""
         return (self.project / file).read_text(encoding="utf-8")
 
+    def loads_weights(self) -> bool:
+        """Tell whether weights are loaded."""
+        return self.trigger.network.reloadable
+
     def is_used(self, file: str, place: int) -> bool:
         """Tell whether a kernel is called, and whether the function of the latents has any to put out."""
         if file == KERNELS:
@@ -70,5 +75,6 @@ class PackageSources:
     def _latents(self) -> list[tuple[int, int]]:
         """Where the function of the latents stands, and what a block does for it."""
         text = self.text(self.code)
-        begins = [(text.index("_latents_batch("), "\n}"), (text.index("    if (latents)"), "        return;")]
+        batch = "_latents_batch_with(" if "_latents_batch_with(" in text else "_latents_batch("
+        begins = [(text.index(batch), "\n}"), (text.index("    if (latents)"), "        return;")]
         return [(begin, text.index(end, begin)) for begin, end in begins]

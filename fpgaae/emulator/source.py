@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fpgaae.emulator.loading import LoadedLayer
 from fpgaae.emulator.words import INTEGERS, WORDS, bits_of, read_integers
 from fpgaae.errors import InputError
 from fpgaae.fixedpoint import ChannelTypes, Codes, FixedPointType
@@ -57,16 +58,12 @@ class EmulatorSource:
 
     def __init__(self, trigger: GoldenTrigger) -> None:
         network = trigger.network
-        if network.reloadable:
-            raise InputError(
-                "the emulator holds weights as constants, and these are loaded at run time; set "
-                "firmware.reloadable_weights to false"
-            )
         self._network = network
         self._features = trigger.features
         self._constants: list[str] = []
         self._body: list[str] = []
         self._held: dict[str, str] = {}  # the C++ type of each layer's codes
+        self.loaded: list[LoadedLayer] = []  # whose weights are loaded
         rows = sum(layer.size + sum(network[name].size for name in layer.inputs[:1]) for layer in network.layers[1:])
         self._storage = "static thread_local " if rows > _STACK_ROWS else ""
         for layer in network.layers:
@@ -134,10 +131,17 @@ class EmulatorSource:
             )
 
     def _dense(self, layer: Dense, sources: Sequence[Layer]) -> None:
+        if layer.reloadable:
+            self._loaded_sums(layer, sources[0], np.arange(sources[0].size)[None])
+            return
         rows = [np.flatnonzero(layer.kernel[:, unit]) for unit in range(layer.size)]
         self._weighted_sums(layer, sources[0], rows, [layer.kernel[row, unit] for unit, row in enumerate(rows)])
 
     def _convolution(self, layer: Convolution, sources: Sequence[Layer]) -> None:
+        if layer.reloadable:
+            places = places_under(layer.window).reshape(-1, layer.kernel[..., 0].size)
+            self._loaded_sums(layer, sources[0], places)
+            return
         filters = layer.kernel.reshape(-1, layer.kernel.shape[-1]).T
         rows, weights = [], []
         for places in places_under(layer.window).reshape(-1, filters.shape[1]):
@@ -173,6 +177,22 @@ class EmulatorSource:
             self._body.append(f"Kernels::dense_pairs({x}, {source.size}, {constants}, {name}_buffer, {name});")
         else:
             self._body.append(f"Kernels::dense_wide({x}, {constants}, {name});")
+
+    def _loaded_sums(self, layer: Weighted, source: Layer, places: Codes) -> None:
+        """Write a layer of weights that are loaded: which places (positions, inputs) the sums of each position read."""
+        up_kernel = layer.types.fraction - source.types.fraction - layer.kernel_types.fraction
+        up_bias = layer.types.fraction - layer.bias_types.fraction
+        ends = [np.abs(end) << up_kernel for end in layer.kernel_types.ends(len(layer.bias))]
+        in_32_bits = max(layer.largest_sum([source]), int(np.max(ends))) < _INT32
+        number = "int32_t" if in_32_bits and _held(layer) == "int32_t" else "int64_t"
+        name = self._rows(layer, _held(layer))
+        self._array("int", f"{name}_input", places.ravel())
+        self._array(number, f"{name}_weight", layer.kernel.ravel() << up_kernel)
+        self._array(number, f"{name}_bias", layer.bias << up_bias)
+        self.loaded.append(LoadedLayer(layer, name, number, up_kernel, up_bias))
+        sizes = f"{len(places)}, {places.shape[1]}, {len(layer.bias)}"
+        weights = f"weights.{name}_weight, weights.{name}_bias"
+        self._body.append(f"Kernels::loaded_sums({_name(source)}, {sizes}, {name}_input, {weights}, {name});")
 
     def _pooled(
         self, layer: MaxPooling | AveragePooling, held: str, kernel: str, source: Layer, more: str = ""

@@ -5,7 +5,7 @@ Hardware integers, and thresholds that are constants, belong to `fpgaae.hls.fron
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fpgaae.fixedpoint import Codes
@@ -143,15 +143,20 @@ def _loaded(top: TopFunction) -> dict[str, list[tuple[str, int]]]:
 
 def write_weights(project: Path, top: TopFunction, network: IntegerNetwork) -> None:
     """Write the trained codes of every weight port, a line each: its name, then its values in two's complement, hex."""
+    if top.weights:
+        _write_codes(project, WEIGHTS_FILE, weight_lines(top.weights, network))
+
+
+def weight_lines(ports: Sequence[WeightPort], network: IntegerNetwork) -> str:
+    """Write codes of weight ports as `write_weights` does."""
     layers = {layer.name: layer for layer in network.weighted}
-    codes = {port.name: port.codes(layers[port.layer]) & ((1 << port.type.width) - 1) for port in top.weights}
-    _write_codes(project, WEIGHTS_FILE, codes)
+    return _lines({port.name: port.codes(layers[port.layer]) & ((1 << port.type.width) - 1) for port in ports})
 
 
 def write_thresholds(project: Path, network: IntegerNetwork) -> None:
     """Write the trained codes of the thresholds, where they are a port, as `write_weights` does: what a reset loads."""
     if network.accept is not None and network.accept.reloadable:
-        _write_codes(project, THRESHOLDS_FILE, {THRESHOLDS: network.accept.thresholds})
+        _write_codes(project, THRESHOLDS_FILE, _lines({THRESHOLDS: network.accept.thresholds}))
 
 
 def threshold_port(accept: Accept) -> ThresholdPortEntry | None:
@@ -166,10 +171,11 @@ def threshold_port(accept: Accept) -> ThresholdPortEntry | None:
     )
 
 
-def _write_codes(project: Path, file: str, codes: Mapping[str, Codes]) -> None:
-    if not codes:
-        return
+def _lines(codes: Mapping[str, Codes]) -> str:
+    return "".join(" ".join([name, *(f"{code:x}" for code in of)]) + "\n" for name, of in codes.items())
+
+
+def _write_codes(project: Path, file: str, lines: str) -> None:
     folder = project / VECTORS_FOLDER
     folder.mkdir(exist_ok=True)
-    lines = [" ".join([name, *(f"{code:x}" for code in of)]) for name, of in codes.items()]
-    (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / file).write_text(lines, encoding="utf-8")

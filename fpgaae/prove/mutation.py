@@ -97,6 +97,11 @@ def _mutate_verilog(run: StageRun, n: int, progress: Progress) -> ProveMutantsRe
 
 def _mutate_emulator(run: StageRun, n: int, progress: Progress) -> ProveMutantsResult:
     seed, deployed = run.config.seed, open_deployed(run.experiment)
+    if deployed.trigger.network.reloadable:
+        raise InputError(
+            "the emulator is not proven where its weights are loaded at run time, so that no mutant of it is; run "
+            "`fpgaae export --mutate` for its test"
+        )
     package = run.scratch / "package"
     package.mkdir()
     with progress.task("the sound emulator", None):

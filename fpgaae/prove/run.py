@@ -45,6 +45,10 @@ EMULATOR_ASSUMPTION = (
     "the kernels of the emulator compute what they are read as (of dense layers: that they add products); `emulate` "
     "compares the compiled package"
 )
+LOADED_EMULATOR = (
+    "the emulator, whose weights are loaded at run time: `export`, and its own test, compare it with the trained "
+    "weights and with random ones"
+)
 NOT_COVERED = ("the VHDL, which `rtl` proves by stages and simulates",)
 
 
@@ -110,6 +114,8 @@ def sources_of_run(run: StageRun) -> Sources:
 
 def _emulator_piece(sources: Sources, folder: Path) -> ProvenPiece | str:
     """Prove the source of the emulator, or say why nothing is said about it."""
+    if sources.trigger.network.reloadable:
+        return LOADED_EMULATOR
     folder.mkdir(parents=True, exist_ok=True)
     events = np.stack(sources.trigger.features.port_limits)
     try:

@@ -37,7 +37,6 @@ from fpgaae.fixedpoint import Codes
 from fpgaae.golden.edges import edge_events
 from fpgaae.golden.latents import LATENTS_LAYER, with_latents
 from fpgaae.golden.network import ACCEPT_LAYER, IntegerNetwork
-from fpgaae.golden.reloadable import make_reloadable
 from fpgaae.golden.trigger import GoldenTrigger
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
@@ -101,13 +100,6 @@ def test_latents_on_a_port_are_exact(random_network: Random, tmp_path: Path, sco
     assert emulator.n_latents == 3
     assert len(np.unique(golden)) > 5
     np.testing.assert_array_equal(emulator.latents(codes), golden)
-
-
-def test_weights_that_are_loaded_at_run_time_are_refused(random_network: Random) -> None:
-    features = trigger_objects(9).features
-    network = _decided(make_reloadable(random_network(variational((6,), 3), features).network), features)
-    with pytest.raises(InputError, match=r"holds weights as constants, .* set firmware\.reloadable_weights to false"):
-        source.EmulatorSource(GoldenTrigger(features, network))
 
 
 @pytest.mark.parametrize(
