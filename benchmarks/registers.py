@@ -1,8 +1,8 @@
 """The registers of a deployed block in Verilator and, by cocotb, in Icarus: thresholds changed in a running stream.
 
-`python -m benchmarks.registers [CONFIG] [--events 100000]`: each event must be compared with one whole set of
-thresholds, and each counter and word that is read be that of the model. Without a CONFIG, which must be traced,
-`l1_vae_small` is trained for an epoch.
+`python -m benchmarks.registers [CONFIG] [--events 100000] [--cocotb-events 10000]`: each event must be compared with
+one whole set of thresholds, and each counter and word that is read be that of the model. Without a CONFIG, which must
+be traced, `l1_vae_small` is trained for an epoch.
 """
 
 from __future__ import annotations
@@ -242,7 +242,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.registers", description=__doc__)
     parser.add_argument("config", type=Path, nargs="?")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--events", type=int, default=100_000, help="about so many in Verilator")
+    parser.add_argument("--cocotb-events", type=int, default=10_000, help="in Icarus, about a hundred a second")
     given = parser.parse_args(arguments)
     result = Result("registers", Followed._fields)
     with tempfile.TemporaryDirectory() as made, nullcontext() if given.config else new_bench() as bench:
@@ -253,8 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bench.stage(stage, config)
             given.config, given.runs = config, bench.runs
         subject = _subject(open_experiment(given.config, given.runs), scratch)
-        stimulus = stimulus_of(subject.block, given.events, given.events // _EVENTS_AN_OPERATION)
-        for simulator, follow in (("verilator", follow_in_verilator), ("icarus", follow_in_icarus)):
+        for simulator, follow, n_events in (
+            ("verilator", follow_in_verilator, given.events), ("icarus", follow_in_icarus, given.cocotb_events),
+        ):  # fmt: skip
+            stimulus = stimulus_of(subject.block, n_events, n_events // _EVENTS_AN_OPERATION)
             try:
                 result.rows.append(tuple(follow(subject, stimulus, scratch / simulator)))
             except CheckFailed as error:
