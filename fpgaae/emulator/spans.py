@@ -92,13 +92,13 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         end += len(chunk.values)
         if name.is_file():
             continue
-        codes = event_codes(chunk, job.data)
+        words = event_words(chunk, job.data)
         tally = Tally(job.data)
-        tally.add(chunk, codes)
-        scores, accept = emulator.score(event_words(chunk, job.data))
+        tally.add(chunk, words if chunk.integers else event_codes(chunk, job.data))  # reads no codes of integers
+        scores, accept = emulator.score(words)
         if job.thresholds is not None:
             accept = emulator.decide(scores, np.array(job.thresholds, dtype=np.int64))
-        kept = np.ones(len(codes), dtype=np.uint8) if chunk.kept is None else chunk.kept.astype(np.uint8)
+        kept = np.ones(len(words), dtype=np.uint8) if chunk.kept is None else chunk.kept.astype(np.uint8)
         done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None], kept))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)
