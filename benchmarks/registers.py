@@ -38,7 +38,7 @@ from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.registers import CONTROL as CONTROL_ADDRESS
 from fpgaae.rtl.registers import COUNTERS, ENABLE, SNAPSHOT, counter_names, registers_text
-from fpgaae.rtl.verilator import compile_model
+from fpgaae.rtl.verilator import as_sums, compile_model
 from fpgaae.runs.experiment import Experiment, open_experiment
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.stages import PROJECT_FOLDER
@@ -88,7 +88,8 @@ def subject_of(trigger: GoldenTrigger, project: Path, events: Codes, folder: Pat
     design = Design.load(project)
     file = folder / f"{design.name}_registers.v"
     file.write_text(registers_text(design, trigger, NETWORK_HASH), encoding="utf-8")
-    sources = (file, *(own for own in simulated_sources(project) if not own.stem.endswith("_axis")))
+    needed = [own for own in simulated_sources(project) if not own.stem.endswith("_axis")]
+    sources = (file, *as_sums(needed, folder))
     return Subject(design, block_of(trigger, design, events), sources, project / VERILOG_FOLDER)
 
 

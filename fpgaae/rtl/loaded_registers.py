@@ -18,10 +18,10 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.loaded_thresholds import Loads
-from fpgaae.rtl.design import THREE_INPUT_ADDER, VERILOG_FOLDER, Design, simulated_sources
+from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.registers import registers_text, threshold_writes
-from fpgaae.rtl.templates import firmware_rtl, wrapper_text
-from fpgaae.rtl.verilator import OpenSimulation, compile_model, plain_folder
+from fpgaae.rtl.templates import firmware_rtl
+from fpgaae.rtl.verilator import OpenSimulation, as_sums, compile_model, plain_folder
 from fpgaae.runs.results.rtl import RegisterLoads
 
 _LIBRARY = "loads.so"
@@ -107,22 +107,9 @@ def compile_loads(project: Path, registers: str, scratch: Path, runtime: Sequenc
         file = folder / f"{name}_registers.v"
         file.write_text(registers, encoding="utf-8")
         needed = [source for source in simulated_sources(project) if not source.stem.endswith("_axis")]
-        sources = [file, *(_copied(source, folder) for source in needed)]
+        sources = [file, *as_sums([Path(shutil.copy(source, folder)) for source in needed], folder)]
         made = compile_model(f"{name}_registers", sources, firmware_rtl("loads_driver.cpp"), folder, runtime=runtime)
         return Path(shutil.copy(made, scratch / _LIBRARY))
-
-
-def _copied(source: Path, folder: Path) -> Path:
-    """Copy a source; an adder of three values as the sum that it is on parts without primitives.
-
-    Its cells, bit by bit, take the compiler six times as long, and are compared where the block alone is simulated.
-    """
-    copy = Path(shutil.copy(source, folder))
-    if source.stem == THREE_INPUT_ADDER:
-        of_cells, sums = (wrapper_text(source.name, {"HAS_PRIMITIVES": cells}) for cells in (1, 0))
-        text = copy.read_text(encoding="utf-8")
-        copy.write_text(sums if text == of_cells else text, encoding="utf-8")  # one that was edited stays
-    return copy
 
 
 def compare_loads(library: Path, project: Path, loads: Loads) -> RegisterLoads:

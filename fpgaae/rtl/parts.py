@@ -18,7 +18,7 @@ from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.register_check import BENCH, REGISTERS_LIBRARY, bench_text
 from fpgaae.rtl.templates import firmware_rtl
 from fpgaae.rtl.tools import VERILATOR, require_tool, run_logged
-from fpgaae.rtl.verilator import bench_sources, driver_defines, include_folder, includes
+from fpgaae.rtl.verilator import as_sums, bench_sources, driver_defines, include_folder, includes
 
 LIBRARY_FILE = "simulation.so"
 _FLAGS = (
@@ -94,7 +94,8 @@ class Parts:
         self._stage_files = {file.name: file for file in files if f"{self.design.name}_core_stage" in file.name}
         around = (f"{self.design.name}_{name}.v" for name in ("core", "trigger", "valid", "axis"))
         self._around = [self._project / VERILOG_FOLDER / name for name in around]
-        self._shared = [file for file in files if file.name not in self._stage_files and file not in self._around]
+        shared = [file for file in files if file.name not in self._stage_files and file not in self._around]
+        self._shared = as_sums(shared, self._build)
 
     def library(self) -> Path:
         """Give the library of the whole design."""

@@ -22,7 +22,7 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.processes import run_program
-from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
+from fpgaae.rtl.design import THREE_INPUT_ADDER, VERILOG_FOLDER, Design, simulated_sources
 from fpgaae.rtl.templates import port_values, wrapper_text
 from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 
@@ -93,7 +93,9 @@ def includes(include: Path) -> tuple[str, str]:
     return f"-I{include}", f"-I{include / 'vltstd'}"
 
 
-def compile_rtl(project: Path, driver: Path, build: Path, library: Path, runtime: Sequence[str]) -> Path:
+def compile_rtl(
+    project: Path, driver: Path, build: Path, library: Path, runtime: Sequence[str], *, cells: bool = False
+) -> Path:
     """Verilate both wrappers of a project and compile them with their driver into a shared library.
 
     Parameters
@@ -104,6 +106,8 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path, runtime
         A folder for what is in between; `compile.log` in it holds what the tools say.
     runtime
         What `compile_runtime` gives.
+    cells
+        Whether adders of three values are simulated cell by cell, and not `as_sums`.
 
     Raises
     ------
@@ -119,6 +123,8 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path, runtime
         sources = simulated_sources(project)
         if folder != build:
             sources = [Path(shutil.copy(source, folder)) for source in sources]
+        if not cells:
+            sources = as_sums(sources, folder)
         try:
             compiled = _compile(project, [driver, *sources], folder, runtime)
             shutil.copyfile(compiled, library)
@@ -126,6 +132,25 @@ def compile_rtl(project: Path, driver: Path, build: Path, library: Path, runtime
             if folder != build and (folder / _LOG).is_file():
                 shutil.copy(folder / _LOG, build)
     return library
+
+
+def as_sums(sources: Sequence[Path], folder: Path) -> list[Path]:
+    """Put a copy of the adder of three values that is the sum it makes in the place of one of primitives.
+
+    These take the compiler six times as long, and are slower to simulate. One that was edited stays.
+    That both are equal is what the proofs of the stages show, which read the primitives.
+    """
+    return [_as_sum(source, folder) if source.stem == THREE_INPUT_ADDER else source for source in sources]
+
+
+def _as_sum(source: Path, folder: Path) -> Path:
+    of_cells, sums = (wrapper_text(source.name, {"HAS_PRIMITIVES": cells}) for cells in (1, 0))
+    if source.read_text(encoding="utf-8") != of_cells:
+        return source
+    copy = folder / "sums" / source.name
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text(sums, encoding="utf-8")
+    return copy
 
 
 @contextmanager

@@ -19,10 +19,9 @@ from fpgaae.cli.summary import summarize
 from fpgaae.config.model import Score
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.loaded_thresholds import Loads
-from fpgaae.rtl.loaded_registers import _copied, compare_loads, compile_loads
+from fpgaae.rtl.loaded_registers import compare_loads, compile_loads
 from fpgaae.rtl.registers import registers_text
 from fpgaae.rtl.simulate import _failure_around
-from fpgaae.rtl.templates import wrapper_text
 from fpgaae.rtl.verilator import compile_runtime
 from fpgaae.runs.results.rtl import RegisterLoads
 
@@ -85,14 +84,6 @@ def test_damaged_registers_are_caught(
     assert said in (found.failure or "")
     assert sets in {None, found.sets}
     assert (found.mismatched_events > 0) == (sets is None)
-
-
-def test_adders_of_three_values_are_plain_sums_there_unless_they_were_edited(tmp_path: Path) -> None:
-    (source := tmp_path / "three_input_adder.v").write_text(wrapper_text(source.name, {"HAS_PRIMITIVES": 1}))
-    (tmp_path / "copies").mkdir()
-    assert "HAS_PRIMITIVES = 0;" in _copied(source, tmp_path / "copies").read_text()
-    source.write_text(edited := source.read_text() + "// edited\n")
-    assert _copied(source, tmp_path / "copies").read_text() == edited
 
 
 def test_the_outcome_is_said_and_fails_the_stage() -> None:

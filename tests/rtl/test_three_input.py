@@ -23,6 +23,7 @@ from fpgaae.rtl.schedule import cut
 from fpgaae.rtl.stage_proof import require_abc
 from fpgaae.rtl.templates import firmware_rtl, wrapper_text
 from fpgaae.rtl.three_input import choose_pairs, lut_bits, merged, pairs_of, terms
+from fpgaae.rtl.verilator import as_sums
 
 VECTORS = 60
 
@@ -82,6 +83,15 @@ def test_the_module_adds_as_integers_do(tmp_path: Path, has_primitives: int) -> 
         signed = given - (given >> np.array(adder.widths) - 1 & adder.signs) * (1 << np.array(adder.widths))
         total = ((signed << np.array(adder.shifts)) * (1 - 2 * np.array([0, *adder.minus]))).sum(axis=1)
         assert [int(word) for word in line.split()] == (total % (1 << adder.bits)).tolist(), adder
+
+
+def test_only_an_adder_that_was_not_edited_is_simulated_as_a_sum(tmp_path: Path) -> None:
+    (source := tmp_path / f"{THREE_INPUT_ADDER}.v").write_text(wrapper_text(source.name, {"HAS_PRIMITIVES": 1}))
+    other, sums = as_sums([tmp_path / "mux.v", source], tmp_path)
+    assert other == tmp_path / "mux.v"
+    assert "HAS_PRIMITIVES = 0;" in sums.read_text()
+    source.write_text(source.read_text() + "// edited\n")
+    assert as_sums([source], tmp_path) == [source]
 
 
 def test_the_primitives_compute_what_those_of_yosys_do(tmp_path: Path) -> None:
