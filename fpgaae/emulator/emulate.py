@@ -139,7 +139,7 @@ def _targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
     return targets
 
 
-def _identify(deployed: Deployed, source: Path, target: Path, loaded: ThresholdSet | None) -> _File:
+def _identify(deployed: Deployed, source: Path, target: Path, loaded: ThresholdSet | None = None) -> _File:
     """Say what a result depends on, the content of its file; a missing one is found when it is opened."""
     data = deployed.experiment.config.data.model_dump(mode="json")
     entry = {
