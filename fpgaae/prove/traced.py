@@ -14,6 +14,7 @@ import numpy as np
 from da4ml.cmvm.types import CombLogic, Op, Pipeline, Precision, QInterval
 
 from fpgaae.fixedpoint import Codes
+from fpgaae.golden.layers.base import Layer
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.prove.algebra import Algebra, NotFollowed, Polynomial, Range
 from fpgaae.prove.golden_forms import GoldenForms
@@ -242,7 +243,7 @@ def traced_differs(trigger: GoldenTrigger, pipeline: Pipeline) -> str | None:
         for port, (low, high) in zip(ports, ends, strict=True)
     ]
     found = TracedLogic(algebra, fraction).run(pipeline, words)
-    names = [f"{layer.name}, value {place}" for layer in trigger.outputs for place in range(layer.size)]
+    names = [_said_of(trigger, layer, place) for layer in trigger.outputs for place in range(layer.size)]
     expected = [form for layer in trigger.outputs for form in golden[layer.name]]
     if len(found) != len(expected):
         return f"{len(found)} values are traced where the model has {len(expected)}"
@@ -261,3 +262,9 @@ def most_fraction(pipeline: Pipeline) -> int:
     steps = [float(q.step) for own in pipeline.solutions for q in (*own.inp_qint, *own.out_qint)]
     steps += [float(op.qint.step) for own in pipeline.solutions for op in own.ops]
     return max(0, *(round(-log2(step)) for step in steps if step))
+
+
+def _said_of(trigger: GoldenTrigger, layer: Layer, place: int) -> str:
+    if layer is trigger.network.score:
+        return "the score"
+    return f"decision {place}" if layer is trigger.accept else f"{layer.name}, value {place}"
