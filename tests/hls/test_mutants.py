@@ -62,7 +62,7 @@ def _type_mutant(made: WrittenNetwork, name: str, new: FixedPointType) -> Mutant
 def test_every_kind_of_damage_is_made_and_changes_its_file(made: WrittenNetwork) -> None:
     sources = _sources(made)
     mutants, not_made = _make(sources, 120, seed=3)
-    absent = {Damage.HELD_WEIGHT, Damage.LATENTS_PORT}  # of ports that the project has not
+    absent = {Damage.HELD_WEIGHT, Damage.HELD_THRESHOLD, Damage.LATENTS_PORT}  # of ports that the project has not
     absent |= {Damage.CELL, Damage.CELL_THRESHOLD}  # of thresholds that follow nothing
     if sources.calls[-1]["kernel"] != "kl_divergence":
         absent |= {Damage.TABLE_ENTRY, Damage.TABLE_PLACE}
