@@ -17,6 +17,7 @@ from fpgaae.place.route import FAMILY, package_of
 from fpgaae.progress import Progress
 from fpgaae.rtl.design import LOGIC_FILE
 from fpgaae.runs.experiment import Experiment
+from fpgaae.runs.fingerprint import sources_hash
 from fpgaae.runs.record import as_json, read_record
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.results.place import FRONT_FILE, FrontPoint, KeptPoint, PlaceFront
@@ -29,7 +30,7 @@ _DEEPEST = 100
 def place_front(experiment: Experiment, adders: Sequence[int], progress: Progress) -> PlaceFront:
     """Place and route with so many adders, at most, between two registers, and write `place_front/front.json`.
 
-    A point that was placed before, of the same logic, chip, seed and programs, is not placed again.
+    A point that was placed before, of the same logic, hand-written Verilog, chip, seed and programs, is kept.
 
     Raises
     ------
@@ -85,6 +86,7 @@ def _made_from(experiment: Experiment, programs: Programs, trace: Path) -> dict[
         "seed": str(place.seed),
         "lanes": str(place.lanes),
         "name": firmware.project_name,
+        "sources": sources_hash(experiment.spec("place")),
         "synthesis": programs.yosys.version,
         "router": programs.nextpnr.version,
     }

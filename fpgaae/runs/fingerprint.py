@@ -33,11 +33,20 @@ def fingerprint(experiment: Experiment, stage: str, data_hashes: Mapping[str, st
         **({"model": experiment.imported and experiment.imported.identity()} if stage == IMPORT else {}),
         **({"taken": experiment.taken} if stage == "reference" and experiment.taken is not None else {}),
         **({"teachers": teachers} if stage == "reference" and teachers else {}),
-        "sources": {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources},
+        "sources": _source_hashes(spec),
         # None where one is not installed: what it would decide can't be asked for then
         "packages": {name: installed_version(name) for name in spec.packages},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def sources_hash(spec: StageSpec) -> str:
+    """Give one hash of the hand-written firmware that goes into a stage's result."""
+    return hashlib.sha256(json.dumps(_source_hashes(spec), sort_keys=True).encode()).hexdigest()
+
+
+def _source_hashes(spec: StageSpec) -> dict[str, dict[str, str]]:
+    return {name: hash_tree(Path(str(resources.files(_FIRMWARE) / name))) for name in spec.sources}
 
 
 def _section(config: Config, dotted_key: str) -> Any:  # noqa: ANN401

@@ -75,6 +75,10 @@ def test_each_point_is_placed_once_and_again_where_what_it_rests_on_changed(
     file.write_text(json.dumps(content))
     place_front(experiment, [2, 3, 4], progress)
     assert placed == [2, 4, 3, 2]
+    with monkeypatch.context() as patch:
+        patch.setattr(front, "sources_hash", lambda _: "other Verilog")
+        place_front(experiment, [4], progress)
+    assert placed == [2, 4, 3, 2, 4]
     file.write_text("{}")
     with pytest.raises(InputError, match=r"adders_2\.json: made_from is missing; remove .*adders_2\.json, and it is"):
         place_front(experiment, [2, 3, 4], progress)
