@@ -18,10 +18,10 @@ from fpgaae.errors import CheckFailed
 from fpgaae.fixedpoint import Codes, FixedPointType
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.loaded_thresholds import Loads
-from fpgaae.rtl.design import VERILOG_FOLDER, Design, simulated_sources
+from fpgaae.rtl.design import Design, simulated_sources
 from fpgaae.rtl.registers import registers_text, threshold_writes
 from fpgaae.rtl.templates import firmware_rtl
-from fpgaae.rtl.verilator import OpenSimulation, as_sums, compile_model, plain_folder
+from fpgaae.rtl.verilator import ProjectSimulation, as_sums, compile_model, plain_folder
 from fpgaae.runs.results.rtl import RegisterLoads
 
 _LIBRARY = "loads.so"
@@ -30,20 +30,12 @@ _PATIENCE = 64  # clocks, beside the latency
 _MOST_WORD_BITS = 32
 
 
-class LoadedRegisters(OpenSimulation):
-    """A compiled block with registers, behind a reset: the trained thresholds are in force.
-
-    Parameters
-    ----------
-    project
-        Its Verilog folder holds the tables that the simulation reads when it starts.
-    """
+class LoadedRegisters(ProjectSimulation):
+    """A compiled block with registers, behind a reset: the trained thresholds are in force."""
 
     def __init__(self, library: Path, project: Path) -> None:
         self._design = Design.load(project)
-        super().__init__(library, "loads", str((project / VERILOG_FOLDER).absolute()).encode())
-        if not self._handle:
-            raise CheckFailed(f"the simulation can't enter {project / VERILOG_FOLDER}; correct its permissions")
+        super().__init__(library, project, "loads")
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self._library.loads_write.restype = self._library.loads_run.restype = number
         self._library.loads_write.argtypes = (pointer, pointer, number, number)

@@ -144,18 +144,27 @@ def _check_pieces(run: StageRun, project: Path, pipeline: Pipeline, runtime: Seq
         if VHDL in languages:
             scratch = run.scratch / "vhdl_registers"
             vhdl_registers = check_vhdl_registers(project, stage_ports(pipeline), driven, scratch)
-    proofs: dict[str, tuple[StageProof, ...]] = {}
-    stages = stages_by_module(design.name, pipeline)
-    if (abc := abc_program()) is not None:
-        prover = StageProver(stages, abc, run.scratch / "traced")
-        with run.progress.task("proofs of the stages", len(languages) * len(stages)) as task:
-            for language in languages:
-                found = []
-                for proof in prover.prove(project, language, run.scratch / language, stages):
-                    found.append(proof)
-                    task.advance(1)
-                proofs[language] = tuple(found)
+    proofs = _prove_stages(run, project, pipeline, languages)
     return _Pieces(registers, proofs.get(VERILOG, ()), vhdl_registers, proofs.get(VHDL, ()))
+
+
+def _prove_stages(
+    run: StageRun, project: Path, pipeline: Pipeline, languages: Sequence[str]
+) -> dict[str, tuple[StageProof, ...]]:
+    """Prove the stages in each language; none without ABC."""
+    stages = stages_by_module(Design.load(project).name, pipeline)
+    if (abc := abc_program()) is None:
+        return {}
+    proofs: dict[str, tuple[StageProof, ...]] = {}
+    prover = StageProver(stages, abc, run.scratch / "traced")
+    with run.progress.task("proofs of the stages", len(languages) * len(stages)) as task:
+        for language in languages:
+            found = []
+            for proof in prover.prove(project, language, run.scratch / language, stages):
+                found.append(proof)
+                task.advance(1)
+            proofs[language] = tuple(found)
+    return proofs
 
 
 def _vhdl_check(compared: Comparison) -> VhdlCheck:

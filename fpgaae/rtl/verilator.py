@@ -22,8 +22,8 @@ from fpgaae.errors import CheckFailed, InputError
 from fpgaae.files import load_library
 from fpgaae.fixedpoint import Codes
 from fpgaae.processes import run_program
-from fpgaae.rtl.design import THREE_INPUT_ADDER, VERILOG_FOLDER, Design, simulated_sources
-from fpgaae.rtl.templates import port_values, wrapper_text
+from fpgaae.rtl.design import CELLS, THREE_INPUT_ADDER, VERILOG_FOLDER, Design, simulated_sources
+from fpgaae.rtl.templates import firmware_rtl, port_values, wrapper_text
 from fpgaae.rtl.tools import MAKE, VERILATOR, require_tool, run_logged
 
 _WARNINGS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")  # the widths of da4ml's parameterised modules
@@ -137,9 +137,12 @@ def compile_rtl(
 def as_sums(sources: Sequence[Path], folder: Path) -> list[Path]:
     """Put a copy of the adder of three values that is the sum it makes in the place of one of primitives.
 
-    These take the compiler six times as long, and are slower to simulate. One that was edited stays.
-    That both are equal is what the proofs of the stages show, which read the primitives.
+    These take the compiler six times as long, and are slower to simulate. That both are equal is what the proofs of the
+    stages show, which read the primitives. Where the adder, or the models of its primitives, were edited, it stays.
     """
+    models = firmware_rtl(CELLS).read_bytes()
+    if any(source.name == CELLS and source.read_bytes() != models for source in sources):
+        return [*sources]
     return [_as_sum(source, folder) if source.stem == THREE_INPUT_ADDER else source for source in sources]
 
 
@@ -287,22 +290,29 @@ class OpenSimulation:
         self._close(self._handle)
 
 
-class RtlSimulation(OpenSimulation):
-    """The compiled simulation of a project.
+class ProjectSimulation(OpenSimulation):
+    """A simulation of a project, whose Verilog folder holds the tables that it reads when it starts.
 
-    Parameters
-    ----------
-    project
-        Its Verilog folder holds the tables that the simulation reads when it starts.
+    Raises
+    ------
+    CheckFailed
+        If that folder can't be entered.
     """
+
+    def __init__(self, library: Path, project: Path, prefix: str, *arguments: object) -> None:
+        folder = project / VERILOG_FOLDER
+        super().__init__(library, prefix, str(folder.absolute()).encode(), *arguments)
+        if not self._handle:
+            raise CheckFailed(f"the simulation can't enter {folder}; correct its permissions")
+
+
+class RtlSimulation(ProjectSimulation):
+    """The compiled simulation of a project."""
 
     def __init__(self, library: Path, project: Path) -> None:
         self.design = Design.load(project)
         bits = np.array([kind.width for kind in self.design.inputs], dtype=np.int64)
-        folder = str((project / VERILOG_FOLDER).absolute()).encode()
-        super().__init__(library, "rtl", folder, ctypes.c_void_p(bits.ctypes.data), ctypes.c_int64(len(bits)))
-        if not self._handle:
-            raise CheckFailed(f"the simulation can't enter {project / VERILOG_FOLDER}; correct its permissions")
+        super().__init__(library, project, "rtl", ctypes.c_void_p(bits.ctypes.data), ctypes.c_int64(len(bits)))
         self._library.rtl_run.restype = ctypes.c_int64
         self._library.rtl_run.argtypes = (
             ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p,

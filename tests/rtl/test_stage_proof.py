@@ -10,15 +10,17 @@ import networks
 import numpy as np
 import pytest
 from da4ml.cmvm.types import CombLogic, Op, QInterval
-from designs import Written, write_design
+from designs import Written, replace_once, write_design
 from numpy.typing import NDArray
 
 from fpgaae.config.model import Score
 from fpgaae.errors import InputError
+from fpgaae.rtl.design import THREE_INPUT_ADDER
 from fpgaae.rtl.logic_graph import write_stage
 from fpgaae.rtl.pipeline import interpretable, load_pipeline, stages_by_module
 from fpgaae.rtl.stage_proof import VERILOG, VHDL, StageProver, _ranges, require_abc
 from fpgaae.rtl.templates import firmware_rtl
+from fpgaae.rtl.three_input import pairs_of
 from fpgaae.runs.results.rtl import StageProof
 
 MODULE = "toy_core_stage0"
@@ -216,6 +218,20 @@ def test_a_sum_that_lacks_its_highest_bit_is_caught_in_every_stage(design: Writt
     (missing,) = prover.prove(project, VERILOG, tmp_path / "missing", damaged[:1])
     assert missing.failure is not None
     assert missing.failure.startswith(f"{damaged[0]} can't be read: ")
+
+
+@pytest.mark.slow
+def test_primitives_that_do_not_add_are_caught_in_every_stage_that_has_them(design: Written, tmp_path: Path) -> None:
+    """Nothing else sees them where a stage is proven: `rtl` then simulates a sum in their place."""
+    networks.need("yosys")
+    stages = stages_by_module(design.design.name, design.pipeline)
+    concerned = [module for module, logic in stages.items() if pairs_of(logic)]
+    assert concerned
+    project = Path(shutil.copytree(design.project, tmp_path / "project"))
+    replace_once(project / "verilog" / f"{THREE_INPUT_ADDER}.v", r" \| \(B & C\)", "")
+    prover = StageProver(stages, require_abc(), tmp_path / "traced")
+    proofs = prover.prove(project, VERILOG, tmp_path / "wrong", concerned)
+    assert [own.module for own in proofs if not own.proven] == concerned
 
 
 def test_the_stages_that_hold_a_source(design: Written, tmp_path: Path) -> None:

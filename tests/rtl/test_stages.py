@@ -16,7 +16,7 @@ from results import rtl_result
 
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.readers import event_hashes
-from fpgaae.errors import InputError
+from fpgaae.errors import CheckFailed, InputError
 from fpgaae.golden.network import IntegerNetwork
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.comparison import failure_sentence
@@ -134,6 +134,21 @@ def test_thresholds_one_lower_in_the_verilog_are_found_at_the_edges(
     assert (result.first_mismatch.layer, result.first_mismatch.origin) == ("accept", "edges")
     assert result.failure == "autoencoder_core_stage0: no proof"
     assert not any(proof.proven for proof in result.stages)
+
+
+@pytest.mark.parametrize("abc", ["abc", None])
+def test_primitives_are_simulated_where_no_proof_reads_them(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch, abc: str | None
+) -> None:
+    def compiled(*_: object, cells: bool) -> None:
+        raise CheckFailed(f"cells: {cells}")
+
+    networks.need("verilator")
+    monkeypatch.setattr(simulate, "abc_program", lambda: abc)
+    monkeypatch.setattr(simulate, "compile_rtl", compiled)
+    shutil.rmtree(copy.experiment.stage_folder("rtl"), ignore_errors=True)
+    with pytest.raises(CheckFailed, match=f"cells: {abc is None}"):
+        copy.run("rtl")
 
 
 _IGNORED_RESET = {"if (reset) under_way <= 0;\n        else": ""}

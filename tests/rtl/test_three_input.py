@@ -94,6 +94,14 @@ def test_only_an_adder_that_was_not_edited_is_simulated_as_a_sum(tmp_path: Path)
     assert as_sums([source], tmp_path) == [source]
 
 
+def test_an_adder_whose_models_were_edited_is_simulated_as_it_is(tmp_path: Path) -> None:
+    (source := tmp_path / f"{THREE_INPUT_ADDER}.v").write_text(wrapper_text(source.name, {"HAS_PRIMITIVES": 1}))
+    models = Path(shutil.copy(firmware_rtl(CELLS), tmp_path))
+    assert as_sums([source, models], tmp_path) == [tmp_path / "sums" / source.name, models]
+    models.write_text(models.read_text().replace("S | DI", "S & DI"))
+    assert as_sums([source, models], tmp_path) == [source, models]
+
+
 def test_the_primitives_compute_what_those_of_yosys_do(tmp_path: Path) -> None:
     """Yosys proves both, for every input; the tables of the adders are those that are tried."""
     networks.need("yosys")
