@@ -11,9 +11,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fpgaae.errors import CheckFailed, InputError
 from fpgaae.optional import require
@@ -44,6 +44,29 @@ os._exit(0)
 """
 # Without an address the scheduler would still open a web server on port 8787, and warn where that is taken.
 NO_DASHBOARD: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+
+
+Do = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
+
+
+class Workers(NamedTuple):
+    """Who does work that can be spread; by default this process."""
+
+    scheduler: str | None = None  # address of the user's Dask scheduler
+    processes: int | None = None  # here
+    automatic: bool = False  # processes here where there is enough to do; starting them takes `__main__` guarded
+
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether the user wants others than this process."""
+        return self.scheduler is not None or self.processes is not None
+
+    @classmethod
+    def of(cls, scheduler: str | None, workers: int | Literal["auto"] | None) -> Workers:
+        """Take what the user says; `auto` leaves the choice to the work."""
+        if workers == "auto":
+            return cls(scheduler, automatic=True)
+        return cls(scheduler, workers)
 
 
 @contextmanager
@@ -190,3 +213,41 @@ def completed(client: Client, futures: Iterable[Future[Any]]) -> Iterator[tuple[
             "several workers died on the same piece of work (memory, or the machine); what is finished is kept, and "
             "the same command goes on from there"
         ) from None
+
+
+def completed_in_order(client: Client, futures: Sequence[Future[Any]]) -> Iterator[Any]:
+    """Give the result of each piece of work in the order of the pieces, as soon as those before it are there.
+
+    Raises
+    ------
+    CheckFailed
+        As `completed`.
+    """
+    early: dict[Future[Any], Any] = {}
+    coming = iter(futures)
+    wanted = next(coming, None)
+    for future, result in completed(client, futures):
+        early[future] = result
+        while wanted in early:
+            yield early.pop(wanted)
+            wanted = next(coming, None)
+
+
+@contextmanager
+def open_workers(workers: Workers) -> Iterator[Do]:
+    """Give a function that does one and the same for many arguments, and gives what becomes of each in order.
+
+    Who does it is who was asked for, and else this process.
+
+    Raises
+    ------
+    InputError
+        As `open_cluster`.
+    ToolMissing
+        If others are asked for, and Dask is not installed.
+    """
+    if not workers.are_asked_for:
+        yield lambda work, calls: (work(*call) for call in calls)
+        return
+    with open_cluster(workers.scheduler, workers.processes) as client:
+        yield lambda work, calls: completed_in_order(client, [client.submit(work, *call, pure=False) for call in calls])

@@ -23,6 +23,10 @@ Codes = NDArray[np.int64]
 MAX_WIDTH = 62  # codes are held in int64; two bits are kept for rounding and comparing
 
 
+_MANTISSA, _HALF = 53, 27  # bits of a double's mantissa
+_SUM_FRACTION = 1200  # below the smallest double's
+
+
 class Tensor(NamedTuple):
     """Codes of any shape and their bits behind the point."""
 
@@ -323,3 +327,14 @@ def codes_of(values: NDArray[np.floating], to: Types) -> Codes:
 def values_of(codes: Codes, fraction: int) -> NDArray[np.float64]:
     """Give the values of codes; exact as long as a code has at most 53 significant bits."""
     return codes.astype(np.float64) * 2.0**-fraction
+
+
+def exact_sum(values: NDArray[np.float64]) -> int:
+    """Give the exact sum of finite numbers in units of 2**-1200, so that it does not depend on how they are grouped."""
+    mantissas, exponents = np.frexp(values)
+    whole = np.ldexp(mantissas, _MANTISSA).astype(np.int64)
+    total = 0
+    for exponent in np.unique(exponents):
+        high, low = np.divmod(whole[exponents == exponent], 1 << _HALF)  # whose sums fit in 64 bits
+        total += ((int(high.sum()) << _HALF) + int(low.sum())) << (int(exponent) - _MANTISSA + _SUM_FRACTION)
+    return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -98,7 +99,7 @@ def run_up_to(experiment: Experiment, stage: str, options: RunOptions) -> Iterat
     if stage not in STAGES:
         raise InputError(f"there is no stage {stage}; there are {', '.join(STAGES)}")
     hashes = event_hashes(experiment.config, experiment.config_file)
-    earlier = RunOptions(keep_edited=STAGES[stage].is_check, progress=options.progress)
+    earlier = replace(options, force=False, keep_edited=STAGES[stage].is_check)
     needed = experiment.stages_up_to(stage)
     for name in reversed(needed):  # the stage itself is the one to be named
         _require_possible(experiment, name)

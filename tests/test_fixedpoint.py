@@ -23,6 +23,7 @@ from fpgaae.fixedpoint import (
     Overflow,
     Rounding,
     codes_of,
+    exact_sum,
     parse_type,
     requantize,
     saturate_or_wrap,
@@ -337,3 +338,14 @@ def test_a_shift_that_does_not_fit_is_refused(code: int, bits: int) -> None:
         shift_left_exact(np.array([0, code]), bits)
     with pytest.raises(InputError, match="does not fit 64-bit arithmetic"):
         requantize(np.array([code]), 0, FixedPointType(8, 8 - bits))
+
+
+def test_a_sum_is_exact_however_its_numbers_are_grouped() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=3000) * 10.0 ** rng.integers(-30, 30, 3000)
+    values[:4] = [0, 5e-324, -5e-324, 1.7e308]
+    wanted = sum(map(Fraction, values.tolist())) * 2**1200
+    assert exact_sum(values) == wanted
+    assert sum(exact_sum(piece) for piece in np.split(rng.permutation(values), 30)) == wanted
+    assert exact_sum(np.full(5000, 2.0**53 - 1)) == 5000 * (2**53 - 1) << 1200
+    assert exact_sum(values[:0]) == 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from fpgaae import pipeline
 from fpgaae.api.configs import RUNS, ConfigSource, load_config
 from fpgaae.api.results import Run
+from fpgaae.cluster import Workers
 from fpgaae.config.yaml_source import EXTENDS
 from fpgaae.errors import InputError
 from fpgaae.files import write_text
@@ -85,6 +86,8 @@ def run(  # noqa: PLR0913 - all but two are named
     force: bool = False,
     progress: Progress | None = None,
     on_result: OnResult | None = None,
+    scheduler: str | None = None,
+    workers: int | Literal["auto"] | None = None,
 ) -> Run:  # fmt: skip
     """Run an experiment up to a stage; stages whose results are current are left.
 
@@ -100,6 +103,11 @@ def run(  # noqa: PLR0913 - all but two are named
         What shows how far the work is; by default nothing does.
     on_result
         Called with the name and the outcome of each stage as soon as it is there.
+    scheduler
+        Address of your own Dask scheduler, for the stages that hand out work: `data`.
+    workers
+        How many processes here do that work. By default this process does; "auto" starts one a core where there is
+        enough to do, which takes a script whose own work stands behind `if __name__ == "__main__"`.
 
     Raises
     ------
@@ -117,7 +125,7 @@ def run(  # noqa: PLR0913 - all but two are named
     ['firmware', 'float']
     """
     opened = open_run(config, runs=runs, name=name)
-    options = RunOptions(force, progress=progress or SilentProgress())
+    options = RunOptions(force, progress=progress or SilentProgress(), workers=Workers.of(scheduler, workers))
     for stage, outcome in pipeline.run_up_to(
         opened.experiment, to or pipeline.last_stage(opened.experiment), options
     ):  # fmt: skip
@@ -128,9 +136,16 @@ def run(  # noqa: PLR0913 - all but two are named
     return opened
 
 
-def run_stage(
-    opened: Run, stage: str, *, force: bool = False, keep_edited: bool = False, progress: Progress | None = None
-) -> Outcome[StageResult]:
+def run_stage(  # noqa: PLR0913 - all but two are named
+    opened: Run,
+    stage: str,
+    *,
+    force: bool = False,
+    keep_edited: bool = False,
+    progress: Progress | None = None,
+    scheduler: str | None = None,
+    workers: int | Literal["auto"] | None = None,
+) -> Outcome[StageResult]:  # fmt: skip
     """Run a single stage of an experiment, unless its result is current; those before it must be there.
 
     Parameters
@@ -139,6 +154,8 @@ def run_stage(
         Run it although its result is current, or was edited by hand.
     keep_edited
         Leave a current result that was edited by hand as it is, and name the files.
+    scheduler, workers
+        As of `run`.
 
     Returns
     -------
@@ -155,7 +172,8 @@ def run_stage(
     >>> outcome.was_current, fpgaae.error_of(outcome.result) is None
     (True, True)
     """
-    return pipeline.run(opened.experiment, stage, RunOptions(force, keep_edited, progress or SilentProgress()))
+    options = RunOptions(force, keep_edited, progress or SilentProgress(), Workers.of(scheduler, workers))
+    return pipeline.run(opened.experiment, stage, options)
 
 
 def last_stage(opened: Run) -> str:
@@ -183,6 +201,8 @@ def import_model(  # noqa: PLR0913 - all but two are named
     force: bool = False,
     progress: Progress | None = None,
     on_result: OnResult | None = None,
+    scheduler: str | None = None,
+    workers: int | Literal["auto"] | None = None,
 ) -> Run:  # fmt: skip
     """Take a Keras, QKeras, ONNX or QONNX model from a file instead of a training.
 

@@ -45,7 +45,6 @@ def _options(
 
 
 _PLAIN = {
-    "data": "Turn events into hardware integers, split them by group, and freeze the scaling of every feature.",
     "reference": "Train the full-precision autoencoder that the quantized one starts from and is compared with.",
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
@@ -54,6 +53,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "init": starting.init_command,
     "configs": starting.configs_command,
     "run": stages.run_command,
+    "data": stages.data,
     "import": importing.import_command,
     "convert": stages.convert,
     "csim": stages.csim,

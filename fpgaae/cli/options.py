@@ -18,6 +18,16 @@ SchedulerOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, metavar="N", help="Processes here; by default one a core.")
 ]
+SpreadSchedulerOption = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Code the events on your own Dask scheduler: tcp://host:8786."),
+]
+SpreadWorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, metavar="N", help="Code the events in N processes; by default in several if they are many."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result file on standard output, and nothing else.")]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Run although the result is current, or was edited by hand.")
@@ -46,3 +56,5 @@ class StageOptions(NamedTuple):
     force: bool
     verbose: bool
     keep_edited: bool = False
+    scheduler: str | None = None
+    workers: int | None = None

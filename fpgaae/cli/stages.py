@@ -19,6 +19,8 @@ from fpgaae.cli.options import (
     ForceOption,
     JsonOption,
     RunsOption,
+    SpreadSchedulerOption,
+    SpreadWorkersOption,
     StageOptions,
     VerboseOption,
 )
@@ -49,7 +51,8 @@ def run_stage_command(stage: str, config: Path, options: StageOptions) -> None:
     with errors_as_sentences():
         opened = api.open_run(config, runs=options.runs)
         outcome = api.run_stage(
-            opened, stage, force=options.force, keep_edited=options.keep_edited, progress=progress
+            opened, stage, force=options.force, keep_edited=options.keep_edited, progress=progress,
+            scheduler=options.scheduler, workers=options.workers or "auto",
         )  # fmt: skip
     if options.as_json:
         print_json(outcome.result)
@@ -98,6 +101,8 @@ def run_command(  # noqa: PLR0913, PLR0917 - each is an option of the command li
     as_json: JsonOption = False,
     force: ForceOption = False,
     verbose: VerboseOption = False,
+    scheduler: SpreadSchedulerOption = None,
+    workers: SpreadWorkersOption = None,
     shown: Annotated[str | None, typer.Option("--shown", hidden=True, help="The last stage that was shown.")] = None,
 ) -> None:  # fmt: skip
     """Run a stage and whatever it needs that is not current yet, as `make STAGE` does.
@@ -120,7 +125,10 @@ def run_command(  # noqa: PLR0913, PLR0917 - each is an option of the command li
                 needed = opened.experiment.stages_up_to(goal)
                 context.obj.go_on(stage, needed[needed.index(stage) + 1 :])
 
-        api.run(config, goal, runs=runs, force=force, progress=open_progress(as_json), on_result=show)
+        api.run(
+            config, goal, runs=runs, force=force, progress=open_progress(as_json), on_result=show,
+            scheduler=scheduler, workers=workers or "auto",
+        )  # fmt: skip
 
 
 def plain_command(stage: str) -> Callable[..., None]:
@@ -136,6 +144,23 @@ def plain_command(stage: str) -> Callable[..., None]:
         run_stage_command(stage, config, StageOptions(runs, as_json, force, verbose))
 
     return command
+
+
+def data(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: ConfigArgument,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    scheduler: SpreadSchedulerOption = None,
+    workers: SpreadWorkersOption = None,
+) -> None:
+    """Turn events into hardware integers, split them by group, and freeze the scaling of every feature.
+
+    The bytes of the result do not depend on who does it. What workers have finished is kept when the command is killed.
+    """
+    options = StageOptions(runs, as_json, force, verbose, scheduler=scheduler, workers=workers)
+    run_stage_command("data", config, options)
 
 
 def convert(

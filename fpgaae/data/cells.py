@@ -5,7 +5,7 @@ What becomes of objects does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,14 @@ class CellTally:
         self._filled += int(np.count_nonzero(filled))
         self._beyond += int(np.count_nonzero(beyond))
         self._nothing += int(np.count_nonzero(filled & (counts == 0)))
+
+    def state(self) -> list[int]:
+        """Give the counts."""
+        return [self._filled, self._beyond, self._nothing]
+
+    def take(self, state: Sequence[int]) -> None:
+        """Take in the counts of another one."""
+        self._filled, self._beyond, self._nothing = (a + b for a, b in zip(self.state(), state, strict=True))
 
     def warnings(self) -> Iterator[str]:
         """Say what a user has to look at."""

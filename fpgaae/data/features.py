@@ -210,6 +210,16 @@ class SpreadAccumulator:
             np.subtract.at(self._sum, places, values)
             np.subtract.at(self._sum_of_squares, places, values * values)
 
+    def state(self) -> NDArray[np.int64]:
+        """Give the sums, (3, n_features)."""
+        return np.stack([self._n, self._sum, self._sum_of_squares])
+
+    def take(self, state: NDArray[np.int64]) -> None:
+        """Take in the sums of another one."""
+        self._n += state[0]
+        self._sum += state[1]
+        self._sum_of_squares += state[2]
+
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean code."""

@@ -142,8 +142,7 @@ def event_spans(file: EventFile | Path, data: Data, n_events: int) -> list[range
         As `count_events`.
     """
     with _open(file, data) as source:
-        step = n_events if source.seekable else source.n_events
-        return [range(start, min(start + step, source.n_events)) for start in range(0, source.n_events, step)]
+        return _spans(source, n_events)
 
 
 def count_events(file: EventFile | Path, data: Data) -> int:
@@ -158,19 +157,19 @@ def count_events(file: EventFile | Path, data: Data) -> int:
         return source.n_events
 
 
-def count_all_events(files: Sequence[EventFile], data: Data) -> list[int]:
-    """Give the number of events of each file of a process after checking that all have the columns of the first.
+def shard_spans(files: Sequence[EventFile], data: Data, n_events: int) -> list[list[range]]:
+    """Divide each file of a process into spans as `event_spans`, after checking that all have the columns of the first.
 
     Raises
     ------
     InputError
         As `count_events`, or if a file has other columns.
     """
-    counts = []
+    spans = []
     first: tuple[str, ...] | None = None
     for file in files:
         with _open(file, data) as source:
-            counts.append(source.n_events)
+            spans.append(_spans(source, n_events))
             first = source.layout if first is None else first
             if source.layout != first:
                 lacks, more = sorted({*first} - {*source.layout}), sorted({*source.layout} - {*first})
@@ -179,7 +178,12 @@ def count_all_events(files: Sequence[EventFile], data: Data) -> list[int]:
                     f"{file} has other columns than {files[0]}, the first file of its process: it "
                     f"{' and '.join(differs)}; give files of one kind"
                 )
-    return counts
+    return spans
+
+
+def _spans(source: Source, n_events: int) -> list[range]:
+    step = n_events if source.seekable else source.n_events
+    return [range(start, min(start + step, source.n_events)) for start in range(0, source.n_events, step)]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,32 +1,49 @@
-"""The stage `data`: event files to hardware integers, splits and frozen features."""
+"""The stage `data`: event files to hardware integers, splits and frozen features.
+
+Files are coded part by part (`fpgaae.data.coding`), here or by workers that write part files. This process puts the
+parts behind each other, so that the bytes of the result depend on the events and the config only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias, TypeVar
+from contextlib import closing
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fpgaae.cluster import SPREADING, Do, Workers, open_workers
 from fpgaae.config.experiment import Config
+from fpgaae.data.coding import CodingJob, Part, code_span, code_type, coded_parts, group_end, part_events, read_part
 from fpgaae.data.features import SpreadAccumulator, freeze_features
-from fpgaae.data.integers import narrow_event_codes
-from fpgaae.data.layout import HardwareFeature, hardware_features
-from fpgaae.data.readers import count_all_events, event_files, read_events
-from fpgaae.data.source import WEIGHT, EventChunk, EventFile
-from fpgaae.data.splits import SPLITS, split_of_groups, split_of_signal_groups
+from fpgaae.data.layout import hardware_features
+from fpgaae.data.parts import part_files
+from fpgaae.data.readers import event_files, shard_spans
+from fpgaae.data.source import WEIGHT, EventFile
+from fpgaae.data.splits import SPLITS
 from fpgaae.data.store import EventWriter
 from fpgaae.data.tally import Tally
 from fpgaae.errors import InputError
 from fpgaae.files import require_space
-from fpgaae.progress import Task
+from fpgaae.optional import installed_version, require
 from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import StageRun
 
 _T = TypeVar("_T")
-_Codes: TypeAlias = NDArray[np.signedinteger]
-_TEST = SPLITS.index("test")
+_WORTH_EVENTS = 5_000_000  # from which on processes save more time than they take to start
+
+
+class _Shard(NamedTuple):
+    """A file of a process, and the spans that it can be read in."""
+
+    process: str
+    file: EventFile
+    spans: list[range]
 
 
 def run_data(run: StageRun) -> DataResult:
@@ -37,28 +54,105 @@ def run_data(run: StageRun) -> DataResult:
     config = run.config
     hardware = hardware_features(config.data.hardware)
     files = event_files(config, run.experiment.config_file)
-    sizes = {process: sum(count_all_events(shards, config.data)) for process, shards in files.items()}
-    dtype = _narrowest(hardware)
-    require_space(run.folder, sum(sizes.values()) * len(hardware) * np.dtype(dtype).itemsize)
+    shards = list(_shards(files, config))
+    n_events = sum(shard.spans[-1].stop for shard in shards)
+    workers = _workers(run, shards, n_events)
+    dtype = code_type(hardware)
+    copies = 1 if workers is None else 2  # the parts, too
+    require_space(run.folder, copies * n_events * len(hardware) * np.dtype(dtype).itemsize)
     spread = SpreadAccumulator(len(hardware))
     with (
         EventWriter(run.folder, len(hardware), dtype) as writer,
-        run.progress.task("hardware integers", sum(sizes.values())) as task,
+        run.progress.task("hardware integers", n_events) as task,
+        closing(_ahead(_parts(run, shards)) if workers is None else _parts_of(workers, run, shards)) as parts,
     ):
         written = {process: _Process(process, config, writer, spread) for process in files}
-        for process, own in written.items():
-            own.write(files[process], task)
+        for process, own in groupby(parts, key=lambda found: found[0]):
+            for _, part in own:
+                written[process].take(part)
+                task.advance(part.n_events)
+            written[process].finish(files[process])
     features = freeze_features(hardware, spread, config.data.scaling, config.data.hardware.steps_of_features())
     return DataResult(
         events={process: own.counts for process, own in written.items()},
         feature_types=features.entries(),
-        files={process: shown_files(shards) for process, shards in files.items()},
+        files={process: shown_files(own) for process, own in files.items()},
         seen={process: own.tally.seen() for process, own in written.items()},
         warnings=(
             *_shared_files(files, config.data.background),
             *(f"{process}: {text}" for process, own in written.items() for text in own.warnings),
         ),
     )
+
+
+def _shards(files: Mapping[str, Sequence[EventFile]], config: Config) -> Iterator[_Shard]:
+    """Give the files of every process in order; workers elsewhere know them by their whole paths."""
+    for process, own in files.items():
+        for file, spans in zip(own, shard_spans(own, config.data, part_events(config)), strict=True):
+            yield _Shard(process, replace(file, path=file.path and file.path.absolute()), spans)
+
+
+def _workers(run: StageRun, shards: Sequence[_Shard], n_events: int) -> Workers | None:
+    """Say who writes part files; None: they are not worth it."""
+    if run.workers.are_asked_for:
+        require("distributed", SPREADING)
+        return run.workers
+    most = min(len(os.sched_getaffinity(0)), sum(len(shard.spans) for shard in shards))
+    if run.workers.automatic and most > 1 and n_events >= _WORTH_EVENTS and installed_version("distributed"):
+        return Workers(processes=most)
+    return Workers() if _folder(run).is_dir() else None  # of a run that was killed
+
+
+def _folder(run: StageRun) -> Path:
+    return run.scratch.absolute() / f"parts-of-{part_events(run.config)}"
+
+
+def _parts(run: StageRun, shards: Sequence[_Shard]) -> Iterator[tuple[str, Part]]:
+    """Code every file here, and give its parts with their process."""
+    for process, own in groupby(shards, key=lambda shard: shard.process):
+        next_group = 0
+        for shard in own:
+            job = CodingJob(run.config, process, shard.file, next_group, Path())
+            for part in coded_parts(job, range(shard.spans[-1].stop)):
+                next_group = max(next_group, job.group_offset + part.next_group)
+                yield process, part
+
+
+def _parts_of(
+    workers: Workers, run: StageRun, shards: Sequence[_Shard]
+) -> Generator[tuple[str, Part]]:  # fmt: skip
+    """Let workers write the parts that are not there, and give all in order."""
+    with open_workers(workers) as do:
+        jobs = list(_jobs(run, shards, do))
+        calls = [(job, span) for job, shard in zip(jobs, shards, strict=True) for span in shard.spans]
+        for (job, span), done in zip(calls, do(code_span, calls), strict=True):
+            if done.failure is not None:
+                raise InputError(done.failure)
+            n_events = part_events(job.config)
+            for file in part_files(job.parts, span.stop, n_events)[span.start // n_events :]:
+                yield job.process, read_part(file)
+
+
+def _jobs(run: StageRun, shards: Sequence[_Shard], do: Do) -> Iterator[CodingJob]:
+    """Give the job of every file; where its groups begin depends on those of the files before it."""
+    index = 0
+    for process, own in groupby(shards, key=lambda shard: shard.process):
+        of_process = list(own)
+        jobs = []
+        for shard in of_process:
+            jobs.append(CodingJob(run.config, process, shard.file, 0, _folder(run) / f"{index:06d}"))
+            index += 1
+        if run.config.data.group_columns or len(jobs) == 1:
+            yield from jobs
+            continue
+        # A domain's reader may give any groups, the others number the events.
+        ends = (
+            [shard.spans[-1].stop for shard in of_process]
+            if run.config.data.reader is None
+            else list(do(group_end, [(job,) for job in jobs]))
+        )
+        for job, offset in zip(jobs, np.cumsum([0, *ends[:-1]]).tolist(), strict=True):
+            yield job._replace(group_offset=offset)
 
 
 def _shared_files(files: Mapping[str, Sequence[EventFile]], background: str) -> Iterator[str]:
@@ -87,22 +181,31 @@ class _Process:
         self.warnings: list[str] = []
         self._first_group: int | None = None
         self._one_group = True
-        self._weights: dict[str, float] = {}  # by split, where events have some
-        self._next_group = 0  # of a file whose events have no group in common with those of the files before
+        self._weighs: dict[str, bool] = {}  # by split whose events have weights, whether one is not 0
 
-    def write(self, files: Sequence[EventFile], task: Task) -> None:
-        """Write all events of the process.
+    def take(self, part: Part) -> None:
+        """Write the next part of its events."""
+        self.tally.take(part.tally)
+        self._spread.take(part.spread)
+        if part.group is not None:
+            self._first_group = part.group if self._first_group is None else self._first_group
+            self._one_group &= part.one_group and part.group == self._first_group
+        for name, rows in part.splits.items():
+            if not len(rows.codes) and name not in self.counts:
+                continue
+            self.counts[name] = self.counts.get(name, 0) + len(rows.codes)
+            if WEIGHT in rows.columns:
+                self._weighs[name] = self._weighs.get(name, False) or bool(rows.columns[WEIGHT].any())
+            self._writer.append(self._name, name, rows.codes, rows.groups, rows.columns)
+
+    def finish(self, files: Sequence[EventFile]) -> None:
+        """Look at what all its events are together.
 
         Raises
         ------
         InputError
             If they can't be what the config says, or are too few.
         """
-        for file in files:
-            offset = self._next_group
-            for chunk, codes in _ahead(self._coded(file)):
-                self._write_chunk(chunk, codes, file, offset)
-                task.advance(len(codes))
         name = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
         if (refusal := self.tally.refusal()) is not None:
             if self._is_background:
@@ -117,49 +220,6 @@ class _Process:
             )
         self._check_enough(name)
 
-    def _coded(self, file: EventFile) -> Iterator[tuple[EventChunk, _Codes]]:
-        """Read a file, and give its events with their hardware integers, (n, n_features)."""
-        for chunk in read_events(file, self._config.data):
-            if self._is_background:
-                _check_columns(self._config, chunk, file)
-            yield chunk, narrow_event_codes(chunk, self._config.data, self._writer.dtype)
-
-    def _write_chunk(self, chunk: EventChunk, codes: _Codes, file: EventFile, group_offset: int) -> None:
-        kept = self.tally.add(chunk, codes)
-        groups = chunk.groups
-        if not self._config.data.group_columns:
-            groups = groups + group_offset
-            self._next_group = max(self._next_group, int(groups.max(initial=-1)) + 1)
-        self._look_for_groups(groups[kept])
-        overflow = self.tally.overflow_slots(chunk)
-        split = self._split(chunk, file, groups)
-        for index, name in enumerate(SPLITS):
-            mine = kept & (split == index)
-            if not mine.any() and name not in self.counts:
-                continue
-            self.counts[name] = self.counts.get(name, 0) + int(np.count_nonzero(mine))
-            columns = {column: values[mine] for column, values in chunk.columns.items()}
-            if WEIGHT in columns:
-                self._weights[name] = self._weights.get(name, 0.0) + float(columns[WEIGHT].sum())
-            own = codes[mine]
-            self._writer.append(self._name, name, own, groups[mine], columns)
-            if name == "train" and self._is_background:
-                self._spread.add(own, None if overflow is None else overflow[mine])
-
-    def _split(self, chunk: EventChunk, file: EventFile, groups: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the split of each event: as the file or its column says, or by its group."""
-        if file.split:
-            return np.full(len(groups), SPLITS.index(file.split))
-        if chunk.splits is not None:
-            return chunk.splits
-        split_of = split_of_groups if self._is_background else split_of_signal_groups
-        return split_of(groups, self._config.data.split, self._config.split_seed)
-
-    def _look_for_groups(self, groups: NDArray[np.int64]) -> None:
-        if self._one_group and groups.size:
-            self._first_group = int(groups[0]) if self._first_group is None else self._first_group
-            self._one_group = bool((groups == self._first_group).all())
-
     def _check_enough(self, file: str) -> None:
         config = self._config
         if not sum(self.counts.values()):
@@ -168,7 +228,7 @@ class _Process:
                 f"{file}: of {self.tally.events:,} events none is left (left out: {dropped}); change `data.where`, "
                 "`data.empty_events` or `saturated`, or give other events"
             )
-        if weightless := [split for split, total in self._weights.items() if self.counts[split] and not total]:
+        if weightless := [split for split, weighs in self._weighs.items() if self.counts[split] and not weighs]:
             raise InputError(
                 f"{file}: the weights of all {self.counts[weightless[0]]:,} events of the {weightless[0]} split are 0, "
                 "so that shares of them are none; correct `data.columns.weight` or set it to null"
@@ -195,20 +255,10 @@ class _Process:
                 )
 
 
-def _ahead(chunks: Iterator[_T]) -> Iterator[_T]:
-    """Read and code the next chunk while this one is written, which takes as long."""
+def _ahead(parts: Iterator[_T]) -> Generator[_T]:
+    """Read and code the next part while this one is written, which takes as long."""
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, chunks, None)
-        while (chunk := coming.result()) is not None:
-            coming = reader.submit(next, chunks, None)
-            yield chunk
-
-
-def _check_columns(config: Config, chunk: EventChunk, file: EventFile) -> None:
-    for column, name in config.data.columns.named.items():
-        if column not in chunk.columns:
-            raise InputError(f"{file} has no dataset `{name}`; correct `data.columns.{column}` or set it to null")
-
-
-def _narrowest(hardware: tuple[HardwareFeature, ...]) -> type[np.signedinteger]:
-    return np.int16 if max(feature.max_code for feature in hardware) < 2**15 else np.int32
+        coming = reader.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = reader.submit(next, parts, None)
+            yield part

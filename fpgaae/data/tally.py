@@ -5,7 +5,7 @@ How events are coded does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,9 @@ from fpgaae.config.data import Data, EmptyEvents
 from fpgaae.data.cells import CellTally
 from fpgaae.data.layout import QUANTITIES
 from fpgaae.data.limits import ObjectLimits, kind_slots, object_limits
-from fpgaae.data.source import WEIGHT, EventChunk
+from fpgaae.data.source import WEIGHT, Counts, EventChunk
+from fpgaae.files import Json
+from fpgaae.fixedpoint import exact_sum
 from fpgaae.runs.results.data import FEW_OBJECTS, SeenEvents, is_saturated
 
 _SENSELESS_SHARE = 0.5  # of all filled slots: no longer a tail, but another unit
@@ -32,7 +34,7 @@ class Tally:
         self.events = 0
         self.dropped = {"where": 0, "empty": 0, "saturated": 0}
         self.empty = 0
-        self._weight = {"kept": 0.0, "left out": 0.0} if data.columns.weight is not None else None
+        self._weight = {"kept": 0, "left out": 0} if data.columns.weight is not None else None  # by `exact_sum`
         self._counts: dict[str, dict[str, int]] = {}
         self._slots = kind_slots(data.hardware)
         zero = np.zeros(len(self._slots), dtype=np.int64)
@@ -48,10 +50,7 @@ class Tally:
         self.events += len(codes)
         kept = np.ones(len(codes), dtype=np.bool_) if chunk.kept is None else chunk.kept.copy()
         self.dropped["where"] += int(np.count_nonzero(~kept))
-        for what, found in chunk.counts.items():
-            own = self._counts.setdefault(what, {})
-            for kind, n in found.items():
-                own[kind] = own.get(kind, 0) + n
+        self._add_counts(chunk.counts)
         if self._cells is not None:
             self._cells.add(chunk.values if kept.all() else chunk.values[kept])
             return kept
@@ -73,13 +72,53 @@ class Tally:
         self._weigh(chunk, kept)
         return kept
 
+    def _add_counts(self, counts: Counts) -> None:
+        for what, found in counts.items():
+            own = self._counts.setdefault(what, {})
+            for kind, n in found.items():
+                own[kind] = own.get(kind, 0) + n
+
+    def _by_slots(self) -> NDArray[np.int64]:
+        return np.stack([self._filled, self._largest, self._nothing, self._far_eta])
+
+    def state(self) -> Json:
+        """Give the counts as JSON takes them."""
+        return {
+            "events": self.events,
+            "dropped": self.dropped,
+            "empty": self.empty,
+            "weight": self._weight,
+            "counts": self._counts,
+            "slots": self._by_slots().tolist(),
+            "angles": self._angles,
+            "largest_angle": self._largest_angle,
+            "largest_phi": self._largest_phi,
+            "cells": None if self._cells is None else self._cells.state(),
+        }
+
+    def take(self, state: Json) -> None:
+        """Take in the counts of other events of the process: what `state` gave."""
+        self.events += state["events"]
+        self.empty += state["empty"]
+        for own, other in ((self.dropped, state["dropped"]), (self._angles, state["angles"])):
+            for name in own:
+                own[name] += other[name]
+        if self._weight is not None:
+            self._weight = {name: total + state["weight"][name] for name, total in self._weight.items()}
+        self._add_counts(state["counts"])
+        self._filled, self._largest, self._nothing, self._far_eta = self._by_slots() + np.array(state["slots"])
+        self._largest_angle = max(self._largest_angle, state["largest_angle"])
+        self._largest_phi = {kind: max(n, state["largest_phi"][kind]) for kind, n in self._largest_phi.items()}
+        if self._cells is not None:
+            self._cells.take(state["cells"])
+
     def _weigh(self, chunk: EventChunk, kept: NDArray[np.bool_]) -> None:
         """Sum the weights of the events within `where`."""
         if (weights := chunk.columns.get(WEIGHT)) is None or self._weight is None:
             return
         within = np.ones(len(kept), dtype=np.bool_) if chunk.kept is None else chunk.kept
-        self._weight["kept"] += float(weights[kept].sum())
-        self._weight["left out"] += float(weights[within & ~kept].sum())
+        self._weight["kept"] += exact_sum(weights[kept])
+        self._weight["left out"] += exact_sum(weights[within & ~kept])
 
     @property
     def dropped_weight(self) -> float | None:
@@ -155,8 +194,17 @@ class Tally:
             dropped_weight=self.dropped_weight,
             objects=dict(zip(kinds, self._filled.tolist(), strict=True)),
             largest_pt=dict(zip(kinds, self._largest.tolist(), strict=True)),
-            **{what: dict(found) for what, found in self._counts.items()},
+            **{what: self._in_order(found) for what, found in self._counts.items()},
         )
+
+    def _in_order(self, found: Mapping[str, int]) -> dict[str, int]:
+        """Sort counts by the order of the kinds, whichever came first."""
+        kinds = {kind: index for index, kind in enumerate(self._slots)}
+
+        def place(name: str) -> tuple[int, str]:
+            return kinds.get(name.partition(".")[0], len(kinds)), name
+
+        return {name: found[name] for name in sorted(found, key=place)}
 
     @property
     def shares(self) -> NDArray[np.int64]:
@@ -206,12 +254,12 @@ class Tally:
                     f"no phi of {kind} is larger than {self._largest_phi[kind]}: are these integers angles in rad that "
                     "were cut off?"
                 )
-        for kind, n in self._counts.get("cut_harder", {}).items():
+        for kind, n in self._in_order(self._counts.get("cut_harder", {})).items():
             yield (
                 f"in {n:,} events a {kind} that is cut off is harder than one that stays, since `data.order: file` "
                 "takes the first ones"
             )
-        for place, n in self._counts.get("clipped", {}).items():
+        for place, n in self._in_order(self._counts.get("clipped", {})).items():
             yield f"{n:,} integers of {place} were beyond their declaration, and saturated by `data.clip`"
 
 

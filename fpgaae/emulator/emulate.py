@@ -24,12 +24,13 @@ import numpy as np
 
 from fpgaae.cluster import SPREADING, completed, open_cluster
 from fpgaae.data.hdf5_writing import HDF5Writer
+from fpgaae.data.parts import SpanDone, part_files
 from fpgaae.data.paths import each_file
 from fpgaae.data.readers import content_hash, event_spans
 from fpgaae.emulator.export import Deployed, build_package, open_deployed
 from fpgaae.emulator.hashes import network_hashes
 from fpgaae.emulator.loaded import read_thresholds
-from fpgaae.emulator.spans import PART_EVENTS, Job, SpanDone, part_files, read_part, score_span, scored_data
+from fpgaae.emulator.spans import PART_EVENTS, Job, read_part, score_span, scored_data
 from fpgaae.errors import InputError
 from fpgaae.files import lock, require_space, sha256, write_json
 from fpgaae.hls.working_points import rate_khz
@@ -255,7 +256,7 @@ class _Run:
                 accept = output.create_dataset("accept", shape, "u1", chunks=(rows, len(accepted)), **stored)
                 if self._data.where:
                     kept = output.create_dataset("kept", (file.n_events,), "u1", chunks=(rows,), **stored)
-            for index, name in enumerate(part_files(folder, file.n_events)):
+            for index, name in enumerate(part_files(folder, file.n_events, PART_EVENTS)):
                 part = read_part(name)
                 here = slice(index * PART_EVENTS, index * PART_EVENTS + len(part.scores))
                 with writer.writing():

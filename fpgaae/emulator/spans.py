@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from fpgaae.config.data import Columns, Data, Split
 from fpgaae.data.integers import event_codes, event_words
+from fpgaae.data.parts import SpanDone, part_files, read_arrays, write_part
 from fpgaae.data.readers import CHUNK_EVENTS, read_events
 from fpgaae.data.tally import Tally
 from fpgaae.emulator.package import open_binding
@@ -51,32 +51,25 @@ class Scored(NamedTuple):
     kept: NDArray[np.uint8]  # (n,) whether the event fulfils `data.where`
 
 
-class SpanDone(NamedTuple):
-    """What became of a span; an error in the file is told, since Dask would log a raised one as its own."""
-
-    events: int
-    failure: str | None = None
-
-
-def part_files(folder: Path, n_events: int) -> list[Path]:
-    """Name the part files of a whole event file, in order."""
-    return [folder / f"{start:012d}.npz" for start in range(0, n_events, PART_EVENTS)]
-
-
 def read_part(file: Path) -> Scored:
-    """Read a part file."""
-    with np.load(file) as content:
-        return Scored(*(content[name] for name in Scored._fields))
+    """Read a part file.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    return Scored(**read_arrays(file))
 
 
 def score_span(job: Job, span: range) -> SpanDone:
     """Score a span that begins at a multiple of `PART_EVENTS`; parts that are there already are left."""
-    names = part_files(job.parts, span.stop)[span.start // PART_EVENTS :]
+    names = part_files(job.parts, span.stop, PART_EVENTS)[span.start // PART_EVENTS :]
     if all(name.is_file() for name in names):
         return SpanDone(len(span))
     try:
         for name, part in _missing_parts(job, span, names):
-            _write(name, part)
+            write_part(name, part._asdict())
     except InputError as error:
         return SpanDone(0, str(error))
     return SpanDone(len(span))
@@ -107,12 +100,6 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
 
 def _joined(parts: list[Scored]) -> Scored:
     return Scored(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def _write(file: Path, part: Scored) -> None:
-    partial = file.with_name(f".{file.stem}-{os.getpid()}.npz")
-    np.savez(partial, **part._asdict())
-    partial.replace(file)
 
 
 @cache

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from fpgaae.cluster import Workers
 from fpgaae.config.experiment import Config
 from fpgaae.errors import FpgaaeError, InputError
 from fpgaae.files import lock, read_json, require_space, write_sealed
@@ -51,6 +52,7 @@ class StageRun:
     data_hashes: Mapping[str, str]
     edited: tuple[str, ...] = ()  # upstream files edited by hand (checks only; otherwise an error)
     progress: Progress = SilentProgress()  # noqa: RUF009
+    workers: Workers = Workers()  # noqa: RUF009
 
     @property
     def config(self) -> Config:
@@ -118,6 +120,7 @@ class RunOptions:
     force: bool = False  # although the result is current or edited
     keep_edited: bool = False  # leave a current result that was edited by hand, and name the files
     progress: Progress = SilentProgress()  # noqa: RUF009
+    workers: Workers = Workers()  # noqa: RUF009 - of what can be spread
 
 
 def run_stage(
@@ -162,7 +165,7 @@ def run_stage(
         require_space(partial, _MIN_FREE_BYTES)
         scratch = _scratch(experiment, stage, wanted)
         started = time.perf_counter()
-        run = StageRun(experiment, partial, scratch, data_hashes, edited, options.progress)
+        run = StageRun(experiment, partial, scratch, data_hashes, edited, options.progress, options.workers)
         try:
             with programs_limited(experiment.config.tools.limit_s):
                 result = work(run)

@@ -187,8 +187,8 @@ def test_what_was_done_before_an_interruption_is_not_done_again(
     gone = sorted(parts)[1]
     gone.unlink()
     written: list[Path] = []
-    write = spans._write
-    monkeypatch.setattr(spans, "_write", lambda file, part: (written.append(file), write(file, part)))
+    write = spans.write_part
+    monkeypatch.setattr(spans, "write_part", lambda file, part: (written.append(file), write(file, part)))
     _emulate(workspace, chosen, tmp_path, schedulers[1])
     assert [path for path in written if path.parent == gone.parent] == [gone]
     np.testing.assert_array_equal(_read(tmp_path / f"{name}_scores.h5")[0], golden[:, 0])
