@@ -96,6 +96,7 @@ def open_cluster(address: str | None = None, workers: int | None = None) -> Iter
         with distributed.Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False) as client:
             yield client
         return
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # its import has set it, a cluster that ends restores it
     n_workers = workers or len(os.sched_getaffinity(0))
     with _interrupts_for_this_process_only():
         local = distributed.LocalCluster(
