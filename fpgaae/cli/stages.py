@@ -391,9 +391,19 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             "events_OTHER.json.",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Score on your own Dask scheduler: tcp://host:8786."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, metavar="N", help="Score in N processes; by default in this one.")
+    ] = None,
 ) -> None:
     """Compare float, quantized and firmware scores per signal, with intervals and no-network baselines."""
-    options = StageOptions(runs, as_json, force, verbose)
+    options = StageOptions(runs, as_json, force, verbose, scheduler=scheduler, workers=workers)
+    if (against or events) and (scheduler or workers):
+        with errors_as_sentences():
+            raise InputError("--scheduler and --workers spread the scoring of `evaluate` itself; leave them out here")
     if against is None:
         if events is None:
             run_stage_command("evaluate", config, options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fpgaae.data.features import FeatureMap
 from fpgaae.data.inputs import open_split
 from fpgaae.errors import InputError
-from fpgaae.evaluation.scoring import float_scorer
+from fpgaae.evaluation.networks import float_scorer
 from fpgaae.golden.trigger import GoldenTrigger
 from fpgaae.hls.working_points import background_scores, choose_working_points, kept_crossings
 from fpgaae.models.extract import extract_network
