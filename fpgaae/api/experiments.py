@@ -104,10 +104,10 @@ def run(  # noqa: PLR0913 - all but two are named
     on_result
         Called with the name and the outcome of each stage as soon as it is there.
     scheduler
-        Address of your own Dask scheduler, for the stages that hand out work: `data`.
+        Address of your own Dask scheduler, for the stages that hand out work: `data` and `evaluate`.
     workers
         How many processes here do that work. By default this process does; "auto" starts one a core where there is
-        enough to do, which takes a script whose own work stands behind `if __name__ == "__main__"`.
+        enough to code, which takes a script whose own work stands behind `if __name__ == "__main__"`.
 
     Raises
     ------

@@ -20,12 +20,17 @@ WorkersOption = Annotated[
 ]
 SpreadSchedulerOption = Annotated[
     str | None,
-    typer.Option("--scheduler", metavar="ADDRESS", help="Code the events on your own Dask scheduler: tcp://host:8786."),
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="Code and score events on your own Dask scheduler: tcp://host:8786."
+    ),
 ]
 SpreadWorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--workers", min=1, metavar="N", help="Code the events in N processes; by default in several if they are many."
+        "--workers",
+        min=1,
+        metavar="N",
+        help="Code and score events in N processes; by default, if they are many, code them in several.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result file on standard output, and nothing else.")]

@@ -19,6 +19,7 @@ from fpgaae.data import coding, parts, readers, stage
 from fpgaae.errors import InputError
 from fpgaae.pipeline import run
 from fpgaae.runs.experiment import Experiment, open_experiment
+from fpgaae.runs.results.data import DataResult
 from fpgaae.runs.run import RunOptions
 
 PART = 256
@@ -61,9 +62,11 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coding, "_MOST_EVENTS", PART)
 
 
-def _weigh(file: Path) -> None:
+def _change(file: Path) -> None:
+    """Give events weights, and some of them jets that are not sorted."""
     with h5py.File(file, "a") as opened:
         n = len(opened["Particles"])
+        opened["Particles"][::5, 9:13] = opened["Particles"][::5, 9:13][:, ::-1]
         opened["w"] = np.random.default_rng(n).lognormal(0, 9, n)
         opened["good"] = np.arange(n) % 7
 
@@ -74,7 +77,7 @@ def _config(folder: Path, name: str = "small", **data: Any) -> Path:  # noqa: AN
         folder.mkdir(parents=True, exist_ok=True)
         for file, n, scale in (("a", 1100, 1), ("c", 300, 1), ("signal", 290, 4), ("more", 40, 4)):
             write_events(folder / f"{file}.h5", n, n, pt_scale=scale)
-            _weigh(folder / f"{file}.h5")
+            _change(folder / f"{file}.h5")
         weights = {"w": np.random.default_rng(7).lognormal(0, 9, 700), "good": np.ones(700)}
         np.savez(folder / "b.npz", Particles=make_events(700, 3), Group=make_groups(700, 3), **weights)
     chosen = {"files": FILES, "columns": {"weight": "w"}, "where": ["good != 3"], "empty_events": "drop"}
@@ -107,6 +110,7 @@ def test_the_bytes_depend_on_neither_workers_nor_chunks(
     config = _config(tmp_path, group=group)
     here = _run(config, tmp_path / "here")
     wanted = _bytes(here)
+    assert here.result(DataResult).seen["background"].sorted
     for n, chunk in runs:
         monkeypatch.setattr(readers.read_events, "__defaults__", (chunk, None))
         workers = Workers() if n is None else Workers(schedulers[n])
