@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 from distributed import KilledWorker, LocalCluster
 
-from fpgaae.cluster import NO_DASHBOARD, completed, open_cluster
+from fpgaae.cluster import NO_DASHBOARD, Workers, completed, open_cluster, open_workers
 from fpgaae.errors import CheckFailed, InputError
 
 
@@ -86,6 +86,22 @@ def test_work_comes_back_as_it_is_done() -> None:
         open_cluster(cluster.scheduler_address) as client,
     ):
         assert {result for _, result in completed(client, client.map(abs, [-1, 2, -3]))} == {1, 2, 3}
+
+
+def _after(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_results_come_in_the_order_of_their_calls() -> None:
+    calls = [(0.3,), (0.0,), (0.1,)]
+    with (
+        LocalCluster(n_workers=3, threads_per_worker=1, processes=False, **NO_DASHBOARD) as cluster,
+        open_workers(Workers(cluster.scheduler_address)) as do,
+    ):
+        assert list(do(_after, calls)) == [0.3, 0.0, 0.1]
+    with open_workers(Workers()) as do:
+        assert list(do(_after, calls)) == [0.3, 0.0, 0.1]
 
 
 def test_workers_that_die_of_their_work_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
