@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,17 +14,22 @@ from typing import NamedTuple
 
 from fpgaae.data.readers import count_events, event_hashes
 from fpgaae.errors import CheckFailed, FpgaaeError, InputError, ToolMissing
-from fpgaae.files import sha256
+from fpgaae.files import sha256, sha256_of_text
 from fpgaae.golden.reloadable import NOT_TRACED
 from fpgaae.hls.comparison import failure_sentence
 from fpgaae.hls.verdicts import missed_sentence
+from fpgaae.meeting import Place, free_port, meet
+from fpgaae.methods.registry import has_closed_form
 from fpgaae.models.model_file import ModelFiles
-from fpgaae.optional import require
-from fpgaae.progress import Progress
+from fpgaae.optional import installed_version, require
+from fpgaae.processes import program_beside
+from fpgaae.progress import Progress, SilentProgress
 from fpgaae.prove.verdict import unproven_sentence
 from fpgaae.prove.verdicts import undecided_sentence
 from fpgaae.runs.choices import ImportChoices
 from fpgaae.runs.experiment import Experiment, ImportedModel, discard_import, find_import, open_experiment
+from fpgaae.runs.fingerprint import fingerprint
+from fpgaae.runs.folder import recorded_hashes
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.results.convert import ConvertResult
 from fpgaae.runs.results.csim import CsimResult
@@ -38,7 +46,7 @@ from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RtlLayersResult, RtlResult, TraceResult
 from fpgaae.runs.results.synth import MappedResult, SynthResult
 from fpgaae.runs.results.train import TrainResult
-from fpgaae.runs.run import Outcome, RunOptions, StageRun, run_stage
+from fpgaae.runs.run import Outcome, RunOptions, StageRun, find_current, require_current, run_stage
 from fpgaae.runs.stages import STAGES, USES
 
 _log = logging.getLogger(__name__)
@@ -47,6 +55,8 @@ _CHECKS = (
 )  # fmt: skip
 _MADE_BY_IMPORT = ("reference", "train")
 _OF_A_METHOD = ("data", "reference")
+PART = "fpgaae.cli.part"  # the program that runs `run_part`
+_LOGGED = 4000  # of what the libraries say, where a part fails
 
 
 class _Stage(NamedTuple):
@@ -246,6 +256,93 @@ def explore(experiment: Experiment, wanted: Sequence[str], options: RunOptions) 
         use: run_stage(experiment, RESULTS[use], partial(run_use, name=use), hashes, options)
         for use in wanted or uses_of(experiment.config)
     }
+
+
+def train_together(experiment: Experiment, place: Place, options: RunOptions) -> Outcome[StageResult] | None:
+    """Train the float method of an experiment on several processes, this one of them, unless its result is current.
+
+    Each runs `PART` beside itself, which does the training, so that the end of one is known to all (`fpgaae.meeting`).
+
+    Returns
+    -------
+    The outcome, which the first process has; None of the others.
+
+    Raises
+    ------
+    FpgaaeError
+        With what is wrong and the way out.
+    """
+    _require_trained_together(experiment)
+    hashes = event_hashes(experiment.config, experiment.config_file)
+    current = None
+    if not place.process and not options.force:
+        current = find_current(experiment, ReferenceResult, hashes)
+    require_current(experiment, "data", hashes, wanted="reference")
+    same = {
+        "config, or other events,": fingerprint(experiment, "reference", hashes)[:16],
+        "result of the stage `data`": sha256_of_text(str(recorded_hashes(experiment.stage_folder("data"))))[:16],
+        **{f"version of {name}": str(installed_version(name)) for name in ("fpgaae", "jax", "jaxlib", "keras")},
+    }
+    port = free_port() if current is None else None
+    agreed = {"coordinator": port and f"{place.coordinator.rpartition(':')[0]}:{port}"}
+    with options.progress.task("the other processes", None):
+        meeting = meet(place, same, agreed)
+    with meeting, tempfile.TemporaryDirectory(prefix="fpgaae-") as folder:
+        if meeting.agreed["coordinator"] is None:
+            return current and Outcome(current, True)
+        log = Path(folder) / "native.log"
+        part = {
+            "config": str(experiment.config_file), "runs": str(experiment.folder.parent), "force": options.force,
+            "place": [place.process, place.processes, meeting.agreed["coordinator"]], "log": str(log),
+            "is_shown": not place.process and not isinstance(options.progress, SilentProgress),
+        }  # fmt: skip
+        try:
+            with program_beside([sys.executable, "-m", PART, json.dumps(part)]) as program:
+                meeting.watch(program)
+        except FpgaaeError:
+            if log.is_file():
+                _log.debug("%s", log.read_text(encoding="utf-8", errors="replace")[-_LOGGED:])
+            raise
+    return None if place.process else Outcome(experiment.result(ReferenceResult), False)
+
+
+def run_part(experiment: Experiment, place: Place, options: RunOptions) -> None:
+    """Do the part of one process of a training together; the first writes its result."""
+
+    def train(run: StageRun) -> ReferenceResult:
+        prepare_together(place)
+        from fpgaae.training.methods.stage import run_method  # noqa: PLC0415
+
+        return run_method(run)
+
+    from fpgaae.training.methods.backend import prepare_together  # noqa: PLC0415
+
+    hashes = event_hashes(experiment.config, experiment.config_file)
+    if not place.process:
+        run_stage(experiment, ReferenceResult, train, hashes, options)
+        return
+    prepare_together(place)
+    from fpgaae.training.methods.stage import take_part  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="fpgaae-") as folder:
+        take_part(StageRun(experiment, Path(folder), Path(folder), hashes))
+
+
+def _require_trained_together(experiment: Experiment) -> None:
+    """Refuse what is not trained on several processes."""
+    method = experiment.config.method
+    if method is None:
+        raise InputError(
+            f"{experiment.config_file} has no `method`, and only a float method is trained on several processes; give "
+            "one of configs/reference/, or leave out the options for several"
+        )
+    if has_closed_form(method.kind):
+        raise InputError(
+            f"the method {method.kind} has a closed form, and is not trained; leave out the options for several processes"
+        )
+    from fpgaae.training.methods.backend import require_jax  # noqa: PLC0415
+
+    require_jax()
 
 
 def _run(

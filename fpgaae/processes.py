@@ -88,6 +88,24 @@ def run_program(  # noqa: PLR0913 - each is something that a program is given
 
 
 @contextmanager
+def program_beside(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Give a program that runs beside this process, and ends with the block at the latest.
+
+    What it says on standard error is shown; its output, which must be short, is to be read when it has ended.
+    """
+    with subprocess.Popen(
+        list(command), text=True, errors="replace", start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            with _ended_with_this_process(process.pid):
+                yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
 def _ended_with_this_process(group: int) -> Iterator[None]:
     """See to it that a process group is ended where this process dies meanwhile, by SIGKILL for example.
 

@@ -17,7 +17,7 @@ HEAVY = ("tensorflow", "keras", "tf_keras", "qkeras", "tensorflow_model_optimiza
 # From the ground up: a module imports those of its own line and of the lines above it.
 LAYERS = (
     ("errors", "files", "limits", "names", "processes", "section", "optional"),
-    ("fixedpoint", "statistics", "progress", "tensorflow_setup", "doctor", "cluster"),
+    ("fixedpoint", "statistics", "progress", "tensorflow_setup", "doctor", "cluster", "meeting"),
     ("methods",),
     ("config",),
     ("runs",),

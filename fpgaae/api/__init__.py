@@ -10,7 +10,7 @@ from __future__ import annotations
 from fpgaae.api.checks import check_machine, compare_layers, compare_netlist, mutate, mutate_proof
 from fpgaae.api.configs import copy_config, draft_config, find_config, lint, list_configs, load_config
 from fpgaae.api.deployment import choose_thresholds, emulate, export_cmssw, export_emulator, export_ip
-from fpgaae.api.experiments import error_of, import_model, last_stage, open_run, run, run_stage
+from fpgaae.api.experiments import error_of, import_model, last_stage, open_run, run, run_stage, train_together
 from fpgaae.api.results import LayerRow, MetricRow, Run
 from fpgaae.api.studies import (
     compare,
@@ -30,5 +30,6 @@ __all__ = [
     "compare_methods", "compare_netlist", "compare_runs", "copy_config", "draft_config", "emulate", "error_of",
     "evaluate_events", "explore_method", "export_cmssw", "export_emulator", "export_ip", "find_config", "import_model",
     "last_stage", "lint", "list_configs", "load_config", "mutate", "mutate_proof", "open_run", "place_front", "repeat",
-    "report_folder", "run", "run_stage", "run_scan", "write_comparison",
+    "report_folder", "run", "run_stage", "run_scan", "train_together",
+    "write_comparison",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from fpgaae.cluster import Workers
 from fpgaae.config.yaml_source import EXTENDS
 from fpgaae.errors import InputError
 from fpgaae.files import write_text
+from fpgaae.meeting import find_place
 from fpgaae.models.model_file import ModelFiles
 from fpgaae.pipeline import error_of
 from fpgaae.progress import Progress, SilentProgress
@@ -23,7 +24,7 @@ from fpgaae.runs.experiment import open_experiment
 from fpgaae.runs.results.base import StageResult
 from fpgaae.runs.run import Outcome, RunOptions
 
-__all__ = ["error_of", "import_model", "last_stage", "open_run", "run", "run_stage"]
+__all__ = ["error_of", "import_model", "last_stage", "open_run", "run", "run_stage", "train_together"]
 
 OnResult = Callable[[str, Outcome[StageResult]], None]
 
@@ -174,6 +175,51 @@ def run_stage(  # noqa: PLR0913 - all but two are named
     """
     options = RunOptions(force, keep_edited, progress or SilentProgress(), Workers.of(scheduler, workers))
     return pipeline.run(opened.experiment, stage, options)
+
+
+def train_together(  # noqa: PLR0913 - all but one are named
+    opened: Run,
+    *,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process_id: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Outcome[StageResult] | None:  # fmt: skip
+    """Train the float method of an experiment on several processes or hosts on JAX, this process being one of them.
+
+    The same must be called in each. What is not given is taken from the environment of Slurm or Open MPI.
+
+    Parameters
+    ----------
+    coordinator
+        Host of the first process, and a free port there, as in `node1:6123`.
+    processes
+        How many there are.
+    process_id
+        Which one this is, from 0.
+    force
+        Train although the result is current.
+
+    Returns
+    -------
+    The outcome in the first process, which writes it; None in the others.
+
+    Raises
+    ------
+    CheckFailed
+        If a process is lost; started again, the training goes on from its last checkpoint.
+    InputError
+        If the processes do not come together, or have not the same config, events or versions.
+
+    Examples
+    --------
+    >>> fpgaae.train_together(fpgaae.open_run("small.yaml"), coordinator="node1:6123", processes=2, process_id=0)
+    Traceback (most recent call last):
+    fpgaae.errors.InputError: small.yaml has no `method`, ...
+    """
+    place = find_place(coordinator, processes, process_id)
+    return pipeline.train_together(opened.experiment, place, RunOptions(force, progress=progress or SilentProgress()))
 
 
 def last_stage(opened: Run) -> str:

@@ -45,7 +45,6 @@ def _options(
 
 
 _PLAIN = {
-    "reference": "Train the full-precision autoencoder that the quantized one starts from and is compared with.",
     "train": "Train the quantized, pruned autoencoder; a killed training goes on where it was.",
     "trace": "Trace the whole trigger block into pipelined Verilog and VHDL, without a vendor tool.",
 }
@@ -54,6 +53,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
     "configs": starting.configs_command,
     "run": stages.run_command,
     "data": stages.data,
+    "reference": stages.reference,
     "import": importing.import_command,
     "convert": stages.convert,
     "csim": stages.csim,

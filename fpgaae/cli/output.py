@@ -85,19 +85,24 @@ def errors_as_sentences() -> Iterator[None]:
     """Turn every expected error into one sentence and its exit code."""
     try:
         yield
-    except FpgaaeError as error:
-        fail(str(error), error.exit_code)
+    except (FpgaaeError, OSError) as error:
+        fail(*sentence_of(error))
     except KeyboardInterrupt:
         fail("interrupted; the last finished results are untouched, and a training goes on where it was", _INTERRUPTED)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            fail(f"the disk is full{where}; free some space and run again, earlier results are untouched", 2)
-        if error.errno == errno.EFBIG:
-            fail(f"a file may not become as large as it must{where}; raise the limit (`ulimit -f`) and run again", 2)
-        if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
-            fail(f"no permission to read or write{where or ' a file'}; correct its permissions", 2)
-        fail(f"a file can't be read or written{where}: {error.strerror or error}; correct the path", 2)
+
+
+def sentence_of(error: FpgaaeError | OSError) -> tuple[str, int]:
+    """Give the sentence and the exit code of an expected error."""
+    if isinstance(error, FpgaaeError):
+        return str(error), error.exit_code
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"the disk is full{where}; free some space and run again, earlier results are untouched", 2
+    if error.errno == errno.EFBIG:
+        return f"a file may not become as large as it must{where}; raise the limit (`ulimit -f`) and run again", 2
+    if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
+        return f"no permission to read or write{where or ' a file'}; correct its permissions", 2
+    return f"a file can't be read or written{where}: {error.strerror or error}; correct the path", 2
 
 
 def set_up_logging(verbose: bool) -> None:

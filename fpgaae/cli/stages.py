@@ -163,6 +163,51 @@ def data(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     run_stage_command("data", config, options)
 
 
+def reference(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: ConfigArgument,
+    runs: RunsOption = RUNS,
+    as_json: JsonOption = False,
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together",
+            help="Train a float method on several processes or hosts: start this everywhere. What the options below do "
+            "not say, Slurm or Open MPI does.",
+        ),
+    ] = False,
+    coordinator: Annotated[
+        str | None,
+        typer.Option("--coordinator", metavar="HOST:PORT", help="Host of process 0, and a free port of it."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", metavar="N", help="How many processes train together.")
+    ] = None,
+    process_id: Annotated[
+        int | None, typer.Option("--process-id", metavar="I", help="Which of them this is, from 0.")
+    ] = None,
+) -> None:
+    """Train the full-precision autoencoder that the quantized one starts from and is compared with."""
+    if not together and coordinator is processes is process_id is None:
+        run_stage_command("reference", config, StageOptions(runs, as_json, force, verbose))
+        return
+    set_up_logging(verbose)
+    with errors_as_sentences():
+        opened = api.open_run(config, runs=runs)
+        outcome = api.train_together(
+            opened, coordinator=coordinator, processes=processes, process_id=process_id, force=force,
+            progress=open_progress(as_json),
+        )  # fmt: skip
+    if outcome is None:
+        if not as_json:
+            open_console().print("trained together; process 0 writes the result", soft_wrap=True)
+    elif as_json:
+        print_json(outcome.result)
+    else:
+        print_outcome(opened.experiment, "reference", outcome)
+
+
 def convert(
     config: ConfigArgument,
     runs: RunsOption = RUNS,

@@ -48,10 +48,12 @@ class Split(NamedTuple):
         for start, order in self.places(seed, epoch):
             yield self.inputs(self.codes(start))[order]
 
-    def ordered_blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Give every event once, in the order of the file."""
-        for start in self.starts:
-            yield self.inputs(self.codes(start))
+    def ordered_blocks(self, rows: range | None = None) -> Iterator[NDArray[np.float32]]:
+        """Give every event once, or those of consecutive rows, in the order of the file."""
+        wanted = range(self.n_events) if rows is None else rows
+        for start in range(wanted.start, wanted.stop, BLOCK_EVENTS):
+            stop = min(start + BLOCK_EVENTS, wanted.stop)
+            yield self.inputs(self.store.read(self.process, self.name, start, stop))
 
     def codes(self, start: int) -> Codes:
         """Give the hardware codes of the block that begins with an event, (n, n_features)."""

@@ -66,6 +66,11 @@ MethodSection = Annotated[SerializeAsAny[MethodOptions], BeforeValidator(partial
 EmbeddingSection = Annotated[SerializeAsAny[MethodOptions], BeforeValidator(partial(_validated, EMBEDDING_KEY))]
 
 
+def has_closed_form(kind: str) -> bool:
+    """Tell whether a method has its weights without a training."""
+    return method_class(kind).solve is not Method.solve
+
+
 class Shapes(NamedTuple):
     """The sizes of a config's network that a method depends on."""
 

@@ -180,3 +180,4 @@ class MethodReference(ReferenceResult):
     scores: Mapping[str, Mapping[str, SeparationOfMembers]]  # by score and signal
     baselines: Mapping[str, Mapping[str, SeparationOfMembers]]  # the same, of scores without a network
     members: tuple[MemberResult, ...]
+    n_processes: int = 1  # that trained together

@@ -9,6 +9,8 @@ import os
 import sys
 import warnings
 
+from fpgaae.errors import InputError
+from fpgaae.meeting import Place
 from fpgaae.optional import require
 from fpgaae.tensorflow_setup import keras_backend, native_output_hidden
 from fpgaae.tensorflow_setup import prepare as prepare_tensorflow
@@ -17,6 +19,45 @@ JAX, TORCH, _TENSORFLOW = "jax", "torch", "tensorflow"
 TRAINS = "the float methods train on it (KERAS_BACKEND chooses another backend)"  # why JAX or PyTorch is needed
 _OF_EXTRAS = (JAX, TORCH)
 _FORCED_DEVICES = "xla_force_host_platform_device_count"
+
+
+def prepare_together(place: Place) -> None:
+    """Choose JAX, and connect this process with the others that train, before Keras is imported.
+
+    A process has one device of a CPU, or all GPUs that it sees.
+
+    Raises
+    ------
+    InputError
+        If KERAS_BACKEND names another backend.
+    """
+    require_jax()
+    jax = require(JAX, TRAINS)
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    os.environ["KERAS_BACKEND"] = JAX
+    jax.distributed.initialize(place.coordinator, place.processes, place.process, cluster_detection_method="deactivate")
+    prepare()
+
+
+def require_jax() -> None:
+    """Refuse to train on several processes on another backend than JAX.
+
+    Raises
+    ------
+    InputError
+        With the name of the other.
+    """
+    chosen = keras_backend(JAX)
+    if chosen != JAX:
+        raise InputError(
+            f"KERAS_BACKEND is `{chosen}`, which trains in one process only; unset it, or set it to jax, to train on "
+            "several"
+        )
+
+
+def spans_processes() -> bool:
+    """Tell whether this process trains together with others."""
+    return backend() == JAX and int(require(JAX, TRAINS).process_count()) > 1
 
 
 def prepare(n_members: int = 1) -> None:

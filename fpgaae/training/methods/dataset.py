@@ -20,15 +20,31 @@ ColumnMaker = Callable[[StageRun, str, str], NDArray[np.float32]]  # run, proces
 COLUMNS: Mapping[str, ColumnMaker] = {"nuisance": nuisance_column}
 
 
-def load_columns(run: StageRun, process: str, split: str, wanted: tuple[str, ...] = ()) -> Columns:
-    """Read the events of a process in a split, in the order of the file, with the columns that a method wants."""
+def load_columns(
+    run: StageRun, process: str, split: str, wanted: tuple[str, ...] = (), rows: range | None = None
+) -> Columns:
+    """Read the events of a process in a split, in the order of the file, with the columns that a method wants.
+
+    Parameters
+    ----------
+    rows
+        Which of the events; None: all.
+    """
     opened = open_split(run, split)._replace(process=process)
-    return {"x": load_inputs(opened), **{name: COLUMNS[name](run, process, split) for name in wanted}}
+    others = {name: COLUMNS[name](run, process, split) for name in wanted}
+    return {"x": load_inputs(opened, rows), **rows_of(others, rows)}
 
 
-def load_inputs(split: Split) -> NDArray[np.float32]:
-    """Read the clipped inputs of a split, (n, n_features)."""
-    blocks = [split.clipped(block) for block in split.ordered_blocks()]
+def rows_of(columns: Columns, rows: range | None) -> Columns:
+    """Give a copy of some events, or the columns as they are where all are wanted."""
+    return columns if rows is None else {name: own[rows.start : rows.stop].copy() for name, own in columns.items()}
+
+
+def load_inputs(split: Split, rows: range | None = None) -> NDArray[np.float32]:
+    """Read the clipped inputs of a split, or of some of its events, (n, n_features)."""
+    blocks = [split.clipped(block) for block in split.ordered_blocks(rows)]
+    if rows is not None and not blocks and split.n_events:
+        return np.zeros((0, len(split.features)), dtype=np.float32)
     if not blocks:
         raise InputError(
             f"the split `{split.name}` of `{split.process}` has no event; give more events or change `data.split`"

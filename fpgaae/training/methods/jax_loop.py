@@ -21,9 +21,9 @@ from fpgaae.methods.base import Objective, Phase, Step
 from fpgaae.methods.ensemble import LEARNING_RATE
 from fpgaae.models.method_networks import Values, build_networks, initial_values, variables_of_all
 from fpgaae.progress import Task
-from fpgaae.training.methods.checkpoint import Checkpoint
+from fpgaae.training.methods.checkpoint import Checkpoint, Saved
 from fpgaae.training.methods.dataset import Columns
-from fpgaae.training.methods.devices import EVENTS, MEMBERS, place, require_memory
+from fpgaae.training.methods.devices import MEMBERS, place, require_memory
 from fpgaae.training.methods.jax_step import Moments, adam, make_step
 from fpgaae.training.methods.job import (
     Job,
@@ -33,6 +33,7 @@ from fpgaae.training.methods.job import (
     require_finite,
 )
 from fpgaae.training.methods.shuffle import shuffled
+from fpgaae.training.methods.together import is_first, of_first
 
 Array = Any
 
@@ -82,20 +83,24 @@ class _Loop:
         self._place = place(len(job.members), job.batch_size)
         members = [min(i, len(starts) - 1) for i in range(self._place.padded(len(starts)))]  # the last one repeated
         knobs = [job.knobs(job.members[i]) for i in members]
-        spread, whole = self._place.sharding(MEMBERS), self._place.sharding()
+        self._members = members
         stacked = [np.stack([starts[i][v] for i in members]) for v in range(len(self._variables))]
-        self._values = jax.device_put(stacked, spread)
-        self._keys = jax.device_put(jnp.stack([jax.random.key(job.members[i].seed) for i in members]), spread)
+        if self._place.spans_processes:
+            stacked, _ = of_first(stacked, {})
+        self._values = self._place.put(stacked, MEMBERS)
+        keys = np.stack([jax.random.key_data(jax.random.key(job.members[i].seed)) for i in members])
+        self._keys = jax.random.wrap_key_data(self._place.put(keys, MEMBERS))
         named = {name: np.array([own[name] for own in knobs], dtype=np.float32) for name in knobs[0]}
-        self._knobs = jax.device_put(named, spread)
-        self._columns = jax.device_put(dict(job.training), whole)
-        self._validation = jax.device_put(dict(job.validation), whole)
+        self._knobs = self._place.put(named, MEMBERS)
+        self._n_validation = len(job.validation["x"]) if job.totals is None else job.totals.validation
+        self._columns = self._place.put_events(job.training, job.n_events)
+        self._validation = self._place.put_events(job.validation, self._n_validation)
 
     def run(self) -> Trained:
         """Train phase by phase."""
         job, n = self._job, len(self._job.members)
         checkpoint = Checkpoint(job.scratch)
-        saved = checkpoint.load()
+        saved = self._saved(checkpoint)
         at = _Progress(0, 0.0, {}, [[] for _ in range(n)]) if saved is None else _Progress(*saved.notes["progress"])
         before, skipped = 0, 0 if saved is None else int(saved.notes["phase"])
         with job.progress.task("float training", job.fit.epochs) as task:
@@ -105,14 +110,18 @@ class _Loop:
                 before += epochs
                 if index < skipped:
                     continue  # of a resumed training: its state is that of a later phase
-                state = State(self._values, jax.vmap(partial(self._fresh, phase))(self._values))
+                fresh = jax.vmap(partial(self._fresh, phase))
+                state = State(
+                    self._values,
+                    (self._place.compile(fresh) if self._place.spans_processes else fresh)(self._values),
+                )
                 if saved is not None:
                     shapes = jax.tree.structure(state)
-                    state = jax.device_put(jax.tree.unflatten(shapes, saved.arrays), self._place.sharding(MEMBERS))
+                    state = self._place.put(jax.tree.unflatten(shapes, saved.arrays), MEMBERS)
                     saved = None
 
                 def save(state: State, at: _Progress, phase: int = index) -> None:
-                    if checkpoint.is_due():
+                    if is_first() and checkpoint.is_due():
                         checkpoint.save(jax.tree.leaves(state), {"phase": phase, "progress": list(at)})
 
                 if first < epochs:
@@ -125,6 +134,16 @@ class _Loop:
         rate = job.steps * job.batch_size * at.done * n / max(at.seconds, 1e-9)
         values = tuple([own[i] for own in host] for i in range(n))
         return Trained(self._networks, values, histories, rate, "scan", self._place.n_devices)
+
+    def _saved(self, checkpoint: Checkpoint) -> Saved | None:
+        """Give the state that a killed training goes on from, the same to all processes."""
+        saved = checkpoint.load()
+        if self._place.spans_processes:
+            arrays, notes = of_first(*([], {}) if saved is None else saved)
+            saved = Saved(arrays, notes) if notes else None
+        if saved is None:
+            return None
+        return saved._replace(arrays=[array[self._members] for array in saved.arrays])  # of another number of devices
 
     def _train_phase(
         self,
@@ -141,11 +160,11 @@ class _Loop:
         offset = at.done - first
 
         def where(epoch: int) -> Array:
-            return jax.device_put(np.array([offset + epoch, epoch, epochs], dtype=np.int32), self._place.sharding())
+            return self._place.put(np.array([offset + epoch, epoch, epochs], dtype=np.int32))
 
-        function = jax.jit(self._spread(partial(self._epoch, phase), 3, 2), donate_argnums=0)
+        function = self._place.compile(self._spread(partial(self._epoch, phase), 3, 2), donate_argnums=0)
         compiled = function.lower(state, self._keys, self._knobs, where(first), self._columns).compile()
-        validate = jax.jit(self._spread(partial(self._loss, phase), 2, 1))
+        validate = self._place.compile(self._spread(partial(self._loss, phase), 2, 1))
         for epoch in range(first, epochs):
             started = time.perf_counter()
             state, found = compiled(state, self._keys, self._knobs, where(epoch), self._columns)
@@ -199,13 +218,10 @@ class _Loop:
         job, (done, epoch, epochs) = self._job, where
         of_epoch = jax.random.fold_in(key, done)
         order = shuffled(of_epoch, job.n_events)[: job.steps * job.batch_size]
-        spread = self._place.sharding(EVENTS) if self._place.axis == EVENTS else None
 
         def body(state: State, item: tuple[Array, Array]) -> tuple[State, dict[str, Array]]:
             rows, index = item
-            batch = {name: column.at[rows].get(mode="promise_in_bounds") for name, column in columns.items()}
-            if spread is not None:
-                batch = jax.lax.with_sharding_constraint(batch, spread)
+            batch = self._place.pick(columns, rows)
             progress = (epoch + index / job.steps) / epochs
             step = make_step(jax.random.fold_in(of_epoch, index), knobs, progress, training=True)
             return self._update(phase, state, batch, step)
@@ -259,6 +275,7 @@ class _Loop:
 
     def _loss(self, phase: Phase, values: list[Array], knobs: Mapping[str, Array], columns: Columns) -> Array:
         """Give the loss of a phase, without the randomness of training."""
+        columns = {name: column[: self._n_validation] for name, column in columns.items()}
         step = make_step(jax.random.key(0), knobs, jnp.ones(()), training=False)
         found = [self._terms(objective, values, columns, step)[0] for objective in phase.objectives]
         return sum(term for terms in found for term in terms.values())

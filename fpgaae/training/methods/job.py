@@ -18,6 +18,13 @@ from fpgaae.progress import Progress
 from fpgaae.training.methods.dataset import Columns
 
 
+class Totals(NamedTuple):
+    """Numbers of events in all, where a process holds its share of them only."""
+
+    training: int
+    validation: int
+
+
 class Job(NamedTuple):
     """What is to be trained, and on which events."""
 
@@ -28,11 +35,12 @@ class Job(NamedTuple):
     validation: Columns
     scratch: Path
     progress: Progress
+    totals: Totals | None = None
 
     @property
     def n_events(self) -> int:
-        """Number of training events."""
-        return len(self.training["x"])
+        """Number of training events, of all processes."""
+        return len(self.training["x"]) if self.totals is None else self.totals.training
 
     @property
     def batch_size(self) -> int:

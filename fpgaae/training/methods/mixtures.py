@@ -6,17 +6,19 @@ would train on or validate with, and is tested with the others: no event, and no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpgaae.data.inputs import open_split
 from fpgaae.data.splits import SPLITS, split_of_groups
 from fpgaae.data.store import EventStore
 from fpgaae.errors import InputError
 from fpgaae.methods.base import Method
 from fpgaae.runs.run import StageRun
-from fpgaae.training.methods.dataset import Columns, load_columns
+from fpgaae.training.methods.dataset import Columns, load_columns, rows_of
 
 _TEST = SPLITS[-1]
 
@@ -31,6 +33,24 @@ def training_columns(run: StageRun, split: str, method: type[Method]) -> Columns
     """
     background = run.config.data.background
     return _mixtures(run, split) if method.mixes else load_columns(run, background, split, method.columns)
+
+
+def shared_columns(
+    run: StageRun, split: str, method: type[Method], share: Callable[[int], range]
+) -> tuple[Columns, int]:
+    """Give the share of one of several processes of what a method trains on, or validates with; and how many all have.
+
+    Parameters
+    ----------
+    share
+        From the number of events to those of this process.
+    """
+    if method.mixes:
+        columns = _mixtures(run, split)
+        n = len(columns["x"])
+        return rows_of(columns, share(n)), n
+    n = open_split(run, split).n_events
+    return load_columns(run, run.config.data.background, split, method.columns, share(n)), n
 
 
 def unseen_columns(run: StageRun, process: str, method: type[Method]) -> Columns:

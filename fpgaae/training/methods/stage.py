@@ -5,6 +5,7 @@ This module imports Keras 3, with the backend that `fpgaae.training.methods.back
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,10 @@ from fpgaae.optional import require
 from fpgaae.runs.results.reference import MemberResult, MethodReference
 from fpgaae.runs.run import StageRun
 from fpgaae.statistics import Weights
-from fpgaae.training.methods.backend import JAX, TRAINS, backend, device
+from fpgaae.training.methods.backend import JAX, TRAINS, backend, device, spans_processes
 from fpgaae.training.methods.figures import write_figures
-from fpgaae.training.methods.job import Job, MemberHistory, Trained, solve
-from fpgaae.training.methods.mixtures import training_columns, unseen_columns
+from fpgaae.training.methods.job import Job, MemberHistory, Totals, Trained, solve
+from fpgaae.training.methods.mixtures import shared_columns, training_columns, unseen_columns
 from fpgaae.training.methods.separation import mean_and_spread, separation
 
 _DRAWN_SCORES = 3
@@ -44,6 +45,7 @@ def run_method(run: StageRun) -> MethodReference:
     """Train the method of the config, score the test events of every process, and write weights and result."""
     job = open_job(run)
     trained = train(job)
+    n_processes = _part()
     save_members(run.folder, trained.networks, trained.values)
     scores = score_processes(run, job, trained)
     background = run.config.data.background
@@ -53,7 +55,24 @@ def run_method(run: StageRun) -> MethodReference:
         write_figures(run.folder, dict(list(first.items())[:_DRAWN_SCORES]) | baselines, background, trained.histories)
     store = open_split(run, "test").store
     weights = weights_of({process: store.columns(process, "test") for process in run.config.data.files})
-    return _result(job, trained, scores, baselines, background, weights)
+    result = _result(job, trained, scores, baselines, background, weights)
+    return replace(result, n_processes=n_processes)
+
+
+def take_part(run: StageRun) -> None:
+    """Train the method of the config together with the first process, which has the outcome."""
+    train(open_job(run))
+    _part()
+
+
+def _part() -> int:
+    """Part from the other processes that trained, and give how many they were, with this one."""
+    if not spans_processes():
+        return 1
+    jax = require("jax", TRAINS)
+    n = int(jax.process_count())
+    jax.distributed.shutdown()
+    return n
 
 
 def open_job(run: StageRun) -> Job:
@@ -67,10 +86,21 @@ def open_job(run: StageRun) -> Job:
 def job_of(run: StageRun, options: MethodOptions, ensemble: Ensemble) -> Job:
     """Say which method is to be trained on the events of a config, with which seeds and points."""
     config, found = run.config, method_class(options.kind)
-    training, validation = (training_columns(run, name, found) for name in ("train", "validation"))
-    method = found(options, setting_of(config, open_split(run, "train").features, input_moments(training["x"])))
-    members = ensemble.members(config.seed)
-    return Job(method, members, config.training.reference, training, validation, run.scratch, run.progress)
+    members, features = ensemble.members(config.seed), open_split(run, "train").features
+    if spans_processes():
+        require("jax", TRAINS)
+        from fpgaae.training.methods.together import moments_of_all, rows_here  # noqa: PLC0415
+
+        (training, n), (validation, n_validation) = (
+            shared_columns(run, name, found, rows_here) for name in ("train", "validation")
+        )
+        moments, totals = moments_of_all(training["x"]), Totals(n, n_validation)
+    else:
+        training, validation = (training_columns(run, name, found) for name in ("train", "validation"))
+        moments, totals = input_moments(training["x"]), None
+    method = found(options, setting_of(config, features, moments))
+    fit = config.training.reference
+    return Job(method, members, fit, training, validation, run.scratch, run.progress, totals)
 
 
 def train(job: Job) -> Trained:
