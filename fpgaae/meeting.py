@@ -1,4 +1,4 @@
-"""Processes on one or several hosts that do one piece of work together: they meet, agree, and learn of each other's end.
+"""Processes on one or several hosts that do one piece of work together: they meet, agree, and hear of each other's end.
 
 The first one listens, the others come to it, and all stay connected, by lines of JSON, while a program of each does the
 work. What dies, a program, a process or a machine, is so known to all, whatever the programs have noticed of it.
@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import NamedTuple
@@ -270,45 +270,49 @@ def _receive(place: Place, same: Mapping[str, str], agreed: Json, until: float, 
             f"process 0 can't listen on port {port} of {host} ({error.strerror or error}); give another "
             "`--coordinator HOST:PORT` to all processes"
         ) from None
-    with ExitStack() as stack, server:
-        lines: dict[int, _Line] = {}
-        stack.callback(lambda: [line.close() for line in lines.values()])
+    lines: dict[int, _Line] = {}
+    with server, ExitStack() as stack:
         while len(lines) < place.processes - 1:
             server.settimeout(max(0.01, until - time.monotonic()))
             try:
                 line = _Line(server.accept()[0])
-                hello = line.hear(min(_LAST_S, max(0.0, until - time.monotonic())))
             except TimeoutError:
                 missing = [str(i) for i in range(1, place.processes) if i not in lines]
-                sentence = (
+                raise _refused(
+                    lines.values(),
                     f"process {', '.join(missing)} of {place.processes} did not come to {place.coordinator} within "
-                    f"{wait_s:g} s; start the same command everywhere, each with its own `--process-id`"
-                )
-                raise _refused(lines, sentence) from None
-            except EOFError:
+                    f"{wait_s:g} s; start the same command everywhere, each with its own `--process-id`",
+                ) from None
+            stack.callback(line.close)
+            hello = _hello(line, until)
+            if hello is None:
                 continue  # whoever that was
-            if hello is None or not isinstance(hello.get("process"), int):
-                line.close()
-                continue
-            problem = _problem(place, same, hello, set(lines))
-            if problem is not None:
-                raise _refused({**lines, -1: line}, problem)
+            if problem := _problem(place, same, hello, lines):
+                raise _refused([*lines.values(), line], problem)
             lines[hello["process"]] = line
         for line in lines.values():
             line.say({"agreed": agreed})
         stack.pop_all()
-        server.close()
     return Meeting(place, lines, agreed)
 
 
-def _problem(place: Place, same: Mapping[str, str], hello: Json, come: set[int]) -> str | None:
+def _hello(line: _Line, until: float) -> Json | None:
+    """Give what a process says of itself, or None where something else has come."""
+    try:
+        hello = line.hear(min(_LAST_S, max(0.0, until - time.monotonic())))
+    except EOFError:
+        return None
+    return hello if hello is not None and isinstance(hello.get("process"), int) else None
+
+
+def _problem(place: Place, same: Mapping[str, str], hello: Json, come: Container[int]) -> str | None:
     """Say what is wrong with a process that has come."""
     process, n = hello["process"], hello.get("processes")
     if n != place.processes:
         return (
             f"process {process} was started as one of {n}, and process 0 as one of {place.processes}; give all the same"
         )
-    if process in come or not 0 < process < place.processes:
+    if process in come or process == 0:
         return f"two processes have the number {process}; give each its own `--process-id`"
     theirs = hello.get("same") or {}
     for name, own in same.items():
@@ -320,9 +324,9 @@ def _problem(place: Place, same: Mapping[str, str], hello: Json, come: set[int])
     return None
 
 
-def _refused(lines: Mapping[int, _Line], sentence: str) -> InputError:
+def _refused(lines: Iterable[_Line], sentence: str) -> InputError:
     """Tell all that have come that nothing comes of it."""
-    for line in lines.values():
+    for line in lines:
         line.say({"refused": sentence})
     return InputError(sentence)
 

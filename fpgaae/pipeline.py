@@ -338,7 +338,7 @@ def _require_trained_together(experiment: Experiment) -> None:
         )
     if has_closed_form(method.kind):
         raise InputError(
-            f"the method {method.kind} has a closed form, and is not trained; leave out the options for several processes"
+            f"the method {method.kind} has a closed form, and no training; leave out the options for several processes"
         )
     from fpgaae.training.methods.backend import require_jax  # noqa: PLC0415
 

@@ -177,7 +177,7 @@ def run_stage(  # noqa: PLR0913 - all but two are named
     return pipeline.run(opened.experiment, stage, options)
 
 
-def train_together(  # noqa: PLR0913 - all but one are named
+def train_together(
     opened: Run,
     *,
     coordinator: str | None = None,

@@ -1,7 +1,7 @@
 """What processes that train together do at once: share the events, and agree on numbers. This module imports JAX.
 
-The processes are those of `jax.distributed`. Each holds consecutive events of a split, as many a device as another; each
-function that says "all" must be called by all of them, in the same order.
+The processes are those of `jax.distributed`. Each holds consecutive events of a split, on every device as many. All of
+them must call these functions in the same order.
 """
 
 from __future__ import annotations

@@ -1,0 +1,75 @@
+"""Training on JAX in two processes, against one; each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import REPOSITORY
+
+from fpgaae.errors import InputError
+from fpgaae.meeting import free_port
+from fpgaae.training.methods.backend import require_jax
+
+pytestmark = pytest.mark.slow
+PROGRAM = Path(__file__).parent / "programs" / "together.py"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Give what each of two processes has measured."""
+    pytest.importorskip("jax", reason="jax is an optional extra: pip install 'fpgaae[methods]'")
+    folder, address = tmp_path_factory.mktemp("together"), f"localhost:{free_port()}"
+    paths = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    programs = [
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM), str(folder), str(process), "2", address],
+            env=environment | {"PYTHONPATH": paths}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for process in range(2)
+    ]  # fmt: skip
+    try:
+        said = [program.communicate(timeout=600) for program in programs]
+    finally:
+        for program in programs:
+            program.kill()
+    assert not any(program.returncode for program in programs), [complaint[-3000:] for _, complaint in said]
+    return [json.loads(output.splitlines()[-1]) for output, _ in said]
+
+
+def test_each_process_holds_its_share(results: list[dict[str, Any]]) -> None:
+    assert [found["rows"] for found in results] == [[0, 151], [151, 301]]
+
+
+def test_the_moments_of_all_events_are_those_of_one_process_to_the_last_bit(results: list[dict[str, Any]]) -> None:
+    assert results[0]["moments"] == results[1]["moments"] == results[0]["moments_alone"]
+
+
+def test_two_processes_train_as_one(results: list[dict[str, Any]]) -> None:
+    """In the same batches, in the same order, with the same random numbers: only the sums are rounded otherwise."""
+    alone, together = results[0]["alone"], results[0]["together"]
+    assert np.ptp(np.array(alone["weights"]), axis=0).max() > 0.1, "members must differ"
+    np.testing.assert_allclose(together["weights"], alone["weights"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(together["losses"], alone["losses"], rtol=1e-5)
+
+
+def test_all_processes_have_the_same_weights(results: list[dict[str, Any]]) -> None:
+    assert results[0]["together"] == results[1]["together"]
+
+
+def test_a_training_that_lost_its_processes_ends_as_one_that_did_not(results: list[dict[str, Any]]) -> None:
+    assert [found["saved"] for found in results] == [True, False]
+    assert results[0]["resumed"] == results[1]["resumed"] == results[0]["together"]
+
+
+def test_another_backend_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(InputError, match=r"KERAS_BACKEND is `torch`, which trains in one process only; unset it"):
+        require_jax()
