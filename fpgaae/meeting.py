@@ -285,8 +285,9 @@ def _receive(place: Place, same: Mapping[str, str], agreed: Json, until: float, 
                 ) from None
             stack.callback(line.close)
             hello = _hello(line, until)
-            if hello is None:
-                continue  # whoever that was
+            if hello is None:  # whoever that was
+                line.close()
+                continue
             if problem := _problem(place, same, hello, lines):
                 raise _refused([*lines.values(), line], problem)
             lines[hello["process"]] = line

@@ -289,7 +289,7 @@ def train_together(experiment: Experiment, place: Place, options: RunOptions) ->
         meeting = meet(place, same, agreed)
     with meeting, tempfile.TemporaryDirectory(prefix="fpgaae-") as folder:
         if meeting.agreed["coordinator"] is None:
-            return current and Outcome(current, True)
+            return None if current is None else Outcome(current, True)
         log = Path(folder) / "native.log"
         part = {
             "config": str(experiment.config_file), "runs": str(experiment.folder.parent), "force": options.force,

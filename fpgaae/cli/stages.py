@@ -189,7 +189,7 @@ def reference(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     ] = None,
 ) -> None:
     """Train the full-precision autoencoder that the quantized one starts from and is compared with."""
-    if not together and coordinator is processes is process_id is None:
+    if not together and coordinator is None and processes is None and process_id is None:
         run_stage_command("reference", config, StageOptions(runs, as_json, force, verbose))
         return
     set_up_logging(verbose)

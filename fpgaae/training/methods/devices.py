@@ -47,7 +47,7 @@ class Placement(NamedTuple):
     def put(self, tree: Any, *axes: str | None) -> Any:  # noqa: ANN401
         """Lay arrays that every process has on the devices, spread over the named axes."""
         sharding = self.sharding(*axes)
-        if not self.spans_processes:
+        if sharding is None or not self.spans_processes:
             return jax.device_put(tree, sharding)
         return jax.tree.map(lambda own: jax.make_array_from_callback(own.shape, sharding, lambda at: own[at]), tree)
 
@@ -67,7 +67,9 @@ class Placement(NamedTuple):
 
     def compile(self, function: Callable[..., Any], **options: Any) -> Any:  # noqa: ANN401
         """Compile a function; what it gives, every process has."""
-        return jax.jit(function, **options, **({"out_shardings": self.sharding()} if self.spans_processes else {}))
+        if self.spans_processes:
+            options["out_shardings"] = self.sharding()
+        return jax.jit(function, **options)
 
     def padded(self, n_members: int) -> int:
         """Give the number of members that are trained, so that every device has as many."""

@@ -56,7 +56,7 @@ def spread_events(mesh: Mesh, sharding: Any, columns: Mapping[str, NDArray[Any]]
     first = rows_here(n).start
 
     def spread(column: NDArray[Any]) -> Any:  # noqa: ANN401
-        def held(index: tuple[slice, ...]) -> NDArray[Any]:
+        def held(index: Any) -> NDArray[Any]:  # noqa: ANN401
             start = int(index[0].start or 0)
             found = column[max(start - first, 0) : max(start + size - first, 0)]
             return np.concatenate([found, np.zeros((size - len(found), *column.shape[1:]), dtype=column.dtype)])
