@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         run,
         run_scan,
         run_stage,
+        train_together,
         write_comparison,
     )
     from fpgaae.errors import CheckFailed, ConfigError, FpgaaeError, InputError, ToolMissing
@@ -53,7 +54,7 @@ __all__ = [
     "copy_config", "draft_config", "emulate", "error_of", "evaluate_events", "explore_method", "export_cmssw",
     "export_emulator", "export_ip", "find_config", "import_model", "last_stage", "lint", "list_configs",
     "load_config", "mutate", "mutate_proof", "open_run", "place_front", "repeat", "report_folder", "run",
-    "run_stage", "run_scan", "write_comparison",
+    "run_stage", "run_scan", "train_together", "write_comparison",
 ]  # fmt: skip
 _ERRORS = frozenset({"CheckFailed", "ConfigError", "FpgaaeError", "InputError", "ToolMissing"})
 

@@ -142,8 +142,12 @@ SHOWN = (
     "fpgaae.api", "fpgaae.cli", "fpgaae.errors", "fpgaae.progress", "fpgaae.statistics", "fpgaae.runs", "fpgaae.doctor",
     "fpgaae.hls.lint.findings", "fpgaae.report.tables", "fpgaae.report.flatness", "fpgaae.scan.table",
 )  # fmt: skip
-# To go on as another process is the command line's own affair: a caller from Python keeps the process that it has.
-ITS_OWN = {"fpgaae.cli.fresh": {"fpgaae.processes"}}
+# To go on as another process is the command line's own affair: a caller from Python keeps the process that it has. The
+# program that a training on several processes starts in each is no command.
+ITS_OWN = {
+    "fpgaae.cli.fresh": {"fpgaae.processes"},
+    "fpgaae.cli.part": {"fpgaae.meeting", "fpgaae.pipeline"},
+}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if _package(f"{name}.") == "cli"])
