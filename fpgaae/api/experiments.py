@@ -214,9 +214,12 @@ def train_together(
 
     Examples
     --------
-    >>> fpgaae.train_together(fpgaae.open_run("small.yaml"), coordinator="node1:6123", processes=2, process_id=0)
-    Traceback (most recent call last):
-    fpgaae.errors.InputError: small.yaml has no `method`, ...
+    >>> run = fpgaae.open_run("small.yaml")
+    >>> try:
+    ...     fpgaae.train_together(run, coordinator="node1:6123", processes=2, process_id=0)
+    ... except fpgaae.InputError as error:
+    ...     print(str(error).partition(",")[0])
+    small.yaml has no `method`
     """
     place = find_place(coordinator, processes, process_id)
     return pipeline.train_together(opened.experiment, place, RunOptions(force, progress=progress or SilentProgress()))
