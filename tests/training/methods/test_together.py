@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import REPOSITORY
+from support import REPOSITORY, small_config
+from typer.testing import CliRunner
 
+from fpgaae.cli.commands import app
 from fpgaae.errors import InputError
 from fpgaae.meeting import free_port
 from fpgaae.training.methods.backend import require_jax
@@ -21,27 +23,36 @@ pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).parent / "programs" / "together.py"
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Give what each of two processes has measured."""
-    pytest.importorskip("jax", reason="jax is an optional extra: pip install 'fpgaae[methods]'")
-    folder, address = tmp_path_factory.mktemp("together"), f"localhost:{free_port()}"
-    paths = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))
-    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+def _run(commands: list[list[str]], environment: dict[str, str]) -> list[subprocess.CompletedProcess[str]]:
+    """Run Python programs at once, each to its end."""
+    inherited = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     programs = [
         subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(folder), str(process), "2", address],
-            env=environment | {"PYTHONPATH": paths}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, *command], env=inherited | environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
-        for process in range(2)
+        for command in commands
     ]  # fmt: skip
     try:
         said = [program.communicate(timeout=600) for program in programs]
     finally:
         for program in programs:
             program.kill()
-    assert not any(program.returncode for program in programs), [complaint[-3000:] for _, complaint in said]
-    return [json.loads(output.splitlines()[-1]) for output, _ in said]
+    ended = zip(programs, said, strict=True)
+    return [subprocess.CompletedProcess(program.args, program.returncode, *own) for program, own in ended]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Give what each of two processes has measured."""
+    pytest.importorskip("jax", reason="jax is an optional extra: pip install 'fpgaae[methods]'")
+    folder, address = tmp_path_factory.mktemp("together"), f"localhost:{free_port()}"
+    paths = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))
+    done = _run(
+        [[str(PROGRAM), str(folder), str(process), "2", address] for process in range(2)], {"PYTHONPATH": paths}
+    )
+    assert not any(one.returncode for one in done), [one.stderr[-3000:] for one in done]
+    return [json.loads(one.stdout.splitlines()[-1]) for one in done]
 
 
 def test_each_process_holds_its_share(results: list[dict[str, Any]]) -> None:
@@ -66,6 +77,7 @@ def test_all_processes_have_the_same_weights(results: list[dict[str, Any]]) -> N
 
 def test_a_training_that_lost_its_processes_ends_as_one_that_did_not(results: list[dict[str, Any]]) -> None:
     assert [found["saved"] for found in results] == [True, False]
+    assert results[0]["begun"] == 4, "it must go on, not begin anew"
     assert results[0]["resumed"] == results[1]["resumed"] == results[0]["together"]
 
 
@@ -73,3 +85,18 @@ def test_another_backend_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     with pytest.raises(InputError, match=r"KERAS_BACKEND is `torch`, which trains in one process only; unset it"):
         require_jax()
+
+
+def test_the_command_trains_in_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="jax is an optional extra: pip install 'fpgaae[methods]'")
+    method = {"kind": "dense", "scores": ["reconstruction"]}
+    file, runs = small_config(tmp_path, "two", method=method), ("--runs", str(tmp_path / "runs"))
+    assert CliRunner().invoke(app, ["data", str(file), *runs]).exit_code == 0
+    together = ["--json", "--coordinator", f"localhost:{free_port()}", "--processes", "2", "--process-id"]
+    command = ["-m", "fpgaae", "reference", str(file), *runs, *together]
+    first, second = _run([[*command, str(process)] for process in range(2)], {})
+    assert first.returncode == second.returncode == 0, (first.stderr, second.stderr)
+    result = json.loads(first.stdout)
+    assert (result["n_processes"], result["n_devices"], result["epochs"]) == (2, 2, 1)
+    assert second.stdout == ""
+    assert not [*(tmp_path / "runs" / "two" / ".scratch").iterdir()]
