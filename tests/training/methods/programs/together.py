@@ -79,12 +79,11 @@ def resumed() -> tuple[Trained, int]:
 
 if __name__ == "__main__":
     rows = _slice({"x": X})
-    whole, (later, begun) = train("together"), resumed()
+    trained, begun = resumed()
     measured = {
         "rows": [rows.start, rows.stop],
         "moments": [values.tolist() for values in together.moments_of_all(X[rows])],
-        "together": outcome(whole),
-        "resumed": outcome(later),
+        "together": outcome(trained),
         "begun": begun,
         "saved": (FOLDER / "killed" / str(PLACE.process) / "method.npz").exists(),
     }
