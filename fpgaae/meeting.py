@@ -27,7 +27,7 @@ _GRACE_S = 3.0  # for word of what has ended to arrive from everywhere
 _LAST_S = 10.0  # for programs to end that are about to
 _LOOK_S = 0.1
 _LINE_BYTES = 65_536
-_ALIVE = ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))  # a dead host: 50 s
+_ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}  # a host that is gone is known to be in 50 s
 _PORTS = 61_440, 4_096  # of Slurm's and Open MPI's jobs, by their number: the first, and how many
 _DONE, _ERROR, _CUT, _DIED = "done", "error", "cut", "died"
 _AGAIN = "start all again, and the training goes on from its last checkpoint"
@@ -114,8 +114,9 @@ class _Line:
         self._connection = connection
         self._received = b""
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _ALIVE:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        for option, value in _ALIVE.items():
+            if hasattr(socket, option):  # of Linux
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
     def say(self, content: Json) -> None:
         """Send a line; one who is gone is not told."""
