@@ -4,60 +4,98 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.hls4ml_predict import open_predict, real_events
-from benchmarks.measure import epochs, new_bench
+from benchmarks.hls4ml_predict import Speed, open_predict, real_events
+from benchmarks.measure import Bench, epochs, new_bench
 from benchmarks.result import Goal, Result, Settings
 from fpgaae.doctor import require_compiler
 from fpgaae.emulator.export import build_package, open_deployed
 from fpgaae.emulator.package import open_binding
 from fpgaae.golden.network import IntegerNetwork
-from fpgaae.runs.experiment import open_experiment
+from fpgaae.runs.experiment import Experiment, open_experiment
 
 NAME = "emulator_speed"
 _RATIO = 100
 _REPETITIONS = 5
 _CPU_SECONDS = 1.0  # of the emulator, a round
 _LIMIT_SOURCE = Path(__file__).parent / "multiply_add.c"
+_COMPARED = "l1_ae"  # the network that hls4ml simulates, too
+_GOALS = {_COMPARED: 6e6, "l1_vae": 10e6, "l1_student": 10e6}
 
 
 def run(settings: Settings) -> Result:
-    """Compare both on the default autoencoder, alternately; all speeds are events a CPU second."""
+    """Compare both on the default autoencoder, alternately, then run others; all speeds are events a CPU second."""
     columns = (
-        "round", "emulator events/s", "built for any processor", "hls4ml events/s", "ratio",
+        "network", "round", "emulator events/s", "built for any processor", "hls4ml events/s", "ratio",
         "limit, 1e6 multiply-adds/s", "share of it",
     )  # fmt: skip
     result = Result(NAME, columns)
+    rounds = range(1, 2 if settings.quick else _REPETITIONS + 1)
+    ratios, speeds = [], {}
     with new_bench() as bench:
-        config = bench.config("l1_ae", epochs(1, 1))
-        for stage in ("data", "reference", "train", "convert"):
-            bench.stage(stage, config)
-        experiment = open_experiment(config, bench.runs)
-        deployed = open_deployed(experiment)
-        packages = [bench.folder / name for name in ("emulator", "any_processor")]
-        for package, for_this_machine in zip(packages, (True, False), strict=True):
-            package.mkdir()
-            build_package(deployed, package, for_this_machine=for_this_machine)
-        emulators = [open_binding(package, deployed.name) for package in packages]
-        events = real_events(experiment).astype(np.int16)
         limit = _compile_limit(bench.folder)
-        with open_predict(experiment, bench.folder / "hls4ml") as predict:
-            for index in range(1 if settings.quick else _REPETITIONS):
-                ours, portable = (_speed(emulator, events) for emulator in emulators)
-                theirs, most = predict().events_per_cpu_second, _measure_limit(limit)
-                share = ours * multiply_adds(deployed.trigger.network) / (most * 1e6)
-                result.rows.append((str(index + 1), ours, portable, theirs, ours / theirs, most, share))
-    ratios = [float(row[4]) for row in result.rows]
+        for name in _GOALS:
+            found = _converted(bench, name)
+            with ExitStack() as opened:
+                predict = opened.enter_context(_open_hls4ml(found, bench)) if name == _COMPARED else None
+                of_network = []
+                for index in rounds:
+                    ours, portable = (_speed(emulator, found.events) for emulator in found.emulators)
+                    of_network.append(ours)
+                    theirs, most = predict().events_per_cpu_second if predict else None, _measure_limit(limit)
+                    share = ours * multiply_adds(found.network) / (most * 1e6)
+                    if theirs is not None:
+                        ratios.append(ours / theirs)
+                    compared = ("", "") if theirs is None else (theirs, ours / theirs)
+                    result.rows.append((name, str(index), ours, portable, *compared, most, share))
+                speeds[name] = median(of_network)
     result.goals.append(
         Goal("emulator / hls4ml's C simulation, median", median(ratios), _RATIO, "times", at_least=True)
     )
+    result.goals += [
+        Goal(f"{name}, events a CPU second, median", speeds[name], of, "events/s", at_least=True)
+        for name, of in _GOALS.items()
+    ]
     return result
+
+
+class _Converted(NamedTuple):
+    """A network that is trained a little, and its emulator, for this machine and for any processor."""
+
+    experiment: Experiment
+    network: IntegerNetwork
+    emulators: tuple[Any, ...]
+    events: NDArray[np.int16]
+
+
+def _converted(bench: Bench, name: str) -> _Converted:
+    changes = epochs(1, 1)
+    if name == "l1_student":
+        changes["distillation"] = {"fit": {"epochs": 1}}
+    config = bench.config(name, changes, base=name)
+    for stage in ("data", "reference", "train", "convert"):
+        bench.stage(stage, config)
+    experiment = open_experiment(config, bench.runs)
+    deployed = open_deployed(experiment)
+    emulators = []
+    for for_this_machine in (True, False):
+        package = bench.folder / f"{name}_{'here' if for_this_machine else 'anywhere'}"
+        package.mkdir()
+        build_package(deployed, package, for_this_machine=for_this_machine)
+        emulators.append(open_binding(package, deployed.name))
+    return _Converted(experiment, deployed.trigger.network, tuple(emulators), real_events(experiment).astype(np.int16))
+
+
+def _open_hls4ml(found: _Converted, bench: Bench) -> AbstractContextManager[Callable[[], Speed]]:
+    return open_predict(found.experiment, bench.folder / "hls4ml")
 
 
 def multiply_adds(network: IntegerNetwork) -> int:
