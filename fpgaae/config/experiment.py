@@ -24,6 +24,7 @@ from fpgaae.processes import LIMIT_S
 from fpgaae.section import Fraction, Section
 
 TEACHER_KEY = "distillation.teacher"
+_NO_PRUNING = "pruning.sparsity to 0, also in quantization.layers"
 MOST_CELLS = 256  # of a table of thresholds
 
 
@@ -283,6 +284,29 @@ class Config(Section):
             )
         if method is not None:
             check_method(method, Ensemble(), self._shapes, EMBEDDING_KEY)
+        return self
+
+    @model_validator(mode="after")
+    def _widths_can_be_learned(self) -> Config:
+        key, learned = "training.quantized.learned_widths", self.training.quantized.learned_widths
+        if learned is None:
+            return self
+        if self.training.quantizes_after:
+            raise ValueError(f"{key}: nothing is trained after the reference; set training.quantized.mode, or leave it")
+        if self.model.embedding is not None:
+            raise ValueError(f"{key}: an embedding and its autoencoder are trained apart, without it; set it to null")
+        if self.firmware.reloadable_weights:
+            raise ValueError(
+                f"{key}: weights that are ports have a multiplier each, whatever their digits; set it to null, or "
+                "firmware.reloadable_weights to false"
+            )
+        if any(map(self.sparsity, self.model.deployed_layers)):
+            raise ValueError(f"{key}: a weight with no bits left is pruned, so nothing else prunes; set {_NO_PRUNING}")
+        if learned.end_epoch is not None and learned.end_epoch > self.training.quantized.epochs:
+            raise ValueError(
+                f"{key}.end_epoch: {learned.end_epoch} lies behind the last of the {self.training.quantized.epochs} "
+                "epochs of training.quantized"
+            )
         return self
 
     @model_validator(mode="after")

@@ -285,10 +285,42 @@ class TrainingMode(str, Enum):
     POST_TRAINING = "post_training"  # rounded to its widths; the reference is pruned while it is trained
 
 
+Penalty = Annotated[float, Field(ge=1e-15, le=1e3)]
+_RISE = 1e-3  # the penalty that a training begins with, in parts of the last one
+
+
+class LearnedWidths(Section):
+    """Bits of every weight learned with a penalty on its adders, in the place of pruning: no bits are a pruned weight.
+
+    The penalty rises along a logarithm, so that the epochs of one training are networks of falling area.
+    """
+
+    penalty: Penalty  # loss that each non-zero signed digit of a weight costs at last; a digit is about an adder
+    first_penalty: Penalty | None = None  # that it begins with; null: a thousandth of the last one
+    end_epoch: Annotated[int, Field(ge=1, le=100_000)] | None = None  # at which it has risen; null: the last
+    most_digits: Annotated[int, Field(ge=1)] | None = (
+        None  # take the epoch of the smallest validation loss among those with no more digits; null: the last epoch
+    )
+
+    @model_validator(mode="after")
+    def _rises(self) -> LearnedWidths:
+        if self.first_penalty is not None and self.first_penalty > self.penalty:
+            raise ValueError(
+                f"first_penalty ({self.first_penalty:g}) can't be above penalty ({self.penalty:g}), which it rises to"
+            )
+        return self
+
+    @property
+    def first(self) -> float:
+        """The penalty that the training begins with."""
+        return self.penalty * _RISE if self.first_penalty is None else self.first_penalty
+
+
 class QuantizedFit(Fit):
     """The quantized training; after a post-training quantization nothing is trained, and the rest is not read."""
 
     mode: TrainingMode = TrainingMode.QUANTIZATION_AWARE
+    learned_widths: LearnedWidths | None = None  # None: every weight of a layer has the bits of `quantization`
 
 
 class Training(Section):

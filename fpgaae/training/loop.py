@@ -27,12 +27,17 @@ class Material(NamedTuple):
     n_events: int
 
 
+def ignore(epoch: int, val_loss: float) -> None:
+    """Do nothing after an epoch."""
+
+
 class Run(NamedTuple):
     """A model and what it is trained on."""
 
     model: Any  # compiled
     material: Material
     callbacks: Sequence[Any] = ()
+    after_epoch: Callable[[int, float], None] = ignore  # 0 the first; before it is a checkpoint
 
 
 class History(NamedTuple):
@@ -85,6 +90,7 @@ def train(run: Run, fit: Fit, scratch: Path, progress: Progress, description: st
                 raise CheckFailed(
                     f"the loss is not finite in epoch {epoch + 1} of the {description}; lower its `learning_rate`"
                 )
+            run.after_epoch(epoch, val_loss[-1])
             _save(run.model, scratch / _CHECKPOINT, loss, val_loss, seconds)
             task.note(f"validation loss {val_loss[-1]:.4g}")
             task.advance()

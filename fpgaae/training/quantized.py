@@ -1,4 +1,4 @@
-"""The stage `train`: quantization-aware training with pruning, started from the float reference.
+"""The stage `train`: quantization-aware training with pruning or learned widths, started from the float one.
 
 An autoencoder learns to reconstruct its own quantized inputs, so that the loss is the firmware's score divided by the
 number of features. Of a variational autoencoder only the encoder is quantized: it learns the mu (and log sigma^2) of
@@ -33,17 +33,20 @@ from fpgaae.fixedpoint import values_of
 from fpgaae.models.float_weights import FOLDED_FILE, FloatWeights, load_folded, selected_outputs
 from fpgaae.models.plan import deployed_part, plan_network
 from fpgaae.models.quantized import MODEL_FILE, QuantizedGraph, build_quantized
-from fpgaae.models.resolved_widths import ResolvedWidth, Widths
+from fpgaae.models.resolved_widths import ResolvedWidth
 from fpgaae.models.teacher import require_taught
 from fpgaae.runs.results.train import WHOLE, EmbeddingTraining, TrainResult
 from fpgaae.runs.run import StageRun
 from fpgaae.training.distillation import open_lessons
-from fpgaae.training.loop import Batch, History, Material, Run, steps_per_epoch, train
+from fpgaae.training.learned_front import LearnedFront, LearnedLayer
+from fpgaae.training.learned_widths import LearnedBits, PenalizedModel
+from fpgaae.training.loop import Batch, History, Material, Run, ignore, steps_per_epoch, train
 from fpgaae.training.widths import resolve_widths
 
 _SPARSITY_SLACK = 0.02
 _PREDICTED = 8192  # events at a time
 _MIN_UPDATES = 10  # updates of the sparsity, also in a short training
+Kernel = tuple[NDArray[np.float32], NDArray[np.float32]]  # and bias
 
 
 def run_train(run: StageRun) -> TrainResult:
@@ -56,34 +59,59 @@ def run_train(run: StageRun) -> TrainResult:
     tf_keras.utils.set_random_seed(config.seed)
     material = _material(run, training, validation, weights)
     steps = steps_per_epoch(material.n_events, fit.batch_size)
-    graph = build_quantized(
-        config.model, config.data.hardware.image_shape, training.features, widths, _pruning(config, steps)
-    )
-    whole = tf_keras.Model(graph.features, _trained_output(graph))
+    wrap = _pruning(config, steps) if fit.learned_widths is None else LearnedBits
+    graph = build_quantized(config.model, config.data.hardware.image_shape, training.features, widths, wrap)
+    kind = tf_keras.Model if fit.learned_widths is None else PenalizedModel
+    whole = kind(graph.features, _trained_output(graph))
     _warm_start(whole, weights)
     model, embedding = whole, None
     if config.model.compared_layer is not None:
-        front = tf_keras.Model(graph.features, graph.compared)
-        of_front = _fit(run, Run(front, material), "mean_squared_error", "embedding")
-        embedding = EmbeddingTraining(loss=tuple(of_front.loss), val_losses=tuple(of_front.val_loss))
+        embedded = tf_keras.Model(graph.features, graph.compared)
+        of_embedding = _fit(run, Run(embedded, material), "mean_squared_error", "embedding")
+        embedding = EmbeddingTraining(loss=tuple(of_embedding.loss), val_losses=tuple(of_embedding.val_loss))
         model = tf_keras.Model(graph.compared, graph.reconstruction)
-        material = _embedded(front, training, validation, config.seed)
-    history = _fit(run, Run(model, material), _loss(config.model, widths.inputs, training.features))
-    deployed = _deployed(config, training.features, widths, whole)
+        material = _embedded(embedded, training, validation, config.seed)
+    loss = _loss(config.model, widths.inputs, training.features)
+    learned, front = None, _front(run, whole, steps)
+    history = _fit(run, Run(model, material, after_epoch=ignore if front is None else front.keep), loss)
+    layers, val_loss = _pruned_weights(config, whole), history.val_loss[-1]
+    if front is not None:
+        taken, val_loss, learned = front.taken(len(history.loss))
+        layers = {name: (layer.kernel, layer.bias) for name, layer in taken.items()}
+    deployed = build_quantized(config.model, config.data.hardware.image_shape, training.features, widths).deployed()
+    for name, (kernel, bias) in layers.items():
+        deployed.get_layer(name).set_weights([kernel, bias])
     save_by_keras(deployed.save, run.folder / MODEL_FILE, save_format="h5")
     sparsity = sparsity_of_codes(config, deployed)
     check_sparsity(config, deployed, sparsity)
     return TrainResult(
         epochs=len(history.loss),
         loss=tuple(history.loss),
-        val_loss=history.val_loss[-1],
+        val_loss=val_loss,
         val_losses=tuple(history.val_loss),
         events_per_second=history.rate,
         sparsity=sparsity,
         weights_bits={name: widths.weights[name].bits for name in config.model.deployed_layers},
         widths=widths.entries(),
         embedding=embedding,
+        learned=learned,
     )
+
+
+def _front(run: StageRun, model: Any, steps: int) -> LearnedFront | None:  # noqa: ANN401
+    """Let a model with learned widths have its penalty, and keep its epochs."""
+    fit = run.config.training.quantized
+    if not isinstance(model, PenalizedModel) or fit.learned_widths is None:
+        return None
+    model.penalize(fit.learned_widths, steps, fit.epochs)
+
+    def layers() -> dict[str, LearnedLayer]:
+        return {
+            own.layer.name: LearnedLayer(own.rounded_kernel(), own.layer.bias.numpy(), own.n_digits())
+            for own in model.learned
+        }
+
+    return LearnedFront(run.scratch / "epochs", fit.learned_widths, layers)
 
 
 def _fit(run: StageRun, trained: Run, loss: Any, part: str = "") -> History:  # noqa: ANN401
@@ -97,8 +125,9 @@ def _fit(run: StageRun, trained: Run, loss: Any, part: str = "") -> History:  # 
     trained.model.compile(optimizer=tf_keras.optimizers.Adam(schedule), loss=loss)
     scratch = run.scratch / part
     scratch.mkdir(exist_ok=True)
-    pruned = trained._replace(callbacks=[pruning_callbacks.UpdatePruningStep()])
-    return train(pruned, fit, scratch, run.progress, f"quantized training{part and f' of the {part}'}")
+    if not isinstance(trained.model, PenalizedModel):
+        trained = trained._replace(callbacks=[pruning_callbacks.UpdatePruningStep()])
+    return train(trained, fit, scratch, run.progress, f"quantized training{part and f' of the {part}'}")
 
 
 def _embedded(front: Any, training: Split, validation: Split, seed: int) -> Material:  # noqa: ANN401
@@ -200,8 +229,8 @@ def _pruning(config: Config, steps: int) -> Callable[[Any], Any]:
 
 
 def _inner(layer: Any) -> Any:  # noqa: ANN401
-    """Give the layer inside a pruning wrapper."""
-    return layer.layer if isinstance(layer, pruning_wrapper.PruneLowMagnitude) else layer
+    """Give the layer inside a wrapper that prunes it or learns its widths."""
+    return layer.layer if isinstance(layer, pruning_wrapper.PruneLowMagnitude | LearnedBits) else layer
 
 
 def _warm_start(model: Any, weights: FloatWeights) -> None:  # noqa: ANN401
@@ -213,18 +242,18 @@ def _warm_start(model: Any, weights: FloatWeights) -> None:  # noqa: ANN401
             inner.bias.assign(bias)
 
 
-def _deployed(config: Config, features: FeatureMap, widths: Widths, trained: Any) -> Any:  # noqa: ANN401
-    """Build the deployed model with the trained weights, pruned ones exactly zero."""
-    deployed = build_quantized(config.model, config.data.hardware.image_shape, features, widths).deployed()
+def _pruned_weights(config: Config, trained: Any) -> dict[str, Kernel]:  # noqa: ANN401
+    """Give the trained weights of the deployed layers, pruned ones exactly zero."""
+    found = {}
     for layer in trained.layers:
         inner = _inner(layer)
         if inner.name not in config.model.deployed_layers:
             continue
         kernel = inner.kernel.numpy()
-        if inner is not layer:
+        if isinstance(layer, pruning_wrapper.PruneLowMagnitude):
             kernel = kernel * next(mask for _, mask, _ in layer.pruning_vars).numpy()
-        deployed.get_layer(inner.name).set_weights([kernel, inner.bias.numpy()])
-    return deployed
+        found[inner.name] = kernel, inner.bias.numpy()
+    return found
 
 
 def check_sparsity(config: Config, deployed: Any, sparsity: dict[str, float]) -> None:  # noqa: ANN401

@@ -50,6 +50,24 @@ class EmbeddingTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrontEpoch:
+    """An epoch of a training that learns its widths which no earlier or later one beats in both figures."""
+
+    epoch: int  # 1 the first
+    val_loss: float
+    digits: int  # non-zero signed digits of all weights, each about an adder
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedDigits:
+    """What a training that learns the bits of every weight gave."""
+
+    epoch: int  # that was taken, 1 the first
+    digits: Mapping[str, int]  # of it, by layer, and of the whole
+    front: tuple[FrontEpoch, ...]  # from few digits to many
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainResult(StageResult):
     """The quantized network."""
 
@@ -67,6 +85,7 @@ class TrainResult(StageResult):
     quantization_error: Mapping[str, RoundingError] | None = None  # by quantizer, where it was not trained
     warnings: tuple[str, ...] = ()
     embedding: EmbeddingTraining | None = None  # of a model with an embedding; the losses above are its autoencoder's
+    learned: LearnedDigits | None = None  # of a training that learns its widths
 
     @property
     def whole_sparsity(self) -> float:
