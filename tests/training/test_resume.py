@@ -31,6 +31,10 @@ _MODELS: dict[str, dict[str, Any]] = {
     "ae": {},
     "vae": {"model": {"kind": "variational", "encoder": [8], "latent": 3, "decoder": [8], "score": "mu_squared"}},
     "pruned": {"training": {"quantized": {"mode": "post_training"}}},
+    "learned": {
+        "pruning": {"sparsity": 0.0},
+        "training": {"quantized": {"learned_widths": {"penalty": 1e-3, "end_epoch": 2, "most_digits": 10_000}}},
+    },
     "student": {
         "model": {"kind": "student", "encoder": [8], "latent": 1, "decoder": [], "score": "regression"},
         "distillation": {
@@ -109,7 +113,7 @@ def _assert_same_weights(a: Workspace, b: Workspace, stage: str) -> None:
     assert len(first) >= 4
     for name, weights in first.items():
         np.testing.assert_array_equal(weights, second[name], err_msg=name)
-    for key in ("loss", "val_losses", "epochs", "sparsity"):
+    for key in ("loss", "val_losses", "epochs", "sparsity", "learned"):
         assert a.result(stage).get(key) == b.result(stage).get(key)
 
 
@@ -160,6 +164,7 @@ def test_a_killed_float_training_resumes_exactly(before: Before, tmp_path: Path)
         ("pruned", "reference", 1),
         ("ae", "train", 2),
         ("vae", "train", 1),
+        ("learned", "train", 2),
         ("student", "reference", 3),
         ("student", "train", 1),
     ],
