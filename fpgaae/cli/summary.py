@@ -31,7 +31,7 @@ from fpgaae.runs.results.reference import (
 from fpgaae.runs.results.report import ReportResult
 from fpgaae.runs.results.rtl import RegisterLoads, RtlResult, StageProof, TraceResult
 from fpgaae.runs.results.synth import SynthResult
-from fpgaae.runs.results.train import TrainResult
+from fpgaae.runs.results.train import WHOLE, TrainResult
 
 _FEW_NAMES = 6
 
@@ -84,6 +84,8 @@ def imported_lines(result: ImportedReference) -> Iterator[str]:
 
 def _train(result: TrainResult) -> RenderableType:
     whole = f"{result.whole_sparsity:.1%} of the weights are zero"
+    if result.learned is not None:
+        whole += f", the others have {result.learned.digits[WHOLE]:,} signed digits (epoch {result.learned.epoch})"
     if result.quantization_error is None:
         return Group(_epochs(result.epochs, result.events_per_second, result.val_loss), whole)
     table = new_table("quantized layer", "type", "rms error", "signal/noise, dB", "saturated")

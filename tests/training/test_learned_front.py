@@ -55,9 +55,7 @@ def test_a_budget_below_every_epoch_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_penalty_that_leaves_a_layer_no_weight_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(
-        CheckFailed, match=r"left a no weight in epoch 2 .*; lower `.*learned_widths.penalty` \(0.001\)"
-    ):
+    with pytest.raises(CheckFailed, match=r"left a no weight in epoch 2 .*; lower `.*widths.penalty` \(0.001\)"):
         _trained(tmp_path, epochs=[(11, 1.0), (10, 1.0)])
 
 
@@ -71,7 +69,7 @@ def test_a_penalty_that_leaves_a_layer_no_weight_is_one_sentence(tmp_path: Path)
         ({"training": {"quantized": {"learned_widths": {"end_epoch": 3}}}}, "3 lies behind the last of the 2 epochs"),
         (
             {"training": {"quantized": {"learned_widths": {"first_penalty": 1.0}}}},
-            r"first_penalty \(1\) can't be above",
+            r"\(1\) can't be above",
         ),
         ({"training": {"quantized": {"learned_widths": {"penalty": 0}}}}, "should be greater than or equal to"),
     ],

@@ -100,7 +100,7 @@ def test_a_trained_network_has_the_digits_that_its_result_states(tmp_path: Path)
     from fpgaae.models.extract import extract_network  # noqa: PLC0415
     from fpgaae.models.quantized import load_quantized  # noqa: PLC0415
 
-    workspace = _workspace(tmp_path, 1e-3, 0.04)
+    workspace = _workspace(tmp_path, 3e-4, 0.04)
     workspace.run("train")
     result = workspace.result("train")
     network = extract_network(load_quantized(str(workspace.experiment.stage_folder("train") / "model.h5")))
@@ -108,8 +108,8 @@ def test_a_trained_network_has_the_digits_that_its_result_states(tmp_path: Path)
     stated = result["learned"]["digits"]
     assert stated.pop("whole") == sum(found.values())
     assert stated == found
-    most = max(own["digits"] for own in result["learned"]["front"])
-    assert sum(found.values()) < most * 0.8, "the penalty takes digits away"
+    n_weights = sum(layer.kernel.size for layer in network.weighted)
+    assert sum(found.values()) < 1.4 * n_weights, "the penalty takes digits away: without it there are two a weight"
     assert {layer.kernel_type.width for layer in network.weighted} == {_BITS}, "the types stay those of the config"
 
 
