@@ -14,11 +14,10 @@ from rich.console import Console
 from benchmarks.measure import Bench, epochs, new_bench, run_fpgaae
 from benchmarks.memory_large_file import check_disk
 from benchmarks.result import Goal, Result, Settings
-from fpgaae.data.cms_shards import ZERO_BIAS, ShardSettings, write_shards
+from benchmarks.shipped_configs import CMS, made_up_shards
 
 NAME = "cms_chain"
 _QUICK_EVENTS = 50_000
-_SHARDS = 20
 _MEMORY_MIB = 2048
 _STAGES = ("data", "reference", "train", "convert", "csim")
 
@@ -51,10 +50,8 @@ def chain(n_events: int) -> Result:
 
 
 def _config(bench: Bench, n_events: int) -> Path:
-    made = ShardSettings(n_events, n_events // 10, -(-n_events // _SHARDS), ("ato4l",), menu_bits=4)
-    folders = {sample: str(files[0].parent) for sample, files in write_shards(bench.folder, made).items()}
-    files = {"background": folders[ZERO_BIAS], "ato4l": folders["ato4l"], "leptoquark": folders["single_neutrino"]}
-    return bench.config("cms", {"data": {"files": files}, **epochs(1, 1)}, base="cms_l1")
+    files = made_up_shards(bench.folder, n_events)
+    return bench.config("cms", {"data": {"files": files}, **epochs(1, 1)}, base=CMS)
 
 
 def main() -> None:

@@ -17,24 +17,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
-import yaml
 
-from benchmarks.measure import CONFIGS
-from fpgaae.config.data import TOY_PREFIX
+from benchmarks.shipped_configs import shipped_configs, shortened
 from fpgaae.config.file import read_config
-from fpgaae.data.readers import SAMPLE_PREFIX
 
-# Their events are files that a user downloads.
-_WITHOUT_EVENTS = frozenset({"mnist", "fashion_mnist"})
 _FIRMWARE_STAGES = ("data", "reference", "train", "convert", "csim", "evaluate")
 _METHOD_STAGES = ("data", "reference", "explore")
-_SAMPLE = Path(str(resources.files("fpgaae.data") / "sample"))
 _WITH_RTL = frozenset({"l1_vae_small", "l1_student"})  # those that are traced in seconds
 _TIMES = frozenset({
     "events_per_second", "seconds", "wall_time_s", "finished", "compile_seconds", "versions", "git_commit",
@@ -53,16 +45,13 @@ for stage in stages:  # in one process: TensorFlow comes up once
         if ended.code:
             raise
 """
-_EPOCHS = 2
-_BACKGROUND_EVENTS, _SIGNAL_EVENTS = 20_000, 2_000
-_MANY = frozenset({"background", "others", "normal", "digits", "spins"})  # processes that are trained on
 
 
 def make(out: Path, python: str, names: Sequence[str], *, short: bool) -> int:
     """Run the shipped configs into `OUT/runs`; what ends in an error is said, and the others go on."""
     failed = 0
-    for file in _shipped(names):
-        config = _cut(file, out / "configs") if short else file
+    for file in shipped_configs(names):
+        config = shortened(file, out / "configs") if short else file
         started = time.perf_counter()
         log = out / "logs" / f"{file.stem}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -74,60 +63,10 @@ def make(out: Path, python: str, names: Sequence[str], *, short: bool) -> int:
     return min(failed, 1)
 
 
-def _shipped(names: Sequence[str]) -> Iterator[Path]:
-    files = (*sorted(CONFIGS.glob("*.yaml")), *sorted((CONFIGS / "reference").glob("*.yaml")))
-    for file in sorted(files, key=lambda file: _finished_teacher(read_config(file).content) is not None):
-        if file.stem not in _WITHOUT_EVENTS and (not names or file.stem in names):
-            yield file
-
-
-def _finished_teacher(content: Mapping[str, Any]) -> str | None:
-    """Name the config of the method that is run before a student of it."""
-    teacher = (content.get("distillation") or {}).get("teacher") or {}
-    return teacher.get("weights_of")
-
-
 def _stages(file: Path) -> tuple[str, ...]:
     if read_config(file).content.get("method"):
         return _METHOD_STAGES
     return (*_FIRMWARE_STAGES, "trace") if file.stem in _WITH_RTL else _FIRMWARE_STAGES
-
-
-def _cut(file: Path, folder: Path) -> Path:
-    """Write a config that extends a shipped one with few events and a short training, under the same name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = read_config(file).content
-    changes: dict[str, Any] = {
-        "extends": str(file.resolve()),
-        "training": {"reference": {"epochs": _EPOCHS}, "quantized": {"epochs": _EPOCHS}},
-        "evaluation": {"bootstrap_replicas": 20, "ablation_events": 2000},
-        "pruning": {"begin_epoch": 0, "end_epoch": 1},
-        "csim": {"random_events": 2000},
-        "data": {"files": {name: _few(name, of, folder) for name, of in content["data"]["files"].items()}},
-    }
-    if teacher := _finished_teacher(content):
-        changes["distillation"] = {"teacher": {"weights_of": str((folder / f"{Path(teacher).name}.yaml").resolve())}}
-    elif content.get("distillation"):
-        changes["distillation"] = {"fit": {"epochs": _EPOCHS}}
-    if "ensemble" in content:
-        changes["ensemble"] = {"seeds": 2}
-    target = folder / file.name
-    target.write_text(yaml.safe_dump(changes), encoding="utf-8")
-    return target
-
-
-def _few(process: str, source: str, folder: Path) -> str:
-    """Give fewer events of a toy, or write the first ones of a bundled sample."""
-    n_events = _BACKGROUND_EVENTS if process in _MANY else _SIGNAL_EVENTS
-    if source.startswith(TOY_PREFIX):
-        return re.sub(r":\d+", f":{n_events}", source)
-    name = source.removeprefix(SAMPLE_PREFIX)
-    target = (folder / name).resolve()
-    if not target.exists():
-        with h5py.File(_SAMPLE / name) as whole, h5py.File(target, "w") as few:
-            for key, values in whole.items():
-                few[key] = values[:n_events]
-    return str(target)
 
 
 def compare(first: Path, second: Path, but: str | None = None) -> int:
