@@ -63,7 +63,9 @@ class _Config:
                 self._compared("rtl")
                 self._areas()
             self._proof()
-        write_json(self._out / "rows" / f"{self._config.stem}.json", self.row)
+        rows = self._out / "rows"
+        rows.mkdir(exist_ok=True)
+        write_json(rows / f"{self._config.stem}.json", self.row)
 
     def _has_teacher(self) -> bool:
         """Train the method that it is a student of, if it is one."""

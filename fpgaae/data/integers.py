@@ -14,6 +14,7 @@ from fpgaae.data.source import EventChunk
 from fpgaae.data.words import codes_of_words, narrow_codes_of_words, word_limits
 from fpgaae.fixedpoint import Codes
 
+_ROWS = 1024  # events that are worked on at once, so that they stay in the cache
 _FAR = 2.0**62  # beyond every width, and still an int64
 
 
@@ -37,14 +38,24 @@ def event_words(chunk: EventChunk, data: Data) -> Codes:
 
     These are the words as they arrived, or those of GeV and rad; where no words are declared, the hardware integers.
     """
+    return np.asarray(narrow_event_words(chunk, data), dtype=np.int64)
+
+
+def narrow_event_words(chunk: EventChunk, data: Data) -> NDArray[np.signedinteger]:
+    """Give the same in a type that holds them all."""
     hardware = data.hardware
     if hardware.array is not None or not object_limits(hardware).has_words.any():
         return event_codes(chunk, data)
     words = (_words_of_integers if chunk.integers else _words)(chunk.values, hardware)
-    flat = np.array(words.reshape(len(words), -1), dtype=np.int64)
+    given = words.reshape(len(words), -1)
     low, high = word_limits(hardware_features(hardware))
-    np.minimum(flat, high, out=flat)  # quicker than a clip
-    return np.maximum(flat, low, out=flat)  # what has no port is 0
+    dtype = np.int16 if high.max() < 2**15 and low.min() >= -(2**15) else np.int32
+    low, high = low.astype(given.dtype), high.astype(given.dtype)
+    found = np.empty(given.shape, dtype=dtype)
+    for start in range(0, len(given), _ROWS):
+        piece = np.minimum(given[start : start + _ROWS], high)  # with a maximum, quicker than a clip
+        found[start : start + _ROWS] = np.maximum(piece, low, out=piece)  # what has no port is 0
+    return found
 
 
 def hardware_codes(values: NDArray[np.number], hardware: Hardware) -> Codes:

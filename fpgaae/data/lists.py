@@ -29,7 +29,7 @@ class ListSlots:
     def __init__(self, pt: Column, slots: int, *, by_value: bool, none: int = 0) -> None:
         self.lengths = np.asarray(pt.lengths)
         self.counts: dict[str, int] = {}
-        self._is_filled = np.arange(slots) < self.lengths[:, None]  # (n, slots)
+        self._filled = np.minimum(self.lengths, slots)  # (n,) how many slots of each event
         self._source: Places | None = None  # None: the values in their order
         hardness = pt.values if none <= 0 else np.where(pt.values == none, -1.0, pt.values)
         if by_value:
@@ -37,9 +37,15 @@ class ListSlots:
         if self.lengths.max(initial=0) > slots:
             self._cut(hardness, slots, none)
 
-    def fill(self, slots: NDArray[Any], values: NDArray[Any]) -> None:
-        """Write the values of a list column into slots, (n, slots); those that no list reaches stay."""
-        slots[self._is_filled] = values if self._source is None else values[self._source]
+    def places(self, n_slots: int, first: int) -> Places:
+        """Give where the values go among the slots of all kinds, event behind event; this kind begins at `first`."""
+        begins = np.arange(len(self._filled)) * n_slots + first
+        behind = np.cumsum(self._filled) - self._filled  # how many values stand before those of each event
+        return np.repeat(begins - behind, self._filled) + np.arange(self._filled.sum())
+
+    def slotted(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Give the values of a list column that go into slots, in the order of their places."""
+        return values if self._source is None else values[self._source]
 
     @cached_property
     def _rows(self) -> Places:

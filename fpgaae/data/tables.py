@@ -85,7 +85,7 @@ class TableSource(Source):
         counts: dict[str, dict[str, int]] = {}
         first = 0
         for kind in kinds:
-            for what, n in self._fill(values[:, first : first + kind.slots], rows, kind, start).items():
+            for what, n in self._fill(values, first, rows, kind, start).items():
                 if n:
                     counts.setdefault(what, {})[kind.name] = n
             first += kind.slots
@@ -119,9 +119,10 @@ class TableSource(Source):
         return found
 
     def _fill(
-        self, slots: NDArray[Any], rows: Mapping[str, Column], kind: ObjectWidths, start: int
+        self, values: NDArray[Any], first: int, rows: Mapping[str, Column], kind: ObjectWidths, start: int
     ) -> dict[str, int]:  # fmt: skip
-        """Write the objects of one kind, (n, slots, 3), and count the events whose lists were sorted or cut."""
+        """Write the objects of one kind, from slot `first` on, and count the events whose lists were sorted or cut."""
+        slots = values[:, first : first + kind.slots]
         names = {q: _names(getattr(self._table.objects[kind.name], q), kind) for q in QUANTITIES}
         columns = self._in_one_form({q: [self._numbers(rows, n) for n in own] for q, own in names.items()}, names, kind)
         is_list = columns["pt"][0].lengths is not None
@@ -137,10 +138,11 @@ class TableSource(Source):
         (pt,) = columns["pt"]
         self._check_finite(pt, kind, start)
         lists = ListSlots(pt, kind.slots, by_value=self._data.order is Order.PT, none=none)
+        places, flat = lists.places(values.shape[1], first) * len(QUANTITIES), values.reshape(-1)
         for index, quantity in enumerate(QUANTITIES):
             for column in columns[quantity]:
                 self._check_lengths(lists, column, quantity, kind, start)
-                lists.fill(slots[..., index], self._narrowed(column.values))
+                flat[places + index] = lists.slotted(self._narrowed(column.values))
         return lists.counts
 
     def _in_one_form(

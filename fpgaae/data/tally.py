@@ -54,11 +54,8 @@ class Tally:
         if self._cells is not None:
             self._cells.add(chunk.values if kept.all() else chunk.values[kept])
             return kept
-        arrived = self._arrived(chunk) & kept[:, None]
+        arrived, overflow = self.count_objects(chunk, kept)
         empty = ~arrived.any(axis=1)
-        self._overflow_now = self._overflow(chunk)
-        overflow = self._overflow_now & arrived
-        self._count(arrived, overflow)
         if not chunk.integers:
             self._count_changed(chunk, arrived & ~overflow, codes)
         self._look_at_units(chunk, arrived)
@@ -71,6 +68,22 @@ class Tally:
         kept &= ~drops
         self._weigh(chunk, kept)
         return kept
+
+    def count_objects(
+        self, chunk: EventChunk, kept: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:  # fmt: skip
+        """Count the objects of the events that are kept, which is what `shares` gives.
+
+        Returns
+        -------
+        Which slots hold one, (n, n_slots), and which of these have the largest pT.
+        """
+        arrived = self._arrived(chunk) & kept[:, None]
+        self._overflow_now = self._overflow(chunk)
+        overflow = self._overflow_now & arrived
+        self._filled += self._by_kind(arrived)
+        self._largest += self._by_kind(overflow)
+        return arrived, overflow
 
     def _add_counts(self, counts: Counts) -> None:
         for what, found in counts.items():
@@ -147,12 +160,7 @@ class Tally:
 
     def _by_kind(self, flags: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Count the slots, (n, n_slots), of each kind."""
-        firsts = [slots.start for slots in self._slots.values()]
-        return np.asarray(np.add.reduceat(np.count_nonzero(flags, axis=0), firsts))
-
-    def _count(self, arrived: NDArray[np.bool_], overflow: NDArray[np.bool_]) -> None:
-        self._filled += self._by_kind(arrived)
-        self._largest += self._by_kind(overflow)
+        return np.array([np.count_nonzero(flags[:, slots]) for slots in self._slots.values()])
 
     def _count_changed(
         self, chunk: EventChunk, arrived: NDArray[np.bool_], codes: NDArray[np.signedinteger]

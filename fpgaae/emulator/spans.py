@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpgaae.config.data import Columns, Data, Split
-from fpgaae.data.integers import event_codes, event_words
+from fpgaae.data.integers import narrow_event_words
 from fpgaae.data.parts import SpanDone, part_files, read_arrays, write_part
 from fpgaae.data.readers import CHUNK_EVENTS, read_events
 from fpgaae.data.tally import Tally
@@ -85,14 +85,14 @@ def _missing_parts(job: Job, span: range, names: Sequence[Path]) -> Iterator[tup
         end += len(chunk.values)
         if name.is_file():
             continue
-        words = event_words(chunk, job.data)
-        tally = Tally(job.data)
-        tally.add(chunk, words if chunk.integers else event_codes(chunk, job.data))  # reads no codes of integers
-        scores, accept = emulator.score(words)
+        scores, accept = emulator.score(narrow_event_words(chunk, job.data))
         if job.thresholds is not None:
             accept = emulator.decide(scores, np.array(job.thresholds, dtype=np.int64))
-        kept = np.ones(len(words), dtype=np.uint8) if chunk.kept is None else chunk.kept.astype(np.uint8)
-        done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None], kept))
+        kept = np.ones(len(scores), dtype=np.bool_) if chunk.kept is None else chunk.kept
+        tally = Tally(job.data)
+        if job.data.hardware.array is None:
+            tally.count_objects(chunk, kept)
+        done.append(Scored(scores, accept.astype(np.uint8), tally.shares[None], kept.astype(np.uint8)))
         if end % PART_EVENTS == 0 or end == len(span):
             yield name, _joined(done)
             done = []

@@ -18,8 +18,10 @@ def test_slots_are_those_of_a_loop(slots: int, by_value: bool, seed: int) -> Non
     marks = [list(range(100 * i, 100 * i + len(row))) for i, row in enumerate(lists)]
     lengths = np.array([len(row) for row in lists])
     found = ListSlots(Column(lengths, np.array([pt for row in lists for pt in row])), slots, by_value=by_value)
-    filled = np.full((40, slots), -1)
-    found.fill(filled, np.array([mark for row in marks for mark in row]))
+    everything = np.full((40, slots + 3), -1)  # two slots of other kinds in front of these, and one behind
+    everything.reshape(-1)[found.places(slots + 3, 2)] = found.slotted(np.array([m for row in marks for m in row]))
+    filled = everything[:, 2:-1]
+    assert (everything[:, [0, 1, -1]] == -1).all()
     harder = 0
     for row, pt in enumerate(lists):
         order = sorted(range(len(pt)), key=lambda i: -pt[i]) if by_value else list(range(len(pt)))
@@ -36,6 +38,6 @@ def test_entries_that_are_no_object_come_last_and_are_not_counted_as_cut_off() -
     rows = [[7, 5, 511, 511], [511, 2, 511, 9], [3, 4, 8, 511]]
     found = ListSlots(Column(np.full(3, 4), np.array(rows, np.uint64).ravel()), 2, by_value=True, none=511)
     filled = np.zeros((3, 2))
-    found.fill(filled, np.array(rows).ravel())
+    filled.reshape(-1)[found.places(2, 0)] = found.slotted(np.array(rows).ravel())
     assert filled.tolist() == [[7, 5], [9, 2], [8, 4]]
     assert found.counts == {"sorted": 2, "cut": 1, "cut_harder": 0}
