@@ -55,6 +55,8 @@ class Result:
     def print(self, console: Console) -> None:
         """Print the table and the goals."""
         console.print(_table(self.name, self.columns, self.rows))
+        if not self.goals:
+            return
         goals = [
             (
                 goal.what,

@@ -1,7 +1,8 @@
 """The Verilog that `rtl` proved, written as a package that other tools take.
 
 rtl/            the sources and tables, as they were compared
-NAME.core       FuseSoC; its target `sim` streams golden vectors through the block in Verilator and compares
+NAME.core       FuseSoC; its target `sim` streams golden vectors through the block in Verilator and compares, adders of
+                three values as the sums that they make; `sim_cells` takes their primitives
 component.xml   IP-XACT (IEEE 1685-2014)
 package.tcl     packages the same files for Vivado
 NAME.rdl, NAME_registers.h  the registers of rtl/NAME_registers.v: thresholds that are loaded, counters
@@ -13,7 +14,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,8 +35,9 @@ from fpgaae.hls.project import fill_template
 from fpgaae.hls.stimulus import Stimuli
 from fpgaae.ip.datasheet import Known, as_html, as_markdown, sections
 from fpgaae.ip.ipxact import Identifier, whole_bytes, write_component
-from fpgaae.rtl.design import MODELS_FOLDER, VERILOG_FOLDER, Design
+from fpgaae.rtl.design import MODELS_FOLDER, VERILOG_FOLDER, Design, verilog_sources
 from fpgaae.rtl.registers import c_header, register_entries, registers_text, system_rdl
+from fpgaae.rtl.verilator import as_sums
 from fpgaae.runs.experiment import Experiment
 from fpgaae.runs.folder import hash_tree
 from fpgaae.runs.record import as_json
@@ -87,9 +92,9 @@ def export_ip(experiment: Experiment, folder: Path, version: str) -> ExportedIp:
         files = sorted([*files, _write_registers(deployed, design, partial)])
         write_component(partial, identifier, design, files)
         (partial / _SIMULATION).mkdir()
-        models = _copy_models(project, partial)
+        simulated = _copy_models(project, partial)
         vectors = _write_vectors(deployed, design, partial / _SIMULATION / "vectors.dat")
-        _fill_templates(experiment, identifier, files, models, partial)
+        _fill_templates(experiment, identifier, files, simulated, partial)
         title = f"Trigger block {design.name} {version}"
         parts = sections(deployed, identifier, design, known)
         write_text(partial / "DATASHEET.md", as_markdown(title, parts))
@@ -127,12 +132,32 @@ def _copy_sources(project: Path, folder: Path) -> list[str]:
     return sorted(f"{_SOURCES}/{source.name}" for source in sources)
 
 
-def _copy_models(project: Path, folder: Path) -> list[str]:
-    """Copy the models of primitives, which only simulations take; give their names from the package's folder on."""
+class _Simulated(NamedTuple):
+    """What only simulations take, by its place in the package.
+
+    Parameters
+    ----------
+    models
+        Of primitives.
+    sums
+        In the place of the source of the same name: the sums that its primitives make.
+    """
+
+    models: list[str]
+    sums: list[str]
+
+
+def _copy_models(project: Path, folder: Path) -> _Simulated:
+    """Copy the models of primitives, and write adders of three values as the sums that they are."""
     models = sorted((project / MODELS_FOLDER).glob("*.v"))
     for model in models:
         shutil.copyfile(model, folder / _SIMULATION / model.name)
-    return [f"{_SIMULATION}/{model.name}" for model in models]
+    with tempfile.TemporaryDirectory(prefix="fpgaae-") as scratch:
+        sources = as_sums([*verilog_sources(project), *models], Path(scratch))
+        sums = [source for source in sources if source.is_relative_to(scratch)]
+        for source in sums:
+            shutil.copyfile(source, folder / _SIMULATION / source.name)
+    return _Simulated(*([f"{_SIMULATION}/{file.name}" for file in files] for files in (models, sums)))
 
 
 def _write_registers(deployed: Deployed, design: Design, folder: Path) -> str:
@@ -173,11 +198,8 @@ def _packed(rows: Codes, widths: list[int]) -> list[str]:
 
 
 def _fill_templates(
-    experiment: Experiment, identifier: Identifier, files: list[str], models: list[str], folder: Path
+    experiment: Experiment, identifier: Identifier, files: list[str], simulated: _Simulated, folder: Path
 ) -> None:
-    verilog = [file for file in files if file.endswith(".v")]
-    tables = [file for file in files if file.endswith(".mem")]
-    named = [f"      - {file}: {{file_type: user, copyto: {Path(file).name}}}" for file in tables]
     values = {
         "VENDOR": identifier.vendor,
         "LIBRARY": identifier.library,
@@ -185,17 +207,43 @@ def _fill_templates(
         "VERSION": identifier.version,
         "VIVADO_VERSION": identifier.version.rpartition(".")[0],
         "PART": experiment.config.firmware.part,
-        "SOURCES": "\n".join(f"      - {file}" for file in verilog),
-        "TABLES": "\n".join(named),
-        "MODELS": "".join(f"\n      - {file}: {{file_type: verilogSource}}" for file in models),
-        "USES_TABLES": ", tables" if tables else "",
     }
-    core = fill_template("ip/block.core", values)
-    if not tables:
-        core = core.replace("  tables:\n    files:\n\n", "")
-    write_text(folder / f"{identifier.name}.core", core)
+    write_text(folder / f"{identifier.name}.core", _core(values, files, simulated))
     write_text(folder / "package.tcl", fill_template("ip/package.tcl", values))
     write_text(folder / _SIMULATION / "sim_main.cpp", fill_template("ip/sim_main.cpp", values))
+
+
+def _core(values: Mapping[str, str], files: list[str], simulated: _Simulated) -> str:
+    """Give the text of the core: what a simulation has another form of is a fileset of its own."""
+    other = {Path(file).name for file in simulated.sums}
+    adders = [file for file in files if Path(file).name in other]
+    verilog = [file for file in files if file.endswith(".v") and file not in adders]
+    tables = [f"{file}: {{file_type: user, copyto: {Path(file).name}}}" for file in files if file.endswith(".mem")]
+    filesets = {
+        "rtl": (verilog, "verilogSource"),
+        "adders": (adders, "verilogSource"),
+        "tables": (tables, ""),
+        "sums": (simulated.sums, "verilogSource"),
+        "cells": (simulated.models, "verilogSource"),
+    }
+    used = {name: entries for name, entries in filesets.items() if entries[0]}
+    quick = [name for name in used if name not in ({"adders", "cells"} if simulated.sums else {"sums"})]
+    exact = [name for name in used if name != "sums"]
+    return fill_template(
+        "ip/block.core",
+        {
+            **values,
+            "FILESETS": "\n".join(_fileset(name, *entries) for name, entries in used.items()),
+            "SHIPPED": ", ".join(name for name in exact if name != "cells"),
+            "QUICK": ", ".join(quick),
+            "EXACT": ", ".join(exact),
+        },
+    )
+
+
+def _fileset(name: str, files: Sequence[str], file_type: str) -> str:
+    lines = [f"  {name}:", "    files:", *(f"      - {file}" for file in files)]
+    return "\n".join([*lines, *([f"    file_type: {file_type}"] if file_type else [])])
 
 
 def _write_manifest(deployed: Deployed, identifier: Identifier, known: Known, folder: Path) -> None:

@@ -52,10 +52,10 @@ def _core(folder: Path) -> dict[str, object]:
     return content
 
 
-def _simulate(package: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Do what FuseSoC does with the target `sim`: in an empty folder, from the core alone."""
+def _simulate(package: Path, folder: Path, target_name: str) -> subprocess.CompletedProcess[str]:
+    """Do what FuseSoC does with a target that simulates: in an empty folder, from the core alone."""
     core = _core(package)
-    target = core["targets"]["sim"]  # type: ignore[index]
+    target = core["targets"][target_name]  # type: ignore[index]
     sources = []
     for name in target["filesets"]:
         files = core["filesets"][name]  # type: ignore[index]
@@ -74,14 +74,15 @@ def _simulate(package: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("target", ["sim", "sim_cells"])
 def test_the_simulation_passes_in_an_empty_folder_and_sees_one_wrong_bit(
-    package: tuple[Workspace, Path], tmp_path: Path
+    package: tuple[Workspace, Path], tmp_path: Path, target: str
 ) -> None:
     networks.need("verilator")
     _, folder = package
     n = len((folder / "sim" / "vectors.dat").read_text().splitlines())
     assert n > 100
-    done = _simulate(folder, tmp_path)
+    done = _simulate(folder, tmp_path, target)
     assert (done.returncode, done.stdout) == (0, f"{n} events sent, {n} received, 0 wrong\n")
     lines = (tmp_path / "vectors.dat").read_text().splitlines()
     given, expected = lines[7].split()
@@ -108,6 +109,17 @@ def test_the_core_names_every_source_and_table(package: tuple[Workspace, Path]) 
         for f in (entry if isinstance(entry, dict) else [entry])
     }
     assert named == {str(f.relative_to(folder)) for f in folder.glob("*/*") if f.parent.name in {"rtl", "sim"}}
+
+
+def test_one_target_simulates_the_sums_and_one_the_primitives_that_make_them(package: tuple[Workspace, Path]) -> None:
+    _, folder = package
+    targets = _core(folder)["targets"]
+    assert isinstance(targets, dict)
+    assert targets["default"]["filesets"] == ["rtl", "adders", "tables"]
+    assert targets["sim"]["filesets"] == ["rtl", "tables", "sums", "simulation"]
+    assert targets["sim_cells"]["filesets"] == ["rtl", "adders", "tables", "cells", "simulation"]
+    shipped, sums = ((folder / place / "three_input_adder.v").read_text() for place in ("rtl", "sim"))
+    assert shipped.replace("HAS_PRIMITIVES = 1", "HAS_PRIMITIVES = 0") == sums != shipped
 
 
 def _names(element: Xml.Element) -> list[str]:
