@@ -102,7 +102,7 @@ class _Config:
             usage = self._stage("prove")
         except StageFailed as error:
             print(f"{self._config.stem}: {error}", file=sys.stderr, flush=True)
-            self.row["proven"] = str(error).splitlines()[-1]
+            self.row.setdefault("ended at", f"prove: {str(error).splitlines()[-1]}")
             return
         proof = read_json(self._folder / "prove" / "prove.json")
         outcomes = [part["outcome"] for part in (*proof["layers"], *proof["pieces"])]

@@ -160,7 +160,8 @@ class Tally:
 
     def _by_kind(self, flags: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Count the slots, (n, n_slots), of each kind."""
-        return np.array([np.count_nonzero(flags[:, slots]) for slots in self._slots.values()])
+        counts = [np.count_nonzero(flags[:, slots]) for slots in self._slots.values()]
+        return np.array(counts, dtype=np.int64)  # also where there is no kind
 
     def _count_changed(
         self, chunk: EventChunk, arrived: NDArray[np.bool_], codes: NDArray[np.signedinteger]
